@@ -1,0 +1,36 @@
+# Each target sets itself up: a virtual environment in .venv, then what pyproject.toml asks for.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+CORES  ?= 2
+# One thread a process: on small models more threads only wait for one another.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test lint bench clean
+
+demo: $(VENV)/.installed
+	$(BIN)/snakemake --cores $(CORES) --configfile configs/demo.yaml --quiet rules progress
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest -n $(CORES)
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflows
+	$(BIN)/snakemake --lint --configfile configs/demo.yaml
+
+bench: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.cost
+	$(BIN)/python -m benchmarks.memory
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lrp_domains needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[text,genes,workflows,dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) results .snakemake

@@ -1,0 +1,17 @@
+"""The core: relevance of tensors. It knows neither texts nor genes."""
+
+from .capture import Captured, capture
+from .errors import RelevanceError, UnknownOperation
+from .explain_rules import RuleTable, explain_rules
+from .layers import alpha_beta, epsilon, flat, gamma, w_squared, z_box
+from .ledger import Ledger, ledger
+from .recurrent import unfused
+from .relevance import relevance
+from .rule import Rule, constant, gradient
+from .rulesets import ALPHA_BETA, ATTN_LRP, CP_LRP, EPSILON, EPSILON_PLUS, GAMMA, GRADIENT, RuleSet, deep_taylor
+
+__all__ = [
+    "ALPHA_BETA", "ATTN_LRP", "CP_LRP", "EPSILON", "EPSILON_PLUS", "GAMMA", "GRADIENT", "Captured", "Ledger",
+    "RelevanceError", "Rule", "RuleSet", "RuleTable", "UnknownOperation", "alpha_beta", "capture", "constant", "deep_taylor",
+    "epsilon", "explain_rules", "flat", "gamma", "gradient", "ledger", "relevance", "unfused", "w_squared", "z_box",
+]  # fmt: skip

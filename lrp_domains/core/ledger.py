@@ -1,0 +1,133 @@
+"""The ledger: where all of the score went.
+
+``score = sum of R(inputs) + sum of R(additive leaves) + residue``. What is added to a carrier of relevance holds a part
+of it: biases, position and type embeddings, the shifts of norms, the means of batch norms. Under CP-LRP the residue is 0
+to rounding, for every architecture; under AttnLRP it is the Taylor remainder of the softmax.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from .activations import AT_ZERO
+from .norms import batch_norm_shift, channel_sum
+from .operations import operation
+from .parameters import ParameterNames, modules
+from .relevance import check, propagate
+from .rule import Grads, Node, Slots
+from .rulesets import ATTN_LRP, RuleSet
+from .trace import trace
+
+Tensor = torch.Tensor
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The account of one explanation (of a whole batch, if the output was one).
+
+    Attributes
+    ----------
+    score
+        The sum of the output (or of ``start``).
+    inputs
+        For each input, the sum of its relevance.
+    leaves
+        For each additive leaf its relevance, by parameter name where the model was given. ``"(...)"`` are constants
+        that are no parameters: a batch norm's running mean, the value of an activation at 0.
+    residue
+        What is left: ``score - sum(inputs) - sum(leaves)``.
+    relevance
+        The relevance of each input, of its shape.
+    rules
+        The name of the rule set.
+    notes
+        What the reader should know, such as that parameters were frozen.
+    """
+
+    score: float
+    inputs: tuple[float, ...]
+    leaves: dict[str, float]
+    residue: float
+    relevance: tuple[Tensor, ...] = field(repr=False)
+    rules: str
+    notes: tuple[str, ...] = ()
+
+    def balanced(self, rtol: float = 1e-6) -> bool:
+        """Whether the residue is at most ``rtol`` of the largest of the score and the holders' totals."""
+        scale = max(abs(self.score), abs(sum(self.inputs)), abs(sum(self.leaves.values())))
+        return abs(self.residue) <= rtol * scale
+
+    def __str__(self) -> str:
+        rows = [("score", self.score)]
+        rows += [(f"inputs[{i}]" if len(self.inputs) > 1 else "inputs", total) for i, total in enumerate(self.inputs)]
+        largest = sorted(self.leaves.items(), key=lambda row: -abs(row[1]))
+        rows += [(f"  {name}", total) for name, total in largest[:8]]
+        if len(largest) > 8:
+            rows.append((f"  {len(largest) - 8} more leaves", sum(total for _, total in largest[8:])))
+        rows += [("all leaves", sum(self.leaves.values())), ("residue", self.residue)]
+        width = max(len(name) for name, _ in rows)
+        lines = [f"ledger under {self.rules}", *(f"{name:<{width}}  {total:>+14.6g}" for name, total in rows)]
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+
+def ledger(
+    output: Tensor,
+    inputs: Tensor | Sequence[Tensor],
+    *,
+    rules: RuleSet = ATTN_LRP,
+    start: Tensor | None = None,
+    model: torch.nn.Module | None = None,
+    unknown: str = "error",
+    retain_graph: bool = False,
+) -> Ledger:
+    """Account for the whole of a score: inputs, additive leaves, residue.
+
+    Takes what `relevance` takes, and costs one such pass. Only parameters that require grad can be found: those of a
+    frozen model end in the residue, and the ledger says so if ``model`` is given. Inputs must not depend on one another.
+
+    Examples
+    --------
+    >>> print(ledger(model(x)[:, 3], x, rules=CP_LRP, model=model))
+    """
+    tensors = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    seed = check(output, tensors, start)
+    plan = trace(output, tensors, rules, model, unknown, with_leaves=True)
+    names = ParameterNames(model) if model is not None else None
+    where = modules(plan.graph, names) if names is not None else {}
+    leaves: defaultdict[str, float] = defaultdict(float)
+
+    def constants(node: Node, carries: Slots, gi: Grads, go: Grads) -> None:
+        """What a node adds that is no tensor of the graph."""
+        op, g = operation(node.name()), go[0]
+        rule = plan.rules[node].name
+        if op.kind == "batch_norm" and not node._saved_training:
+            shift = (channel_sum(g) * batch_norm_shift(node)).sum().item()
+            leaves[f"({where.get(node, 'batch norm')} running mean)"] += shift
+        elif op.base in AT_ZERO and rule in ("identity", "gate"):
+            leaves[f"({op.base} at 0)"] += (g.sum() * AT_ZERO[op.base](node)).item()
+
+    found = propagate(output, tensors + plan.leaves, plan, seed, retain_graph, watch=constants)
+    for number, (leaf, r) in enumerate(zip(plan.leaves, found[len(tensors) :], strict=True)):
+        name = names.of_tensor(leaf) if names is not None else None
+        leaves[name or f"leaf {number} {tuple(leaf.shape)}"] += r.double().sum().item()
+    found = found[: len(tensors)]
+    score = (output.detach() * seed).double().sum().item()
+    totals = tuple(r.double().sum().item() for r in found)
+    residue = score - sum(totals) - sum(leaves.values())
+    return Ledger(score, totals, dict(leaves), residue, found, rules.name, _notes(model))
+
+
+def _notes(model: torch.nn.Module | None) -> tuple[str, ...]:
+    if model is None:
+        return ()
+    frozen = [name for name, parameter in model.named_parameters() if not parameter.requires_grad]
+    if not frozen:
+        return ()
+    return (
+        f"{len(frozen)} parameters are frozen (such as {frozen[0]}); what they add is in the residue. "
+        "Call model.requires_grad_(True) before the forward pass to see it",
+    )

@@ -1,0 +1,59 @@
+"""Names for the nodes of a graph: which parameters a node uses, and in which module it was made."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import torch
+
+from .graph import Graph, variable
+from .operations import operation
+
+Node = torch.autograd.graph.Node
+
+# Where a node keeps its weight: the only trace of a frozen one.
+_KEPT_WEIGHTS = {
+    "Addmm": ("mat1", "mat2"), "Mm": ("self", "mat2"), "Bmm": ("self", "mat2"), "Baddbmm": ("batch1", "batch2"),
+    "Mul": ("self", "other"), "Convolution": ("weight",), "NativeLayerNorm": ("weight",),
+    "NativeGroupNorm": ("weight",), "NativeBatchNorm": ("weight",), "Div": ("other",), "GroupedMm": ("self", "mat2"),
+}  # fmt: skip
+
+
+class ParameterNames:
+    """Finds the names of the parameters that a node uses, frozen or not."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        self._by_identity = defaultdict(set)
+        self._by_address = defaultdict(set)
+        for name, parameter in model.named_parameters(remove_duplicate=False):
+            self._by_identity[id(parameter)].add(name)
+            self._by_address[parameter.data_ptr()].add(name)
+
+    def of(self, node: Node) -> frozenset[str]:
+        """Names of the parameters among the node's inputs, seen through views of them."""
+        names = set()
+        for edge in node.next_functions:
+            names |= self._by_identity.get(id(variable(edge)), set())
+        for kept in _KEPT_WEIGHTS.get(operation(node.name()).base, ()):
+            tensor = getattr(node, f"_saved_{kept}", None)
+            if isinstance(tensor, torch.Tensor) and not tensor.is_sparse and tensor.data_ptr():
+                names |= self._by_address.get(tensor.data_ptr(), set())
+        return frozenset(names)
+
+    def of_tensor(self, tensor: torch.Tensor) -> str | None:
+        """The name of a parameter; where it has several, the first in alphabetical order."""
+        return min(self._by_identity.get(id(tensor), ()), default=None)
+
+
+def modules(graph: Graph, names: ParameterNames) -> dict[Node, str]:
+    """For each node, the module whose parameter it uses, or the one whose result it works on."""
+    found: dict[Node, str] = {}
+    for node in graph.order:
+        own = min(names.of(node), default=None)
+        if own is not None:
+            found[node] = own.rpartition(".")[0]
+            continue
+        behind = (found[child] for child, _ in node.next_functions if child in found)
+        if (module := next(behind, None)) is not None:
+            found[node] = module
+    return found

@@ -1,0 +1,142 @@
+"""Rule sets: which rule meets which operation. Data, not code.
+
+========================  =====================================================================================
+`ATTN_LRP`                Achtibat et al. 2024: for transformers and everything else. The default.
+`CP_LRP`                  Ali et al. 2022: attention weights and gates constant. Its ledger balances to rounding.
+`GRADIENT`                Plain gradient x input, no rule at all. The control.
+`EPSILON`                 Bach et al. 2015: the epsilon rule at every dense layer and convolution.
+`GAMMA`                   Montavon et al. 2019: the gamma rule at every layer, for ReLU networks.
+`ALPHA_BETA`              Bach et al. 2015: alpha 2, beta 1 at every layer.
+`EPSILON_PLUS`            Montavon et al. 2019: z+ for convolutions, epsilon for dense layers.
+`deep_taylor(low, high)`  Montavon et al. 2017: zB at the first layer, z+ above, for bounded inputs such as images.
+========================  =====================================================================================
+
+The last five keep `ATTN_LRP`'s rules for what is not a layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+
+import torch
+
+from .activations import identity
+from .attention import uniform_attention, value_attention
+from .errors import RelevanceError
+from .gates import gate, glu, numerator, statistic
+from .layers import alpha_beta, epsilon, gamma, z_box
+from .norms import batch_norm, norm
+from .products import running, signal, uniform
+from .rule import Rule, constant, gradient
+
+# The operations a rule set has a rule for, and AttnLRP's rules.
+_ATTN_LRP = {
+    "dense": gradient,  # a linear map with weights; LRP-0 is the derivative
+    "convolution": gradient,
+    "product": uniform,
+    "running_product": running,
+    "attention": uniform_attention,
+    "softmax": gradient,  # its Taylor expansion at x
+    "activation": identity,
+    "gate": gate,
+    "glu": glu,
+    "statistic": statistic,
+    "division": numerator,
+    "norm": norm,
+    "batch_norm": batch_norm,
+    "linear": gradient,
+    "piecewise": gradient,  # winner takes all
+}
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    """A rule for each operation, with exceptions.
+
+    Attributes
+    ----------
+    name
+        How the set is called in tables, files and reports.
+    operations
+        From an operation (``"dense"``, ``"softmax"``, ...; see `RuleSet.table`) or the name of an autograd node
+        (``"MyFunctionBackward"``) to its rule. The name of a node goes before its operation.
+    first
+        The rule of the layers that read an input directly, if it differs.
+    overrides
+        Pairs of a glob over parameter names and the rule of the nodes that use such a parameter. The last match counts.
+    """
+
+    name: str
+    operations: Mapping[str, Rule]
+    first: Rule | None = None
+    overrides: tuple[tuple[str, Rule], ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "operations", MappingProxyType(dict(self.operations)))
+        for rule in (self.first, *self.operations.values(), *(rule for _, rule in self.overrides)):
+            if not isinstance(rule, Rule | None):
+                raise RelevanceError(
+                    f"rule set {self.name}: {rule!r} is not a rule; use constant, gradient, epsilon(), gamma(), ..."
+                )
+
+    def where(self, overrides: Mapping[str, Rule]) -> RuleSet:
+        """This set with other rules where a parameter's name matches a glob. Needs ``model=`` in the call.
+
+        >>> MAMBA_LRP = ATTN_LRP.where({"*.x_proj.weight": constant})
+        """
+        name = ", ".join(f"{glob}: {rule}" for glob, rule in overrides.items())
+        return replace(self, name=f"{self.name} where {name}", overrides=(*self.overrides, *overrides.items()))
+
+    def for_nodes(self, rules: Mapping[str, Rule]) -> RuleSet:
+        """This set with other rules for some operations or autograd nodes, such as a third party's Function.
+
+        >>> ATTN_LRP.for_nodes({"softmax": constant, "MyFunctionBackward": Rule("mine", backward=my_backward)})
+        """
+        unknown = [key for key in rules if key not in GRADIENT.operations and "Backward" not in key]
+        if unknown:
+            raise RelevanceError(
+                f"{unknown[0]!r} is neither an operation ({', '.join(GRADIENT.operations)}) nor the name of an autograd node"
+            )
+        name = ", ".join(f"{key}: {rule}" for key, rule in rules.items())
+        return replace(self, name=f"{self.name} with {name}", operations={**self.operations, **rules})
+
+    def override(self, parameters: frozenset[str]) -> Rule | None:
+        """The rule for a node that uses these parameters, if one was given."""
+        for glob, rule in reversed(self.overrides):
+            if any(fnmatchcase(name, glob) for name in parameters):
+                return rule
+        return None
+
+    def table(self) -> str:
+        """The set as text, one line an operation."""
+        rows = [*self.operations.items(), *([("first layer", self.first)] if self.first else []), *self.overrides]
+        width = max(len(key) for key, _ in rows)
+        return "\n".join([self.name, *(f"  {key:<{width}}  {rule}" for key, rule in rows)])
+
+    def __repr__(self) -> str:
+        return f"RuleSet({self.name})"
+
+
+def _with_layers(name: str, dense: Rule, convolution: Rule, first: Rule | None = None) -> RuleSet:
+    return RuleSet(name, {**_ATTN_LRP, "dense": dense, "convolution": convolution}, first)
+
+
+ATTN_LRP = RuleSet("AttnLRP", _ATTN_LRP)
+CP_LRP = RuleSet("CP-LRP", {**_ATTN_LRP, "product": signal, "attention": value_attention, "softmax": constant})
+GRADIENT = RuleSet("gradient x input", dict.fromkeys([*_ATTN_LRP, "unknown", "refused"], gradient))
+EPSILON = _with_layers("LRP-epsilon", epsilon(), epsilon())
+GAMMA = _with_layers("LRP-gamma", gamma(), gamma())
+ALPHA_BETA = _with_layers("LRP-alpha2beta1", alpha_beta(2, 1), alpha_beta(2, 1))
+EPSILON_PLUS = _with_layers("LRP-epsilon-plus", epsilon(), alpha_beta(1, 0))
+
+
+def deep_taylor(low: float | torch.Tensor, high: float | torch.Tensor) -> RuleSet:
+    """Deep Taylor decomposition for inputs in ``[low, high]``, such as the pixels of an image.
+
+    zB at the layers that read an input, z+ at all others (Montavon et al. 2017). The bounds are numbers, or tensors
+    that broadcast to the input, such as ``(1, 3, 1, 1)`` for channels that were normalised each by itself.
+    """
+    return _with_layers("Deep Taylor", alpha_beta(1, 0), alpha_beta(1, 0), first=z_box(low, high))

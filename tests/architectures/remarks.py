@@ -1,0 +1,54 @@
+"""What cannot be had of an architecture, and why: data, no code. Tests check that it is still true."""
+
+# Instances of these cannot be built here.
+NOT_BUILDABLE = {
+    "layoutlmv2": "its picture backbone needs the package detectron2, which the package index does not have",
+}
+
+# These run forward, but their own backward pass refuses.
+NO_GRADIENT = {
+    "reformer": "its reversible layers are a custom autograd Function that keeps no graph and refuses eval",
+}
+
+# These are built in float32, all others in float64.
+GROUPED_MM = "torch's grouped_mm, its default for experts, does not take float64"
+FLOAT32 = {
+    "axk1": GROUPED_MM,
+    "axk2": GROUPED_MM,
+    "canine": "its float32 attention mask overflows at float64's lowest number, and 0 × -inf is NaN",
+    "deepseek_v2": GROUPED_MM,
+    "deepseek_v3": GROUPED_MM,
+    "gpt_oss": GROUPED_MM,
+    "hunyuan_v1_moe": GROUPED_MM,
+    "jamba": GROUPED_MM,
+    "minimax": GROUPED_MM,
+    "mistral4": GROUPED_MM,
+    "mixtral": GROUPED_MM,
+    "mra": "its attention is cast to float32 and not cast back",
+    "phimoe": GROUPED_MM,
+    "qwen2_moe": GROUPED_MM,
+    "qwen3_moe": GROUPED_MM,
+    "qwen3_next": GROUPED_MM,
+    "causal/mixtral": GROUPED_MM,
+    "causal/qwen3_moe": GROUPED_MM,
+}
+
+# Their attention cannot take a batch with padding.
+NOT_PADDED = {
+    "nystromformer": "it adds a mask over all tokens to the scores of its few landmarks: shapes differ",
+}
+
+# What is worth knowing of the others.
+NOTES = {
+    "mra": "without its CUDA kernel, transformers replaces its attention by zeros",
+}
+
+# Modules whose outputs are the tokens' embeddings, where `get_input_embeddings` names none, or not all.
+EMBEDDINGS = {
+    "canine": "canine.char_embeddings.HashBucketCodepointEmbedder_*",
+    "perceiver": "perceiver.input_preprocessor.embeddings",
+    "t5gemma": "*.embed_tokens",
+}
+
+# Tokens in a row where the usual nine would switch sparse attention off.
+LENGTHS = {"big_bird": 20, "bigbird_pegasus": 20}

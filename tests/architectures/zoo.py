@@ -1,0 +1,197 @@
+"""The zoo: tiny, randomly initialised instances of many architectures, none with a line of code of its own.
+
+A configuration class of transformers is shrunk field by field (`sizes.py`), the model is built from it, noise is
+added to all its weights and biases so that none is just zero or one, and a batch is made from the arguments its
+`forward` names.
+
+    case = build("llama")
+    score, inputs = forward(case)  # a scalar; the tokens' embeddings (or the pixels, or the features)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import torch
+import transformers
+from torch import Tensor, nn
+from transformers import PretrainedConfig
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
+
+from . import plain
+from .batches import batch_for
+from .remarks import EMBEDDINGS, FLOAT32, GROUPED_MM, LENGTHS, NOT_BUILDABLE
+from .sizes import OVERRIDES, SMALL
+
+# Besides all sequence classifiers, samples of other tasks; they are named "causal/gpt2", "image/vit", ...
+SAMPLES = {
+    "causal": (
+        "AutoModelForCausalLM",
+        "bloom falcon gemma gemma3_text gpt2 gpt_neox llama mamba mamba2 mistral mixtral opt phi qwen2 qwen3 "
+        "qwen3_moe rwkv",
+    ),
+    "masked": ("AutoModelForMaskedLM", "albert bert deberta-v2 distilbert electra modernbert roberta"),
+    "seq2seq": ("AutoModelForSeq2SeqLM", "bart marian pegasus t5"),
+    "image": ("AutoModelForImageClassification", "clip convnext resnet swin vit"),
+}
+FAMILIES = {
+    "": "sequence classifiers of transformers",
+    "experts-by-loop": "mixtures of experts in float64, one expert after another",
+    "causal": "causal language models",
+    "masked": "masked language models",
+    "seq2seq": "encoder-decoders",
+    "image": "picture classifiers",
+    "torch": "plain torch",
+}
+PLAIN: dict[str, Callable[[], nn.Module]] = {
+    "torch/lstm": partial(plain.Recurrent, nn.LSTM),
+    "torch/gru": partial(plain.Recurrent, nn.GRU),
+    "torch/rnn": partial(plain.Recurrent, nn.RNN),
+    "torch/transformer-relu": partial(plain.Transformer, "relu", norm_first=False),
+    "torch/transformer-gelu": partial(plain.Transformer, "gelu", norm_first=False),
+    "torch/transformer-relu-norm-first": partial(plain.Transformer, "relu", norm_first=True),
+    "torch/transformer-gelu-norm-first": partial(plain.Transformer, "gelu", norm_first=True),
+    "torch/mlp-relu": lambda: plain.Perceptron(nn.ReLU(), nn.ReLU()),
+    "torch/mlp-smooth": lambda: plain.Perceptron(
+        nn.GELU(), nn.SiLU(), nn.Tanh(), nn.ELU(), nn.Mish(), nn.Hardswish()
+    ),
+    "torch/vgg": plain.Vgg,
+    "torch/resnet18": plain.ResNet,
+}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One row of the zoo; `make` builds its module in float32 from the global random state."""
+
+    name: str
+    make: Callable[[], nn.Module]
+
+    @property
+    def family(self) -> str:
+        return FAMILIES[self.name.rpartition("/")[0]]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return torch.float32 if self.name in FLOAT32 else torch.float64
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model in eval mode with every parameter asking for a gradient, and a batch of two rows for it."""
+
+    architecture: Architecture
+    model: nn.Module
+    batch: dict[str, Tensor]
+
+
+class Forward(NamedTuple):
+    score: Tensor
+    inputs: list[Tensor]
+
+
+def shrink(config: PretrainedConfig, overrides: Mapping[str, Any]) -> PretrainedConfig:
+    """The same kind of configuration with small sizes, and one layer of each kind it has (at least two)."""
+    fields = {field.name: getattr(config, field.name, None) for field in dataclasses.fields(config)}
+    small = {name: value for name, value in SMALL.items() if name in fields or name == "num_labels"}
+    for name in ("layer_types", "layers_block_type"):
+        if fields.get(name):
+            kinds = list(dict.fromkeys(fields[name]))
+            small |= {name: kinds if len(kinds) > 1 else 2 * kinds, "num_hidden_layers": max(2, len(kinds))}
+    parts = {name: value for name, value in fields.items() if isinstance(value, PretrainedConfig)}
+    small |= {name: value for name, value in overrides.items() if name not in parts}
+    small |= {name: shrink(part, overrides.get(name, {})) for name, part in parts.items()}
+    return type(config)(**small)
+
+
+def from_configuration(auto_model: str, model_type: str, **options: Any) -> nn.Module:
+    config = shrink(CONFIG_MAPPING[model_type](), OVERRIDES.get(model_type, {}))
+    return getattr(transformers, auto_model).from_config(config, **options)
+
+
+def sequence_classifiers() -> list[str]:
+    """Every model type that transformers maps to a sequence classifier."""
+    return list(MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES)
+
+
+@cache
+def architectures() -> dict[str, Architecture]:
+    """The whole zoo by name; sequence classifiers bear the bare name of their model type."""
+    classifier = partial(from_configuration, "AutoModelForSequenceClassification")
+    makers = {name: partial(classifier, name) for name in sequence_classifiers()}
+    for name in sequence_classifiers():
+        if FLOAT32.get(name) == GROUPED_MM:
+            makers[f"experts-by-loop/{name}"] = partial(classifier, name, experts_implementation="eager")
+    for task, (auto_model, names) in SAMPLES.items():
+        for name in names.split():
+            makers[f"{task}/{name}"] = partial(from_configuration, auto_model, name)
+    return {name: Architecture(name, make) for name, make in (makers | PLAIN).items()}
+
+
+@torch.no_grad()
+def perturb(model: nn.Module, generator: torch.Generator, spread: float = 0.2) -> None:
+    """Add noise to parameters and running statistics, and let every parameter ask for a gradient."""
+    for parameter in model.parameters():
+        if parameter.is_floating_point():
+            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=spread)
+            parameter.requires_grad_(True)
+    for name, buffer in model.named_buffers():
+        if name.endswith(("running_mean", "running_var")):
+            buffer.add_(torch.rand(buffer.shape, generator=generator), alpha=spread)
+
+
+def build(name: str, dtype: torch.dtype | None = None, *, padded: bool = False, seed: int = 0) -> Case:
+    """One architecture ready to run, in float64 if it can; if `padded`, the second row is shorter."""
+    architecture = architectures()[name]
+    if name in NOT_BUILDABLE:
+        raise NotImplementedError(f"{name} cannot be built here: {NOT_BUILDABLE[name]}")
+    dtype = dtype or architecture.dtype
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = architecture.make()
+    perturb(model, torch.Generator().manual_seed(seed))
+    model.eval().to(dtype)
+    seq2seq = name.startswith("seq2seq/")
+    batch = batch_for(model, dtype, length=LENGTHS.get(name, 9), padded=padded, seed=seed, decoder=seq2seq)
+    return Case(architecture, model, batch)
+
+
+def embedding_modules(case: Case) -> list[nn.Module]:
+    """The modules that turn tokens into embeddings: the one the model names, and those sharing its weight."""
+    if pattern := EMBEDDINGS.get(case.architecture.name):
+        return [module for name, module in case.model.named_modules() if fnmatch(name, pattern)]
+    named = case.model.get_input_embeddings()
+    alike = [m for m in case.model.modules() if isinstance(m, nn.Embedding) and m.weight is named.weight]
+    return alike or [named]
+
+
+def forward(case: Case) -> Forward:
+    """One forward pass, tokens given as numbers as usual: the score of class 1, and what is to be explained.
+
+    The score is summed over the batch; of a sequence of outputs the last real token's is taken.
+    """
+    inputs = [value for value in case.batch.values() if value.requires_grad]
+    caught: list[Tensor] = []
+
+    def catch(module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
+        caught.append(output[0] if isinstance(output, tuple) else output)
+
+    hooks = [] if inputs else [module.register_forward_hook(catch) for module in embedding_modules(case)]
+    try:
+        output = case.model(**case.batch)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    logits = output if isinstance(output, Tensor) else output.logits
+    if logits.ndim == 3:
+        mask = case.batch.get("attention_mask")
+        causal = mask is not None and mask.shape[1] == logits.shape[1]
+        last = mask.sum(dim=1) - 1 if causal else torch.full((2,), logits.shape[1] - 1)
+        logits = logits[torch.arange(2), last]
+    return Forward(logits[:, 1].sum(), inputs or caught)
