@@ -14,6 +14,7 @@ import math
 
 import torch
 
+from .errors import RelevanceError
 from .operations import operation
 from .rule import Grads, Node, Rule, Slots
 
@@ -34,9 +35,20 @@ def near_zero(fx: Tensor, x: Tensor, series: Tensor) -> Tensor:
 
 def _gelu(node: Node) -> Tensor:
     x = _wide(node._saved_self)
-    if node._saved_approximate == "tanh":  # 0.5 (1 + tanh u) = sigmoid(2 u)
-        return torch.sigmoid(x * (2 * math.sqrt(2 / math.pi)) * (1 + 0.044715 * x * x))
+    if node._saved_approximate == "tanh":
+        return _tanh_gelu(x)
     return torch.erfc(x * -math.sqrt(0.5)).mul_(0.5)  # the normal distribution function
+
+
+def _gelu_function(node: Node) -> Tensor:
+    """Bloom's own autograd Function for the tanh GELU."""
+    if len(node.saved_tensors) != 1:
+        raise RelevanceError(f"{node.name()} is not the GELU it is known as: give it a rule (rules.for_nodes)")
+    return _tanh_gelu(_wide(node.saved_tensors[0]))
+
+
+def _tanh_gelu(x: Tensor) -> Tensor:
+    return torch.sigmoid(x * (2 * math.sqrt(2 / math.pi)) * (1 + 0.044715 * x * x))  # 0.5 (1 + tanh u) = sigmoid(2 u)
 
 
 def _silu(node: Node) -> Tensor:
@@ -144,6 +156,7 @@ def _inside(y: Tensor) -> Tensor:
 # What each quotient reads from its node, and the quotient.
 QUOTIENTS = {
     "Gelu": (("self", "approximate"), _gelu),
+    "GeLUFunction": ((), _gelu_function),
     "Silu": (("self",), _silu),
     "Tanh": (("result",), _tanh),
     "Elu": (("self", "alpha", "scale", "input_scale"), _elu),

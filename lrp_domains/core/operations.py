@@ -33,7 +33,7 @@ LINEAR = frozenset("""
     AvgPool1D AvgPool2D AvgPool3D AdaptiveAvgPool1D AdaptiveAvgPool2D AdaptiveAvgPool3D MkldnnAdaptiveAvgPool2D
     UpsampleNearest1D UpsampleNearest2D UpsampleNearest3D UpsampleNearestExact1D UpsampleNearestExact2D
     UpsampleLinear1D UpsampleBilinear2D UpsampleBicubic2D UpsampleTrilinear3D UpsampleBilinear2DAa
-    UpsampleBicubic2DAa FftR2C FftC2C FftC2R Embedding EmbeddingBag
+    UpsampleBicubic2DAa FftR2C FftC2C FftC2R EmbeddingBag
 """.split())
 
 # ---- Winner takes all, or linear piece by piece: the derivative sends relevance where the value came from. ---
@@ -48,7 +48,7 @@ PIECEWISE = frozenset("""
 # ---- Elementwise f(x): the identity rule hands on relevance as it is. See activations.py. --------------------
 ACTIVATION = frozenset("""
     Gelu Silu Tanh Elu Celu Mish Hardswish Hardtanh Softshrink Hardshrink Expm1 Log1P Sin Cos Asinh Atan Sinh
-    LogSigmoid
+    LogSigmoid GeLUFunction
 """.split())
 
 # ---- Elementwise, and a gate where it feeds a product; an activation elsewhere. See gates.py. ----------------
@@ -107,7 +107,7 @@ class Operation:
         The operation's name, ``Addmm`` for ``AddmmBackward0``.
     kind
         The row of a rule set that meets it: ``linear``, ``piecewise``, ``activation``, ``gate``, ``statistic``,
-        ``power``, ``product``, ``running_product``, ``division``, ``glu``, ``softmax``, ``norm``, ``batch_norm``,
+        ``power``, ``embedding``, ``product``, ``running_product``, ``division``, ``glu``, ``softmax``, ``norm``, ``batch_norm``,
         ``attention``, ``refused`` or ``unknown``.
     factors
         Slots of the node's inputs that are multiplied with one another, or that scale: never summands.
@@ -139,6 +139,7 @@ _KINDS = {
     "activation": ACTIVATION,
     "gate": GATE,
     "glu": {"Glu"},
+    "embedding": {"Embedding"},
     "statistic": STATISTIC,
     "product": PRODUCT.keys(),
     "running_product": {"Prod", "Cumprod"},

@@ -24,7 +24,7 @@ def signal_slot(node: Node, graph: Graph) -> int | None:
     Both factors must come elementwise from one tensor, one of them by scaling alone. That one takes all, which is the
     identity rule for the whole of ``x * h(x)``: GPT-2's ``gelu_new``, quick-GELU, swish, mish, softsign.
     """
-    if operation(node.name()).base != "Mul":
+    if operation(node.name()).base != "Mul" or sum(graph.reaching(node)) < 2:
         return None
     for slot in (0, 1):
         origin = _scaled_from(node.next_functions[slot], graph)
@@ -92,8 +92,7 @@ def _is_activated(edge, graph: Graph) -> bool:
     node = through_views(edge)
     if node is None or edge in graph.sources:
         return False
-    by_hand = operation(node.name()).base == "Mul" and all(graph.reaching(node)) and signal_slot(node, graph) is not None
-    return by_hand or operation(node.name()).base in {"Gelu", "Silu", "Mish", "Relu", "Tanh", *GATE}
+    return signal_slot(node, graph) is not None or operation(node.name()).base in {"Gelu", "Silu", "Mish", "Relu", "Tanh", *GATE}
 
 
 signal = Rule("signal takes all", opens=_open_to_ungated, backward=_share_backward)

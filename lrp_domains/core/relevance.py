@@ -8,6 +8,7 @@ from functools import partial
 
 import torch
 
+from .activations import QUOTIENTS
 from .errors import RelevanceError
 from .graph import Node, edge_of
 from .operations import operation
@@ -192,8 +193,6 @@ def _deliver(r: Tensor, edge, plan: Trace, direct: dict, rule: Rule) -> None:
 
 def _check_saved(node: Node, rule: Rule) -> None:
     """The rules read private values of PyTorch's nodes: say so where a release has dropped or renamed one."""
-    from .activations import QUOTIENTS
-
     names = rule.reads
     if rule.name in ("identity", "gate"):
         names = QUOTIENTS.get(operation(node.name()).base, ((),))[0]
@@ -206,10 +205,13 @@ def _check_saved(node: Node, rule: Rule) -> None:
 
 
 def _check_copy(gi: Grads, go: Grads) -> None:
-    """In-place writing to a slice: autograd hides what was done. A copy or a sum is linear; refuse a product."""
+    """In-place change of a slice: autograd hides what was done. A copy, a sum or a scaling is linear; refuse the rest."""
     g, rest = go[0], gi[0]
-    if g is not None and rest is not None and not bool(((rest == g) | (rest == 0)).all()):
+    if g is None or rest is None:
+        return
+    factors = (rest / g)[(rest != g) & (rest != 0)]  # what the slice's old values were multiplied by
+    if factors.numel() and not bool(torch.isclose(factors, factors[0], rtol=1e-2).all()):
         raise RelevanceError(
-            "CopySlices: a slice of a tensor was changed in place by something other than a copy or a sum, which autograd "
-            "hides; write it out of place (x = torch.cat(...) or torch.where(...))"
+            "CopySlices: a slice of a tensor was changed in place by something other than a copy, a sum or a scaling, which "
+            "autograd hides; write it out of place (x = torch.cat(...) or torch.where(...))"
         )

@@ -25,6 +25,7 @@ import torch
 
 from .activations import identity
 from .attention import uniform_attention, value_attention
+from .embeddings import lookup
 from .errors import RelevanceError
 from .gates import gate, glu, numerator, statistic
 from .layers import alpha_beta, epsilon, gamma, z_box
@@ -47,6 +48,7 @@ _ATTN_LRP = {
     "division": numerator,
     "norm": norm,
     "batch_norm": batch_norm,
+    "embedding": lookup,
     "linear": gradient,
     "piecewise": gradient,  # winner takes all
 }

@@ -1,0 +1,49 @@
+"""The groups of cells that a classifier learns to tell apart."""
+
+import pandas as pd
+from anndata import AnnData
+
+from .errors import CohortError, choices, listed
+
+
+def label_column(adata: AnnData, column: str) -> pd.Series:
+    """Give a column of ``obs`` as a categorical of names, with the categories in their own order.
+
+    Raises
+    ------
+    CohortError
+        No such column, cells without a label, or fewer than two groups.
+    """
+    if column not in adata.obs:
+        raise CohortError(f"obs has no column '{column}'; {choices(column, adata.obs.columns)}")
+    labels = adata.obs[column]
+    missing = int(labels.isna().sum())
+    if missing:
+        raise CohortError(
+            f"{missing} of {len(labels)} cells have no label in '{column}', first "
+            f"'{labels.index[labels.isna()][0]}'; drop them: adata = adata[adata.obs['{column}'].notna()]"
+        )
+    if not isinstance(labels.dtype, pd.CategoricalDtype):
+        labels = labels.astype("category")
+    labels = labels.cat.remove_unused_categories()
+    if not all(isinstance(one, str) for one in labels.cat.categories):
+        labels = labels.cat.rename_categories([str(one) for one in labels.cat.categories])
+    if len(labels.cat.categories) < 2:
+        raise CohortError(
+            f"all cells have the label '{labels.cat.categories[0]}' in '{column}'; a classifier needs two or more groups"
+        )
+    return labels
+
+
+def check_group_sizes(labels: pd.Series, folds: int) -> None:
+    """Refuse groups that cannot have a cell in every fold."""
+    if folds < 3:
+        raise CohortError(f"folds is {folds}; 3 or more leave cells to train on and cells to stop early on")
+    sizes = labels.value_counts()
+    small = sizes[sizes < folds]
+    if len(small):
+        named = listed(f"{group} ({size})" for group, size in small.items())
+        raise CohortError(
+            f"{len(small)} group(s) of '{labels.name}' have fewer cells than the {folds} folds: {named}; "
+            "drop or merge them, or use fewer folds"
+        )
