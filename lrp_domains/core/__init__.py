@@ -8,7 +8,17 @@ from .ledger import Ledger, ledger
 from .recurrent import unfused
 from .relevance import relevance
 from .rule import Rule, constant, gradient
-from .rulesets import ALPHA_BETA, ATTN_LRP, CP_LRP, EPSILON, EPSILON_PLUS, GAMMA, GRADIENT, RuleSet, deep_taylor
+from .rulesets import (
+    ALPHA_BETA,
+    ATTN_LRP,
+    CP_LRP,
+    EPSILON,
+    EPSILON_PLUS,
+    GAMMA,
+    GRADIENT,
+    RuleSet,
+    deep_taylor,
+)
 
 __all__ = [
     "ALPHA_BETA", "ATTN_LRP", "CP_LRP", "EPSILON", "EPSILON_PLUS", "GAMMA", "GRADIENT", "Captured", "Ledger",

@@ -17,7 +17,12 @@ def _uniform_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads
     weights = 0.5 if carries[VALUE] else 1.0
     scores = weights * (0.5 if carries[QUERY] and carries[KEY] else 1.0)
     # A bias is added to the scores Q K^T: it takes part in A's relevance, not in the product.
-    shares = {QUERY: scores, KEY: scores, VALUE: 0.5 if any(carries[:VALUE]) or any(carries[BIAS:]) else 1.0, BIAS: weights}
+    shares = {
+        QUERY: scores,
+        KEY: scores,
+        VALUE: 0.5 if any(carries[:VALUE]) or any(carries[BIAS:]) else 1.0,
+        BIAS: weights,
+    }
     return tuple(g * shares[slot] if g is not None and carries[slot] else g for slot, g in enumerate(gi))
 
 

@@ -25,7 +25,9 @@ class Captured(Mapping[str, Tensor]):
 
     def __getitem__(self, name: str) -> Tensor:
         if name not in self._tensors:
-            raise KeyError(f"{name!r} was not called in the forward pass; kept: {', '.join(self._tensors) or 'nothing'}")
+            raise KeyError(
+                f"{name!r} was not called in the forward pass; kept: {', '.join(self._tensors) or 'nothing'}"
+            )
         return self._tensors[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -14,7 +14,9 @@ def _lookup_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
     if gi[0] is None or row < 0 or gi[0].is_sparse or not bool(padding.any()):
         return gi
     table = gi[0].clone()
-    table[row] = g[padding].reshape(-1, g.shape[-1]).sum(0, dtype=torch.promote_types(g.dtype, torch.float32)).to(g.dtype)
+    table[row] = (
+        g[padding].reshape(-1, g.shape[-1]).sum(0, dtype=torch.promote_types(g.dtype, torch.float32)).to(g.dtype)
+    )
     return (table,)
 
 

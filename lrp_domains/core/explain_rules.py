@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import torch
 
+from .choice import kind_at
 from .parameters import ParameterNames, modules
 from .relevance import check
 from .rulesets import ATTN_LRP, RuleSet
-from .trace import kind_at, trace
+from .trace import trace
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,9 @@ class RuleTable:
             shown = ", ".join(row.modules[:3]) + (f", {len(row.modules) - 3} more" if len(row.modules) > 3 else "")
             cells.append((row.node, row.operation, row.rule, str(row.count), shown))
         widths = [max(len(line[i]) for line in cells) for i in range(len(header))]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
+        ]
         return "\n".join([self.rules, lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
 

@@ -30,18 +30,36 @@ def feeds_product(node: Node, graph: Graph) -> bool:
             op = operation(user.name())
             reaching = graph.reaching(user)
             partners = [other for other in op.factors if other != slot and reaching[other]]
-            if slot in op.factors and partners or op.kind == "division" and slot in op.factors:
+            if slot in op.factors and (partners or op.kind == "division" or _has_constant_signal(user, slot)):
                 continue  # multiplies, or is a denominator
-            if op.kind in ("gate", "statistic", "softmax") or op.kind == "power" and user._saved_exponent < 0:
+            if op.kind in ("gate", "statistic", "softmax") or (op.kind == "power" and user._saved_exponent < 0):
                 continue  # becomes part of another gate or scale, which is judged by itself
             scaling = op.kind == "division" or op.base == "Mul"
-            passed_on = op.kind == "linear" and sum(reaching) == 1 or op.base in ("Clamp", "ClampMin", "MaskedFill", "Maximum")
+            passed_on = (op.kind == "linear" and sum(reaching) == 1) or op.base in (
+                "Clamp",
+                "ClampMin",
+                "MaskedFill",
+                "Maximum",
+            )
             if not (scaling or passed_on):
                 return False
             if user not in seen:
                 seen.add(user)
                 pending.append(user)
     return True
+
+
+def _has_constant_signal(product: Node, slot: int) -> bool:
+    """Whether an elementwise product's other factor is a constant of full shape: a signal that depends on no input.
+
+    So the gates of a GRU are gates also in its first step, where the state they multiply is zero or a parameter. A
+    factor that is broadcast (a scale for each channel) is no signal.
+    """
+    if operation(product.name()).base != "Mul":
+        return False
+    partner = product._saved_self if slot else product._saved_other
+    shape = tuple(product._input_metadata[0].shape)
+    return isinstance(partner, torch.Tensor) and len(shape) > 1 and tuple(partner.shape) == shape
 
 
 def _closed_in_products(node: Node, carries: Slots, graph: Graph) -> Slots:

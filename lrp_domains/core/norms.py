@@ -73,4 +73,8 @@ def batch_norm_shift(node: Node) -> torch.Tensor:
 
 
 def channel_sum(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.sum([d for d in range(tensor.ndim) if d != 1]) if math.prod(tensor.shape) else tensor.new_zeros(tensor.shape[1])
+    return (
+        tensor.sum([d for d in range(tensor.ndim) if d != 1])
+        if math.prod(tensor.shape)
+        else tensor.new_zeros(tensor.shape[1])
+    )

@@ -92,7 +92,14 @@ def _is_activated(edge, graph: Graph) -> bool:
     node = through_views(edge)
     if node is None or edge in graph.sources:
         return False
-    return signal_slot(node, graph) is not None or operation(node.name()).base in {"Gelu", "Silu", "Mish", "Relu", "Tanh", *GATE}
+    return signal_slot(node, graph) is not None or operation(node.name()).base in {
+        "Gelu",
+        "Silu",
+        "Mish",
+        "Relu",
+        "Tanh",
+        *GATE,
+    }
 
 
 signal = Rule("signal takes all", opens=_open_to_ungated, backward=_share_backward)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Sequence
 
 import torch
 
-from .activations import QUOTIENTS
 from .errors import RelevanceError
-from .graph import Node, edge_of
-from .operations import operation
-from .rule import Grads, Rule, Slots
+from .graph import edge_of
+from .hooks import Watch, hooks
 from .rulesets import ATTN_LRP, RuleSet
-from .trace import Trace, first_source, trace
+from .trace import Trace, trace
 
 Tensor = torch.Tensor
 
@@ -86,7 +82,12 @@ def relevance(
 
 
 def propagate(
-    output: Tensor, tensors: tuple[Tensor, ...], plan: Trace, seed: Tensor, retain_graph: bool, watch: Watch | None = None
+    output: Tensor,
+    tensors: tuple[Tensor, ...],
+    plan: Trace,
+    seed: Tensor,
+    retain_graph: bool,
+    watch: Watch | None = None,
 ) -> tuple[Tensor, ...]:
     """Relevance of each tensor under a plan. ``watch`` sees what arrives at each node."""
     direct: dict = {}
@@ -114,7 +115,11 @@ def check(output: Tensor, tensors: tuple[Tensor, ...], start: Tensor | None) -> 
                 f"inputs[{number}] does not require grad: call .requires_grad_() on it before the forward pass"
             )
     if output.numel() == 0 or not bool(torch.isfinite(output.detach()).all()):
-        what = "is empty" if output.numel() == 0 else f"has {int((~torch.isfinite(output)).sum())} entries that are not finite"
+        what = (
+            "is empty"
+            if output.numel() == 0
+            else f"has {int((~torch.isfinite(output)).sum())} entries that are not finite"
+        )
         raise RelevanceError(f"the output {what}: look at the forward pass (inputs with NaN? half precision overflow?)")
     if start is None:
         return torch.ones_like(output)
@@ -124,94 +129,3 @@ def check(output: Tensor, tensors: tuple[Tensor, ...], start: Tensor | None) -> 
     if bool(((score == 0) & (start != 0)).any()):
         raise RelevanceError("start gives relevance to an output entry that is 0, which has nothing to share")
     return torch.where(score == 0, 0.0, start / score.masked_fill(score == 0, 1.0)).to(output.dtype)
-
-
-Watch = Callable[[Node, Slots, Grads, Grads], None]
-
-
-@contextmanager
-def hooks(plan: Trace, direct: dict, watch: Watch | None = None) -> Iterator[None]:
-    """The rules, as hooks on the nodes they meet, for the duration of one backward pass."""
-    handles = []
-    kept = set(plan.leaves)
-    try:
-        for node, carries in plan.carries.items():
-            rule = plan.rules[node]
-            _check_saved(node, rule)
-            closed = tuple(
-                slot
-                for slot, edge in enumerate(node.next_functions)
-                if not carries[slot] and edge[0] is not None and (plan.graph.leads_to_source(edge) or kept)
-            )
-            if rule.backward is not None or closed or watch is not None:
-                handles.append(node.register_hook(partial(_apply, node, rule, carries, closed, plan, direct, watch)))
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _apply(
-    node: Node,
-    rule: Rule,
-    carries: Slots,
-    closed: tuple[int, ...],
-    plan: Trace,
-    direct: dict,
-    watch: Watch | None,
-    gi: Grads,
-    go: Grads,
-) -> Grads | None:
-    """What a node hands back: the rule's answer, and nothing where relevance may not flow."""
-    if all(g is None for g in go):
-        return None
-    if node.name().endswith("CopySlices"):
-        _check_copy(gi, go)
-    if rule.backward is not None:
-        gi = rule.backward(node, carries, gi, go)
-    if rule.absolute:
-        taken = {slot for slot in operation(node.name()).factors if carries[slot]}
-        for slot in taken:
-            _deliver(gi[slot], node.next_functions[slot], plan, direct, rule)
-        gi = tuple(None if slot in taken else g for slot, g in enumerate(gi))
-    if watch is not None:
-        watch(node, carries, gi, go)
-    return tuple(None if i in closed else g for i, g in enumerate(gi))
-
-
-def _deliver(r: Tensor, edge, plan: Trace, direct: dict, rule: Rule) -> None:
-    """Take relevance itself, not a coefficient, through views to the input it belongs to."""
-    source = first_source(edge, plan.graph)
-    if source is None:
-        raise RelevanceError(f"the {rule} rule is for a layer that reads an explained input directly")
-    while edge != source:
-        found = edge[0](r)  # a view's backward is the view undone
-        r = found[0] if isinstance(found, tuple) else found
-        edge = edge[0].next_functions[0]
-    direct[source] = direct[source] + r if source in direct else r
-
-
-def _check_saved(node: Node, rule: Rule) -> None:
-    """The rules read private values of PyTorch's nodes: say so where a release has dropped or renamed one."""
-    names = rule.reads
-    if rule.name in ("identity", "gate"):
-        names = QUOTIENTS.get(operation(node.name()).base, ((),))[0]
-    for name in names:
-        if not hasattr(type(node), f"_saved_{name}"):
-            raise RelevanceError(
-                f"{node.name()} has no _saved_{name} in torch {torch.__version__}: this version of lrp_domains cannot read "
-                "it. Please report it, and use an older torch or give the node another rule (rules.for_nodes)"
-            )
-
-
-def _check_copy(gi: Grads, go: Grads) -> None:
-    """In-place change of a slice: autograd hides what was done. A copy, a sum or a scaling is linear; refuse the rest."""
-    g, rest = go[0], gi[0]
-    if g is None or rest is None:
-        return
-    factors = (rest / g)[(rest != g) & (rest != 0)]  # what the slice's old values were multiplied by
-    if factors.numel() and not bool(torch.isclose(factors, factors[0], rtol=1e-2).all()):
-        raise RelevanceError(
-            "CopySlices: a slice of a tensor was changed in place by something other than a copy, a sum or a scaling, which "
-            "autograd hides; write it out of place (x = torch.cat(...) or torch.where(...))"
-        )

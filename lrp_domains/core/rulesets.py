@@ -114,7 +114,11 @@ class RuleSet:
 
     def table(self) -> str:
         """The set as text, one line an operation."""
-        rows = [*self.operations.items(), *([("first layer", self.first)] if self.first else []), *self.overrides]
+        rows = [
+            *self.operations.items(),
+            *([("first layer", self.first)] if self.first else []),
+            *self.overrides,
+        ]
         width = max(len(key) for key, _ in rows)
         return "\n".join([self.name, *(f"  {key:<{width}}  {rule}" for key, rule in rows)])
 

@@ -38,9 +38,26 @@ NOT_PADDED = {
     "nystromformer": "it adds a mask over all tokens to the scores of its few landmarks: shapes differ",
 }
 
+# No rule is known for an operation of theirs; a test gives the rule and balances the books.
+UNKNOWN = {
+    "yoso": "its attention is a custom autograd Function, YosoCumulation; a one-line rule for it balances",
+}
+
+# Under CP-LRP their residue is what constants outside the graph hold. Tests make leaves of these.
+SINUSOIDS = "its sinusoidal positions are a constant outside the graph, and hold the residue"
+ONE = "its experts multiply by (up + 1); the number 1 is no tensor of the graph, and holds the residue"
+NOT_BALANCED = {
+    "ctrl": SINUSOIDS,
+    "gpt_oss": ONE,
+    "experts-by-loop/gpt_oss": ONE,
+    "seq2seq/marian": SINUSOIDS,
+    "seq2seq/pegasus": SINUSOIDS,
+}
+
 # What is worth knowing of the others.
 NOTES = {
     "mra": "without its CUDA kernel, transformers replaces its attention by zeros",
+    "rwkv": "with `use_cache=False`; with a cache it overwrites what its own gradient needs",
 }
 
 # Modules whose outputs are the tokens' embeddings, where `get_input_embeddings` names none, or not all.

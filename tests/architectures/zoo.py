@@ -1,8 +1,8 @@
 """The zoo: tiny, randomly initialised instances of many architectures, none with a line of code of its own.
 
-A configuration class of transformers is shrunk field by field (`sizes.py`), the model is built from it, noise is
-added to all its weights and biases so that none is just zero or one, and a batch is made from the arguments its
-`forward` names.
+A configuration class of transformers is shrunk field by field (`sizes.py`), the model is built from it, noise
+is added to all its weights and biases so that none is just zero or one, and a batch is made from the
+arguments its `forward` names.
 
     case = build("llama")
     score, inputs = forward(case)  # a scalar; the tokens' embeddings (or the pixels, or the features)
@@ -40,15 +40,6 @@ SAMPLES = {
     "seq2seq": ("AutoModelForSeq2SeqLM", "bart marian pegasus t5"),
     "image": ("AutoModelForImageClassification", "clip convnext resnet swin vit"),
 }
-FAMILIES = {
-    "": "sequence classifiers of transformers",
-    "experts-by-loop": "mixtures of experts in float64, one expert after another",
-    "causal": "causal language models",
-    "masked": "masked language models",
-    "seq2seq": "encoder-decoders",
-    "image": "picture classifiers",
-    "torch": "plain torch",
-}
 PLAIN: dict[str, Callable[[], nn.Module]] = {
     "torch/lstm": partial(plain.Recurrent, nn.LSTM),
     "torch/gru": partial(plain.Recurrent, nn.GRU),
@@ -72,10 +63,6 @@ class Architecture:
 
     name: str
     make: Callable[[], nn.Module]
-
-    @property
-    def family(self) -> str:
-        return FAMILIES[self.name.rpartition("/")[0]]
 
     @property
     def dtype(self) -> torch.dtype:

@@ -1,0 +1,1 @@
+"""The sub-commands of ``lrp-domains``, one file per domain."""

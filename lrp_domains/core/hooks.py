@@ -1,0 +1,108 @@
+"""The rules as hooks on the nodes of one graph, for the duration of one backward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import torch
+
+from .activations import QUOTIENTS
+from .choice import first_source
+from .errors import RelevanceError
+from .graph import Edge, Node
+from .operations import operation
+from .rule import Grads, Rule, Slots
+from .trace import Trace
+
+Tensor = torch.Tensor
+Watch = Callable[[Node, Slots, Grads, Grads], None]
+
+
+@contextmanager
+def hooks(plan: Trace, direct: dict[Edge, Tensor], watch: Watch | None = None) -> Iterator[None]:
+    """The rules, as hooks on the nodes they meet, for the duration of one backward pass."""
+    handles = []
+    kept = set(plan.leaves)
+    try:
+        for node, carries in plan.carries.items():
+            rule = plan.rules[node]
+            _check_saved(node, rule)
+            closed = tuple(
+                slot
+                for slot, edge in enumerate(node.next_functions)
+                if not carries[slot] and edge[0] is not None and (plan.graph.leads_to_source(edge) or kept)
+            )
+            if rule.backward is not None or closed or watch is not None:
+                handles.append(node.register_hook(partial(_apply, node, rule, carries, closed, plan, direct, watch)))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _apply(
+    node: Node,
+    rule: Rule,
+    carries: Slots,
+    closed: tuple[int, ...],
+    plan: Trace,
+    direct: dict[Edge, Tensor],
+    watch: Watch | None,
+    gi: Grads,
+    go: Grads,
+) -> Grads | None:
+    """What a node hands back: the rule's answer, and nothing where relevance may not flow."""
+    if all(g is None for g in go):
+        return None
+    if node.name().endswith("CopySlices"):
+        _check_copy(gi, go)
+    if rule.backward is not None:
+        gi = rule.backward(node, carries, gi, go)
+    if rule.absolute:
+        taken = {slot for slot in operation(node.name()).factors if carries[slot]}
+        for slot in taken:
+            _deliver(gi[slot], node.next_functions[slot], plan, direct, rule)
+        gi = tuple(None if slot in taken else g for slot, g in enumerate(gi))
+    if watch is not None:
+        watch(node, carries, gi, go)
+    return tuple(None if i in closed else g for i, g in enumerate(gi))
+
+
+def _deliver(r: Tensor, edge: Edge, plan: Trace, direct: dict[Edge, Tensor], rule: Rule) -> None:
+    """Take relevance itself, not a coefficient, through views to the input it belongs to."""
+    source = first_source(edge, plan.graph)
+    if source is None:
+        raise RelevanceError(f"the {rule} rule is for a layer that reads an explained input directly")
+    while edge != source:
+        found = edge[0](r)  # a view's backward is the view undone
+        r = found[0] if isinstance(found, tuple) else found
+        edge = edge[0].next_functions[0]
+    direct[source] = direct[source] + r if source in direct else r
+
+
+def _check_saved(node: Node, rule: Rule) -> None:
+    """The rules read private values of PyTorch's nodes: say so where a release has dropped or renamed one."""
+    names = rule.reads
+    if rule.name in ("identity", "gate"):
+        names = QUOTIENTS.get(operation(node.name()).base, ((),))[0]
+    for name in names:
+        if not hasattr(type(node), f"_saved_{name}"):
+            raise RelevanceError(
+                f"{node.name()} has no _saved_{name} in torch {torch.__version__}: this version of lrp_domains cannot read "
+                "it. Please report it, and use an older torch or give the node another rule (rules.for_nodes)"
+            )
+
+
+def _check_copy(gi: Grads, go: Grads) -> None:
+    """In-place change of a slice: autograd hides what was done. A copy, a sum or a scaling is linear; refuse the rest."""
+    g, rest = go[0], gi[0]
+    if g is None or rest is None:
+        return
+    factors = (rest / g)[(rest != g) & (rest != 0)]  # what the slice's old values were multiplied by
+    if factors.numel() and not bool(torch.isclose(factors, factors[0], rtol=1e-2).all()):
+        raise RelevanceError(
+            "CopySlices: a slice of a tensor was changed in place by something other than a copy, a sum or a scaling, which "
+            "autograd hides; write it out of place (x = torch.cat(...) or torch.where(...))"
+        )

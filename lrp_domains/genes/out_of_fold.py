@@ -1,0 +1,139 @@
+"""Cross-validation: every cell gets a network that was trained without it."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import pandas as pd
+import torch
+from anndata import AnnData
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import StratifiedKFold
+
+from .classifier import GeneClassifier
+from .classifiers import Classifiers
+from .errors import CohortError
+from .expression import Matrix, expression
+from .labels import check_group_sizes, label_column
+from .training import NetworkFactory, Training, fit, predict
+
+Progress = Callable[[Iterable, str], Iterable]
+
+
+def quietly(items: Iterable, description: str) -> Iterable:
+    """Show no progress."""
+    return items
+
+
+def train_out_of_fold(
+    adata: AnnData,
+    labels: str,
+    *,
+    layer: str = "X",
+    training: Training | None = None,
+    network: NetworkFactory | None = None,
+    device: str | torch.device = "cpu",
+    progress: Progress = quietly,
+) -> Classifiers:
+    """Train one network per fold, so that each cell can be explained by one that has not seen it.
+
+    The cells are cut into folds of like composition. Network `k` learns from the other folds, less a part of them on
+    which it stops early; nothing of fold `k` enters it. Groups weigh alike in the loss, however many cells they have.
+
+    Parameters
+    ----------
+    adata
+        The cohort; it is not changed.
+    labels
+        The column of ``obs`` to learn.
+    layer
+        The expression to read: ``"X"``, ``"raw"`` (the same genes from ``adata.raw``) or a name in ``layers``. It
+        should be zero where nothing was counted, such as log-normalised counts.
+    training
+        Settings; `Training()` if not given.
+    network
+        From the number of genes and of classes to a new network, if it should not be a `GeneClassifier`.
+    device
+        Where to train.
+    progress
+        Wraps the iteration over folds, such as ``rich.progress.track``.
+
+    Raises
+    ------
+    CohortError
+        The cohort cannot be learnt from as it is; the message says why.
+
+    Examples
+    --------
+    >>> classifiers = train_out_of_fold(adata, "cell_type")
+    >>> classifiers.accuracy["held_out_balanced_accuracy"].mean()
+    """
+    training = training or Training()
+    groups = label_column(adata, labels)
+    check_group_sizes(groups, training.folds)
+    matrix = expression(adata, layer)
+    codes, classes = groups.cat.codes.to_numpy().astype(np.int64), tuple(groups.cat.categories)
+    network = network or (
+        lambda genes, classes: GeneClassifier(genes, classes, training.hidden, training.dropout)
+    )
+    folds = np.empty(adata.n_obs, dtype=np.int64)
+    # The first argument of split only tells the number of cells.
+    splitter = StratifiedKFold(training.folds, shuffle=True, random_state=training.seed)
+    for fold, (_, held_out) in enumerate(splitter.split(folds, codes)):
+        folds[held_out] = fold
+    networks, rows = [], []
+    for fold in progress(range(training.folds), "Training"):
+        seed = training.seed * training.folds + fold
+        learn, validate = _split(np.flatnonzero(folds != fold), codes, training.validation_share, seed)
+        with torch.random.fork_rng():  # the caller's random numbers go on as if nothing had been drawn
+            torch.manual_seed(seed)
+            trained = network(adata.n_vars, len(classes)).to(device)
+            check_network(trained, matrix, len(classes))
+            epochs = fit(trained, matrix, codes, learn, validate, training, seed)
+        networks.append(trained)
+        rows.append(
+            {"fold": fold, "epochs": epochs}
+            | _accuracies(trained, matrix, codes, learn, validate, folds == fold)
+        )
+    return Classifiers(
+        networks=tuple(networks),
+        folds=pd.Series(folds, index=adata.obs_names),
+        genes=tuple(adata.var_names),
+        classes=classes,
+        labels=labels,
+        layer=layer,
+        training=training,
+        accuracy=pd.DataFrame(rows),
+    )
+
+
+def check_network(network: torch.nn.Module, matrix: Matrix, classes: int) -> None:
+    """Try a network on the first two cells: does it take these genes and give one logit per class?"""
+    try:
+        logits = predict(network, matrix, np.arange(min(2, matrix.shape[0])))
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        raise CohortError(
+            f"the network does not take the cohort's {matrix.shape[1]} genes: {str(error).splitlines()[0]}"
+        ) from error
+    if logits.ndim != 2 or logits.shape[1] != classes:
+        raise CohortError(
+            f"the network gives outputs of shape {tuple(logits.shape[1:])} for a cell, not one logit for each of {classes} classes"
+        )
+
+
+def _split(rows: np.ndarray, codes: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cut training cells into those to learn from and, of each group with two or more, some to stop early on."""
+    shuffled = pd.Series(codes[rows], index=rows).sample(frac=1, random_state=seed)
+    position = shuffled.groupby(shuffled).cumcount()
+    size = shuffled.groupby(shuffled).transform("size")
+    validation = position < np.minimum(np.ceil(share * size), size - 1)
+    return np.sort(shuffled.index[~validation]), np.sort(shuffled.index[validation])
+
+
+def _accuracies(network, matrix, codes, learn, validate, held_out) -> dict[str, float]:
+    row = {}
+    for name, rows in (("training", learn), ("validation", validate), ("held_out", np.flatnonzero(held_out))):
+        predicted = predict(network, matrix, rows).argmax(1).cpu().numpy()
+        row[f"{name}_cells"] = len(rows)
+        row[f"{name}_accuracy"] = float((predicted == codes[rows]).mean())
+        row[f"{name}_balanced_accuracy"] = float(balanced_accuracy_score(codes[rows], predicted))
+    return row

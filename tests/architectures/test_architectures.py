@@ -1,0 +1,65 @@
+"""Every architecture of the zoo: explained unmodified, with nothing unknown, and with books that balance."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from lrp_domains import ATTN_LRP, CP_LRP, RuleSet, relevance
+
+from .accounts import account
+from .remarks import NO_GRADIENT, NOT_BALANCED, NOT_BUILDABLE, NOT_PADDED, UNKNOWN
+from .zoo import architectures, build, forward, sequence_classifiers
+
+BUILT = [name for name in architectures() if name not in NOT_BUILDABLE]
+EXPLAINED = [name for name in BUILT if name not in NO_GRADIENT | UNKNOWN]
+
+
+def traces(model: nn.Module) -> dict[str, object]:
+    """All that an explanation could leave on a model."""
+    hooks = {name: (len(m._forward_hooks), len(m._backward_hooks)) for name, m in model.named_modules()}
+    gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
+    attributes = {name: sorted(vars(module)) for name, module in model.named_modules()}
+    return {"hooks": hooks, "gradients": gradients, "attributes": attributes}
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_it_is_tiny_and_its_score_depends_on_its_inputs(name: str) -> None:
+    case = build(name)
+    assert sum(parameter.numel() for parameter in case.model.parameters()) < 200_000
+    run = forward(case)
+    assert run.score.isfinite() and run.inputs
+    if name not in NO_GRADIENT:
+        for gradient in torch.autograd.grad(run.score, run.inputs):
+            assert gradient.isfinite().all() and gradient.abs().max() > 0
+
+
+@pytest.mark.parametrize("rules", [ATTN_LRP, CP_LRP], ids=str)
+@pytest.mark.parametrize("name", EXPLAINED)
+def test_it_is_explained_and_the_model_left_alone(name: str, rules: RuleSet) -> None:
+    case = build(name)
+    run = forward(case)
+    before = traces(case.model)
+    explained = relevance(run.score, run.inputs, rules=rules, model=case.model)
+    for found, tensor in zip(explained, run.inputs, strict=True):
+        assert found.shape == tensor.shape and found.dtype == tensor.dtype
+        assert found.isfinite().all() and found.abs().max() > 0
+    assert traces(case.model) == before
+    assert torch.equal(forward(case).score, run.score)
+
+
+@pytest.mark.parametrize("padded", [False, True], ids=["full", "padded"])
+@pytest.mark.parametrize("name", EXPLAINED)
+def test_its_books_balance(name: str, padded: bool) -> None:
+    if padded and name in NOT_PADDED:
+        pytest.skip(NOT_PADDED[name])
+    found = account(name, padded=padded)
+    assert not found.refused
+    assert found.balanced == (name not in NOT_BALANCED), f"imbalance {found.imbalance:.1e}"
+
+
+@pytest.mark.slow
+def test_at_least_115_sequence_classifiers_balance() -> None:
+    runnable = [name for name in sequence_classifiers() if name in EXPLAINED]
+    assert sum(account(name).balanced for name in runnable) >= 115
