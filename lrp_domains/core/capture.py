@@ -41,8 +41,8 @@ class Captured(Mapping[str, Tensor]):
 def capture(model: torch.nn.Module, *globs: str) -> Iterator[Captured]:
     """Keep what the modules whose names match a glob return, during the forward passes run inside.
 
-    Where a module returns a tuple or a mapping, its first floating-point tensor is kept. A result that no gradient would
-    reach (of a frozen embedding, say) is made to require grad, without changing its values.
+    Where a module returns a tuple or a mapping, its first floating-point tensor is kept. A result that no gradient
+    would reach (of a frozen embedding, say) is made to require grad, without changing its values.
 
     Parameters
     ----------

@@ -56,7 +56,7 @@ def explain_rules(
 ) -> RuleTable:
     """List which rule meets which operation between the inputs and the output; nothing is computed.
 
-    Takes what `relevance` takes. With ``model`` the table says where. Constants are listed with the operations they close.
+    Takes what `relevance` takes. With ``model`` the table says where. Operations that nothing flows to are listed too.
     """
     tensors = (inputs,) if isinstance(inputs, torch.Tensor) else tuple(inputs)
     check(output, tensors, None)

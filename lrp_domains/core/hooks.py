@@ -56,8 +56,6 @@ def _apply(
     """What a node hands back: the rule's answer, and nothing where relevance may not flow."""
     if all(g is None for g in go):
         return None
-    if node.name().endswith("CopySlices"):
-        _check_copy(gi, go)
     if rule.backward is not None:
         gi = rule.backward(node, carries, gi, go)
     if rule.absolute:
@@ -90,19 +88,6 @@ def _check_saved(node: Node, rule: Rule) -> None:
     for name in names:
         if not hasattr(type(node), f"_saved_{name}"):
             raise RelevanceError(
-                f"{node.name()} has no _saved_{name} in torch {torch.__version__}: this version of lrp_domains cannot read "
-                "it. Please report it, and use an older torch or give the node another rule (rules.for_nodes)"
+                f"{node.name()} has no _saved_{name} in torch {torch.__version__}: this version of lrp_domains cannot "
+                "read it. Please report it, and use an older torch or give the node another rule (rules.for_nodes)"
             )
-
-
-def _check_copy(gi: Grads, go: Grads) -> None:
-    """In-place change of a slice: autograd hides what was done. A copy, a sum or a scaling is linear; refuse the rest."""
-    g, rest = go[0], gi[0]
-    if g is None or rest is None:
-        return
-    factors = (rest / g)[(rest != g) & (rest != 0)]  # what the slice's old values were multiplied by
-    if factors.numel() and not bool(torch.isclose(factors, factors[0], rtol=1e-2).all()):
-        raise RelevanceError(
-            "CopySlices: a slice of a tensor was changed in place by something other than a copy, a sum or a scaling, which "
-            "autograd hides; write it out of place (x = torch.cat(...) or torch.where(...))"
-        )

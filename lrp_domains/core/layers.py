@@ -1,8 +1,8 @@
 """Rules for layers with weights, ``z_j = sum_i x_i w_ij + b_j``: dense layers and convolutions.
 
-Each rule is one way of sharing ``R_j`` among the inputs of neuron j. It is written for any linear map: ``forward(x, w)``
-is ``sum_i x_i w_ij``, ``backward(s, w)`` is ``sum_j w_ij s_j``. With ``R_j = z_j g_j`` coming in, a rule hands on
-``g_i = R_i / x_i``, which never divides by x. The rules of the first layer (`z_box`, `w_squared`, `flat`) give an input
+Each rule is one way of sharing ``R_j`` among the inputs of neuron j. It is written for any linear map:
+``forward(x, w)`` is ``sum_i x_i w_ij``, ``backward(s, w)`` is ``sum_j w_ij s_j``. With ``R_j = z_j g_j`` coming in, a
+rule hands on ``g_i = R_i / x_i``, which never divides by x. The rules of the first layer (`z_box`, `w_squared`, `flat`) give an input
 relevance even where it is 0; they hand on ``R_i`` itself.
 
 The layer's input must be in the graph: autograd keeps it where the weight requires grad.
@@ -112,7 +112,7 @@ def z_box(low: float | Tensor, high: float | Tensor) -> Rule:
 
 
 def w_squared() -> Rule:
-    """``R_i = sum_j w_ij^2 / sum_i w_ij^2 R_j`` for a first layer with unbounded inputs (Montavon et al. 2017, eq. 14)."""
+    """``R_i = sum_j w_ij^2 / sum_i w_ij^2 R_j`` for a first layer with unbounded inputs (Montavon 2017, eq. 14)."""
 
     def share(layer: Layer, g: Tensor) -> tuple[Tensor, Tensor]:
         w2 = layer.w**2

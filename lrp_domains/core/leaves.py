@@ -37,7 +37,7 @@ def follow_leaves(
         return edge[0] is not None and edge not in graph.sources and not any(carries.get(edge[0], ()))
 
     behind, roots, leaf_edges = set(), [], set()
-    for node, slots in flow.items():
+    for node in flow:
         for slot in _additive_slots(node):
             edge = node.next_functions[slot]
             if carries_none(edge):

@@ -1,8 +1,8 @@
 """The ledger: where all of the score went.
 
-``score = sum of R(inputs) + sum of R(additive leaves) + residue``. What is added to a carrier of relevance holds a part
-of it: biases, position and type embeddings, the shifts of norms, the means of batch norms. Under CP-LRP the residue is 0
-to rounding, for every architecture; under AttnLRP it is the Taylor remainder of the softmax.
+``score = sum of R(inputs) + sum of R(additive leaves) + residue``. What is added to a carrier of relevance holds a
+part of it: biases, position and type embeddings, the shifts of norms, the means of batch norms. Under CP-LRP the
+residue is 0 to rounding, for every architecture; under AttnLRP it is the Taylor remainder of the softmax.
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ def ledger(
     """Account for the whole of a score: inputs, additive leaves, residue.
 
     Takes what `relevance` takes, and costs one such pass. Only parameters that require grad can be found: those of a
-    frozen model end in the residue, and the ledger says so if ``model`` is given. Inputs must not depend on one another.
+    frozen model end in the residue, and the ledger says so if ``model`` is given. So do numbers and buffers that the
+    model adds, such as the 1 of ``(x + 1) * y``: autograd doesn't keep them. Inputs must not depend on one another.
 
     Examples
     --------

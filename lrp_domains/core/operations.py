@@ -18,19 +18,44 @@ Node = torch.autograd.graph.Node
 # fmt: off
 
 # ---- Linear in the carriers: LRP-0 is the derivative. Every input is a summand. ------------------------------
-LINEAR = frozenset(["Add", "Sub", "Rsub", "Neg", "Sum", "Nansum", "Mean", "Cumsum", "Trace", "View", "UnsafeView", "Reshape", "ReshapeAlias", "Expand", "Squeeze", "Unsqueeze", "Flatten", "Unflatten", "Transpose", "T", "Permute", "Movedim", "Swapaxes", "MT", "Adjoint", "AsStrided", "Alias", "Detach", "Clone", "Contiguous", "ToCopy", "Copy", "Lift", "LiftFresh", "Identity", "Real", "Imag", "ViewAsReal", "ViewAsComplex", "Complex", "Conj", "ConjPhysical", "ResolveConj", "Slice", "Select", "Narrow", "Split", "SplitWithSizes", "UnsafeSplit", "UnsafeSplitWithSizes", "Chunk", "UnsafeChunk", "Unbind", "Unfold", "Index", "IndexSelect", "Gather", "Take", "TakeAlongDim", "MaskedSelect", "Diagonal", "Tril", "Triu", "Diag", "DiagEmbed", "Cat", "Stack", "Repeat", "RepeatInterleave", "Roll", "Flip", "Rot90", "Tile", "Im2Col", "Col2Im", "UnfoldBackward", "IndexPut", "IndexPutImpl", "UnsafeIndexPut", "IndexAdd", "IndexCopy", "IndexFill", "Scatter", "ScatterAdd", "MaskedScatter", "MaskedFill", "Fill", "SliceScatter", "SelectScatter", "DiagonalScatter", "Put", "Where", "Zero", "CopyBackwards", "ConstantPadNd", "ReflectionPad1D", "ReflectionPad2D", "ReflectionPad3D", "ReplicationPad1D", "ReplicationPad2D", "ReplicationPad3D", "PixelShuffle", "PixelUnshuffle", "ChannelShuffle", "NativeChannelShuffle", "AvgPool1D", "AvgPool2D", "AvgPool3D", "AdaptiveAvgPool1D", "AdaptiveAvgPool2D", "AdaptiveAvgPool3D", "MkldnnAdaptiveAvgPool2D", "UpsampleNearest1D", "UpsampleNearest2D", "UpsampleNearest3D", "UpsampleNearestExact1D", "UpsampleNearestExact2D", "UpsampleLinear1D", "UpsampleBilinear2D", "UpsampleBicubic2D", "UpsampleTrilinear3D", "UpsampleBilinear2DAa", "UpsampleBicubic2DAa", "FftR2C", "FftC2C", "FftC2R", "EmbeddingBag"])
+LINEAR = frozenset("""
+    Add Sub Rsub Neg Sum Nansum Mean Cumsum Trace
+    View UnsafeView Reshape ReshapeAlias Expand Squeeze Unsqueeze Flatten Unflatten Transpose T Permute Movedim
+    Swapaxes MT Adjoint AsStrided Alias Detach Clone Contiguous ToCopy Copy Lift LiftFresh Identity Real Imag
+    ViewAsReal ViewAsComplex Complex Conj ConjPhysical ResolveConj
+    Slice Select Narrow Split SplitWithSizes UnsafeSplit UnsafeSplitWithSizes Chunk UnsafeChunk Unbind Unfold
+    Index IndexSelect Gather Take TakeAlongDim MaskedSelect Diagonal Tril Triu Diag DiagEmbed
+    Cat Stack Repeat RepeatInterleave Roll Flip Rot90 Tile Im2Col Col2Im UnfoldBackward
+    IndexPut IndexPutImpl UnsafeIndexPut IndexAdd IndexCopy IndexFill Scatter ScatterAdd MaskedScatter MaskedFill Fill
+    SliceScatter SelectScatter DiagonalScatter Put Where Zero CopyBackwards
+    ConstantPadNd ReflectionPad1D ReflectionPad2D ReflectionPad3D ReplicationPad1D ReplicationPad2D
+    ReplicationPad3D PixelShuffle PixelUnshuffle ChannelShuffle NativeChannelShuffle
+    AvgPool1D AvgPool2D AvgPool3D AdaptiveAvgPool1D AdaptiveAvgPool2D AdaptiveAvgPool3D MkldnnAdaptiveAvgPool2D
+    UpsampleNearest1D UpsampleNearest2D UpsampleNearest3D UpsampleNearestExact1D UpsampleNearestExact2D
+    UpsampleLinear1D UpsampleBilinear2D UpsampleBicubic2D UpsampleTrilinear3D UpsampleBilinear2DAa
+    UpsampleBicubic2DAa FftR2C FftC2C FftC2R EmbeddingBag
+""".split())
 
 # ---- Winner takes all, or linear piece by piece: the derivative sends relevance where the value came from. ---
-PIECEWISE = frozenset(["Relu", "LeakyRelu", "PreluKernel", "Prelu", "RreluWithNoise", "Threshold", "Abs", "Clamp", "ClampMin", "ClampMax", "Max", "Min", "Maximum", "Minimum", "Fmax", "Fmin", "Amax", "Amin", "Aminmax", "Topk", "Sort", "Kthvalue", "Median", "Nanmedian", "Mode", "Cummax", "Cummin", "MaxPool1D", "MaxPool1DWithIndices", "MaxPool2DWithIndices", "MaxPool3DWithIndices", "MkldnnMaxPool2D", "MkldnnMaxPool3D", "AdaptiveMaxPool1D", "AdaptiveMaxPool2D", "AdaptiveMaxPool3D", "FractionalMaxPool2D", "FractionalMaxPool3D", "MaxUnpool2D", "NanToNum", "CopySlices"])
+PIECEWISE = frozenset("""
+    Relu LeakyRelu PreluKernel Prelu RreluWithNoise Threshold Abs Clamp ClampMin ClampMax
+    Max Min Maximum Minimum Fmax Fmin Amax Amin Aminmax Topk Sort Kthvalue Median Nanmedian Mode Cummax Cummin
+    MaxPool1D MaxPool1DWithIndices MaxPool2DWithIndices MaxPool3DWithIndices MkldnnMaxPool2D MkldnnMaxPool3D
+    AdaptiveMaxPool1D AdaptiveMaxPool2D AdaptiveMaxPool3D FractionalMaxPool2D FractionalMaxPool3D MaxUnpool2D
+    NanToNum
+""".split())
 
 # ---- Elementwise f(x): the identity rule hands on relevance as it is. See activations.py. --------------------
-ACTIVATION = frozenset(["Gelu", "Silu", "Tanh", "Elu", "Celu", "Mish", "Hardswish", "Hardtanh", "Softshrink", "Hardshrink", "Expm1", "Log1P", "Sin", "Cos", "Asinh", "Atan", "Sinh", "LogSigmoid", "GeLUFunction"])
+ACTIVATION = frozenset("""
+    Gelu Silu Tanh Elu Celu Mish Hardswish Hardtanh Softshrink Hardshrink Expm1 Log1P Sin Cos Asinh Atan Sinh
+    LogSigmoid GeLUFunction
+""".split())
 
 # ---- Elementwise, and a gate where it feeds a product; an activation elsewhere. See gates.py. ----------------
-GATE = frozenset(["Sigmoid", "Exp", "Erf", "Softplus", "Hardsigmoid"])
+GATE = frozenset("Sigmoid Exp Erf Softplus Hardsigmoid".split())
 
 # ---- The scale of a norm or a distance: constant where it divides or multiplies. See gates.py. ---------------
-STATISTIC = frozenset(["Sqrt", "Rsqrt", "Reciprocal", "Std", "Var", "LinalgVectorNorm", "Norm", "VarMean", "StdMean"])
+STATISTIC = frozenset("Sqrt Rsqrt Reciprocal Std Var LinalgVectorNorm Norm VarMean StdMean".split())
 
 # ---- Products, with the slots of their factors; what stands in other slots is added. -------------------------
 PRODUCT = {
@@ -81,9 +106,7 @@ class Operation:
     base
         The operation's name, ``Addmm`` for ``AddmmBackward0``.
     kind
-        The row of a rule set that meets it: ``linear``, ``piecewise``, ``activation``, ``gate``, ``statistic``,
-        ``power``, ``embedding``, ``product``, ``running_product``, ``division``, ``glu``, ``softmax``, ``norm``, ``batch_norm``,
-        ``attention``, ``refused`` or ``unknown``.
+        The row of a rule set that meets it: a key of ``_KINDS`` below, ``power``, or ``unknown``.
     factors
         Slots of the node's inputs that are multiplied with one another, or that scale: never summands.
     """
@@ -115,6 +138,7 @@ _KINDS = {
     "gate": GATE,
     "glu": {"Glu"},
     "embedding": {"Embedding"},
+    "in_place": {"CopySlices"},
     "statistic": STATISTIC,
     "product": PRODUCT.keys(),
     "running_product": {"Prod", "Cumprod"},

@@ -12,8 +12,8 @@ import torch
 def unfused() -> Iterator[None]:
     """Let PyTorch record `nn.LSTM`, `nn.GRU` and `nn.RNN` step by step, so that their gates can be seen.
 
-    Run the forward pass inside; the switches of cuDNN and oneDNN are put back on leaving. On a GPU the cell is still one
-    fused kernel, which `relevance` refuses: move the model to the CPU.
+    Run the forward pass inside; the switches of cuDNN and oneDNN are put back on leaving. On a GPU the cell is still
+    one fused kernel, which `relevance` refuses: move the model to the CPU.
 
     >>> with unfused():
     ...     score = lstm_classifier(embeddings)[:, 1]

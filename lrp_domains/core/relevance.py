@@ -104,8 +104,8 @@ def check(output: Tensor, tensors: tuple[Tensor, ...], start: Tensor | None) -> 
     """Refuse what cannot be explained; return the coefficient to start from at the output."""
     if not isinstance(output, Tensor) or output.grad_fn is None:
         raise RelevanceError(
-            "the output has no grad_fn: run the forward pass outside torch.no_grad() and torch.inference_mode(), with at "
-            "least one input that requires grad"
+            "the output has no grad_fn: run the forward pass outside torch.no_grad() and torch.inference_mode(), with "
+            "at least one input that requires grad"
         )
     if not tensors:
         raise RelevanceError("no inputs to explain were given")

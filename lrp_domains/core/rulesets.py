@@ -28,6 +28,7 @@ from .attention import uniform_attention, value_attention
 from .embeddings import lookup
 from .errors import RelevanceError
 from .gates import gate, glu, numerator, statistic
+from .in_place import slice_write
 from .layers import alpha_beta, epsilon, gamma, z_box
 from .norms import batch_norm, norm
 from .products import running, signal, uniform
@@ -49,6 +50,7 @@ _ATTN_LRP = {
     "norm": norm,
     "batch_norm": batch_norm,
     "embedding": lookup,
+    "in_place": slice_write,
     "linear": gradient,
     "piecewise": gradient,  # winner takes all
 }
@@ -100,7 +102,8 @@ class RuleSet:
         unknown = [key for key in rules if key not in GRADIENT.operations and "Backward" not in key]
         if unknown:
             raise RelevanceError(
-                f"{unknown[0]!r} is neither an operation ({', '.join(GRADIENT.operations)}) nor the name of an autograd node"
+                f"{unknown[0]!r} is neither an operation ({', '.join(GRADIENT.operations)}) nor the name of an "
+                "autograd node"
             )
         name = ", ".join(f"{key}: {rule}" for key, rule in rules.items())
         return replace(self, name=f"{self.name} with {name}", operations={**self.operations, **rules})

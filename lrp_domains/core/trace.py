@@ -84,16 +84,16 @@ def _check_dependence(graph: Graph, inputs: Sequence[torch.Tensor]) -> None:
     for number, tensor in enumerate(inputs):
         if edge_of(tensor) not in found:
             raise RelevanceError(
-                f"the output does not depend on inputs[{number}] (shape {tuple(tensor.shape)}): pass the very tensor that "
-                "the forward pass used, not a copy, slice or cast of it made afterwards"
+                f"the output does not depend on inputs[{number}] (shape {tuple(tensor.shape)}): pass the very tensor "
+                "that the forward pass used, not a copy, slice or cast of it made afterwards"
             )
 
 
 def _nothing_flows(graph: Graph, chosen: dict[Node, Rule | None], rules: RuleSet) -> RelevanceError:
     closing = sorted({node.name() for node, rule in chosen.items() if rule is not None and rule.opens is not None})
     return RelevanceError(
-        f"no relevance flows: under {rules.name} the output depends on the inputs only through operations that count as "
-        f"constant (among {', '.join(closing)}). Explain a logit rather than a probability, or choose other rules"
+        f"no relevance flows: under {rules.name} the output depends on the inputs only through operations that count "
+        f"as constant (among {', '.join(closing)}). Explain a logit rather than a probability, or choose other rules"
     )
 
 

@@ -30,9 +30,7 @@ class Transformer(nn.Module):
 
     def __init__(self, activation: str, norm_first: bool) -> None:
         super().__init__()
-        layer = nn.TransformerEncoderLayer(
-            16, 4, 24, activation=activation, norm_first=norm_first, batch_first=True
-        )
+        layer = nn.TransformerEncoderLayer(16, 4, 24, activation=activation, norm_first=norm_first, batch_first=True)
         self.encoder = nn.TransformerEncoder(layer, 2, norm=nn.LayerNorm(16), enable_nested_tensor=False)
         self.classifier = nn.Linear(16, 3)
 
@@ -81,9 +79,7 @@ class Block(nn.Module):
         self.bn2 = nn.BatchNorm2d(after)
         self.shortcut = nn.Sequential()
         if stride != 1 or before != after:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after)
-            )
+            self.shortcut = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)), inplace=True)))

@@ -55,9 +55,17 @@ NOT_BALANCED = {
 }
 
 # What is worth knowing of the others.
+TEXT_ONLY = "run on text, without a picture"
 NOTES = {
+    "causal/rwkv": "with `use_cache=False`; with a cache it overwrites what its own gradient needs",
+    "gemma3": TEXT_ONLY,
+    "layoutlmv3": TEXT_ONLY,
+    "luke": "run on words, without entities",
+    "modernvbert": TEXT_ONLY,
     "mra": "without its CUDA kernel, transformers replaces its attention by zeros",
-    "rwkv": "with `use_cache=False`; with a cache it overwrites what its own gradient needs",
+    "qwen3_5": TEXT_ONLY,
+    "t5gemma2": TEXT_ONLY,
+    "ultravbert": TEXT_ONLY,
 }
 
 # Modules whose outputs are the tokens' embeddings, where `get_input_embeddings` names none, or not all.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from types import MethodType
+
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lrp_domains import CP_LRP, RelevanceError, Rule, UnknownOperation, ledger, relevance
 
-from .remarks import FLOAT32, NO_GRADIENT, NOT_BALANCED, NOT_BUILDABLE, NOT_PADDED, SINUSOIDS, UNKNOWN
+from .remarks import FLOAT32, NO_GRADIENT, NOT_BALANCED, NOT_BUILDABLE, NOT_PADDED, ONE, SINUSOIDS, UNKNOWN
 from .zoo import Case, architectures, build, forward
 
 
@@ -71,3 +73,23 @@ def test_balanced_once_positions_are_leaves(name: str) -> None:
     positions = sinusoids_as_leaves(case)
     run = forward(case)
     assert ledger(run.score, [*run.inputs, *positions], rules=CP_LRP, model=case.model).balanced()
+
+
+@pytest.mark.parametrize("name", [name for name, reason in NOT_BALANCED.items() if reason == ONE])
+def test_balanced_once_the_number_one_is_a_leaf(name: str) -> None:
+    """The experts' gate as transformers has it, but for the 1, which is a tensor here."""
+    case = build(name)
+    ones: list[Tensor] = []
+
+    def gate(experts: nn.Module, gate_up: Tensor) -> Tensor:
+        signal = gate_up[..., ::2].clamp(max=experts.limit)
+        up = gate_up[..., 1::2].clamp(min=-experts.limit, max=experts.limit)
+        ones.append(torch.ones_like(up).requires_grad_(True))
+        return (up + ones[-1]) * (signal * torch.sigmoid(signal * experts.alpha))
+
+    score = forward(case).score
+    for layer in case.model.model.layers:
+        layer.mlp.experts._apply_gate = MethodType(gate, layer.mlp.experts)
+    run = forward(case)
+    assert torch.equal(run.score, score)
+    assert ledger(run.score, [*run.inputs, *ones], rules=CP_LRP, model=case.model).balanced(1e-3)

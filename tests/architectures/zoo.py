@@ -49,9 +49,7 @@ PLAIN: dict[str, Callable[[], nn.Module]] = {
     "torch/transformer-relu-norm-first": partial(plain.Transformer, "relu", norm_first=True),
     "torch/transformer-gelu-norm-first": partial(plain.Transformer, "gelu", norm_first=True),
     "torch/mlp-relu": lambda: plain.Perceptron(nn.ReLU(), nn.ReLU()),
-    "torch/mlp-smooth": lambda: plain.Perceptron(
-        nn.GELU(), nn.SiLU(), nn.Tanh(), nn.ELU(), nn.Mish(), nn.Hardswish()
-    ),
+    "torch/mlp-smooth": lambda: plain.Perceptron(nn.GELU(), nn.SiLU(), nn.Tanh(), nn.ELU(), nn.Mish(), nn.Hardswish()),
     "torch/vgg": plain.Vgg,
     "torch/resnet18": plain.ResNet,
 }
