@@ -23,5 +23,6 @@ from .rulesets import (
 __all__ = [
     "ALPHA_BETA", "ATTN_LRP", "CP_LRP", "EPSILON", "EPSILON_PLUS", "GAMMA", "GRADIENT", "Captured", "Ledger",
     "RelevanceError", "Rule", "RuleSet", "RuleTable", "UnknownOperation", "alpha_beta", "capture", "constant",
-    "deep_taylor", "epsilon", "explain_rules", "flat", "gamma", "gradient", "ledger", "relevance", "unfused", "w_squared", "z_box",
+    "deep_taylor", "epsilon", "explain_rules", "flat", "gamma", "gradient", "ledger", "relevance", "unfused",
+    "w_squared", "z_box",
 ]  # fmt: skip

@@ -15,8 +15,9 @@ Edge = tuple[Node, int]
 
 # Nodes that only rearrange, copy or cast their one input: a parameter seen through them is still that parameter.
 VIEWS = frozenset(
-    """T Transpose Permute View UnsafeView Reshape ReshapeAlias Expand Squeeze Unsqueeze Slice Select Split SplitWithSizes
-    UnsafeSplit Unbind Chunk ToCopy Clone Alias AsStrided Contiguous Unfold Repeat Flatten Movedim""".split()
+    """
+    T Transpose Permute View UnsafeView Reshape ReshapeAlias Expand Squeeze Unsqueeze Slice Select Split
+    SplitWithSizes UnsafeSplit Unbind Chunk ToCopy Clone Alias AsStrided Contiguous Unfold Repeat Flatten Movedim""".split()
 )
 
 

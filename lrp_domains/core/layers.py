@@ -2,8 +2,8 @@
 
 Each rule is one way of sharing ``R_j`` among the inputs of neuron j. It is written for any linear map:
 ``forward(x, w)`` is ``sum_i x_i w_ij``, ``backward(s, w)`` is ``sum_j w_ij s_j``. With ``R_j = z_j g_j`` coming in, a
-rule hands on ``g_i = R_i / x_i``, which never divides by x. The rules of the first layer (`z_box`, `w_squared`, `flat`) give an input
-relevance even where it is 0; they hand on ``R_i`` itself.
+rule hands on ``g_i = R_i / x_i``, which never divides by x. The rules of the first layer (`z_box`, `w_squared`,
+`flat`) give an input relevance even where it is 0; they hand on ``R_i`` itself.
 
 The layer's input must be in the graph: autograd keeps it where the weight requires grad.
 """

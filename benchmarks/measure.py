@@ -1,0 +1,83 @@
+"""CPU seconds and peak memory, measured so that a noisy machine can't fake a ratio."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def cpu_seconds(runs: dict[str, Callable[[], None]], repeats: int) -> dict[str, list[float]]:
+    """CPU time of each run: after one run to warm up, all in turn, ``repeats`` times over."""
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for run in runs.values():
+        run()
+    for _ in range(repeats):
+        for name, run in runs.items():
+            before = time.process_time()
+            run()
+            seconds[name].append(time.process_time() - before)
+    return seconds
+
+
+def median_ratio(a: list[float], b: list[float]) -> float:
+    """The median over the rounds of a / b, so that a slow spell of the machine weighs on both."""
+    return statistics.median(x / y for x, y in zip(a, b, strict=True))
+
+
+def resident_mb() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+
+
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def in_own_process(module: str, *arguments: str) -> dict[str, float]:
+    """Run ``python -m module arguments`` and read the JSON it prints last: memory is only known of a whole process."""
+    # glibc's allocator keeps freed blocks, in amounts that vary from run to run: give large ones back at once.
+    allocator = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
+    environment = os.environ | allocator | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments], capture_output=True, text=True, check=True, env=environment
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def machine() -> str:
+    """The machine and the versions, in one line."""
+    import transformers
+
+    model = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        platform.machine(),
+    )
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}, transformers {transformers.__version__}"
+    return f"{model}, 1 thread; {versions}"
+
+
+def write(name: str, title: str, rows: list[dict[str, str | float]], notes: str) -> None:
+    """Write a table as Markdown and as JSON, and print it."""
+    head = list(rows[0])
+    lines = [f"# {title}", "", notes, "", f"Measured on {machine()}.", ""]
+    lines += ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    lines += ["| " + " | ".join(_cell(row[key]) for key in head) + " |" for row in rows]
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.md").write_text("\n".join(lines) + "\n")
+    (RESULTS / f"{name}.json").write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
+    print("\n".join(lines))
+
+
+def _cell(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:.2f}" if value < 100 else f"{value:,.0f}"
