@@ -17,7 +17,8 @@ Edge = tuple[Node, int]
 VIEWS = frozenset(
     """
     T Transpose Permute View UnsafeView Reshape ReshapeAlias Expand Squeeze Unsqueeze Slice Select Split
-    SplitWithSizes UnsafeSplit Unbind Chunk ToCopy Clone Alias AsStrided Contiguous Unfold Repeat Flatten Movedim""".split()
+    SplitWithSizes UnsafeSplit Unbind Chunk ToCopy Clone Alias AsStrided Contiguous Unfold Repeat Flatten Movedim
+    """.split()
 )
 
 

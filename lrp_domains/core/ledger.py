@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -20,7 +20,7 @@ from .parameters import ParameterNames, modules
 from .relevance import check, propagate
 from .rule import Grads, Node, Slots
 from .rulesets import ATTN_LRP, RuleSet
-from .trace import trace
+from .trace import Trace, trace
 
 Tensor = torch.Tensor
 
@@ -45,7 +45,7 @@ class Ledger:
     rules
         The name of the rule set.
     notes
-        What the reader should know, such as that parameters were frozen.
+        Where the books don't balance to 1e-6: what the residue may hold.
     """
 
     score: float
@@ -119,16 +119,30 @@ def ledger(
     score = (output.detach() * seed).double().sum().item()
     totals = tuple(r.double().sum().item() for r in found)
     residue = score - sum(totals) - sum(leaves.values())
-    return Ledger(score, totals, dict(leaves), residue, found, rules.name, _notes(model))
+    account = Ledger(score, totals, dict(leaves), residue, found, rules.name)
+    return account if account.balanced() else replace(account, notes=_what_the_residue_holds(plan, model, where))
 
 
-def _notes(model: torch.nn.Module | None) -> tuple[str, ...]:
-    if model is None:
-        return ()
-    frozen = [name for name, parameter in model.named_parameters() if not parameter.requires_grad]
-    if not frozen:
-        return ()
-    return (
-        f"{len(frozen)} parameters are frozen (such as {frozen[0]}); what they add is in the residue. "
-        "Call model.requires_grad_(True) before the forward pass to see it",
-    )
+def _what_the_residue_holds(plan: Trace, model: torch.nn.Module | None, where: dict[Node, str]) -> tuple[str, ...]:
+    """What may be in a residue, as far as the graph shows it."""
+    notes = []
+    kinds = {operation(node.name()).kind for node, carries in plan.carries.items() if all(carries[:1])}
+    if kinds & {"softmax", "attention"}:
+        notes.append("a softmax that is not constant keeps the remainder of its Taylor expansion (CP_LRP has none)")
+    frozen = [name for name, parameter in model.named_parameters() if not parameter.requires_grad] if model else []
+    if frozen:
+        notes.append(
+            f"{len(frozen)} parameters are frozen, such as {frozen[0]}: what they add cannot be seen. Call "
+            "model.requires_grad_(True) before the forward pass to see it"
+        )
+    hidden = [
+        node
+        for node in plan.carries
+        if operation(node.name()).base in ("Add", "Sub", "Rsub")
+        and any(edge[0] is None for edge in node.next_functions)
+    ]
+    if hidden and not frozen:
+        place = next((where[node] for node in hidden if node in where), None)
+        at = f", first at or after {place}" if place else ""
+        notes.append(f"{len(hidden)} sums add something that is no parameter (a buffer, a number, a mask){at}")
+    return tuple(notes)
