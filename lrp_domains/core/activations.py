@@ -181,17 +181,6 @@ QUOTIENTS = {
     "Sinh": (("self",), _of_self(torch.sinh, 1.0)),
 }
 
-# f(0), where it isn't 0: what the activation adds by itself.
-AT_ZERO = {
-    "Sigmoid": lambda node: 0.5,
-    "Hardsigmoid": lambda node: 0.5,
-    "LogSigmoid": lambda node: -math.log(2),
-    "Softplus": lambda node: math.log(2) / node._saved_beta,
-    "Exp": lambda node: 1.0,
-    "Cos": lambda node: 1.0,
-    "Hardtanh": lambda node: min(max(0.0, node._saved_min_val), node._saved_max_val),
-}
-
 # Homogeneous functions of degree p, f(a x) = a^p f(x): by Euler's theorem x f'(x) = p f(x), so the identity rule is
 # the derivative over p. This also holds for the non-elementwise ones.
 DEGREES = {

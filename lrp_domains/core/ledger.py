@@ -13,8 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from .activations import AT_ZERO
-from .norms import batch_norm_shift, channel_sum
+from .constants import added_constant
 from .operations import operation
 from .parameters import ParameterNames, modules
 from .relevance import check, propagate
@@ -102,14 +101,9 @@ def ledger(
     leaves: defaultdict[str, float] = defaultdict(float)
 
     def constants(node: Node, carries: Slots, gi: Grads, go: Grads) -> None:
-        """What a node adds that is no tensor of the graph."""
-        op, g = operation(node.name()), go[0]
-        rule = plan.rules[node].name
-        if op.kind == "batch_norm" and not node._saved_training:
-            shift = (channel_sum(g) * batch_norm_shift(node)).sum().item()
-            leaves[f"({where.get(node, 'batch norm')} running mean)"] += shift
-        elif op.base in AT_ZERO and rule in ("identity", "gate"):
-            leaves[f"({op.base} at 0)"] += (g.sum() * AT_ZERO[op.base](node)).item()
+        if (constant := added_constant(node, plan.rules[node], go)) is not None:
+            name, amount = constant
+            leaves[f"({name}, {where[node]})" if node in where else f"({name})"] += amount
 
     found = propagate(output, tensors + plan.leaves, plan, seed, retain_graph, watch=constants)
     for number, (leaf, r) in enumerate(zip(plan.leaves, found[len(tensors) :], strict=True)):

@@ -6,8 +6,6 @@ LN-rule (Ali et al. 2022, eq. 7; Achtibat et al. 2024, Prop. 3.4): what remains 
 
 from __future__ import annotations
 
-import math
-
 import torch
 
 from .operations import operation
@@ -70,11 +68,3 @@ def batch_norm_shift(node: Node) -> torch.Tensor:
     """What a batch norm with running statistics adds beside its bias, ``- mean * w / std``, one value a channel."""
     shift = -node._saved_running_mean / torch.sqrt(node._saved_running_var + node._saved_eps)
     return shift if node._saved_weight is None else shift * node._saved_weight
-
-
-def channel_sum(tensor: torch.Tensor) -> torch.Tensor:
-    return (
-        tensor.sum([d for d in range(tensor.ndim) if d != 1])
-        if math.prod(tensor.shape)
-        else tensor.new_zeros(tensor.shape[1])
-    )

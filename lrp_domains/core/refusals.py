@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 
 from .errors import RelevanceError
-from .graph import Graph, Node
+from .graph import Node
 from .norms import is_instance_norm
 from .operations import operation
 
 _EVAL = 'call model.eval() before the forward pass (or accept the noise with unknown="gradient")'
 
 
-def refuse_training(node: Node, graph: Graph, unknown: str) -> None:
+def refuse_training(node: Node, unknown: str) -> None:
     """Raise if a node is a dropout or a batch norm that used its batch's statistics."""
     if unknown == "gradient":
         return

@@ -70,7 +70,8 @@ def trace(
     for node in flow:
         if chosen[node] is None:
             chosen[node] = answer_unknown(node, graph, names, unknown)
-        refuse_training(node, graph, unknown)
+    for node in chosen:
+        refuse_training(node, unknown)
     if unknown == "gradient":
         _warn_of_gradients(flow, chosen, rules)
     leaves: tuple[torch.Tensor, ...] = ()
