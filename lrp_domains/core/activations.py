@@ -11,6 +11,7 @@ like a bias, and the rest is handed on: ``g_x = g_y * (f(x) - f(0)) / x``.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 
@@ -64,13 +65,14 @@ def _tanh(node: Node) -> Tensor:
 
 
 def _elu(node: Node) -> Tensor:
-    x = _wide(node._saved_self)
     a, s, t = node._saved_alpha, node._saved_scale, node._saved_input_scale
+    x = _argument(node, lambda y: torch.where(y > 0, y / s, torch.log1p(y / (a * s)) / t))
     return torch.where(x > 0, s, quotient(a * s * torch.expm1((t * x).clamp(max=0)), x, a * s * t))
 
 
 def _celu(node: Node) -> Tensor:
-    x, a = _wide(node._saved_self), node._saved_alpha
+    a = node._saved_alpha
+    x = _argument(node, lambda y: torch.where(y > 0, y, a * torch.log1p(y / a)))
     return torch.where(x > 0, 1.0, quotient(a * torch.expm1((x / a).clamp(max=0)), x, 1.0))
 
 
@@ -132,7 +134,12 @@ def _cos(node: Node) -> Tensor:
     return quotient(-2 * torch.sin(x / 2) ** 2, x, 0.0)
 
 
-def _of_self(f, slope: float):
+def _argument(node: Node, inverse: Callable[[Tensor], Tensor]) -> Tensor:
+    """x, which a node that worked in place has overwritten: then it is had from y."""
+    return _wide(node._saved_self) if hasattr(node, "_saved_self") else inverse(_wide(node._saved_result))
+
+
+def _of_self(f: Callable[[Tensor], Tensor], slope: float) -> Callable[[Node], Tensor]:
     """f(x) / x for a function with f(0) = 0 and f'(0) = slope, whose node keeps x."""
 
     def row(node: Node) -> Tensor:
@@ -153,32 +160,31 @@ def _inside(y: Tensor) -> Tensor:
     return _wide(y).clamp(torch.finfo(y.dtype).tiny, 1 - eps / 2)
 
 
-# What each quotient reads from its node, and the quotient.
+# f(x) / x for each.
 QUOTIENTS = {
-    "Gelu": (("self", "approximate"), _gelu),
-    "GeLUFunction": ((), _gelu_function),
-    "Silu": (("self",), _silu),
-    "Tanh": (("result",), _tanh),
-    "Elu": (("self", "alpha", "scale", "input_scale"), _elu),
-    "Celu": (("self", "alpha"), _celu),
-    "Mish": (("self",), _mish),
-    "Hardswish": (("self",), _hardswish),
-    "Hardtanh": (("self", "min_val", "max_val"), _hardtanh),
-    "Softshrink": (("self", "lambd"), _shrink),
-    "Hardshrink": (("self", "lambd"), _shrink),
-    "Sigmoid": (("result",), _sigmoid),
-    "Hardsigmoid": (("self",), _hardsigmoid),
-    "LogSigmoid": (("self",), _log_sigmoid),
-    "Softplus": (("self", "beta", "threshold"), _softplus),
-    "Exp": (("result",), _exp),
-    "Expm1": (("result",), _expm1),
-    "Log1P": (("self",), _of_self(torch.log1p, 1.0)),
-    "Erf": (("self",), _of_self(torch.erf, 2 / math.sqrt(math.pi))),
-    "Sin": (("self",), _of_self(torch.sin, 1.0)),
-    "Cos": (("self",), _cos),
-    "Asinh": (("self",), _of_self(torch.asinh, 1.0)),
-    "Atan": (("self",), _of_self(torch.atan, 1.0)),
-    "Sinh": (("self",), _of_self(torch.sinh, 1.0)),
+    "Gelu": _gelu,
+    "GeLUFunction": _gelu_function,
+    "Silu": _silu,
+    "Tanh": _tanh,
+    "Elu": _elu,
+    "Celu": _celu,
+    "Mish": _mish,
+    "Hardswish": _hardswish,
+    "Hardtanh": _hardtanh,
+    "Softshrink": _shrink,
+    "Hardshrink": _shrink,
+    "Sigmoid": _sigmoid,
+    "Hardsigmoid": _hardsigmoid,
+    "LogSigmoid": _log_sigmoid,
+    "Softplus": _softplus,
+    "Exp": _exp,
+    "Expm1": _expm1,
+    "Log1P": _of_self(torch.log1p, 1.0),
+    "Erf": _of_self(torch.erf, 2 / math.sqrt(math.pi)),
+    "Sin": _of_self(torch.sin, 1.0),
+    "Cos": _cos,
+    "Atan": _of_self(torch.atan, 1.0),
+    "Sinh": _of_self(torch.sinh, 1.0),
 }
 
 # Homogeneous functions of degree p, f(a x) = a^p f(x): by Euler's theorem x f'(x) = p f(x), so the identity rule is
@@ -198,7 +204,7 @@ def identity_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads
     g = go[0]
     base = operation(node.name()).base
     if base in QUOTIENTS:
-        ratio = QUOTIENTS[base][1](node)
+        ratio = QUOTIENTS[base](node)
         return ((ratio * g).to(g.dtype), *gi[1:])
     p = degree(node)
     return (gi[0] / p if p else gi[0], *gi[1:])

@@ -20,5 +20,5 @@ def _lookup_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
     return (table,)
 
 
-lookup = Rule("lookup", backward=_lookup_backward, reads=("indices", "padding_idx"))
+lookup = Rule("lookup", backward=_lookup_backward)
 """The derivative of a lookup, padding row included."""

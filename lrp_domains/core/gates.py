@@ -104,7 +104,7 @@ def _glu_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
     return (g,)
 
 
-glu = Rule("gate", backward=_glu_backward, reads=("dim",))
+glu = Rule("gate", backward=_glu_backward)
 """A gated linear unit as one node: its gate is constant."""
 
 

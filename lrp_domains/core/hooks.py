@@ -8,7 +8,6 @@ from functools import partial
 
 import torch
 
-from .activations import QUOTIENTS
 from .choice import first_source
 from .errors import RelevanceError
 from .graph import Edge, Node
@@ -28,7 +27,6 @@ def hooks(plan: Trace, direct: dict[Edge, Tensor], watch: Watch | None = None) -
     try:
         for node, carries in plan.carries.items():
             rule = plan.rules[node]
-            _check_saved(node, rule)
             closed = tuple(
                 slot
                 for slot, edge in enumerate(node.next_functions)
@@ -78,16 +76,3 @@ def _deliver(r: Tensor, edge: Edge, plan: Trace, direct: dict[Edge, Tensor], rul
         r = found[0] if isinstance(found, tuple) else found
         edge = edge[0].next_functions[0]
     direct[source] = direct[source] + r if source in direct else r
-
-
-def _check_saved(node: Node, rule: Rule) -> None:
-    """The rules read private values of PyTorch's nodes: say so where a release has dropped or renamed one."""
-    names = rule.reads
-    if rule.name in ("identity", "gate"):
-        names = QUOTIENTS.get(operation(node.name()).base, ((),))[0]
-    for name in names:
-        if not hasattr(type(node), f"_saved_{name}"):
-            raise RelevanceError(
-                f"{node.name()} has no _saved_{name} in torch {torch.__version__}: this version of lrp_domains cannot "
-                "read it. Please report it, and use an older torch or give the node another rule (rules.for_nodes)"
-            )

@@ -53,14 +53,15 @@ def _batch_norm_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Gr
         return gi  # running statistics are constants: the derivative is LRP-0
     x, weight = node._saved_input, node._saved_weight
     dims = [0, *range(2, x.ndim)]
-    rstd = (x.var(dims, unbiased=False, keepdim=True) + node._saved_eps).rsqrt()
+    eps = node._saved_epsilon if hasattr(node, "_saved_epsilon") else node._saved_eps  # cuDNN's has another name
+    rstd = (x.var(dims, unbiased=False, keepdim=True) + eps).rsqrt()
     h = go[0] * rstd
     if weight is not None:
         h = h * weight.view(1, -1, *[1] * (x.ndim - 2))
     return (h - h.mean(dims, keepdim=True), *gi[1:])
 
 
-batch_norm = Rule("scale constant", backward=_batch_norm_backward, reads=("training", "input", "weight", "eps"))
+batch_norm = Rule("scale constant", backward=_batch_norm_backward)
 """BatchNorm with running statistics (linear: the derivative), and InstanceNorm."""
 
 

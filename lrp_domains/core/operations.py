@@ -20,34 +20,32 @@ Node = torch.autograd.graph.Node
 # ---- Linear in the carriers: LRP-0 is the derivative. Every input is a summand. ------------------------------
 LINEAR = frozenset("""
     Add Sub Rsub Neg Sum Nansum Mean Cumsum Trace
-    View UnsafeView Reshape ReshapeAlias Expand Squeeze Unsqueeze Flatten Unflatten Transpose T Permute Movedim
-    Swapaxes MT Adjoint AsStrided Alias Detach Clone Contiguous ToCopy Copy Lift LiftFresh Identity Real Imag
-    ViewAsReal ViewAsComplex Complex Conj ConjPhysical ResolveConj
-    Slice Select Narrow Split SplitWithSizes UnsafeSplit UnsafeSplitWithSizes Chunk UnsafeChunk Unbind Unfold
-    Index IndexSelect Gather Take TakeAlongDim MaskedSelect Diagonal Tril Triu Diag DiagEmbed
-    Cat Stack Repeat RepeatInterleave Roll Flip Rot90 Tile Im2Col Col2Im UnfoldBackward
+    View UnsafeView ReshapeAlias ReshapeCopy Expand Squeeze Unsqueeze Transpose T Permute AsStrided Alias Clone LazyClone
+    ToCopy Copy CopyBackwards Lift LiftFresh ViewAsReal ViewAsComplex Complex Conj ConjPhysical NegView
+    Slice Select NarrowCopy Split SplitWithSizes UnsafeSplit UnsafeSplitWithSizes Chunk Unbind Unfold
+    Index UnsafeIndex IndexSelect Gather Take MaskedSelect Diagonal Tril Triu DiagEmbed
+    Cat Stack Repeat Roll Flip Rot90 Im2Col Col2Im PackPaddedSequence
     IndexPut IndexPutImpl UnsafeIndexPut IndexAdd IndexCopy IndexFill Scatter ScatterAdd MaskedScatter MaskedFill Fill
-    SliceScatter SelectScatter DiagonalScatter Put Where Zero CopyBackwards
+    SliceScatter SelectScatter DiagonalScatter Put Where Zero
     ConstantPadNd ReflectionPad1D ReflectionPad2D ReflectionPad3D ReplicationPad1D ReplicationPad2D
-    ReplicationPad3D PixelShuffle PixelUnshuffle ChannelShuffle NativeChannelShuffle
-    AvgPool1D AvgPool2D AvgPool3D AdaptiveAvgPool1D AdaptiveAvgPool2D AdaptiveAvgPool3D MkldnnAdaptiveAvgPool2D
+    ReplicationPad3D PixelShuffle PixelUnshuffle ChannelShuffle
+    AvgPool2D AvgPool3D AdaptiveAvgPool2D AdaptiveAvgPool3D MkldnnAdaptiveAvgPool2D
     UpsampleNearest1D UpsampleNearest2D UpsampleNearest3D UpsampleNearestExact1D UpsampleNearestExact2D
-    UpsampleLinear1D UpsampleBilinear2D UpsampleBicubic2D UpsampleTrilinear3D UpsampleBilinear2DAa
-    UpsampleBicubic2DAa FftR2C FftC2C FftC2R EmbeddingBag
+    UpsampleNearestExact3D UpsampleLinear1D UpsampleBilinear2D UpsampleBicubic2D UpsampleTrilinear3D
+    UpsampleBilinear2DAa UpsampleBicubic2DAa FftR2C FftC2C FftC2R EmbeddingBag
 """.split())
 
 # ---- Winner takes all, or linear piece by piece: the derivative sends relevance where the value came from. ---
 PIECEWISE = frozenset("""
-    Relu LeakyRelu PreluKernel Prelu RreluWithNoise Threshold Abs Clamp ClampMin ClampMax
+    Relu LeakyRelu PreluKernel RreluWithNoise Threshold Abs Clamp ClampMin ClampMax NanToNum
     Max Min Maximum Minimum Fmax Fmin Amax Amin Aminmax Topk Sort Kthvalue Median Nanmedian Mode Cummax Cummin
-    MaxPool1D MaxPool1DWithIndices MaxPool2DWithIndices MaxPool3DWithIndices MkldnnMaxPool2D MkldnnMaxPool3D
-    AdaptiveMaxPool1D AdaptiveMaxPool2D AdaptiveMaxPool3D FractionalMaxPool2D FractionalMaxPool3D MaxUnpool2D
-    NanToNum
+    MaxPool2DWithIndices MaxPool3DWithIndices MkldnnMaxPool2D MkldnnMaxPool3D AdaptiveMaxPool2D AdaptiveMaxPool3D
+    FractionalMaxPool2D FractionalMaxPool3D MaxUnpool2D MaxUnpool3D
 """.split())
 
 # ---- Elementwise f(x): the identity rule hands on relevance as it is. See activations.py. --------------------
 ACTIVATION = frozenset("""
-    Gelu Silu Tanh Elu Celu Mish Hardswish Hardtanh Softshrink Hardshrink Expm1 Log1P Sin Cos Asinh Atan Sinh
+    Gelu Silu Tanh Elu Celu Mish Hardswish Hardtanh Softshrink Hardshrink Expm1 Log1P Sin Cos Atan Sinh
     LogSigmoid GeLUFunction
 """.split())
 
@@ -59,9 +57,9 @@ STATISTIC = frozenset("Sqrt Rsqrt Reciprocal Std Var LinalgVectorNorm Norm VarMe
 
 # ---- Products, with the slots of their factors; what stands in other slots is added. -------------------------
 PRODUCT = {
-    "Mul": (0, 1), "Bmm": (0, 1), "Mm": (0, 1), "Mv": (0, 1), "Dot": (0, 1), "Vdot": (0, 1), "Matmul": (0, 1),
+    "Mul": (0, 1), "Bmm": (0, 1), "Mm": (0, 1), "Mv": (0, 1), "Dot": (0, 1), "Vdot": (0, 1),
     "Linear": (0, 1), "GroupedMm": (0, 1), "Addmm": (1, 2), "Addmv": (1, 2), "Baddbmm": (1, 2), "Addbmm": (1, 2),
-    "Addr": (1, 2), "Addcmul": (1, 2), "Convolution": (0, 1), "ConvolutionOverrideable": (0, 1),
+    "Addr": (1, 2), "SparseAddmm": (1, 2), "Addcmul": (1, 2), "Convolution": (0, 1), "ConvolutionOverrideable": (0, 1),
     "CudnnConvolution": (0, 1), "MkldnnLinear": (0, 1), "Trilinear": (0, 1, 2),
 }
 # Among the products, the layers: one factor carries relevance, the other is a weight. See layers.py.
@@ -151,7 +149,7 @@ _KINDS = {
 }
 _FACTORS = (
     PRODUCT
-    | dict.fromkeys(NORM | BATCH_NORM | {"PreluKernel", "Prelu", "Div"}, (1,))
+    | dict.fromkeys(NORM | BATCH_NORM | {"PreluKernel", "Div"}, (1,))
     | dict.fromkeys(ATTENTION, (0, 1, 2, 3))
     | {"Addcdiv": (2,), "LinalgSolveTriangular": (0,)}
 )

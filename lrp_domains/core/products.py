@@ -118,5 +118,5 @@ def _running_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads
     return (torch.ops.aten.cumprod_backward(g, x, dim, node._saved_result),)
 
 
-running = Rule("uniform", backward=_running_backward, reads=("self",))
+running = Rule("uniform", backward=_running_backward)
 """`prod` and `cumprod`: equal shares to all factors."""

@@ -36,9 +36,6 @@ class Rule:
         ``backward(node, carries, gi, go) -> gi``: from the ``g`` of the outputs (``go``) and the plain derivative
         (``gi``) to the ``g`` of the inputs. ``carries`` says for every input whether relevance flows there.
         Without it the derivative stands. This is the signature to write for an autograd Function of your own.
-    reads
-        Names of the node's saved values that ``backward`` reads, without ``_saved_``. They are private to PyTorch,
-        so their presence is checked before the pass.
     absolute
         The rule yields relevance itself, not relevance / input: fit for the layer next to the input only.
     """
@@ -46,7 +43,6 @@ class Rule:
     name: str
     opens: Callable[[Node, Slots, Graph], Slots] | None = field(default=None, compare=False)
     backward: Callable[[Node, Slots, Grads, Grads], Grads] | None = field(default=None, compare=False)
-    reads: tuple[str, ...] = field(default=(), compare=False)
     absolute: bool = False
 
     def __str__(self) -> str:

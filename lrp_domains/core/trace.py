@@ -22,6 +22,7 @@ from .parameters import ParameterNames
 from .refusals import refuse_training
 from .rule import Rule, Slots
 from .rulesets import RuleSet
+from .saved import check_saved
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ def trace(
     graph = build_graph(output.grad_fn, inputs)
     _check_dependence(graph, inputs)
     names = ParameterNames(model) if model is not None else None
+    for node in graph.reaches:
+        check_saved(node)
     chosen = {node: choose(node, graph, rules, names) for node in graph.order if node in graph.reaches}
     carries = carriers(graph, chosen)
     flow = _flow(output.grad_fn, graph.order, carries)
