@@ -62,6 +62,7 @@ def main() -> None:
                     "gradient": taken / times["gradient x input"]["seconds"],
                     "prediction": taken / times["prediction"]["seconds"],
                 }
+        for name in METHODS:
             rows.append(
                 {
                     "subject": subject_name,

@@ -200,7 +200,7 @@ def _convolution(node: Node, rule: str) -> Layer:
         return torch.ops.aten.convolution_backward(s, x, w, None, *geometry, only_input)[0]
 
     bias = x.new_zeros(())
-    if node._saved_bias_sym_sizes_opt:
+    if sum(node._saved_bias_sym_sizes_opt or ()):  # (0,) where there is none
         bias = _bias(node.next_functions[2], rule).view(-1, *[1] * (x.ndim - 2))
     return Layer(x, w, bias, forward, backward)
 

@@ -20,8 +20,8 @@ Node = torch.autograd.graph.Node
 # ---- Linear in the carriers: LRP-0 is the derivative. Every input is a summand. ------------------------------
 LINEAR = frozenset("""
     Add Sub Rsub Neg Sum Nansum Mean Cumsum Trace
-    View UnsafeView ReshapeAlias ReshapeCopy Expand Squeeze Unsqueeze Transpose T Permute AsStrided Alias Clone LazyClone
-    ToCopy Copy CopyBackwards Lift LiftFresh ViewAsReal ViewAsComplex Complex Conj ConjPhysical NegView
+    View UnsafeView ReshapeAlias ReshapeCopy Expand Squeeze Unsqueeze Transpose T Permute AsStrided Alias Clone
+    LazyClone ToCopy Copy CopyBackwards Lift LiftFresh ViewAsReal ViewAsComplex Complex Conj ConjPhysical NegView
     Slice Select NarrowCopy Split SplitWithSizes UnsafeSplit UnsafeSplitWithSizes Chunk Unbind Unfold
     Index UnsafeIndex IndexSelect Gather Take MaskedSelect Diagonal Tril Triu DiagEmbed
     Cat Stack Repeat Roll Flip Rot90 Im2Col Col2Im PackPaddedSequence

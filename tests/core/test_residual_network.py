@@ -1,0 +1,27 @@
+"""A residual CNN needs no canonizer: its books balance and its relevance stays bounded.
+
+An engine that adds relevances at every sum without dividing them gives 256 times the logit of a ResNet-18 (one doubling
+for each of its eight blocks); one that divides relevance by small activations gives up to 1e8 times.
+"""
+
+import pytest
+
+from lrp_domains import ATTN_LRP, CP_LRP, EPSILON, GAMMA, ledger
+
+from ..architectures import zoo
+
+
+@pytest.mark.parametrize(
+    ("rules", "rtol"),
+    [(ATTN_LRP, 1e-12), (CP_LRP, 1e-12), (GAMMA, 1e-12), (EPSILON, 1e-5)],
+    ids=str,
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_resnet18_balances_and_is_bounded(rules, rtol, seed):
+    case = zoo.build("torch/resnet18", seed=seed)
+    score, (image,) = zoo.forward(case)
+    account = ledger(score, image, rules=rules, model=case.model)
+    assert account.balanced(rtol), account
+    largest = max(abs(account.score), abs(sum(account.leaves.values())))
+    assert account.relevance[0].abs().max() < largest
+    assert abs(sum(account.inputs)) < 3 * largest

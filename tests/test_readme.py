@@ -1,0 +1,65 @@
+"""What the README and the docs show is run, block by block."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def blocks(page: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)
+
+
+@pytest.fixture
+def in_a_folder_with_the_files_it_names(tmp_path, monkeypatch):
+    """A small sentiment model under the name that the README loads, and an explained cohort."""
+    monkeypatch.chdir(tmp_path)
+    save_sentiment_model(tmp_path / "my-sentiment-model")
+    save_ranked_cohort(tmp_path / "results" / "cohort" / "ranked.h5ad")
+
+
+def save_sentiment_model(folder: Path) -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"not a good film , but wonderful cast".split()]
+    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(folder)
+    config = BertConfig(
+        vocab_size=len(words), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
+    )
+    BertForSequenceClassification(config).save_pretrained(folder)
+
+
+def save_ranked_cohort(path: Path) -> None:
+    import scanpy as sc
+
+    adata = sc.datasets.pbmc68k_reduced()
+    adata.uns["rank_genes_lrp"] = adata.uns["rank_genes_groups"]
+    path.parent.mkdir(parents=True)
+    adata.write_h5ad(path)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/method.md"])
+def test_the_code_shown_runs(page, in_a_folder_with_the_files_it_names):
+    import matplotlib
+
+    matplotlib.use("agg")
+    shown = blocks(page)
+    assert shown
+    for block in shown:
+        exec(compile(block, page, "exec"), {"__name__": "shown"})
+
+
+def test_the_first_block_is_eight_lines_or_so():
+    first = [line for line in blocks("README.md")[0].splitlines() if line.strip()]
+    assert len(first) <= 8
+
+
+def test_the_pages_that_are_linked_exist():
+    for page in ["README.md", *(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]:
+        for target in re.findall(r"\]\((?!http)([^)#]+)", (ROOT / page).read_text()):
+            assert ((ROOT / page).parent / target).exists(), f"{page} links to {target}"
