@@ -7,12 +7,16 @@ activation (a sigmoid between two layers); what it feeds tells which it is.
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from .activations import identity_backward
 from .graph import Graph
 from .operations import operation
 from .rule import Grads, Node, Rule, Slots, none_open
+
+_BOUNDS = {"Clamp", "ClampMin", "ClampMax", "Maximum", "Minimum"}
 
 
 def feeds_product(node: Node, graph: Graph) -> bool:
@@ -35,12 +39,7 @@ def feeds_product(node: Node, graph: Graph) -> bool:
             if op.kind in ("gate", "statistic", "softmax") or (op.kind == "power" and user._saved_exponent < 0):
                 continue  # becomes part of another gate or scale, which is judged by itself
             scaling = op.kind == "division" or op.base == "Mul"
-            passed_on = (op.kind == "linear" and sum(reaching) == 1) or op.base in (
-                "Clamp",
-                "ClampMin",
-                "MaskedFill",
-                "Maximum",
-            )
+            passed_on = op.base in _BOUNDS or (op.kind == "linear" and sum(reaching) == 1)
             if not (scaling or passed_on):
                 return False
             if user not in seen:
@@ -83,7 +82,7 @@ def _statistic_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Gra
     if not node._saved_keepdim:
         for d in dims:
             g = g.unsqueeze(d)
-    count = torch.tensor([x.shape[d] for d in dims]).prod().item()
+    count = math.prod(x.shape[d] for d in dims)
     return ((g / count).expand_as(x),)
 
 

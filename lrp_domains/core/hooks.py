@@ -23,14 +23,13 @@ Watch = Callable[[Node, Slots, Grads, Grads], None]
 def hooks(plan: Trace, direct: dict[Edge, Tensor], watch: Watch | None = None) -> Iterator[None]:
     """The rules, as hooks on the nodes they meet, for the duration of one backward pass."""
     handles = []
-    kept = set(plan.leaves)
     try:
         for node, carries in plan.carries.items():
             rule = plan.rules[node]
             closed = tuple(
                 slot
                 for slot, edge in enumerate(node.next_functions)
-                if not carries[slot] and edge[0] is not None and (plan.graph.leads_to_source(edge) or kept)
+                if not carries[slot] and edge[0] is not None and (plan.leaves or plan.graph.leads_to_source(edge))
             )
             if rule.backward is not None or closed or watch is not None:
                 handles.append(node.register_hook(partial(_apply, node, rule, carries, closed, plan, direct, watch)))
@@ -72,7 +71,10 @@ def _deliver(r: Tensor, edge: Edge, plan: Trace, direct: dict[Edge, Tensor], rul
     if source is None:
         raise RelevanceError(f"the {rule} rule is for a layer that reads an explained input directly")
     while edge != source:
-        found = edge[0](r)  # a view's backward is the view undone
-        r = found[0] if isinstance(found, tuple) else found
+        view, number = edge
+        grads: list[Tensor | None] = [None] * len(view._input_metadata)
+        grads[number] = r
+        undone = view(*grads)  # a view's backward is the view undone
+        r = undone[0] if isinstance(undone, tuple) else undone
         edge = edge[0].next_functions[0]
     direct[source] = direct[source] + r if source in direct else r

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 
 from .errors import RelevanceError
+from .graph import Edge
 from .operations import operation
 from .rule import Grads, Node, Rule, Slots
 
@@ -205,7 +206,7 @@ def _convolution(node: Node, rule: str) -> Layer:
     return Layer(x, w, bias, forward, backward)
 
 
-def _bias(edge, rule: str) -> Tensor:
+def _bias(edge: Edge, rule: str) -> Tensor:
     bias = getattr(edge[0], "variable", None)
     if bias is None:
         raise RelevanceError(

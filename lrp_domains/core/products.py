@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import torch
 
-from .graph import Graph, through_views
-from .operations import GATE, operation
+from .graph import Edge, Graph, through_views
+from .operations import ACTIVATION, GATE, operation
 from .rule import Grads, Node, Rule, Slots
 
 # How far back an activation written by hand is looked for; the longest in use (mish, tanh-GELU) has about ten nodes.
@@ -33,7 +33,7 @@ def signal_slot(node: Node, graph: Graph) -> int | None:
     return None
 
 
-def _scaled_from(edge, graph: Graph):
+def _scaled_from(edge: Edge, graph: Graph) -> Edge:
     """The tensor that an edge is a multiple of."""
     while edge not in graph.sources and edge[0] is not None:
         op, reaching = operation(edge[0].name()), graph.reaching(edge[0])
@@ -43,7 +43,7 @@ def _scaled_from(edge, graph: Graph):
     return edge
 
 
-def _elementwise_from(edge, origin, graph: Graph) -> bool:
+def _elementwise_from(edge: Edge, origin: Edge, graph: Graph) -> bool:
     """Whether an edge is a nonlinear elementwise function of ``origin`` and of nothing else that reaches an input."""
     pending, seen, nonlinear = [edge], set(), False
     while pending:
@@ -88,18 +88,11 @@ def _open_to_ungated(node: Node, carries: Slots, graph: Graph) -> Slots:
     return slots
 
 
-def _is_activated(edge, graph: Graph) -> bool:
+def _is_activated(edge: Edge, graph: Graph) -> bool:
     node = through_views(edge)
     if node is None or edge in graph.sources:
         return False
-    return signal_slot(node, graph) is not None or operation(node.name()).base in {
-        "Gelu",
-        "Silu",
-        "Mish",
-        "Relu",
-        "Tanh",
-        *GATE,
-    }
+    return signal_slot(node, graph) is not None or operation(node.name()).base in ACTIVATION | GATE | {"Relu"}
 
 
 signal = Rule("signal takes all", opens=_open_to_ungated, backward=_share_backward)
