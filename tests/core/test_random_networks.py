@@ -15,6 +15,11 @@ def weights(draw: st.DataObject, *shape: int) -> torch.Tensor:
     return torch.randn(*shape, generator=generator, dtype=torch.float64).requires_grad_()
 
 
+def bounded(x):
+    """Small enough for tanh and sigmoid not to round to 1, which would lose their argument (docs/method.md, Limits)."""
+    return F.layer_norm(x, (WIDTH,))
+
+
 def attention(draw, x, y):
     q, k, v = (x @ weights(draw, WIDTH, WIDTH) for _ in range(3))
     if draw.draw(st.booleans()):
@@ -32,7 +37,7 @@ def written_slice(draw, x, y):
 def gated_step(draw, x, y):
     """A GRU-like step: a gate chooses between two signals."""
     gate = torch.sigmoid(x @ weights(draw, WIDTH, WIDTH) + weights(draw, WIDTH))
-    return (1 - gate) * torch.tanh(y @ weights(draw, WIDTH, WIDTH)) + gate * x
+    return (1 - gate) * torch.tanh(bounded(y) @ weights(draw, WIDTH, WIDTH)) + gate * x
 
 
 # From two tensors of one shape (and a way to draw parameters) to a third of that shape.
@@ -61,11 +66,11 @@ STEPS = {
     "relu": lambda draw, x, y: F.relu(x),
     "gelu": lambda draw, x, y: F.gelu(x),
     "silu": lambda draw, x, y: F.silu(x),
-    "tanh": lambda draw, x, y: torch.tanh(x / 3),
+    "tanh": lambda draw, x, y: torch.tanh(bounded(x)),
     "elu": lambda draw, x, y: F.elu(x),
-    "sigmoid layer": lambda draw, x, y: torch.sigmoid(x) @ weights(draw, WIDTH, WIDTH),
+    "sigmoid layer": lambda draw, x, y: torch.sigmoid(bounded(x)) @ weights(draw, WIDTH, WIDTH),
     "softplus layer": lambda draw, x, y: F.softplus(x) @ weights(draw, WIDTH, WIDTH),
-    "exp layer": lambda draw, x, y: torch.exp(-x.abs()) @ weights(draw, WIDTH, WIDTH),
+    "exp layer": lambda draw, x, y: torch.exp(bounded(x)) @ weights(draw, WIDTH, WIDTH),
     "gelu by hand": lambda draw, x, y: 0.5 * x * (1 + torch.tanh(0.8 * (x + 0.044715 * x**3))),
     "swish by hand": lambda draw, x, y: x * torch.sigmoid(1.7 * x),
     "gated": lambda draw, x, y: F.silu(x) * y,
