@@ -64,7 +64,8 @@ def gamma(gamma: float = 0.25) -> Rule:
         w_plus, w_minus = layer.w + gamma * layer.w.clamp(min=0), layer.w + gamma * layer.w.clamp(max=0)
         for_positive = layer.backward(s_plus, w_plus) + layer.backward(s_minus, w_minus)
         for_negative = layer.backward(s_plus, w_minus) + layer.backward(s_minus, w_plus)
-        for_bias = s_plus * (1 + gamma * (layer.b > 0)) + s_minus * (1 + gamma * (layer.b < 0))
+        positive, negative = (layer.b > 0).to(z.dtype), (layer.b < 0).to(z.dtype)
+        for_bias = s_plus * (1 + gamma * positive) + s_minus * (1 + gamma * negative)
         return torch.where(layer.x >= 0, for_positive, for_negative), for_bias
 
     return _layer_rule(f"gamma({gamma:g})", share)

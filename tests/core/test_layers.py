@@ -1,0 +1,256 @@
+"""The rules of dense layers and convolutions against their formulas, written as loops over single connections."""
+
+from itertools import product
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from lrp_domains import (
+    EPSILON,
+    GAMMA,
+    RelevanceError,
+    RuleSet,
+    alpha_beta,
+    deep_taylor,
+    epsilon,
+    flat,
+    gamma,
+    ledger,
+    relevance,
+    w_squared,
+    z_box,
+)
+
+TIGHT = {"rtol": 1e-10, "atol": 1e-12}
+
+
+def plus(a: float) -> float:
+    return max(a, 0.0)
+
+
+def minus(a: float) -> float:
+    return min(a, 0.0)
+
+
+def sign(z: float) -> float:
+    return -1.0 if z < 0 else 1.0
+
+
+# Each oracle gives R_i of one neuron j from its inputs x_i, weights w_i, bias b and relevance R_j, and the bias's.
+def epsilon_loop(x, w, b, r, eps=0.01):
+    z = sum(xi * wi for xi, wi in zip(x, w, strict=True)) + b
+    share = [xi * wi / (z + eps * sign(z)) * r for xi, wi in zip(x, w, strict=True)]
+    return share, b / (z + eps * sign(z)) * r
+
+
+def gamma_loop(x, w, b, r, g=0.3):
+    z = sum(xi * wi for xi, wi in zip(x, w, strict=True)) + b
+    part = plus if z > 0 else minus
+    favoured = [xi * wi + g * part(xi * wi) for xi, wi in zip(x, w, strict=True)]
+    bias = b + g * part(b)
+    total = sum(favoured) + bias
+    return [f / total * r for f in favoured], bias / total * r
+
+
+def alpha_beta_loop(x, w, b, r, alpha=2.0, beta=1.0):
+    z_plus = sum(plus(xi * wi) for xi, wi in zip(x, w, strict=True)) + plus(b)
+    z_minus = sum(minus(xi * wi) for xi, wi in zip(x, w, strict=True)) + minus(b)
+
+    def share(z):
+        up = alpha * plus(z) / z_plus if z_plus else 0.0
+        down = beta * minus(z) / z_minus if z_minus else 0.0
+        return (up - down) * r
+
+    return [share(xi * wi) for xi, wi in zip(x, w, strict=True)], share(b)
+
+
+def z_plus_loop(x, w, b, r):
+    return alpha_beta_loop(x, w, b, r, 1.0, 0.0)
+
+
+def z_box_loop(x, w, b, r, low=-3.5, high=4.0):
+    part = [xi * wi - low * plus(wi) - high * minus(wi) for xi, wi in zip(x, w, strict=True)]
+    return [p / sum(part) * r for p in part], 0.0
+
+
+def w_squared_loop(x, w, b, r):
+    total = sum(wi**2 for wi in w)
+    return [wi**2 / total * r for wi in w], 0.0
+
+
+def flat_loop(x, w, b, r):
+    return [r / len(w) for _ in w], 0.0
+
+
+RULES = {
+    "epsilon": (epsilon(0.01), epsilon_loop),
+    "gamma": (gamma(0.3), gamma_loop),
+    "alpha2beta1": (alpha_beta(2, 1), alpha_beta_loop),
+    "z+": (alpha_beta(1, 0), z_plus_loop),
+    "z_box": (z_box(-3.5, 4.0), z_box_loop),
+    "w_squared": (w_squared(), w_squared_loop),
+    "flat": (flat(), flat_loop),
+}
+
+
+def only(rule) -> RuleSet:
+    return EPSILON.for_nodes({"dense": rule, "convolution": rule})
+
+
+def connections(layer, x: torch.Tensor):
+    """For each output of a linear layer: its index, and for each input in its reach the index and the weight.
+
+    Had from the layer itself, one unit vector after another, so it knows nothing of strides or groups. Inputs in reach
+    are those that have a nonzero weight (weights are random).
+    """
+    zero = torch.zeros_like(x[:1])
+    without = layer(zero)
+    found = {index: [] for index in product(*map(range, without.shape[1:]))}
+    for place in product(*map(range, x.shape[1:])):
+        unit = zero.clone()
+        unit[(0, *place)] = 1.0
+        weights = layer(unit) - without
+        for index in found:
+            if weights[(0, *index)] != 0:
+                found[index].append((place, weights[(0, *index)].item()))
+    return found, without
+
+
+def by_loop(layer, x, incoming, loop):
+    """Relevance of the inputs and of the biases, neuron by neuron."""
+    with torch.no_grad():
+        found, biases = connections(layer, x)
+    r = torch.zeros_like(x)
+    of_biases = 0.0
+    for row in range(len(x)):
+        for index, reach in found.items():
+            values = [x[(row, *place)].item() for place, _ in reach]
+            share, of_bias = loop(
+                values, [w for _, w in reach], biases[(0, *index)].item(), incoming[(row, *index)].item()
+            )
+            of_biases += of_bias
+            for (place, _), part in zip(reach, share, strict=True):
+                r[(row, *place)] += part
+    return r, of_biases
+
+
+LAYERS = {
+    "dense": (lambda: torch.nn.Linear(5, 4), (3, 5)),
+    "dense without bias": (lambda: torch.nn.Linear(5, 4, bias=False), (3, 5)),
+    "dense on a sequence": (lambda: torch.nn.Linear(4, 3), (2, 3, 4)),
+    "convolution": (lambda: torch.nn.Conv2d(2, 3, 3, padding=1, stride=2), (2, 2, 5, 4)),
+    "convolution without bias": (lambda: torch.nn.Conv2d(2, 2, (2, 3), bias=False), (2, 2, 4, 4)),
+    "grouped, dilated": (lambda: torch.nn.Conv2d(4, 4, 2, groups=2, dilation=2), (1, 4, 4, 4)),
+    "convolution of a sequence": (lambda: torch.nn.Conv1d(2, 3, 3, padding=1), (2, 2, 5)),
+    "transposed convolution": (lambda: torch.nn.ConvTranspose2d(2, 2, 3, stride=2), (1, 2, 2, 3)),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("rule", RULES)
+def test_rules_equal_their_loops(rule, name):
+    make, shape = LAYERS[name]
+    layer, x = make().double(), torch.randn(shape, dtype=torch.float64).clamp(-3, 3).requires_grad_()
+    y = layer(x)
+    incoming = torch.randn_like(y)
+    of_set, loop = RULES[rule]
+    account = ledger(y, x, rules=only(of_set), start=incoming)
+    expected, of_biases = by_loop(layer, x.detach(), incoming, loop)
+    torch.testing.assert_close(account.relevance[0], expected, **TIGHT)
+    assert sum(account.leaves.values()) == pytest.approx(of_biases, rel=1e-10, abs=1e-12)
+
+
+@pytest.mark.parametrize("rule", ["epsilon", "gamma", "alpha2beta1", "z+"])
+def test_in_the_middle_of_a_network(rule):
+    """The rule's coefficient is what the layer below receives: two layers in a row equal two loops in a row."""
+    first, second = torch.nn.Linear(5, 4).double(), torch.nn.Linear(4, 3).double()
+    x = torch.randn(2, 5, dtype=torch.float64, requires_grad=True)
+    hidden = torch.relu(first(x))
+    y = second(hidden)
+    of_set, loop = RULES[rule]
+    found = relevance(y, x, rules=only(of_set))
+    at_hidden, _ = by_loop(second, hidden.detach(), y.detach(), loop)
+    expected, _ = by_loop(first, x.detach(), at_hidden, loop)
+    torch.testing.assert_close(found, expected, **TIGHT)
+
+
+@pytest.mark.parametrize("rule", ["epsilon", "gamma", "alpha2beta1"])
+def test_the_input_as_second_operand(rule):
+    w = torch.randn(4, 5, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
+    of_set, loop = RULES[rule]
+    incoming = torch.randn(4, 3, dtype=torch.float64)
+    found = relevance(w @ x, x, rules=only(of_set), start=incoming)
+    expected, _ = by_loop(lambda columns: columns @ w.detach().T, x.detach().T, incoming.T, loop)
+    torch.testing.assert_close(found, expected.T, **TIGHT)
+
+
+def test_bounds_of_the_box_may_differ_by_channel():
+    layer = torch.nn.Conv2d(2, 2, 2).double()
+    x = torch.rand(1, 2, 3, 3, dtype=torch.float64).requires_grad_()
+    low, high = torch.tensor([-1.0, 0.0]).view(1, 2, 1, 1), torch.tensor([1.0, 2.0]).view(1, 2, 1, 1)
+    y = layer(x)
+    found = relevance(y, x, rules=only(z_box(low, high)))
+    expected = torch.zeros_like(x)
+    with torch.no_grad():
+        reach, _ = connections(layer, x)
+    for index, inputs in reach.items():
+        part = {
+            place: x[(0, *place)].item() * w - low[0, place[0]].item() * plus(w) - high[0, place[0]].item() * minus(w)
+            for place, w in inputs
+        }
+        for place, p in part.items():
+            expected[(0, *place)] += p / sum(part.values()) * y[(0, *index)].item()
+    torch.testing.assert_close(found, expected, **TIGHT)
+
+
+DENSE = (lambda: torch.nn.Linear(12, 8), torch.nn.ReLU, lambda: torch.nn.Linear(8, 4))
+CONVOLUTIONS = (
+    lambda: torch.nn.Unflatten(1, (3, 4)),
+    lambda: torch.nn.Conv1d(3, 4, 2),
+    torch.nn.ReLU,
+    torch.nn.Flatten,
+    lambda: torch.nn.Linear(12, 4),
+)
+
+
+@pytest.mark.parametrize("parts", [DENSE, CONVOLUTIONS], ids=["dense", "convolution"])
+def test_deep_taylor_is_positive_and_conserving(parts):
+    """Without positive biases, a positive score is shared out whole, and nothing gets a negative part of it."""
+    model = torch.nn.Sequential(*(make() for make in parts)).double()
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            parameter.data.abs_().mul_(-0.1)
+    x = torch.rand(50, 12, dtype=torch.float64, requires_grad=True)
+    scores = model(x)
+    score = scores[:, (scores > 0).sum(0).argmax()]
+    assert (score > 0).sum() > 10
+    r = relevance(score, x, rules=deep_taylor(0.0, 1.0))[score > 0]
+    assert (r >= -1e-15).all()
+    torch.testing.assert_close(r.sum(-1), score[score > 0].detach(), **TIGHT)
+
+
+def test_gamma_zero_and_epsilon_to_zero_are_the_plain_rule():
+    layer, x = torch.nn.Linear(5, 4).double(), torch.randn(3, 5, dtype=torch.float64, requires_grad=True)
+    plain = relevance(layer(x), x)
+    torch.testing.assert_close(relevance(layer(x), x, rules=only(gamma(0.0))), plain, **TIGHT)
+    torch.testing.assert_close(relevance(layer(x), x, rules=only(epsilon(1e-14))), plain, **TIGHT)
+
+
+def test_what_cannot_be_done_is_said():
+    layer, x = torch.nn.Linear(5, 4), torch.rand(3, 5, requires_grad=True)
+    with pytest.raises(RelevanceError, match="alpha - beta = 1"):
+        alpha_beta(2, 2)
+    layer.weight.requires_grad_(False)
+    with pytest.raises(RelevanceError, match=r"weight is frozen.*requires_grad_\(True\)"):
+        relevance(layer(x), x, rules=EPSILON)
+    layer.weight.requires_grad_(True)
+    layer.bias.requires_grad_(False)
+    with pytest.raises(RelevanceError, match=r"bias.*frozen.*requires_grad_\(True\)"):
+        relevance(layer(x), x, rules=GAMMA)
+    layer.bias.requires_grad_(True)
+    with pytest.raises(RelevanceError, match=r"z_box.*outside the bounds"):
+        relevance(layer(x), x, rules=deep_taylor(0.0, 0.1))
+    with pytest.raises(RelevanceError, match=r"flat rule.*reads an explained input directly"):
+        relevance(layer(F.gelu(x)), x, rules=only(flat()))
