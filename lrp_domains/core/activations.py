@@ -30,7 +30,7 @@ def quotient(fx: Tensor, x: Tensor, limit: float | Tensor) -> Tensor:
 
 def near_zero(fx: Tensor, x: Tensor, series: Tensor) -> Tensor:
     """``fx / x``, and its power series for small x, where ``fx = f(x) - f(0)`` loses its digits."""
-    small = x.abs() < 1e-2
+    small = x.abs() < (1e-2 if x.dtype == torch.float64 else 1e-1)
     return torch.where(small, series, fx / x.masked_fill(small, 1.0))
 
 
