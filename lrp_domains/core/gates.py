@@ -15,6 +15,7 @@ from .activations import identity_backward
 from .graph import Graph
 from .operations import operation
 from .rule import Grads, Node, Rule, Slots, none_open
+from .saved import dimension
 
 _BOUNDS = {"Clamp", "ClampMin", "ClampMax", "Maximum", "Minimum"}
 
@@ -78,7 +79,7 @@ def _statistic_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Gra
     x, dim, g = node._saved_self, node._saved_dim, go[1]
     if g is None:
         return (None,)
-    dims = range(x.ndim) if not dim else sorted(d % x.ndim for d in dim)
+    dims = range(x.ndim) if not dim else sorted(dimension(d, x.ndim) for d in dim)
     if not node._saved_keepdim:
         for d in dims:
             g = g.unsqueeze(d)
@@ -99,7 +100,7 @@ statistic = Rule("scale", opens=_open_beside_products, backward=_statistic_backw
 def _glu_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
     # y = a * sigmoid(b): the derivative for a, nothing for b.
     g = gi[0].clone()
-    g.chunk(2, dim=node._saved_dim)[1].zero_()
+    g.chunk(2, dimension(node._saved_dim, g.ndim))[1].zero_()
     return (g,)
 
 

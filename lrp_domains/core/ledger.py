@@ -103,7 +103,7 @@ def ledger(
     def constants(node: Node, carries: Slots, gi: Grads, go: Grads) -> None:
         if (constant := added_constant(node, plan.rules[node], go)) is not None:
             name, amount = constant
-            leaves[f"({name}, {where[node]})" if node in where else f"({name})"] += amount
+            leaves[f"({name}, {where[node]})" if where.get(node) else f"({name})"] += amount
 
     found = propagate(output, tensors + plan.leaves, plan, seed, retain_graph, watch=constants)
     for number, (leaf, r) in enumerate(zip(plan.leaves, found[len(tensors) :], strict=True)):

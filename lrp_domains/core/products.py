@@ -11,6 +11,7 @@ import torch
 from .graph import Edge, Graph, through_views
 from .operations import ACTIVATION, GATE, operation
 from .rule import Grads, Node, Rule, Slots
+from .saved import dimension
 
 # How far back an activation written by hand is looked for; the longest in use (mish, tanh-GELU) has about ten nodes.
 LONGEST = 40
@@ -102,12 +103,12 @@ signal = Rule("signal takes all", opens=_open_to_ungated, backward=_share_backwa
 def _running_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
     x = node._saved_self
     if operation(node.name()).base == "Prod":
-        dim = getattr(node, "_saved_dim", None)
-        return (gi[0] / (x.numel() if dim is None else x.shape[dim]), *gi[1:])
+        factors = x.shape[dimension(node._saved_dim, x.ndim)] if hasattr(node, "_saved_dim") else x.numel()
+        return (gi[0] / factors, *gi[1:])
     # y_k is the product of x_1 .. x_k, so each of them gets 1/k of its relevance: the derivative of g_k / k.
-    dim = node._saved_dim
+    dim = dimension(node._saved_dim, x.ndim)
     count = torch.arange(1, x.shape[dim] + 1, dtype=x.dtype, device=x.device)
-    g = go[0] / count.view([-1 if d == dim % x.ndim else 1 for d in range(x.ndim)])
+    g = go[0] / count.view([-1 if d == dim else 1 for d in range(x.ndim)])
     return (torch.ops.aten.cumprod_backward(g, x, dim, node._saved_result),)
 
 

@@ -36,6 +36,11 @@ READ = {
 }  # fmt: skip
 
 
+def dimension(saved: int, ndim: int) -> int:
+    """A dimension that a node keeps: negative ones come out of PyTorch as if they were unsigned."""
+    return (saved - 2**64 if saved >= 2**63 else saved) % ndim
+
+
 @cache
 def missing(node_class: type) -> tuple[str, ...]:
     """The names in the table that a class of nodes doesn't have."""
