@@ -8,9 +8,7 @@ from . import __version__
 from .commands.console import OneLineErrors
 from .commands.genes import genes
 
-app = typer.Typer(
-    cls=OneLineErrors, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
-)
+app = typer.Typer(cls=OneLineErrors, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.add_typer(genes, name="genes")
 
 

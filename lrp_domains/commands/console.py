@@ -19,7 +19,7 @@ class OneLineErrors(TyperGroup):
     def invoke(self, ctx):
         """Run a sub-command."""
         with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
+            warnings.showwarning = _once()
             try:
                 return super().invoke(ctx)
             except ModuleNotFoundError as error:
@@ -50,6 +50,14 @@ def progress(items: Iterable, description: str) -> Iterable:
     return track(items, description, console=stderr)
 
 
-def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
-    if filename.startswith(_PACKAGE):  # those of other packages are about our code, not about the user's data
-        say("warning", str(message), "bold yellow")
+def _once():
+    """Show each warning of this package once, though several steps of one command may give it."""
+    shown = set()
+
+    def show(message, category, filename, lineno, file=None, line=None) -> None:
+        # Those of other packages are about our code, not about the user's data.
+        if filename.startswith(_PACKAGE) and str(message) not in shown:
+            shown.add(str(message))
+            say("warning", str(message), "bold yellow")
+
+    return show

@@ -1,6 +1,7 @@
 """``lrp-domains genes``: each step from a cohort to its report, and all of them in one go.
 
-What a step needs is imported when it runs: anndata and scanpy take seconds, which ``--help`` needn't wait for.
+What a step needs is imported when it runs: anndata and scanpy take seconds, which ``--help`` needn't wait
+for.
 """
 
 from enum import StrEnum
@@ -44,9 +45,7 @@ Folds = Annotated[int, typer.Option(help="In how many parts to cut the cells.")]
 Seed = Annotated[int, typer.Option(help="Fixes folds, weights and the order of cells.")]
 Hidden = Annotated[int, typer.Option(min=1, help="Hidden neurons.")]
 Epochs = Annotated[int, typer.Option(min=1, help="The most epochs of training.")]
-Patience = Annotated[
-    int, typer.Option(min=1, help="Stop after so many epochs without a lower validation loss.")
-]
+Patience = Annotated[int, typer.Option(min=1, help="Stop after so many epochs without a lower validation loss.")]
 Target = Annotated[str, typer.Option(help="What to explain: predicted, labelled, or the name of a class.")]
 ScoreOption = Annotated[Score, typer.Option(help="margin: logit minus the mean of the others; logit: alone.")]
 RulesOption = Annotated[Rules, typer.Option(help="The rule set.")]
@@ -81,7 +80,7 @@ def train(
     """Train one classifier per fold, each without the cells it will explain."""
     from .. import genes as library
 
-    _set_up(device)
+    _check_device(device)
     settings = library.Training(folds=folds, seed=seed, hidden=hidden, epochs=epochs, patience=patience)
     classifiers = library.train_out_of_fold(
         library.read_cohort(cohort), labels, layer=layer, training=settings, device=device, progress=progress
@@ -105,7 +104,7 @@ def explain(
     """Compute the relevance of every gene in every cell."""
     from .. import genes as library
 
-    _set_up(device)
+    _check_device(device)
     adata, classifiers = library.read_cohort(cohort), library.load_classifiers(models, device)
     _explain(adata, classifiers, target, score, rules, batch_size)
     library.write_cohort(adata, out)
@@ -167,7 +166,7 @@ def run(
     """Train, explain, rank and report in one go."""
     from .. import genes as library
 
-    _set_up(device)
+    _check_device(device)
     adata = library.read_cohort(cohort)
     settings = library.Training(folds=folds, seed=seed, hidden=hidden, epochs=epochs, patience=patience)
     classifiers = library.train_out_of_fold(
@@ -184,19 +183,16 @@ def run(
     say("report", str((out / "report.html").resolve()))
 
 
-def _set_up(device: str) -> None:
-    """Take one thread, for on networks of this size more only wait for one another; and see that the device is there."""
+def _check_device(device: str) -> None:
+    """See that the device is there."""
     import torch
 
     from ..genes import CohortError
 
-    torch.set_num_threads(1)
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise CohortError(
-            f"there is no device '{device}' here: {str(error).splitlines()[0]}; use cpu"
-        ) from error
+        raise CohortError(f"there is no device '{device}' here: {str(error).splitlines()[0]}; use cpu") from error
 
 
 def _explain(adata, classifiers, target: str, score: Score, rules: Rules, batch_size: int) -> None:

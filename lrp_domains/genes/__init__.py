@@ -12,6 +12,7 @@ from .classifiers import Classifiers, load_classifiers, one_classifier, save_cla
 from .cohort import demo_cohort, read_cohort, write_cohort
 from .errors import CohortError
 from .explain import explain
+from .made_cohort import made_cohort
 from .out_of_fold import train_out_of_fold
 from .rank import mean_relevance, rank_genes, ranking_table
 from .report import write_report
@@ -25,6 +26,7 @@ __all__ = [
     "demo_cohort",
     "explain",
     "load_classifiers",
+    "made_cohort",
     "mean_relevance",
     "one_classifier",
     "rank_genes",

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 class GeneClassifier(nn.Module):
     """Dropout, dense, ReLU, dropout, dense: expression of genes to one logit per class.
 
-    Expression goes in unscaled and uncentred, so a gene that isn't expressed in a cell adds nothing to any neuron and
-    its relevance is exactly zero. Dropping genes at random during training keeps the network from resting on one gene
-    where several tell the same.
+    Expression goes in unscaled and uncentred, so a gene that isn't expressed in a cell adds nothing to any
+    neuron and its relevance is exactly zero. Dropping genes at random during training keeps the network from
+    resting on one gene where several tell the same.
 
     Parameters
     ----------

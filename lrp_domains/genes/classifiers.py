@@ -64,8 +64,8 @@ class Classifiers:
         unknown = adata.obs_names.difference(self.folds.index)
         if len(unknown):
             raise CohortError(
-                f"{len(unknown)} of {adata.n_obs} cells were not in the training cohort, first '{unknown[0]}', so it is not "
-                "known which networks have not seen them; train on the cohort that is explained"
+                f"{len(unknown)} of {adata.n_obs} cells were not in the training cohort, first '{unknown[0]}', so "
+                "no network is known not to have seen them; train on the cohort that is explained"
             )
         return self.folds.loc[adata.obs_names].to_numpy()
 
@@ -103,14 +103,11 @@ def one_classifier(
 def save_classifiers(classifiers: Classifiers, path: str | Path) -> None:
     """Write built-in classifiers to one file: weights, names and settings, no code."""
     if not all(isinstance(network, GeneClassifier) for network in classifiers.networks):
-        raise CohortError(
-            "only the built-in classifier can be written here; keep your own network with torch.save"
-        )
+        raise CohortError("only the built-in classifier can be written here; keep your own network with torch.save")
     content = {
         "format": FORMAT,
         "weights": [
-            {name: value.cpu() for name, value in network.state_dict().items()}
-            for network in classifiers.networks
+            {name: value.cpu() for name, value in network.state_dict().items()} for network in classifiers.networks
         ],
         "cells": [str(cell) for cell in classifiers.folds.index],
         "folds": torch.as_tensor(classifiers.folds.to_numpy(dtype=np.int64)),
@@ -133,17 +130,13 @@ def load_classifiers(path: str | Path, device: str = "cpu") -> Classifiers:
         content = torch.load(path, map_location=device, weights_only=True)
         known = content["format"]
     except Exception as error:
-        raise CohortError(
-            f"'{path}' is not a file of classifiers; write it with 'lrp-domains genes train'"
-        ) from error
+        raise CohortError(f"'{path}' is not a file of classifiers; write it with 'lrp-domains genes train'") from error
     if known != FORMAT:
         raise CohortError(f"'{path}' has format {known}, this version reads {FORMAT}; train again")
     training = Training(**content["training"])
     networks = []
     for weights in content["weights"]:
-        network = GeneClassifier(
-            len(content["genes"]), len(content["classes"]), training.hidden, training.dropout
-        )
+        network = GeneClassifier(len(content["genes"]), len(content["classes"]), training.hidden, training.dropout)
         network.load_state_dict(weights)
         networks.append(network.to(device).eval())
     return Classifiers(

@@ -42,10 +42,10 @@ def write_cohort(adata: AnnData, path: str | Path) -> None:
 def demo_cohort() -> AnnData:
     """Give 700 real blood cells x 765 genes with their cell types, without a download.
 
-    They are scanpy's ``pbmc68k_reduced``, a sample of the 68,000 mononuclear cells of Zheng et al. 2017, whose types
-    (``obs["bulk_labels"]``) were assigned by correlation with bulk-sorted populations. Scanpy keeps centred and scaled
-    values in ``X``; here ``X`` is what it keeps in ``raw``: log1p of counts per cell, sparse, zero where nothing was
-    counted.
+    They are scanpy's ``pbmc68k_reduced``, a sample of the 68,000 mononuclear cells of Zheng et al. 2017,
+    whose types (``obs["bulk_labels"]``) were assigned by correlation with bulk-sorted populations. Scanpy
+    keeps centred and scaled values in ``X``; here ``X`` is what it keeps in ``raw``: log1p of counts per
+    cell, sparse, zero where nothing was counted.
     """
     import scanpy  # seconds to import, needed by few
 

@@ -8,7 +8,7 @@ from torch import nn
 
 @contextmanager
 def evaluation_mode(network: nn.Module) -> Iterator[None]:
-    """Put every module in eval mode, and each back as it was: someone may keep one module frozen inside a training one."""
+    """Put every module in eval mode, and then each back as it was, which may differ from module to module."""
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:

@@ -61,9 +61,7 @@ def batches(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
 
 def _check_names(adata: AnnData) -> None:
     if adata.n_obs == 0 or adata.n_vars == 0:
-        raise CohortError(
-            f"the cohort has {adata.n_obs} cells and {adata.n_vars} genes; was everything filtered out?"
-        )
+        raise CohortError(f"the cohort has {adata.n_obs} cells and {adata.n_vars} genes; was everything filtered out?")
     for names, what, remedy in (
         (adata.var_names, "gene", "adata.var_names_make_unique()"),
         (adata.obs_names, "cell", "adata.obs_names_make_unique()"),
@@ -78,7 +76,7 @@ def _check_names(adata: AnnData) -> None:
 def _find(adata: AnnData, layer: str) -> object:
     if layer == "X":
         if adata.X is None:
-            raise CohortError(f"the cohort has no X; name a layer: {choices('', adata.layers)}")
+            raise CohortError(f"the cohort has no X; name a layer: {listed(adata.layers) or 'there are none'}")
         return adata.X
     if layer == "raw":
         if adata.raw is None:

@@ -6,13 +6,13 @@ from anndata import AnnData
 from .errors import CohortError, choices, listed
 
 
-def label_column(adata: AnnData, column: str) -> pd.Series:
+def label_column(adata: AnnData, column: str, least: int = 1) -> pd.Series:
     """Give a column of ``obs`` as a categorical of names, with the categories in their own order.
 
     Raises
     ------
     CohortError
-        No such column, cells without a label, or fewer than two groups.
+        No such column, cells without a label, or fewer than `least` groups.
     """
     if column not in adata.obs:
         raise CohortError(f"obs has no column '{column}'; {choices(column, adata.obs.columns)}")
@@ -28,9 +28,9 @@ def label_column(adata: AnnData, column: str) -> pd.Series:
     labels = labels.cat.remove_unused_categories()
     if not all(isinstance(one, str) for one in labels.cat.categories):
         labels = labels.cat.rename_categories([str(one) for one in labels.cat.categories])
-    if len(labels.cat.categories) < 2:
+    if len(labels.cat.categories) < least:
         raise CohortError(
-            f"all cells have the label '{labels.cat.categories[0]}' in '{column}'; a classifier needs two or more groups"
+            f"all cells have the label '{labels.cat.categories[0]}' in '{column}'; it takes {least} groups or more"
         )
     return labels
 

@@ -6,14 +6,13 @@ import numpy as np
 import pandas as pd
 import torch
 from anndata import AnnData
-from sklearn.metrics import balanced_accuracy_score
-from sklearn.model_selection import StratifiedKFold
 
 from .classifier import GeneClassifier
 from .classifiers import Classifiers
 from .errors import CohortError
 from .expression import Matrix, expression
 from .labels import check_group_sizes, label_column
+from .one_thread import one_thread
 from .training import NetworkFactory, Training, fit, predict
 
 Progress = Callable[[Iterable, str], Iterable]
@@ -36,8 +35,9 @@ def train_out_of_fold(
 ) -> Classifiers:
     """Train one network per fold, so that each cell can be explained by one that has not seen it.
 
-    The cells are cut into folds of like composition. Network `k` learns from the other folds, less a part of them on
-    which it stops early; nothing of fold `k` enters it. Groups weigh alike in the loss, however many cells they have.
+    The cells are cut into folds of like composition. Network `k` learns from the other folds, less a part of
+    them on which it stops early; nothing of fold `k` enters it. Groups weigh alike in the loss, however many
+    cells they have.
 
     Parameters
     ----------
@@ -46,8 +46,8 @@ def train_out_of_fold(
     labels
         The column of ``obs`` to learn.
     layer
-        The expression to read: ``"X"``, ``"raw"`` (the same genes from ``adata.raw``) or a name in ``layers``. It
-        should be zero where nothing was counted, such as log-normalised counts.
+        The expression to read: ``"X"``, ``"raw"`` (the same genes from ``adata.raw``) or a name in
+        ``layers``. It should be zero where nothing was counted, such as log-normalised counts.
     training
         Settings; `Training()` if not given.
     network
@@ -68,31 +68,24 @@ def train_out_of_fold(
     >>> classifiers.accuracy["held_out_balanced_accuracy"].mean()
     """
     training = training or Training()
-    groups = label_column(adata, labels)
-    check_group_sizes(groups, training.folds)
     matrix = expression(adata, layer)
+    groups = label_column(adata, labels, least=2)
+    check_group_sizes(groups, training.folds)
     codes, classes = groups.cat.codes.to_numpy().astype(np.int64), tuple(groups.cat.categories)
-    network = network or (
-        lambda genes, classes: GeneClassifier(genes, classes, training.hidden, training.dropout)
-    )
-    folds = np.empty(adata.n_obs, dtype=np.int64)
-    # The first argument of split only tells the number of cells.
-    splitter = StratifiedKFold(training.folds, shuffle=True, random_state=training.seed)
-    for fold, (_, held_out) in enumerate(splitter.split(folds, codes)):
-        folds[held_out] = fold
+    network = network or (lambda genes, classes: GeneClassifier(genes, classes, training.hidden, training.dropout))
+    folds = _deal(codes, training.folds, training.seed)
     networks, rows = [], []
     for fold in progress(range(training.folds), "Training"):
         seed = training.seed * training.folds + fold
         learn, validate = _split(np.flatnonzero(folds != fold), codes, training.validation_share, seed)
-        with torch.random.fork_rng():  # the caller's random numbers go on as if nothing had been drawn
+        with torch.random.fork_rng(), one_thread():  # the caller's random numbers go on as if nothing had been drawn
             torch.manual_seed(seed)
             trained = network(adata.n_vars, len(classes)).to(device)
             check_network(trained, matrix, len(classes))
             epochs = fit(trained, matrix, codes, learn, validate, training, seed)
         networks.append(trained)
         rows.append(
-            {"fold": fold, "epochs": epochs}
-            | _accuracies(trained, matrix, codes, learn, validate, folds == fold)
+            {"fold": fold, "epochs": epochs} | _accuracies(trained, matrix, codes, learn, validate, folds == fold)
         )
     return Classifiers(
         networks=tuple(networks),
@@ -116,8 +109,18 @@ def check_network(network: torch.nn.Module, matrix: Matrix, classes: int) -> Non
         ) from error
     if logits.ndim != 2 or logits.shape[1] != classes:
         raise CohortError(
-            f"the network gives outputs of shape {tuple(logits.shape[1:])} for a cell, not one logit for each of {classes} classes"
+            f"the network gives outputs of shape {tuple(logits.shape[1:])} for a cell, not one logit for each of "
+            f"{classes} classes"
         )
+
+
+def _deal(codes: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """Deal cells to folds like cards, group after group: no fold has two cells of a group more than another."""
+    order = np.random.default_rng(seed).permutation(len(codes))
+    order = order[np.argsort(codes[order], kind="stable")]
+    dealt = np.empty(len(codes), np.int64)
+    dealt[order] = np.arange(len(codes)) % folds
+    return dealt
 
 
 def _split(rows: np.ndarray, codes: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -134,6 +137,7 @@ def _accuracies(network, matrix, codes, learn, validate, held_out) -> dict[str, 
     for name, rows in (("training", learn), ("validation", validate), ("held_out", np.flatnonzero(held_out))):
         predicted = predict(network, matrix, rows).argmax(1).cpu().numpy()
         row[f"{name}_cells"] = len(rows)
-        row[f"{name}_accuracy"] = float((predicted == codes[rows]).mean())
-        row[f"{name}_balanced_accuracy"] = float(balanced_accuracy_score(codes[rows], predicted))
+        right = pd.Series(predicted == codes[rows])
+        row[f"{name}_accuracy"] = float(right.mean())
+        row[f"{name}_balanced_accuracy"] = float(right.groupby(codes[rows]).mean().mean())  # groups count alike
     return row

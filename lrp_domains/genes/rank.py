@@ -8,7 +8,7 @@ from anndata import AnnData
 from scipy import sparse
 
 from . import slots
-from .errors import CohortError
+from .errors import CohortError, listed
 from .expression import Matrix, expression
 from .labels import label_column
 from .score import LABELLED, PREDICTED
@@ -19,10 +19,11 @@ COLUMNS = ("names", "scores", "logfoldchanges", "pvals", "pvals_adj")
 def rank_genes(adata: AnnData, *, groupby: str | None = None, wilcoxon: bool = True) -> None:
     """Rank genes by mean relevance within each group of cells.
 
-    The score of a gene in a group is its mean relevance over the group's cells that were explained for this group:
-    with the targets ``"predicted"`` and ``"labelled"`` those whose target is the group, so that a misclassified cell
-    doesn't add genes that speak for another class; where all cells were explained for one named class, or `groupby` is
-    not the column that was learnt, all cells of the group. Genes that speak against the group are last.
+    The score of a gene in a group is its mean relevance over the group's cells that were explained for this
+    group: with the targets ``"predicted"`` and ``"labelled"`` those whose target is the group, so that a
+    misclassified cell doesn't add genes that speak for another class; where all cells were explained for one
+    named class, or `groupby` is not the column that was learnt, all cells of the group. Genes that speak
+    against the group are last.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ def rank_genes(adata: AnnData, *, groupby: str | None = None, wilcoxon: bool = T
     provenance = provenance_of(adata)
     groupby = groupby or str(provenance["labels"])
     layer = str(provenance["layer"])
-    labels = label_column(adata, groupby)
+    labels = label_column(adata, groupby, least=2)
     matrix = expression(adata, layer)
     groups = list(labels.cat.categories)
     means = mean_relevance(adata, groupby)
@@ -61,10 +62,11 @@ def rank_genes(adata: AnnData, *, groupby: str | None = None, wilcoxon: bool = T
         )
     ranked = [group for group in groups if group not in empty]
     if not ranked:
-        raise CohortError(
-            f"no group of '{groupby}' has a cell that was explained for it; use target='labelled'"
-        )
+        raise CohortError(f"no group of '{groupby}' has a cell that was explained for it; use target='labelled'")
+    if wilcoxon and (alone := [group for group, size in labels.value_counts().items() if size < 2]):
+        raise CohortError(f"a Wilcoxon test needs two cells per group; {listed(alone)} has one: use wilcoxon=False")
     adata.obs[groupby] = labels
+    adata.uns.pop(slots.WILCOXON, None)
     adata.uns[slots.RANKING] = _records(means[ranked], _fold_changes(matrix, labels)[ranked]) | {
         "params": {
             "groupby": groupby,
@@ -104,17 +106,13 @@ def ranking_table(adata: AnnData) -> pd.DataFrame:
     if "group" not in table:  # scanpy leaves the column out where there is one group
         table.insert(0, "group", adata.uns[slots.RANKING]["names"].dtype.names[0])
     table.insert(1, "rank", table.groupby("group", observed=True).cumcount() + 1)
-    table = table.rename(
-        columns={"names": "gene", "scores": "mean_relevance", "logfoldchanges": "log2_fold_change"}
-    )
+    table = table.rename(columns={"names": "gene", "scores": "mean_relevance", "logfoldchanges": "log2_fold_change"})
     table = table.drop(columns=["pvals", "pvals_adj"])
     if slots.WILCOXON not in adata.uns:
         return table
     other = adata.uns[slots.WILCOXON]["names"]
     ranks = {(group, gene): rank for group in other.dtype.names for rank, gene in enumerate(other[group], 1)}
-    return table.assign(
-        wilcoxon_rank=[ranks[pair] for pair in zip(table["group"], table["gene"], strict=True)]
-    )
+    return table.assign(wilcoxon_rank=[ranks[pair] for pair in zip(table["group"], table["gene"], strict=True)])
 
 
 def provenance_of(adata: AnnData) -> dict[str, object]:
@@ -141,9 +139,7 @@ def _fold_changes(matrix: Matrix, labels: pd.Series) -> pd.DataFrame:
     sizes = labels.value_counts(sort=False).to_numpy()[:, None]
     own = _group_means(matrix, labels, np.ones(len(labels), bool))
     rest = ((own * sizes).sum(0) - own * sizes) / (sizes.sum() - sizes)
-    with np.errstate(
-        invalid="ignore", divide="ignore"
-    ):  # a mean below zero, of centred data, has no fold change
+    with np.errstate(invalid="ignore", divide="ignore"):  # a mean below zero, of centred data, has no fold change
         changes = np.log2((np.expm1(own) + 1e-9) / (np.expm1(rest) + 1e-9))
     return pd.DataFrame(changes.T, columns=list(labels.cat.categories))
 
@@ -158,10 +154,7 @@ def _records(scores: pd.DataFrame, changes: pd.DataFrame) -> dict[str, np.recarr
         columns["logfoldchanges"][group] = changes[group].to_numpy()[order]
         columns["pvals"][group] = columns["pvals_adj"][group] = np.full(len(order), np.nan)
     types = {"names": "O", "scores": "<f4", "logfoldchanges": "<f4", "pvals": "<f8", "pvals_adj": "<f8"}
-    return {
-        name: pd.DataFrame(columns[name]).to_records(index=False, column_dtypes=types[name])
-        for name in COLUMNS
-    }
+    return {name: pd.DataFrame(columns[name]).to_records(index=False, column_dtypes=types[name]) for name in COLUMNS}
 
 
 def _wilcoxon(adata: AnnData, matrix: Matrix, labels: pd.Series, params: dict) -> dict:

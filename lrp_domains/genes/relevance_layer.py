@@ -9,8 +9,8 @@ from .expression import Matrix
 class RelevanceLayer:
     """Room for the relevance of a whole cohort: one number per entry of the expression.
 
-    The entries' places are copied from the expression, not shared with it: ``adata.X.eliminate_zeros()`` would otherwise
-    move them under our feet.
+    The entries' places are copied from the expression, not shared with it: ``adata.X.eliminate_zeros()``
+    would otherwise move them under our feet.
     """
 
     def __init__(self, shape, data, indices=None, indptr=None) -> None:
@@ -21,9 +21,7 @@ class RelevanceLayer:
         """Make room for the relevance of `matrix`, dense only where that is dense."""
         if not sparse.issparse(matrix):
             return cls(matrix.shape, np.zeros(matrix.shape, np.float32))
-        return cls(
-            matrix.shape, np.zeros(matrix.nnz, np.float32), matrix.indices.copy(), matrix.indptr.copy()
-        )
+        return cls(matrix.shape, np.zeros(matrix.nnz, np.float32), matrix.indices.copy(), matrix.indptr.copy())
 
     def put(self, rows: np.ndarray, relevance: np.ndarray) -> None:
         """Keep the relevance of some cells. Where nothing was expressed it is 0, and there is no place for it."""

@@ -18,7 +18,7 @@ def resolve_target(target: str, classes: tuple[str, ...]) -> int | None:
     if target in (PREDICTED, LABELLED):
         return None
     raise CohortError(
-        f"there is no target '{target}'; it is '{PREDICTED}', '{LABELLED}' or the name of a class: {choices(target, classes)}"
+        f"there is no target '{target}'; it is '{PREDICTED}', '{LABELLED}' or a class: {choices(target, classes)}"
     )
 
 
@@ -31,9 +31,9 @@ def check_score(score: str) -> None:
 def score_of(logits: Tensor, target: Tensor, score: str) -> Tensor:
     """Give one number per cell.
 
-    The classes' logits say nothing by themselves: adding the same number to all of them changes no prediction. The
-    margin, ``z_t - mean of z_j over j != t``, has this freedom taken out, so genes that raise all logits alike (a cell's
-    depth, house-keeping genes) get no relevance for it.
+    The classes' logits say nothing by themselves: adding the same number to all of them changes no
+    prediction. The margin, ``z_t - mean of z_j over j != t``, has this freedom taken out, so genes that raise
+    all logits alike (a cell's depth, house-keeping genes) get no relevance for it.
 
     Parameters
     ----------

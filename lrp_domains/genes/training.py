@@ -77,9 +77,7 @@ def fit(
     # Rare groups weigh as much as frequent ones; a group without a cell in `learn` cannot occur (see out_of_fold).
     counts = np.bincount(codes[learn], minlength=codes.max() + 1)
     weight = torch.as_tensor(len(learn) / (len(counts) * counts), dtype=like.dtype, device=like.device)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
-    )
+    optimiser = torch.optim.AdamW(network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay)
     order = np.random.default_rng(seed)
     classes = torch.as_tensor(codes, dtype=torch.long, device=like.device)
     best, best_epoch, best_state = np.inf, 0, None
@@ -89,16 +87,15 @@ def fit(
             if len(rows) == 1:  # a lone last cell has no variance, which batch norm needs
                 continue
             optimiser.zero_grad()
-            loss = nn.functional.cross_entropy(
-                network(dense_batch(matrix, rows, like)), classes[rows], weight
-            )
+            loss = nn.functional.cross_entropy(network(dense_batch(matrix, rows, like)), classes[rows], weight)
             loss.backward()
             optimiser.step()
         logits = predict(network, matrix, validate, training.batch_size)
         loss = nn.functional.cross_entropy(logits, classes[validate], weight).item()
         if not np.isfinite(loss):
             raise CohortError(
-                f"training diverged in epoch {epoch} (the loss is {loss}); log-normalise the expression, or lower the learning rate"
+                f"training diverged in epoch {epoch} (the loss is {loss}); log-normalise the expression, or lower the "
+                "learning rate"
             )
         if loss < best - 1e-4:
             best, best_epoch = loss, epoch

@@ -1,7 +1,7 @@
 """The report's figures, each as the PNG that a page holds inline.
 
-Relevance is drawn in a red-blue scale centred at zero, which those who don't tell red from green read as well. Groups are
-always in the order of their categories.
+Relevance is drawn in a red-blue scale centred at zero, which those who don't tell red from green read as
+well. Groups are always in the order of their categories.
 """
 
 import base64
@@ -15,7 +15,7 @@ from matplotlib.patheffects import withStroke
 from scipy import sparse
 
 DIVERGING = "RdBu_r"
-# Paul Tol's "muted" scheme, made for colour-blind readers; groups beyond it start again and are told apart by their names.
+# Paul Tol's "muted" scheme, made for colour-blind readers; further groups start again and are told apart by number.
 COLOURS = (
     "#CC6677",
     "#332288",
@@ -57,7 +57,7 @@ def confusion(labelled: pd.Series, predicted: pd.Series) -> str:
 
 
 def relevance_matrix(means: pd.DataFrame, genes: list[str], starts: list[int]) -> str:
-    """Mean relevance of some genes (rows) in each group (columns); `starts` are the rows where another group's genes begin."""
+    """Mean relevance of genes (rows) in each group (columns); `starts` are the rows where a group's genes begin."""
     values = means.loc[genes].to_numpy()
     limit = np.nanmax(np.abs(values))
     figure = Figure(figsize=(2.8 + 0.42 * means.shape[1], 2.0 + 0.2 * len(genes)), layout="constrained")
@@ -73,22 +73,24 @@ def relevance_matrix(means: pd.DataFrame, genes: list[str], starts: list[int]) -
 
 
 def group_map(positions: np.ndarray, labels: pd.Series) -> str:
-    """Cells in their embedding, coloured by group, each group's name where its cells are."""
-    figure = Figure(figsize=(6.6, 5.4), layout="constrained")
+    """Cells in their embedding, coloured and numbered by group."""
+    figure = Figure(figsize=(8.2, 5), layout="constrained")
     axes = _map_axes(figure)
+    outline = [withStroke(linewidth=3, foreground="white")]
     for number, group in enumerate(labels.cat.categories):
         cells = positions[(labels == group).to_numpy()]
-        axes.scatter(*cells.T, s=_size(len(labels)), color=COLOURS[number % len(COLOURS)], linewidths=0)
-    for group in labels.cat.categories:
-        x, y = np.median(positions[(labels == group).to_numpy()], axis=0)
-        outline = [withStroke(linewidth=3, foreground="white")]
-        axes.text(x, y, group, ha="center", va="center", fontsize=8, fontweight="bold", path_effects=outline)
+        colour = COLOURS[number % len(COLOURS)]
+        axes.scatter(*cells.T, s=_size(len(labels)), color=colour, linewidths=0, label=f"{number + 1}  {group}")
+        middle = np.median(cells, axis=0)
+        axes.annotate(
+            number + 1, middle, ha="center", va="center", fontsize=10, fontweight="bold", path_effects=outline
+        )
+    columns = -(-len(labels.cat.categories) // 25)
+    figure.legend(loc="outside right upper", frameon=False, fontsize=8.5, markerscale=1.6, ncols=columns)
     return _png(figure)
 
 
-def relevance_maps(
-    positions: np.ndarray, relevance: np.ndarray | sparse.csr_matrix, titles: list[str]
-) -> str:
+def relevance_maps(positions: np.ndarray, relevance: np.ndarray | sparse.csr_matrix, titles: list[str]) -> str:
     """Cells in their embedding, coloured by the relevance of one gene a panel (a column of `relevance`)."""
     columns = min(3, len(titles))
     rows = -(-len(titles) // columns)

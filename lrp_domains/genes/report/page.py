@@ -19,6 +19,8 @@ from . import figures
 # More genes or panels than this are hard to read in one figure.
 GENES_PER_GROUP = 4
 MAPS = 6
+# A mean over fewer cells is marked as one not to rely on.
+FEW = 5
 
 
 def write_report(
@@ -63,6 +65,7 @@ def write_report(
         maps=_maps(adata, labels),
         rankings=_rankings(adata, labels, top),
         top=top,
+        few=FEW,
         books=_books(adata, labels),
         versions=_versions(provenance),
         key=slots.RANKING,
@@ -97,9 +100,7 @@ def _maps(adata: AnnData, labels: pd.Series) -> dict[str, str] | None:
     relevance = adata.layers[slots.RELEVANCE][:, adata.var_names.get_indexer(genes)]
     return {
         "groups": figures.group_map(positions, labels),
-        "genes": figures.relevance_maps(
-            positions, relevance, [f"{gene}\n(first for {first[gene]})" for gene in genes]
-        ),
+        "genes": figures.relevance_maps(positions, relevance, [f"{gene}\n(first for {first[gene]})" for gene in genes]),
     }
 
 

@@ -1,0 +1,216 @@
+"""What is wrong with a cohort is said in one message: what, where, what to do."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from lrp_domains.genes import (
+    CohortError,
+    explain,
+    load_classifiers,
+    made_cohort,
+    one_classifier,
+    rank_genes,
+    read_cohort,
+    save_classifiers,
+    train_out_of_fold,
+    write_report,
+)
+from lrp_domains.genes.training import Training
+
+QUICK = Training(folds=3, hidden=4, epochs=2)
+
+
+def without_label(adata):
+    adata.obs.loc[["cell_4", "cell_9"], "group"] = np.nan
+
+
+def one_group(adata):
+    adata.obs["group"] = "T cell"
+
+
+def small_group(adata):
+    adata.obs["group"] = ["rare/1"] * 2 + ["common"] * (adata.n_obs - 2)
+
+
+def not_finite(value):
+    def spoil(adata):
+        adata.X[5, 7] = value
+
+    return spoil
+
+
+def dense_not_finite(adata):
+    adata.X = adata.X.toarray()
+    adata.X[5, 7] = np.nan
+
+
+def same_genes(adata):
+    adata.var_names = ["CD3D", "CD3D", *adata.var_names[2:]]
+
+
+def same_cells(adata):
+    adata.obs_names = ["AAAC-1", "AAAC-1", *adata.obs_names[2:]]
+
+
+def no_x(adata):
+    adata.layers["counts"] = adata.X
+    adata.X = None
+
+
+@pytest.mark.parametrize(
+    "spoil, settings, message",
+    [
+        (None, {"labels": "Group"}, r"obs has no column 'Group'; did you mean 'group'\?"),
+        (None, {"labels": "zzz"}, r"obs has no column 'zzz'; there are: 'group'"),
+        (without_label, {}, r"2 of 120 cells have no label in 'group', first 'cell_4'; drop them"),
+        (one_group, {}, r"all cells have the label 'T cell' in 'group'"),
+        (small_group, {}, r"fewer cells than the 3 folds: 'rare/1 \(2\)'; drop or merge them, or use fewer"),
+        (None, {"training": Training(folds=2)}, r"folds is 2; 3 or more"),
+        (not_finite(np.nan), {}, r"not finite, first in cell 'cell_5', gene 'g3_1'"),
+        (not_finite(np.inf), {}, r"not finite, first in cell 'cell_5', gene 'g3_1'"),
+        (dense_not_finite, {}, r"not finite, first in cell 'cell_5', gene 'g3_1'"),
+        (same_genes, {}, r"1 gene name\(s\) are used more than once: 'CD3D'; call adata.var_names_make_unique"),
+        (same_cells, {}, r"1 cell name\(s\) are used more than once: 'AAAC-1'; call adata.obs_names_make_unique"),
+        (None, {"layer": "raw"}, r"the cohort has no raw; .*'X'"),
+        (None, {"layer": "lognorm"}, r"there is no layer 'lognorm'; .*'X'"),
+        (no_x, {}, r"the cohort has no X; name a layer: 'counts'"),
+    ],
+)  # fmt: skip
+def test_training(spoil, settings, message):
+    adata = made_cohort()
+    if spoil:
+        spoil(adata)
+    with pytest.raises(CohortError, match=message):
+        train_out_of_fold(adata, **({"labels": "group", "training": QUICK} | settings))
+
+
+@pytest.mark.parametrize("part", [np.s_[:, :0], np.s_[:0]])
+def test_nothing_there(part):
+    with pytest.raises(CohortError, match="was everything filtered out"):
+        train_out_of_fold(made_cohort()[part].copy(), "group", training=QUICK)
+
+
+def test_centred_data_is_warned_of():
+    adata = made_cohort()
+    adata.X = adata.X.toarray() - 1
+    with pytest.warns(UserWarning, match=r"'X' has negative values \(lowest -1\), as centred data have"):
+        train_out_of_fold(adata, "group", training=QUICK)
+
+
+@pytest.fixture(scope="module")
+def classifiers():
+    return train_out_of_fold(made_cohort(), "group", training=QUICK)
+
+
+def more_cells(adata):
+    adata.obs_names = [*adata.obs_names[:-1], "stranger"]
+
+
+def fewer_genes(adata):
+    adata._inplace_subset_var(np.s_[:-2])
+
+
+def other_order(adata):
+    adata._inplace_subset_var(np.s_[::-1])
+
+
+def new_label(adata):
+    adata.obs["group"] = adata.obs["group"].cat.rename_categories({"CD19+ B": "B cell"})
+
+
+@pytest.mark.parametrize(
+    "spoil, settings, message",
+    [
+        (None, {"target": "CD19+B"}, r"no target 'CD19\+B'; it is 'predicted', .* did you mean 'CD19\+ B'\?"),
+        (None, {"target": "Monocyte"}, r"there are: 'Naive T', 'CD4\+/CD25 T Reg', 'CD19\+ B'"),
+        (None, {"score": "margn"}, r"there is no score 'margn'; did you mean 'margin'\?"),
+        (None, {"batch_size": 0}, r"batch_size is 0"),
+        (more_cells, {}, r"1 of 120 cells were not in the training cohort, first 'stranger'"),
+        (fewer_genes, {}, r"2 of the model's genes are absent: 'other_49', 'other_50', 0 are new"),
+        (other_order, {}, r"they are in another order; select them"),
+        (new_label, {"target": "labelled"}, r"the model has no class 'B cell'"),
+        (not_finite(np.nan), {}, r"not finite, first in cell 'cell_5'"),
+    ],
+)  # fmt: skip
+def test_explaining_leaves_nothing_behind(classifiers, spoil, settings, message):
+    adata = made_cohort()
+    if spoil:
+        spoil(adata)
+    with pytest.raises(CohortError, match=message):
+        explain(adata, classifiers, **settings)
+    assert not adata.layers and not adata.uns and list(adata.obs) == ["group"]
+
+
+@pytest.mark.parametrize(
+    "network, message",
+    [
+        (nn.Linear(7, 3), r"the network does not take the cohort's 60 genes: mat1 and mat2"),
+        (nn.Linear(60, 5), r"outputs of shape \(5,\) for a cell, not one logit for each of 3 classes"),
+        (nn.Flatten(0), r"outputs of shape \(\)"),
+        (nn.LSTM(60, 3), r"the network does not take the cohort's 60 genes"),
+    ],
+    ids=["genes", "classes", "shape", "tuple"],
+)
+def test_a_network_that_does_not_fit(network, message):
+    adata = made_cohort()
+    network.train()
+    classes = list(adata.obs["group"].cat.categories)
+    with pytest.raises(CohortError, match=message):
+        explain(adata, one_classifier(network, adata, classes=classes, labels="group"))
+    assert network.training and not adata.layers
+
+
+def test_steps_in_the_wrong_order(classifiers, tmp_path):
+    adata = made_cohort()
+    with pytest.raises(CohortError, match="holds no relevance; explain it first"):
+        rank_genes(adata)
+    explain(adata, classifiers)
+    with pytest.raises(CohortError, match="holds no ranked genes; rank them first"):
+        write_report(adata, classifiers.accuracy, tmp_path / "report.html")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_test_of_one_cell(classifiers):
+    adata = made_cohort()[:4].copy()  # two cells of the first group, one of each other
+    explain(adata, classifiers, target="labelled")
+    with pytest.raises(CohortError, match=r"needs two cells per group; .*'CD19\+ B' has one: use wilcoxon=False"):
+        rank_genes(adata)
+    rank_genes(adata, wilcoxon=False)
+
+
+def test_files_that_are_not_there_or_something_else(tmp_path):
+    (tmp_path / "text.h5ad").write_text("not a cohort")
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "module.pt")
+    with pytest.raises(CohortError, match=r"there is no file '.*none.h5ad'"):
+        read_cohort(tmp_path / "none.h5ad")
+    with pytest.raises(CohortError, match=r"text.h5ad' could not be read as .h5ad"):
+        read_cohort(tmp_path / "text.h5ad")
+    with pytest.raises(CohortError, match=r"there is no file '.*none.pt'"):
+        load_classifiers(tmp_path / "none.pt")
+    for name in ("text.h5ad", "module.pt"):
+        with pytest.raises(CohortError, match="is not a file of classifiers"):
+            load_classifiers(tmp_path / name)
+
+
+def test_a_failed_write_leaves_the_old_file(classifiers, tmp_path, monkeypatch):
+    path = tmp_path / "models.pt"
+    path.write_bytes(b"old")
+
+    def full(content, where):
+        where.write_bytes(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="No space"):
+        save_classifiers(classifiers, path)
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_good_cohort_gives_no_warning(classifiers):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        explain(made_cohort(), classifiers, target="labelled")

@@ -1,0 +1,161 @@
+"""The ranking is where scanpy looks for it, in the shape that it knows."""
+
+import warnings
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+import scanpy as sc
+
+from lrp_domains.genes import (
+    demo_cohort,
+    explain,
+    made_cohort,
+    mean_relevance,
+    rank_genes,
+    ranking_table,
+    read_cohort,
+    train_out_of_fold,
+    write_cohort,
+)
+from lrp_domains.genes.training import Training
+
+matplotlib.use("Agg")
+KEY = "rank_genes_lrp"
+
+
+@pytest.fixture(scope="module")
+def classifiers():
+    return train_out_of_fold(made_cohort(), "group", training=Training(folds=3, hidden=16, batch_size=16, epochs=60))
+
+
+@pytest.fixture
+def ranked(classifiers):
+    adata = made_cohort()
+    explain(adata, classifiers)
+    rank_genes(adata)
+    return adata
+
+
+def test_the_shape_is_scanpys_own(ranked):
+    sc.tl.rank_genes_groups(ranked, "group", method="wilcoxon", use_raw=False)
+    ours, theirs = ranked.uns[KEY], ranked.uns["rank_genes_groups"]
+    assert set(ours) == set(theirs) and set(ours["params"]) == set(theirs["params"])
+    for name in ("names", "scores", "logfoldchanges", "pvals", "pvals_adj"):
+        assert ours[name].dtype == theirs[name].dtype and type(ours[name]) is type(theirs[name])
+    np.testing.assert_array_equal(ranked.uns["rank_genes_wilcoxon"]["names"], theirs["names"])
+
+
+def test_fold_changes_are_scanpys_own(ranked):
+    for group in ranked.obs["group"].cat.categories:
+        ours = sc.get.rank_genes_groups_df(ranked, group=group, key=KEY).set_index("names")
+        theirs = sc.get.rank_genes_groups_df(ranked, group=group, key="rank_genes_wilcoxon").set_index("names")
+        np.testing.assert_allclose(
+            ours["logfoldchanges"], theirs["logfoldchanges"].reindex(ours.index), rtol=1e-3, atol=1e-3
+        )
+        assert ours["scores"].is_monotonic_decreasing and ours["pvals"].isna().all()
+
+
+def test_scores_are_means_over_the_cells_explained_for_the_group(ranked):
+    relevance = ranked.layers["lrp"].toarray()
+    for group in ranked.obs["group"].cat.categories:
+        cells = ((ranked.obs["group"] == group) & (ranked.obs["lrp_target"] == group)).to_numpy()
+        expected = pd.Series(relevance[cells].mean(0), index=ranked.var_names)
+        found = sc.get.rank_genes_groups_df(ranked, group=group, key=KEY).set_index("names")["scores"]
+        np.testing.assert_allclose(found, expected.reindex(found.index), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(mean_relevance(ranked)[group], expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "plot", ["", "_dotplot", "_matrixplot", "_heatmap", "_stacked_violin", "_tracksplot", "_violin"]
+)
+def test_scanpy_draws_it(ranked, plot):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        getattr(sc.pl, f"rank_genes_groups{plot}")(ranked, key=KEY, n_genes=3, show=False)
+        if plot in ("_dotplot", "_matrixplot"):
+            draw = getattr(sc.pl, f"rank_genes_groups{plot}")
+            draw(ranked, key=KEY, n_genes=3, values_to_plot="scores", min_logfoldchange=0.5, show=False)
+    matplotlib.pyplot.close("all")
+
+
+def test_other_scanpy_tools_read_it(ranked):
+    markers = {
+        group: {f"g{number}_0", f"g{number}_1"} for number, group in enumerate(ranked.obs["group"].cat.categories, 1)
+    }
+    overlap = sc.tl.marker_gene_overlap(ranked, markers, key=KEY, top_n_markers=3)
+    assert (np.diag(overlap) == 2).all()
+    sc.tl.filter_rank_genes_groups(ranked, key=KEY, key_added="filtered", min_fold_change=0.5)
+
+
+def test_written_and_read_again(ranked, tmp_path):
+    write_cohort(ranked, tmp_path / "ranked.h5ad")
+    again = read_cohort(tmp_path / "ranked.h5ad")
+    for group in ranked.obs["group"].cat.categories:
+        pd.testing.assert_frame_equal(
+            sc.get.rank_genes_groups_df(again, group=group, key=KEY),
+            sc.get.rank_genes_groups_df(ranked, group=group, key=KEY),
+        )
+    np.testing.assert_array_equal(again.layers["lrp"].toarray(), ranked.layers["lrp"].toarray())
+    assert dict(again.uns["lrp"], classes=0) == dict(ranked.uns["lrp"], classes=0)
+    assert list(again.uns["lrp"]["classes"]) == list(ranked.uns["lrp"]["classes"])
+    sc.pl.rank_genes_groups_dotplot(again, key=KEY, n_genes=3, show=False)
+    matplotlib.pyplot.close("all")
+
+
+def test_a_group_that_is_never_predicted_right_is_left_out_and_said(classifiers):
+    adata = made_cohort()
+    explain(adata, classifiers)
+    adata.obs["lrp_target"] = pd.Categorical(
+        adata.obs["lrp_target"].astype(str).replace("CD19+ B", "Naive T"), categories=classifiers.classes
+    )
+    with pytest.warns(UserWarning, match=r"no cell of CD19\+ B"):
+        rank_genes(adata)
+    assert adata.uns[KEY]["names"].dtype.names == ("Naive T", "CD4+/CD25 T Reg")
+    assert len(ranking_table(adata)) == 2 * adata.n_vars
+    sc.pl.rank_genes_groups_dotplot(adata, key=KEY, n_genes=3, show=False)
+    matplotlib.pyplot.close("all")
+
+
+def test_one_named_target_ranks_every_group_for_it(classifiers):
+    adata = made_cohort()
+    explain(adata, classifiers, target="CD19+ B")
+    rank_genes(adata, wilcoxon=False)
+    for group in adata.obs["group"].cat.categories:
+        expected = adata.layers["lrp"].toarray()[(adata.obs["group"] == group).to_numpy()].mean(0)
+        np.testing.assert_allclose(mean_relevance(adata)[group], expected, rtol=1e-4, atol=1e-6)
+    scores = mean_relevance(adata)
+    assert scores["CD19+ B"].idxmax().startswith("g3") and scores["Naive T"].idxmin().startswith("g1")
+
+
+def test_results_of_an_earlier_explanation_do_not_stay(ranked, classifiers):
+    rank_genes(ranked, wilcoxon=False)
+    assert KEY in ranked.uns and "rank_genes_wilcoxon" not in ranked.uns
+    explain(ranked, classifiers, score="logit")
+    assert KEY not in ranked.uns
+
+
+def test_another_grouping(classifiers):
+    adata = made_cohort()
+    adata.obs["batch"] = np.where(np.arange(adata.n_obs) < 50, 1, 2)
+    explain(adata, classifiers)
+    rank_genes(adata, groupby="batch", wilcoxon=False)
+    assert adata.uns[KEY]["names"].dtype.names == ("1", "2")
+    sc.pl.rank_genes_groups_dotplot(adata, key=KEY, n_genes=3, show=False)
+    matplotlib.pyplot.close("all")
+
+
+def test_real_b_cells_are_recognised_by_their_markers():
+    """The point of it all: 95 real B cells, explained by networks that have not seen them."""
+    adata = demo_cohort()
+    classifiers = train_out_of_fold(adata, "bulk_labels")
+    explain(adata, classifiers)
+    rank_genes(adata, wilcoxon=False)
+    assert classifiers.accuracy["held_out_accuracy"].mean() > 0.8
+    assert classifiers.accuracy["held_out_balanced_accuracy"].mean() > 0.65
+    names = adata.uns[KEY]["names"]
+    assert {"CD79A", "CD79B", "MS4A1", "CD74"} <= set(names["CD19+ B"][:10])
+    assert {"GNLY", "NKG7", "GZMB"} <= set(names["CD56+ NK"][:10])
+    assert {"LYZ", "CST3", "FCER1A"} <= set(names["Dendritic"][:10])
+    assert {"CD8A", "CD8B"} <= set(names["CD8+/CD45RA+ Naive Cytotoxic"][:10])
