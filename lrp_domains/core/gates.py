@@ -57,7 +57,7 @@ def _has_constant_signal(product: Node, slot: int) -> bool:
     """
     if operation(product.name()).base != "Mul":
         return False
-    partner = product._saved_self if slot else product._saved_other
+    partner = getattr(product, f"_saved_{'self' if slot else 'other'}")
     shape = tuple(product._input_metadata[0].shape)
     return isinstance(partner, torch.Tensor) and len(shape) > 1 and tuple(partner.shape) == shape
 

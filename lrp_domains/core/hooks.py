@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 import torch
 
+from .checkpoints import Rereading
 from .choice import first_source
 from .errors import RelevanceError
 from .graph import Edge, Node
@@ -23,6 +25,7 @@ Watch = Callable[[Node, Slots, Grads, Grads], None]
 def hooks(plan: Trace, direct: dict[Edge, Tensor], watch: Watch | None = None) -> Iterator[None]:
     """The rules, as hooks on the nodes they meet, for the duration of one backward pass."""
     handles = []
+    rereading, rewatching = Rereading(), Rereading()
     try:
         for node, carries in plan.carries.items():
             rule = plan.rules[node]
@@ -32,11 +35,19 @@ def hooks(plan: Trace, direct: dict[Edge, Tensor], watch: Watch | None = None) -
                 if not carries[slot] and edge[0] is not None and (plan.leaves or plan.graph.leads_to_source(edge))
             )
             if rule.backward is not None or closed or watch is not None:
-                handles.append(node.register_hook(partial(_apply, node, rule, carries, closed, plan, direct, watch)))
+                if rule.backward is not None:
+                    rule = replace(rule, backward=partial(_in_context, rereading, rule.backward))
+                seen = watch and partial(_in_context, rewatching, watch)
+                handles.append(node.register_hook(partial(_apply, node, rule, carries, closed, plan, direct, seen)))
         yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _in_context(rereading: Rereading, function: Callable, node: Node, carries: Slots, gi: Grads, go: Grads):
+    with rereading.of(node):
+        return function(node, carries, gi, go)
 
 
 def _apply(

@@ -6,6 +6,7 @@ from collections import defaultdict
 
 import torch
 
+from .checkpoints import unpacking
 from .graph import Graph, variable
 from .operations import operation
 
@@ -35,6 +36,8 @@ class ParameterNames:
         for edge in node.next_functions:
             names |= self._by_identity.get(id(variable(edge)), set())
         for kept in _KEPT_WEIGHTS.get(operation(node.name()).base, ()):
+            if unpacking(node, kept) is not None:
+                continue
             tensor = getattr(node, f"_saved_{kept}", None)
             if isinstance(tensor, torch.Tensor) and not tensor.is_sparse and tensor.data_ptr():
                 names |= self._by_address.get(tensor.data_ptr(), set())

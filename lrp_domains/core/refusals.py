@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from .checkpoints import unpacking
 from .errors import RelevanceError
 from .graph import Node
 from .norms import is_instance_norm
@@ -30,7 +31,10 @@ def _is_dropout(node: Node) -> bool:
     edges = node.next_functions
     if len(edges) < 2 or (edges[0][0] is None) == (edges[1][0] is None):
         return False
-    mask = node._saved_other if edges[1][0] is None else node._saved_self
+    name = "other" if edges[1][0] is None else "self"
+    if unpacking(node, name) is not None:
+        return False  # recomputed at each look: not for a check
+    mask = getattr(node, f"_saved_{name}")
     if not isinstance(mask, torch.Tensor) or mask.numel() < 2 or not mask.is_floating_point():
         return False
     if mask.numel() * mask.element_size() != mask.untyped_storage().nbytes():

@@ -22,6 +22,7 @@ READ = {
     "Sigmoid": ("result",), "Hardsigmoid": ("self",), "LogSigmoid": ("self",), "Exp": ("result",),
     "Softplus": ("self", "beta", "threshold"), "Expm1": ("result",), "Log1P": ("self",), "Erf": ("self",),
     "Sin": ("self",), "Cos": ("self",), "Atan": ("self",), "Sinh": ("self",), "Glu": ("dim",),
+    "Clamp": ("self",), "ClampMin": ("self",), "ClampMax": ("self",),
     # products and layers
     "Mul": ("self", "other"), "Mm": ("self", "mat2"), "Addmm": ("mat1", "mat2", "alpha", "beta"),
     "Convolution": ("input", "weight", "bias_sym_sizes_opt", "stride", "padding", "dilation", "transposed",

@@ -1,0 +1,246 @@
+"""Every clear error: what happened, where, and what to do."""
+
+import warnings
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.utils.checkpoint import checkpoint
+
+from lrp_domains import ATTN_LRP, CP_LRP, RelevanceError, Rule, RuleSet, UnknownOperation, constant, ledger, relevance
+
+
+def leaf(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, requires_grad=True)
+
+
+def no_graph():
+    x = leaf(3)
+    with torch.no_grad():
+        return (x * 2).sum(), x
+
+
+def inference():
+    with torch.inference_mode():
+        return (torch.randn(3) * 2).sum(), leaf(3)
+
+
+def a_number():
+    return 3.0, leaf(3)
+
+
+def without_grad():
+    return (leaf(3) * 2).sum(), torch.randn(3)
+
+
+def made_afterwards():
+    x = leaf(3)
+    return (x * 2).sum(), x.clone()
+
+
+def none():
+    return (leaf(3) * 2).sum(), []
+
+
+def not_finite():
+    x = leaf(3)
+    return x / 0, x
+
+
+def empty():
+    x = leaf(3)
+    return (x * 2)[:0], x
+
+
+def log_probability():
+    x = leaf(2, 3)
+    return F.log_softmax(x, -1)[:, 1], x
+
+
+def log_sum():
+    x = leaf(2, 3)
+    return torch.logsumexp(x, -1), x
+
+
+def probability_under_cp():
+    x = leaf(2, 3)
+    return torch.softmax(x, -1)[:, 1], x, {"rules": CP_LRP}
+
+
+def overrides_without_model():
+    x = leaf(3)
+    return (x * 2).sum(), x, {"rules": ATTN_LRP.where({"*": constant})}
+
+
+def misspelt_unknown():
+    x = leaf(3)
+    return (x * 2).sum(), x, {"unknown": "ignore"}
+
+
+def dropout():
+    x = leaf(40, 40)
+    return F.dropout(x, 0.1).sum(), x
+
+
+def dropout_behind_a_constant():
+    x = leaf(1, 40, 40)
+    weights = F.dropout(torch.softmax(x @ x.mT, -1), 0.1)
+    return (weights @ x).sum(), x, {"rules": CP_LRP}
+
+
+def dropout_in_attention():
+    x = leaf(1, 1, 4, 4)
+    return F.scaled_dot_product_attention(x, x, x, dropout_p=0.5).sum(), x
+
+
+def batch_statistics():
+    x = leaf(5, 3)
+    return torch.nn.BatchNorm1d(3)(x).sum(), x
+
+
+def compiled():
+    layer, x = torch.nn.Linear(3, 3), leaf(2, 3)
+    return torch.compile(torch.nn.Sequential(layer, torch.nn.GELU()), backend="aot_eager")(x).sum(), x
+
+
+def reentrant():
+    layer, x = torch.nn.Linear(3, 3), leaf(2, 3)
+    return checkpoint(layer, x, use_reentrant=True).sum(), x
+
+
+def fused_recurrent():
+    x = leaf(4, 1, 3)
+    return torch.nn.LSTM(3, 2)(x)[0].sum(), x
+
+
+def unknown_operation():
+    x = leaf(3)
+    return torch.lgamma(x).sum(), x
+
+
+def own_function():
+    x = leaf(3)
+    return Triple.apply(x).sum(), x
+
+
+def product_in_a_slice():
+    x = leaf(3, 4)
+    y = x * 1
+    y[:, 0] *= x[:, 1]
+    return y.sum(), x
+
+
+class Triple(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return 3 * x
+
+    @staticmethod
+    def backward(ctx, g):
+        return 3 * g
+
+
+# What is asked for, and words of the message: what, where, what to do.
+TABLE = [
+    (no_graph, RelevanceError, "no grad_fn.*outside torch.no_grad"),
+    (inference, RelevanceError, "no grad_fn.*inference_mode"),
+    (a_number, RelevanceError, "no grad_fn"),
+    (without_grad, RelevanceError, r"inputs\[0\] does not require grad: call .requires_grad_\(\)"),
+    (made_afterwards, RelevanceError, r"does not depend on inputs\[0\] \(shape \(3,\)\).*very tensor"),
+    (none, RelevanceError, "no inputs"),
+    (not_finite, RelevanceError, "3 entries that are not finite.*forward pass"),
+    (empty, RelevanceError, "output is empty"),
+    (log_probability, UnknownOperation, "LogSoftmaxBackward0.*explain a logit or a difference of logits"),
+    (log_sum, UnknownOperation, "LogsumexpBackward0.*explain a logit"),
+    (probability_under_cp, RelevanceError, "no relevance flows: under CP-LRP.*SoftmaxBackward0.*Explain a logit"),
+    (overrides_without_model, RelevanceError, "pass model="),
+    (misspelt_unknown, RelevanceError, "unknown='ignore': say .error. or .gradient."),
+    (dropout, RelevanceError, r"MulBackward0.*dropout mask: call model.eval\(\)"),
+    (dropout_behind_a_constant, RelevanceError, r"dropout mask: call model.eval\(\)"),
+    (dropout_in_attention, RelevanceError, r"dropout.*: call model.eval\(\)"),
+    (
+        batch_statistics,
+        RelevanceError,
+        r"NativeBatchNormBackward0 used the statistics of its batch.*call model.eval\(\)",
+    ),
+    (compiled, UnknownOperation, "CompiledFunctionBackward.*before torch.compile"),
+    (reentrant, UnknownOperation, "CheckpointFunctionBackward.*use_reentrant=False"),
+    (fused_recurrent, UnknownOperation, r"MkldnnRnnLayerBackward0.*lrp_domains.unfused\(\)"),
+    (unknown_operation, UnknownOperation, r"LgammaBackward0 \(pass model=.*for_nodes.*unknown=.gradient."),
+    (own_function, UnknownOperation, "TripleBackward.*for_nodes"),
+    (product_in_a_slice, RelevanceError, "CopySlices.*write it out of place"),
+]
+
+
+@pytest.mark.parametrize("function", [relevance, ledger])
+@pytest.mark.parametrize(("case", "error", "words"), TABLE, ids=[row[0].__name__ for row in TABLE])
+@pytest.mark.filterwarnings("ignore")
+def test_it_is_said_what_is_wrong_and_what_to_do(case, error, words, function):
+    output, inputs, *options = case()
+    with pytest.raises(error, match=f"(?s){words}"):
+        function(output, inputs, **(options[0] if options else {}))
+
+
+def test_an_unknown_operation_is_placed_in_the_model():
+    class Odd(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = torch.nn.Linear(3, 3), torch.nn.Linear(3, 3)
+
+        def forward(self, x):
+            return self.second(torch.lgamma(self.first(x)))
+
+    model, x = Odd(), leaf(2, 3)
+    with pytest.raises(UnknownOperation, match="at or after module 'first'"):
+        relevance(model(x).sum(), x, model=model)
+
+
+@pytest.mark.parametrize(
+    "case", [unknown_operation, own_function, log_sum, batch_statistics], ids=lambda case: case.__name__
+)
+def test_the_derivative_is_accepted_on_request_and_said(case):
+    output, x = case()
+    (g,) = torch.autograd.grad(output.sum(), x, retain_graph=True)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = relevance(output, x, unknown="gradient")
+    if case is batch_statistics:
+        return  # has a rule; the noise alone was accepted
+    torch.testing.assert_close(found, x.detach() * g)
+    assert len(said) == 1
+    assert "derivative was taken instead" in str(said[0].message)
+    assert said[0].filename == __file__
+
+
+def test_a_rule_for_a_function_of_ones_own():
+    def keep(node, carries, gi, go):
+        return (go[0],)
+
+    output, x = own_function()
+    rules = ATTN_LRP.for_nodes({"TripleBackward": Rule("mine", backward=keep)})
+    torch.testing.assert_close(relevance(output, x, rules=rules), x.detach())
+
+
+def test_an_instance_norm_in_training_mode_is_accepted():
+    x = leaf(2, 3, 5)
+    assert relevance(torch.nn.InstanceNorm1d(3)(x)[:, 0, 0], x).isfinite().all()
+
+
+def test_a_mask_is_not_taken_for_dropout():
+    x = leaf(40, 40)
+    mask = (torch.rand(40, 40) > 0.1).float()
+    assert relevance((x * mask).sum(), x).isfinite().all()
+    assert relevance((x * mask * 2.0).sum(), x).isfinite().all()
+
+
+def test_an_unknown_operation_beside_the_way_does_not_matter():
+    """Only what relevance passes needs a rule: here it feeds a denominator, which is constant."""
+    x = leaf(3)
+    torch.testing.assert_close(relevance((x / torch.lgamma(x).exp()).sum(), x), (x / torch.lgamma(x).exp()).detach())
+
+
+def test_what_is_no_rule_is_refused():
+    with pytest.raises(RelevanceError, match="is not a rule"):
+        RuleSet("mine", {"dense": "epsilon"})
+    with pytest.raises(RelevanceError, match="'attension' is neither an operation"):
+        ATTN_LRP.for_nodes({"attension": constant})
