@@ -14,7 +14,7 @@ import torch
 from .activations import identity_backward
 from .graph import Graph
 from .operations import operation
-from .rule import Grads, Node, Rule, Slots, none_open
+from .rule import Grads, Node, Rule, Slots, factors_closed, none_open
 from .saved import dimension
 
 _BOUNDS = {"Clamp", "ClampMin", "ClampMax", "Maximum", "Minimum"}
@@ -108,10 +108,5 @@ glu = Rule("gate", backward=_glu_backward)
 """A gated linear unit as one node: its gate is constant."""
 
 
-def _numerator_open(node: Node, carries: Slots, graph: Graph) -> Slots:
-    factors = operation(node.name()).factors
-    return tuple(slot not in factors for slot in range(len(node.next_functions)))
-
-
-numerator = Rule("numerator", opens=_numerator_open)
+numerator = Rule("numerator", opens=factors_closed)
 """A quotient: the denominator is constant, so the numerator takes all (LN-rule, Ali et al. 2022)."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 
 from .operations import operation
-from .rule import Grads, Node, Rule, Slots
+from .rule import Grads, Node, Rule, Slots, factors_closed
 
 
 def _norm_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
@@ -39,7 +39,7 @@ def _group_norm(node: Node, g: torch.Tensor) -> torch.Tensor:
     return (h - h.mean(-1, keepdim=True)).view_as(g).to(g.dtype)
 
 
-norm = Rule("scale constant", backward=_norm_backward)
+norm = Rule("scale constant", opens=factors_closed, backward=_norm_backward)
 """LayerNorm, GroupNorm and the fused RMSNorm: the scale is constant (Ali et al. 2022)."""
 
 
@@ -61,7 +61,7 @@ def _batch_norm_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Gr
     return (h - h.mean(dims, keepdim=True), *gi[1:])
 
 
-batch_norm = Rule("scale constant", backward=_batch_norm_backward)
+batch_norm = Rule("scale constant", opens=factors_closed, backward=_batch_norm_backward)
 """BatchNorm with running statistics (linear: the derivative), and InstanceNorm."""
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from .operations import operation
+
 if TYPE_CHECKING:
     from .graph import Graph
 
@@ -53,8 +55,17 @@ def none_open(node: Node, carries: Slots, graph: Graph) -> Slots:
     return (False,) * len(node.next_functions)
 
 
+def factors_closed(node: Node, carries: Slots, graph: Graph) -> Slots:
+    """Open but for the slots that scale: a norm's weight, a denominator."""
+    factors = operation(node.name()).factors
+    return tuple(slot not in factors for slot in range(len(carries)))
+
+
 gradient = Rule("gradient")
 """The plain derivative. For a linear operation this is LRP-0."""
+
+winner = Rule("winner takes all", opens=factors_closed)
+"""The derivative of what is linear piece by piece: ReLU, max, top-k, max-pool."""
 
 constant = Rule("constant", opens=none_open)
 """The operation's value counts as a constant: no relevance flows through it."""

@@ -32,7 +32,7 @@ from .in_place import slice_write
 from .layers import alpha_beta, epsilon, gamma, z_box
 from .norms import batch_norm, norm
 from .products import running, signal, uniform
-from .rule import Rule, constant, gradient
+from .rule import Rule, constant, gradient, winner
 
 # The operations a rule set has a rule for, and AttnLRP's rules.
 _ATTN_LRP = {
@@ -52,7 +52,7 @@ _ATTN_LRP = {
     "embedding": lookup,
     "in_place": slice_write,
     "linear": gradient,
-    "piecewise": gradient,  # winner takes all
+    "piecewise": winner,
 }
 
 

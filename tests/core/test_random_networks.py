@@ -20,6 +20,12 @@ def bounded(x):
     return F.layer_norm(x, (WIDTH,))
 
 
+def computed_parameter(draw):
+    """As the position embeddings of some models, which pass a norm and a projection before they are added."""
+    scale, shift = weights(draw, WIDTH), weights(draw, WIDTH)
+    return F.prelu(F.layer_norm(weights(draw, TOKENS, WIDTH), (WIDTH,), scale, shift).tanh(), weights(draw, 1))
+
+
 def attention(draw, x, y):
     q, k, v = (x @ weights(draw, WIDTH, WIDTH) for _ in range(3))
     if draw.draw(st.booleans()):
@@ -53,7 +59,7 @@ STEPS = {
     "convolution": lambda draw, x, y: F.conv1d(x, weights(draw, TOKENS, TOKENS, 3), weights(draw, TOKENS), padding=1),
     "scale": lambda draw, x, y: x * weights(draw, WIDTH),
     "shift": lambda draw, x, y: x + weights(draw, WIDTH),
-    "shift by a computed parameter": lambda draw, x, y: x + F.layer_norm(weights(draw, TOKENS, WIDTH), (WIDTH,)).tanh(),
+    "shift by a computed parameter": lambda draw, x, y: x + computed_parameter(draw),
     "swapped": lambda draw, x, y: x.transpose(0, 1).reshape(ROWS, TOKENS, WIDTH),
     "rolled": lambda draw, x, y: torch.cat([x[:, 1:], y[:, :1]], dim=1),
     "stacked": lambda draw, x, y: torch.stack([x, y]).mean(0),

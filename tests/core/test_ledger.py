@@ -1,0 +1,153 @@
+"""The account: every holder of relevance by name, and a residue that is zero under CP-LRP."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from lrp_domains import ATTN_LRP, CP_LRP, ledger, relevance
+
+from ..architectures import zoo
+
+
+def rows(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, dtype=torch.float64, requires_grad=True)
+
+
+def test_two_layers_by_hand():
+    """R_b = b * g: the second bias holds itself, the first what its neurons' weights make of it."""
+    first, second = torch.nn.Linear(2, 3).double(), torch.nn.Linear(3, 1).double()
+    model = torch.nn.Sequential(first, torch.nn.ReLU(), second)
+    x = rows(1, 2)
+    account = ledger(model(x)[:, 0], x, model=model)
+    hidden = first(x)[0].tolist()
+    active = [value > 0 for value in hidden]
+    by_hand = sum(b * w for b, w, on in zip(first.bias.tolist(), second.weight[0].tolist(), active, strict=True) if on)
+    assert account.leaves["0.bias"] == pytest.approx(by_hand, rel=1e-12)
+    assert account.leaves["2.bias"] == pytest.approx(second.bias.item(), rel=1e-12)
+    assert account.score == pytest.approx(model(x).item(), rel=1e-12)
+    assert account.residue == pytest.approx(0, abs=1e-14)
+
+
+def test_the_relevance_is_that_of_the_plain_pass():
+    case = zoo.build("bert")
+    account = ledger(*zoo.forward(case), rules=ATTN_LRP, model=case.model)
+    for one, other in zip(account.relevance, relevance(*zoo.forward(case), rules=ATTN_LRP), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("padding_idx", [None, 0])
+def test_embeddings_that_are_added_are_leaves(padding_idx):
+    """Position and type embeddings hold relevance, in the padding row as well, which the forward pass adds like any."""
+
+    class Model(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.position = torch.nn.Embedding(5, 4, padding_idx=padding_idx)
+            self.norm = torch.nn.LayerNorm(4)
+            self.project = torch.nn.Linear(4, 4)
+            self.head = torch.nn.Linear(4, 1)
+
+        def forward(self, x):
+            # The positions pass a norm and a projection of their own before they are added.
+            positions = self.project(self.norm(self.position(torch.tensor([0, 1, 0]))))
+            return self.head(x + positions).sum((1, 2))
+
+    model, x = Model().double(), rows(2, 3, 4)
+    for parameter in model.parameters():
+        parameter.data.normal_()
+    account = ledger(model(x), x, rules=CP_LRP, model=model)
+    assert account.balanced(1e-12), account
+    assert account.leaves["position.weight"] != 0
+    assert account.leaves["head.bias"] == pytest.approx(6 * model.head.bias.item(), rel=1e-12)
+
+
+def test_a_tied_weight_is_counted_where_it_is_added_only():
+    """GPT-2's table is added as an embedding and multiplies as the output matrix."""
+
+    class Tied(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table = torch.nn.Parameter(torch.randn(5, 4, dtype=torch.float64))
+
+        def forward(self, x):
+            hidden = x + F.embedding(torch.tensor([1, 2]), self.table)
+            return (hidden @ self.table.T)[:, -1, 3]
+
+    model, x = Tied(), rows(2, 2, 4)
+    account = ledger(model(x), x, model=model)
+    by_hand = 2 * (model.table[2] @ model.table[3]).item()  # the embedding's share, once a row
+    assert account.leaves == {"table": pytest.approx(by_hand, rel=1e-12)}
+    assert account.balanced(1e-12)
+
+
+def test_a_parameter_in_a_factor_holds_nothing():
+    """Gemma's RMSNorm multiplies by 1 + weight."""
+    weight, x = torch.nn.Parameter(torch.randn(4, dtype=torch.float64)), rows(2, 4)
+    score = (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * (1 + weight)).sum(-1)
+    account = ledger(score, x)
+    assert account.leaves == {}
+    assert account.balanced(1e-12)
+
+
+def test_what_is_frozen_ends_in_the_residue_and_is_said():
+    model, x = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2)).double(), rows(2, 3)
+    seen = ledger(model(x)[:, 0], x, model=model)
+    model.requires_grad_(False)
+    account = ledger(model(x)[:, 0], x, model=model)
+    assert account.residue == pytest.approx(sum(seen.leaves.values()), rel=1e-12)
+    assert not account.balanced()
+    assert any("4 parameters are frozen" in note and "requires_grad_(True)" in note for note in account.notes)
+
+
+def test_a_number_that_is_added_ends_in_the_residue_and_is_said():
+    x, y = rows(3), rows(3)
+    account = ledger(((x + 1) * torch.tanh(y)).sum(), (x, y), rules=CP_LRP)
+    assert any("1 sums add something that is no parameter" in note for note in account.notes)
+
+
+def test_the_softmax_keeps_a_part_under_attnlrp_and_it_is_said():
+    case = zoo.build("bert")
+    account = ledger(*zoo.forward(case), rules=ATTN_LRP, model=case.model)
+    assert not account.balanced()
+    assert any("softmax" in note for note in account.notes)
+    assert ledger(*zoo.forward(case), rules=CP_LRP, model=case.model).balanced(1e-12)
+
+
+def test_several_inputs_and_another_start():
+    x, y = rows(2, 3), rows(2, 3)
+    weight = rows(3)
+    score = ((x + y + weight) ** 2).sum(-1)
+    account = ledger(score, (x, y), start=torch.tensor([1.0, 2.0], dtype=torch.float64))
+    assert len(account.inputs) == len(account.relevance) == 2
+    assert account.score == pytest.approx(3.0, rel=1e-12)
+    assert account.balanced(1e-12)
+
+
+def test_bounds_of_a_clamp_are_constants():
+    x = torch.tensor([-3.0, 0.5, 3.0], dtype=torch.float64, requires_grad=True)
+    account = ledger((x.clamp(-1, 2) * torch.tensor([1.0, 10.0, 100.0])).sum(), x)
+    assert account.leaves == {"(bounds of clamp)": pytest.approx(-1 + 200)}
+    assert account.inputs == (pytest.approx(5.0),)
+
+
+def test_it_can_be_printed():
+    case = zoo.build("bert")
+    text = str(ledger(*zoo.forward(case), rules=CP_LRP, model=case.model))
+    lines = text.splitlines()
+    assert lines[0] == "ledger under CP-LRP"
+    assert [line.split("  ")[0] for line in lines if not line.startswith(" ")][1:] == [
+        "score",
+        "inputs",
+        "all leaves",
+        "residue",
+    ]
+    assert sum(line.startswith("  ") for line in lines) == 9  # the eight largest, and the rest
+    assert any("position_embeddings" in line or "bias" in line for line in lines)
+
+
+def test_balanced_measures_against_the_largest_total():
+    x = torch.ones(3, requires_grad=True)
+    account = ledger((x * 2).sum(), x)
+    assert account.balanced(0.0)
+    assert not type(account)(1.0, (0.9,), {}, 0.1, (), "mine").balanced(0.09)
+    assert type(account)(1.0, (0.9,), {}, 0.1, (), "mine").balanced(0.11)
