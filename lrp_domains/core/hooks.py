@@ -22,9 +22,15 @@ Watch = Callable[[Node, Slots, Grads, Grads], None]
 
 
 @contextmanager
-def hooks(plan: Trace, direct: dict[Edge, Tensor], watch: Watch | None = None) -> Iterator[None]:
-    """The rules, as hooks on the nodes they meet, for the duration of one backward pass."""
-    handles = []
+def hooks(plan: Trace, seed: Tensor, direct: dict[Edge, Tensor], watch: Watch | None = None) -> Iterator[None]:
+    """The rules, as hooks on the nodes they meet, for the duration of the backward pass that starts with ``seed``."""
+    ours: set[int] = set()
+
+    def recognise(go: Grads) -> None:
+        if go[0] is seed:
+            ours.add(torch._C._current_graph_task_id())
+
+    handles = [plan.graph.order[-1].register_prehook(recognise)]
     rereading, rewatching = Rereading(), Rereading()
     try:
         for node, carries in plan.carries.items():
@@ -38,11 +44,17 @@ def hooks(plan: Trace, direct: dict[Edge, Tensor], watch: Watch | None = None) -
                 if rule.backward is not None:
                     rule = replace(rule, backward=partial(_in_context, rereading, rule.backward))
                 seen = watch and partial(_in_context, rewatching, watch)
-                handles.append(node.register_hook(partial(_apply, node, rule, carries, closed, plan, direct, seen)))
+                act = partial(_apply, node, rule, carries, closed, plan, direct, seen)
+                handles.append(node.register_hook(partial(_in_our_pass, ours, act)))
         yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _in_our_pass(ours: set[int], act: Callable, gi: Grads, go: Grads) -> Grads | None:
+    """Another thread may run a pass of its own over the same graph: leave it alone."""
+    return act(gi, go) if torch._C._current_graph_task_id() in ours else None
 
 
 def _in_context(rereading: Rereading, function: Callable, node: Node, carries: Slots, gi: Grads, go: Grads):

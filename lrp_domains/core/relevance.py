@@ -91,7 +91,7 @@ def propagate(
 ) -> tuple[Tensor, ...]:
     """Relevance of each tensor under a plan. ``watch`` sees what arrives at each node."""
     direct: dict = {}
-    with hooks(plan, direct, watch):
+    with hooks(plan, seed, direct, watch):
         grads = torch.autograd.grad(output, tensors, seed, retain_graph=retain_graph, allow_unused=True)
     found = []
     for tensor, g in zip(tensors, grads, strict=True):
