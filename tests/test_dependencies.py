@@ -1,0 +1,49 @@
+"""Dependencies point down only: core <- genes, text <- command line. Read from the imports themselves."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "lrp_domains"
+# Who may import whom, beside itself.
+ALLOWED = {
+    "core": set(),
+    "genes": {"core"},
+    "text": {"core"},
+    "commands": {"core", "genes", "text"},
+    "command_line": {"commands"},
+    "__main__": {"command_line"},
+    "__init__": {"core"},
+}
+
+
+def imports(path: Path) -> set[str]:
+    """Every module a file imports, in full: ``lrp_domains.core.rule``, ``torch``."""
+    found = set()
+    package = ["lrp_domains", *path.relative_to(PACKAGE).parts[:-1]]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            found |= {module} | {f"{module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_imports_only_from_below(path):
+    part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    assert part in ALLOWED, f"say in ALLOWED what {part} may import"
+    parts = {name.split(".")[1] for name in imports(path) if name.startswith("lrp_domains.")}
+    known = {entry.name.removesuffix(".py") for entry in PACKAGE.iterdir()}
+    for other in parts & known - {part}:
+        assert other in ALLOWED[part], f"{path.name} imports from {other}"
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "core").glob("*.py")), ids=lambda path: path.name)
+def test_the_core_needs_torch_alone(path):
+    others = {name.split(".")[0] for name in imports(path)} - {"lrp_domains", "torch", ""}
+    assert others <= set(sys.stdlib_module_names)
