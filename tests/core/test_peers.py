@@ -39,8 +39,8 @@ def test_captums_epsilon_rule(make, eps):
     for layer in theirs:
         if isinstance(layer, torch.nn.Linear | torch.nn.Conv2d):
             layer.rule = EpsilonRule(epsilon=eps)
-        elif isinstance(layer, torch.nn.Flatten):
-            layer.rule = EpsilonRule(epsilon=1e-14)  # it has none of its own for it
+        elif isinstance(layer, torch.nn.Flatten | torch.nn.MaxPool2d):
+            layer.rule = EpsilonRule(epsilon=1e-14)  # as good as none
     expected = LRP(theirs).attribute(x.clone().requires_grad_(), target=1).detach()
     rules = EPSILON.for_nodes({"dense": epsilon(eps), "convolution": epsilon(eps)})
     x.requires_grad_()
