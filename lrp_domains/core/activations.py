@@ -35,7 +35,7 @@ def near_zero(fx: Tensor, x: Tensor, series: Tensor) -> Tensor:
 
 
 def _gelu(node: Node) -> Tensor:
-    x = _wide(node._saved_self)
+    x = wide(node._saved_self)
     if node._saved_approximate == "tanh":
         return _tanh_gelu(x)
     return torch.erfc(x * -math.sqrt(0.5)).mul_(0.5)  # the normal distribution function
@@ -45,7 +45,7 @@ def _gelu_function(node: Node) -> Tensor:
     """Bloom's own autograd Function for the tanh GELU."""
     if len(node.saved_tensors) != 1:
         raise RelevanceError(f"{node.name()} is not the GELU it is known as: give it a rule (rules.for_nodes)")
-    return _tanh_gelu(_wide(node.saved_tensors[0]))
+    return _tanh_gelu(wide(node.saved_tensors[0]))
 
 
 def _tanh_gelu(x: Tensor) -> Tensor:
@@ -53,14 +53,14 @@ def _tanh_gelu(x: Tensor) -> Tensor:
 
 
 def _silu(node: Node) -> Tensor:
-    return torch.sigmoid(_wide(node._saved_self))
+    return torch.sigmoid(wide(node._saved_self))
 
 
 def _tanh(node: Node) -> Tensor:
     # Only y was kept. Where y has rounded to 1, x is lost; the nearest value below stands for it.
     y = node._saved_result
     top = 1 - torch.finfo(y.dtype).eps / 2
-    y = _wide(y).clamp(-top, top)
+    y = wide(y).clamp(-top, top)
     return quotient(y, torch.atanh(y), 1.0)
 
 
@@ -77,21 +77,21 @@ def _celu(node: Node) -> Tensor:
 
 
 def _mish(node: Node) -> Tensor:
-    return torch.tanh(torch.nn.functional.softplus(_wide(node._saved_self)))
+    return torch.tanh(torch.nn.functional.softplus(wide(node._saved_self)))
 
 
 def _hardswish(node: Node) -> Tensor:
-    return (_wide(node._saved_self) + 3).clamp(0, 6) / 6
+    return (wide(node._saved_self) + 3).clamp(0, 6) / 6
 
 
 def _hardtanh(node: Node) -> Tensor:
-    x, low, high = _wide(node._saved_self), node._saved_min_val, node._saved_max_val
+    x, low, high = wide(node._saved_self), node._saved_min_val, node._saved_max_val
     fx = x.clamp(low, high) - min(max(0.0, low), high)
     return quotient(fx, x, float(low < 0 < high))
 
 
 def _shrink(node: Node) -> Tensor:
-    x, size = _wide(node._saved_self), node._saved_lambd
+    x, size = wide(node._saved_self), node._saved_lambd
     y = torch.nn.functional.softshrink(x, size) if "Soft" in node.name() else torch.where(x.abs() > size, x, 0.0)
     return quotient(y, x, 0.0)
 
@@ -103,53 +103,53 @@ def _sigmoid(node: Node) -> Tensor:
 
 
 def _hardsigmoid(node: Node) -> Tensor:
-    x = _wide(node._saved_self)
+    x = wide(node._saved_self)
     return quotient((x / 6).clamp(-0.5, 0.5), x, 1 / 6)
 
 
 def _log_sigmoid(node: Node) -> Tensor:
-    x = _wide(node._saved_self)
+    x = wide(node._saved_self)
     return near_zero(torch.nn.functional.logsigmoid(x) + math.log(2), x, 0.5 - x / 8 + x**3 / 192)
 
 
 def _softplus(node: Node) -> Tensor:
-    x, b = _wide(node._saved_self), node._saved_beta
+    x, b = wide(node._saved_self), node._saved_beta
     y = torch.nn.functional.softplus(x, b, node._saved_threshold) - math.log(2) / b
     return near_zero(y, x, 0.5 + b * x / 8 - (b * x) ** 3 / 192)
 
 
 def _exp(node: Node) -> Tensor:
-    y = _wide(node._saved_result).clamp_min(torch.finfo(node._saved_result.dtype).tiny)
+    y = wide(node._saved_result).clamp_min(torch.finfo(node._saved_result.dtype).tiny)
     x = torch.log(y)
     return near_zero(y - 1, x, 1 + x / 2 + x * x / 6 + x**3 / 24 + x**4 / 120)
 
 
 def _expm1(node: Node) -> Tensor:
-    y = _wide(node._saved_result).clamp_min(torch.finfo(node._saved_result.dtype).eps / 2 - 1)
+    y = wide(node._saved_result).clamp_min(torch.finfo(node._saved_result.dtype).eps / 2 - 1)
     return quotient(y, torch.log1p(y), 1.0)
 
 
 def _cos(node: Node) -> Tensor:
-    x = _wide(node._saved_self)
+    x = wide(node._saved_self)
     return quotient(-2 * torch.sin(x / 2) ** 2, x, 0.0)
 
 
 def _argument(node: Node, inverse: Callable[[Tensor], Tensor]) -> Tensor:
     """x, which a node that worked in place has overwritten: then it is had from y."""
-    return _wide(node._saved_self) if hasattr(node, "_saved_self") else inverse(_wide(node._saved_result))
+    return wide(node._saved_self) if hasattr(node, "_saved_self") else inverse(wide(node._saved_result))
 
 
 def _of_self(f: Callable[[Tensor], Tensor], slope: float) -> Callable[[Node], Tensor]:
     """f(x) / x for a function with f(0) = 0 and f'(0) = slope, whose node keeps x."""
 
     def row(node: Node) -> Tensor:
-        x = _wide(node._saved_self)
+        x = wide(node._saved_self)
         return quotient(f(x), x, slope)
 
     return row
 
 
-def _wide(x: Tensor) -> Tensor:
+def wide(x: Tensor) -> Tensor:
     """Half precision is too coarse for a quotient of small numbers."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
@@ -157,7 +157,7 @@ def _wide(x: Tensor) -> Tensor:
 def _inside(y: Tensor) -> Tensor:
     """A sigmoid's result, kept off the 0 and 1 it may have rounded to."""
     eps = torch.finfo(y.dtype).eps
-    return _wide(y).clamp(torch.finfo(y.dtype).tiny, 1 - eps / 2)
+    return wide(y).clamp(torch.finfo(y.dtype).tiny, 1 - eps / 2)
 
 
 # f(x) / x for each.

@@ -26,9 +26,9 @@ class RuleUse:
     modules: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RuleTable:
-    """What `explain_rules` returns; print it."""
+    """What `explain_rules` returns: shown as a table, its rows also as data."""
 
     rules: str
     rows: tuple[RuleUse, ...]
@@ -44,6 +44,8 @@ class RuleTable:
             "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
         ]
         return "\n".join([self.rules, lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+
+    __repr__ = __str__
 
 
 def explain_rules(

@@ -22,15 +22,10 @@ Watch = Callable[[Node, Slots, Grads, Grads], None]
 
 
 @contextmanager
-def hooks(plan: Trace, seed: Tensor, direct: dict[Edge, Tensor], watch: Watch | None = None) -> Iterator[None]:
-    """The rules, as hooks on the nodes they meet, for the duration of the backward pass that starts with ``seed``."""
+def hooks(plan: Trace, top: Node, direct: dict[Edge, Tensor], watch: Watch | None = None) -> Iterator[None]:
+    """The rules, as hooks on the nodes they meet, for the duration of the backward pass that comes by ``top``."""
     ours: set[int] = set()
-
-    def recognise(go: Grads) -> None:
-        if go[0] is seed:
-            ours.add(torch._C._current_graph_task_id())
-
-    handles = [plan.graph.order[-1].register_prehook(recognise)]
+    handles = [top.register_prehook(lambda go: ours.add(torch._C._current_graph_task_id()))]
     rereading, rewatching = Rereading(), Rereading()
     try:
         for node, carries in plan.carries.items():

@@ -13,11 +13,12 @@ from .rule import Grads, Node, Rule, Slots
 
 
 def _slice_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    g, rest = go[0], gi[0]
+    g, rest, written = go[0], gi[0], sum(carries[1:])
     if rest is None:
-        return gi
+        rest = g
     factors = (rest / g)[(rest != g) & (rest != 0)]  # what the slice's old values were multiplied by
-    if factors.numel() and not bool(torch.isclose(factors, factors[0], rtol=1e-2).all()):
+    scaled = factors.numel() and bool(torch.isclose(factors, factors[0], rtol=1e-2).all())
+    if written > 1 or (factors.numel() and (written or not scaled)):
         raise RelevanceError(
             "CopySlices: a slice of a tensor was changed in place by something other than a copy, a sum or a scaling, "
             "which autograd hides; write it out of place (x = torch.cat(...) or torch.where(...))"

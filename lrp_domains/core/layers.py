@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import torch
 
+from .activations import wide
 from .errors import RelevanceError
 from .graph import Edge
 from .operations import operation
@@ -153,11 +154,11 @@ def _layer_rule(name: str, share: Callable[[Layer, Tensor], tuple[Tensor, Tensor
 
     def backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
         layer, input_slot, bias_slot = _layer(node, carries, name)
-        of_input, of_bias = share(layer, go[0])
+        of_input, of_bias = share(layer, wide(go[0]))
         result = list(gi)
-        result[input_slot] = of_input
+        result[input_slot] = of_input.to(go[0].dtype)
         if bias_slot is not None and carries[bias_slot]:  # only the ledger asks for it
-            result[bias_slot] = of_bias.sum_to_size(layer.b.shape).view_as(gi[bias_slot])
+            result[bias_slot] = of_bias.sum_to_size(layer.b.shape).view_as(gi[bias_slot]).to(go[0].dtype)
         return tuple(result)
 
     return Rule(name, backward=backward, absolute=absolute)
@@ -175,6 +176,7 @@ def _layer(node: Node, carries: Slots, rule: str) -> tuple[Layer, int, int | Non
     x, w = (a, b) if slot == first else (b, a)
     if x is None:
         raise _input_not_kept(rule)
+    x, w = wide(x), wide(w)
     bias, bias_slot = x.new_zeros(()), None
     if base == "Addmm":
         if (node._saved_alpha, node._saved_beta) != (1, 1):
@@ -189,6 +191,7 @@ def _convolution(node: Node, rule: str) -> Layer:
     x, w = node._saved_input, node._saved_weight
     if x is None:
         raise _input_not_kept(rule)
+    x, w = wide(x), wide(w)
     geometry = [
         getattr(node, f"_saved_{name}")
         for name in ("stride", "padding", "dilation", "transposed", "output_padding", "groups")
@@ -214,7 +217,7 @@ def _bias(edge: Edge, rule: str) -> Tensor:
             f"the {rule} rule needs the layer's bias, which is not in the graph because it is frozen or computed; "
             "call model.requires_grad_(True) before the forward pass"
         )
-    return bias.detach()
+    return wide(bias.detach())
 
 
 def _input_not_kept(rule: str) -> RelevanceError:

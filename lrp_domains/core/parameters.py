@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 
 import torch
@@ -26,9 +27,13 @@ class ParameterNames:
     def __init__(self, model: torch.nn.Module) -> None:
         self._by_identity = defaultdict(set)
         self._by_address = defaultdict(set)
+        self._end = defaultdict(int)
         for name, parameter in model.named_parameters(remove_duplicate=False):
             self._by_identity[id(parameter)].add(name)
-            self._by_address[parameter.data_ptr()].add(name)
+            start = parameter.data_ptr()
+            self._by_address[start].add(name)
+            self._end[start] = max(self._end[start], start + parameter.nbytes)
+        self._starts = sorted(self._by_address)
 
     def of(self, node: Node) -> frozenset[str]:
         """Names of the parameters among the node's inputs, seen through views of them."""
@@ -40,8 +45,13 @@ class ParameterNames:
                 continue
             tensor = getattr(node, f"_saved_{kept}", None)
             if isinstance(tensor, torch.Tensor) and not tensor.is_sparse and tensor.data_ptr():
-                names |= self._by_address.get(tensor.data_ptr(), set())
+                names |= self._at(tensor.data_ptr())
         return frozenset(names)
+
+    def _at(self, address: int) -> set[str]:
+        """The names of the parameter that holds an address, which may be that of a part, as in multi-head attention."""
+        start = self._starts[bisect_right(self._starts, address) - 1] if self._starts else 0
+        return self._by_address[start] if start <= address < self._end[start] else set()
 
     def of_tensor(self, tensor: torch.Tensor) -> str | None:
         """The name of a parameter; where it has several, the first in alphabetical order."""

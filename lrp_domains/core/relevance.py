@@ -91,8 +91,10 @@ def propagate(
 ) -> tuple[Tensor, ...]:
     """Relevance of each tensor under a plan. ``watch`` sees what arrives at each node."""
     direct: dict = {}
-    with hooks(plan, seed, direct, watch):
-        grads = torch.autograd.grad(output, tensors, seed, retain_graph=retain_graph, allow_unused=True)
+    with torch.enable_grad():
+        top = output.view_as(output)  # a node of this pass alone
+    with hooks(plan, top.grad_fn, direct, watch):
+        grads = torch.autograd.grad(top, tensors, seed, retain_graph=retain_graph, allow_unused=True)
     found = []
     for tensor, g in zip(tensors, grads, strict=True):
         r = torch.zeros_like(tensor) if g is None else tensor.detach() * g
@@ -102,6 +104,8 @@ def propagate(
 
 def check(output: Tensor, tensors: tuple[Tensor, ...], start: Tensor | None) -> Tensor:
     """Refuse what cannot be explained; return the coefficient to start from at the output."""
+    if torch.is_inference_mode_enabled():
+        raise RelevanceError("no gradient flows inside torch.inference_mode(): leave it before asking for relevance")
     if not isinstance(output, Tensor) or output.grad_fn is None:
         raise RelevanceError(
             "the output has no grad_fn: run the forward pass outside torch.no_grad() and torch.inference_mode(), with "
@@ -123,8 +127,11 @@ def check(output: Tensor, tensors: tuple[Tensor, ...], start: Tensor | None) -> 
         raise RelevanceError(f"the output {what}: look at the forward pass (inputs with NaN? half precision overflow?)")
     if start is None:
         return torch.ones_like(output)
+    start = torch.as_tensor(start, device=output.device)
     if start.shape != output.shape:
         raise RelevanceError(f"start has shape {tuple(start.shape)}, the output {tuple(output.shape)}: they must agree")
+    if not bool(torch.isfinite(start).all()):
+        raise RelevanceError("start has entries that are not finite: give a finite relevance for each output entry")
     score = output.detach()
     if bool(((score == 0) & (start != 0)).any()):
         raise RelevanceError("start gives relevance to an output entry that is 0, which has nothing to share")

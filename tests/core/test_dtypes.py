@@ -2,8 +2,20 @@
 
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional as F
 
-from lrp_domains import ATTN_LRP, CP_LRP, EPSILON, GAMMA, relevance
+from lrp_domains import (
+    ALPHA_BETA,
+    ATTN_LRP,
+    CP_LRP,
+    EPSILON,
+    EPSILON_PLUS,
+    GAMMA,
+    RelevanceError,
+    deep_taylor,
+    relevance,
+)
 
 from ..architectures import zoo
 
@@ -56,3 +68,103 @@ def test_huge_values_in_float32():
     found = relevance(score, x)
     assert found.isfinite().all()
     assert found[0] == pytest.approx(3e30, rel=1e-6)
+
+
+def convolutional(dtype: torch.dtype) -> nn.Module:
+    torch.manual_seed(1)
+    layers = (
+        nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(8, 8, 3), nn.GELU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3),
+    )  # fmt: skip
+    return nn.Sequential(*layers).to(dtype).eval()
+
+
+LAYER_RULES = [ATTN_LRP, EPSILON, GAMMA, ALPHA_BETA, EPSILON_PLUS]
+
+
+@pytest.mark.parametrize("rules", [*LAYER_RULES, deep_taylor(-6, 6)], ids=str)
+@pytest.mark.parametrize(("dtype", "distance"), [(torch.float16, 0.01), (torch.bfloat16, 0.15)], ids=str)
+def test_layer_rules_of_a_convolutional_network_near_float64(rules, dtype, distance):
+    image = torch.randn(2, 3, 8, 8, dtype=torch.float64).clamp(-6, 6)
+    image[:, 0, :4] = 0.0
+    image[:, 1, 0, :2] = torch.tensor([1e-10, -1e-10])
+    exact, found = (
+        relevance(convolutional(d)(x)[:, 0], x, rules=rules).double()
+        for d in (torch.float64, dtype)
+        for x in [image.to(d).requires_grad_()]
+    )
+    assert found.isfinite().all()
+    assert ((found - exact).norm() / exact.norm()).item() < distance
+
+
+@pytest.mark.parametrize("rules", [*LAYER_RULES, deep_taylor(0, 1.1e4)], ids=str)
+def test_large_contributions_that_cancel_do_not_overflow_in_float16(rules):
+    """Every activation and the score fit into float16; single relevances in between, z * g, do not."""
+    rows = 0.4 + torch.rand(3, 4, dtype=torch.float64) / 10
+    first = torch.stack([rows, 0.98 * rows], 1).flatten(0, 1)
+    second = torch.tensor([[10.0, -10.0] * 3], dtype=torch.float64)
+    values = 5000 + 5000 * torch.rand(3, 4, dtype=torch.float64)
+
+    def explained(dtype):
+        x = values.to(dtype).requires_grad_()
+        w, v = (weight.to(dtype).requires_grad_() for weight in (first, second))
+        hidden = F.relu(F.linear(x, w))
+        score = F.linear(hidden, v)
+        assert score.isfinite().all()
+        if dtype == torch.float16:
+            assert (hidden * v).isinf().any()
+        return relevance(score, x, rules=rules).double()
+
+    exact, found = explained(torch.float64), explained(torch.float16)
+    assert ((found - exact).norm() / exact.norm()).item() < 0.01
+
+
+FUNCTIONS = {
+    "relu": F.relu, "gelu": F.gelu, "tanh gelu": lambda x: F.gelu(x, approximate="tanh"), "silu": F.silu,
+    "mish": F.mish, "hardswish": F.hardswish, "elu": F.elu, "celu": F.celu, "selu": F.selu, "softplus": F.softplus,
+    "tanh": torch.tanh, "sigmoid": torch.sigmoid, "log sigmoid": F.logsigmoid, "hardtanh": F.hardtanh,
+    "hardsigmoid": F.hardsigmoid, "softshrink": F.softshrink, "hardshrink": F.hardshrink, "atan": torch.atan,
+    "sin": torch.sin, "cos": torch.cos, "sinh": torch.sinh, "erf": torch.erf, "exp": torch.exp, "expm1": torch.expm1,
+    "softsign": F.softsign, "square": torch.square, "quick gelu": lambda x: x * torch.sigmoid(1.702 * x),
+    "layer norm": lambda x: F.layer_norm(x, (3,)), "RMS norm": lambda x: F.rms_norm(x, (3,)),
+    "unit length": lambda x: F.normalize(x, dim=-1), "softmax": lambda x: torch.softmax(x, -1),
+    "RMS norm by hand": lambda x: x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6),
+}  # fmt: skip
+VALUES = {
+    torch.float64: [0.0, 1e-10, 1e-310, 1e150],
+    torch.float32: [0.0, 1e-10, 1e-40, 88.0, 1e30],
+    torch.float16: [0.0, 1e-10, 6e-8, 1e-5, 11.0, 1e4, 6e4],
+    torch.bfloat16: [0.0, 1e-10, 88.0, 1e30],
+}
+
+
+@pytest.mark.parametrize("dtype", VALUES, ids=str)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_relevance_is_finite_where_the_forward_pass_is(name, dtype):
+    seen = 0
+    for value in [sign * v for v in VALUES[dtype] for sign in (1, -1)]:
+        x = torch.tensor([[value, 1.0, -0.5]], dtype=dtype, requires_grad=True)
+        y = FUNCTIONS[name](x)
+        score = (y * torch.tensor([0.5, 0.25, 0.5], dtype=dtype)).sum()
+        if y.isfinite().all() and score.isfinite():
+            seen += 1
+            assert relevance(score, x).isfinite().all(), value
+    assert seen >= 6
+
+
+def test_an_overflow_of_the_forward_pass_is_refused():
+    x = torch.tensor([6e4], dtype=torch.float16, requires_grad=True)
+    with pytest.raises(RelevanceError, match="not finite"):
+        relevance(2 * x, x)
+
+
+def test_under_autocast_relevance_keeps_the_inputs_dtype():
+    model = nn.Sequential(nn.Linear(6, 8), nn.GELU(), nn.LayerNorm(8), nn.Linear(8, 4))
+    x = torch.randn(3, 6, requires_grad=True)
+    exact = relevance(model(x)[:, 1], x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        score = model(x)[:, 1]
+    assert score.dtype == torch.bfloat16
+    found = relevance(score, x)
+    assert found.dtype == torch.float32
+    assert 0 < ((found - exact).norm() / exact.norm()).item() < 0.05

@@ -130,6 +130,66 @@ def product_in_a_slice():
     return y.sum(), x
 
 
+def total_times_a_slice():
+    """Each value of the slice is multiplied by the same number, but that number carries relevance too."""
+    x = leaf(3, 4)
+    y = x * 1
+    y[:, 0] *= x.sum()
+    return y.sum(), x
+
+
+def products_added_to_a_slice():
+    x = leaf(3, 4)
+    y = x * 1
+    y[:, 0].addcmul_(x[:, 1], x[:, 2])
+    return y.sum(), x
+
+
+def activation_of_a_slice():
+    x = leaf(3, 4)
+    y = x * 1
+    y[:, 0].tanh_()
+    return y.sum(), x
+
+
+def half_precision_overflow():
+    x = leaf(3).half().detach().requires_grad_()
+    return x * 60000 * 60000, x
+
+
+def dropout_of_channels():
+    x = leaf(2, 40, 4, 4)
+    return F.dropout2d(x, 0.5).sum(), x
+
+
+def transformer_in_training():
+    x = leaf(2, 9, 8)
+    return torch.nn.TransformerEncoderLayer(8, 2, 16, dropout=0.3, batch_first=True)(x).sum(), x
+
+
+def loss():
+    x = leaf(2, 3)
+    return F.cross_entropy(x, torch.tensor([0, 2])), x
+
+
+def another_tensor():
+    return (leaf(3) * 2).sum(), [leaf(3), leaf(4)]
+
+
+def not_a_tensor():
+    return (leaf(3) * 2).sum(), ["input_ids"]
+
+
+def start_of_one_number():
+    x = leaf(3)
+    return x * 2, x, {"start": 1.0}
+
+
+def start_not_finite():
+    x = leaf(3)
+    return x * 2, x, {"start": torch.full((3,), float("nan"))}
+
+
 class Triple(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):
@@ -169,6 +229,17 @@ TABLE = [
     (unknown_operation, UnknownOperation, r"LgammaBackward0 \(pass model=.*for_nodes.*unknown=.gradient."),
     (own_function, UnknownOperation, "TripleBackward.*for_nodes"),
     (product_in_a_slice, RelevanceError, "CopySlices.*write it out of place"),
+    (total_times_a_slice, RelevanceError, "CopySlices.*write it out of place"),
+    (products_added_to_a_slice, RelevanceError, "CopySlices.*write it out of place"),
+    (activation_of_a_slice, RelevanceError, "CopySlices.*write it out of place"),
+    (half_precision_overflow, RelevanceError, "not finite.*half precision"),
+    (dropout_of_channels, RelevanceError, r"MulBackward0.*dropout mask: call model.eval\(\)"),
+    (transformer_in_training, RelevanceError, r"dropout.*: call model.eval\(\)"),
+    (loss, UnknownOperation, "NllLossBackward0.*for_nodes"),
+    (another_tensor, RelevanceError, r"does not depend on inputs\[0\]"),
+    (not_a_tensor, RelevanceError, r"inputs\[0\] does not require grad"),
+    (start_of_one_number, RelevanceError, r"start has shape \(\), the output \(3,\)"),
+    (start_not_finite, RelevanceError, "start has entries that are not finite"),
 ]
 
 
@@ -179,6 +250,23 @@ def test_it_is_said_what_is_wrong_and_what_to_do(case, error, words, function):
     output, inputs, *options = case()
     with pytest.raises(error, match=f"(?s){words}"):
         function(output, inputs, **(options[0] if options else {}))
+
+
+def test_inside_inference_mode_nothing_can_be_explained():
+    x = leaf(3)
+    score = x.tanh().sum()
+    with torch.inference_mode(), pytest.raises(RelevanceError, match=r"inference_mode.*leave it"):
+        relevance(score, x)
+    assert relevance(score, x).isfinite().all()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_model_compiled_to_plain_operations_is_explained():
+    """The backend "eager" leaves autograd's graph as it is."""
+    model, x = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.GELU()), leaf(2, 3)
+    torch.testing.assert_close(
+        relevance(torch.compile(model, backend="eager")(x).sum(), x), relevance(model(x).sum(), x)
+    )
 
 
 def test_an_unknown_operation_is_placed_in_the_model():

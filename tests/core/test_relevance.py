@@ -98,6 +98,32 @@ def test_an_output_of_any_shape_is_summed(shape):
     assert found[0].abs().max() > 0
 
 
+PARTS = {
+    "select": lambda logits: logits[:, 1],
+    "unbind": lambda logits: logits.unbind(1)[1],
+    "chunk": lambda logits: logits.chunk(CLASSES, dim=1)[1].squeeze(1),
+    "split": lambda logits: logits.split([1, 1, 1], dim=1)[1],
+    "top-k": lambda logits: logits[:, [1]].topk(1)[0],
+    "hooked": lambda logits: with_hook(logits[:, 1]),
+}
+
+
+def with_hook(tensor):
+    """A hook of the user's own, which hands on a new tensor with the same values."""
+    tensor.register_hook(lambda g: g * 1.0)
+    return tensor
+
+
+@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("explain", [relevance, lambda *args: ledger(*args).relevance[0]], ids=["relevance", "ledger"])
+def test_however_the_score_was_taken_from_the_output(name, explain):
+    """A score can be the second result of its node: unbind, chunk and split make one node for all of them."""
+    model, x = model_and_inputs()
+    expected = relevance(model(x)[:, 1], x)
+    torch.testing.assert_close(explain(PARTS[name](model(x)), x), expected, **TIGHT)
+    assert (expected - x.detach() * plain_gradient(model(x)[:, 1].sum(), x)).abs().max() > 1e-3
+
+
 @pytest.mark.parametrize("rules", [ATTN_LRP, CP_LRP, EPSILON, GRADIENT], ids=str)
 def test_rows_of_a_batch_do_not_mix(rules):
     model, x = model_and_inputs()
