@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .graph import Edge, Graph, Node
 from .operations import operation
-from .rule import Rule, Slots
+from .rule import Rule, Slots, gradient
 
 
 def carriers(graph: Graph, chosen: dict[Node, Rule | None]) -> dict[Node, Slots]:
@@ -14,7 +14,7 @@ def carriers(graph: Graph, chosen: dict[Node, Rule | None]) -> dict[Node, Slots]
         if node not in chosen:
             continue
         slots = tuple(
-            edge in graph.sources or (any(found.get(edge[0], ())) and not _is_spread(edge))
+            edge in graph.sources or (any(found.get(edge[0], ())) and not _is_constant_spread(edge, chosen))
             for edge in node.next_functions
         )
         rule = chosen[node]
@@ -25,6 +25,7 @@ def carriers(graph: Graph, chosen: dict[Node, Rule | None]) -> dict[Node, Slots]
     return found
 
 
-def _is_spread(edge: Edge) -> bool:
+def _is_constant_spread(edge: Edge, chosen: dict[Node, Rule | None]) -> bool:
     """The variance or deviation that ``var_mean`` returns beside the mean: a scale, and constant."""
-    return edge[1] == 0 and operation(edge[0].name()).base in ("VarMean", "StdMean")
+    node, number = edge
+    return number == 0 and operation(node.name()).base in ("VarMean", "StdMean") and chosen[node] is not gradient

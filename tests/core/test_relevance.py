@@ -101,7 +101,7 @@ def test_an_output_of_any_shape_is_summed(shape):
 PARTS = {
     "select": lambda logits: logits[:, 1],
     "unbind": lambda logits: logits.unbind(1)[1],
-    "chunk": lambda logits: logits.chunk(CLASSES, dim=1)[1].squeeze(1),
+    "chunk": lambda logits: logits.chunk(CLASSES, dim=1)[1],
     "split": lambda logits: logits.split([1, 1, 1], dim=1)[1],
     "top-k": lambda logits: logits[:, [1]].topk(1)[0],
     "hooked": lambda logits: with_hook(logits[:, 1]),
@@ -143,6 +143,33 @@ def test_the_relevance_of_a_contrast_is_the_difference(rules):
     )
     torch.testing.assert_close(contrast, a - b, **TIGHT)
     assert (a - b).abs().max() > 1e-3
+
+
+NONLINEAR = {
+    "layer norm": lambda x: F.layer_norm(x, (WIDTH,)),
+    "var_mean": lambda x: (lambda spread, mean: (x - mean) * torch.rsqrt(spread + 1e-3))(
+        *torch.var_mean(x, -1, keepdim=True)
+    ),
+    "std_mean": lambda x: x / torch.std_mean(x, -1, keepdim=True)[0],
+    "softmax": lambda x: x.softmax(-1),
+    "log softmax": lambda x: x.log_softmax(-1),
+    "unknown": torch.lgamma,
+    "gated": F.glu,
+    "quotient": lambda x: x / x.exp(),
+    "attention": lambda x: F.scaled_dot_product_attention(x, x, x),
+    "instance norm": F.instance_norm,
+    "power": lambda x: x.abs() ** x,
+    "slice": lambda x: (lambda h: (h[:, 0].tanh_(), h)[1])(1 * x),
+}
+
+
+@pytest.mark.parametrize("name", NONLINEAR)
+def test_the_rule_set_gradient_is_gradient_times_input_whatever_there_is(name):
+    x = torch.randn(ROWS, TOKENS, WIDTH, dtype=torch.float64, requires_grad=True)
+    y = NONLINEAR[name](x)
+    score = (y * torch.randn_like(y)).sum()
+    expected = x.detach() * plain_gradient(score, x)
+    torch.testing.assert_close(relevance(score, x, rules=GRADIENT), expected, **TIGHT)
 
 
 def test_several_inputs_at_once_get_what_each_gets_beside_the_others():
