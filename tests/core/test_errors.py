@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
 from lrp_domains import ATTN_LRP, CP_LRP, RelevanceError, Rule, RuleSet, UnknownOperation, constant, ledger, relevance
+from lrp_domains.core.refusals import refuse_training
 
 
 def leaf(*shape: int) -> torch.Tensor:
@@ -258,6 +259,21 @@ def test_inside_inference_mode_nothing_can_be_explained():
     with torch.inference_mode(), pytest.raises(RelevanceError, match=r"inference_mode.*leave it"):
         relevance(score, x)
     assert relevance(score, x).isfinite().all()
+
+
+@pytest.mark.parametrize("kernel", ["Flash", "Efficient", "Cudnn"])
+def test_dropout_inside_a_fused_kernel_is_refused(kernel):
+    """These kernels run on a GPU alone, so a stand-in takes the place of their node."""
+
+    class Stub:
+        _saved_dropout_p = 0.1
+
+        def name(self):
+            return f"ScaledDotProduct{kernel}AttentionBackward0"
+
+    with pytest.raises(RelevanceError, match=rf"{kernel}.* has dropout switched on: call model.eval\(\)"):
+        refuse_training(Stub(), "error")
+    refuse_training(Stub(), "gradient")
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -337,6 +337,8 @@ OPERATIONS = {
     "var_mean": lambda x, y, p: (lambda v, m: (x - m) * torch.rsqrt(v + 1e-3))(*torch.var_mean(x, -1, keepdim=True)),
     "group norm": lambda x, y, p: F.group_norm(x, 1, p(TOKENS), p(TOKENS)),
     "batch norm": batch_norm,
+    "sigmoid between layers": lambda x, y, p: torch.sigmoid(F.layer_norm(x, (WIDTH,))) @ p(WIDTH, WIDTH),
+    "cosine between layers": lambda x, y, p: torch.cos(x) @ p(WIDTH, WIDTH) + torch.exp(-F.relu(y)) @ p(WIDTH, WIDTH),
     "clamped": lambda x, y, p: x.clamp(-1, 0.5),
     "mish": lambda x, y, p: F.mish(x),
     "hardswish": lambda x, y, p: F.hardswish(x) - F.leaky_relu(y),
