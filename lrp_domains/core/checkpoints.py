@@ -10,12 +10,14 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from torch.utils.checkpoint import GraphExecGroup
+from torch.utils import checkpoint
 
 from .operations import operation
 from .saved import READ
 
 Node = torch.autograd.graph.Node
+# A torch that has no such groups says itself that a value was asked for twice.
+GraphExecGroup = getattr(checkpoint, "GraphExecGroup", nullcontext)
 
 
 def unpacking(node: Node, name: str) -> object | None:
@@ -27,7 +29,7 @@ class Rereading:
     """For one pass: the context in which a rule reads what a node saved."""
 
     def __init__(self) -> None:
-        self._groups: dict[object, GraphExecGroup] = {}
+        self._groups: dict[object, AbstractContextManager] = {}
 
     def of(self, node: Node) -> AbstractContextManager:
         # One hook, and so one group, for each checkpointed segment: it is recomputed once for all its rules.

@@ -22,6 +22,8 @@ def refuse_training(node: Node, unknown: str) -> None:
         raise RelevanceError(f"{node.name()} used the statistics of its batch, so rows mix: {_EVAL}")
     if op.kind == "attention" and getattr(node, "_saved_dropout_p", 0.0) > 0:
         raise RelevanceError(f"{node.name()} has dropout switched on: {_EVAL}")
+    if op.base == "RreluWithNoise" and node._saved_training:
+        raise RelevanceError(f"{node.name()} drew its slopes at random: {_EVAL}")
     if op.base in ("Mul", "Div") and _is_dropout(node):
         raise RelevanceError(f"{node.name()} multiplies by what looks like a dropout mask: {_EVAL}")
 

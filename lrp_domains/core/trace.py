@@ -6,6 +6,7 @@ weight never takes a share of a product; neither does anything behind a constant
 
 from __future__ import annotations
 
+import fnmatch
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,11 +59,12 @@ def trace(
     """Plan the backward pass from ``output`` to ``inputs``; raise where it cannot be had."""
     if unknown not in ("error", "gradient"):
         raise RelevanceError(f'unknown={unknown!r}: say "error" or "gradient"')
-    if rules.overrides and model is None:
-        raise RelevanceError(f"rule set {rules.name} names parameters: pass model= so that they can be found")
+    if not isinstance(rules, RuleSet):
+        raise RelevanceError(f"rules={rules!r} is no rule set; pass one such as lrp_domains.ATTN_LRP")
+    names = ParameterNames(model) if model is not None else None
+    _check_overrides(rules, model)
     graph = build_graph(output.grad_fn, inputs)
     _check_dependence(graph, inputs)
-    names = ParameterNames(model) if model is not None else None
     for node in graph.reaches:
         check_saved(node)
     chosen = {node: choose(node, graph, rules, names) for node in graph.order if node in graph.reaches}
@@ -81,6 +83,18 @@ def trace(
     if with_leaves:
         leaves = follow_leaves(graph, chosen, carries, flow, rules, names)
     return Trace(graph, {node: chosen[node] for node in flow}, flow, leaves)
+
+
+def _check_overrides(rules: RuleSet, model: torch.nn.Module | None) -> None:
+    if rules.overrides and model is None:
+        raise RelevanceError(f"rule set {rules.name} names parameters: pass model= so that they can be found")
+    for glob, _ in rules.overrides:
+        known = [name for name, _ in model.named_parameters(remove_duplicate=False)]
+        if not fnmatch.filter(known, glob):
+            raise RelevanceError(
+                f"no parameter of the model matches {glob!r}; its first are {', '.join(known[:3])} "
+                "(see dict(model.named_parameters()))"
+            )
 
 
 def _check_dependence(graph: Graph, inputs: Sequence[torch.Tensor]) -> None:

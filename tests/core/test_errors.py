@@ -94,6 +94,16 @@ def dropout_in_attention():
     return F.scaled_dot_product_attention(x, x, x, dropout_p=0.5).sum(), x
 
 
+def random_slopes():
+    x = leaf(5, 3)
+    return torch.nn.RReLU()(x).sum(), x
+
+
+def no_rule_set():
+    x = leaf(3)
+    return (x * 2).sum(), x, {"rules": "attn"}
+
+
 def batch_statistics():
     x = leaf(5, 3)
     return torch.nn.BatchNorm1d(3)(x).sum(), x
