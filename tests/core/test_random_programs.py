@@ -16,6 +16,10 @@ INDEX = torch.tensor([2, 0, 0]).view(1, TOKENS, 1).expand(SHAPE)
 MASK = torch.tensor([[True, False, True, False], [False, True, True, True], [True, True, False, True]])
 
 
+def rows(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, dtype=torch.float64, requires_grad=True)
+
+
 def multi_head(x, y, p):
     q, k, v = (F.linear(t, p(WIDTH, WIDTH), p(WIDTH)).unflatten(-1, (2, 2)).transpose(1, 2) for t in (x, y, y))
     mask = torch.ones(TOKENS, TOKENS, dtype=torch.bool).tril()
