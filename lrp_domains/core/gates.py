@@ -52,14 +52,16 @@ def feeds_product(node: Node, graph: Graph) -> bool:
 def _has_constant_signal(product: Node, slot: int) -> bool:
     """Whether an elementwise product's other factor is a constant of full shape: a signal that depends on no input.
 
-    So the gates of a GRU are gates also in its first step, where the state they multiply is zero or a parameter. A
-    factor that is broadcast (a scale for each channel) is no signal.
+    So the gates of a GRU are gates also in its first step, where the state they multiply is made of parameters. A factor
+    that is broadcast (a scale for each channel) is no signal, and neither is a mask of zeros and ones.
     """
     if operation(product.name()).base != "Mul":
         return False
     partner = getattr(product, f"_saved_{'self' if slot else 'other'}")
     shape = tuple(product._input_metadata[0].shape)
-    return isinstance(partner, torch.Tensor) and len(shape) > 1 and tuple(partner.shape) == shape
+    if not isinstance(partner, torch.Tensor) or len(shape) < 2 or tuple(partner.shape) != shape:
+        return False
+    return not bool(((partner == 0) | (partner == 1)).all())
 
 
 def _closed_in_products(node: Node, carries: Slots, graph: Graph) -> Slots:

@@ -196,6 +196,15 @@ def test_a_gate_stays_one_on_the_way_to_its_product():
         torch.testing.assert_close(for_y, (gate * y).detach(), **TIGHT)
 
 
+def test_a_mask_makes_no_gate_of_an_activation():
+    x = tensor(2, 4)
+    layer = torch.nn.Linear(4, 1, bias=False).double()
+    mask = torch.tensor([[1.0, 0.0, 1.0, 1.0], [1.0, 1.0, 0.0, 0.0]], dtype=torch.float64)
+    account = ledger(layer(torch.sigmoid(x) * mask), x, rules=CP_LRP)
+    assert account.balanced(1e-12)
+    assert ((account.relevance[0] != 0) == (mask != 0)).all()
+
+
 def test_a_probability_has_nothing_to_flow_under_cp():
     x = tensor(2, 4)
     with pytest.raises(RelevanceError, match=r"no relevance flows.*logit rather than a probability"):
