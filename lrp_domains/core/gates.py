@@ -52,7 +52,7 @@ def feeds_product(node: Node, graph: Graph) -> bool:
 def _has_constant_signal(product: Node, slot: int) -> bool:
     """Whether an elementwise product's other factor is a constant of full shape: a signal that depends on no input.
 
-    So the gates of a GRU are gates also in its first step, where the state they multiply is made of parameters. A factor
+    The gates of a GRU are gates also in its first step, where the state they multiply is made of parameters. A factor
     that is broadcast (a scale for each channel) is no signal, and neither is a mask of zeros and ones.
     """
     if operation(product.name()).base != "Mul":
