@@ -1,39 +1,39 @@
-"""Gene expression: train a classifier of cells out of fold, explain every cell, rank the genes of every group.
+"""Gene expression: train a model of cells or patients out of fold, explain every one of them, rank the genes.
 
 >>> adata = demo_cohort()
->>> classifiers = train_out_of_fold(adata, "bulk_labels")
->>> explain(adata, classifiers)
->>> rank_genes(adata)
+>>> model = train(adata, "bulk_labels")
+>>> relevance(adata, model)
+>>> rank(adata)
 >>> sc.get.rank_genes_groups_df(adata, group="CD19+ B", key="rank_genes_lrp")
 """
 
-from .classifier import GeneClassifier
-from .classifiers import Classifiers, load_classifiers, one_classifier, save_classifiers
-from .cohort import demo_cohort, read_cohort, write_cohort
+from .cohorts.cohort import demo_cohort, open_cohort, read_cohort, write_cohort
+from .cohorts.made_cohort import made_cohort
 from .errors import CohortError
-from .explain import explain
-from .made_cohort import made_cohort
-from .out_of_fold import train_out_of_fold
-from .rank import mean_relevance, rank_genes, ranking_table
-from .report import write_report
-from .training import Training
+from .explanation.group_statistics import GroupStatistics
+from .explanation.relevance import relevance
+from .models.expects import Expects
+from .models.files import load_trained, save_model
+from .models.model import GeneModel, gene_model
+from .rankings.rank import rank
+from .training.fit import Training
+from .training.out_of_fold import train
 
 __all__ = [
-    "Classifiers",
     "CohortError",
-    "GeneClassifier",
+    "Expects",
+    "GeneModel",
+    "GroupStatistics",
     "Training",
     "demo_cohort",
-    "explain",
-    "load_classifiers",
+    "gene_model",
+    "load_trained",
     "made_cohort",
-    "mean_relevance",
-    "one_classifier",
-    "rank_genes",
-    "ranking_table",
+    "open_cohort",
+    "rank",
     "read_cohort",
-    "save_classifiers",
-    "train_out_of_fold",
+    "relevance",
+    "save_model",
+    "train",
     "write_cohort",
-    "write_report",
 ]

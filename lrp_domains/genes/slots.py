@@ -4,16 +4,19 @@
 RELEVANCE = "lrp"  # cells x genes, with the sparsity pattern of the expression that was explained
 
 # obs
-PREDICTED = "lrp_predicted"  # the class with the highest logit
+PREDICTED = "lrp_predicted"  # the class with the highest score
 TARGET = "lrp_target"  # the class whose score was explained
 SCORE = "lrp_score"  # that score
-REST = "lrp_rest"  # score minus the cell's summed relevance: what the biases hold
-FOLD = "lrp_fold"  # the network that explained the cell; it was trained without this fold
-
-# uns
-PROVENANCE = "lrp"  # flat dictionary: what was explained, with which rules, seed and versions
-RANKING = "rank_genes_lrp"  # in the shape of scanpy's rank_genes_groups
-WILCOXON = "rank_genes_wilcoxon"  # scanpy's differential expression, for comparison
+REST = "lrp_rest"  # score minus the cell's summed relevance: what biases hold, and what is unaccounted for
+FOLD = "lrp_fold"  # the fold whose networks explained the cell; -1: all networks, none has seen it
 
 # obsm
-EMBEDDING = "X_umap"  # scanpy's own; drawn in the report where it is there
+FIRST_GENES = "lrp_first_genes"  # cells x k: numbers of the genes with most relevance
+FIRST_VALUES = "lrp_first_values"  # cells x k: their relevance
+EMBEDDINGS = ("X_umap", "X_tsne", "X_pca")  # scanpy's own; the first that is there is drawn in the report
+
+# uns
+PROVENANCE = "lrp"  # flat dictionary: what was explained, with which rules, model, seed and versions
+GROUPS = "lrp_groups"  # sums over groups of cells, from which genes are ranked
+RANKING = "rank_genes_lrp"  # in the shape of scanpy's rank_genes_groups
+DIFFERENTIAL = "rank_genes_expression"  # scanpy's differential expression, for comparison

@@ -3,7 +3,7 @@
 import pandas as pd
 from anndata import AnnData
 
-from .errors import CohortError, choices, listed
+from ..errors import CohortError, choices, listed
 
 
 def label_column(adata: AnnData, column: str, least: int = 1) -> pd.Series:
@@ -47,3 +47,18 @@ def check_group_sizes(labels: pd.Series, folds: int) -> None:
             f"{len(small)} group(s) of '{labels.name}' have fewer cells than the {folds} folds: {named}; "
             "drop or merge them, or use fewer folds"
         )
+
+
+def donor_column(obs: pd.DataFrame, column: str) -> pd.Series:
+    """Give the donor of each row as a categorical; ``"index"`` for cohorts in which every row is a donor."""
+    if column == "index":
+        return pd.Series(pd.Categorical(obs.index), index=obs.index, name=column)
+    if column not in obs:
+        raise CohortError(f"obs has no column '{column}' of donors; {choices(column, ['index', *obs.columns])}")
+    donors = obs[column]
+    if donors.isna().any():
+        raise CohortError(
+            f"{int(donors.isna().sum())} of {len(donors)} cells have no donor in '{column}', first "
+            f"'{donors.index[donors.isna()][0]}'; drop them: adata = adata[adata.obs['{column}'].notna()]"
+        )
+    return donors.astype(str).astype("category")

@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from .classifier import parameter_of
-from .errors import CohortError
-from .evaluation_mode import evaluation_mode
-from .expression import Matrix, batches, dense_batch
+from ..cohorts.expression import batches, dense_batch
+from ..cohorts.normalisation import Matrix
+from ..errors import CohortError
+from ..models.classifier import parameter_of
+from ..models.evaluation_mode import evaluation_mode
 
 NetworkFactory = Callable[[int, int], nn.Module]
 

@@ -1,19 +1,19 @@
 """Cross-validation: every cell gets a network that was trained without it."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 import torch
 from anndata import AnnData
 
-from .classifier import GeneClassifier
-from .classifiers import Classifiers
-from .errors import CohortError
-from .expression import Matrix, expression
-from .labels import check_group_sizes, label_column
+from ..cohorts.expression import dense_batch, expects_all, expression
+from ..cohorts.labels import check_group_sizes, label_column
+from ..models.classifier import GeneClassifier, parameter_of
+from ..models.model import GeneModel, check_network
+from .fit import NetworkFactory, Training, fit, predict
 from .one_thread import one_thread
-from .training import NetworkFactory, Training, fit, predict
 
 Progress = Callable[[Iterable, str], Iterable]
 
@@ -23,16 +23,17 @@ def quietly(items: Iterable, description: str) -> Iterable:
     return items
 
 
-def train_out_of_fold(
+def train(
     adata: AnnData,
     labels: str,
     *,
     layer: str = "X",
+    normalisation: str = "log",
     training: Training | None = None,
     network: NetworkFactory | None = None,
     device: str | torch.device = "cpu",
     progress: Progress = quietly,
-) -> Classifiers:
+) -> GeneModel:
     """Train one network per fold, so that each cell can be explained by one that has not seen it.
 
     The cells are cut into folds of like composition. Network `k` learns from the other folds, less a part of
@@ -64,11 +65,12 @@ def train_out_of_fold(
 
     Examples
     --------
-    >>> classifiers = train_out_of_fold(adata, "cell_type")
-    >>> classifiers.accuracy["held_out_balanced_accuracy"].mean()
+    >>> model = train(adata, "cell_type")
+    >>> model.performance["held_out_balanced_accuracy"].mean()
     """
     training = training or Training()
-    matrix = expression(adata, layer)
+    expects = expects_all(adata, layer=layer, normalisation=normalisation)
+    matrix = expression(adata, expects).chunk(0, adata.n_obs).values
     groups = label_column(adata, labels, least=2)
     check_group_sizes(groups, training.folds)
     codes, classes = groups.cat.codes.to_numpy().astype(np.int64), tuple(groups.cat.categories)
@@ -81,37 +83,22 @@ def train_out_of_fold(
         with torch.random.fork_rng(), one_thread():  # the caller's random numbers go on as if nothing had been drawn
             torch.manual_seed(seed)
             trained = network(adata.n_vars, len(classes)).to(device)
-            check_network(trained, matrix, len(classes))
+            alone = GeneModel(((trained,),), expects, classes)
+            check_network(alone, trained, dense_batch(matrix, slice(0, 2), parameter_of(trained)))
             epochs = fit(trained, matrix, codes, learn, validate, training, seed)
         networks.append(trained)
         rows.append(
             {"fold": fold, "epochs": epochs} | _accuracies(trained, matrix, codes, learn, validate, folds == fold)
         )
-    return Classifiers(
-        networks=tuple(networks),
-        folds=pd.Series(folds, index=adata.obs_names),
-        genes=tuple(adata.var_names),
+    return GeneModel(
+        networks=tuple((network,) for network in networks),
+        expects=expects,
         classes=classes,
         labels=labels,
-        layer=layer,
-        training=training,
-        accuracy=pd.DataFrame(rows),
+        folds=pd.Series(folds, index=adata.obs_names),
+        training=asdict(training),
+        performance=pd.DataFrame(rows),
     )
-
-
-def check_network(network: torch.nn.Module, matrix: Matrix, classes: int) -> None:
-    """Try a network on the first two cells: does it take these genes and give one logit per class?"""
-    try:
-        logits = predict(network, matrix, np.arange(min(2, matrix.shape[0])))
-    except (RuntimeError, ValueError, IndexError, TypeError) as error:
-        raise CohortError(
-            f"the network does not take the cohort's {matrix.shape[1]} genes: {str(error).splitlines()[0]}"
-        ) from error
-    if logits.ndim != 2 or logits.shape[1] != classes:
-        raise CohortError(
-            f"the network gives outputs of shape {tuple(logits.shape[1:])} for a cell, not one logit for each of "
-            f"{classes} classes"
-        )
 
 
 def _deal(codes: np.ndarray, folds: int, seed: int) -> np.ndarray:

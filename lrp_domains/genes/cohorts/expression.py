@@ -1,0 +1,210 @@
+"""A cohort's expression as a model reads it: in chunks of cells, checked, normalised, aligned to the model's genes."""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from anndata import AnnData
+from scipy import sparse
+
+from ..errors import CohortError, choices, listed
+from ..models.expects import Expects
+from .alignment import Alignment, align, select
+from .normalisation import Matrix, Normalise, as_they_are, check_kind, log1p_cp10k, moments, zscore
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some cells that lie together: as the cohort holds them, and as the model reads them."""
+
+    start: int
+    stop: int
+    stored: Matrix
+    values: Matrix
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A cohort's expression as a model reads it.
+
+    Attributes
+    ----------
+    stored
+        Cells x the cohort's genes: an array, CSR, or either of them on disk.
+    layer
+        Where it was found.
+    expects
+        What the model declared.
+    alignment
+        Which column is which input.
+    normalise
+        From what is stored to what the model expects.
+    cells, genes
+        The cohort's own names.
+    unit
+        What one unit of a value is in the layer's own scale, by input of the model: 1, or a standard deviation.
+    """
+
+    stored: object
+    layer: str
+    expects: Expects
+    alignment: Alignment
+    normalise: Normalise
+    cells: np.ndarray
+    genes: np.ndarray
+    unit: np.ndarray
+
+    @property
+    def n_cells(self) -> int:
+        """The number of cells."""
+        return self.stored.shape[0]
+
+    @property
+    def n_inputs(self) -> int:
+        """The number of genes that the model reads."""
+        return len(self.expects.genes)
+
+    def chunk(self, start: int, stop: int) -> Chunk:
+        """Read the cells from `start` to before `stop`."""
+        stop = min(stop, self.n_cells)
+        stored = canonical(self.stored[start:stop])
+        _check_finite(stored, self, start)
+        values = select(self.normalise(stored), self.alignment.position, self.n_inputs)
+        return Chunk(start, stop, stored, values)
+
+    def chunks(self, size: int) -> Iterator[Chunk]:
+        """Read all cells, in order."""
+        for start in range(0, self.n_cells, size):
+            yield self.chunk(start, start + size)
+
+
+def expression(adata: AnnData, expects: Expects, *, gene_column: str | None = None) -> Expression:
+    """Find and check what a model reads of a cohort.
+
+    Parameters
+    ----------
+    adata
+        The cohort, cells x genes; its matrices may lie on disk.
+    expects
+        What the model expects.
+    gene_column
+        The column of ``var`` with the gene names to align by; ``var_names`` if not given.
+
+    Raises
+    ------
+    CohortError
+        No cells or genes, names used twice, no such layer, too many missing genes, text where numbers should be.
+    """
+    check_names(adata)
+    stored = find_layer(adata, expects.layer)
+    if not (np.issubdtype(stored.dtype, np.number) or stored.dtype == bool):
+        raise CohortError(f"the expression in '{expects.layer}' is {stored.dtype}, not numbers")
+    if sparse.issparse(stored):
+        stored = canonical(stored)
+    found = align(adata.var, expects, gene_column)
+    check_kind(canonical(stored[:4096]), expects.normalisation, expects.layer)
+    normalise, unit = as_they_are, np.ones(len(expects.genes))
+    if expects.normalisation == "log1p_cp10k":
+        normalise = log1p_cp10k
+    elif expects.normalisation == "zscore":
+        mean, deviation = moments(stored)
+        normalise = zscore(mean, deviation)
+        unit = select(deviation[None], found.position, len(expects.genes))[0]
+    return Expression(
+        stored, expects.layer, expects, found, normalise, np.asarray(adata.obs_names), np.asarray(adata.var_names), unit
+    )
+
+
+def expects_all(adata: AnnData, *, layer: str = "X", normalisation: str = "log") -> Expects:
+    """Declare a model that reads every gene of a cohort, in its order."""
+    return Expects(tuple(adata.var_names), layer, normalisation)
+
+
+def dense_batch(values: Matrix, rows: np.ndarray | slice, like: torch.Tensor) -> torch.Tensor:
+    """Give some cells as a dense tensor of the dtype and device of `like`."""
+    part = values[rows]
+    if not sparse.issparse(part):
+        return torch.as_tensor(np.ascontiguousarray(part)).to(device=like.device, dtype=like.dtype)
+    if like.device.type == "cpu":
+        return torch.as_tensor(part.toarray()).to(dtype=like.dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that torch's CSR is in beta
+        compressed = torch.sparse_csr_tensor(  # an accelerator makes it dense faster than we can send it
+            *(torch.as_tensor(one) for one in (part.indptr, part.indices, part.data)), size=part.shape
+        )
+        return compressed.to(device=like.device, dtype=like.dtype).to_dense()
+
+
+def batches(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Cut row numbers into batches."""
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def check_names(adata: AnnData) -> None:
+    """Refuse a cohort without cells or genes, or with names used twice."""
+    if adata.n_obs == 0 or adata.n_vars == 0:
+        raise CohortError(f"the cohort has {adata.n_obs} cells and {adata.n_vars} genes; was everything filtered out?")
+    for names, what, remedy in (
+        (adata.var_names, "gene", "adata.var_names_make_unique()"),
+        (adata.obs_names, "cell", "adata.obs_names_make_unique()"),
+    ):
+        if not names.is_unique:
+            twice = names[names.duplicated()].unique()
+            raise CohortError(
+                f"{len(twice)} {what} name(s) are used more than once: {listed(twice, 5)}; call {remedy} first"
+            )
+
+
+def find_layer(adata: AnnData, layer: str) -> object:
+    """Give the matrix of a layer, wherever it lies."""
+    if layer == "X":
+        if adata.X is None:
+            raise CohortError(f"the cohort has no X; name a layer: {listed(adata.layers) or 'there are none'}")
+        return _rows(adata.X)
+    if layer == "raw":
+        if adata.raw is None:
+            raise CohortError(f"the cohort has no raw; {choices(layer, ['X', *adata.layers])}")
+        absent = adata.var_names.difference(adata.raw.var_names)
+        if len(absent):
+            raise CohortError(f"{len(absent)} gene(s) of the cohort are not in its raw: {listed(absent, 5)}")
+        return _rows(adata.raw[:, adata.var_names].X)
+    if layer not in adata.layers:
+        raise CohortError(f"there is no layer '{layer}'; {choices(layer, ['X', 'raw', *adata.layers])}")
+    return _rows(adata.layers[layer])
+
+
+def canonical(matrix) -> Matrix:
+    """Give an array, or CSR without an entry stored twice (which would be given its relevance twice)."""
+    if not sparse.issparse(matrix):
+        return np.asarray(matrix)
+    matrix = matrix.tocsr()
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
+    return matrix
+
+
+def _rows(matrix) -> object:
+    """Give a matrix whose rows can be read; sparse columns are turned into rows once."""
+    if sparse.issparse(matrix):
+        return matrix.tocsr()
+    if getattr(matrix, "format", None) == "csc":  # on disk
+        raise CohortError(
+            "the expression is stored by columns (CSC), so that cells cannot be read one after another; write it by "
+            "rows: adata.X = adata.X.tocsr()"
+        )
+    return matrix
+
+
+def _check_finite(stored: Matrix, found: Expression, start: int) -> None:
+    values = stored.data if sparse.issparse(stored) else stored
+    if not np.isfinite(values).all():
+        dense = stored.toarray() if sparse.issparse(stored) else stored
+        cell, gene = (index[0] for index in np.nonzero(~np.isfinite(dense)))
+        raise CohortError(
+            f"the expression in '{found.layer}' has a value that is not finite, first in cell "
+            f"'{found.cells[start + cell]}', gene '{found.genes[gene]}'; remove or replace such values"
+        )

@@ -1,0 +1,175 @@
+"""What is kept of a cohort's relevance: sums over groups of cells, gathered in one pass in constant memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from ..cohorts.labels import donor_column
+from ..errors import CohortError
+
+# Without donors, cells are dealt into so many blocks, which the bootstrap draws from.
+BLOCKS = 32
+MOST_BYTES = 2 * 2**30
+
+
+@dataclass(frozen=True)
+class GroupStatistics:
+    """Sums over cells, by group and gene; and by unit: the donors, or blocks of cells where none are named.
+
+    Attributes
+    ----------
+    groups, genes, units
+        Names: of the groups, of the genes that the model reads, of the donors (or blocks) that cells come from.
+    donors
+        Whether the units are donors.
+    first
+        The length of a cell's, and of a network's, list of first genes.
+    normalisation, unit
+        What the expression's values are, and what 1 of them is in the layer's own scale, by gene.
+    cells
+        Groups: all cells. `counted`, units x groups: those that were explained for their group.
+    sums
+        Units x groups x genes: relevance of the counted cells.
+    squares, positive, n_positive, n_first
+        Groups x genes, of the counted cells: squared relevance, its positive part, how often it is positive, how often
+        the gene is among the cell's first.
+    networks, network_cells
+        Networks x groups x genes: relevance by each network on its own; networks x groups: its cells.
+    expressed, expression, expression_squares
+        Groups x genes, of all cells: how many express the gene, its values as the model reads them, their squares.
+    """
+
+    groups: np.ndarray
+    genes: np.ndarray
+    units: np.ndarray
+    donors: bool
+    first: int
+    normalisation: str
+    unit: np.ndarray
+    cells: np.ndarray
+    counted: np.ndarray
+    sums: np.ndarray = field(repr=False)
+    squares: np.ndarray = field(repr=False)
+    positive: np.ndarray = field(repr=False)
+    n_positive: np.ndarray = field(repr=False)
+    n_first: np.ndarray = field(repr=False)
+    networks: np.ndarray = field(repr=False)
+    network_cells: np.ndarray = field(repr=False)
+    expressed: np.ndarray = field(repr=False)
+    expression: np.ndarray = field(repr=False)
+    expression_squares: np.ndarray = field(repr=False)
+
+    @classmethod
+    def empty(
+        cls,
+        groups: Sequence[str],
+        genes: Sequence[str],
+        units: Sequence[str],
+        *,
+        donors: bool,
+        networks: int,
+        first: int,
+        normalisation: str,
+        unit: np.ndarray,
+    ) -> "GroupStatistics":
+        """Make room for sums."""
+        u, g, p = len(units), len(groups), len(genes)
+        if (needed := 8 * (u + networks + 7) * g * p) > MOST_BYTES:
+            raise CohortError(
+                f"{u} donors x {g} groups x {p} genes take {needed / 2**30:.0f} GB; name no donor column, or a coarser "
+                "one (a cell's p-value then is NaN)"
+            )
+        by_gene = [np.zeros((g, p)) for _ in range(4)]
+        return cls(
+            np.asarray(groups, dtype=object), np.asarray(genes, dtype=object), np.asarray(units, dtype=object),
+            donors, min(first, p), normalisation, unit, np.zeros(g), np.zeros((u, g)), np.zeros((u, g, p)), *by_gene,
+            np.zeros((networks, g, p)), np.zeros((networks, g)), *[np.zeros((g, p)) for _ in range(3)],
+        )  # fmt: skip
+
+    def add_relevance(
+        self, relevance: np.ndarray, group: np.ndarray, unit: np.ndarray, counted: np.ndarray, first: np.ndarray
+    ) -> None:
+        """Add some cells.
+
+        Parameters
+        ----------
+        relevance
+            Cells x genes.
+        group, unit
+            The number of each cell's group and unit.
+        counted
+            Whether a cell was explained for its group.
+        first
+            Cells x k: the columns of each cell's first genes.
+        """
+        relevance, group, unit, first = relevance[counted], group[counted], unit[counted], first[counted]
+        u, g, p = self.sums.shape
+        np.add.at(self.counted, (unit, group), 1)
+        by_unit, codes = np.unique(unit * g + group, return_inverse=True)
+        self.sums.reshape(u * g, p)[by_unit] += _summed(relevance, codes, len(by_unit))
+        self.squares[:] += _summed(relevance * relevance, group, g)
+        above = np.maximum(relevance, 0)
+        self.positive[:] += _summed(above, group, g)
+        self.n_positive[:] += _summed((relevance > 0).astype(np.float32), group, g)
+        reached = np.take_along_axis(relevance, first, 1) > 0
+        np.add.at(self.n_first, (np.broadcast_to(group[:, None], first.shape)[reached], first[reached]), 1)
+
+    def add_network(self, number: int, relevance: np.ndarray, group: np.ndarray, counted: np.ndarray) -> None:
+        """Add what one network on its own says of some cells."""
+        g = len(self.groups)
+        self.networks[number] += _summed(relevance[counted], group[counted], g)
+        self.network_cells[number] += np.bincount(group[counted], minlength=g)
+
+    def add_expression(self, values: np.ndarray | sparse.csr_matrix, group: np.ndarray) -> None:
+        """Add what some cells express, as the model reads it: cells x genes."""
+        g = len(self.groups)
+        self.cells[:] += np.bincount(group, minlength=g)
+        members = _members(group, g)
+        squares = values.multiply(values) if sparse.issparse(values) else values * values
+        present = (values != 0).astype(np.float32)
+        for total, one in ((self.expression, values), (self.expression_squares, squares), (self.expressed, present)):
+            summed = members @ one
+            total += summed.toarray() if sparse.issparse(summed) else summed
+
+    def to_slot(self) -> dict[str, object]:
+        """Give what an AnnData file can hold in ``uns``."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+    @classmethod
+    def from_slot(cls, slot: dict[str, object]) -> "GroupStatistics":
+        """Take back what `to_slot` gave."""
+        try:
+            given = {one.name: slot[one.name] for one in fields(cls)}
+        except KeyError as error:
+            raise CohortError(f"the cohort's group statistics lack {error}; explain it again") from None
+        return cls(**given | {"donors": bool(given["donors"]), "first": int(given["first"])})
+
+
+def units_of(obs: pd.DataFrame, donor: str | None, seed: int = 0) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Give the units that cells come from: the number of each cell's, their names, and whether they are donors.
+
+    Parameters
+    ----------
+    obs
+        The cohort's table of cells.
+    donor
+        A column of `obs`, or ``"index"`` where every row is a donor of its own, as in bulk cohorts.
+    """
+    if donor is None:
+        blocks = np.random.default_rng(seed).integers(0, BLOCKS, len(obs))
+        return blocks, np.arange(BLOCKS).astype(str), False
+    donors = donor_column(obs, donor)
+    return donors.cat.codes.to_numpy().astype(np.int64), donors.cat.categories.to_numpy(dtype=object), True
+
+
+def _members(group: np.ndarray, groups: int) -> sparse.csr_matrix:
+    cells = len(group)
+    return sparse.csr_matrix((np.ones(cells, np.float32), (group, np.arange(cells))), shape=(groups, cells))
+
+
+def _summed(values: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
+    """Sum rows by group, in float32 within a chunk: the totals are float64."""
+    return _members(group, groups) @ values

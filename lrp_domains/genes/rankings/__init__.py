@@ -1,0 +1,1 @@
+"""Ranked genes: of groups, across cohorts, against gene sets."""

@@ -1,0 +1,150 @@
+"""Which genes carry a group: a ranked list per group, in the shape of scanpy's ``rank_genes_groups``."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from .. import slots
+from ..cohorts.expression import expects_all, expression, find_layer
+from ..cohorts.labels import label_column
+from ..errors import CohortError, listed
+from ..explanation.group_statistics import GroupStatistics
+from .from_layer import statistics_of_layer
+from .statistics import ranked_genes
+
+# scanpy's record arrays, the columns of the table that they are made from, and their types.
+RECORDS = {
+    "names": ("gene", "O"),
+    "scores": ("score", "<f4"),
+    "logfoldchanges": ("log2_fold_change", "<f4"),
+    "pvals": ("p_value", "<f8"),
+    "pvals_adj": ("p_adjusted", "<f8"),
+}
+
+
+def rank(
+    adata: AnnData,
+    *,
+    groupby: str | None = None,
+    donor: str | None = None,
+    key_added: str = slots.RANKING,
+    cohort: str = "cohort",
+    wilcoxon: bool = True,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Rank genes by mean relevance within each group.
+
+    The score of a gene in a group is its mean relevance over the group's cells that were explained for this group:
+    with the targets ``"predicted"`` and ``"labelled"`` those whose target is the group, so that a misclassified cell
+    doesn't add genes that speak for another class; where all cells were explained for one named class, or `groupby` is
+    not the column that was learnt, all cells of the group. Genes that speak against the group are last.
+
+    Parameters
+    ----------
+    adata
+        An explained cohort; it gets ``uns["rank_genes_lrp"]`` and ``uns["rank_genes_expression"]``.
+    groupby
+        The column of ``obs`` with the groups; the one that was summed over by `relevance` if not given. Another one
+        needs the relevance of each cell in ``layers["lrp"]``.
+    donor
+        The column of ``obs`` with donors, where `groupby` is another column than `relevance` summed over.
+    key_added
+        The key of ``uns`` to write to.
+    cohort
+        What the cohort is called in the table.
+    wilcoxon
+        Compare with scanpy's Wilcoxon test of each group against the rest, on the expression that the model reads. Not
+        for matrices on disk: there, and without it, the comparison is Welch's t.
+    seed
+        Fixes the bootstrap.
+
+    Returns
+    -------
+    The ranking as a tidy table, one row per group and gene, with more than scanpy's shape holds: interval, effect
+    size, shares, stability; see `lrp_domains.genes.rankings.tables`.
+
+    Notes
+    -----
+    As in scanpy's own result, ``logfoldchanges`` is the log2 fold change of *expression* between a group and the rest.
+    ``pvals`` and ``pvals_adj`` test over donors whether mean relevance is 0; without three donors they are NaN: cells
+    of one donor are no independent samples, so a test over cells would be too sure.
+
+    Examples
+    --------
+    >>> rank(adata)
+    >>> sc.get.rank_genes_groups_df(adata, group="CD19+ B", key="rank_genes_lrp").head()
+    >>> sc.pl.rank_genes_groups_dotplot(adata, key="rank_genes_lrp")
+    """
+    known = provenance_of(adata)
+    groupby = groupby or str(known["groupby"])
+    labels = label_column(adata, groupby)
+    if groupby == known["groupby"] and slots.GROUPS in adata.uns and donor is None:
+        statistics = GroupStatistics.from_slot(adata.uns[slots.GROUPS])
+    else:
+        statistics = statistics_of_layer(adata, labels, donor)
+    table = ranked_genes(statistics, cohort=cohort, seed=seed)
+    adata.uns.pop(slots.DIFFERENTIAL, None)
+    if wilcoxon and len(labels.cat.categories) > 1:
+        _differential(adata, labels, table)
+    adata.obs[groupby] = labels
+    adata.uns[key_added] = _records(table) | {"params": _params(adata, groupby, "lrp")}
+    return table
+
+
+def provenance_of(adata: AnnData) -> dict[str, object]:
+    """Give what is known of the explanation in a cohort, or say that there is none."""
+    if slots.PROVENANCE not in adata.uns:
+        raise CohortError("the cohort holds no relevance; explain it first: relevance(adata, model)")
+    return adata.uns[slots.PROVENANCE]
+
+
+def _params(adata: AnnData, groupby: str, method: str) -> dict[str, object]:
+    layer = str(provenance_of(adata)["layer"])
+    return {
+        "groupby": groupby,
+        "reference": "rest",
+        "method": method,
+        "use_raw": layer == "raw",
+        "layer": layer if layer in adata.layers else None,
+        "corr_method": "benjamini-hochberg",
+    }
+
+
+def _records(table: pd.DataFrame) -> dict[str, np.recarray]:
+    """Give scanpy's five record arrays, one field per group, each sorted by that group's score."""
+    groups = dict(list(table.groupby("group", sort=False)))
+    return {
+        name: pd.DataFrame({group: rows[column].to_numpy() for group, rows in groups.items()}).to_records(
+            index=False, column_dtypes=kind
+        )
+        for name, (column, kind) in RECORDS.items()
+    }
+
+
+def _differential(adata: AnnData, labels: pd.Series, table: pd.DataFrame) -> None:
+    """Put scanpy's Wilcoxon test into the table and beside our ranking, for cohorts in memory."""
+    import scanpy  # seconds to import
+
+    known = provenance_of(adata)
+    stored = find_layer(adata, str(known["layer"]))
+    if not (isinstance(stored, np.ndarray) or hasattr(stored, "tocsr")):
+        return  # on disk
+    if alone := [group for group, size in labels.value_counts().items() if size < 2]:
+        raise CohortError(f"a Wilcoxon test needs two cells per group; {listed(alone)} has one: use wilcoxon=False")
+    # The test looks at ranks within a gene, which centring and scaling don't change.
+    normalisation = "centred" if known["normalisation"] == "zscore" else str(known["normalisation"])
+    expects = expects_all(adata, layer=str(known["layer"]), normalisation=normalisation)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of fragmented frames and of fold changes of centred data; read before
+        values = expression(adata, expects).chunk(0, adata.n_obs).values
+        plain = AnnData(values, obs=labels.to_frame(), var=pd.DataFrame(index=adata.var_names))
+        scanpy.tl.rank_genes_groups(plain, labels.name, method="wilcoxon", use_raw=False)
+    found = plain.uns["rank_genes_groups"]
+    adata.uns[slots.DIFFERENTIAL] = found | {"params": _params(adata, labels.name, "wilcoxon")}
+    for group, rows in table.groupby("group", sort=False).groups.items():
+        order = pd.Series(np.arange(len(found["names"])), index=found["names"][group])
+        place = order.loc[table.loc[rows, "gene"]].to_numpy()
+        table.loc[rows, "de_score"] = found["scores"][group][place].astype(float)
+        table.loc[rows, "de_rank"] = pd.Series(place).rank(method="first").to_numpy()
