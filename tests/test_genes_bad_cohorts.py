@@ -9,17 +9,16 @@ from torch import nn
 
 from lrp_domains.genes import (
     CohortError,
-    explain,
-    load_classifiers,
+    Training,
+    gene_model,
+    load_trained,
     made_cohort,
-    one_classifier,
-    rank_genes,
+    rank,
     read_cohort,
-    save_classifiers,
-    train_out_of_fold,
-    write_report,
+    relevance,
+    save_model,
+    train,
 )
-from lrp_domains.genes.training import Training
 
 QUICK = Training(folds=3, hidden=4, epochs=2)
 
@@ -85,37 +84,29 @@ def test_training(spoil, settings, message):
     if spoil:
         spoil(adata)
     with pytest.raises(CohortError, match=message):
-        train_out_of_fold(adata, **({"labels": "group", "training": QUICK} | settings))
+        train(adata, **({"labels": "group", "training": QUICK} | settings))
 
 
 @pytest.mark.parametrize("part", [np.s_[:, :0], np.s_[:0]])
 def test_nothing_there(part):
     with pytest.raises(CohortError, match="was everything filtered out"):
-        train_out_of_fold(made_cohort()[part].copy(), "group", training=QUICK)
+        train(made_cohort()[part].copy(), "group", training=QUICK)
 
 
 def test_centred_data_is_warned_of():
     adata = made_cohort()
     adata.X = adata.X.toarray() - 1
     with pytest.warns(UserWarning, match=r"'X' has negative values \(lowest -1\), as centred data have"):
-        train_out_of_fold(adata, "group", training=QUICK)
+        train(adata, "group", training=QUICK)
 
 
 @pytest.fixture(scope="module")
-def classifiers():
-    return train_out_of_fold(made_cohort(), "group", training=QUICK)
-
-
-def more_cells(adata):
-    adata.obs_names = [*adata.obs_names[:-1], "stranger"]
+def model():
+    return train(made_cohort(), "group", training=QUICK)
 
 
 def fewer_genes(adata):
-    adata._inplace_subset_var(np.s_[:-2])
-
-
-def other_order(adata):
-    adata._inplace_subset_var(np.s_[::-1])
+    adata._inplace_subset_var(np.s_[:-20])
 
 
 def new_label(adata):
@@ -129,57 +120,65 @@ def new_label(adata):
         (None, {"target": "Monocyte"}, r"there are: 'Naive T', 'CD4\+/CD25 T Reg', 'CD19\+ B'"),
         (None, {"score": "margn"}, r"there is no score 'margn'; did you mean 'margin'\?"),
         (None, {"batch_size": 0}, r"batch_size is 0"),
-        (more_cells, {}, r"1 of 120 cells were not in the training cohort, first 'stranger'"),
-        (fewer_genes, {}, r"2 of the model's genes are absent: 'other_49', 'other_50', 0 are new"),
-        (other_order, {}, r"they are in another order; select them"),
+        (None, {"batch_size": "big"}, r"batch_size is 'big'; it must be 'auto', or 1 or more"),
+        (None, {"first": -1}, r"first is -1; it is a number of genes"),
+        (None, {"against": "Naive"}, r"no class 'Naive' to set the target against; did you mean 'Naive T'"),
+        (None, {"donor": "donr"}, r"obs has no column 'donr' of donors; there are: 'index', 'group'"),
+        (None, {"device": "tpu"}, r"there is no device 'tpu' here"),
+        (None, {"groupby": "Group"}, r"obs has no column 'Group'; did you mean 'group'"),
+        (None, {"gene_column": "symbol"}, r"var has no column 'symbol' of gene names; there are none"),
+        (fewer_genes, {}, r"20 of the model's 60 genes \(33%\) are not in the cohort: 'other_31'.*; allowed are 20%"),
         (new_label, {"target": "labelled"}, r"the model has no class 'B cell'"),
         (not_finite(np.nan), {}, r"not finite, first in cell 'cell_5'"),
     ],
 )  # fmt: skip
-def test_explaining_leaves_nothing_behind(classifiers, spoil, settings, message):
+def test_explaining_leaves_nothing_behind(model, spoil, settings, message):
     adata = made_cohort()
     if spoil:
         spoil(adata)
     with pytest.raises(CohortError, match=message):
-        explain(adata, classifiers, **settings)
+        relevance(adata, model, **settings)
     assert not adata.layers and not adata.uns and list(adata.obs) == ["group"]
 
 
 @pytest.mark.parametrize(
     "network, message",
     [
-        (nn.Linear(7, 3), r"the network does not take the cohort's 60 genes: mat1 and mat2"),
-        (nn.Linear(60, 5), r"outputs of shape \(5,\) for a cell, not one logit for each of 3 classes"),
-        (nn.Flatten(0), r"outputs of shape \(\)"),
-        (nn.LSTM(60, 3), r"the network does not take the cohort's 60 genes"),
+        (nn.Linear(7, 3), r"'Linear' does not take the 60 genes it expects: mat1 and mat2"),
+        (nn.Linear(60, 5), r"'Linear' gives shape \(2, 5\), not cells x 3: one score for each"),
+        (nn.Flatten(0), r"'Flatten' gives shape \(120, 1\)"),
+        (nn.Identity(), r"'Identity' gives shape \(2, 60\)"),
     ],
-    ids=["genes", "classes", "shape", "tuple"],
+    ids=["genes", "classes", "shape", "nothing"],
 )
 def test_a_network_that_does_not_fit(network, message):
     adata = made_cohort()
     network.train()
     classes = list(adata.obs["group"].cat.categories)
     with pytest.raises(CohortError, match=message):
-        explain(adata, one_classifier(network, adata, classes=classes, labels="group"))
+        relevance(adata, gene_model(network, adata.var_names, classes, labels="group"))
     assert network.training and not adata.layers
 
 
-def test_steps_in_the_wrong_order(classifiers, tmp_path):
-    adata = made_cohort()
+def test_steps_in_the_wrong_order():
     with pytest.raises(CohortError, match="holds no relevance; explain it first"):
-        rank_genes(adata)
-    explain(adata, classifiers)
-    with pytest.raises(CohortError, match="holds no ranked genes; rank them first"):
-        write_report(adata, classifiers.accuracy, tmp_path / "report.html")
-    assert not list(tmp_path.iterdir())
+        rank(made_cohort())
 
 
-def test_a_test_of_one_cell(classifiers):
+def test_another_grouping_needs_the_relevance_of_each_cell(model):
+    adata = made_cohort()
+    adata.obs["batch"] = np.where(np.arange(adata.n_obs) < 50, 1, 2)
+    relevance(adata, model, layer=None)
+    with pytest.raises(CohortError, match=r"no relevance of each cell to rank 'batch' by: explain it with layer='lrp'"):
+        rank(adata, groupby="batch")
+
+
+def test_a_test_of_one_cell(model):
     adata = made_cohort()[:4].copy()  # two cells of the first group, one of each other
-    explain(adata, classifiers, target="labelled")
+    relevance(adata, model, target="labelled")
     with pytest.raises(CohortError, match=r"needs two cells per group; .*'CD19\+ B' has one: use wilcoxon=False"):
-        rank_genes(adata)
-    rank_genes(adata, wilcoxon=False)
+        rank(adata)
+    rank(adata, wilcoxon=False)
 
 
 def test_files_that_are_not_there_or_something_else(tmp_path):
@@ -187,16 +186,16 @@ def test_files_that_are_not_there_or_something_else(tmp_path):
     torch.save(torch.nn.Linear(2, 2), tmp_path / "module.pt")
     with pytest.raises(CohortError, match=r"there is no file '.*none.h5ad'"):
         read_cohort(tmp_path / "none.h5ad")
-    with pytest.raises(CohortError, match=r"text.h5ad' could not be read as .h5ad"):
+    with pytest.raises(CohortError, match=r"text.h5ad' could not be read: .*; write it again"):
         read_cohort(tmp_path / "text.h5ad")
     with pytest.raises(CohortError, match=r"there is no file '.*none.pt'"):
-        load_classifiers(tmp_path / "none.pt")
+        load_trained(tmp_path / "none.pt")
     for name in ("text.h5ad", "module.pt"):
-        with pytest.raises(CohortError, match="is not a file of classifiers"):
-            load_classifiers(tmp_path / name)
+        with pytest.raises(CohortError, match="is not a file of trained networks"):
+            load_trained(tmp_path / name)
 
 
-def test_a_failed_write_leaves_the_old_file(classifiers, tmp_path, monkeypatch):
+def test_a_failed_write_leaves_the_old_file(model, tmp_path, monkeypatch):
     path = tmp_path / "models.pt"
     path.write_bytes(b"old")
 
@@ -206,11 +205,11 @@ def test_a_failed_write_leaves_the_old_file(classifiers, tmp_path, monkeypatch):
 
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(OSError, match="No space"):
-        save_classifiers(classifiers, path)
+        save_model(model, path)
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 
 
-def test_a_good_cohort_gives_no_warning(classifiers):
+def test_a_good_cohort_gives_no_warning(model):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        explain(made_cohort(), classifiers, target="labelled")
+        relevance(made_cohort(), model, target="labelled")

@@ -119,6 +119,7 @@ def expression(adata: AnnData, expects: Expects, *, gene_column: str | None = No
 
 def expects_all(adata: AnnData, *, layer: str = "X", normalisation: str = "log") -> Expects:
     """Declare a model that reads every gene of a cohort, in its order."""
+    check_names(adata)
     return Expects(tuple(adata.var_names), layer, normalisation)
 
 
