@@ -13,9 +13,13 @@ include: "workflows/genes.smk"
 rule all:
     default_target: True
     input:
-        gene_reports(),
+        GENE_REPORT,
 
 
 onsuccess:
-    for report in gene_reports():
-        print(f"Report: {os.path.abspath(report)}")
+    print(f"Report: {os.path.abspath(GENE_REPORT)}")
+
+
+# With --keep-going the other cohorts are finished by now: what they have in common is told, and who is missing and why.
+onerror:
+    report_what_is_there()

@@ -1,11 +1,18 @@
 import os
+import shlex
 import sys
 from pathlib import Path
 
+import pandas as pd
 import yaml
 from jsonschema import Draft202012Validator
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
+
+
+def schema_of(name):
+    """Read a schema that lies beside this file."""
+    return yaml.safe_load(Path(workflow.source_path(name)).read_text())
 
 
 def check(config, schema):
@@ -14,10 +21,9 @@ def check(config, schema):
         raise WorkflowError(
             "no configuration; name one: snakemake --configfile configs/demo.yaml"
         )
-    rules = yaml.safe_load(Path(workflow.source_path(schema)).read_text())
     wrong = [
         f"{'.'.join(map(str, error.absolute_path)) or 'top level'}: {error.message}"
-        for error in Draft202012Validator(rules).iter_errors(config)
+        for error in Draft202012Validator(schema_of(schema)).iter_errors(config)
     ]
     if wrong:
         raise WorkflowError(
@@ -26,34 +32,65 @@ def check(config, schema):
     validate(config, schema)
 
 
+def read_sheet(path, schema, exist):
+    """Read a sheet, one row a cohort or corpus; say everything that is wrong with it, by row and column."""
+    found = Path(path) if Path(path).exists() else Path(workflow.basedir).joinpath(path)
+    if not found.is_file():
+        raise WorkflowError(
+            f"there is no sheet '{path}', neither here nor beside the Snakefile"
+        )
+    rules = schema_of(schema)
+    table = pd.read_csv(found, sep="\t", dtype=str, keep_default_na=False, comment="#")
+    rows, wrong = {}, []
+    for number, given in enumerate(table.to_dict("records"), 2):
+        row = {
+            column.strip(): value.strip()
+            for column, value in given.items()
+            if value.strip()
+        }
+        name = row.get("name", "")
+        for error in Draft202012Validator(rules).iter_errors(row):
+            column = ".".join(map(str, error.absolute_path))
+            about = rules["properties"].get(column, {}).get("description", "")
+            wrong.append(
+                f"row {number} ('{name}'){f', column {column}' if column else ''}: {error.message}."
+                f" {about}".rstrip()
+            )
+        if name in rows:
+            wrong.append(
+                f"row {number} ('{name}'), column name: used before; give each row a name of its own"
+            )
+        if exist and row.get("path", "").endswith((".h5ad", ".zarr")):
+            if not Path(row["path"]).exists():
+                wrong.append(
+                    f"row {number} ('{name}'), column path: there is no '{row['path']}' in {os.getcwd()}; "
+                    "mend the path, or set cohorts_exist: false if a rule makes it"
+                )
+        rows[name] = {
+            column: rule["default"]
+            for column, rule in rules["properties"].items()
+            if "default" in rule
+        } | row
+    if not len(table):
+        wrong.append("no rows; write one per cohort")
+    if wrong:
+        raise WorkflowError(f"the sheet '{path}' has mistakes", *wrong)
+    return rows
+
+
+def option(flag, value):
+    """Give an option of a command, or nothing where its value is empty."""
+    return f"{flag} {shlex.quote(str(value))}" if value not in ("", None) else ""
+
+
+def device(wildcards, resources):
+    """Give the device of a job: the GPU if it was granted one (--resources gpu=0 takes all back)."""
+    return "cuda" if resources.gpu else "cpu"
+
+
 check(config, "schemas/config.schema.yaml")
 
 # Jobs run the Python that runs Snakemake, so that no environment need be activated.
 os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
 )
-
-
-def gene_reports():
-    """Give the reports of all cohorts in the configuration."""
-    return expand(
-        "results/genes/{cohort}/report.html", cohort=config["genes"]["cohorts"]
-    )
-
-
-def cohort_file(wildcards):
-    """Give a cohort's own file, or the one that the demo cohort is written to."""
-    source = config["genes"]["cohorts"][wildcards.cohort]["source"]
-    if source == "pbmc68k_reduced":
-        return f"results/genes/{wildcards.cohort}/cohort.h5ad"
-    return source
-
-
-def cohort_setting(name):
-    """Give an input function for one setting of a cohort."""
-    return lambda wildcards: config["genes"]["cohorts"][wildcards.cohort][name]
-
-
-def device(wildcards, resources):
-    """Give the device of a job: the GPU if it was granted one (--resources gpu=0 takes all back)."""
-    return "cuda" if resources.gpu else "cpu"

@@ -1,30 +1,77 @@
-# A cohort of cells: train classifiers out of fold, explain every cell, rank the genes of every group, report.
+# Cohorts of cells or patients: check, train out of fold, explain, rank, curves; then consensus, enrichment, report.
+
+
+include: "genes_common.smk"
 
 
 wildcard_constraints:
-    cohort="[A-Za-z0-9_.-]+",
+    cohort="[A-Za-z0-9_-][A-Za-z0-9_.-]*",
 
 
-rule genes_demo_cohort:
+rule genes_select:
+    input:
+        lambda wildcards: [
+            path
+            for path in [COHORTS[wildcards.cohort]["path"]]
+            if path != "pbmc68k_reduced"
+        ],
     output:
         "results/genes/{cohort}/cohort.h5ad",
     log:
-        "results/genes/{cohort}/logs/cohort.log",
+        "results/genes/{cohort}/logs/select.log",
     conda:
         "envs/lrp.yaml"
     threads: 1
     resources:
         gpu=0,
+    params:
+        path=lambda wildcards: COHORTS[wildcards.cohort]["path"],
+        where=cohort_options(where="select"),
     shell:
-        "exec python -m lrp_domains genes demo-cohort --out {output:q} > {log:q} 2>&1"
+        "exec python -m lrp_domains genes select {params.path:q} {params.where} --out {output:q} > {log:q} 2>&1"
+
+
+rule genes_check:
+    input:
+        cohort=cohort_file,
+        model=lambda wildcards: (
+            []
+            if COHORTS[wildcards.cohort]["model"] == "train"
+            else COHORTS[wildcards.cohort]["model"]
+        ),
+    output:
+        "results/genes/{cohort}/check.json",
+    log:
+        "results/genes/{cohort}/logs/check.log",
+    conda:
+        "envs/lrp.yaml"
+    threads: 1
+    resources:
+        gpu=0,
+    params:
+        model=lambda wildcards, input: option("--model", input.model or ""),
+        columns=cohort_options(
+            labels="labels",
+            task="task",
+            donor="donor",
+            layer="layer",
+            normalisation="normalisation",
+            gene_column="gene_ids",
+        ),
+        pickle=PICKLE,
+        settings=settings("training", "folds"),
+    shell:
+        "exec python -m lrp_domains genes check {input.cohort:q} {params.model} {params.pickle} {params.columns}"
+        " {params.settings} --out {output:q} > {log:q} 2>&1"
 
 
 rule genes_train:
     input:
         cohort=cohort_file,
+        check=rules.genes_check.output,
     output:
-        models="results/genes/{cohort}/models.pt",
-        accuracy="results/genes/{cohort}/accuracy.tsv",
+        model="results/genes/{cohort}/model.pt",
+        performance="results/genes/{cohort}/performance.tsv",
     log:
         "results/genes/{cohort}/logs/train.log",
     conda:
@@ -33,27 +80,37 @@ rule genes_train:
     resources:
         gpu=config["gpu"],
     params:
-        labels=cohort_setting("labels"),
-        layer=cohort_setting("layer"),
-        folds=config["genes"]["training"]["folds"],
-        seed=config["genes"]["training"]["seed"],
-        hidden=config["genes"]["training"]["hidden"],
-        epochs=config["genes"]["training"]["epochs"],
-        patience=config["genes"]["training"]["patience"],
+        columns=cohort_options(
+            labels="labels",
+            task="task",
+            time="time",
+            donor="donor",
+            layer="layer",
+            normalisation="normalisation",
+        ),
+        settings=settings(
+            "training",
+            "network",
+            "folds",
+            "members",
+            "seed",
+            "hidden",
+            "epochs",
+            "patience",
+        ),
         device=device,
     shell:
-        "exec python -m lrp_domains genes train {input.cohort:q} --labels {params.labels:q} --layer {params.layer:q}"
-        " --folds {params.folds} --seed {params.seed} --hidden {params.hidden}"
-        " --epochs {params.epochs} --patience {params.patience} --device {params.device}"
-        " --out {output.models:q} --accuracy {output.accuracy:q} > {log:q} 2>&1"
+        "exec python -m lrp_domains genes train {input.cohort:q} {params.columns} {params.settings}"
+        " --device {params.device} --out {output.model:q} --performance {output.performance:q} > {log:q} 2>&1"
 
 
 rule genes_explain:
     input:
         cohort=cohort_file,
-        models="results/genes/{cohort}/models.pt",
+        model=model_file,
+        check=rules.genes_check.output,
     output:
-        temp("results/genes/{cohort}/explained.h5ad"),
+        temp("results/genes/{cohort}/relevance.h5ad"),
     log:
         "results/genes/{cohort}/logs/explain.log",
     conda:
@@ -62,23 +119,33 @@ rule genes_explain:
     resources:
         gpu=config["gpu"],
     params:
-        target=config["genes"]["explanation"]["target"],
-        score=config["genes"]["explanation"]["score"],
-        rules=config["genes"]["explanation"]["rules"],
-        batch_size=config["genes"]["explanation"]["batch_size"],
+        columns=cohort_options(groupby="groupby", donor="donor", gene_column="gene_ids"),
+        target=lambda wildcards: option(
+            "--target",
+            COHORTS[wildcards.cohort].get(
+                "target", config["genes"]["explanation"]["target"]
+            ),
+        ),
+        settings=settings(
+            "explanation", "against", "score", "rules", "first", "batch_size"
+        ),
+        layer="--layer" if config["genes"]["explanation"]["layer"] else "--no-layer",
+        pickle=PICKLE,
         device=device,
     shell:
-        "exec python -m lrp_domains genes explain {input.cohort:q} --models {input.models:q}"
-        " --target {params.target:q} --score {params.score} --rules {params.rules}"
-        " --batch-size {params.batch_size} --device {params.device} --out {output:q} > {log:q} 2>&1"
+        "exec python -m lrp_domains genes explain {input.cohort:q} --model {input.model:q} {params.pickle}"
+        " {params.columns} {params.target} {params.settings} {params.layer} --device {params.device}"
+        " --out {output:q} > {log:q} 2>&1"
 
 
 rule genes_rank:
     input:
-        "results/genes/{cohort}/explained.h5ad",
+        rules.genes_explain.output,
     output:
-        cohort="results/genes/{cohort}/ranked.h5ad",
-        table="results/genes/{cohort}/genes.tsv",
+        cohort="results/genes/{cohort}/explained.h5ad",
+        parquet="results/genes/{cohort}/genes.parquet",
+        tsv="results/genes/{cohort}/genes.tsv",
+        stability="results/genes/{cohort}/stability.tsv",
     log:
         "results/genes/{cohort}/logs/rank.log",
     conda:
@@ -90,26 +157,109 @@ rule genes_rank:
         wilcoxon=(
             "--wilcoxon" if config["genes"]["ranking"]["wilcoxon"] else "--no-wilcoxon"
         ),
+        settings=settings("training", "seed"),
     shell:
-        "exec python -m lrp_domains genes rank {input:q} {params.wilcoxon}"
-        " --out {output.cohort:q} --table {output.table:q} > {log:q} 2>&1"
+        "exec python -m lrp_domains genes rank {input:q} --name {wildcards.cohort:q} {params.wilcoxon}"
+        " {params.settings} --out {output.cohort:q} --table {output.parquet:q} --table {output.tsv:q}"
+        " --stability {output.stability:q} > {log:q} 2>&1"
 
 
-rule genes_report:
+rule genes_curves:
     input:
-        cohort="results/genes/{cohort}/ranked.h5ad",
-        accuracy="results/genes/{cohort}/accuracy.tsv",
+        cohort=rules.genes_rank.output.cohort,
+        table=rules.genes_rank.output.parquet,
+        model=model_file,
     output:
-        "results/genes/{cohort}/report.html",
+        "results/genes/{cohort}/curves.tsv",
     log:
-        "results/genes/{cohort}/logs/report.log",
+        "results/genes/{cohort}/logs/curves.log",
+    conda:
+        "envs/lrp.yaml"
+    threads: 1
+    resources:
+        gpu=config["gpu"],
+    params:
+        columns=cohort_options(gene_column="gene_ids"),
+        settings=settings("training", "seed"),
+        pickle=PICKLE,
+        device=device,
+    shell:
+        "exec python -m lrp_domains genes curves {input.cohort:q} --model {input.model:q} {params.pickle}"
+        " --table {input.table:q} {params.columns} {params.seed} {params.settings}"
+        " --device {params.device} --out {output:q} > {log:q} 2>&1"
+
+
+rule genes_consensus:
+    input:
+        expand(rules.genes_rank.output.parquet, cohort=COHORTS),
+    output:
+        consensus="results/genes/consensus.tsv",
+        agreement="results/genes/agreement.tsv",
+    log:
+        "results/genes/logs/consensus.log",
     conda:
         "envs/lrp.yaml"
     threads: 1
     resources:
         gpu=0,
     params:
-        top=config["genes"]["report"]["top"],
+        expected=" ".join(option("--expected", name) for name in COHORTS),
+        direction=(
+            "--direction"
+            if config["genes"]["consensus"]["direction"]
+            else "--no-direction"
+        ),
+        settings=settings("consensus", "top", "least_cohorts"),
     shell:
-        "exec python -m lrp_domains genes report {input.cohort:q} --accuracy {input.accuracy:q}"
-        " --top {params.top} --title {wildcards.cohort:q} --out {output:q} > {log:q} 2>&1"
+        "exec python -m lrp_domains genes consensus {input:q} {params.expected} {params.direction} {params.settings}"
+        " --out {output.consensus:q} --agreement {output.agreement:q} > {log:q} 2>&1"
+
+
+rule genes_enrich:
+    input:
+        tables=expand(rules.genes_rank.output.parquet, cohort=COHORTS),
+        gene_sets=config["genes"]["gene_sets"] or [],
+    output:
+        "results/genes/enrichment.tsv",
+    log:
+        "results/genes/logs/enrich.log",
+    conda:
+        "envs/lrp.yaml"
+    threads: 1
+    resources:
+        gpu=0,
+    params:
+        settings=settings("training", "seed"),
+    shell:
+        "exec python -m lrp_domains genes enrich {input.tables:q} --gene-sets {input.gene_sets:q} {params.settings}"
+        " --out {output:q} > {log:q} 2>&1"
+
+
+rule genes_report:
+    input:
+        cohorts=expand(rules.genes_rank.output.cohort, cohort=COHORTS),
+        curves=expand(rules.genes_curves.output, cohort=COHORTS),
+        consensus=across("consensus", len(COHORTS) > 1),
+        agreement=across("agreement", len(COHORTS) > 1),
+        enrichment=across("enrichment", config["genes"]["gene_sets"] != ""),
+    output:
+        GENE_REPORT,
+    log:
+        "results/genes/logs/report.log",
+    conda:
+        "envs/lrp.yaml"
+    threads: 1
+    resources:
+        gpu=0,
+    params:
+        folders=lambda wildcards, input: [
+            os.path.dirname(path) for path in input.cohorts
+        ],
+        tables=lambda wildcards, input: " ".join(
+            option(f"--{name}", "".join(input.get(name)))
+            for name in ("consensus", "agreement", "enrichment")
+        ),
+        settings=settings("report", "title", "top"),
+    shell:
+        "exec python -m lrp_domains genes report {params.folders:q} {params.tables} {params.settings}"
+        " --out {output:q} > {log:q} 2>&1"

@@ -23,6 +23,8 @@ def label_column(adata: AnnData, column: str, least: int = 1) -> pd.Series:
             f"{missing} of {len(labels)} cells have no label in '{column}', first "
             f"'{labels.index[labels.isna()][0]}'; drop them: adata = adata[adata.obs['{column}'].notna()]"
         )
+    if pd.api.types.is_float_dtype(labels) and (labels == labels.round()).all():
+        labels = labels.astype(int)  # 0 and 1 beside NaN are read as 0.0 and 1.0
     if not isinstance(labels.dtype, pd.CategoricalDtype):
         labels = labels.astype("category")
     labels = labels.cat.remove_unused_categories()
