@@ -17,8 +17,13 @@ from .explanation.relevance import relevance
 from .models.expects import Expects
 from .models.files import load_trained, save_model
 from .models.model import GeneModel, gene_model
+from .rankings.agreement import agreement
+from .rankings.consensus import consensus
+from .rankings.enrichment import enrich, marker_recovery
 from .rankings.on_disk import rank_on_disk
 from .rankings.rank import rank
+from .rankings.statistics import stability
+from .rankings.tables import read_table, write_table
 from .training.fit import Training
 from .training.out_of_fold import train
 
@@ -28,19 +33,26 @@ __all__ = [
     "GeneModel",
     "GroupStatistics",
     "Training",
+    "agreement",
     "check_cohort",
+    "consensus",
     "demo_cohort",
+    "enrich",
     "expects_all",
     "gene_model",
     "load_trained",
     "made_cohort",
+    "marker_recovery",
     "open_cohort",
     "rank",
     "rank_on_disk",
     "read_cohort",
+    "read_table",
     "relevance",
     "save_model",
     "select_cells",
+    "stability",
     "train",
     "write_cohort",
+    "write_table",
 ]

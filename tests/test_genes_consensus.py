@@ -1,0 +1,117 @@
+"""Robust rank aggregation against worked values, a loop, and genes that are known to be shared."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import comb
+
+from lrp_domains.genes import CohortError, consensus
+from lrp_domains.genes.rankings.consensus import robust_ranks
+
+from .ranked import random_cohorts, ranked
+
+
+def loop(ranks):
+    """Kolde 2012 by the definition: the chance that at least k of n uniform ranks are as high as the k-th."""
+    given_ranks = sorted(rank for rank in ranks if not np.isnan(rank))
+    n = len(given_ranks)
+    chances = [
+        sum(comb(n, j) * r**j * (1 - r) ** (n - j) for j in range(k, n + 1)) for k, r in enumerate(given_ranks, 1)
+    ]
+    return min(1.0, n * min(chances))
+
+
+@pytest.mark.parametrize(
+    "ranks, rho",
+    [
+        ([0.1], 0.1),
+        ([0.1, 0.1], 0.02),  # both at most .1: .01, twice
+        ([0.1, 1.0], 0.38),  # one of two at most .1: 1 - .81 = .19, twice
+        ([0.01, 0.02, 0.03], 3 * 0.03**3),
+        ([1.0, 1.0], 1.0),
+        ([0.1, np.nan], 0.1),  # measured once
+    ],
+)
+def test_worked_values(ranks, rho):
+    assert robust_ranks(np.array([ranks]))[0] == pytest.approx(rho, rel=1e-12)
+
+
+@given(
+    st.lists(st.lists(st.one_of(st.floats(0.001, 1), st.just(np.nan)), min_size=4, max_size=4), min_size=1, max_size=8)
+)
+@settings(max_examples=60, deadline=None)
+def test_equals_the_definition(ranks):
+    ranks = [row if not all(np.isnan(row)) else [0.5, *row[1:]] for row in ranks]
+    np.testing.assert_allclose(robust_ranks(np.array(ranks)), [loop(row) for row in ranks], rtol=1e-9)
+
+
+def test_shared_genes_lead_and_random_ones_do_not():
+    found = consensus(random_cohorts(), top=5)
+    assert set(found["gene"][:3]) == {"s0", "s1", "s2"}
+    assert (found["p_adjusted"][:3] < 1e-4).all() and found["p_adjusted"][3] > 0.2
+    assert list(found["rank"]) == list(range(1, 204))
+    assert (found["supporting"][:3] == 4).all() and found["cohorts"][0] == "c0, c1, c2, c3"
+    assert (found["measured"] == 4).all() and (found["missing"] == "").all()
+
+
+def test_the_order_of_cohorts_does_not_matter():
+    table = random_cohorts()
+    turned = pd.concat([rows for _, rows in table.groupby("cohort")][::-1])
+    pd.testing.assert_frame_equal(consensus(table), consensus(turned))
+
+
+def test_a_gene_that_a_platform_lacks_is_not_held_against_it():
+    table = random_cohorts()
+    table = table[~((table["gene"] == "s1") & (table["cohort"] == "c2"))]
+    row = consensus(table).set_index("gene").loc["s1"]
+    assert (row["measured"], row["missing"]) == (3, "c2")
+    places = {cohort: rows.sort_values("score", ascending=False) for cohort, rows in table.groupby("cohort")}
+    ranks = [(list(places[c]["gene"]).index("s1") + 1) / len(places[c]) for c in ("c0", "c1", "c3")]
+    assert row["rho"] == pytest.approx(loop(ranks), rel=1e-9)
+    assert row["mean_rank"] == pytest.approx(np.mean(ranks), rel=1e-12)
+
+
+def test_direction_puts_genes_whose_absence_speaks_last():
+    scores = {"up": 3.0, "absent": 4.0, "a": 0.1, "b": 0.0, "c": -0.1}
+    table = pd.concat([ranked(name, scores, direction={"absent": -1}) for name in "xyz"])
+    signed, plain = consensus(table), consensus(table, direction=False)
+    assert signed["gene"].iloc[0] == "up" and signed["gene"].iloc[-1] == "absent"
+    assert plain["gene"].iloc[0] == "absent"
+    assert dict(zip(signed["gene"], signed["direction"], strict=True))["absent"] == -1
+
+
+def test_cohorts_that_disagree_on_the_direction_are_shown():
+    tables = [ranked(c, {"g": 1.0, "h": 0.5}, direction={"g": 1 if c == "x" else -1}) for c in "xy"]
+    assert consensus(pd.concat(tables)).set_index("gene")["direction"].to_dict() == {"g": 0, "h": 1}
+
+
+def test_who_is_missing_is_said():
+    with pytest.warns(UserWarning, match=r"no ranked genes of 'late': the consensus is of the other cohorts"):
+        found = consensus(random_cohorts(), expected=["c0", "c1", "c2", "c3", "late"])
+    assert (found["missing"] == "late").all()
+
+
+def test_groups_of_one_cohort_are_left_out_and_said():
+    table = pd.concat([random_cohorts(), ranked("c0", {"g1": 1.0, "g2": 0.0}, group="Mast")])
+    with pytest.warns(UserWarning, match=r"in fewer than 2 cohorts, so without a consensus: 'Mast \(c0\)'"):
+        assert set(consensus(table)["group"]) == {"B"}
+
+
+@pytest.mark.parametrize(
+    "table, message",
+    [
+        (ranked("x", {"a": 1.0}), r"no group is in 2 cohorts.*'B': are they named alike"),
+        (pd.concat([ranked("x", {"a": 1.0}), ranked("y", {"b": 1.0})]), r"no gene of group 'B' was measured in 2"),
+        (random_cohorts().drop(columns="direction"), r"no column 'direction'; use direction=False"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:in fewer than")
+def test_nothing_to_agree_on(table, message):
+    with pytest.raises(CohortError, match=message):
+        consensus(table)
+
+
+def test_without_direction_a_table_needs_none():
+    assert set(consensus(random_cohorts().drop(columns="direction"), direction=False)["gene"][:3]) == {"s0", "s1", "s2"}
