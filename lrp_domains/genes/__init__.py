@@ -13,6 +13,7 @@ from .cohorts.expression import expects_all
 from .cohorts.made_cohort import made_cohort
 from .errors import CohortError
 from .explanation.group_statistics import GroupStatistics
+from .explanation.on_disk import relevance_on_disk
 from .explanation.relevance import relevance
 from .models.expects import Expects
 from .models.files import load_trained, save_model
@@ -49,6 +50,7 @@ __all__ = [
     "read_cohort",
     "read_table",
     "relevance",
+    "relevance_on_disk",
     "save_model",
     "select_cells",
     "stability",

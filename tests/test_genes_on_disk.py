@@ -1,0 +1,231 @@
+"""From file to file: the same as in memory, whole or not at all, and going on after an interruption."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from anndata import AnnData
+from scipy import sparse
+
+from lrp_domains import CP_LRP
+from lrp_domains.genes import (
+    CohortError,
+    Training,
+    made_cohort,
+    open_cohort,
+    rank,
+    rank_on_disk,
+    read_cohort,
+    relevance,
+    relevance_on_disk,
+    save_model,
+    train,
+    write_cohort,
+)
+from lrp_domains.genes.explanation import parts
+
+KEY = "rank_genes_lrp"
+
+
+@pytest.fixture(scope="module")
+def model():
+    return train(made_cohort(), "group", training=Training(folds=3, hidden=8, epochs=20))
+
+
+@pytest.fixture
+def path(tmp_path):
+    write_cohort(made_cohort(), tmp_path / "cohort.h5ad")
+    return tmp_path / "cohort.h5ad"
+
+
+def dense(matrix):
+    return matrix.toarray() if sparse.issparse(matrix) else matrix
+
+
+def same(found: AnnData, expected: AnnData):
+    pd.testing.assert_frame_equal(found.obs, expected.obs, check_categorical=False)
+    assert set(found.layers) == set(expected.layers) and set(found.obsm) == set(expected.obsm)
+    for name in expected.layers:
+        np.testing.assert_array_equal(dense(found.layers[name]), dense(expected.layers[name]))
+    for name in expected.obsm:
+        np.testing.assert_array_equal(found.obsm[name], expected.obsm[name])
+    assert set(found.uns) == set(expected.uns)
+    for slot in ("lrp", "lrp_groups"):
+        for name, value in expected.uns[slot].items():
+            np.testing.assert_array_equal(found.uns[slot][name], value, err_msg=name)
+    np.testing.assert_array_equal(dense(found.X), dense(expected.X))
+
+
+REQUESTS = [
+    {},
+    {"layer": None, "first": 3},
+    {"target": "CD19+ B", "score": "margin", "rules": CP_LRP},
+    {"target": "labelled", "donor": "donor"},
+]
+
+
+@pytest.mark.parametrize("request_", REQUESTS, ids=str)
+@pytest.mark.parametrize("form", ["sparse", "dense"])
+def test_the_same_as_in_memory(model, tmp_path, form, request_):
+    adata = made_cohort()
+    adata.obs["donor"] = np.array(["a", "b", "c", "d"])[np.arange(adata.n_obs) % 4]
+    if form == "dense":
+        adata.X = adata.X.toarray()
+    write_cohort(adata, tmp_path / "cohort.h5ad")
+    relevance_on_disk(tmp_path / "cohort.h5ad", model, tmp_path / "out.h5ad", batch_size=32, **request_)
+    relevance(adata, model, batch_size=32, **request_)
+    same(read_cohort(tmp_path / "out.h5ad"), adata)
+    assert {one.name for one in tmp_path.iterdir()} == {"cohort.h5ad", "out.h5ad"}
+    with open_cohort(tmp_path / "out.h5ad") as opened:
+        pd.testing.assert_frame_equal(rank(opened, wilcoxon=False), rank(adata, wilcoxon=False))
+    if request_.get("layer", "lrp"):
+        adata.obs["batch"] = np.where(np.arange(adata.n_obs) < 50, "one", "two")
+        write_cohort(adata, tmp_path / "again.h5ad")
+        with open_cohort(tmp_path / "again.h5ad") as opened:
+            found = rank(opened, groupby="batch", wilcoxon=False)
+        pd.testing.assert_frame_equal(found, rank(adata, groupby="batch", wilcoxon=False))
+
+
+@pytest.mark.parametrize("source, out", [("zarr", "zarr"), ("zarr", "h5ad"), ("h5ad", "zarr")])
+def test_zarr(model, tmp_path, source, out):
+    adata = made_cohort()
+    adata.layers["dense"] = adata.X.toarray()
+    getattr(adata, f"write_{source}")(tmp_path / f"cohort.{source}")
+    relevance_on_disk(tmp_path / f"cohort.{source}", model, tmp_path / f"out.{out}", batch_size=50)
+    relevance(adata, model, batch_size=50)
+    with open_cohort(tmp_path / f"out.{out}") as opened:
+        found = AnnData(
+            opened.X[:], opened.obs, opened.var, dict(opened.uns), dict(opened.obsm),
+            layers={name: opened.layers[name][:] for name in opened.layers},
+        )  # fmt: skip
+        same(found, adata)
+
+
+def interrupt_after(chunks):
+    """Show progress, and be interrupted as by Ctrl-C."""
+
+    def progress(items, description):
+        for number, item in enumerate(items):
+            if number == chunks:
+                raise KeyboardInterrupt
+            yield item
+
+    return progress
+
+
+def counting(seen):
+    def progress(items, description):
+        for item in items:
+            seen.append(item)
+            yield item
+
+    return progress
+
+
+def test_goes_on_where_it_was_interrupted(model, path, tmp_path, monkeypatch):
+    monkeypatch.setattr(parts, "SECONDS", 0.0)
+    monkeypatch.setattr(parts.Parts.__init__, "__defaults__", (0.0,))
+    with pytest.raises(KeyboardInterrupt):
+        relevance_on_disk(path, model, tmp_path / "out.h5ad", batch_size=20, progress=interrupt_after(4))
+    assert not (tmp_path / "out.h5ad").exists() and (tmp_path / ".out.h5ad.parts").is_dir()
+    seen = []
+    relevance_on_disk(path, model, tmp_path / "out.h5ad", batch_size=20, progress=counting(seen))
+    assert seen == [80, 100]
+    adata = made_cohort()
+    relevance(adata, model, batch_size=20)
+    same(read_cohort(tmp_path / "out.h5ad"), adata)
+    assert not (tmp_path / ".out.h5ad.parts").exists()
+
+
+def test_another_request_starts_afresh(model, path, tmp_path, monkeypatch):
+    monkeypatch.setattr(parts.Parts.__init__, "__defaults__", (0.0,))
+    with pytest.raises(KeyboardInterrupt):
+        relevance_on_disk(path, model, tmp_path / "out.h5ad", batch_size=20, progress=interrupt_after(4))
+    seen = []
+    relevance_on_disk(path, model, tmp_path / "out.h5ad", batch_size=20, score="logit", progress=counting(seen))
+    assert seen == [0, 20, 40, 60, 80, 100]
+    adata = made_cohort()
+    relevance(adata, model, batch_size=20, score="logit")
+    same(read_cohort(tmp_path / "out.h5ad"), adata)
+
+
+def test_goes_on_after_a_kill(model, path, tmp_path):
+    save_model(model, tmp_path / "model.pt")
+    program = f"""
+import time
+from lrp_domains.genes import load_trained, relevance_on_disk
+from lrp_domains.genes.explanation import parts
+parts.Parts.__init__.__defaults__ = (0.0,)
+def slowly(items, description):
+    for item in items:
+        time.sleep(0.2)
+        yield item
+relevance_on_disk({str(path)!r}, load_trained({str(tmp_path / "model.pt")!r}), {str(tmp_path / "out.h5ad")!r},
+                  batch_size=4, progress=slowly)
+"""
+    running = subprocess.Popen([sys.executable, "-c", program])
+    hidden = tmp_path / ".out.h5ad.parts"
+    for _ in range(600):
+        if len(list(hidden.glob("cells-*.npz"))) >= 3:
+            break
+        time.sleep(0.1)
+    os.kill(running.pid, signal.SIGKILL)
+    running.wait()
+    assert len(list(hidden.glob("cells-*.npz"))) >= 3 and not (tmp_path / "out.h5ad").exists()
+    seen = []
+    relevance_on_disk(path, model, tmp_path / "out.h5ad", batch_size=4, progress=counting(seen))
+    assert 0 < len(seen) < 28
+    adata = made_cohort()
+    relevance(adata, model, batch_size=4)
+    same(read_cohort(tmp_path / "out.h5ad"), adata)
+
+
+def test_a_failed_write_leaves_the_old_file_and_what_was_explained(model, path, tmp_path, monkeypatch):
+    (tmp_path / "out.h5ad").write_bytes(b"old")
+
+    def full(*arguments):
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lrp_domains.genes.explanation.on_disk.write_elem", full)
+        with pytest.raises(OSError, match="No space"):
+            relevance_on_disk(path, model, tmp_path / "out.h5ad")
+    assert (tmp_path / "out.h5ad").read_bytes() == b"old"
+    assert {one.name for one in tmp_path.iterdir()} == {"cohort.h5ad", "out.h5ad", ".out.h5ad.parts"}
+    seen = []
+    relevance_on_disk(path, model, tmp_path / "out.h5ad", progress=counting(seen))
+    assert seen == []
+
+
+@pytest.mark.parametrize(
+    "out, message", [("cohort.h5ad", r"is the cohort itself"), ("out.loom", r"should end in .h5ad or .zarr")]
+)
+def test_where_it_cannot_be_written(model, path, tmp_path, out, message):
+    with pytest.raises(CohortError, match=message):
+        relevance_on_disk(path, model, tmp_path / out)
+
+
+def test_columns_instead_of_rows(model, tmp_path):
+    adata = made_cohort()
+    adata.X = adata.X.tocsc()
+    write_cohort(adata, tmp_path / "cohort.h5ad")
+    with pytest.raises(CohortError, match=r"stored by columns \(CSC\).*adata.X = adata.X.tocsr\(\)"):
+        relevance_on_disk(tmp_path / "cohort.h5ad", model, tmp_path / "out.h5ad")
+
+
+def test_ranked_from_file_to_file(model, path, tmp_path):
+    relevance_on_disk(path, model, tmp_path / "explained.h5ad")
+    found = rank_on_disk(tmp_path / "explained.h5ad", tmp_path / "ranked.h5ad", cohort="made")
+    adata = made_cohort()
+    relevance(adata, model)
+    pd.testing.assert_frame_equal(found.table, rank(adata, cohort="made"))
+    again = read_cohort(tmp_path / "ranked.h5ad")
+    for group in again.uns[KEY]["names"].dtype.names:
+        np.testing.assert_array_equal(again.uns[KEY]["names"][group], adata.uns[KEY]["names"][group])
+    assert list(found.stability["group"]) == list(adata.obs["group"].cat.categories)
+    assert found.stability["networks"].between(2, 3).all() and found.stability["spearman"].between(0, 1).all()
