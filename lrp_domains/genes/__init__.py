@@ -12,6 +12,7 @@ from .cohorts.cohort import demo_cohort, open_cohort, read_cohort, write_cohort
 from .cohorts.expression import expects_all
 from .cohorts.made_cohort import made_cohort
 from .errors import CohortError
+from .explanation.curves import areas, curves
 from .explanation.group_statistics import GroupStatistics
 from .explanation.on_disk import relevance_on_disk
 from .explanation.relevance import relevance
@@ -25,6 +26,7 @@ from .rankings.on_disk import rank_on_disk
 from .rankings.rank import rank
 from .rankings.statistics import stability
 from .rankings.tables import read_table, write_table
+from .report import write_report
 from .training.fit import Training
 from .training.out_of_fold import train
 
@@ -35,8 +37,10 @@ __all__ = [
     "GroupStatistics",
     "Training",
     "agreement",
+    "areas",
     "check_cohort",
     "consensus",
+    "curves",
     "demo_cohort",
     "enrich",
     "expects_all",
@@ -56,5 +60,6 @@ __all__ = [
     "stability",
     "train",
     "write_cohort",
+    "write_report",
     "write_table",
 ]

@@ -12,6 +12,7 @@ from scipy import sparse
 
 from ... import ATTN_LRP, RuleSet, __version__
 from .. import slots
+from ..errors import CohortError
 from ..models.model import GeneModel
 from .cells import Books, ExplainedCells, explain_cells
 from .group_statistics import GroupStatistics
@@ -167,6 +168,13 @@ def provenance(planned: Plan, books: Books, layer: str | None) -> dict[str, obje
         "torch": str(torch.__version__),
         "anndata": version("anndata"),
     } | {f"ledger_{name}": float(total) for name, total in asdict(books).items()}
+
+
+def provenance_of(adata: AnnData) -> dict[str, object]:
+    """Give what is known of the explanation in a cohort, or say that there is none."""
+    if slots.PROVENANCE not in adata.uns:
+        raise CohortError("the cohort holds no relevance; explain it first: relevance(adata, model)")
+    return adata.uns[slots.PROVENANCE]
 
 
 def _without_rows(parts: Iterator[ExplainedCells], keep: bool) -> Iterator[ExplainedCells]:

@@ -50,8 +50,8 @@ def consensus(
     Benjamini and Hochberg over the genes of the group.
     """
     table = check_ranking(table)
-    cohorts = sorted(set(table["cohort"]) | set(expected or ()))
-    if absent := sorted(set(cohorts) - set(table["cohort"])):
+    absent = sorted(set(expected or ()) - set(table["cohort"]))
+    if absent:
         warnings.warn(f"no ranked genes of {listed(absent)}: the consensus is of the other cohorts", stacklevel=2)
     if direction and "direction" not in table:
         raise CohortError("the table of ranked genes has no column 'direction'; use direction=False")
@@ -60,7 +60,8 @@ def consensus(
         if rows["cohort"].nunique() < least_cohorts:
             alone.append(f"{group} ({', '.join(rows['cohort'].unique())})")
             continue
-        found.append(_of_group(rows, group, cohorts, direction, top, least_cohorts))
+        having = sorted({*rows["cohort"], *absent})  # a cohort without such a group is not one that lacks genes
+        found.append(_of_group(rows, group, having, direction, top, least_cohorts))
     if alone:
         warnings.warn(
             f"in fewer than {least_cohorts} cohorts, so without a consensus: {listed(alone, 6)}", stacklevel=2

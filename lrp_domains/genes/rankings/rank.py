@@ -11,6 +11,7 @@ from ..cohorts.expression import expects_all, expression, find_layer
 from ..cohorts.labels import label_column
 from ..errors import CohortError, listed
 from ..explanation.group_statistics import GroupStatistics
+from ..explanation.relevance import provenance_of
 from .from_layer import statistics_of_layer
 from .statistics import ranked_genes
 
@@ -91,13 +92,6 @@ def rank(
     adata.obs[groupby] = labels
     adata.uns[key_added] = _records(table) | {"params": _params(adata, groupby, "lrp")}
     return table
-
-
-def provenance_of(adata: AnnData) -> dict[str, object]:
-    """Give what is known of the explanation in a cohort, or say that there is none."""
-    if slots.PROVENANCE not in adata.uns:
-        raise CohortError("the cohort holds no relevance; explain it first: relevance(adata, model)")
-    return adata.uns[slots.PROVENANCE]
 
 
 def _params(adata: AnnData, groupby: str, method: str) -> dict[str, object]:
