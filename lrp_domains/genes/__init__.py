@@ -16,8 +16,8 @@ from .models.expects import Expects
 from .models.files import load_trained, save_model
 from .models.model import GeneModel, gene_model
 from .rankings.rank import rank
-from .training.fit import Training
 from .training.out_of_fold import train
+from .training.settings import Training
 
 __all__ = [
     "CohortError",
