@@ -8,6 +8,8 @@ from anndata import AnnData
 
 from ..cohorts.labels import label_column
 from ..errors import CohortError, choices
+from ..models.expects import check_one_of
+from ..models.model import TASKS
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ def target_of(adata: AnnData, labels: str, task: str, time: str | None) -> Targe
     CohortError
         No such column, rows without a label, text for numbers, an event that is neither 0 nor 1, no event at all.
     """
+    check_one_of("task", task, TASKS)
     if (time is None) == (task == "survival"):
         given = "no column of times is given" if time is None else f"the column of times '{time}' is given"
         raise CohortError(f"{given} for the task '{task}'; time is for 'survival', which needs it")
