@@ -496,3 +496,14 @@ def test_what_cannot_be_learnt_is_said(task, change, asked, message):
     asked = {"labels": "wanted", "time": "months" if task == "survival" else None} | asked
     with pytest.raises(CohortError, match=message):
         train(adata, asked.pop("labels"), task=task, **asked)
+
+
+def test_too_few_events_to_stop_early_on_are_said():
+    adata = planted("survival", rows=40)
+    adata.obs["wanted"] = (np.arange(40) % 20 == 0).astype(int)
+    adata.obs["donor"] = np.where(np.arange(40) < 20, "a", "b")
+    with (
+        pytest.warns(UserWarning, match="2 donors"),
+        pytest.raises(CohortError, match="too few rows with the event to learn from some"),
+    ):
+        train(adata, "wanted", task="survival", time="months", donor="donor")

@@ -73,19 +73,30 @@ def split(
             warnings.simplefilter("ignore")  # of classes with fewer cells than parts
             ways = _splitter(target, parts, seed, grouped=True).split(rows, strata[rows], donors.iloc[rows])
             for learn, validate in ways:
-                if set(strata[rows[learn]]) == set(strata[rows]) and len(validate):
+                if set(strata[rows[learn]]) == set(strata[rows]) and _can_stop(target, rows[validate]):
                     return rows[learn], rows[validate]
     shuffled = pd.Series(strata[rows], index=rows).sample(frac=1, random_state=seed % 2**32)
     position = shuffled.groupby(shuffled).cumcount()
     size = shuffled.groupby(shuffled).transform("size")
     validation = position < np.minimum(np.ceil(share * size), size - 1)
-    return np.sort(shuffled.index[~validation]), np.sort(shuffled.index[validation])
+    learn, validate = np.sort(shuffled.index[~validation]), np.sort(shuffled.index[validation])
+    if not _can_stop(target, validate):
+        what = "with the event " if target.task == "survival" else ""
+        raise CohortError(
+            f"a fold leaves too few rows {what}to learn from some and stop early on others; use fewer folds"
+        )
+    return learn, validate
 
 
 def bag(rows: np.ndarray, target: Target, random: np.random.Generator) -> np.ndarray:
     """Draw as many rows with replacement, class by class, so that each is still there."""
     strata = np.zeros(len(rows), np.int64) if target.strata is None else target.strata[rows]
     return np.concatenate([random.choice(rows[strata == one], (strata == one).sum()) for one in np.unique(strata)])
+
+
+def _can_stop(target: Target, rows: np.ndarray) -> bool:
+    """Tell whether a loss can be had of some rows; Cox's needs an event."""
+    return bool(target.values[rows].any() if target.task == "survival" else len(rows))
 
 
 def _splitter(target: Target, folds: int, seed: int, grouped: bool):

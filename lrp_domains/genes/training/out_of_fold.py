@@ -1,36 +1,30 @@
 """Cross-validation: every cell gets networks that were trained without it."""
 
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from anndata import AnnData
-from torch import nn
 
 from ..cohorts.expression import expression
 from ..cohorts.labels import donor_column
 from ..explanation.plan import device_of
-from ..models.built_in import built_in, in_units
-from ..models.classifier import parameter_of
+from ..models.built_in import built_in
 from ..models.expects import Expects
-from ..models.model import GeneModel, check_network
-from .finished import Finished, finished_in, keep_finished, load_finished
-from .fit import Read, fit, predict, reader
-from .folds import bag, deal, split
-from .losses import loss_of, scale_of
+from ..models.model import GeneModel
+from .bench import Bench, NetworkFactory
+from .finished import finished_in
+from .fit import predict, reader
+from .folds import deal, split
 from .one_thread import one_thread
 from .performance import performance_of
 from .settings import Training, resolved
-from .target import Target, target_of
+from .target import target_of
 
-NetworkFactory = Callable[[int, int], nn.Module]
 Progress = Callable[[Iterable, str], Iterable]
-# Networks of fewer weights are trained faster on one thread.
-SMALL = 3_000_000
 
 
 def quietly(items: Iterable, description: str) -> Iterable:
@@ -114,7 +108,7 @@ def train(
         split(np.flatnonzero(folds != fold), target, None if alone else donors, settings.validation_share, seed)
         for fold, seed in enumerate(range(1000 * settings.seed, 1000 * settings.seed + folds.max() + 1))
     ]
-    bench = _Bench(read, target, settings, make, untrained, device, kept)
+    bench = Bench(read, target, settings, make, untrained, device, kept)
     trained = [[] for _ in cuts]
     tasks = [(fold, member) for fold in range(len(cuts)) for member in range(settings.members)]
     for fold, member in progress(tasks, "Training"):
@@ -136,47 +130,6 @@ def train(
         | {"donor": donor or "", "time": time or ""},
         performance=pd.DataFrame(rows),
     )
-
-
-@dataclass(frozen=True)
-class _Bench:
-    """What all networks of one training share."""
-
-    read: Read
-    target: Target
-    settings: Training
-    make: NetworkFactory
-    untrained: GeneModel
-    device: torch.device
-    kept: Finished
-
-    def train(self, fold: int, member: int, learn: np.ndarray, validate: np.ndarray) -> tuple[nn.Module, int]:
-        """Train one member of a fold's networks, unless it is already there; give it and its epochs."""
-        settings, target = self.settings, self.target
-        seeds = np.random.SeedSequence((settings.seed, fold, member))
-        order = np.random.default_rng(seeds)
-        with torch.random.fork_rng():  # the caller's random numbers go on as if nothing had been drawn
-            torch.manual_seed(int(seeds.generate_state(1)[0]))
-            network = self.make(len(self.untrained.expects.genes), len(target.names)).to(self.device)
-            check_network(self.untrained, network, self.read(np.arange(2)).to(parameter_of(network)))
-            path = self.kept.path(network, fold, member, learn, validate)
-            epochs = load_finished(path, network)
-            if epochs is None:
-                own = bag(learn, target, order) if settings.members > 1 else learn
-                loss = loss_of(target, learn, settings.balanced, parameter_of(network))
-                with _threads(network):
-                    epochs = fit(network, self.read, loss, own, validate, settings, order)
-                keep_finished(path, network, epochs)
-            if target.task == "value":
-                network = in_units(network, *scale_of(target, learn))
-        return network, epochs
-
-
-def _threads(network: nn.Module):
-    """Use one thread for small networks; a transformer's work is not seen from its number of weights."""
-    attends = any(isinstance(module, nn.MultiheadAttention) for module in network.modules())
-    small = not attends and sum(parameter.numel() for parameter in network.parameters()) < SMALL
-    return one_thread() if small else nullcontext()
 
 
 def _performance(networks, read, target, learn, validate, held_out) -> dict[str, float]:
