@@ -27,8 +27,8 @@ from .rankings.rank import rank
 from .rankings.statistics import stability
 from .rankings.tables import read_table, write_table
 from .report import write_report
-from .training.fit import Training
 from .training.out_of_fold import train
+from .training.settings import Training
 
 __all__ = [
     "CohortError",

@@ -9,18 +9,29 @@ import torch
 
 from ..errors import CohortError
 from ..files import whole_file
-from .classifier import GeneClassifier
+from .built_in import BUILT_IN, built_in
 from .expects import Expects
 from .model import GeneModel
 
-FORMAT = 2
+FORMAT = 3
 
 
 def save_model(model: GeneModel, path: str | Path) -> None:
-    """Write built-in networks to one file: weights, names and settings, no code."""
+    """Write built-in networks to one file: weights, names and settings, no code.
+
+    Parameters
+    ----------
+    model
+        From `train`, with one of the built-in networks.
+    path
+        The file; it appears whole or not at all.
+    """
     networks = [network for _, network in model.unseen(-1)]
-    if not all(isinstance(network, GeneClassifier) for network in networks):
-        raise CohortError("only built-in networks can be written here; keep your own with torch.save or torch.export")
+    if model.folds is None or not all(isinstance(network, BUILT_IN) for network in networks):
+        raise CohortError(
+            "only built-in networks that were trained here can be written; keep your own with torch.save or "
+            "torch.export"
+        )
     content = {
         "format": FORMAT,
         "weights": [
@@ -41,26 +52,35 @@ def save_model(model: GeneModel, path: str | Path) -> None:
 
 
 def load_trained(path: str | Path) -> GeneModel:
-    """Read what `save_model` wrote. Nothing in the file is executed."""
+    """Read what `save_model` wrote. Nothing in the file is executed.
+
+    Raises
+    ------
+    CohortError
+        No such file, one that something else wrote, a part of one, or one of another version.
+    """
     if not Path(path).is_file():
         raise CohortError(f"there is no file '{path}'; write it with 'lrp-domains genes train'")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         known = content["format"]
-    except Exception as error:
-        raise CohortError(
-            f"'{path}' is not a file of trained models; write it with 'lrp-domains genes train'"
-        ) from error
+    except Exception as error:  # torch raises half a dozen kinds for a truncated or foreign file
+        raise _foreign(path) from error
     if known != FORMAT:
         raise CohortError(f"'{path}' has format {known}, this version reads {FORMAT}; train again")
+    try:
+        return _model(content)
+    except Exception as error:  # whatever else is wrong: names that aren't there, weights of another shape
+        raise _foreign(path) from error
+
+
+def _model(content: dict) -> GeneModel:
     training, expects = content["training"], Expects(**content["expects"])
     networks = []
     for members in content["weights"]:
         networks.append([])
         for weights in members:
-            network = GeneClassifier(
-                len(expects.genes), len(content["classes"]), training["hidden"], training["dropout"]
-            )
+            network = built_in(training, len(expects.genes), len(content["classes"]))
             network.load_state_dict(weights)
             networks[-1].append(network.eval())
     return GeneModel(
@@ -73,3 +93,7 @@ def load_trained(path: str | Path) -> GeneModel:
         training=training,
         performance=pd.DataFrame(content["performance"]),
     )
+
+
+def _foreign(path: str | Path) -> CohortError:
+    return CohortError(f"'{path}' is not a whole file of trained models; write it with 'lrp-domains genes train'")

@@ -1,19 +1,28 @@
-"""Cross-validation: every cell gets a network that was trained without it."""
+"""Cross-validation: every cell gets networks that were trained without it."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from anndata import AnnData
 
-from ..cohorts.expression import dense_batch, expects_all, expression
-from ..cohorts.labels import check_group_sizes, label_column
-from ..models.classifier import GeneClassifier, parameter_of
-from ..models.model import GeneModel, check_network
-from .fit import NetworkFactory, Training, fit, predict
+from ..cohorts.expression import expression
+from ..cohorts.labels import donor_column
+from ..explanation.plan import device_of
+from ..models.built_in import built_in
+from ..models.expects import Expects
+from ..models.model import GeneModel
+from .bench import Bench, NetworkFactory
+from .finished import finished_in
+from .fit import predict, reader
+from .folds import deal, split
 from .one_thread import one_thread
+from .performance import performance_of
+from .settings import Training, resolved
+from .target import target_of
 
 Progress = Callable[[Iterable, str], Iterable]
 
@@ -27,36 +36,48 @@ def train(
     adata: AnnData,
     labels: str,
     *,
+    task: str = "classes",
+    time: str | None = None,
+    donor: str | None = None,
     layer: str = "X",
     normalisation: str = "log",
+    identifiers: str = "symbol",
     training: Training | None = None,
     network: NetworkFactory | None = None,
-    device: str | torch.device = "cpu",
+    device: str | torch.device = "auto",
+    resume: str | Path | None = None,
     progress: Progress = quietly,
 ) -> GeneModel:
-    """Train one network per fold, so that each cell can be explained by one that has not seen it.
+    """Train networks per fold, so that each cell can be explained by such that have not seen it.
 
-    The cells are cut into folds of like composition. Network `k` learns from the other folds, less a part of
-    them on which it stops early; nothing of fold `k` enters it. Groups weigh alike in the loss, however many
-    cells they have.
+    The cells are cut into folds of like composition. The networks of fold `k` learn from the other folds, less a part
+    of them on which they stop early; nothing of fold `k` enters them, and with `donor` nothing of its donors.
 
     Parameters
     ----------
     adata
         The cohort; it is not changed.
     labels
-        The column of ``obs`` to learn.
-    layer
-        The expression to read: ``"X"``, ``"raw"`` (the same genes from ``adata.raw``) or a name in
-        ``layers``. It should be zero where nothing was counted, such as log-normalised counts.
+        The column of ``obs`` to learn: classes, values, or for survival whether the event was seen (1, 0).
+    task
+        ``"classes"``, ``"value"`` or ``"survival"``.
+    time
+        For survival the column of ``obs`` with the time of the event or of the last follow-up.
+    donor
+        The column of ``obs`` with the donor or patient of each cell, ``"index"`` where every row is one.
+    layer, normalisation, identifiers
+        The expression to read, what its values are or are made into, and the kind of gene names; see `Expects`.
     training
         Settings; `Training()` if not given.
     network
-        From the number of genes and of classes to a new network, if it should not be a `GeneClassifier`.
+        From the number of genes and of outputs to a new network, if it should not be a built-in one.
     device
-        Where to train.
+        ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"``, ...
+    resume
+        A folder to keep finished networks in. Called again after an interruption, with the same data and settings,
+        they are not trained again.
     progress
-        Wraps the iteration over folds, such as ``rich.progress.track``.
+        Wraps the iteration over networks, such as ``rich.progress.track``.
 
     Raises
     ------
@@ -65,66 +86,58 @@ def train(
 
     Examples
     --------
-    >>> model = train(adata, "cell_type")
+    >>> model = train(adata, "cell_type", donor="patient")
     >>> model.performance["held_out_balanced_accuracy"].mean()
+    >>> model = train(tumours, "relapse", task="survival", time="months", donor="index", normalisation="zscore")
     """
-    training = training or Training()
-    expects = expects_all(adata, layer=layer, normalisation=normalisation)
+    expects = Expects(tuple(adata.var_names), layer, normalisation, identifiers)
     matrix = expression(adata, expects).chunk(0, adata.n_obs).values
-    groups = label_column(adata, labels, least=2)
-    check_group_sizes(groups, training.folds)
-    codes, classes = groups.cat.codes.to_numpy().astype(np.int64), tuple(groups.cat.categories)
-    network = network or (lambda genes, classes: GeneClassifier(genes, classes, training.hidden, training.dropout))
-    folds = _deal(codes, training.folds, training.seed)
-    networks, rows = [], []
-    for fold in progress(range(training.folds), "Training"):
-        seed = training.seed * training.folds + fold
-        learn, validate = _split(np.flatnonzero(folds != fold), codes, training.validation_share, seed)
-        with torch.random.fork_rng(), one_thread():  # the caller's random numbers go on as if nothing had been drawn
-            torch.manual_seed(seed)
-            trained = network(adata.n_vars, len(classes)).to(device)
-            alone = GeneModel(((trained,),), expects, classes)
-            check_network(alone, trained, dense_batch(matrix, slice(0, 2), parameter_of(trained)))
-            epochs = fit(trained, matrix, codes, learn, validate, training, seed)
-        networks.append(trained)
-        rows.append(
-            {"fold": fold, "epochs": epochs} | _accuracies(trained, matrix, codes, learn, validate, folds == fold)
-        )
+    target = target_of(adata, labels, task, time)
+    donors = None if donor is None else donor_column(adata.obs, donor)
+    alone = donors is not None and donors.is_unique
+    bulk = alone or not expects.zero_is_absence
+    settings = resolved(training or Training(), rows=adata.n_obs, bulk=bulk, task=task)
+    folds = deal(target, None if alone else donors, settings.folds, settings.seed)
+    kept = finished_in(resume, matrix, target.values, target.time, expects, settings)
+    make = network or (lambda genes, outputs: built_in(asdict(settings), genes, outputs))
+    device = device_of(device)
+
+    untrained = GeneModel(((),), expects, target.names, task)
+    read = reader(matrix, torch.zeros((), device=device))
+    cuts = [
+        split(np.flatnonzero(folds != fold), target, None if alone else donors, settings.validation_share, seed)
+        for fold, seed in enumerate(range(1000 * settings.seed, 1000 * settings.seed + folds.max() + 1))
+    ]
+    bench = Bench(read, target, settings, make, untrained, device, kept)
+    trained = [[] for _ in cuts]
+    tasks = [(fold, member) for fold in range(len(cuts)) for member in range(settings.members)]
+    for fold, member in progress(tasks, "Training"):
+        trained[fold].append(bench.train(fold, member, *cuts[fold]))
+    rows = [
+        {"fold": fold, "epochs": float(np.mean([epochs for _, epochs in members]))}
+        | _performance([network for network, _ in members], read, target, *cut, np.flatnonzero(folds == fold))
+        for fold, (members, cut) in enumerate(zip(trained, cuts, strict=True))
+    ]
     return GeneModel(
-        networks=tuple((network,) for network in networks),
+        networks=tuple(tuple(network for network, _ in members) for members in trained),
         expects=expects,
-        classes=classes,
+        classes=target.names,
+        task=task,
         labels=labels,
         folds=pd.Series(folds, index=adata.obs_names),
-        training=asdict(training),
+        training=asdict(settings)
+        | {"folds": len(cuts), "network": "own" if network else settings.network}
+        | {"donor": donor or "", "time": time or ""},
         performance=pd.DataFrame(rows),
     )
 
 
-def _deal(codes: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """Deal cells to folds like cards, group after group: no fold has two cells of a group more than another."""
-    order = np.random.default_rng(seed).permutation(len(codes))
-    order = order[np.argsort(codes[order], kind="stable")]
-    dealt = np.empty(len(codes), np.int64)
-    dealt[order] = np.arange(len(codes)) % folds
-    return dealt
-
-
-def _split(rows: np.ndarray, codes: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cut training cells into those to learn from and, of each group with two or more, some to stop early on."""
-    shuffled = pd.Series(codes[rows], index=rows).sample(frac=1, random_state=seed)
-    position = shuffled.groupby(shuffled).cumcount()
-    size = shuffled.groupby(shuffled).transform("size")
-    validation = position < np.minimum(np.ceil(share * size), size - 1)
-    return np.sort(shuffled.index[~validation]), np.sort(shuffled.index[validation])
-
-
-def _accuracies(network, matrix, codes, learn, validate, held_out) -> dict[str, float]:
+def _performance(networks, read, target, learn, validate, held_out) -> dict[str, float]:
+    """Measure the members' mean score, which is what is explained, on rows that they have seen and on others."""
     row = {}
-    for name, rows in (("training", learn), ("validation", validate), ("held_out", np.flatnonzero(held_out))):
-        predicted = predict(network, matrix, rows).argmax(1).cpu().numpy()
-        row[f"{name}_cells"] = len(rows)
-        right = pd.Series(predicted == codes[rows])
-        row[f"{name}_accuracy"] = float(right.mean())
-        row[f"{name}_balanced_accuracy"] = float(right.groupby(codes[rows]).mean().mean())  # groups count alike
+    for name, rows in (("training", learn), ("validation", validate), ("held_out", held_out)):
+        with one_thread():
+            outputs = torch.stack([predict(network, read, rows) for network in networks]).mean(0)
+        measured = performance_of(target, rows, outputs.double().cpu().numpy())
+        row |= {f"{name}_{key}": value for key, value in measured.items()}
     return row
