@@ -95,6 +95,7 @@ rule genes_train:
             "members",
             "seed",
             "hidden",
+            "input_dropout",
             "epochs",
             "patience",
         ),
@@ -180,7 +181,8 @@ rule genes_curves:
         gpu=config["gpu"],
     params:
         columns=cohort_options(gene_column="gene_ids"),
-        settings=settings("training", "seed"),
+        seed=settings("training", "seed"),
+        settings=settings("ranking", "most"),
         pickle=PICKLE,
         device=device,
     shell:

@@ -18,6 +18,7 @@ from .explanation.on_disk import relevance_on_disk
 from .explanation.relevance import relevance
 from .models.expects import Expects
 from .models.files import load_trained, save_model
+from .models.load import load_model
 from .models.model import GeneModel, gene_model
 from .rankings.agreement import agreement
 from .rankings.consensus import consensus
@@ -45,6 +46,7 @@ __all__ = [
     "enrich",
     "expects_all",
     "gene_model",
+    "load_model",
     "load_trained",
     "made_cohort",
     "marker_recovery",

@@ -69,7 +69,8 @@ def train(
     folds: o.Folds = 5,
     members: o.Members = 0,
     seed: o.Seed = 0,
-    hidden: o.Hidden = 128,
+    hidden: o.Hidden = 0,
+    input_dropout: o.InputDropout = -1.0,
     epochs: o.Epochs = 200,
     patience: o.Patience = 10,
     device: o.Device = "auto",
@@ -78,8 +79,8 @@ def train(
     from ... import genes as library
 
     settings = library.Training(
-        folds=folds, seed=seed, members=members or "auto", network=network.value, hidden=hidden, epochs=epochs,
-        patience=patience,
+        folds=folds, seed=seed, members=members or "auto", network=network.value, hidden=hidden or "auto",
+        input_dropout=input_dropout if input_dropout >= 0 else "auto", epochs=epochs, patience=patience,
     )  # fmt: skip
     unfinished = out.with_name(f".{out.name}.parts")
     model = library.train(

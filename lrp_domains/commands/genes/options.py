@@ -77,10 +77,13 @@ NormalisationOption = Annotated[
 ]
 GeneColumn = Annotated[str, typer.Option(help="The column of var with the model's gene names; var_names if not given.")]
 NetworkOption = Annotated[Network, typer.Option(help="The network to train.")]
+InputDropout = Annotated[
+    float, typer.Option(help="Share of genes dropped at random in training; below 0 the kind of cohort decides.")
+]
 Folds = Annotated[int, typer.Option(help="In how many parts to cut the cells.")]
 Members = Annotated[int, typer.Option(min=0, help="Networks per fold; 0 lets the size of the cohort decide.")]
 Seed = Annotated[int, typer.Option(help="Fixes folds, weights and the order of cells.")]
-Hidden = Annotated[int, typer.Option(min=1, help="Hidden neurons.")]
+Hidden = Annotated[int, typer.Option(min=0, help="Hidden neurons; 0 lets the network decide.")]
 Epochs = Annotated[int, typer.Option(min=1, help="The most epochs of training.")]
 Patience = Annotated[int, typer.Option(min=1, help="Stop after so many epochs without a lower validation loss.")]
 Target = Annotated[str, typer.Option(help="What to explain: predicted, labelled, or the name of a class.")]

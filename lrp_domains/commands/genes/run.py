@@ -26,7 +26,8 @@ def run(
     folds: o.Folds = 5,
     members: o.Members = 0,
     seed: o.Seed = 0,
-    hidden: o.Hidden = 128,
+    hidden: o.Hidden = 0,
+    input_dropout: o.InputDropout = -1.0,
     epochs: o.Epochs = 200,
     patience: o.Patience = 10,
     target: o.Target = "predicted",
@@ -47,7 +48,7 @@ def run(
         model = out / "model.pt"
         train(
             cohort, labels, model, out / "performance.tsv", task, time, donor, layer, normalisation, network, folds,
-            members, seed, hidden, epochs, patience, device,
+            members, seed, hidden, input_dropout, epochs, patience, device,
         )  # fmt: skip
     unranked = out / ".relevance.h5ad"
     try:

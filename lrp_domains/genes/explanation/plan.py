@@ -8,11 +8,12 @@ import torch
 from anndata import AnnData
 
 from ... import ATTN_LRP, RuleSet
+from .. import slots
 from ..cohorts.expression import Expression, dense_batch, expression
 from ..cohorts.labels import label_column
 from ..errors import CohortError, choices, listed
 from ..models.classifier import parameter_of
-from ..models.model import GeneModel, check_network
+from ..models.model import GeneModel, check_network, predict
 from .group_statistics import GroupStatistics, units_of
 from .score import LABELLED, PREDICTED, check_score, resolve_target
 
@@ -111,8 +112,14 @@ def plan(
     check_score(score)
     found = expression(adata, model.expects, gene_column=gene_column)
     model.to(device_of(device))
-    groupby = groupby or (model.labels if model.labels in adata.obs else None)
-    labels = label_column(adata, groupby) if groupby and (model.task == "classes" or groupby != model.labels) else None
+    size = chunk_size(batch_size, model)
+    for _, network in model.unseen(-1):
+        check_network(model, network, dense_batch(found.chunk(0, 2).values, slice(None), parameter_of(network)))
+    if model.task == "classes":
+        groupby = groupby or (model.labels if model.labels in adata.obs else None)
+    labels = label_column(adata, groupby) if groupby else None
+    if labels is None and model.task != "classes":
+        labels = halves(found, model, size)
     named = None if model.task != "classes" else resolve_target(target, model.classes)
     if model.task != "classes":
         wanted = np.zeros(found.n_cells, np.int64)
@@ -127,12 +134,10 @@ def plan(
         against = model.classes.index(against)
     if first < 0 or not isinstance(first, int):
         raise CohortError(f"first is {first}; it is a number of genes, 0 for none")
-    for _, network in model.unseen(-1):
-        check_network(model, network, dense_batch(found.chunk(0, 2).values, slice(None), parameter_of(network)))
     return Plan(
         found, model, rules, wanted, against, score, target, labels,
         bool(labels is not None and named is None and model.task == "classes" and groupby == model.labels),
-        *units_of(adata.obs, donor), chunk_size(batch_size, model), first,
+        *units_of(adata.obs, donor), size, first,
     )  # fmt: skip
 
 
@@ -144,6 +149,25 @@ def chunk_size(batch_size: int | str, model: GeneModel) -> int:
     if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
         raise CohortError(f"batch_size is {batch_size!r}; it must be 'auto', or 1 or more")
     return batch_size
+
+
+def halves(found: Expression, model: GeneModel, size: int) -> pd.Series:
+    """Cut cells by what is predicted for them, a value or a risk: above or below the median of their fold.
+
+    Networks of different folds needn't have the same zero, least of all those of a risk.
+    """
+    folds = model.fold_of(found.cells)
+    predicted = pd.Series(np.empty(found.n_cells), index=found.cells)
+    for chunk in found.chunks(size):
+        for fold in np.unique(folds[chunk.start : chunk.stop]):
+            rows = np.flatnonzero(folds[chunk.start : chunk.stop] == fold)
+            networks = [network for _, network in model.unseen(int(fold))]
+            values = dense_batch(chunk.values, rows, parameter_of(networks[0]))
+            mean = torch.stack([predict(model, network, values)[:, 0] for network in networks]).mean(0)
+            predicted.iloc[chunk.start + rows] = mean.double().cpu().numpy()
+    high = predicted > predicted.groupby(folds).transform("median")
+    cut = pd.Categorical.from_codes(high.to_numpy().astype(int), categories=["low", "high"])
+    return pd.Series(cut, index=found.cells, name=slots.PREDICTED)
 
 
 def device_of(device: str | torch.device) -> torch.device:
