@@ -1,10 +1,11 @@
-"""The workflow: planned for the demo, run on a small cohort, and plain about a wrong configuration."""
+"""The workflow: planned for the demo, run on small cohorts, plain about what is wrong, a module for other workflows."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import scanpy as sc
 import yaml
@@ -13,48 +14,57 @@ from lrp_domains.genes import made_cohort, write_cohort
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "configs" / "demo.yaml"
+COHORT_FILES = {
+    "check.json", "curves.tsv", "explained.h5ad", "genes.parquet", "genes.tsv", "logs", "model.pt", "performance.tsv",
+    "stability.tsv",
+}  # fmt: skip
 
 
-def snakemake(*arguments, folder):
+def snakemake(*arguments, folder, snakefile=ROOT / "Snakefile"):
     """Run Snakemake without an activated environment, in a folder of its own."""
     program = Path(sys.executable).parent / "snakemake"
-    command = [program, "--snakefile", ROOT / "Snakefile", "--directory", folder, "--cores", 1, *arguments]
+    command = [program, "--snakefile", snakefile, "--directory", folder, "--cores", 2, *arguments]
     environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"} | {
         "PATH": "/usr/bin:/bin",
         "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
     }
     return subprocess.run([str(one) for one in command], capture_output=True, text=True, env=environment, cwd=folder)
 
 
-def written(folder, **cohort):
-    """Write a cohort and a configuration for it."""
-    write_cohort(made_cohort(), folder / "cohort.h5ad")
-    config = {
-        "genes": {
-            "cohorts": {"made": {"source": "cohort.h5ad", "labels": "group"} | cohort},
-            "training": {"folds": 3, "epochs": 30},
-        }
-    }
+def configured(folder, rows, **genes):
+    """Write a sheet and a configuration for it."""
+    pd.DataFrame(rows).fillna("").to_csv(folder / "cohorts.tsv", sep="\t", index=False)
+    config = {"genes": {"cohorts": "cohorts.tsv", "training": {"folds": 3, "epochs": 60}} | genes}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     return folder / "config.yaml"
+
+
+def written(folder, *names, **column):
+    """Write cohorts and their sheet."""
+    for seed, name in enumerate(names):
+        adata = made_cohort(seed=seed)
+        adata.obs["donor"] = [f"donor_{i % 5}" for i in range(adata.n_obs)]
+        write_cohort(adata, folder / f"{name}.h5ad")
+    return [{"name": name, "path": f"{name}.h5ad", "labels": "group"} | column for name in names]
 
 
 def test_the_demo_is_planned(tmp_path):
     plan = snakemake("--dry-run", "--configfile", DEMO, folder=tmp_path)
     assert plan.returncode == 0, plan.stderr
-    for rule in ("genes_demo_cohort", "genes_train", "genes_explain", "genes_rank", "genes_report"):
-        assert f"rule {rule}:" in plan.stdout + plan.stderr
+    for rule in ("select", "check", "train", "explain", "rank", "curves", "report"):
+        assert f"rule genes_{rule}:" in plan.stdout + plan.stderr
+    assert "rule genes_consensus:" not in plan.stdout + plan.stderr
 
 
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"genes": {"cohorts": {"a": {"source": "a.h5ad", "labels": "x", "layr": "X"}}}},
-         "genes.cohorts.a: Additional properties are not allowed ('layr' was unexpected)"),
-        ({"genes": {"cohorts": {"a": {"source": "a.h5ad"}}}}, "genes.cohorts.a: 'labels' is a required property"),
-        ({"genes": {"cohorts": {}}}, "genes.cohorts: {} should be non-empty"),
-        ({"genes": {"cohorts": {"a/b": {"source": "a.h5ad", "labels": "x"}}}}, "'a/b' does not match"),
-        ({"genes": {"cohorts": {"a": {"source": "a.csv", "labels": "x"}}}}, "genes.cohorts.a.source: 'a.csv' does"),
+        ({"genes": {"cohorts": "cohorts.tsv", "layr": "X"}}, "genes: Additional properties are not allowed ('layr'"),
+        ({"genes": {}}, "genes: 'cohorts' is a required property"),
+        ({"genes": {"cohorts": "cohorts.csv"}}, "genes.cohorts: 'cohorts.csv' does not match"),
+        ({"genes": {"cohorts": "c.tsv", "training": {"folds": 1}}}, "genes.training.folds: 1 is less than the minimum"),
+        ({"genes": {"cohorts": "nowhere.tsv"}}, "there is no sheet 'nowhere.tsv', neither here nor beside"),
         ({"gene": {}}, "top level: 'genes' is a required property"),
         ({}, "no configuration; name one"),
     ],
@@ -66,23 +76,136 @@ def test_a_wrong_configuration_is_named_before_anything_runs(tmp_path, change, m
     assert not (tmp_path / "results").exists()
 
 
+def test_every_mistake_of_a_sheet_is_named_by_row_and_column(tmp_path):
+    good = written(tmp_path, "good")[0]
+    rows = [
+        good,
+        good | {"labels": "x"},
+        good | {"name": "a/b"},
+        good | {"name": "c", "path": "nowhere.h5ad"},
+        good | {"name": "d", "path": "good.csv"},
+        good | {"name": "e", "normalisation": "zscor"},
+        good | {"name": "f", "model": "model.pkl"},
+        good | {"name": "g", "task": "clases"},
+        {"path": "good.h5ad"},
+    ]
+    plan = snakemake("--configfile", configured(tmp_path, rows), folder=tmp_path)
+    assert plan.returncode == 1 and not (tmp_path / "results").exists()
+    for message in (
+        "row 3 ('good'), column name: used before; give each row a name of its own",
+        "row 4 ('a/b'), column name: 'a/b' does not match",
+        "row 5 ('c'), column path: there is no 'nowhere.h5ad' in",
+        "row 6 ('d'), column path: 'good.csv' does not match",
+        "row 7 ('e'), column normalisation: 'zscor' is not one of ['log',",
+        "row 8 ('f'), column model: 'model.pkl' does not match",
+        "row 9 ('g'), column task: 'clases' is not one of",
+        "row 10 (''): 'name' is a required property",
+    ):
+        assert message in plan.stderr
+    assert "What the layer holds (log, counts, centred)" in plan.stderr  # the schema's own words are the remedy
+
+
+def test_a_column_that_is_not_known(tmp_path):
+    rows = [row | {"label": "group"} for row in written(tmp_path, "made")]
+    plan = snakemake("--configfile", configured(tmp_path, rows), folder=tmp_path)
+    assert plan.returncode == 1 and "Additional properties are not allowed ('label' was unexpected)" in plan.stderr
+
+
 @pytest.mark.slow
-def test_a_small_cohort_from_start_to_report(tmp_path):
-    config = written(tmp_path)
+def test_one_bad_cohort_fails_alone_and_the_others_agree_without_it(tmp_path):
+    """Two good cohorts and one whose label column isn't there: reports, consensus, who is missing; then mended."""
+    rows = [*written(tmp_path, "one", "two", donor="donor"), *written(tmp_path, "bad", labels="grup")]
+    config = configured(tmp_path, rows, report={"title": "Made <up>"})
+    run = snakemake("--keep-going", "--configfile", config, folder=tmp_path)
+    assert run.returncode == 1
+    said = run.stdout + run.stderr
+    assert "error: obs has no column 'grup'; did you mean 'group'?" in said
+    assert "Missing: bad: obs has no column 'grup'" in said
+    results = tmp_path / "results" / "genes"
+    for name in ("one", "two"):
+        assert {path.name for path in (results / name).iterdir()} == COHORT_FILES
+    assert {path.name for path in (results / "bad").iterdir()} == {"logs"}
+    consensus = pd.read_csv(results / "consensus.tsv", sep="\t")
+    for number, group in enumerate(["Naive T", "CD4+/CD25 T Reg", "CD19+ B"], 1):
+        first = consensus[consensus["group"] == group].head(3)
+        assert {gene[:2] for gene in first["gene"]} == {f"g{number}"} and (first["supporting"] == 2).all()
+        assert (first["missing"] == "bad").all()
+    page = (results / "report.html").read_text()
+    assert "bad: obs has no column &#39;grup&#39;" in page and "Made <up>" not in page
+    adata = sc.read_h5ad(results / "one" / "explained.h5ad")
+    assert len(sc.get.rank_genes_groups_df(adata, group="CD19+ B", key="rank_genes_lrp")) == adata.n_vars
+    table = pd.read_parquet(results / "one" / "genes.parquet")
+    assert table["p_value"].notna().all() and set(table["cohort"]) == {"one"}
+
+    config = configured(tmp_path, [row | {"labels": "group"} for row in rows])
     run = snakemake("--configfile", config, folder=tmp_path)
     assert run.returncode == 0, run.stderr
-    folder = tmp_path / "results" / "genes" / "made"
-    assert f"Report: {folder / 'report.html'}" in run.stdout + run.stderr
-    kept = {path.name for path in folder.iterdir()}
-    assert kept == {"models.pt", "accuracy.tsv", "ranked.h5ad", "genes.tsv", "report.html", "logs"}
-    adata = sc.read_h5ad(folder / "ranked.h5ad")
-    assert len(sc.get.rank_genes_groups_df(adata, group="CD19+ B", key="rank_genes_lrp")) == adata.n_vars
+    assert "rule genes_train:" in run.stdout + run.stderr
+    assert (pd.read_csv(results / "consensus.tsv", sep="\t", keep_default_na=False)["missing"] == "").all()
+    assert "obs has no column" not in (results / "report.html").read_text()
     again = snakemake("--configfile", config, folder=tmp_path)
     assert "Nothing to be done" in again.stdout + again.stderr
 
 
+@pytest.mark.slow
+def test_used_as_a_module_by_another_workflow(tmp_path):
+    """Its rules under another name, its cohort made by another rule, with selected cells and gene sets."""
+    rows = written(tmp_path, "made", select="donor != 'donor_0'", donor="donor")
+    (tmp_path / "made.h5ad").rename(tmp_path / "source.h5ad")
+    gmt = "".join(f"MARKERS_{g}\t\t" + "\t".join(f"g{g}_{i}" for i in range(3)) + "\tother_1\n" for g in (1, 2, 3))
+    (tmp_path / "sets.gmt").write_text(gmt)
+    config = configured(tmp_path, rows, cohorts_exist=False, gene_sets="sets.gmt", explanation={"layer": False})
+    (tmp_path / "Snakefile").write_text(f"""
+configfile: "{config}"
+
+module lrp:
+    snakefile: "{ROOT / "Snakefile"}"
+    config: config
+
+use rule * from lrp as lrp_*
+
+rule everything:
+    default_target: True
+    input: "results/genes/report.html"
+
+rule make_cohort:
+    input: "source.h5ad"
+    output: "made.h5ad"
+    shell: "cp {{input}} {{output}}"
+""")
+    run = snakemake(folder=tmp_path, snakefile=tmp_path / "Snakefile")
+    assert run.returncode == 0, run.stderr
+    assert "rule lrp_genes_train:" in run.stdout + run.stderr
+    results = tmp_path / "results" / "genes"
+    adata = sc.read_h5ad(results / "made" / "explained.h5ad")
+    assert "donor_0" not in set(adata.obs["donor"]) and adata.n_obs == 96 and not adata.layers
+    assert (results / "enrichment.tsv").exists() and not (results / "consensus.tsv").exists()
+    assert (results / "report.html").exists()
+
+
 def test_a_failing_job_says_why(tmp_path):
-    run = snakemake("--show-failed-logs", "--configfile", written(tmp_path, labels="grup"), folder=tmp_path)
+    config = configured(tmp_path, written(tmp_path, "made", labels="grup"))
+    run = snakemake("--show-failed-logs", "--configfile", config, folder=tmp_path)
     assert run.returncode == 1
     assert "error: obs has no column 'grup'; did you mean 'group'?" in run.stdout + run.stderr
-    assert not (tmp_path / "results" / "genes" / "made" / "models.pt").exists()
+    assert not (tmp_path / "results" / "genes" / "made" / "model.pt").exists()
+
+
+def test_the_workflow_is_linted_and_formatted():
+    program = Path(sys.executable).parent
+    files = [ROOT / "Snakefile", ROOT / "workflows"]
+    assert subprocess.run([program / "snakefmt", "--check", *files], capture_output=True).returncode == 0
+    lint = subprocess.run(
+        [program / "snakemake", "--lint", "--configfile", DEMO], cwd=ROOT, capture_output=True, text=True
+    )
+    assert lint.returncode == 0, lint.stderr
+
+
+def test_every_setting_and_column_is_described():
+    def described(schema, path):
+        for name, one in schema.get("properties", {}).items():
+            assert len(one.get("description", "")) > 10, f"{path}.{name} has no description"
+            described(one, f"{path}.{name}")
+
+    for name in ("config", "cohorts"):
+        described(yaml.safe_load((ROOT / "workflows" / "schemas" / f"{name}.schema.yaml").read_text()), name)
