@@ -76,7 +76,7 @@ def _graph_to(leaf_edges: set[Edge], behind: set[Node], graph: Graph) -> Graph:
     for node in graph.order:
         if node in behind and any(edge in leaf_edges or edge[0] in reaches for edge in node.next_functions):
             reaches.add(node)
-    return Graph(graph.order, frozenset(leaf_edges), frozenset(reaches), graph.users)
+    return Graph(graph.order, frozenset(leaf_edges), frozenset(reaches))
 
 
 def _additive_slots(node: Node) -> list[int]:
