@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from .constants import added_constant
+from .leaves import additive_slots
 from .operations import operation
 from .parameters import ParameterNames, modules
 from .relevance import check, propagate
@@ -22,6 +23,8 @@ from .rulesets import ATTN_LRP, RuleSet
 from .trace import Trace, trace
 
 Tensor = torch.Tensor
+# The rows of weights that hold what depends on the inputs, and that a rule closed.
+CLOSED = "closed: depends on the inputs"
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ class Ledger:
         For each input, the sum of its relevance.
     leaves
         For each additive leaf its relevance, by parameter name where the model was given. ``"(...)"`` are constants
-        that are no parameters: a batch norm's running mean, the value of an activation at 0.
+        that are no parameters: a batch norm's running mean, the value of an activation at 0. A branch that depends on
+        the inputs, but that a rule closes to them, has the row ``"(closed: depends on the inputs, its weight)"``.
     residue
         What is left: ``score - sum(inputs) - sum(leaves)``.
     relevance
@@ -44,7 +48,7 @@ class Ledger:
     rules
         The name of the rule set.
     notes
-        Where the books don't balance to 1e-6: what the residue may hold.
+        What was closed, and where the books don't balance to 1e-6 what the residue may hold.
     """
 
     score: float
@@ -105,16 +109,40 @@ def ledger(
             name, amount = constant
             leaves[f"({name}, {where[node]})" if where.get(node) else f"({name})"] += amount
 
-    found = propagate(output, tensors + plan.leaves, plan, seed, retain_graph, watch=constants)
+    holders = tuple(leaf.tensor for leaf in plan.leaves)
+    found = propagate(output, tensors + holders, plan, seed, retain_graph, watch=constants)
     for number, (leaf, r) in enumerate(zip(plan.leaves, found[len(tensors) :], strict=True)):
-        name = names.of_tensor(leaf) if names is not None else None
-        leaves[name or f"leaf {number} {tuple(leaf.shape)}"] += r.double().sum().item()
+        name = names.of_tensor(leaf.tensor) if names is not None else None
+        name = name or f"leaf {number} {tuple(leaf.tensor.shape)}"
+        leaves[f"({CLOSED}, {name})" if leaf.closed else name] += r.double().sum().item()
     found = found[: len(tensors)]
     score = (output.detach() * seed).double().sum().item()
     totals = tuple(r.double().sum().item() for r in found)
     residue = score - sum(totals) - sum(leaves.values())
     account = Ledger(score, totals, dict(leaves), residue, found, rules.name)
-    return account if account.balanced() else replace(account, notes=_what_the_residue_holds(plan, model, where))
+    notes = _what_is_closed(plan, account, where)
+    if not account.balanced():
+        notes += _what_the_residue_holds(plan, model, where)
+    return replace(account, notes=notes)
+
+
+def _what_is_closed(plan: Trace, account: Ledger, where: dict[Node, str]) -> tuple[str, ...]:
+    """What depends on the inputs and was added as a constant: in a row of its own, or in the residue."""
+    rows = [name for name, total in account.leaves.items() if name.startswith(f"({CLOSED}") and total != 0]
+    adding = [
+        node
+        for node, carries in plan.carries.items()
+        for slot in additive_slots(node)
+        if not carries[slot] and plan.graph.leads_to_source(node.next_functions[slot])
+    ]
+    if not rows and (not adding or account.balanced()):
+        return ()
+    places = sorted({where[node] for node in adding if where.get(node)})
+    at = f" (at or after {', '.join(places[:3])})" if places else f" (see {', '.join(rows[:3])})" if rows else ""
+    return (
+        f"{len(rows) + len(adding)} branches depend on the inputs but count as constant under {account.rules}{at}: "
+        "their part of the score is no input's",
+    )
 
 
 def _what_the_residue_holds(plan: Trace, model: torch.nn.Module | None, where: dict[Node, str]) -> tuple[str, ...]:

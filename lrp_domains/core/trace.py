@@ -17,7 +17,7 @@ from .carriers import carriers
 from .choice import answer_unknown, choose
 from .errors import RelevanceError
 from .graph import Graph, Node, build_graph, edge_of
-from .leaves import follow_leaves
+from .leaves import Leaf, follow_leaves
 from .operations import operation
 from .parameters import ParameterNames
 from .refusals import refuse_training
@@ -39,13 +39,13 @@ class Trace:
     carries
         For each node on the way, the input slots that relevance flows to.
     leaves
-        The additive leaf tensors (empty unless asked for).
+        The additive leaves (empty unless asked for).
     """
 
     graph: Graph
     rules: dict[Node, Rule]
     carries: dict[Node, Slots]
-    leaves: tuple[torch.Tensor, ...]
+    leaves: tuple[Leaf, ...]
 
 
 def trace(
@@ -79,7 +79,7 @@ def trace(
         refuse_training(node, unknown)
     if unknown == "gradient":
         _warn_of_gradients(flow, chosen, rules)
-    leaves: tuple[torch.Tensor, ...] = ()
+    leaves: tuple[Leaf, ...] = ()
     if with_leaves:
         leaves = follow_leaves(graph, chosen, carries, flow, rules, names)
     return Trace(graph, {node: chosen[node] for node in flow}, flow, leaves)
