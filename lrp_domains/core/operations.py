@@ -63,7 +63,7 @@ PRODUCT = {
     "CudnnConvolution": (0, 1), "MkldnnLinear": (0, 1), "Trilinear": (0, 1, 2),
 }
 # Among the products, the layers: one factor carries relevance, the other is a weight. See layers.py.
-DENSE = frozenset({"Mm", "Addmm"})
+DENSE = frozenset({"Mm", "Addmm", "Bmm", "Baddbmm", "Mv", "Addmv"})
 CONVOLUTION = frozenset({"Convolution"})
 
 # ---- Norms as one node: their scale is constant. See norms.py. -----------------------------------------------

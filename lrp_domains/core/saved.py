@@ -25,6 +25,8 @@ READ = {
     "Clamp": ("self",), "ClampMin": ("self",), "ClampMax": ("self",),
     # products and layers
     "Mul": ("self", "other"), "Mm": ("self", "mat2"), "Addmm": ("mat1", "mat2", "alpha", "beta"),
+    "Bmm": ("self", "mat2"), "Baddbmm": ("batch1", "batch2", "alpha", "beta"), "Mv": ("self", "vec"),
+    "Addmv": ("mat", "vec", "alpha", "beta"),
     "Convolution": ("input", "weight", "bias_sym_sizes_opt", "stride", "padding", "dilation", "transposed",
                     "output_padding", "groups"),
     "Cumprod": ("self", "dim", "result"), "Prod": ("self",), "Embedding": ("indices", "padding_idx"),
