@@ -63,11 +63,12 @@ def _has_weight(node: Node, graph: Graph) -> bool:
 
 
 def _reads_input(node: Node, graph: Graph) -> bool:
-    """Whether a layer's input is an explained tensor itself, or a view of one."""
+    """Whether a layer's input is an explained tensor itself, or a view of one, and not computed from another."""
     for slot in operation(node.name()).factors:
         edge = node.next_functions[slot]
         if graph.leads_to_source(edge):
-            return edge in graph.sources or first_source(edge, graph) is not None
+            source = first_source(edge, graph)
+            return source is not None and source[0] not in graph.reaches
     return False
 
 

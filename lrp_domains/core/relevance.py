@@ -37,7 +37,8 @@ def relevance(
         ``logits[:, 3]`` explains a whole batch at once; a contrast is ``logits[:, a] - logits[:, b]``.
     inputs
         One tensor, or a sequence of them, that the output was computed from: leaves that require grad, or
-        intermediate results (see `capture`), of any shape.
+        intermediate results (see `capture`), of any shape. Asking for more can change the others' numbers: what is
+        asked for carries relevance, so a factor that was a constant takes a share.
     rules
         The rule set, such as `ATTN_LRP` (default), `CP_LRP`, `EPSILON`, `GAMMA`, `GRADIENT`.
     start

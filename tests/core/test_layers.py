@@ -291,6 +291,24 @@ def test_a_layer_that_has_no_rule_is_named():
         relevance(y.sum(), x, rules=EPSILON)
 
 
+def test_only_the_first_layer_has_the_rule_of_the_first():
+    """An intermediate result that is asked for beside the input makes no first layer of the one that reads it."""
+    first, second = torch.nn.Linear(4, 9).double(), torch.nn.Linear(9, 2).double()
+    x = torch.rand(2, 4, dtype=torch.float64, requires_grad=True)
+    rules = deep_taylor(0.0, 1.0)
+    hidden = torch.relu(first(x))
+    y = second(hidden)
+    alone = relevance(y, x, rules=rules, retain_graph=True)
+    found, found_hidden = relevance(y, (x, hidden), rules=rules, retain_graph=True)
+    torch.testing.assert_close(found, alone, **TIGHT)
+    assert (alone != 0).any()
+    expected, _ = by_loop(second, hidden.detach(), y.detach(), z_plus_loop)
+    torch.testing.assert_close(found_hidden, expected, **TIGHT)
+    model = torch.nn.Sequential(first, second)
+    with pytest.raises(RelevanceError, match=r"z_box.*computed from another: explain them in two passes"):
+        relevance(y, (x, hidden), rules=EPSILON.where({"1.weight": z_box(0, 9)}), model=model)
+
+
 def test_what_cannot_be_done_is_said():
     layer, x = torch.nn.Linear(5, 4), torch.rand(3, 5, requires_grad=True)
     with pytest.raises(RelevanceError, match="alpha - beta = 1"):
