@@ -88,6 +88,8 @@ REFUSED = {
     "CompiledFunction": "explain the model before torch.compile (compiled_model._orig_mod): a compiled graph hides its"
                         " operations",
     "CheckpointFunction": "use checkpoint(..., use_reentrant=False): the reentrant kind hides its graph",
+    "BackwardHookFunction": "remove the modules' full backward hooks (register_full_backward_hook) before the forward"
+                            " pass: they would take relevance for a gradient",
     "NativeDropout": "call model.eval() before the forward pass: dropout is active",
     "Error": "this operation has no derivative",
     "NotImplemented": "this operation has no derivative",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -53,8 +54,9 @@ def relevance(
 
     Returns
     -------
-    Relevance of the same shape and dtype as each input, in units of the output: a tensor for a tensor, a tuple for a
-    sequence. Its sum is the output less what biases and (under AttnLRP) the softmax hold: see `ledger`.
+    Relevance of the same shape and dtype as each input (real, where that is complex), in units of the output: a tensor
+    for a tensor, a tuple for a sequence. Its sum is the output less what biases and (under AttnLRP) the softmax hold:
+    see `ledger`.
 
     Raises
     ------
@@ -98,7 +100,9 @@ def propagate(
         grads = torch.autograd.grad(top, tensors, seed, retain_graph=retain_graph, allow_unused=True)
     found = []
     for tensor, g in zip(tensors, grads, strict=True):
-        r = torch.zeros_like(tensor) if g is None else tensor.detach() * g
+        x = tensor.detach()
+        r = torch.zeros_like(x) if g is None else x * g.conj()
+        r = r.real if r.is_complex() else r  # a complex number counts as its two parts together
         found.append(r + direct[edge].view_as(r) if (edge := edge_of(tensor)) in direct else r)
     return tuple(found)
 
@@ -118,6 +122,12 @@ def check(output: Tensor, tensors: tuple[Tensor, ...], start: Tensor | None) -> 
         if not isinstance(tensor, Tensor) or not tensor.requires_grad:
             raise RelevanceError(
                 f"inputs[{number}] does not require grad: call .requires_grad_() on it before the forward pass"
+            )
+        if tensor._backward_hooks:
+            warnings.warn(
+                f"inputs[{number}] has gradient hooks (register_hook), which see relevance's coefficients in the place "
+                "of gradients, and change relevance if they change them: remove them before",
+                stacklevel=3,
             )
     if output.numel() == 0 or not bool(torch.isfinite(output.detach()).all()):
         what = (

@@ -183,6 +183,12 @@ def loss():
     return F.cross_entropy(x, torch.tensor([0, 2])), x
 
 
+def full_backward_hook():
+    layer, x = torch.nn.Linear(3, 2), leaf(2, 3)
+    layer.register_full_backward_hook(lambda module, grad_in, grad_out: None)
+    return layer(x).sum(), x
+
+
 def another_tensor():
     return (leaf(3) * 2).sum(), [leaf(3), leaf(4)]
 
@@ -247,6 +253,7 @@ TABLE = [
     (dropout_of_channels, RelevanceError, r"MulBackward0.*dropout mask: call model.eval\(\)"),
     (transformer_in_training, RelevanceError, r"dropout.*: call model.eval\(\)"),
     (loss, UnknownOperation, "NllLossBackward0.*for_nodes"),
+    (full_backward_hook, UnknownOperation, "BackwardHookFunctionBackward.*register_full_backward_hook"),
     (another_tensor, RelevanceError, r"does not depend on inputs\[0\]"),
     (not_a_tensor, RelevanceError, r"inputs\[0\] does not require grad"),
     (start_of_one_number, RelevanceError, r"start has shape \(\), the output \(3,\)"),
