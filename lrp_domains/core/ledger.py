@@ -23,6 +23,8 @@ from .rulesets import ATTN_LRP, RuleSet
 from .trace import Trace, trace
 
 Tensor = torch.Tensor
+# Operations that write numbers which autograd doesn't keep.
+_PUT_IN = ("Threshold", "Where", "MaskedFill", "Fill", "IndexFill", "ConstantPadNd", "NanToNum")
 # The rows of weights that hold what depends on the inputs, and that a rule closed.
 CLOSED = "closed: depends on the inputs"
 
@@ -105,7 +107,7 @@ def ledger(
     leaves: defaultdict[str, float] = defaultdict(float)
 
     def constants(node: Node, carries: Slots, gi: Grads, go: Grads) -> None:
-        if (constant := added_constant(node, plan.rules[node], go)) is not None:
+        if (constant := added_constant(node, plan.rules[node], gi, go)) is not None:
             name, amount = constant
             leaves[f"({name}, {where[node]})" if where.get(node) else f"({name})"] += amount
 
@@ -151,6 +153,11 @@ def _what_the_residue_holds(plan: Trace, model: torch.nn.Module | None, where: d
     kinds = {operation(node.name()).kind for node, carries in plan.carries.items() if all(carries[:1])}
     if kinds & {"softmax", "attention"}:
         notes.append("a softmax that is not constant keeps the remainder of its Taylor expansion (CP_LRP has none)")
+    if layers := sorted({rule.name for rule in plan.rules.values() if rule.shares is not None}):
+        notes.append(
+            f"{', '.join(layers)} may keep a part: epsilon its stabiliser, alpha and beta what a neuron without "
+            "contributions of both signs cannot share"
+        )
     frozen = [name for name, parameter in model.named_parameters() if not parameter.requires_grad] if model else []
     if frozen:
         notes.append(
@@ -167,4 +174,7 @@ def _what_the_residue_holds(plan: Trace, model: torch.nn.Module | None, where: d
         place = next((where[node] for node in hidden if node in where), None)
         at = f", first at or after {place}" if place else ""
         notes.append(f"{len(hidden)} sums add something that is no parameter (a buffer, a number, a mask){at}")
+    put_in = sorted({node.name() for node in plan.carries if operation(node.name()).base in _PUT_IN})
+    if put_in and not notes:
+        notes.append(f"{', '.join(put_in)} may put in numbers of their own")
     return tuple(notes)

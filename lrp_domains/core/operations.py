@@ -32,7 +32,7 @@ LINEAR = frozenset("""
     AvgPool2D AvgPool3D AdaptiveAvgPool2D AdaptiveAvgPool3D MkldnnAdaptiveAvgPool2D
     UpsampleNearest1D UpsampleNearest2D UpsampleNearest3D UpsampleNearestExact1D UpsampleNearestExact2D
     UpsampleNearestExact3D UpsampleLinear1D UpsampleBilinear2D UpsampleBicubic2D UpsampleTrilinear3D
-    UpsampleBilinear2DAa UpsampleBicubic2DAa FftR2C FftC2C FftC2R EmbeddingBag
+    UpsampleBilinear2DAa UpsampleBicubic2DAa FftR2C FftC2C FftC2R
 """.split())
 
 # ---- Winner takes all, or linear piece by piece: the derivative sends relevance where the value came from. ---
@@ -61,6 +61,7 @@ PRODUCT = {
     "Linear": (0, 1), "GroupedMm": (0, 1), "Addmm": (1, 2), "Addmv": (1, 2), "Baddbmm": (1, 2), "Addbmm": (1, 2),
     "Addr": (1, 2), "SparseAddmm": (1, 2), "Addcmul": (1, 2), "Convolution": (0, 1), "ConvolutionOverrideable": (0, 1),
     "CudnnConvolution": (0, 1), "MkldnnLinear": (0, 1), "Trilinear": (0, 1, 2),
+    "EmbeddingBag": (0, 1),  # its table, and the weights of the samples where there are any
 }
 # Among the products, the layers: one factor carries relevance, the other is a weight. See layers.py.
 DENSE = frozenset({"Mm", "Addmm", "Bmm", "Baddbmm", "Mv", "Addmv"})

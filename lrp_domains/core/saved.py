@@ -29,7 +29,9 @@ READ = {
     "Addmv": ("mat", "vec", "alpha", "beta"),
     "Convolution": ("input", "weight", "bias_sym_sizes_opt", "stride", "padding", "dilation", "transposed",
                     "output_padding", "groups"),
-    "Cumprod": ("self", "dim", "result"), "Prod": ("self",), "Embedding": ("indices", "padding_idx"),
+    "Cumprod": ("self", "dim", "result"), "Prod": ("self",),
+    "Embedding": ("indices", "padding_idx", "scale_grad_by_freq"),
+    "Maximum": ("self", "other"), "Minimum": ("self", "other"), "Fmax": ("self", "other"), "Fmin": ("self", "other"),
     # norms and statistics
     "NativeLayerNorm": ("weight", "normalized_shape", "result2"), "NativeGroupNorm": ("weight", "group", "result2"),
     "FusedRmsNorm": ("weight", "result1"),
