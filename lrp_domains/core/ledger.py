@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from .constants import added_constant
+from .errors import freed_graphs_named
 from .leaves import additive_slots
 from .operations import operation
 from .parameters import ParameterNames, modules
-from .relevance import check, propagate
+from .relevance import above, check, propagate
 from .rule import Grads, Node, Slots
 from .rulesets import ATTN_LRP, RuleSet
 from .trace import Trace, trace
@@ -101,7 +102,9 @@ def ledger(
     """
     tensors = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     seed = check(output, tensors, start)
-    plan = trace(output, tensors, rules, model, unknown, with_leaves=True)
+    top = above(output)
+    with freed_graphs_named():
+        plan = trace(top, tensors, rules, model, unknown, with_leaves=True)
     names = ParameterNames(model) if model is not None else None
     where = modules(plan.graph, names) if names is not None else {}
     leaves: defaultdict[str, float] = defaultdict(float)
@@ -112,7 +115,8 @@ def ledger(
             leaves[f"({name}, {where[node]})" if where.get(node) else f"({name})"] += amount
 
     holders = tuple(leaf.tensor for leaf in plan.leaves)
-    found = propagate(output, tensors + holders, plan, seed, retain_graph, watch=constants)
+    with freed_graphs_named():
+        found = propagate(top, tensors + holders, plan, seed, retain_graph, watch=constants)
     for number, (leaf, r) in enumerate(zip(plan.leaves, found[len(tensors) :], strict=True)):
         name = names.of_tensor(leaf.tensor) if names is not None else None
         name = name or f"leaf {number} {tuple(leaf.tensor.shape)}"

@@ -76,8 +76,18 @@ ATTENTION = frozenset(
     f"ScaledDotProduct{kernel}" for kernel in (
         "FlashAttention", "FlashAttentionForCpu", "EfficientAttention", "CudnnAttention", "FusedAttentionOverrideable"))
 
+_LOSSES = (
+    "NllLoss", "NllLoss2D", "MseLoss", "BinaryCrossEntropy", "BinaryCrossEntropyWithLogits", "SmoothL1Loss",
+    "HuberLoss", "SoftMarginLoss", "MultiMarginLoss", "MultilabelMarginLoss", "CtcLoss", "CudnnCtcLoss",
+)
+
 # ---- Refused by name, each with its remedy. ------------------------------------------------------------------
 REFUSED = {
+    **dict.fromkeys(_LOSSES, "explain the model's output, a logit or a prediction, not its loss"),
+    **dict.fromkeys(("Log", "Log2", "Log10"), "a logarithm has no value at 0 to share from: write torch.log1p where its"
+                    " argument is 1 + x, or explain what the logarithm is taken of"),
+    **dict.fromkeys(("Cdist", "EuclideanDist", "Pdist", "Dist"), "write the distance out, such as"
+                    " torch.linalg.vector_norm(a[:, None] - b[None], dim=-1)"),
     "LogSoftmax": "explain a logit or a difference of logits, not a log-probability (a contrast such as"
                   " logits[:, a] - logits[:, b] is what a probability depends on)",
     "Logsumexp": "explain a logit or a difference of logits, not a log-probability",

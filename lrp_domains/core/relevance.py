@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
-from .errors import RelevanceError
+from .errors import RelevanceError, freed_graphs_named
 from .graph import edge_of
 from .hooks import Watch, hooks
 from .rulesets import ATTN_LRP, RuleSet
@@ -79,23 +79,29 @@ def relevance(
     single = isinstance(inputs, Tensor)
     tensors = (inputs,) if single else tuple(inputs)
     seed = check(output, tensors, start)
-    plan = trace(output, tensors, rules, model, unknown)
-    found = propagate(output, tensors, plan, seed, retain_graph)
+    with freed_graphs_named():
+        top = above(output)
+        plan = trace(top, tensors, rules, model, unknown)
+        found = propagate(top, tensors, plan, seed, retain_graph)
     return found[0] if single else found
 
 
+def above(output: Tensor) -> Tensor:
+    """A view of the output: a node of this pass alone, and one that even an input can be below."""
+    with torch.enable_grad():
+        return output.view_as(output)
+
+
 def propagate(
-    output: Tensor,
+    top: Tensor,
     tensors: tuple[Tensor, ...],
     plan: Trace,
     seed: Tensor,
     retain_graph: bool,
     watch: Watch | None = None,
 ) -> tuple[Tensor, ...]:
-    """Relevance of each tensor under a plan. ``watch`` sees what arrives at each node."""
+    """Relevance of each tensor under the plan of a pass from ``top``. ``watch`` sees what arrives at each node."""
     direct: dict = {}
-    with torch.enable_grad():
-        top = output.view_as(output)  # a node of this pass alone
     with hooks(plan, top.grad_fn, direct, watch):
         grads = torch.autograd.grad(top, tensors, seed, retain_graph=retain_graph, allow_unused=True)
     found = []
@@ -111,7 +117,7 @@ def check(output: Tensor, tensors: tuple[Tensor, ...], start: Tensor | None) -> 
     """Refuse what cannot be explained; return the coefficient to start from at the output."""
     if torch.is_inference_mode_enabled():
         raise RelevanceError("no gradient flows inside torch.inference_mode(): leave it before asking for relevance")
-    if not isinstance(output, Tensor) or output.grad_fn is None:
+    if not isinstance(output, Tensor) or not output.requires_grad:
         raise RelevanceError(
             "the output has no grad_fn: run the forward pass outside torch.no_grad() and torch.inference_mode(), with "
             "at least one input that requires grad"

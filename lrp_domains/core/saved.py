@@ -35,7 +35,7 @@ READ = {
     # norms and statistics
     "NativeLayerNorm": ("weight", "normalized_shape", "result2"), "NativeGroupNorm": ("weight", "group", "result2"),
     "FusedRmsNorm": ("weight", "result1"),
-    "CudnnBatchNorm": ("training", "input", "weight", "epsilon"),
+    "CudnnBatchNorm": ("training", "input", "weight", "epsilon", "running_mean"),
     "NativeBatchNorm": ("training", "input", "weight", "eps", "running_mean", "running_var"),
     "VarMean": ("self", "dim", "keepdim"), "StdMean": ("self", "dim", "keepdim"),
 }  # fmt: skip

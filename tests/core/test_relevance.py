@@ -262,3 +262,16 @@ def test_gradient_hooks_on_inputs_are_warned_of():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         relevance((3 * x).sum(), x)
+
+
+@pytest.mark.parametrize("intermediate", [False, True])
+def test_an_output_among_the_inputs_has_all_of_itself(intermediate):
+    """As autograd gives it the gradient 1."""
+    x = torch.randn(3, requires_grad=True)
+    y = x.tanh() if intermediate else x
+    assert torch.equal(relevance(y, y, retain_graph=True), y.detach())
+    found, below = relevance(y, (y, x))
+    assert torch.equal(found, y.detach())
+    torch.testing.assert_close(below, y.detach())
+    part = x.chunk(3)[1]
+    assert torch.equal(relevance(part, part), part.detach())
