@@ -58,12 +58,10 @@ def _ranks(graph: Graph) -> dict[Node, Rank]:
     ranks: dict[Node, Rank] = {}
     for node in graph.order:
         if node in graph.reaches:
-            made_of = _made_of(node, graph)
-            ranks[node] = (
-                made_of
-                if isinstance(made_of, Rank)
-                else max(_rank_in(ranks, node.next_functions[slot], graph) for slot in made_of)
-            )
+            made_of, edges = _made_of(node, graph), node.next_functions
+            if not isinstance(made_of, Rank):
+                made_of = max(_rank_in(ranks, edges[slot], graph) for slot in made_of)
+            ranks[node] = made_of
     return ranks
 
 
@@ -85,7 +83,8 @@ def _made_of(node: Node, graph: Graph) -> Rank | list[int]:
 
 
 def _uses(graph: Graph) -> dict[Edge, Use]:
-    """Outputs first, so that what becomes of a node's value is known before the uses of what it was made of."""
+    """The uses of gates and scales. Outputs first, so that what becomes of a node's value is known before the uses of
+    what it was made of."""
     ranks, uses, of_node = graph.once(_ranks), {}, {}
     for node in reversed(graph.order):
         if node not in graph.reaches:
@@ -94,7 +93,7 @@ def _uses(graph: Graph) -> dict[Edge, Use]:
         if ranks[node] == Rank.SIGNAL or operation(node.name()).kind == "softmax":
             becomes = Use.FEATURE
         for slot, edge in enumerate(node.next_functions):
-            if graph.leads_to_source(edge):
+            if graph.leads_to_source(edge) and _rank_in(ranks, edge, graph) < Rank.SIGNAL:
                 use = _use(node, slot, becomes, graph)
                 uses[edge] = max(use, uses.get(edge, Use.SCALED))
                 of_node[edge[0]] = max(use, of_node.get(edge[0], Use.SCALED))
@@ -124,7 +123,7 @@ def _use_with_constant(product: Node, slot: int, becomes: Use, graph: Graph) -> 
     shape, made of parameters by a layer or not in the graph at all. A parameter itself, a mask of zeros and ones, or
     what is broadcast may be either: what else the value does decides.
     """
-    if becomes != Use.FEATURE or rank(product.next_functions[slot], graph) == Rank.SIGNAL:
+    if becomes != Use.FEATURE:
         return becomes
     shape, constant = tuple(product._input_metadata[0].shape), product.next_functions[1 - slot]
     if constant[0] is not None:

@@ -203,9 +203,22 @@ def test_the_first_step_of_a_gru_books_its_hidden_bias(frozen):
 
 
 def test_thousands_of_gates_are_judged_in_one_go():
-    x = rows(1500, 2)
+    x = rows(4000, 2)
     gates = [torch.sigmoid(row) for row in x.unbind()]
     score = (torch.cat(gates) * x.flatten()).sum()
     start = time.perf_counter()
     relevance(score, x)
     assert time.perf_counter() - start < 3
+
+
+def test_long_chains_of_scalings_are_followed_once():
+    """Each link is multiplied by its own tanh: an activation x h(x), whose x is the chain's first."""
+    x, score = rows(3), 0.0
+    y = x
+    for _ in range(4000):
+        y = y * 1.0001
+        score = score + (y * torch.tanh(y)).sum()
+    start = time.perf_counter()
+    found = relevance(score, x)
+    assert time.perf_counter() - start < 6
+    assert found.sum().item() == pytest.approx(score.item(), rel=1e-10)
