@@ -15,7 +15,7 @@ import torch
 
 from .attention import VALUE
 from .checkpoints import unpacking
-from .graph import Edge, Graph, Node
+from .graph import VIEWS, Edge, Graph, Node
 from .operations import PIECEWISE, operation
 
 # How far back a constant is followed to see whether a layer made it.
@@ -35,7 +35,8 @@ class Use(IntEnum):
 
     SCALED = 0  # by a constant that may be a signal, such as the state before a recurrent layer's first step
     MULTIPLIES = 1
-    FEATURE = 2
+    ADDED = 2  # to a signal, as it is
+    FEATURE = 3
 
 
 def only_multiplies(edge: Edge, graph: Graph) -> bool:
@@ -90,7 +91,10 @@ def _uses(graph: Graph) -> dict[Edge, Use]:
         if node not in graph.reaches:
             continue
         becomes = of_node.get(node, Use.FEATURE)  # nothing uses the output
-        if ranks[node] == Rank.SIGNAL or operation(node.name()).kind == "softmax":
+        op = operation(node.name())
+        if ranks[node] == Rank.SIGNAL or op.kind == "softmax":
+            becomes = Use.FEATURE
+        if becomes == Use.ADDED and op.base not in VIEWS | {"Mul"}:
             becomes = Use.FEATURE
         for slot, edge in enumerate(node.next_functions):
             if graph.leads_to_source(edge) and _rank_in(ranks, edge, graph) < Rank.SIGNAL:
@@ -103,6 +107,9 @@ def _uses(graph: Graph) -> dict[Edge, Use]:
 def _use(node: Node, slot: int, becomes: Use, graph: Graph) -> Use:
     """What a node uses the value at a slot for, if its own value is used as ``becomes``."""
     op, reaching = operation(node.name()), graph.reaching(node)
+    if op.base in ("Add", "Sub", "Rsub") and sum(reaching) == 2:
+        is_added = becomes == Use.FEATURE and rank(node.next_functions[1 - slot], graph) == Rank.SIGNAL
+        return Use.ADDED if is_added else becomes
     if slot not in op.factors or (op.kind == "attention" and slot == VALUE):
         return becomes
     others = [other for other, reaches in enumerate(reaching) if reaches and other != slot]
@@ -120,10 +127,10 @@ def _use_with_constant(product: Node, slot: int, becomes: Use, graph: Graph) -> 
     """The use of a value that is multiplied by a constant.
 
     The gates of a GRU are gates also in its first step, where the state they multiply is no carrier: a tensor of full
-    shape, made of parameters by a layer or not in the graph at all. A parameter itself, a mask of zeros and ones, or
-    what is broadcast may be either: what else the value does decides.
+    shape, made of parameters by a layer or not in the graph at all, and the product is added to a signal. A parameter
+    itself, a mask of zeros and ones, or what is broadcast may be either: what else the value does decides.
     """
-    if becomes != Use.FEATURE:
+    if becomes != Use.ADDED:
         return becomes
     shape, constant = tuple(product._input_metadata[0].shape), product.next_functions[1 - slot]
     if constant[0] is not None:
@@ -134,7 +141,7 @@ def _use_with_constant(product: Node, slot: int, becomes: Use, graph: Graph) -> 
         return Use.SCALED  # recomputed at each look: not for a plan
     partner = getattr(product, f"_saved_{name}")
     if not isinstance(partner, torch.Tensor) or partner.ndim == 0:
-        return Use.FEATURE
+        return becomes
     whole = partner if partner._base is None else partner._base
     if len(shape) < 2 or tuple(partner.shape) != shape or isinstance(whole, torch.nn.Parameter):
         return Use.SCALED

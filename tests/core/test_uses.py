@@ -183,6 +183,15 @@ def test_a_scaled_activation_is_the_same_in_every_batch(shape, requires_grad):
     torch.testing.assert_close(together, (x + (torch.sigmoid(x) - 0.5) * scale).detach(), **TIGHT)
 
 
+@pytest.mark.parametrize("of_a_layer", [False, True])
+def test_the_weights_of_a_score_make_no_gate(of_a_layer):
+    """A constant of full shape is a state only where its product is added to a signal, as it is."""
+    x = rows(2, 4)
+    weights = rows(2, 3) @ rows(3, 4) if of_a_layer else rows(2, 4).detach()
+    expected = (x + (torch.sigmoid(x) - 0.5) * weights).detach()
+    torch.testing.assert_close(relevance((torch.sigmoid(x) * weights).sum() + x.sum(), x), expected, **TIGHT)
+
+
 @pytest.mark.parametrize("frozen", [False, True])
 def test_the_first_step_of_a_gru_books_its_hidden_bias(frozen):
     """r (U h + c): with h = 0 the reset gate multiplies a bias, which holds that relevance."""
