@@ -191,6 +191,7 @@ QUOTIENTS = {
 # the derivative over p. This also holds for the non-elementwise ones.
 DEGREES = {
     "Sqrt": 0.5, "Rsqrt": -0.5, "Reciprocal": -1.0, "Std": 1.0, "Var": 2.0, "LinalgVectorNorm": 1.0, "Norm": 1.0,
+    "StdMean": 1.0, "VarMean": 2.0,  # of their spread
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .graph import Edge, Graph, Node
 from .operations import operation
 from .rule import Rule, Slots, gradient
+from .uses import only_multiplies
 
 
 def carriers(graph: Graph, chosen: dict[Node, Rule | None]) -> dict[Node, Slots]:
@@ -14,7 +15,7 @@ def carriers(graph: Graph, chosen: dict[Node, Rule | None]) -> dict[Node, Slots]
         if node not in chosen:
             continue
         slots = tuple(
-            edge in graph.sources or (any(found.get(edge[0], ())) and not _is_constant_spread(edge, chosen))
+            edge in graph.sources or (any(found.get(edge[0], ())) and not _is_constant_spread(edge, chosen, graph))
             for edge in node.next_functions
         )
         rule = chosen[node]
@@ -25,7 +26,9 @@ def carriers(graph: Graph, chosen: dict[Node, Rule | None]) -> dict[Node, Slots]
     return found
 
 
-def _is_constant_spread(edge: Edge, chosen: dict[Node, Rule | None]) -> bool:
-    """The variance or deviation that ``var_mean`` returns beside the mean: a scale, and constant."""
+def _is_constant_spread(edge: Edge, chosen: dict[Node, Rule | None], graph: Graph) -> bool:
+    """The variance or deviation that ``var_mean`` returns beside the mean: constant where it multiplies."""
     node, number = edge
-    return number == 0 and operation(node.name()).base in ("VarMean", "StdMean") and chosen[node] is not gradient
+    if number != 0 or operation(node.name()).base not in ("VarMean", "StdMean") or chosen[node] is gradient:
+        return False
+    return only_multiplies(edge, graph)

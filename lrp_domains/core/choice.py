@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import torch
+
+from .checkpoints import unpacking
 from .errors import UnknownOperation
-from .graph import Edge, Graph, Node, through_views
+from .graph import Edge, Graph, Node, through_views, variable
+from .layers import LAYER_FACTORS
 from .operations import CONVOLUTION, DENSE, REFUSED, operation
 from .parameters import ParameterNames, modules
 from .rule import Rule, gradient
@@ -28,19 +32,43 @@ def kind_at(node: Node, graph: Graph) -> str:
     if op.kind == "power":
         return "activation" if node._saved_exponent > 0 else "statistic"
     if op.kind == "product" and sum(graph.reaching(node)[slot] for slot in op.factors) < 2:
-        if op.base in DENSE:
+        if op.base in DENSE and _has_weight(node, graph):
             return "dense"
         if op.base in CONVOLUTION and graph.reaching(node)[0]:
             return "convolution"
     return op.kind
 
 
+def is_other_layer(node: Node, graph: Graph) -> bool:
+    """Whether a node is a layer with weights that the layer rules know no formula of."""
+    op = operation(node.name())
+    if op.kind != "product" or op.base in {"Mul", "Addcmul"} | DENSE | CONVOLUTION or sum(graph.reaching(node)) != 1:
+        return False
+    weights = (node.next_functions[slot] for slot in op.factors if not graph.reaching(node)[slot])
+    return not (op.base in CONVOLUTION and graph.reaching(node)[0]) and any(
+        variable(edge) is not None for edge in weights
+    )
+
+
+def _has_weight(node: Node, graph: Graph) -> bool:
+    """Whether the factor that carries nothing is made of parameters: a constant matrix, as of a graph, is no layer."""
+    factors = operation(node.name()).factors
+    for slot, name in zip(factors, LAYER_FACTORS[operation(node.name()).base], strict=True):
+        if graph.reaching(node)[slot] or node.next_functions[slot][0] is not None:
+            continue
+        kept = None if unpacking(node, name) is not None else getattr(node, f"_saved_{name}")
+        whole = getattr(kept, "_base", None) if getattr(kept, "_base", None) is not None else kept
+        return whole is None or isinstance(whole, torch.nn.Parameter)
+    return True
+
+
 def _reads_input(node: Node, graph: Graph) -> bool:
-    """Whether a layer's input is an explained tensor itself, or a view of one."""
+    """Whether a layer's input is an explained tensor itself, or a view of one, and not computed from another."""
     for slot in operation(node.name()).factors:
         edge = node.next_functions[slot]
         if graph.leads_to_source(edge):
-            return edge in graph.sources or first_source(edge, graph) is not None
+            source = first_source(edge, graph)
+            return source is not None and source[0] not in graph.reaches
     return False
 
 

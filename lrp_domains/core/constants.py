@@ -22,7 +22,10 @@ AT_ZERO = {
 }
 
 
-def added_constant(node: Node, rule: Rule, go: Grads) -> tuple[str, float] | None:
+_EXTREMES = {"Maximum": torch.maximum, "Minimum": torch.minimum, "Fmax": torch.fmax, "Fmin": torch.fmin}
+
+
+def added_constant(node: Node, rule: Rule, gi: Grads, go: Grads) -> tuple[str, float] | None:
     """The name and the relevance of the constant that a node adds under its rule, if it adds one."""
     op, g = operation(node.name()), go[0]
     if op.kind == "batch_norm" and not node._saved_training:
@@ -32,6 +35,10 @@ def added_constant(node: Node, rule: Rule, go: Grads) -> tuple[str, float] | Non
         return f"{op.base} at 0", (g.sum() * AT_ZERO[op.base](node)).item()
     if op.base in ("Clamp", "ClampMin", "ClampMax"):
         return "bounds of clamp", (g * _bounds(node)).sum().item()
+    if op.base in _EXTREMES and any(edge[0] is None for edge in node.next_functions):
+        pair = (node._saved_self, node._saved_other)
+        held = sum((c * x).sum() for c, x in zip(gi, pair, strict=True) if c is not None)
+        return f"bounds of {op.base.lower()}", ((g * _EXTREMES[op.base](*pair)).sum() - held).item()
     return None
 
 

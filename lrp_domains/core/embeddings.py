@@ -8,16 +8,15 @@ from .rule import Grads, Node, Rule, Slots
 
 
 def _lookup_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    """The derivative, and that of the padding row, which autograd leaves out though the forward pass adds it."""
-    row, indices, g = node._saved_padding_idx, node._saved_indices, go[0]
-    padding = indices == row
-    if gi[0] is None or row < 0 or gi[0].is_sparse or not bool(padding.any()):
+    """The derivative of a lookup as it is: autograd leaves out the padding row, which the forward pass adds like any
+    other, and divides by how often a row occurs where training asks for that."""
+    indices, g = node._saved_indices.flatten(), go[0]
+    has_padding = node._saved_padding_idx >= 0 and bool((indices == node._saved_padding_idx).any())
+    if gi[0] is None or gi[0].is_sparse or not (has_padding or node._saved_scale_grad_by_freq):
         return gi
-    table = gi[0].clone()
-    table[row] = (
-        g[padding].reshape(-1, g.shape[-1]).sum(0, dtype=torch.promote_types(g.dtype, torch.float32)).to(g.dtype)
-    )
-    return (table,)
+    wide = torch.promote_types(g.dtype, torch.float32)
+    table = torch.zeros_like(gi[0], dtype=wide).index_add_(0, indices, g.reshape(-1, g.shape[-1]).to(wide))
+    return (table.to(g.dtype),)
 
 
 lookup = Rule("lookup", backward=_lookup_backward)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from .choice import kind_at
+from .errors import freed_graphs_named
 from .parameters import ParameterNames, modules
 from .relevance import check
 from .rulesets import ATTN_LRP, RuleSet
@@ -62,7 +63,8 @@ def explain_rules(
     """
     tensors = (inputs,) if isinstance(inputs, torch.Tensor) else tuple(inputs)
     check(output, tensors, None)
-    plan = trace(output, tensors, rules, model, unknown)
+    with freed_graphs_named():
+        plan = trace(output, tensors, rules, model, unknown)
     where = modules(plan.graph, ParameterNames(model)) if model is not None else {}
     counts: Counter[tuple[str, str, str]] = Counter()
     places = defaultdict(dict)

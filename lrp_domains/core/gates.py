@@ -2,70 +2,25 @@
 
 For LSTM and GRU this is the rule of Arras et al. 2017 ("signal takes all"), for norms written by hand the LN-rule of
 Ali et al. 2022, for selective state spaces MambaLRP (Jafari et al. 2024). The same function can also be an ordinary
-activation (a sigmoid between two layers); what it feeds tells which it is.
+activation (a sigmoid between two layers); what it feeds tells which it is, see uses.py.
 """
 
 from __future__ import annotations
 
 import math
 
-import torch
-
-from .activations import identity_backward
+from .activations import degree, identity_backward
 from .graph import Graph
 from .operations import operation
 from .rule import Grads, Node, Rule, Slots, factors_closed, none_open
 from .saved import dimension
+from .uses import only_multiplies
 
-_BOUNDS = {"Clamp", "ClampMin", "ClampMax", "Maximum", "Minimum"}
-
-
-def feeds_product(node: Node, graph: Graph) -> bool:
-    """Whether all that a node's value does is to multiply or divide something else that carries relevance.
-
-    Its value is followed through rearrangements, sums with constants and scalings, up to each operation that
-    makes use of it.
-    """
-    pending, seen = [node], {node}
-    while pending:
-        users = graph.users.get(pending.pop(), ())
-        if not users:
-            return False  # it is (part of) the output
-        for user, slot in users:
-            op = operation(user.name())
-            reaching = graph.reaching(user)
-            partners = [other for other in op.factors if other != slot and reaching[other]]
-            if slot in op.factors and (partners or op.kind == "division" or _has_constant_signal(user, slot)):
-                continue  # multiplies, or is a denominator
-            if op.kind in ("gate", "statistic", "softmax") or (op.kind == "power" and user._saved_exponent < 0):
-                continue  # becomes part of another gate or scale, which is judged by itself
-            scaling = op.kind == "division" or op.base == "Mul"
-            passed_on = op.base in _BOUNDS or (op.kind == "linear" and sum(reaching) == 1)
-            if not (scaling or passed_on):
-                return False
-            if user not in seen:
-                seen.add(user)
-                pending.append(user)
-    return True
-
-
-def _has_constant_signal(product: Node, slot: int) -> bool:
-    """Whether an elementwise product's other factor is a constant of full shape: a signal that depends on no input.
-
-    The gates of a GRU are gates also in its first step, where the state they multiply is made of parameters. A factor
-    that is broadcast (a scale for each channel) is no signal, and neither is a mask of zeros and ones.
-    """
-    if operation(product.name()).base != "Mul":
-        return False
-    partner = getattr(product, f"_saved_{'self' if slot else 'other'}")
-    shape = tuple(product._input_metadata[0].shape)
-    if not isinstance(partner, torch.Tensor) or len(shape) < 2 or tuple(partner.shape) != shape:
-        return False
-    return not bool(((partner == 0) | (partner == 1)).all())
+_WITH_MEAN = ("VarMean", "StdMean")
 
 
 def _closed_in_products(node: Node, carries: Slots, graph: Graph) -> Slots:
-    if feeds_product(node, graph):
+    if only_multiplies((node, 0), graph):
         return none_open(node, carries, graph)
     return carries
 
@@ -75,23 +30,24 @@ gate = Rule("gate", opens=_closed_in_products, backward=identity_backward)
 
 
 def _statistic_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    if operation(node.name()).base not in ("VarMean", "StdMean"):
+    if operation(node.name()).base not in _WITH_MEAN:
         return identity_backward(node, carries, gi, go)
-    # Two outputs: the spread is constant, the mean is linear and gets its derivative.
-    x, dim, g = node._saved_self, node._saved_dim, go[1]
-    if g is None:
-        return (None,)
-    dims = range(x.ndim) if not dim else sorted(dimension(d, x.ndim) for d in dim)
+    # Two outputs: the mean is linear and gets its derivative, the spread is a scale.
+    x, of_spread, of_mean = node._saved_self, go[0], go[1]
+    if of_mean is None:
+        return (gi[0] / degree(node),)
+    dims = range(x.ndim) if not node._saved_dim else sorted(dimension(d, x.ndim) for d in node._saved_dim)
     if not node._saved_keepdim:
         for d in dims:
-            g = g.unsqueeze(d)
+            of_mean = of_mean.unsqueeze(d)
     count = math.prod(x.shape[d] for d in dims)
-    return ((g / count).expand_as(x),)
+    g = (of_mean / count).expand_as(x)
+    return (g if of_spread is None else g + (gi[0] - g) / degree(node),)
 
 
 def _open_beside_products(node: Node, carries: Slots, graph: Graph) -> Slots:
-    if operation(node.name()).base in ("VarMean", "StdMean"):
-        return carries
+    if operation(node.name()).base in _WITH_MEAN:
+        return carries  # whether its spread is constant, carriers.py asks
     return _closed_in_products(node, carries, graph)
 
 
@@ -110,5 +66,18 @@ glu = Rule("gate", backward=_glu_backward)
 """A gated linear unit as one node: its gate is constant."""
 
 
-numerator = Rule("numerator", opens=factors_closed)
+def _open_to_numerator(node: Node, carries: Slots, graph: Graph) -> Slots:
+    """The numerator; where that is a constant, ``c / x`` is a scale like ``1 / x``."""
+    if operation(node.name()).base == "Div" and not graph.reaching(node)[0]:
+        return _closed_in_products(node, carries, graph)
+    return factors_closed(node, carries, graph)
+
+
+def _quotient_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
+    if operation(node.name()).base == "Div" and carries[1]:
+        return (gi[0], -gi[1])  # c / x is homogeneous of degree -1, so this is the identity rule
+    return gi
+
+
+numerator = Rule("numerator", opens=_open_to_numerator, backward=_quotient_backward)
 """A quotient: the denominator is constant, so the numerator takes all (LN-rule, Ali et al. 2022)."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import torch
 
@@ -12,6 +12,7 @@ from .operations import operation
 
 Node = torch.autograd.graph.Node
 Edge = tuple[Node, int]
+T = TypeVar("T")
 
 # Nodes that only rearrange, copy or cast their one input: a parameter seen through them is still that parameter.
 VIEWS = frozenset(
@@ -34,21 +35,27 @@ class Graph:
         The edges that end in the inputs.
     reaches
         The nodes from which an input can be reached, whatever stands on the way.
-    users
-        For each node, who consumes it: ``(node, slot)``.
     """
 
     order: tuple[Node, ...]
     sources: frozenset[Edge]
     reaches: frozenset[Node]
-    users: dict[Node, list[Edge]]
+    _known: dict = field(default_factory=dict, repr=False, compare=False)
 
     def leads_to_source(self, edge: tuple[Node | None, int]) -> bool:
         return edge in self.sources or edge[0] in self.reaches
 
     def reaching(self, node: Node) -> tuple[bool, ...]:
         """For every input slot of the node: can an input be reached through it?"""
-        return tuple(self.leads_to_source(edge) for edge in node.next_functions)
+        if node not in self._known:
+            self._known[node] = tuple(self.leads_to_source(edge) for edge in node.next_functions)
+        return self._known[node]
+
+    def once(self, find: Callable[[Graph], T]) -> T:
+        """What a function finds out about the whole graph, asked the first time only."""
+        if find not in self._known:
+            self._known[find] = find(self)
+        return self._known[find]
 
 
 def edge_of(tensor: torch.Tensor) -> Edge:
@@ -60,16 +67,11 @@ def edge_of(tensor: torch.Tensor) -> Edge:
 def build_graph(root: Node, inputs: Sequence[torch.Tensor]) -> Graph:
     sources = frozenset(edge_of(tensor) for tensor in inputs)
     order = _inputs_first(root)
-    users: dict[Node, list[Edge]] = defaultdict(list)
     reaches = set()
     for node in order:
-        for slot, edge in enumerate(node.next_functions):
-            if edge[0] is None:
-                continue
-            users[edge[0]].append((node, slot))
-            if edge in sources or edge[0] in reaches:
-                reaches.add(node)
-    return Graph(order, sources, frozenset(reaches), users)
+        if any(edge in sources or edge[0] in reaches for edge in node.next_functions):
+            reaches.add(node)
+    return Graph(order, sources, frozenset(reaches))
 
 
 def _inputs_first(root: Node) -> tuple[Node, ...]:

@@ -88,6 +88,11 @@ def _deliver(r: Tensor, edge: Edge, plan: Trace, direct: dict[Edge, Tensor], rul
     source = first_source(edge, plan.graph)
     if source is None:
         raise RelevanceError(f"the {rule} rule is for a layer that reads an explained input directly")
+    if source[0] in plan.graph.reaches:
+        raise RelevanceError(
+            f"the {rule} rule is for a first layer, but this one reads an explained tensor that was computed from "
+            "another: explain them in two passes"
+        )
     while edge != source:
         view, number = edge
         grads: list[Tensor | None] = [None] * len(view._input_metadata)

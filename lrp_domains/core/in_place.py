@@ -17,11 +17,13 @@ def _slice_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
     if rest is None:
         rest = g
     factors = (rest / g)[(rest != g) & (rest != 0)]  # what the slice's old values were multiplied by
-    scaled = factors.numel() and bool(torch.isclose(factors, factors[0], rtol=1e-2).all())
+    # One value alone doesn't tell a scaling from the slope of an activation.
+    scaled = factors.numel() > 1 and bool(torch.isclose(factors, factors[0], rtol=1e-2).all())
     if written > 1 or (factors.numel() and (written or not scaled)):
         raise RelevanceError(
             "CopySlices: a slice of a tensor was changed in place by something other than a copy, a sum or a scaling, "
-            "which autograd hides; write it out of place (x = torch.cat(...) or torch.where(...))"
+            "which autograd hides (of one value alone not even a scaling can be told); write it out of place "
+            "(x = torch.cat(...) or torch.where(...))"
         )
     return gi
 

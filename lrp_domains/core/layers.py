@@ -11,7 +11,7 @@ The layer's input must be in the graph: autograd keeps it where the weight requi
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -152,39 +152,55 @@ def _safe_divide(a: Tensor, b: Tensor) -> Tensor:
 def _layer_rule(name: str, share: Callable[[Layer, Tensor], tuple[Tensor, Tensor]], absolute: bool = False) -> Rule:
     """A rule from ``share``: the coefficient of the layer's input, and for each neuron that of its bias."""
 
-    def backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
-        layer, input_slot, bias_slot = _layer(node, carries, name)
-        of_input, of_bias = share(layer, wide(go[0]))
+    def shares(node: Node, carries: Slots, g: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Tensor, Layer, int]:
+        layer, input_slot = _layer(node, carries, name)
+        layer = layer if bias is None else replace(layer, b=wide(bias))
+        return *share(layer, wide(g)), layer, input_slot
+
+    def backward(node: Node, carries: Slots, gi: Grads, go: Grads, bias: Tensor | None = None) -> Grads:
+        of_input, of_bias, layer, input_slot = shares(node, carries, go[0], bias)
         result = list(gi)
         result[input_slot] = of_input.to(go[0].dtype)
+        bias_slot = _BIAS_SLOTS.get(operation(node.name()).base)
         if bias_slot is not None and carries[bias_slot]:  # only the ledger asks for it
             result[bias_slot] = of_bias.sum_to_size(layer.b.shape).view_as(gi[bias_slot]).to(go[0].dtype)
         return tuple(result)
 
-    return Rule(name, backward=backward, absolute=absolute)
+    return Rule(name, backward=backward, absolute=absolute, shares=shares)
 
 
-def _layer(node: Node, carries: Slots, rule: str) -> tuple[Layer, int, int | None]:
-    """The linear map at a node, and the slots of its input and of its bias."""
+# The factors as each node names them, and the slot of the bias where the node has one.
+LAYER_FACTORS = {
+    "Mm": ("self", "mat2"), "Bmm": ("self", "mat2"), "Mv": ("self", "vec"),
+    "Addmm": ("mat1", "mat2"), "Baddbmm": ("batch1", "batch2"), "Addmv": ("mat", "vec"),
+}  # fmt: skip
+_BIAS_SLOTS = {"Addmm": 0, "Baddbmm": 0, "Addmv": 0, "Convolution": 2}
+
+
+def _layer(node: Node, carries: Slots, rule: str) -> tuple[Layer, int]:
+    """The linear map at a node, and the slot of its input."""
     base = operation(node.name()).base
     if base == "Convolution":
-        return _convolution(node, rule), 0, 2
+        return _convolution(node, rule), 0
     first, second = operation(node.name()).factors
     slot = first if carries[first] else second
-    names = ("mat1", "mat2") if base == "Addmm" else ("self", "mat2")
-    a, b = (getattr(node, f"_saved_{name}") for name in names)
+    a, b = (getattr(node, f"_saved_{name}") for name in LAYER_FACTORS[base])
     x, w = (a, b) if slot == first else (b, a)
     if x is None:
         raise _input_not_kept(rule)
     x, w = wide(x), wide(w)
-    bias, bias_slot = x.new_zeros(()), None
-    if base == "Addmm":
+    bias = x.new_zeros(())
+    if base in _BIAS_SLOTS:
         if (node._saved_alpha, node._saved_beta) != (1, 1):
-            raise RelevanceError(f"the {rule} rule meets addmm with alpha or beta other than 1, which no layer uses")
-        bias, bias_slot = _bias(node.next_functions[0], rule), 0
-    if slot == first:  # x @ w
-        return Layer(x, w, bias, lambda x, w: x @ w, lambda s, w: s @ w.mT), slot, bias_slot
-    return Layer(x, w, bias, lambda x, w: w @ x, lambda s, w: w.mT @ s), slot, bias_slot
+            raise RelevanceError(
+                f"the {rule} rule meets {base.lower()} with alpha or beta other than 1, which no layer uses"
+            )
+        bias = _bias(node.next_functions[0], rule)
+    if slot == second:
+        return Layer(x, w, bias, lambda x, w: w @ x, lambda s, w: w.mT @ s), slot
+    if w.ndim == 1:  # many inputs, one neuron
+        return Layer(x, w, bias, lambda x, w: x @ w, lambda s, w: s[..., None] * w), slot
+    return Layer(x, w, bias, lambda x, w: x @ w, lambda s, w: s @ w.mT), slot
 
 
 def _convolution(node: Node, rule: str) -> Layer:
@@ -211,7 +227,10 @@ def _convolution(node: Node, rule: str) -> Layer:
 
 
 def _bias(edge: Edge, rule: str) -> Tensor:
-    bias = getattr(edge[0], "variable", None)
+    node = edge[0]
+    while node is not None and operation(node.name()).base in ("ToCopy", "Expand"):  # a cast, as under autocast
+        node = node.next_functions[0][0]
+    bias = getattr(node, "variable", None)
     if bias is None:
         raise RelevanceError(
             f"the {rule} rule needs the layer's bias, which is not in the graph because it is frozen or computed; "

@@ -14,14 +14,20 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from .constants import added_constant
+from .errors import freed_graphs_named
+from .leaves import additive_slots
 from .operations import operation
 from .parameters import ParameterNames, modules
-from .relevance import check, propagate
+from .relevance import above, check, propagate
 from .rule import Grads, Node, Slots
 from .rulesets import ATTN_LRP, RuleSet
 from .trace import Trace, trace
 
 Tensor = torch.Tensor
+# Operations that write numbers which autograd doesn't keep.
+_PUT_IN = ("Threshold", "Where", "MaskedFill", "Fill", "IndexFill", "ConstantPadNd", "NanToNum")
+# The rows of weights that hold what depends on the inputs, and that a rule closed.
+CLOSED = "closed: depends on the inputs"
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,8 @@ class Ledger:
         For each input, the sum of its relevance.
     leaves
         For each additive leaf its relevance, by parameter name where the model was given. ``"(...)"`` are constants
-        that are no parameters: a batch norm's running mean, the value of an activation at 0.
+        that are no parameters: a batch norm's running mean, the value of an activation at 0. A branch that depends on
+        the inputs, but that a rule closes to them, has the row ``"(closed: depends on the inputs, its weight)"``.
     residue
         What is left: ``score - sum(inputs) - sum(leaves)``.
     relevance
@@ -44,7 +51,7 @@ class Ledger:
     rules
         The name of the rule set.
     notes
-        Where the books don't balance to 1e-6: what the residue may hold.
+        What was closed, and where the books don't balance to 1e-6 what the residue may hold.
     """
 
     score: float
@@ -95,26 +102,53 @@ def ledger(
     """
     tensors = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     seed = check(output, tensors, start)
-    plan = trace(output, tensors, rules, model, unknown, with_leaves=True)
+    top = above(output)
+    with freed_graphs_named():
+        plan = trace(top, tensors, rules, model, unknown, with_leaves=True)
     names = ParameterNames(model) if model is not None else None
     where = modules(plan.graph, names) if names is not None else {}
     leaves: defaultdict[str, float] = defaultdict(float)
 
     def constants(node: Node, carries: Slots, gi: Grads, go: Grads) -> None:
-        if (constant := added_constant(node, plan.rules[node], go)) is not None:
+        if (constant := added_constant(node, plan.rules[node], gi, go)) is not None:
             name, amount = constant
             leaves[f"({name}, {where[node]})" if where.get(node) else f"({name})"] += amount
 
-    found = propagate(output, tensors + plan.leaves, plan, seed, retain_graph, watch=constants)
+    holders = tuple(leaf.tensor for leaf in plan.leaves)
+    with freed_graphs_named():
+        found = propagate(top, tensors + holders, plan, seed, retain_graph, watch=constants)
     for number, (leaf, r) in enumerate(zip(plan.leaves, found[len(tensors) :], strict=True)):
-        name = names.of_tensor(leaf) if names is not None else None
-        leaves[name or f"leaf {number} {tuple(leaf.shape)}"] += r.double().sum().item()
+        name = names.of_tensor(leaf.tensor) if names is not None else None
+        name = name or f"leaf {number} {tuple(leaf.tensor.shape)}"
+        leaves[f"({CLOSED}, {name})" if leaf.closed else name] += r.double().sum().item()
     found = found[: len(tensors)]
     score = (output.detach() * seed).double().sum().item()
     totals = tuple(r.double().sum().item() for r in found)
     residue = score - sum(totals) - sum(leaves.values())
     account = Ledger(score, totals, dict(leaves), residue, found, rules.name)
-    return account if account.balanced() else replace(account, notes=_what_the_residue_holds(plan, model, where))
+    notes = _what_is_closed(plan, account, where)
+    if not account.balanced():
+        notes += _what_the_residue_holds(plan, model, where)
+    return replace(account, notes=notes)
+
+
+def _what_is_closed(plan: Trace, account: Ledger, where: dict[Node, str]) -> tuple[str, ...]:
+    """What depends on the inputs and was added as a constant: in a row of its own, or in the residue."""
+    rows = [name for name, total in account.leaves.items() if name.startswith(f"({CLOSED}") and total != 0]
+    adding = [
+        node
+        for node, carries in plan.carries.items()
+        for slot in additive_slots(node)
+        if not carries[slot] and plan.graph.leads_to_source(node.next_functions[slot])
+    ]
+    if not rows and (not adding or account.balanced()):
+        return ()
+    places = sorted({where[node] for node in adding if where.get(node)})
+    at = f" (at or after {', '.join(places[:3])})" if places else f" (see {', '.join(rows[:3])})" if rows else ""
+    return (
+        f"{len(rows) + len(adding)} branches depend on the inputs but count as constant under {account.rules}{at}: "
+        "their part of the score is no input's",
+    )
 
 
 def _what_the_residue_holds(plan: Trace, model: torch.nn.Module | None, where: dict[Node, str]) -> tuple[str, ...]:
@@ -123,6 +157,11 @@ def _what_the_residue_holds(plan: Trace, model: torch.nn.Module | None, where: d
     kinds = {operation(node.name()).kind for node, carries in plan.carries.items() if all(carries[:1])}
     if kinds & {"softmax", "attention"}:
         notes.append("a softmax that is not constant keeps the remainder of its Taylor expansion (CP_LRP has none)")
+    if layers := sorted({rule.name for rule in plan.rules.values() if rule.shares is not None}):
+        notes.append(
+            f"{', '.join(layers)} may keep a part: epsilon its stabiliser, alpha and beta what a neuron without "
+            "contributions of both signs cannot share"
+        )
     frozen = [name for name, parameter in model.named_parameters() if not parameter.requires_grad] if model else []
     if frozen:
         notes.append(
@@ -139,4 +178,7 @@ def _what_the_residue_holds(plan: Trace, model: torch.nn.Module | None, where: d
         place = next((where[node] for node in hidden if node in where), None)
         at = f", first at or after {place}" if place else ""
         notes.append(f"{len(hidden)} sums add something that is no parameter (a buffer, a number, a mask){at}")
+    put_in = sorted({node.name() for node in plan.carries if operation(node.name()).base in _PUT_IN})
+    if put_in and not notes:
+        notes.append(f"{', '.join(put_in)} may put in numbers of their own")
     return tuple(notes)

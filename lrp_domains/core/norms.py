@@ -44,8 +44,9 @@ norm = Rule("scale constant", opens=factors_closed, backward=_norm_backward)
 
 
 def is_instance_norm(node: Node) -> bool:
-    """`nn.InstanceNorm` arrives as a batch norm with statistics over one folded batch row: rows don't mix."""
-    return node._saved_training and node._saved_input.shape[0] == 1
+    """`nn.InstanceNorm` arrives as a batch norm with statistics over one folded batch row: rows don't mix. It has no
+    running statistics, which tells it from a batch norm that was left in training mode and met a batch of one."""
+    return node._saved_training and node._saved_input.shape[0] == 1 and node._saved_running_mean is None
 
 
 def _batch_norm_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:

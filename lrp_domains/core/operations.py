@@ -32,7 +32,7 @@ LINEAR = frozenset("""
     AvgPool2D AvgPool3D AdaptiveAvgPool2D AdaptiveAvgPool3D MkldnnAdaptiveAvgPool2D
     UpsampleNearest1D UpsampleNearest2D UpsampleNearest3D UpsampleNearestExact1D UpsampleNearestExact2D
     UpsampleNearestExact3D UpsampleLinear1D UpsampleBilinear2D UpsampleBicubic2D UpsampleTrilinear3D
-    UpsampleBilinear2DAa UpsampleBicubic2DAa FftR2C FftC2C FftC2R EmbeddingBag
+    UpsampleBilinear2DAa UpsampleBicubic2DAa FftR2C FftC2C FftC2R
 """.split())
 
 # ---- Winner takes all, or linear piece by piece: the derivative sends relevance where the value came from. ---
@@ -61,9 +61,10 @@ PRODUCT = {
     "Linear": (0, 1), "GroupedMm": (0, 1), "Addmm": (1, 2), "Addmv": (1, 2), "Baddbmm": (1, 2), "Addbmm": (1, 2),
     "Addr": (1, 2), "SparseAddmm": (1, 2), "Addcmul": (1, 2), "Convolution": (0, 1), "ConvolutionOverrideable": (0, 1),
     "CudnnConvolution": (0, 1), "MkldnnLinear": (0, 1), "Trilinear": (0, 1, 2),
+    "EmbeddingBag": (0, 1),  # its table, and the weights of the samples where there are any
 }
 # Among the products, the layers: one factor carries relevance, the other is a weight. See layers.py.
-DENSE = frozenset({"Mm", "Addmm"})
+DENSE = frozenset({"Mm", "Addmm", "Bmm", "Baddbmm", "Mv", "Addmv"})
 CONVOLUTION = frozenset({"Convolution"})
 
 # ---- Norms as one node: their scale is constant. See norms.py. -----------------------------------------------
@@ -75,8 +76,18 @@ ATTENTION = frozenset(
     f"ScaledDotProduct{kernel}" for kernel in (
         "FlashAttention", "FlashAttentionForCpu", "EfficientAttention", "CudnnAttention", "FusedAttentionOverrideable"))
 
+_LOSSES = (
+    "NllLoss", "NllLoss2D", "MseLoss", "BinaryCrossEntropy", "BinaryCrossEntropyWithLogits", "SmoothL1Loss",
+    "HuberLoss", "SoftMarginLoss", "MultiMarginLoss", "MultilabelMarginLoss", "CtcLoss", "CudnnCtcLoss",
+)
+
 # ---- Refused by name, each with its remedy. ------------------------------------------------------------------
 REFUSED = {
+    **dict.fromkeys(_LOSSES, "explain the model's output, a logit or a prediction, not its loss"),
+    **dict.fromkeys(("Log", "Log2", "Log10"), "a logarithm has no value at 0 to share from: write torch.log1p where its"
+                    " argument is 1 + x, or explain what the logarithm is taken of"),
+    **dict.fromkeys(("Cdist", "EuclideanDist", "Pdist", "Dist"), "write the distance out, such as"
+                    " torch.linalg.vector_norm(a[:, None] - b[None], dim=-1)"),
     "LogSoftmax": "explain a logit or a difference of logits, not a log-probability (a contrast such as"
                   " logits[:, a] - logits[:, b] is what a probability depends on)",
     "Logsumexp": "explain a logit or a difference of logits, not a log-probability",
@@ -88,6 +99,8 @@ REFUSED = {
     "CompiledFunction": "explain the model before torch.compile (compiled_model._orig_mod): a compiled graph hides its"
                         " operations",
     "CheckpointFunction": "use checkpoint(..., use_reentrant=False): the reentrant kind hides its graph",
+    "BackwardHookFunction": "remove the modules' full backward hooks (register_full_backward_hook) before the forward"
+                            " pass: they would take relevance for a gradient",
     "NativeDropout": "call model.eval() before the forward pass: dropout is active",
     "Error": "this operation has no derivative",
     "NotImplemented": "this operation has no derivative",

@@ -36,12 +36,18 @@ def signal_slot(node: Node, graph: Graph) -> int | None:
 
 def _scaled_from(edge: Edge, graph: Graph) -> Edge:
     """The tensor that an edge is a multiple of."""
-    while edge not in graph.sources and edge[0] is not None:
-        op, reaching = operation(edge[0].name()), graph.reaching(edge[0])
-        if op.base not in ("Mul", "Div", "Neg", "ToCopy") or sum(reaching) != 1 or (op.base == "Div" and reaching[1]):
-            break
-        edge = edge[0].next_functions[reaching.index(True)]
-    return edge
+    return edge if edge in graph.sources else graph.once(_origins).get(edge[0], edge)
+
+
+def _origins(graph: Graph) -> dict[Node, Edge]:
+    """For each node that scales, the tensor that its value is a multiple of; in one sweep, as scalings form chains."""
+    found: dict[Node, Edge] = {}
+    for node in graph.order:
+        base, reaching = operation(node.name()).base, graph.reaching(node)
+        if base in ("Mul", "Div", "Neg", "ToCopy") and sum(reaching) == 1 and not (base == "Div" and reaching[1]):
+            edge = node.next_functions[reaching.index(True)]
+            found[node] = edge if edge in graph.sources else found.get(edge[0], edge)
+    return found
 
 
 def _elementwise_from(edge: Edge, origin: Edge, graph: Graph) -> bool:
@@ -49,7 +55,7 @@ def _elementwise_from(edge: Edge, origin: Edge, graph: Graph) -> bool:
     pending, seen, nonlinear = [edge], set(), False
     while pending:
         edge = pending.pop()
-        if edge == origin or edge in seen:
+        if edge in seen or _scaled_from(edge, graph) == origin:
             continue
         seen.add(edge)
         op = operation(edge[0].name())

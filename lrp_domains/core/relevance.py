@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import torch
 
-from .errors import RelevanceError
+from .errors import RelevanceError, freed_graphs_named
 from .graph import edge_of
 from .hooks import Watch, hooks
 from .rulesets import ATTN_LRP, RuleSet
@@ -37,7 +38,8 @@ def relevance(
         ``logits[:, 3]`` explains a whole batch at once; a contrast is ``logits[:, a] - logits[:, b]``.
     inputs
         One tensor, or a sequence of them, that the output was computed from: leaves that require grad, or
-        intermediate results (see `capture`), of any shape.
+        intermediate results (see `capture`), of any shape. Asking for more can change the others' numbers: what is
+        asked for carries relevance, so a factor that was a constant takes a share.
     rules
         The rule set, such as `ATTN_LRP` (default), `CP_LRP`, `EPSILON`, `GAMMA`, `GRADIENT`.
     start
@@ -52,8 +54,9 @@ def relevance(
 
     Returns
     -------
-    Relevance of the same shape and dtype as each input, in units of the output: a tensor for a tensor, a tuple for a
-    sequence. Its sum is the output less what biases and (under AttnLRP) the softmax hold: see `ledger`.
+    Relevance of the same shape and dtype as each input (real, where that is complex), in units of the output: a tensor
+    for a tensor, a tuple for a sequence. Its sum is the output less what biases and (under AttnLRP) the softmax hold:
+    see `ledger`.
 
     Raises
     ------
@@ -76,28 +79,36 @@ def relevance(
     single = isinstance(inputs, Tensor)
     tensors = (inputs,) if single else tuple(inputs)
     seed = check(output, tensors, start)
-    plan = trace(output, tensors, rules, model, unknown)
-    found = propagate(output, tensors, plan, seed, retain_graph)
+    with freed_graphs_named():
+        top = above(output)
+        plan = trace(top, tensors, rules, model, unknown)
+        found = propagate(top, tensors, plan, seed, retain_graph)
     return found[0] if single else found
 
 
+def above(output: Tensor) -> Tensor:
+    """A view of the output: a node of this pass alone, and one that even an input can be below."""
+    with torch.enable_grad():
+        return output.view_as(output)
+
+
 def propagate(
-    output: Tensor,
+    top: Tensor,
     tensors: tuple[Tensor, ...],
     plan: Trace,
     seed: Tensor,
     retain_graph: bool,
     watch: Watch | None = None,
 ) -> tuple[Tensor, ...]:
-    """Relevance of each tensor under a plan. ``watch`` sees what arrives at each node."""
+    """Relevance of each tensor under the plan of a pass from ``top``. ``watch`` sees what arrives at each node."""
     direct: dict = {}
-    with torch.enable_grad():
-        top = output.view_as(output)  # a node of this pass alone
     with hooks(plan, top.grad_fn, direct, watch):
         grads = torch.autograd.grad(top, tensors, seed, retain_graph=retain_graph, allow_unused=True)
     found = []
     for tensor, g in zip(tensors, grads, strict=True):
-        r = torch.zeros_like(tensor) if g is None else tensor.detach() * g
+        x = tensor.detach()
+        r = torch.zeros_like(x) if g is None else x * g.conj()
+        r = r.real if r.is_complex() else r  # a complex number counts as its two parts together
         found.append(r + direct[edge].view_as(r) if (edge := edge_of(tensor)) in direct else r)
     return tuple(found)
 
@@ -106,7 +117,7 @@ def check(output: Tensor, tensors: tuple[Tensor, ...], start: Tensor | None) -> 
     """Refuse what cannot be explained; return the coefficient to start from at the output."""
     if torch.is_inference_mode_enabled():
         raise RelevanceError("no gradient flows inside torch.inference_mode(): leave it before asking for relevance")
-    if not isinstance(output, Tensor) or output.grad_fn is None:
+    if not isinstance(output, Tensor) or not output.requires_grad:
         raise RelevanceError(
             "the output has no grad_fn: run the forward pass outside torch.no_grad() and torch.inference_mode(), with "
             "at least one input that requires grad"
@@ -117,6 +128,12 @@ def check(output: Tensor, tensors: tuple[Tensor, ...], start: Tensor | None) -> 
         if not isinstance(tensor, Tensor) or not tensor.requires_grad:
             raise RelevanceError(
                 f"inputs[{number}] does not require grad: call .requires_grad_() on it before the forward pass"
+            )
+        if tensor._backward_hooks:
+            warnings.warn(
+                f"inputs[{number}] has gradient hooks (register_hook), which see relevance's coefficients in the place "
+                "of gradients, and change relevance if they change them: remove them before",
+                stacklevel=3,
             )
     if output.numel() == 0 or not bool(torch.isfinite(output.detach()).all()):
         what = (

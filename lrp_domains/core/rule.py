@@ -40,12 +40,15 @@ class Rule:
         Without it the derivative stands. This is the signature to write for an autograd Function of your own.
     absolute
         The rule yields relevance itself, not relevance / input: fit for the layer next to the input only.
+    shares
+        Of a layer rule (layers.py): the coefficients of a layer's input and bias. It tells that the rule is one.
     """
 
     name: str
     opens: Callable[[Node, Slots, Graph], Slots] | None = field(default=None, compare=False)
     backward: Callable[[Node, Slots, Grads, Grads], Grads] | None = field(default=None, compare=False)
     absolute: bool = False
+    shares: Callable | None = field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
         return self.name

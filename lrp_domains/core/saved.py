@@ -25,13 +25,17 @@ READ = {
     "Clamp": ("self",), "ClampMin": ("self",), "ClampMax": ("self",),
     # products and layers
     "Mul": ("self", "other"), "Mm": ("self", "mat2"), "Addmm": ("mat1", "mat2", "alpha", "beta"),
+    "Bmm": ("self", "mat2"), "Baddbmm": ("batch1", "batch2", "alpha", "beta"), "Mv": ("self", "vec"),
+    "Addmv": ("mat", "vec", "alpha", "beta"),
     "Convolution": ("input", "weight", "bias_sym_sizes_opt", "stride", "padding", "dilation", "transposed",
                     "output_padding", "groups"),
-    "Cumprod": ("self", "dim", "result"), "Prod": ("self",), "Embedding": ("indices", "padding_idx"),
+    "Cumprod": ("self", "dim", "result"), "Prod": ("self",),
+    "Embedding": ("indices", "padding_idx", "scale_grad_by_freq"),
+    "Maximum": ("self", "other"), "Minimum": ("self", "other"), "Fmax": ("self", "other"), "Fmin": ("self", "other"),
     # norms and statistics
     "NativeLayerNorm": ("weight", "normalized_shape", "result2"), "NativeGroupNorm": ("weight", "group", "result2"),
     "FusedRmsNorm": ("weight", "result1"),
-    "CudnnBatchNorm": ("training", "input", "weight", "epsilon"),
+    "CudnnBatchNorm": ("training", "input", "weight", "epsilon", "running_mean"),
     "NativeBatchNorm": ("training", "input", "weight", "eps", "running_mean", "running_var"),
     "VarMean": ("self", "dim", "keepdim"), "StdMean": ("self", "dim", "keepdim"),
 }  # fmt: skip

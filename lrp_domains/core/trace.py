@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 import torch
 
+from .biases import join_biases
 from .carriers import carriers
-from .choice import answer_unknown, choose
+from .choice import answer_unknown, choose, is_other_layer
 from .errors import RelevanceError
 from .graph import Graph, Node, build_graph, edge_of
-from .leaves import follow_leaves
+from .leaves import Leaf, follow_leaves
 from .operations import operation
 from .parameters import ParameterNames
 from .refusals import refuse_training
@@ -39,13 +40,13 @@ class Trace:
     carries
         For each node on the way, the input slots that relevance flows to.
     leaves
-        The additive leaf tensors (empty unless asked for).
+        The additive leaves (empty unless asked for).
     """
 
     graph: Graph
     rules: dict[Node, Rule]
     carries: dict[Node, Slots]
-    leaves: tuple[torch.Tensor, ...]
+    leaves: tuple[Leaf, ...]
 
 
 def trace(
@@ -68,6 +69,7 @@ def trace(
     for node in graph.reaches:
         check_saved(node)
     chosen = {node: choose(node, graph, rules, names) for node in graph.order if node in graph.reaches}
+    join_biases(graph, chosen)
     carries = carriers(graph, chosen)
     flow = _flow(output.grad_fn, graph.order, carries)
     if not any(flow.get(output.grad_fn, ())):
@@ -77,9 +79,10 @@ def trace(
             chosen[node] = answer_unknown(node, graph, names, unknown)
     for node in chosen:
         refuse_training(node, unknown)
+    _warn_of_layers(flow, graph, rules)
     if unknown == "gradient":
         _warn_of_gradients(flow, chosen, rules)
-    leaves: tuple[torch.Tensor, ...] = ()
+    leaves: tuple[Leaf, ...] = ()
     if with_leaves:
         leaves = follow_leaves(graph, chosen, carries, flow, rules, names)
     return Trace(graph, {node: chosen[node] for node in flow}, flow, leaves)
@@ -123,6 +126,17 @@ def _flow(root: Node, order: Sequence[Node], carries: dict[Node, Slots]) -> dict
             flow[node] = carries[node]
             reached |= {edge[0] for edge, is_open in zip(node.next_functions, carries[node], strict=True) if is_open}
     return flow
+
+
+def _warn_of_layers(flow: dict[Node, Slots], graph: Graph, rules: RuleSet) -> None:
+    """Say which layers the layer rules have no formula for."""
+    if getattr(rules.operations.get("dense"), "shares", None) is None:
+        return
+    passed = sorted({node.name() for node in flow if is_other_layer(node, graph)} - rules.operations.keys())
+    if passed:
+        warnings.warn(
+            f"{rules.name} has no rule for {', '.join(passed)}: LRP-0, the derivative, was taken", stacklevel=4
+        )
 
 
 def _warn_of_gradients(flow: dict[Node, Slots], chosen: dict[Node, Rule | None], rules: RuleSet) -> None:

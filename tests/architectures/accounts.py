@@ -16,11 +16,12 @@ TOLERANCES = {"float64": 1e-6, "float64, float32 inside": 1e-4, "float32": 1e-3}
 
 @dataclass(frozen=True)
 class Account:
-    """One architecture under CP-LRP: its precision, what was refused (or nothing), the imbalance."""
+    """One architecture under CP-LRP: its precision, what was refused (or nothing), the imbalance, closed branches."""
 
     precision: str
     refused: str = ""
     imbalance: float = float("nan")
+    closed: tuple[str, ...] = ()
 
     @property
     def balanced(self) -> bool:
@@ -58,4 +59,5 @@ def account(name: str, *, padded: bool = False) -> Account:
         relevance(run.score, run.inputs, rules=ATTN_LRP, model=case.model)
     except RelevanceError as error:
         return Account(kind, refused=str(error))
-    return Account(kind, imbalance=imbalance(books))
+    closed = tuple(text for text in (*books.leaves, *books.notes) if "depends on the inputs" in text)
+    return Account(kind, imbalance=imbalance(books), closed=closed)

@@ -55,7 +55,7 @@ def test_its_books_balance(name: str, padded: bool) -> None:
     if padded and name in NOT_PADDED:
         pytest.skip(NOT_PADDED[name])
     found = account(name, padded=padded)
-    assert not found.refused
+    assert not found.refused and not found.closed
     assert found.balanced == (name not in NOT_BALANCED), f"imbalance {found.imbalance:.1e}"
 
 

@@ -183,6 +183,39 @@ def loss():
     return F.cross_entropy(x, torch.tensor([0, 2])), x
 
 
+def full_backward_hook():
+    layer, x = torch.nn.Linear(3, 2), leaf(2, 3)
+    layer.register_full_backward_hook(lambda module, grad_in, grad_out: None)
+    return layer(x).sum(), x
+
+
+def squared_loss():
+    x = leaf(2, 3)
+    return F.mse_loss(x, torch.zeros(2, 3)), x
+
+
+def logarithm():
+    x = torch.rand(3, requires_grad=True)
+    return torch.log(x + 1).sum(), x
+
+
+def distance():
+    x = leaf(2, 3)
+    return torch.cdist(x, torch.ones(4, 3)).sum(), x
+
+
+def activation_of_one_value():
+    x = leaf(4)
+    y = x * 1
+    y[0].tanh_()
+    return y.sum(), x
+
+
+def batch_statistics_of_one_row():
+    x = leaf(1, 3, 5)
+    return torch.nn.BatchNorm1d(3)(x)[..., 0].sum(), x
+
+
 def another_tensor():
     return (leaf(3) * 2).sum(), [leaf(3), leaf(4)]
 
@@ -246,7 +279,13 @@ TABLE = [
     (half_precision_overflow, RelevanceError, "not finite.*half precision"),
     (dropout_of_channels, RelevanceError, r"MulBackward0.*dropout mask: call model.eval\(\)"),
     (transformer_in_training, RelevanceError, r"dropout.*: call model.eval\(\)"),
-    (loss, UnknownOperation, "NllLossBackward0.*for_nodes"),
+    (loss, UnknownOperation, "NllLossBackward0.*not its loss"),
+    (squared_loss, UnknownOperation, "MseLossBackward0.*not its loss"),
+    (logarithm, UnknownOperation, r"LogBackward0.*torch.log1p"),
+    (distance, UnknownOperation, r"CdistBackward0.*torch.linalg.vector_norm"),
+    (activation_of_one_value, RelevanceError, "CopySlices.*write it out of place"),
+    (batch_statistics_of_one_row, RelevanceError, r"used the statistics of its batch.*call model.eval\(\)"),
+    (full_backward_hook, UnknownOperation, "BackwardHookFunctionBackward.*register_full_backward_hook"),
     (another_tensor, RelevanceError, r"does not depend on inputs\[0\]"),
     (not_a_tensor, RelevanceError, r"inputs\[0\] does not require grad"),
     (start_of_one_number, RelevanceError, r"start has shape \(\), the output \(3,\)"),

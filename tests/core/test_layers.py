@@ -135,10 +135,35 @@ def by_loop(layer, x, incoming, loop):
     return r, of_biases
 
 
+class Written(torch.nn.Module):
+    """A linear layer as ``function(x, weight, bias)``."""
+
+    def __init__(self, function, inputs, outputs):
+        super().__init__()
+        self.weight, self.bias = torch.nn.Linear(inputs, outputs).parameters()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x, self.weight, self.bias)
+
+
+def mapped(x, w, b):
+    return torch.vmap(lambda row: F.linear(row, w, b))(x)
+
+
 LAYERS = {
     "dense": (lambda: torch.nn.Linear(5, 4), (3, 5)),
     "dense without bias": (lambda: torch.nn.Linear(5, 4, bias=False), (3, 5)),
     "dense on a sequence": (lambda: torch.nn.Linear(4, 3), (2, 3, 4)),
+    "not contiguous": (lambda: Written(lambda x, w, b: F.linear(x.mT, w, b), 3, 2), (2, 3, 4)),
+    "einsum": (lambda: Written(lambda x, w, b: torch.einsum("bti,oi->bto", x, w) + b, 4, 3), (2, 3, 4)),
+    "einsum, turned": (lambda: Written(lambda x, w, b: torch.einsum("oi,bti->bto", w, x) + b, 4, 3), (2, 3, 4)),
+    "vmap": (lambda: Written(mapped, 4, 3), (2, 3, 4)),
+    "bmm": (lambda: Written(lambda x, w, b: torch.bmm(x, w.mT.expand(len(x), 4, 3)), 4, 3), (2, 3, 4)),
+    "baddbmm": (lambda: Written(lambda x, w, b: torch.baddbmm(b, x, w.mT.expand(len(x), 4, 3)), 4, 3), (2, 3, 4)),
+    "mv": (lambda: Written(lambda x, w, b: torch.mv(w, x[0])[None] + b, 4, 3), (1, 4)),
+    "mv, one neuron": (lambda: Written(lambda x, w, b: torch.mv(x, w[0])[:, None] + b, 4, 1), (3, 4)),
+    "addmv": (lambda: Written(lambda x, w, b: torch.addmv(b, w, x[0])[None], 4, 3), (1, 4)),
     "convolution": (lambda: torch.nn.Conv2d(2, 3, 3, padding=1, stride=2), (2, 2, 5, 4)),
     "convolution without bias": (lambda: torch.nn.Conv2d(2, 2, (2, 3), bias=False), (2, 2, 4, 4)),
     "grouped, dilated": (lambda: torch.nn.Conv2d(4, 4, 2, groups=2, dilation=2), (1, 4, 4, 4)),
@@ -236,6 +261,52 @@ def test_gamma_zero_and_epsilon_to_zero_are_the_plain_rule():
     plain = relevance(layer(x), x)
     torch.testing.assert_close(relevance(layer(x), x, rules=only(gamma(0.0))), plain, **TIGHT)
     torch.testing.assert_close(relevance(layer(x), x, rules=only(epsilon(1e-14))), plain, **TIGHT)
+
+
+def test_a_constant_matrix_is_no_layer():
+    """The adjacency of a graph network has no neurons: LRP-0, whatever the rule of the layers."""
+    adjacency, layer = torch.rand(3, 3, dtype=torch.float64), torch.nn.Linear(4, 2).double()
+    x = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
+    of_set, loop = RULES["gamma"]
+    h = adjacency @ x
+    y = layer(h)
+    at_h, _ = by_loop(layer, h.detach(), y.detach(), loop)
+    expected = x * (adjacency.T @ (at_h / h))
+    torch.testing.assert_close(relevance(y, x, rules=only(of_set)), expected.detach(), **TIGHT)
+
+
+def test_a_bias_under_autocast_is_found():
+    layer, x = torch.nn.Linear(5, 4), torch.randn(3, 5, requires_grad=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = layer(x)
+    expected = relevance(layer(x), x, rules=GAMMA)
+    torch.testing.assert_close(relevance(y, x, rules=GAMMA), expected, rtol=0.05, atol=0.05)
+
+
+def test_a_layer_that_has_no_rule_is_named():
+    """What LRP-epsilon has no formula for is not passed over in silence."""
+    x, w = torch.randn(2, 3, 4, requires_grad=True), torch.randn(2, 4, 5, requires_grad=True)
+    y = torch.addbmm(torch.zeros(3, 5), x, w)
+    with pytest.warns(UserWarning, match="LRP-epsilon has no rule for AddbmmBackward0.*derivative"):
+        relevance(y.sum(), x, rules=EPSILON)
+
+
+def test_only_the_first_layer_has_the_rule_of_the_first():
+    """An intermediate result that is asked for beside the input makes no first layer of the one that reads it."""
+    first, second = torch.nn.Linear(4, 9).double(), torch.nn.Linear(9, 2).double()
+    x = torch.rand(2, 4, dtype=torch.float64, requires_grad=True)
+    rules = deep_taylor(0.0, 1.0)
+    hidden = torch.relu(first(x))
+    y = second(hidden)
+    alone = relevance(y, x, rules=rules, retain_graph=True)
+    found, found_hidden = relevance(y, (x, hidden), rules=rules, retain_graph=True)
+    torch.testing.assert_close(found, alone, **TIGHT)
+    assert (alone != 0).any()
+    expected, _ = by_loop(second, hidden.detach(), y.detach(), z_plus_loop)
+    torch.testing.assert_close(found_hidden, expected, **TIGHT)
+    model = torch.nn.Sequential(first, second)
+    with pytest.raises(RelevanceError, match=r"z_box.*computed from another: explain them in two passes"):
+        relevance(y, (x, hidden), rules=EPSILON.where({"1.weight": z_box(0, 9)}), model=model)
 
 
 def test_what_cannot_be_done_is_said():

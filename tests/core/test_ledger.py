@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lrp_domains import ATTN_LRP, CP_LRP, GRADIENT, ledger, relevance
+from lrp_domains import ALPHA_BETA, ATTN_LRP, CP_LRP, GRADIENT, ledger, relevance, unfused
 
 from ..architectures import zoo
 
@@ -252,3 +252,109 @@ def test_a_weight_that_multiplies_only_is_no_leaf_wherever_it_stands():
     both = 2 * (w * v).sum().item()
     assert sorted(account.leaves.values()) == pytest.approx([both / 2] * 2, rel=1e-12)
     assert account.balanced(1e-12)
+
+
+# ---- What else holds a part ----------------------------------------------------------------------------------
+
+
+def test_a_bag_of_weighted_embeddings_is_a_product():
+    """Table and weights take half each, as leaves; a table that is explained takes all."""
+    table, weights, x = rows(5, 4), rows(2, 3), rows(2, 4)
+    indices = torch.tensor([[0, 1, 2], [3, 4, 0]])
+    bags = F.embedding_bag(indices, table, mode="sum", per_sample_weights=weights)
+    account = ledger((bags + x).sum(), x, rules=CP_LRP, retain_graph=True)
+    assert [*account.leaves.values()] == pytest.approx([bags.sum().item() / 2] * 2, rel=1e-12)
+    assert account.balanced(1e-12)
+    for inputs in (table, weights):
+        account = ledger(bags.sum(), inputs, rules=CP_LRP, retain_graph=True)
+        assert account.leaves == {} and account.balanced(1e-12)
+
+
+def test_a_lookup_that_trains_by_frequency_is_a_lookup():
+    table, x = rows(5, 4), rows(2, 4)
+    y = x + F.embedding(torch.tensor([[0, 1, 2], [3, 0, 0]]), table, scale_grad_by_freq=True).sum(1)
+    assert ledger(y.sum(), x).balanced(1e-12)
+
+
+@pytest.mark.parametrize("f", [torch.maximum, torch.minimum, torch.fmax, torch.fmin])
+def test_the_larger_of_a_number_is_a_constant(f):
+    x, bound = rows(2, 4), torch.tensor([0.3, -0.2, 0.0, 1.0], dtype=torch.float64)
+    y = f(x, bound)
+    account = ledger(y.sum(), x)
+    held = sum(y[x != y].tolist())
+    assert held != 0
+    assert account.leaves == {f"(bounds of {f.__name__[-7:]})": pytest.approx(held, rel=1e-12)}
+    assert account.balanced(1e-12)
+
+
+def test_residues_of_layer_rules_and_of_numbers_put_in_are_said():
+    layer, x = torch.nn.Linear(4, 3).double(), rows(2, 4)
+    layer.weight.data.abs_()
+    layer.bias.data.zero_()
+    positive = x.detach().abs().requires_grad_()
+    account = ledger(layer(positive).sum(), positive, rules=ALPHA_BETA, model=layer)
+    assert account.residue == pytest.approx(-account.score, rel=1e-9)  # alpha 2 is shared, beta 1 is not
+    assert any("alpha_beta(2, 1) may keep a part" in note for note in account.notes)
+    account = ledger(F.threshold(x, 0.5, 3.0).sum(), x)
+    assert account.residue == pytest.approx(3.0 * (x <= 0.5).sum().item(), rel=1e-12)
+    assert account.notes == ("ThresholdBackward0 may put in numbers of their own",)
+
+
+# ---- What depends on the inputs and is closed ----------------------------------------------------------------
+
+
+class BesideASkip(torch.nn.Module):
+    """Two layers; what the second reads is closed by the branch's function, or isn't."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.A, self.B, self.function = torch.nn.Linear(4, 3), torch.nn.Linear(3, 4), function
+        self.scale = torch.nn.Parameter(torch.randn(4))
+
+    def forward(self, x):
+        return (x + self.scale * self.B(self.function(self.A(x)))).sum(-1)
+
+
+def test_a_branch_that_a_rule_closes_has_a_row_of_its_own():
+    """CP-LRP's softmax is constant: its layer's weight, and no bias, holds what the branch adds."""
+    model, x = BesideASkip(lambda h: h.softmax(-1)).double(), rows(2, 4)
+    account = ledger(model(x), x, rules=CP_LRP, model=model)
+    added = (model.scale * (model.A(x).softmax(-1) @ model.B.weight.T)).sum().item()
+    row = "(closed: depends on the inputs, {})"
+    assert account.leaves == {
+        row.format("B.weight"): pytest.approx(added / 2, rel=1e-12),  # it and the scale are parameters: halves
+        row.format("scale"): pytest.approx(added / 2 + (model.scale * model.B.bias).sum().item(), rel=1e-12),
+        "B.bias": pytest.approx((model.scale * model.B.bias).sum().item(), rel=1e-12),
+    }
+    assert account.balanced(1e-12)
+    assert any("2 branches depend on the inputs but count as constant under CP-LRP" in note for note in account.notes)
+    assert "(see (closed" in account.notes[0]
+
+
+def test_a_branch_that_nothing_holds_ends_in_the_residue_and_is_said():
+    x = rows(2, 4)
+    account = ledger(x.sum() + x.softmax(-1)[:, 0].sum(), x, rules=CP_LRP)
+    assert account.residue == pytest.approx(x.softmax(-1)[:, 0].sum().item(), rel=1e-12)
+    assert "1 branches depend on the inputs but count as constant" in account.notes[0]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [lambda h: torch.sigmoid(h) * torch.sigmoid(-h), lambda h: 1 / (1 + h * h), lambda h: h.exp() * h.exp().cos()],
+)
+def test_no_gate_closes_a_branch(function):
+    model, x = BesideASkip(function).double(), rows(2, 4)
+    account = ledger(model(x), x, rules=CP_LRP, model=model)
+    assert not any("closed" in text for text in (*account.leaves, *account.notes)), account
+
+
+@pytest.mark.parametrize("cell", [torch.nn.GRU, torch.nn.LSTM])
+def test_what_a_gate_multiplies_is_not_closed(cell):
+    """The reset gate depends on the inputs; the bias that it multiplies in the first step is no part of a branch."""
+    module, x = cell(2, 3, num_layers=2, batch_first=True).double(), rows(2, 3, 2)
+    first = [rows(2, 2, 3) for _ in range(1 + (cell is torch.nn.LSTM))]
+    with unfused():
+        score = module(x, first[0] if cell is torch.nn.GRU else tuple(first))[0].sum()
+    account = ledger(score, x, rules=CP_LRP, model=module)
+    assert account.balanced(1e-12) and not account.notes
+    assert not any("closed" in name for name in account.leaves)

@@ -22,6 +22,7 @@ from lrp_domains import (
     Rule,
     UnknownOperation,
     deep_taylor,
+    explain_rules,
     ledger,
     relevance,
 )
@@ -199,8 +200,17 @@ def test_the_graph_is_freed_or_kept_as_asked():
     score = model(x)[:, 0]
     first = relevance(score, x, retain_graph=True)
     assert torch.equal(relevance(score, x), first)
-    with pytest.raises(RuntimeError, match="second time"):
+    with pytest.raises(RelevanceError, match=r"earlier pass.*retain_graph=True"):
         relevance(score, x)
+
+
+@pytest.mark.parametrize("explain", [relevance, ledger, explain_rules])
+def test_a_graph_that_was_freed_is_named(explain):
+    x = torch.randn(3, requires_grad=True)
+    score = (x * torch.randn(3)).sum()
+    relevance(score, x)
+    with pytest.raises(RelevanceError, match=r"earlier pass.*retain_graph=True"):
+        explain(score, x)
 
 
 @pytest.mark.parametrize("explain", [relevance, ledger])

@@ -12,7 +12,14 @@ from lrp_domains.core.errors import RelevanceError
 from lrp_domains.core.operations import operation
 
 # Nodes that PyTorch makes outside its generated code, and those of other packages' Functions.
-ELSEWHERE = {"CopyBackwards", "CopySlices", "GeLUFunction", "CompiledFunction", "CheckpointFunction"}
+ELSEWHERE = {
+    "CopyBackwards",
+    "CopySlices",
+    "GeLUFunction",
+    "CompiledFunction",
+    "BackwardHookFunction",
+    "CheckpointFunction",
+}
 BASES = {name.partition("Backward")[0] for name in dir(torch._C._functions)}
 
 

@@ -87,6 +87,11 @@ OPERATIONS = {
     "rotated": rotated,
     "gated": lambda x, y, p: F.glu(F.linear(x, p(2 * WIDTH, WIDTH), p(2 * WIDTH))),
     "sigmoid gate": lambda x, y, p: torch.sigmoid(x @ p(WIDTH, WIDTH)) * y,
+    "gates alone": lambda x, y, p: torch.sigmoid(x) * torch.sigmoid(y),
+    "gates of gates": lambda x, y, p: torch.exp(-torch.sigmoid(x)) * (torch.sigmoid(y) + torch.sigmoid(x)).sqrt(),
+    "gates in a layer": lambda x, y, p: (F.softplus(x) * torch.erf(y)) @ p(WIDTH, WIDTH),
+    "scaled gate": lambda x, y, p: torch.sigmoid(x) * p(WIDTH) + y,
+    "spread": lambda x, y, p: (lambda v, m: v * p(WIDTH) + m)(*torch.std_mean(x, -1, keepdim=True)) + y,
     "softplus gate": lambda x, y, p: F.softplus(x + p(WIDTH)) * y,
     "over spread": lambda x, y, p: (x - x.mean(-1, keepdim=True)) / (x.std(-1, keepdim=True) + 1e-3),
     "over length": lambda x, y, p: x / (y.norm(dim=-1, keepdim=True) + 1e-3),
@@ -126,6 +131,7 @@ def test_books_of_a_random_program_balance(program, seed):
     account = ledger(score, tensors[0], rules=CP_LRP)
     gross = account.relevance[0].abs().sum().item() + sum(map(abs, account.leaves.values()))
     assert account.relevance[0].isfinite().all()
+    assert not any("closed" in name for name in account.leaves), account
     assert abs(account.residue) <= 1e-9 * max(abs(account.score), gross), account
 
 

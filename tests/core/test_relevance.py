@@ -1,5 +1,7 @@
 """`relevance` as a function: what it takes and what it returns."""
 
+import warnings
+
 import pytest
 import torch
 from torch import nn
@@ -236,3 +238,40 @@ def test_a_start_that_does_not_fit_is_refused(start, message):
     x = torch.tensor([[0.0, 2.0]], requires_grad=True)
     with pytest.raises(RelevanceError, match=message):
         relevance(3 * x, x, start=start)
+
+
+def test_complex_inputs_have_real_relevance():
+    """Re(x conj(g)): what the two parts of a complex number have together."""
+    weights = torch.randn(4, dtype=torch.complex128)
+    x = torch.randn(3, 4, dtype=torch.complex128, requires_grad=True)
+    score = (torch.fft.fft(x) * weights).real.sum(-1)
+    found = relevance(score, x, retain_graph=True)
+    parts = torch.view_as_real(x.detach()).requires_grad_()
+    of_parts = relevance((torch.fft.fft(torch.view_as_complex(parts)) * weights).real.sum(-1), parts)
+    assert not found.is_complex()
+    torch.testing.assert_close(found, of_parts.sum(-1), rtol=1e-12, atol=1e-13)
+    torch.testing.assert_close(found.sum(-1), score.detach(), rtol=1e-12, atol=1e-13)
+
+
+def test_gradient_hooks_on_inputs_are_warned_of():
+    x = torch.randn(3, requires_grad=True)
+    handle = x.register_hook(lambda g: 2 * g)
+    with pytest.warns(UserWarning, match=r"inputs\[0\] has gradient hooks"):
+        relevance((3 * x).sum(), x)
+    handle.remove()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        relevance((3 * x).sum(), x)
+
+
+@pytest.mark.parametrize("intermediate", [False, True])
+def test_an_output_among_the_inputs_has_all_of_itself(intermediate):
+    """As autograd gives it the gradient 1."""
+    x = torch.randn(3, requires_grad=True)
+    y = x.tanh() if intermediate else x
+    assert torch.equal(relevance(y, y, retain_graph=True), y.detach())
+    found, below = relevance(y, (y, x))
+    assert torch.equal(found, y.detach())
+    torch.testing.assert_close(below, y.detach())
+    part = x.chunk(3)[1]
+    assert torch.equal(relevance(part, part), part.detach())
