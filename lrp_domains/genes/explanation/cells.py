@@ -127,14 +127,15 @@ def _explain(
         account = ledger(score, sources, rules=plan.rules, model=members)
     cells.predicted[rows], cells.target[rows] = predicted.cpu().numpy(), target.cpu().numpy()
     cells.score[rows] = score.detach().double().cpu().numpy()
-    shares = iter(account.relevance)
+    shares, held = iter(account.relevance), 0.0
     for (number, _), read in zip(networks, reads, strict=True):
         own = read.per_gene([next(shares) for _ in read.sources]).detach().float().cpu().numpy()
+        held += own.sum(dtype=np.float64)
         cells.relevance[rows] += own
         cells.by_network.append((number, rows, own * np.float32(len(networks))))  # of its own score, not of the mean
     books.score += account.score
-    books.genes += sum(account.inputs)
-    books.biases += sum(account.leaves.values())
+    books.genes += held
+    books.biases += sum(account.inputs) - held + sum(account.leaves.values())  # special tokens hold something as well
     books.residue += account.residue
 
 
