@@ -14,12 +14,14 @@ from .cohorts.made_cohort import made_cohort
 from .errors import CohortError
 from .explanation.curves import areas, curves
 from .explanation.group_statistics import GroupStatistics
+from .explanation.latent import genes_of_unit, latent_relevance
 from .explanation.on_disk import relevance_on_disk
 from .explanation.relevance import relevance
 from .models.expects import Expects
 from .models.files import load_trained, save_model
 from .models.load import load_model
 from .models.model import GeneModel, gene_model
+from .models.rank_tokens import RankTokens
 from .rankings.agreement import agreement
 from .rankings.consensus import consensus
 from .rankings.enrichment import enrich, marker_recovery
@@ -36,6 +38,7 @@ __all__ = [
     "Expects",
     "GeneModel",
     "GroupStatistics",
+    "RankTokens",
     "Training",
     "agreement",
     "areas",
@@ -46,6 +49,8 @@ __all__ = [
     "enrich",
     "expects_all",
     "gene_model",
+    "genes_of_unit",
+    "latent_relevance",
     "load_model",
     "load_trained",
     "made_cohort",

@@ -73,7 +73,7 @@ def explain_cells(plan: Plan, statistics: GroupStatistics, books: Books, start: 
         relevant = cells.relevance[:, present]
         firsts, values = first_genes(relevant, statistics.first)
         group = cells.predicted if plan.labels is None else plan.labels.cat.codes.to_numpy()[here].astype(np.int64)
-        counted = _counted(plan, group, cells.target)
+        counted = plan.counted(group, cells.target)
         statistics.add_relevance(relevant, group, plan.unit[here], counted, firsts)
         for number, rows, own in cells.by_network:
             statistics.add_network(number, own[:, present], group[rows], counted[rows])
@@ -137,12 +137,3 @@ def _explain(
     books.genes += held
     books.biases += sum(account.inputs) - held + sum(account.leaves.values())  # special tokens hold something as well
     books.residue += account.residue
-
-
-def _counted(plan: Plan, group: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Tell which cells count for their group."""
-    if not plan.own_group:
-        return np.ones(len(group), bool)
-    classes = {name: number for number, name in enumerate(plan.model.classes)}
-    number = np.array([classes.get(name, -1) for name in plan.groups])
-    return number[group] == target

@@ -76,6 +76,14 @@ class Plan:
         """The model's genes that the cohort has, by number."""
         return np.sort(self.expression.alignment.position[self.expression.alignment.position >= 0])
 
+    def counted(self, group: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """Tell which cells count for their group, by the numbers of their groups and of their targets."""
+        if not self.own_group:
+            return np.ones(len(group), bool)
+        classes = {name: number for number, name in enumerate(self.model.classes)}
+        number = np.array([classes.get(name, -1) for name in self.groups])
+        return number[group] == target
+
     def room(self) -> GroupStatistics:
         """Make room for the sums over groups, of the genes that the cohort has, by their names there."""
         position = self.expression.alignment.position
