@@ -200,7 +200,10 @@ def _made(declared: dict, path: Path) -> nn.Module:
         raise CohortError(
             f"the module '{module}' of '{path}' could not be imported: {error}; install it, or put it beside the file"
         ) from error
-    if not callable(made := getattr(found, name, None)):
+    made = found
+    for part in name.split("."):  # a class's from_pretrained is a callable as well
+        made = getattr(made, part, None)
+    if not callable(made):
         known = [one for one in vars(found) if not one.startswith("_")]
         raise CohortError(f"the module '{module}' has no callable '{name}'; {choices(name, known)}")
     try:
@@ -217,6 +220,8 @@ def _made(declared: dict, path: Path) -> nn.Module:
 
 def _with_weights(network: nn.Module, declared: dict, path: Path) -> nn.Module:
     if "weights" not in declared:
+        if declared["network"].endswith(".from_pretrained"):  # brings its own
+            return network
         warnings.warn(
             f"'{path}' names no weights, so '{declared['network']}' is explained with those that it is made with",
             stacklevel=4,
