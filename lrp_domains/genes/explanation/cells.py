@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-import pandas as pd
 import torch
 from scipy import sparse
 from torch import nn
@@ -45,7 +44,7 @@ class ExplainedCells:
     rows
         Their relevance in the cohort's columns: CSR or an array.
     obs
-        What is said of each of them, by the names of `slots`.
+        What is said of each of them: columns, by the names of `slots`.
     first_genes, first_values
         Cells x k: the cohort's columns of their first genes, -1 for none, and the relevance of these.
     """
@@ -53,7 +52,7 @@ class ExplainedCells:
     start: int
     stop: int
     rows: Matrix = field(repr=False)
-    obs: pd.DataFrame = field(repr=False)
+    obs: dict[str, np.ndarray] = field(repr=False)
     first_genes: np.ndarray = field(repr=False)
     first_values: np.ndarray = field(repr=False)
 
@@ -79,16 +78,13 @@ def explain_cells(plan: Plan, statistics: GroupStatistics, books: Books, start: 
         for number, rows, own in cells.by_network:
             statistics.add_network(number, _columns(own, present), group[rows], counted[rows])
         statistics.add_expression(_columns(chunk.values, present), group)
-        obs = pd.DataFrame(
-            {
-                slots.PREDICTED: cells.predicted,
-                slots.TARGET: cells.target,
-                slots.SCORE: cells.score,
-                slots.REST: cells.score - np.asarray(stored.sum(1, dtype=np.float64)).reshape(-1),
-                slots.FOLD: folds,
-            },
-            index=found.cells[here],
-        )
+        obs = {
+            slots.PREDICTED: cells.predicted,
+            slots.TARGET: cells.target,
+            slots.SCORE: cells.score,
+            slots.REST: cells.score - np.asarray(stored.sum(1, dtype=np.float64)).reshape(-1),
+            slots.FOLD: folds,
+        }
         yield ExplainedCells(chunk.start, chunk.stop, stored, obs, columns[firsts], values)
 
 
