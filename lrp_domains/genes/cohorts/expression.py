@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from anndata import AnnData
+from anndata.abc import CSCDataset, CSRDataset
 from scipy import sparse
 
 from ..errors import CohortError, choices, listed
 from ..models.expects import Expects
 from .alignment import Alignment, align, select
 from .normalisation import Matrix, Normalise, as_they_are, check_kind, log1p_cp10k, moments, zscore
+from .rows_on_disk import rows_on_disk
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,9 @@ def _rows(matrix) -> object:
     """Give a matrix whose rows can be read; sparse columns are turned into rows once."""
     if sparse.issparse(matrix):
         return matrix.tocsr()
-    if getattr(matrix, "format", None) == "csc":  # on disk
+    if isinstance(matrix, CSRDataset):
+        return rows_on_disk(matrix)
+    if isinstance(matrix, CSCDataset):
         raise CohortError(
             "the expression is stored by columns (CSC), so that cells cannot be read one after another; write it by "
             "rows: adata.X = adata.X.tocsr()"

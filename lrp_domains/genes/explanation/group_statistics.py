@@ -5,10 +5,12 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from ..cohorts.labels import donor_column
+from ..cohorts.normalisation import Matrix
 from ..errors import CohortError
+from .first_genes import among_first
+from .group_sums import adding, as_is, is_expressed, is_positive, positive_part
 
 # Without donors, cells are dealt into so many blocks, which the bootstrap draws from.
 BLOCKS = 32
@@ -89,50 +91,41 @@ class GroupStatistics:
             np.zeros((networks, g, p)), np.zeros((networks, g)), *[np.zeros((g, p)) for _ in range(3)],
         )  # fmt: skip
 
-    def add_relevance(
-        self, relevance: np.ndarray, group: np.ndarray, unit: np.ndarray, counted: np.ndarray, first: np.ndarray
-    ) -> None:
+    def add_relevance(self, relevance: Matrix, group: np.ndarray, unit: np.ndarray, counted: np.ndarray) -> None:
         """Add some cells.
 
         Parameters
         ----------
         relevance
-            Cells x genes.
+            Cells x genes; what is not stored of a sparse matrix is 0.
         group, unit
             The number of each cell's group and unit.
         counted
             Whether a cell was explained for its group.
-        first
-            Cells x k: the columns of each cell's first genes.
         """
-        relevance, group, unit, first = relevance[counted], group[counted], unit[counted], first[counted]
+        relevance, group, unit = _counted(relevance, counted), group[counted], unit[counted]
         u, g, p = self.sums.shape
         np.add.at(self.counted, (unit, group), 1)
-        by_unit, codes = np.unique(unit * g + group, return_inverse=True)
-        self.sums.reshape(u * g, p)[by_unit] += _summed(relevance, codes, len(by_unit))
-        self.squares[:] += _summed(relevance * relevance, group, g)
-        above = np.maximum(relevance, 0)
-        self.positive[:] += _summed(above, group, g)
-        self.n_positive[:] += _summed((relevance > 0).astype(np.float32), group, g)
-        reached = np.take_along_axis(relevance, first, 1) > 0
-        np.add.at(self.n_first, (np.broadcast_to(group[:, None], first.shape)[reached], first[reached]), 1)
+        adding(relevance, unit * g + group)(self.sums.reshape(u * g, p), as_is)
+        by_group = adding(relevance, group)
+        by_group(self.squares, np.square)
+        by_group(self.positive, positive_part)
+        by_group(self.n_positive, is_positive)
+        by_group(self.n_first, lambda _: among_first(relevance, self.first))
 
-    def add_network(self, number: int, relevance: np.ndarray, group: np.ndarray, counted: np.ndarray) -> None:
+    def add_network(self, number: int, relevance: Matrix, group: np.ndarray, counted: np.ndarray) -> None:
         """Add what one network on its own says of some cells."""
-        g = len(self.groups)
-        self.networks[number] += _summed(relevance[counted], group[counted], g)
-        self.network_cells[number] += np.bincount(group[counted], minlength=g)
+        group = group[counted]
+        adding(_counted(relevance, counted), group)(self.networks[number], as_is)
+        self.network_cells[number] += np.bincount(group, minlength=len(self.groups))
 
-    def add_expression(self, values: np.ndarray | sparse.csr_matrix, group: np.ndarray) -> None:
+    def add_expression(self, values: Matrix, group: np.ndarray) -> None:
         """Add what some cells express, as the model reads it: cells x genes."""
-        g = len(self.groups)
-        self.cells[:] += np.bincount(group, minlength=g)
-        members = _members(group, g)
-        squares = values.multiply(values) if sparse.issparse(values) else values * values
-        present = (values != 0).astype(np.float32)
-        for total, one in ((self.expression, values), (self.expression_squares, squares), (self.expressed, present)):
-            summed = members @ one
-            total += summed.toarray() if sparse.issparse(summed) else summed
+        self.cells[:] += np.bincount(group, minlength=len(self.groups))
+        by_group = adding(values, group)
+        by_group(self.expression, as_is)
+        by_group(self.expression_squares, np.square)
+        by_group(self.expressed, is_expressed)
 
     def to_slot(self) -> dict[str, object]:
         """Give what an AnnData file can hold in ``uns``."""
@@ -165,11 +158,5 @@ def units_of(obs: pd.DataFrame, donor: str | None, seed: int = 0) -> tuple[np.nd
     return donors.cat.codes.to_numpy().astype(np.int64), donors.cat.categories.to_numpy(dtype=object), True
 
 
-def _members(group: np.ndarray, groups: int) -> sparse.csr_matrix:
-    cells = len(group)
-    return sparse.csr_matrix((np.ones(cells, np.float32), (group, np.arange(cells))), shape=(groups, cells))
-
-
-def _summed(values: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
-    """Sum rows by group, in float32 within a chunk: the totals are float64."""
-    return _members(group, groups) @ values
+def _counted(relevance: Matrix, counted: np.ndarray) -> Matrix:
+    return relevance if counted.all() else relevance[counted]
