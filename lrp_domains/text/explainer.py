@@ -1,0 +1,278 @@
+"""Which words made a model say so: any text model, unmodified."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .batches import Batches
+from .books import Books
+from .classification import Classification
+from .collection import TextRelevances, total
+from .encoding import Encoding, encode, join
+from .errors import TextError, excerpt
+from .heads import head_of
+from .labels import Labels
+from .longest import longest
+from .network import Network, transformers_network
+from .pretrained import load
+from .readings import Reading
+from .relevances import TextRelevance
+from .requests import Item, chunks, item_of, listed_texts, one_for_each
+from .settings import Progress, Settings, quietly
+from .tasks import plain_model, task_of
+from .triple import encode_with, triple_network
+from .windows import cut, windows
+
+# So many batches are sorted by length together: more saves little padding, and a stream should not wait long.
+BATCHES_AT_ONCE = 8
+
+
+class TextExplainer:
+    """Explain what a text model says by the relevance of the words it read.
+
+    Parameters
+    ----------
+    model
+        A model of transformers in eval mode, also one wrapped by PEFT. It is left as it is.
+    tokenizer
+        Its tokenizer.
+    task
+        What the model is for, if its class doesn't tell: ``"text-classification"``, ``"token-classification"``,
+        ``"question-answering"``, ``"fill-mask"``, ``"text-generation"``, ``"text2text-generation"`` or
+        ``"sentence-similarity"``.
+    embedding
+        Where relevance is taken: ``"word"`` (the output of the model's own input embedding), ``"sum"`` (with what
+        position and type embeddings add there), or the name of a module that gives a vector for each token.
+    pooling
+        For the similarity of two texts, how a text's vector comes from its tokens': ``"mean"``, ``"first"``
+        (the [CLS] of BERT), or ``"last"``.
+    settings
+        See `Settings`: ``rules``, ``score``, ``words``, ``batch_size``, ``long``, ``window``, ``stride``,
+        ``padding``, ``unknown``.
+
+    Examples
+    --------
+    >>> explainer = TextExplainer.from_pretrained("distilbert-base-uncased-finetuned-sst-2-english")
+    >>> result = explainer("I loved every minute of it")
+    >>> [(word.text, word.relevance) for word in result.words]
+    >>> explainer(reviews, target=("POSITIVE", "NEGATIVE")).to_frame()
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        tokenizer,
+        *,
+        task: str | None = None,
+        embedding: str = "word",
+        pooling: str = "mean",
+        **settings: Any,
+    ) -> None:
+        plain = plain_model(model)
+        self.task = task_of(type(plain).__name__, task)
+        chosen = Settings.of(settings)
+        network = transformers_network(model, embedding)
+        head = head_of(self.task, plain, tokenizer, network, chosen, pooling)
+        # The mask hides padding; but some classifiers look for the padding token that their configuration names.
+        pads = {"input_ids": (getattr(plain.config, "pad_token_id", None), tokenizer.pad_token_id)}
+        pads["token_type_ids"] = (getattr(tokenizer, "pad_token_type_id", 0),)
+        fill = {name: next((one for one in values if one is not None), 0) for name, values in pads.items()}
+        self._set_up(network, head, chosen, partial(encode, tokenizer), fill, longest(plain, tokenizer))
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str,
+        *,
+        task: str | None = None,
+        device: str | torch.device = "auto",
+        dtype: str | torch.dtype = "auto",
+        **options: Any,
+    ) -> TextExplainer:
+        """Load a model and its tokenizer from a folder, or from the hub by name.
+
+        Parameters
+        ----------
+        name_or_path
+            As in transformers' ``from_pretrained``.
+        task
+            What to load it for, if its configuration doesn't tell.
+        device
+            ``"auto"``: a GPU if there is one.
+        dtype
+            ``"auto"``: as the weights are stored.
+        options
+            Of `TextExplainer`.
+        """
+        Settings.of({name: one for name, one in options.items() if name not in ("embedding", "pooling")})
+        model, tokenizer, task = load(name_or_path, task, device, dtype)
+        return cls(model, tokenizer, task=task, **options)
+
+    @classmethod
+    def from_parts(
+        cls,
+        tokenize: Callable[[str], tuple[Sequence[int], Sequence[tuple[int, int] | None]]],
+        embed: nn.Module,
+        forward: Callable[[Tensor, Tensor], Tensor],
+        labels: Sequence[str],
+        *,
+        kind: str = "one",
+        longest: int | None = None,
+        pad: int = 0,
+        **settings: Any,
+    ) -> TextExplainer:
+        """Explain a classifier from outside transformers.
+
+        Parameters
+        ----------
+        tokenize
+            From a text to the numbers of its tokens and, for each, its characters (start, end), or None for a token
+            that stands in no text.
+        embed
+            The module whose output, B x T x H, is explained; `forward` calls it once.
+        forward
+            The classifier, or a method or function that calls it: from numbers and mask, both B x T, to logits,
+            B x K. The mask is True at tokens, False at padding.
+        labels
+            K names.
+        kind
+            ``"one"`` (a softmax chooses one label), ``"several"`` (each by itself), or ``"number"`` (regression).
+        longest
+            The most tokens it can read at once, if there is a limit.
+        pad
+            The number that stands at padded places.
+        settings
+            See `Settings`.
+        """
+        chosen = Settings.of(settings)
+        self = cls.__new__(cls)
+        self.task = "text-classification"
+        head = Classification(Labels.named(labels, kind), chosen.score)
+        network = triple_network(embed, forward)
+        self._set_up(network, head, chosen, partial(encode_with, tokenize), {"input_ids": pad}, longest)
+        return self
+
+    def _set_up(
+        self, network: Network, head, settings: Settings, encoder: Callable, fill: dict[str, int], longest: int | None
+    ) -> None:
+        self.network, self.head, self.settings = network, head, settings
+        self._encode = encoder
+        self._batches = Batches(network, head, settings, fill)
+        self._longest = longest
+        if settings.window is not None and longest is not None and settings.window > longest:
+            raise TextError(f"window={settings.window}: the model reads at most {longest} tokens at once")
+
+    def __call__(
+        self, texts: Item | Iterable[Item], target: Any = None, *, at: Any = None, progress: Progress = quietly
+    ) -> TextRelevance | TextRelevances:
+        """Explain one text or many.
+
+        Parameters
+        ----------
+        texts
+            A text; a pair of texts as a tuple; or a list of these.
+        target
+            What to explain. None: what the model says. A label, by name or number. A pair of labels as a tuple: the
+            logit of the first minus that of the second. For language models, tokens or phrases in place of labels.
+            A list holds one target for each text.
+        at
+            The place in the text that is explained, where a model says something of each token: a character's number,
+            a pair (start, end), or words that occur once. A list holds one for each text.
+        progress
+            Wraps the iteration over batches, such as ``rich.progress.track``.
+
+        Returns
+        -------
+        `TextRelevance` for one text, `TextRelevances` for a list, in its order.
+
+        Raises
+        ------
+        TextError
+            A text, target or place does not fit the model.
+        lrp_domains.RelevanceError
+            The model does something that can't be explained; see `lrp_domains.relevance`.
+        """
+        single = isinstance(texts, str | tuple)
+        given = [texts] if single else listed_texts(texts)
+        targets, places = one_for_each(target, len(given), "target"), one_for_each(at, len(given), "at")
+        requests = list(zip(given, targets, places, strict=True))
+        books, found = Books(), []
+        for chunk in progress(list(chunks(requests, self._at_once)), "Explaining"):
+            found += self._explain(chunk, len(found), books)
+        return found[0] if single else TextRelevances(tuple(found), total(found, books))
+
+    def stream(self, texts: Iterable[Item], target: Any = None, *, at: Any = None) -> Iterator[TextRelevance]:
+        """Explain texts one after the other, for corpora that don't fit into memory.
+
+        Takes what a call takes, with one target and one place for all, and reads ahead no further than 8 batches.
+        """
+        for number, chunk in enumerate(chunks(((text, target, at) for text in texts), self._at_once)):
+            yield from self._explain(chunk, number * self._at_once, Books())
+
+    @property
+    def _at_once(self) -> int:
+        return BATCHES_AT_ONCE * self.settings.batch_size
+
+    def _explain(self, requests: Sequence[tuple], first: int, books: Books) -> list[TextRelevance]:
+        """Explain some texts, the first of which has this number."""
+        items = [item_of(one, number) for number, (one, _, _) in enumerate(requests, first)]
+        encodings = self._encodings(items, first)
+        readings = [
+            self._reading(encoding, target, at, number)
+            for number, (encoding, (_, target, at)) in enumerate(zip(encodings, requests, strict=True), first)
+        ]
+        if self.head.in_windows and (long := [reading for reading in readings if len(reading.rows) > 1]):
+            self._batches.decide(long)
+        for batch in self._batches.of(readings):
+            self._batches.explain(batch, readings, books)
+        return [
+            reading.tell(self.head.parts(reading.encoding), self.settings.words, self.settings.rules.name)
+            for reading in readings
+        ]
+
+    def _encodings(self, items: list[tuple[str, ...]], first: int) -> list[Encoding]:
+        """The tokens of texts; of both texts of a pair one after the other, if the model reads them apart."""
+        if not self.head.apart:
+            return self._encode(items, first)
+        for number, item in enumerate(items, first):
+            if len(item) != 2:
+                raise TextError(f"text {number} is one text, but {self.task} is about two: give a tuple of two")
+        halves = [self._encode([(item[half],) for item in items], first) for half in (0, 1)]
+        return [join(*pair) for pair in zip(*halves, strict=True)]
+
+    def _reading(self, encoding: Encoding, target: Any, at: Any, number: int) -> Reading:
+        """One text made ready."""
+        if not len(encoding):
+            raise TextError(
+                f"text {number} ({excerpt(encoding.texts[0])}) gives no token at all, as this tokenizer adds none: "
+                "leave empty texts out"
+            )
+        picks, notes = [np.arange(len(encoding))], ()
+        window = self.settings.window or self._longest
+        if window is not None and len(encoding) > window:
+            long = self.settings.long or ("windows" if self.head.in_windows else "error")
+            if long == "windows" and self.head.in_windows:
+                picks = windows(encoding, window, self.settings.stride)
+                notes = (f"read in {len(picks)} windows of at most {window} tokens",)
+            elif long == "truncate":
+                encoding, note = cut(encoding, window, self.head.cut_side)
+                picks, notes = [np.arange(len(encoding))], (note,)
+                warnings.warn(f"text {number}: {note}", stacklevel=4)
+            else:
+                can = "long='windows' or " if self.head.in_windows else ""
+                raise TextError(
+                    f"text {number} ({excerpt(encoding.texts[-1])}) has {len(encoding)} tokens, but the model reads "
+                    f"{window} at once: shorten it, or pass {can}long='truncate'"
+                )
+        try:
+            encoding, rows = self.head.read(encoding, picks, target, at)
+        except TextError as error:
+            raise TextError(f"text {number}: {error}") from error
+        return Reading(encoding, rows, notes)

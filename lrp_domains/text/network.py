@@ -1,0 +1,142 @@
+"""One forward pass of a model that isn't ours, with the output of its own embedding kept."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .. import capture, unfused
+from .errors import TextError
+from .tasks import plain_model
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model, how to call it, and where its embeddings are.
+
+    Attributes
+    ----------
+    module
+        The model, whose parameters the ledger names.
+    call
+        From tensors by name to the model's outputs.
+    words
+        The names of the modules that turn tokens into embeddings.
+    added
+        The names of those whose outputs are explained along with them (positions, token types).
+    two_sides
+        Whether the embeddings are used twice, by an encoder and a decoder.
+    """
+
+    module: nn.Module
+    call: Callable[[Mapping[str, Tensor]], Any]
+    words: tuple[str, ...]
+    added: tuple[str, ...] = ()
+    two_sides: bool = False
+
+    @property
+    def vocabulary(self) -> int | None:
+        """How many different tokens the model knows, where its embedding tells."""
+        return getattr(self.module.get_submodule(self.words[0]), "num_embeddings", None)
+
+    @property
+    def device(self) -> torch.device:
+        return next((p.device for p in self.module.parameters()), torch.device("cpu"))
+
+    def run(self, batch: Mapping[str, Tensor]) -> tuple[Any, list[list[Tensor]]]:
+        """Give the outputs, and for each side of the model the embeddings it used, each B x T x H."""
+        if self.module.training:
+            raise TextError("the model is in training mode, where dropout makes every pass another: call model.eval()")
+        rows = next(iter(batch.values())).shape[0]
+        with (
+            torch.enable_grad(),
+            unfused(),
+            _own_rows(self.module, self.added, rows),
+            capture(self.module, *self.words, *self.added) as kept,
+        ):
+            outputs = self.call(batch)
+        sides: list[list[Tensor]] = []
+        for name, tensor in kept.items():
+            if not sides or (self.two_sides and name.partition(":")[0] in self.words and sides[-1]):
+                sides.append([])
+            length = sides[-1][0].shape[1] if sides[-1] else tensor.shape[1]
+            if tensor.ndim == 3 and tensor.shape[:2] == (rows, length):
+                sides[-1].append(tensor)
+        if not sides or not sides[0]:
+            raise TextError(
+                f"the embedding {' or '.join(self.words)} was not called with one vector a token: name the module that "
+                "is, embedding='name' (see dict(model.named_modules()))"
+            )
+        return outputs, sides
+
+    def predict(self, batch: Mapping[str, Tensor]) -> Any:
+        """Give the outputs alone."""
+        with torch.no_grad():
+            return self.call(batch)
+
+
+@contextmanager
+def _own_rows(module: nn.Module, names: Sequence[str], rows: int) -> Iterator[None]:
+    """Give every row its own copy of an embedding that is looked up once for all, so that relevance stays by row."""
+
+    def hook(_module, _args, output):
+        if isinstance(output, Tensor) and output.ndim >= 2 and output.shape[:-2].numel() == 1:
+            return output.reshape(1, *output.shape[-2:]).expand(rows, -1, -1)
+        return output
+
+    handles = [module.get_submodule(name).register_forward_hook(hook) for name in names]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def transformers_network(model: nn.Module, embedding: str = "word") -> Network:
+    """Find out how to call a model of transformers, and where it embeds its tokens.
+
+    Parameters
+    ----------
+    model
+        The model, or one wrapped by PEFT.
+    embedding
+        ``"word"``, ``"sum"`` (what position and type embeddings add counts as the token's), or a name among
+        ``model.named_modules()``.
+    """
+    words, added = _embeddings(model, embedding)
+    parameters = inspect.signature(plain_model(model).forward).parameters
+    # A forward that names its tokens tells what else it takes; one that only passes things on takes all.
+    known = set(parameters) if "input_ids" in parameters else None
+
+    def call(batch: Mapping[str, Tensor]) -> Any:
+        return model(**{name: value for name, value in batch.items() if known is None or name in known})
+
+    config = getattr(plain_model(model), "config", None)
+    return Network(model, call, words, added, bool(getattr(config, "is_encoder_decoder", False)))
+
+
+def _embeddings(model: nn.Module, embedding: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    modules = dict(model.named_modules())
+    if embedding not in ("word", "sum"):
+        if embedding not in modules:
+            raise TextError(
+                f"embedding={embedding!r} is neither 'word' nor 'sum' nor a module of the model "
+                "(see dict(model.named_modules()))"
+            )
+        return (embedding,), ()
+    try:
+        named = model.get_input_embeddings()
+    except (AttributeError, NotImplementedError) as error:
+        raise TextError(
+            f"{type(model).__name__} doesn't tell where its input embedding is: name the module, embedding='name'"
+        ) from error
+    tables = {name: module for name, module in modules.items() if isinstance(module, nn.Embedding)}
+    # An encoder and a decoder often have modules of their own that share one table.
+    words = [name for name, module in tables.items() if module.weight is getattr(named, "weight", None)]
+    words = words or [name for name, module in modules.items() if module is named]
+    added = [name for name in tables if name not in words] if embedding == "sum" else []
+    return tuple(words), tuple(added)

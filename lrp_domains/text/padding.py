@@ -1,0 +1,86 @@
+"""Rows of one length: padding that a text's relevance must not notice."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def pad(
+    rows: Sequence[Mapping[str, np.ndarray]], fill: Mapping[str, int], side: str, device: torch.device
+) -> tuple[dict[str, Tensor], np.ndarray]:
+    """Put rows into one tensor for each name.
+
+    Parameters
+    ----------
+    rows
+        For each row its numbers by name, all of the row's length.
+    fill
+        What stands at a padded place, by name; 0 for names that aren't there.
+    side
+        ``"right"`` or ``"left"``.
+    device
+        Where the tensors shall be.
+
+    Returns
+    -------
+    tensors
+        By name, B x T.
+    first
+        For each row the column of its first token.
+    """
+    tensors, first = {}, np.zeros(len(rows), np.int64)
+    for name in rows[0]:
+        lengths = np.array([len(row[name]) for row in rows])
+        # A decoder starts at the first column, whatever side its encoder is padded on.
+        left = side == "left" and not name.startswith("decoder")
+        starts = lengths.max() - lengths if left else np.zeros(len(rows), np.int64)
+        padded = np.full((len(rows), lengths.max(), *rows[0][name].shape[1:]), fill.get(name, 0), np.int64)
+        for number, row in enumerate(rows):
+            padded[number, starts[number] : starts[number] + lengths[number]] = row[name]
+        tensors[name] = torch.from_numpy(padded).to(device)
+        first = starts if name == "input_ids" else first
+    return tensors, first
+
+
+def exact_side(
+    rows: Sequence[Mapping[str, np.ndarray]],
+    predict: Callable[[dict[str, Tensor]], Tensor],
+    fill: Mapping[str, int],
+    device: torch.device,
+) -> str | None:
+    """Find the side on which padding leaves a model's outputs alone, by trying.
+
+    What a tokenizer says of itself doesn't tell: decoders with absolute positions need the right, models that read
+    the last column need the left, and some can't be padded at all.
+
+    Parameters
+    ----------
+    rows
+        The rows of a batch: the shortest is run alone, and beside the longest.
+    predict
+        From tensors by name to the outputs' tensor, B x K or B x T x K.
+    fill, device
+        See `pad`.
+
+    Returns
+    -------
+    ``"right"``, ``"left"``, or None.
+    """
+    by_length = sorted(rows, key=lambda row: len(row["input_ids"]))
+    short, long = by_length[0], by_length[-1]
+    alone = predict(pad([short], fill, "right", device)[0])[0]
+    close = 1e-4 if alone.dtype in (torch.float32, torch.float64) else 0.03
+    for side in ("right", "left"):
+        tensors, first = pad([short, long], fill, side, device)
+        try:
+            beside = predict(tensors)[0]
+        except (ValueError, IndexError, RuntimeError):  # such as a classifier that knows no padding token
+            continue
+        if beside.shape != alone.shape:
+            start = 0 if len(beside) != tensors["input_ids"].shape[1] else first[0]
+            beside = beside[start : start + len(alone)]
+        if (beside - alone).abs().max() <= close * alone.abs().max():
+            return side
+    return None

@@ -1,0 +1,37 @@
+"""What a model is for, in the words of transformers' pipelines, from what transformers itself tells of its class."""
+
+from torch import nn
+
+from .errors import TextError, choices
+
+# Task -> the name of the mapping in transformers, and of the class that loads such a model.
+TASKS = {
+    "text-classification": ("MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES", "AutoModelForSequenceClassification"),
+    "token-classification": ("MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES", "AutoModelForTokenClassification"),
+    "question-answering": ("MODEL_FOR_QUESTION_ANSWERING_MAPPING_NAMES", "AutoModelForQuestionAnswering"),
+    "fill-mask": ("MODEL_FOR_MASKED_LM_MAPPING_NAMES", "AutoModelForMaskedLM"),
+    "text2text-generation": ("MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES", "AutoModelForSeq2SeqLM"),
+    "text-generation": ("MODEL_FOR_CAUSAL_LM_MAPPING_NAMES", "AutoModelForCausalLM"),
+    "sentence-similarity": ("MODEL_MAPPING_NAMES", "AutoModel"),
+}
+
+
+def task_of(class_name: str, given: str | None = None) -> str:
+    """Give the task of a model class of transformers."""
+    if given is not None:
+        if given not in TASKS:
+            raise TextError(f"there is no task {given!r}; {choices(given, TASKS)}")
+        return given
+    from transformers.models.auto import modeling_auto
+
+    for task, (mapping, _) in TASKS.items():
+        for names in getattr(modeling_auto, mapping).values():
+            if class_name == names or (not isinstance(names, str) and class_name in names):
+                return task
+    raise TextError(f"{class_name} is for none of the tasks known here: pass task=, one of {', '.join(TASKS)}")
+
+
+def plain_model(model: nn.Module) -> nn.Module:
+    """The model of transformers inside an adapter of PEFT, or the model itself."""
+    inner = getattr(model, "get_base_model", None)
+    return inner() if callable(inner) else model
