@@ -78,7 +78,8 @@ class Batches:
             starts = [first[i], *[0] * (len(by_side) - 1)]
             own = [r[i, start : start + len(p)] for r, start, p in zip(by_side, starts, row.places, strict=True)]
             readings[number].add(row, own, float(scored[i]), float(spreads[i]))
-            readings[number].answer = readings[number].answer or answer
+            if readings[number].answer is None and row is readings[number].rows[0]:
+                readings[number].answer = answer
         books.add(account.leaves, account.residue)
         only = readings[batch[0][0]]
         if len(only.rows) == len(batch) and all(number == batch[0][0] for number, _ in batch):
@@ -113,6 +114,11 @@ class Batches:
         if self._side == "unknown" and len(batch) > 1:
             rows = [row.inputs for _, row in batch]
             side = exact_side(rows, self._outputs, self.fill, self.network.device)
+            if side is None and self.head.apart:
+                raise TextError(
+                    "the model's outputs change with padding, so that two texts can't be compared in one pass; if you "
+                    "know better, pass padding='right' or 'left'"
+                )
             if side is None:
                 warnings.warn(
                     "the model's outputs change with padding, or it cannot be padded (no padding token?): texts are "

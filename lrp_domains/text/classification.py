@@ -79,10 +79,6 @@ class Classification:
         scores = score_of(logits, target, self.score, self.labels.kind == "one")
         if any(one is not None for one in against):
             other = torch.tensor([0 if one is None else one for one in against], device=logits.device)
-            pairs = contrast_of(logits, target, other)
             is_pair = torch.tensor([one is not None for one in against], device=logits.device)
-            scores = Scores(
-                torch.where(is_pair, pairs.explained, scores.explained),
-                torch.where(is_pair, pairs.spread, scores.spread),
-            )
+            scores = scores.where(is_pair, contrast_of(logits, target, other))
         return scores, [self.answer(own, row.wanted) for own, row in zip(values, rows, strict=True)]

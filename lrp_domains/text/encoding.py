@@ -3,7 +3,7 @@
 import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -30,10 +30,14 @@ class Encoding:
         Start and end of each token in its text, T x 2; None where the tokenizer doesn't tell and none could be found.
     part
         For each token the number of its text, or `ADDED`.
+    marks
+        Where texts hold a special token such as [MASK], as rows of the text's number, start and end.
     side
         For each token 0 (encoder) or 1 (decoder), where the model is given both; else None.
     read
         For each text the characters, from and to, that the model was given; None if all.
+    starts
+        The number of the first token of each text, for texts that the model reads apart.
     """
 
     texts: tuple[str, ...]
@@ -41,8 +45,10 @@ class Encoding:
     pieces: tuple[str, ...]
     spans: np.ndarray | None
     part: np.ndarray
+    marks: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), np.int64))
     side: np.ndarray | None = None
     read: tuple[tuple[int, int], ...] | None = None
+    starts: tuple[int, ...] = (0,)
 
     def __len__(self) -> int:
         return len(self.part)
@@ -76,7 +82,9 @@ def join(first: Encoding, second: Encoding) -> Encoding:
         pieces=first.pieces + second.pieces,
         spans=spans,
         part=np.r_[first.part, np.where(second.part == ADDED, ADDED, 1)],
+        marks=np.concatenate([first.marks, second.marks + [1, 0, 0]]),
         read=whole[0] + whole[1],
+        starts=(0, len(first)),
     )
 
 
@@ -84,7 +92,10 @@ def _with_offsets(tokenizer, batch, number: int, texts: tuple[str, ...]) -> Enco
     # A mark of a word's beginning before an empty text stands in no text.
     part = np.array([ADDED if p is None or not texts[p] else p for p in batch.sequence_ids(number)], np.int64)
     spans = np.array(batch["offset_mapping"][number], np.int64).reshape(-1, 2)
-    return Encoding(texts, _inputs(batch, number), tuple(batch.tokens(number)), spans, part)
+    inputs = _inputs(batch, number)
+    special = np.isin(inputs["input_ids"], _special_ids(tokenizer)) & (part != ADDED) & (spans[:, 0] < spans[:, 1])
+    marks = np.column_stack([part, spans])[special]
+    return Encoding(texts, inputs, tuple(batch.tokens(number)), spans, part, marks)
 
 
 def _without_offsets(tokenizer, batch, number: int, texts: tuple[str, ...]) -> Encoding:
@@ -113,6 +124,11 @@ def _without_offsets(tokenizer, batch, number: int, texts: tuple[str, ...]) -> E
 
 def _inputs(batch, number: int) -> dict[str, np.ndarray]:
     return {name: np.asarray(values[number]) for name, values in batch.items() if name != "offset_mapping"}
+
+
+def _special_ids(tokenizer) -> list[int]:
+    """The special tokens that stand for something; what stands for unknown text is none."""
+    return [one for one in tokenizer.all_special_ids if one != tokenizer.unk_token_id]
 
 
 def check_characters(items: Sequence[tuple[str, ...]], first: int) -> None:

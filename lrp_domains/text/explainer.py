@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,8 +14,10 @@ from .batches import Batches
 from .books import Books
 from .classification import Classification
 from .collection import TextRelevances, total
+from .continuation import ContinuationRelevance, explain_continuation
 from .encoding import Encoding, encode, join
-from .errors import TextError, excerpt
+from .errors import TextError
+from .fitting import fit
 from .heads import head_of
 from .labels import Labels
 from .longest import longest
@@ -28,7 +29,6 @@ from .requests import Item, chunks, item_of, listed_texts, one_for_each
 from .settings import Progress, Settings, quietly
 from .tasks import plain_model, task_of
 from .triple import encode_with, triple_network
-from .windows import cut, windows
 
 # So many batches are sorted by length together: more saves little padding, and a stream should not wait long.
 BATCHES_AT_ONCE = 8
@@ -79,7 +79,7 @@ class TextExplainer:
         self.task = task_of(type(plain).__name__, task)
         chosen = Settings.of(settings)
         network = transformers_network(model, embedding)
-        head = head_of(self.task, plain, tokenizer, network, chosen, pooling)
+        head = head_of(self.task, plain, tokenizer, network, chosen.score, pooling)
         # The mask hides padding; but some classifiers look for the padding token that their configuration names.
         pads = {"input_ids": (getattr(plain.config, "pad_token_id", None), tokenizer.pad_token_id)}
         pads["token_type_ids"] = (getattr(tokenizer, "pad_token_type_id", 0),)
@@ -216,6 +216,32 @@ class TextExplainer:
         for number, chunk in enumerate(chunks(((text, target, at) for text in texts), self._at_once)):
             yield from self._explain(chunk, number * self._at_once, Books())
 
+    def continuation(self, text: str, continuation: str | None = None, *, longest: int = 20) -> ContinuationRelevance:
+        """Explain every token of a continuation (or, with an encoder-decoder, of an answer) by all read before it.
+
+        Parameters
+        ----------
+        text
+            What is continued.
+        continuation
+            With what; None for what the model says by greedy search.
+        longest
+            The most tokens that the model may say.
+        """
+        if not hasattr(self.head, "generated"):
+            raise TextError(f"a model for {self.task} continues nothing: continuation() is for generation")
+        if not isinstance(text, str):
+            raise TextError(f"text is of type {type(text).__name__}: give one string")
+        (encoding,) = self._encode([(text,)], 0)
+        (encoding, _, _) = fit(encoding, self._longest, self.settings, False, self.head.cut_side, 0)
+        encoding = self.head.ready(encoding)
+        if continuation is None:
+            ids = self.head.generated(encoding, longest)
+        else:
+            ids = self.head.ids_of(continuation, encoding)
+        whole, row = self.head.continued(encoding, ids)
+        return explain_continuation(self.network, whole, row, self.head, self.settings)
+
     @property
     def _at_once(self) -> int:
         return BATCHES_AT_ONCE * self.settings.batch_size
@@ -223,7 +249,7 @@ class TextExplainer:
     def _explain(self, requests: Sequence[tuple], first: int, books: Books) -> list[TextRelevance]:
         """Explain some texts, the first of which has this number."""
         items = [item_of(one, number) for number, (one, _, _) in enumerate(requests, first)]
-        encodings = self._encodings(items, first)
+        encodings = self._encode(items, first) if not self.head.apart else self._halves(items, first)
         readings = [
             self._reading(encoding, target, at, number)
             for number, (encoding, (_, target, at)) in enumerate(zip(encodings, requests, strict=True), first)
@@ -237,42 +263,23 @@ class TextExplainer:
             for reading in readings
         ]
 
-    def _encodings(self, items: list[tuple[str, ...]], first: int) -> list[Encoding]:
-        """The tokens of texts; of both texts of a pair one after the other, if the model reads them apart."""
-        if not self.head.apart:
-            return self._encode(items, first)
+    def _halves(self, items: list[tuple[str, ...]], first: int) -> list[tuple[Encoding, Encoding]]:
+        """The tokens of pairs whose texts the model reads apart."""
         for number, item in enumerate(items, first):
             if len(item) != 2:
                 raise TextError(f"text {number} is one text, but {self.task} is about two: give a tuple of two")
         halves = [self._encode([(item[half],) for item in items], first) for half in (0, 1)]
-        return [join(*pair) for pair in zip(*halves, strict=True)]
+        return list(zip(*halves, strict=True))
 
-    def _reading(self, encoding: Encoding, target: Any, at: Any, number: int) -> Reading:
+    def _reading(self, encoding: Encoding | tuple[Encoding, Encoding], target: Any, at: Any, number: int) -> Reading:
         """One text made ready."""
-        if not len(encoding):
-            raise TextError(
-                f"text {number} ({excerpt(encoding.texts[0])}) gives no token at all, as this tokenizer adds none: "
-                "leave empty texts out"
-            )
-        picks, notes = [np.arange(len(encoding))], ()
-        window = self.settings.window or self._longest
-        if window is not None and len(encoding) > window:
-            long = self.settings.long or ("windows" if self.head.in_windows else "error")
-            if long == "windows" and self.head.in_windows:
-                picks = windows(encoding, window, self.settings.stride)
-                notes = (f"read in {len(picks)} windows of at most {window} tokens",)
-            elif long == "truncate":
-                encoding, note = cut(encoding, window, self.head.cut_side)
-                picks, notes = [np.arange(len(encoding))], (note,)
-                warnings.warn(f"text {number}: {note}", stacklevel=4)
-            else:
-                can = "long='windows' or " if self.head.in_windows else ""
-                raise TextError(
-                    f"text {number} ({excerpt(encoding.texts[-1])}) has {len(encoding)} tokens, but the model reads "
-                    f"{window} at once: shorten it, or pass {can}long='truncate'"
-                )
+        whole = encoding if isinstance(encoding, tuple) else (encoding,)
+        head = self.head
+        fitted = [fit(one, self._longest, self.settings, head.in_windows, head.cut_side, number) for one in whole]
+        encodings, picks, notes = zip(*fitted, strict=True)
+        encoding = join(*encodings) if head.apart else encodings[0]
         try:
-            encoding, rows = self.head.read(encoding, picks, target, at)
+            encoding, rows = head.read(encoding, picks[0], target, at)
         except TextError as error:
             raise TextError(f"text {number}: {error}") from error
-        return Reading(encoding, rows, notes)
+        return Reading(encoding, rows, tuple(chain.from_iterable(notes)))

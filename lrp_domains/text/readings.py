@@ -58,9 +58,9 @@ class Reading:
         return TextRelevance(
             texts=self.encoding.texts,
             parts=parts,
-            tokens=_tokens(self.encoding, self.relevance, parts),
+            tokens=tokens_of(self.encoding, self.relevance, parts),
             words=_words(self.encoding, self.relevance, parts, words),
-            target=self.answer.target,
+            target=self.rows[0].target or self.answer.target,
             prediction=self.answer.prediction,
             probability=self.answer.probability,
             score=score,
@@ -70,7 +70,8 @@ class Reading:
         )
 
 
-def _tokens(encoding: Encoding, relevance: np.ndarray, parts: tuple[str, ...]) -> tuple[Token, ...]:
+def tokens_of(encoding: Encoding, relevance: np.ndarray, parts: tuple[str, ...]) -> tuple[Token, ...]:
+    """The tokens as a user reads them."""
     spans = np.full((len(encoding), 2), -1) if encoding.spans is None else encoding.spans
     sides = [""] * len(encoding) if encoding.side is None else [("encoder", "decoder")[s] for s in encoding.side]
     rows = zip(encoding.pieces, spans.tolist(), encoding.part.tolist(), relevance.tolist(), sides, strict=True)

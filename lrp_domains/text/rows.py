@@ -22,12 +22,15 @@ class Row:
         With what weight the row's score counts in the text's.
     wanted
         What to explain, as its head has it.
+    target
+        What is explained in words, if the row alone doesn't tell.
     """
 
     inputs: dict[str, np.ndarray]
     places: tuple[np.ndarray, ...]
     weight: float = 1.0
     wanted: Any = None
+    target: str | None = None
 
     def __len__(self) -> int:
         return len(self.inputs["input_ids"])

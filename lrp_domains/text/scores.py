@@ -32,11 +32,13 @@ class Scores:
     explained: Tensor
     spread: Tensor
 
+    def where(self, condition: Tensor, other: "Scores") -> "Scores":
+        """These scores, and others where the condition holds."""
+        explained = torch.where(condition, other.explained, self.explained)
+        return Scores(explained, torch.where(condition, other.spread, self.spread))
+
     def __add__(self, other: "Scores") -> "Scores":
         return Scores(self.explained + other.explained, self.spread + other.spread)
-
-    def __sub__(self, other: "Scores") -> "Scores":
-        return Scores(self.explained - other.explained, self.spread - other.spread)
 
 
 def check_score(score: str) -> None:
@@ -47,7 +49,7 @@ def check_score(score: str) -> None:
         raise TextError(f"there is no score {score!r}; {choices(score, SCORES)}")
 
 
-def score_of(logits: Tensor, target: Tensor, score: str, exclusive: bool = True) -> Scores:
+def score_of(logits: Tensor, target: Tensor, score: str, exclusive: bool = True, real: Tensor | None = None) -> Scores:
     """Give one number per row.
 
     Parameters
@@ -61,12 +63,16 @@ def score_of(logits: Tensor, target: Tensor, score: str, exclusive: bool = True)
     exclusive
         Whether a softmax makes the K exclude one another. If not (several labels, regression), the logit is the
         log-odds already.
+    real
+        Which of the K are no padding, B x K; None if all.
     """
     own = logits.gather(1, target[:, None])[:, 0]
     none = torch.zeros_like(own.detach())
     if score == "logit" or not exclusive or logits.shape[1] == 1:
         return Scores(own, none)
     others = logits.detach().scatter(1, target[:, None], -torch.inf)
+    if real is not None:
+        others = others.masked_fill(~real, -torch.inf)
     w = others.softmax(1).to(logits.dtype)
     if logits.shape[1] == 2:
         return Scores(own - (w * logits).sum(1), none)

@@ -37,10 +37,11 @@ def word_sums(encoding: Encoding, part: int, relevance: np.ndarray, words: Segme
         See `segment`.
     """
     text = encoding.texts[part]
+    own = np.flatnonzero(encoding.part == part)
     spans, kinds = segment(text, words)
+    spans, kinds = whole(spans, kinds, encoding.marks[encoding.marks[:, 0] == part, 1:])
     owner = np.repeat(np.arange(len(spans)), spans[:, 1] - spans[:, 0])
     blank = kinds[owner] == 2
-    own = np.flatnonzero(encoding.part == part)
     places = settle(encoding.spans[own], text)
     lengths = places[:, 1] - places[:, 0]
     token = np.repeat(np.arange(len(own)), lengths)
@@ -52,6 +53,19 @@ def word_sums(encoding: Encoding, part: int, relevance: np.ndarray, words: Segme
     share = relevance[own][token] * weight / total[token]
     sums = np.bincount(owner[character], share, len(spans))
     return WordSums(spans, kinds, sums, np.bincount(owner[character], weight, len(spans)) > 0)
+
+
+def whole(spans: np.ndarray, kinds: np.ndarray, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Make one mark of what a special token covers: [MASK] is neither a word nor three."""
+    if not len(tokens):
+        return spans, kinds
+    starts = np.union1d(spans[:, 0], tokens)
+    starts = starts[~((starts[:, None] > tokens[:, 0]) & (starts[:, None] < tokens[:, 1])).any(1)]
+    starts = starts[starts < spans[-1, 1]]
+    kinds = kinds[np.searchsorted(spans[:, 0], starts, side="right") - 1]
+    return np.stack([starts, np.r_[starts[1:], spans[-1, 1]]], axis=1), np.where(
+        np.isin(starts, tokens[:, 0]), 1, kinds
+    )
 
 
 def settle(spans: np.ndarray, text: str) -> np.ndarray:
