@@ -6,9 +6,12 @@
 >>> explainer(reviews, target="POSITIVE").to_frame()
 """
 
+from .class_words import class_words
 from .collection import TextRelevances
+from .continuation import ContinuationRelevance
 from .errors import TextError
 from .explainer import TextExplainer
+from .figures import class_words_figure
 from .frames import frame
 from .labels import Labels
 from .relevances import TextLedger, TextRelevance, Token, Word
@@ -16,6 +19,7 @@ from .segmentation import segment
 from .settings import Settings
 
 __all__ = [
+    "ContinuationRelevance",
     "Labels",
     "Settings",
     "TextError",
@@ -25,6 +29,8 @@ __all__ = [
     "TextRelevances",
     "Token",
     "Word",
+    "class_words",
+    "class_words_figure",
     "frame",
     "segment",
 ]

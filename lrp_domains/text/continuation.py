@@ -79,22 +79,19 @@ def explain_continuation(
     ``encoding`` holds the text and the continuation, ``row`` what the model is given, and ``row.wanted`` the positions.
     """
     tensors, first = pad([row.inputs], {}, "right", network.device)
-    outputs, sides = network.run(tensors)
-    logits, wanted = sequence_logits(outputs, [row], "generation"), row.wanted
+    done = network.run(tensors)
+    logits, wanted = sequence_logits(done.outputs, [row], "generation"), row.wanted
     matrix = np.zeros((len(wanted.columns), len(encoding)))
     scores, probabilities = np.zeros((2, len(matrix)))
     for number, (column, target) in enumerate(zip(wanted.columns, wanted.targets, strict=True)):
         found, (said,) = scores_at(logits, [Positions.at(column, target)], first, settings.score)
         scores[number], probabilities[number] = (found.explained + found.spread).item(), said.given[0]
-        parts = iter(
-            relevance(
-                found.explained, [tensor for side in sides for tensor in side], rules=settings.rules,
-                model=network.module, unknown=settings.unknown, retain_graph=True,
-            )
+        found = relevance(
+            found.explained, done.embeddings, rules=settings.rules, model=network.module, unknown=settings.unknown,
+            retain_graph=True,
         )  # fmt: skip
-        for side, places in zip(sides, row.places, strict=True):
-            own = sum(next(parts).double().sum(-1) for _ in side)[0].cpu().numpy()
-            np.add.at(matrix[number], places, own)
+        for own, places in zip(done.by_token(found), row.places, strict=True):
+            np.add.at(matrix[number], places, own[0])
     return ContinuationRelevance(
         text=encoding.texts[0],
         continuation=encoding.texts[1],

@@ -82,7 +82,7 @@ def join(first: Encoding, second: Encoding) -> Encoding:
         pieces=first.pieces + second.pieces,
         spans=spans,
         part=np.r_[first.part, np.where(second.part == ADDED, ADDED, 1)],
-        marks=np.concatenate([first.marks, second.marks + [1, 0, 0]]),
+        marks=np.concatenate([first.marks, second.marks + np.array([1, 0, 0])]),
         read=whole[0] + whole[1],
         starts=(0, len(first)),
     )

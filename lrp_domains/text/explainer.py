@@ -49,7 +49,8 @@ class TextExplainer:
         ``"sentence-similarity"``.
     embedding
         Where relevance is taken: ``"word"`` (the output of the model's own input embedding), ``"sum"`` (with what
-        position and type embeddings add there), or the name of a module that gives a vector for each token.
+        position and type embeddings add there), or a glob over the names of the modules that give a vector for each
+        token.
     pooling
         For the similarity of two texts, how a text's vector comes from its tokens': ``"mean"``, ``"first"``
         (the [CLS] of BERT), or ``"last"``.

@@ -4,14 +4,39 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .. import capture, unfused
 from .errors import TextError
 from .tasks import plain_model
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What a forward pass left: the outputs, and for each side of the model the embeddings it used.
+
+    Embeddings are B x T x H each, or T x B x H if they are turned.
+    """
+
+    outputs: Any
+    sides: list[list[Tensor]]
+    turned: bool = False
+
+    @property
+    def embeddings(self) -> list[Tensor]:
+        """Those of all sides."""
+        return [tensor for side in self.sides for tensor in side]
+
+    def by_token(self, relevance: Sequence[Tensor]) -> list[np.ndarray]:
+        """For each side the relevance of each token, B x T (float64), from that of each embedding."""
+        parts = iter(relevance)
+        sums = [sum(next(parts).double().sum(-1) for _ in side) for side in self.sides]
+        return [(one.T if self.turned else one).cpu().numpy() for one in sums]
 
 
 @dataclass(frozen=True)
@@ -30,6 +55,8 @@ class Network:
         The names of those whose outputs are explained along with them (positions, token types).
     two_sides
         Whether the embeddings are used twice, by an encoder and a decoder.
+    vocabulary
+        How many different tokens the model knows, where its embedding tells.
     """
 
     module: nn.Module
@@ -37,41 +64,40 @@ class Network:
     words: tuple[str, ...]
     added: tuple[str, ...] = ()
     two_sides: bool = False
-
-    @property
-    def vocabulary(self) -> int | None:
-        """How many different tokens the model knows, where its embedding tells."""
-        return getattr(self.module.get_submodule(self.words[0]), "num_embeddings", None)
+    vocabulary: int | None = None
 
     @property
     def device(self) -> torch.device:
         return next((p.device for p in self.module.parameters()), torch.device("cpu"))
 
-    def run(self, batch: Mapping[str, Tensor]) -> tuple[Any, list[list[Tensor]]]:
-        """Give the outputs, and for each side of the model the embeddings it used, each B x T x H."""
+    def run(self, batch: Mapping[str, Tensor]) -> "Pass":
+        """One forward pass with a graph."""
         if self.module.training:
             raise TextError("the model is in training mode, where dropout makes every pass another: call model.eval()")
-        rows = next(iter(batch.values())).shape[0]
+        ids = batch["input_ids"]
         with (
             torch.enable_grad(),
             unfused(),
-            _own_rows(self.module, self.added, rows),
+            _own_rows(self.module, self.added, len(ids)),
+            _turned(self.module, self.words, ids) as turned,
             capture(self.module, *self.words, *self.added) as kept,
         ):
             outputs = self.call(batch)
         sides: list[list[Tensor]] = []
+        axis = int(any(turned))
         for name, tensor in kept.items():
             if not sides or (self.two_sides and name.partition(":")[0] in self.words and sides[-1]):
                 sides.append([])
-            length = sides[-1][0].shape[1] if sides[-1] else tensor.shape[1]
-            if tensor.ndim == 3 and tensor.shape[:2] == (rows, length):
+            if tensor.ndim != 3 or tensor.shape[axis] != len(ids):
+                continue
+            if not sides[-1] or tensor.shape[1 - axis] == sides[-1][0].shape[1 - axis]:
                 sides[-1].append(tensor)
         if not sides or not sides[0]:
             raise TextError(
                 f"the embedding {' or '.join(self.words)} was not called with one vector a token: name the module that "
                 "is, embedding='name' (see dict(model.named_modules()))"
             )
-        return outputs, sides
+        return Pass(outputs, sides, any(turned))
 
     def predict(self, batch: Mapping[str, Tensor]) -> Any:
         """Give the outputs alone."""
@@ -96,6 +122,24 @@ def _own_rows(module: nn.Module, names: Sequence[str], rows: int) -> Iterator[No
             handle.remove()
 
 
+@contextmanager
+def _turned(module: nn.Module, names: Sequence[str], ids: Tensor) -> Iterator[list[bool]]:
+    """See whether a model looks up its tokens as T x B, as XLNet does: a list that holds True if so."""
+    seen = []
+
+    def hook(embedding, arguments):
+        given = next((one for one in arguments if isinstance(one, Tensor)), None)
+        if given is not None and given.shape == ids.T.shape and torch.equal(given, ids.T):
+            seen.append(given.shape != ids.shape or not torch.equal(given, ids))
+
+    handles = [module.get_submodule(name).register_forward_pre_hook(hook) for name in names]
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
 def transformers_network(model: nn.Module, embedding: str = "word") -> Network:
     """Find out how to call a model of transformers, and where it embeds its tokens.
 
@@ -104,8 +148,8 @@ def transformers_network(model: nn.Module, embedding: str = "word") -> Network:
     model
         The model, or one wrapped by PEFT.
     embedding
-        ``"word"``, ``"sum"`` (what position and type embeddings add counts as the token's), or a name among
-        ``model.named_modules()``.
+        ``"word"``, ``"sum"`` (what position and type embeddings add counts as the token's), or a glob over the
+        names of ``model.named_modules()``.
     """
     words, added = _embeddings(model, embedding)
     parameters = inspect.signature(plain_model(model).forward).parameters
@@ -116,18 +160,23 @@ def transformers_network(model: nn.Module, embedding: str = "word") -> Network:
         return model(**{name: value for name, value in batch.items() if known is None or name in known})
 
     config = getattr(plain_model(model), "config", None)
-    return Network(model, call, words, added, bool(getattr(config, "is_encoder_decoder", False)))
+    two_sides = bool(getattr(config, "is_encoder_decoder", False))
+    known_tokens = (
+        getattr(model.get_submodule(words[0]), "num_embeddings", None) if embedding in ("word", "sum") else None
+    )
+    return Network(model, call, words, added, two_sides, known_tokens)
 
 
 def _embeddings(model: nn.Module, embedding: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     modules = dict(model.named_modules())
     if embedding not in ("word", "sum"):
-        if embedding not in modules:
+        chosen = tuple(name for name in modules if fnmatchcase(name, embedding))
+        if not chosen:
             raise TextError(
                 f"embedding={embedding!r} is neither 'word' nor 'sum' nor a module of the model "
                 "(see dict(model.named_modules()))"
             )
-        return (embedding,), ()
+        return chosen, ()
     try:
         named = model.get_input_embeddings()
     except (AttributeError, NotImplementedError) as error:

@@ -44,43 +44,29 @@ def pad(
     return tensors, first
 
 
-def exact_side(
-    rows: Sequence[Mapping[str, np.ndarray]],
-    predict: Callable[[dict[str, Tensor]], Tensor],
-    fill: Mapping[str, int],
-    device: torch.device,
-) -> str | None:
-    """Find the side on which padding leaves a model's outputs alone, by trying.
+def exact_side(explained: Callable[[bool, str], np.ndarray], close: float) -> str | None:
+    """Find the side on which padding leaves the relevance of a text alone, by trying.
 
     What a tokenizer says of itself doesn't tell: decoders with absolute positions need the right, models that read
     the last column need the left, and some can't be padded at all.
 
     Parameters
     ----------
-    rows
-        The rows of a batch: the shortest is run alone, and beside the longest.
-    predict
-        From tensors by name to the outputs' tensor, B x K or B x T x K.
-    fill, device
-        See `pad`.
+    explained
+        Gives the relevance of a row's tokens, alone (False) or beside a longer row (True), padded on a side.
+    close
+        Up to what share of the largest relevance two numbers count as the same.
 
     Returns
     -------
     ``"right"``, ``"left"``, or None.
     """
-    by_length = sorted(rows, key=lambda row: len(row["input_ids"]))
-    short, long = by_length[0], by_length[-1]
-    alone = predict(pad([short], fill, "right", device)[0])[0]
-    close = 1e-4 if alone.dtype in (torch.float32, torch.float64) else 0.03
+    alone = explained(False, "right")
     for side in ("right", "left"):
-        tensors, first = pad([short, long], fill, side, device)
         try:
-            beside = predict(tensors)[0]
+            beside = explained(True, side)
         except (ValueError, IndexError, RuntimeError):  # such as a classifier that knows no padding token
             continue
-        if beside.shape != alone.shape:
-            start = 0 if len(beside) != tensors["input_ids"].shape[1] else first[0]
-            beside = beside[start : start + len(alone)]
-        if (beside - alone).abs().max() <= close * alone.abs().max():
+        if np.abs(beside - alone).max() <= close * np.abs(alone).max():
             return side
     return None

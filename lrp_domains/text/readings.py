@@ -45,7 +45,7 @@ class Reading:
     def add(self, row: Row, relevance: list[np.ndarray], score: float, spread: float) -> None:
         """Take the relevance of one row, one array for each side of the model."""
         for places, own in zip(row.places, relevance, strict=True):
-            np.add.at(self.relevance, places, own[: len(places)])
+            np.add.at(self.relevance, places, own)
         self.score += score
         self.spread += spread
 

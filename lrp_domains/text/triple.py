@@ -26,7 +26,7 @@ def triple_network(embed: nn.Module, forward: Callable[[Tensor, Tensor], Tensor]
     def call(batch: Mapping[str, Tensor]) -> Any:
         return forward(batch["input_ids"], batch["attention_mask"].bool())
 
-    return Network(model, call, tuple(names))
+    return Network(model, call, tuple(names), vocabulary=getattr(embed, "num_embeddings", None))
 
 
 def encode_with(tokenize: Callable, items: Sequence[tuple[str, ...]], first: int) -> list[Encoding]:
