@@ -99,10 +99,11 @@ class Batches:
     def _run(self, rows: Sequence[Row], side: str) -> _Run:
         """A forward pass, and the scores of its rows."""
         tensors, first = self._tensors(rows, side)
-        done = self.network.run(tensors)
-        scores, answers = self.head.scores(done.outputs, rows, first)
-        weights = torch.tensor([row.weight for row in rows], dtype=scores.explained.dtype, device=self.network.device)
-        explained = scores.explained * weights
+        with torch.enable_grad():
+            done = self.network.run(tensors)
+            scores, answers = self.head.scores(done.outputs, rows, first)
+            weights = torch.tensor([row.weight for row in rows]).to(scores.explained)
+            explained = scores.explained * weights
         score, spread = (one.detach().double().cpu().numpy() for one in (explained, scores.spread * weights))
         return _Run(done, explained, score, spread, answers, first)
 

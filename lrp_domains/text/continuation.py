@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from .. import relevance
 from .encoding import Encoding
@@ -79,18 +80,20 @@ def explain_continuation(
     ``encoding`` holds the text and the continuation, ``row`` what the model is given, and ``row.wanted`` the positions.
     """
     tensors, first = pad([row.inputs], {}, "right", network.device)
-    done = network.run(tensors)
+    with torch.enable_grad():
+        done = network.run(tensors)
     logits, wanted = sequence_logits(done.outputs, [row], "generation"), row.wanted
     matrix = np.zeros((len(wanted.columns), len(encoding)))
     scores, probabilities = np.zeros((2, len(matrix)))
     for number, (column, target) in enumerate(zip(wanted.columns, wanted.targets, strict=True)):
-        found, (said,) = scores_at(logits, [Positions.at(column, target)], first, settings.score)
+        with torch.enable_grad():
+            found, (said,) = scores_at(logits, [Positions.at(column, target)], first, settings.score)
         scores[number], probabilities[number] = (found.explained + found.spread).item(), said.given[0]
-        found = relevance(
+        parts = relevance(
             found.explained, done.embeddings, rules=settings.rules, model=network.module, unknown=settings.unknown,
             retain_graph=True,
         )  # fmt: skip
-        for own, places in zip(done.by_token(found), row.places, strict=True):
+        for own, places in zip(done.by_token(parts), row.places, strict=True):
             np.add.at(matrix[number], places, own[0])
     return ContinuationRelevance(
         text=encoding.texts[0],

@@ -12,7 +12,7 @@ def choices(name: object, known: Iterable[object], shown: int = 12) -> str:
     """Name the nearest of the known names, or list them: the second half of a "there is no ..." message."""
     known = [str(one) for one in known]
     folded = {one.casefold(): one for one in known}
-    near = [folded[one] for one in get_close_matches(str(name).casefold(), folded, n=3, cutoff=0.5)]
+    near = [folded[one] for one in get_close_matches(str(name).casefold(), folded, n=2, cutoff=0.6)]
     if near:
         return f"did you mean {listed(near)}?"
     return f"there are: {listed(known, shown)}" if known else "there are none"

@@ -76,7 +76,6 @@ class Network:
             raise TextError("the model is in training mode, where dropout makes every pass another: call model.eval()")
         ids = batch["input_ids"]
         with (
-            torch.enable_grad(),
             unfused(),
             _own_rows(self.module, self.added, len(ids)),
             _turned(self.module, self.words, ids) as turned,

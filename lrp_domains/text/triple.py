@@ -19,9 +19,9 @@ def triple_network(embed: nn.Module, forward: Callable[[Tensor, Tensor], Tensor]
         raise TextError(f"forward={forward!r} can't be called: give the model, or a function of numbers and mask")
     model = forward if isinstance(forward, nn.Module) else getattr(forward, "__self__", None)
     names = [name for name, module in model.named_modules() if module is embed] if isinstance(model, nn.Module) else []
-    if not names:  # a plain function, which keeps its model to itself
+    if not names:  # a plain function, which keeps its model, and what mode that is in, to itself
         model, names = nn.ModuleList([embed]), ["0"]
-        model.training = embed.training
+        model.training = False
 
     def call(batch: Mapping[str, Tensor]) -> Any:
         return forward(batch["input_ids"], batch["attention_mask"].bool())
