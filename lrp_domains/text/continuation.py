@@ -11,6 +11,7 @@ import torch
 
 from .. import relevance
 from .encoding import Encoding
+from .html import matrix
 from .network import Network
 from .padding import pad
 from .positions import Positions, scores_at, sequence_logits
@@ -64,6 +65,13 @@ class ContinuationRelevance:
                 "relevance": self.matrix.ravel(),
             }
         )
+
+    def to_html(self) -> str:
+        """The matrix as a coloured table, for a page of yours."""
+        return matrix(self)
+
+    def _repr_html_(self) -> str:
+        return matrix(self)
 
     def figure(self):
         """The matrix as a figure of matplotlib."""

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 from torch import nn
 
 from lrp_domains.text import Labels, TextError, TextExplainer, class_words, class_words_figure, frame
