@@ -119,7 +119,7 @@ class Batches:
         for batch in self.of(readings):
             rows = [row for _, row in batch]
             outputs = self.network.predict(self._tensors(rows, self._side or "right")[0])
-            for (number, row), own in zip(batch, self.head.logits(outputs, rows).cpu(), strict=True):
+            for (number, row), own in zip(batch, self.head.logits(outputs, rows).double().cpu(), strict=True):
                 logits[number] += row.weight * own
         for number, reading in enumerate(readings):
             wanted, reading.answer = self.head.decide(logits[number], reading.rows[0].wanted)

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from .. import ATTN_LRP, RuleSet
 from .batches import Batches
 from .books import Books
 from .classification import Classification
 from .collection import TextRelevances, total
 from .continuation import ContinuationRelevance, explain_continuation
-from .encoding import Encoding, encode, join
+from .encoding import encode
 from .errors import TextError
-from .fitting import fit
 from .heads import head_of
 from .labels import Labels
 from .longest import longest
 from .network import Network, transformers_network
 from .pretrained import load
-from .readings import Reading
+from .reader import Reader
 from .relevances import TextRelevance
-from .requests import Item, chunks, item_of, listed_texts, one_for_each
+from .requests import Item, chunks, listed_texts, one_for_each
 from .settings import Progress, Settings, quietly
 from .tasks import plain_model, task_of
 from .triple import encode_with, triple_network
@@ -54,9 +53,9 @@ class TextExplainer:
     pooling
         For the similarity of two texts, how a text's vector comes from its tokens': ``"mean"``, ``"first"``
         (the [CLS] of BERT), or ``"last"``.
-    settings
-        See `Settings`: ``rules``, ``score``, ``words``, ``batch_size``, ``long``, ``window``, ``stride``,
-        ``padding``, ``unknown``.
+    rules, score, settings
+        How to explain: ``rules``, ``score``, ``words``, ``batch_size``, ``long``, ``window``, ``stride``,
+        ``padding``, ``unknown``. See `Settings`.
 
     Examples
     --------
@@ -71,27 +70,31 @@ class TextExplainer:
         model: nn.Module,
         tokenizer,
         *,
+        rules: RuleSet = ATTN_LRP,
+        score: str = "log-odds",
         task: str | None = None,
         embedding: str = "word",
         pooling: str = "mean",
         **settings: Any,
     ) -> None:
+        chosen = Settings.of({"rules": rules, "score": score, **settings})
         plain = plain_model(model)
-        self.task = task_of(type(plain).__name__, task)
-        chosen = Settings.of(settings)
+        self.task = task_of(type(plain), task)
         network = transformers_network(model, embedding)
-        head = head_of(self.task, plain, tokenizer, network, chosen.score, pooling)
+        head = head_of(self.task, plain, tokenizer, network, score, pooling)
         # The mask hides padding; but some classifiers look for the padding token that their configuration names.
         pads = {"input_ids": (getattr(plain.config, "pad_token_id", None), tokenizer.pad_token_id)}
-        pads["token_type_ids"] = (getattr(tokenizer, "pad_token_type_id", 0),)
+        pads["token_type_ids"] = (getattr(tokenizer, "pad_token_type_id", None),)
         fill = {name: next((one for one in values if one is not None), 0) for name, values in pads.items()}
-        self._set_up(network, head, chosen, partial(encode, tokenizer), fill, longest(plain, tokenizer))
+        self._set_up(network, head, chosen, tokenizer, partial(encode, tokenizer), fill, longest(plain, tokenizer))
 
     @classmethod
     def from_pretrained(
         cls,
         name_or_path: str,
         *,
+        rules: RuleSet = ATTN_LRP,
+        score: str = "log-odds",
         task: str | None = None,
         device: str | torch.device = "auto",
         dtype: str | torch.dtype = "auto",
@@ -103,6 +106,8 @@ class TextExplainer:
         ----------
         name_or_path
             As in transformers' ``from_pretrained``.
+        rules, score
+            See `Settings`.
         task
             What to load it for, if its configuration doesn't tell.
         device
@@ -112,9 +117,10 @@ class TextExplainer:
         options
             Of `TextExplainer`.
         """
-        Settings.of({name: one for name, one in options.items() if name not in ("embedding", "pooling")})
+        given = {name: one for name, one in options.items() if name not in ("embedding", "pooling")}
+        Settings.of({"rules": rules, "score": score, **given})  # before the model is loaded
         model, tokenizer, task = load(name_or_path, task, device, dtype)
-        return cls(model, tokenizer, task=task, **options)
+        return cls(model, tokenizer, rules=rules, score=score, task=task, **options)
 
     @classmethod
     def from_parts(
@@ -155,20 +161,19 @@ class TextExplainer:
         chosen = Settings.of(settings)
         self = cls.__new__(cls)
         self.task = "text-classification"
-        head = Classification(Labels.named(labels, kind), chosen.score)
-        network = triple_network(embed, forward)
-        self._set_up(network, head, chosen, partial(encode_with, tokenize), {"input_ids": pad}, longest)
+        head, network = Classification(Labels.named(labels, kind), chosen.score), triple_network(embed, forward)
+        self._set_up(network, head, chosen, tokenize, partial(encode_with, tokenize), {"input_ids": pad}, longest)
         return self
 
-    def _set_up(
-        self, network: Network, head, settings: Settings, encoder: Callable, fill: dict[str, int], longest: int | None
-    ) -> None:
-        self.network, self.head, self.settings = network, head, settings
-        self._encode = encoder
-        self._batches = Batches(network, head, settings, fill)
-        self._longest = longest
+    def _set_up(self, network: Network, head, settings: Settings, tokenizer, encoder, fill: dict, longest: int | None):
         if settings.window is not None and longest is not None and settings.window > longest:
             raise TextError(f"window={settings.window}: the model reads at most {longest} tokens at once")
+        self.model, self.tokenizer, self.settings = network.module, tokenizer, settings
+        batches = Batches(network, head, settings, fill)
+        self._reader = Reader(network, head, settings, encoder, longest, batches)
+
+    def __repr__(self) -> str:
+        return f"TextExplainer({type(self.model).__name__}, {self.task}, {self.settings.rules.name})"
 
     def __call__(
         self, texts: Item | Iterable[Item], target: Any = None, *, at: Any = None, progress: Progress = quietly
@@ -206,7 +211,7 @@ class TextExplainer:
         requests = list(zip(given, targets, places, strict=True))
         books, found = Books(), []
         for chunk in progress(list(chunks(requests, self._at_once)), "Explaining"):
-            found += self._explain(chunk, len(found), books)
+            found += self._reader.explain(chunk, len(found), books)
         return found[0] if single else TextRelevances(tuple(found), total(found, books))
 
     def stream(self, texts: Iterable[Item], target: Any = None, *, at: Any = None) -> Iterator[TextRelevance]:
@@ -215,7 +220,7 @@ class TextExplainer:
         Takes what a call takes, with one target and one place for all, and reads ahead no further than 8 batches.
         """
         for number, chunk in enumerate(chunks(((text, target, at) for text in texts), self._at_once)):
-            yield from self._explain(chunk, number * self._at_once, Books())
+            yield from self._reader.explain(chunk, number * self._at_once, Books())
 
     def continuation(self, text: str, continuation: str | None = None, *, longest: int = 20) -> ContinuationRelevance:
         """Explain every token of a continuation (or, with an encoder-decoder, of an answer) by all read before it.
@@ -229,58 +234,16 @@ class TextExplainer:
         longest
             The most tokens that the model may say.
         """
-        if not hasattr(self.head, "generated"):
+        reader, head = self._reader, self._reader.head
+        if not hasattr(head, "generated"):
             raise TextError(f"a model for {self.task} continues nothing: continuation() is for generation")
         if not isinstance(text, str):
             raise TextError(f"text is of type {type(text).__name__}: give one string")
-        (encoding,) = self._encode([(text,)], 0)
-        (encoding, _, _) = fit(encoding, self._longest, self.settings, False, self.head.cut_side, 0)
-        encoding = self.head.ready(encoding)
-        if continuation is None:
-            ids = self.head.generated(encoding, longest)
-        else:
-            ids = self.head.ids_of(continuation, encoding)
-        whole, row = self.head.continued(encoding, ids)
-        return explain_continuation(self.network, whole, row, self.head, self.settings)
+        encoding = head.ready(reader.fitted(reader.encode([(text,)], 0)[0], 0)[0])
+        ids = head.generated(encoding, longest) if continuation is None else head.ids_of(continuation, encoding)
+        whole, row = head.continued(encoding, ids)
+        return explain_continuation(reader.network, whole, row, head, self.settings)
 
     @property
     def _at_once(self) -> int:
         return BATCHES_AT_ONCE * self.settings.batch_size
-
-    def _explain(self, requests: Sequence[tuple], first: int, books: Books) -> list[TextRelevance]:
-        """Explain some texts, the first of which has this number."""
-        items = [item_of(one, number) for number, (one, _, _) in enumerate(requests, first)]
-        encodings = self._encode(items, first) if not self.head.apart else self._halves(items, first)
-        readings = [
-            self._reading(encoding, target, at, number)
-            for number, (encoding, (_, target, at)) in enumerate(zip(encodings, requests, strict=True), first)
-        ]
-        if self.head.in_windows and (long := [reading for reading in readings if len(reading.rows) > 1]):
-            self._batches.decide(long)
-        for batch in self._batches.of(readings):
-            self._batches.explain(batch, readings, books)
-        return [
-            reading.tell(self.head.parts(reading.encoding), self.settings.words, self.settings.rules.name)
-            for reading in readings
-        ]
-
-    def _halves(self, items: list[tuple[str, ...]], first: int) -> list[tuple[Encoding, Encoding]]:
-        """The tokens of pairs whose texts the model reads apart."""
-        for number, item in enumerate(items, first):
-            if len(item) != 2:
-                raise TextError(f"text {number} is one text, but {self.task} is about two: give a tuple of two")
-        halves = [self._encode([(item[half],) for item in items], first) for half in (0, 1)]
-        return list(zip(*halves, strict=True))
-
-    def _reading(self, encoding: Encoding | tuple[Encoding, Encoding], target: Any, at: Any, number: int) -> Reading:
-        """One text made ready."""
-        whole = encoding if isinstance(encoding, tuple) else (encoding,)
-        head = self.head
-        fitted = [fit(one, self._longest, self.settings, head.in_windows, head.cut_side, number) for one in whole]
-        encodings, picks, notes = zip(*fitted, strict=True)
-        encoding = join(*encodings) if head.apart else encodings[0]
-        try:
-            encoding, rows = head.read(encoding, picks[0], target, at)
-        except TextError as error:
-            raise TextError(f"text {number}: {error}") from error
-        return Reading(encoding, rows, tuple(chain.from_iterable(notes)))

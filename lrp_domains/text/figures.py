@@ -62,4 +62,4 @@ def matrix_figure(item) -> Figure:
 
 def _one_line(text: str) -> str:
     """A token's text as a label: ends of lines can be seen, and no dollar starts a formula."""
-    return (text.strip() or repr(text)[1:-1]).replace("\n", "\\n").replace("$", r"\$")
+    return (text.strip() or text.replace(" ", "␣")).replace("\n", "⏎").replace("$", r"\$")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 from .errors import TextError, choices, listed
 
@@ -38,9 +39,9 @@ class Labels:
 
     def number(self, label: object) -> int:
         """Give the number of a label, which may be a name or the number itself."""
-        if isinstance(label, int) and not isinstance(label, bool):
+        if isinstance(label, Integral) and not isinstance(label, bool):
             if 0 <= label < len(self.names):
-                return label
+                return int(label)
             raise TextError(f"there is no label {label}; the model has {len(self.names)}, from 0 on: {self._known()}")
         if not isinstance(label, str):
             raise TextError(f"target={label!r} is no label; give the name or the number of one: {self._known()}")

@@ -17,19 +17,21 @@ TASKS = {
 }
 
 
-def task_of(class_name: str, given: str | None = None) -> str:
-    """Give the task of a model class of transformers."""
+def task_of(model_class: type | str, given: str | None = None) -> str:
+    """Give the task of a model class of transformers (or of its name), or of a class derived from one."""
     if given is not None:
         if given not in TASKS:
             raise TextError(f"there is no task {given!r}; {choices(given, TASKS)}")
         return given
     from transformers.models.auto import modeling_auto
 
-    for task, (mapping, _) in TASKS.items():
-        for names in getattr(modeling_auto, mapping).values():
-            if class_name == names or (not isinstance(names, str) and class_name in names):
-                return task
-    raise TextError(f"{class_name} is for none of the tasks known here: pass task=, one of {', '.join(TASKS)}")
+    names = [model_class] if isinstance(model_class, str) else [one.__name__ for one in model_class.__mro__]
+    for name in names:
+        for task, (mapping, _) in TASKS.items():
+            for known in getattr(modeling_auto, mapping).values():
+                if name == known or (not isinstance(known, str) and name in known):
+                    return task
+    raise TextError(f"{names[0]} is for none of the tasks known here: pass task=, one of {', '.join(TASKS)}")
 
 
 def plain_model(model: nn.Module) -> nn.Module:

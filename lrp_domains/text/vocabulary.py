@@ -1,5 +1,7 @@
 """Tokens of a language model by what they spell, and back."""
 
+from numbers import Integral
+
 import numpy as np
 import regex
 
@@ -20,10 +22,10 @@ def continued(text: str, phrase: str) -> str:
 
 def phrase_ids(tokenizer, phrase: object, text: str) -> list[int]:
     """Give the tokens of a phrase that continues a text, or the token itself if a number is given."""
-    if isinstance(phrase, int) and not isinstance(phrase, bool):
+    if isinstance(phrase, Integral) and not isinstance(phrase, bool):
         if not 0 <= phrase < len(tokenizer):
             raise TextError(f"target={phrase} is no token: the tokenizer knows 0 to {len(tokenizer) - 1}")
-        return [phrase]
+        return [int(phrase)]
     if not isinstance(phrase, str) or not phrase:
         raise TextError(f"target={phrase!r}: give a token's number, or a word or phrase that the model may say")
     ids = tokenizer(continued(text, phrase), add_special_tokens=False, verbose=False)["input_ids"]

@@ -90,7 +90,7 @@ TABLE = [
     (answers, "who?", {}, r"needs a question and a context: give a tuple of two"),
     (answers, ("who?", "the film"), {"target": "film"}, r"target='film': it is 'start', 'end' or None"),
     (answers, ("who?", ""), {}, r"the context '' has no token to answer with"),
-    (pairs, "good", {}, r"text 0 is one text, but sentence-similarity is about two"),
+    (pairs, "good", {}, r"text 0 is one text, but similarity is about two"),
     (pairs, ("a", "b"), {"target": "a"}, r"the similarity of two texts is one number"),
     (answering, "good", {"target": ""}, r"target='': an answer is a text, not empty"),
     (answering, ("a", "b"), {}, r"an encoder-decoder reads one source"),

@@ -66,7 +66,7 @@ def test_the_side_of_padding_is_found(made, kind, side):
     explainer = TextExplainer(made(tokenizer), tokenizer)
     for text, result in zip(TEXTS, explainer(TEXTS), strict=True):
         same(explainer(text), result)
-    assert explainer._batches._side == side
+    assert explainer._reader.batches._side == side
 
 
 def test_a_model_that_cannot_be_padded_says_so():

@@ -50,7 +50,7 @@ def test_any_text_goes_through(loaded, texts):
 
 
 def test_the_same_as_in_memory(loaded):
-    tokenizer, model = loaded._encode.args[0], loaded.network.module
+    tokenizer, model = loaded.tokenizer, loaded.model
     assert model.dtype == torch.float64
     one, two = loaded(SENTENCES[2]), TextExplainer(model, tokenizer, rules=CP_LRP)(SENTENCES[2])
     assert one == two
@@ -62,7 +62,7 @@ def test_another_precision(tmp_path, precision):
     bert(tokenizer).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     explainer = TextExplainer.from_pretrained(str(tmp_path), dtype=precision)
-    assert explainer.network.module.dtype == getattr(torch, str(precision).removeprefix("torch."))
+    assert explainer.model.dtype == getattr(torch, str(precision).removeprefix("torch."))
     assert explainer("good film").words
 
 

@@ -40,7 +40,7 @@ def test_each_sentence_as_if_alone(explainer, sentences):
 
 
 def test_predictions_are_the_model_s_own(explainer, sentences):
-    tokenizer, model = explainer._encode.args[0], explainer.network.module
+    tokenizer, model = explainer.tokenizer, explainer.model
     with torch.no_grad():
         sure = model(**tokenizer(sentences[:12], padding=True, return_tensors="pt")).logits.softmax(1)
     results = explainer(sentences[:12])
