@@ -154,19 +154,19 @@ def main(folder: Path) -> None:
         "text_lexicon",
         "The most relevant words of a sentence against a lexicon of opinion words",
         rows,
-        f"{len(texts)} sentences of the UCI sentiment labelled sentences, every sixth; a MiniLM BERT fine-tuned on SST-2; "
-        "relevance for the log-odds of the predicted label. Right: a word of Hu & Liu with the predicted label's sign. In "
-        "percent of a sentence's one or three most relevant words, in sentences that hold a right word; and of those of "
-        "them that the lexicon knows at all, in all sentences. Words that no lexicon knows may well be right, so compare "
-        "rows. Speed is CPU time and includes tokenizer, words and ledger.",
+        f"{len(texts)} sentences of the UCI sentiment labelled sentences, every sixth; a MiniLM BERT fine-tuned on "
+        "SST-2; relevance for the log-odds of the predicted label. Right: a word of Hu & Liu with the sign of the "
+        "predicted label. In percent of a sentence's one or three most relevant words, in sentences that hold a right "
+        "word; and of those of them that the lexicon knows at all, in all sentences. Words that no lexicon knows may "
+        "well be right, so compare rows. Speed is CPU time and includes tokenizer, words and ledger.",
     )
     write(
         "text_negation",
         "How a negation before a positive word is read",
         negation_rows(explainers, every, polarity),
         "Positive words of Hu & Liu with a negation (not, n't, never, no, ...) one or two words before, in all "
-        f"{len(every):,} sentences. Mean relevance for the log-odds of POSITIVE; below 0 is read as speaking against it. "
-        "Last column: positive words without a negation, in sentences with the same prediction.",
+        f"{len(every):,} sentences. Mean relevance for the log-odds of POSITIVE; below 0 it is read as speaking "
+        "against it. Last column: positive words without a negation, in sentences with the same prediction.",
     )
 
 

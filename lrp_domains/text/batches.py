@@ -92,9 +92,6 @@ class Batches:
             if readings[number].answer is None and row is readings[number].rows[0]:
                 readings[number].answer = found.answers[i]
         books.add(account.leaves, account.residue)
-        only = readings[batch[0][0]]
-        if len(only.rows) == len(batch) and all(number == batch[0][0] for number, _ in batch):
-            only.leaves, only.residue = dict(account.leaves), account.residue
 
     def _run(self, rows: Sequence[Row], side: str) -> _Run:
         """A forward pass, and the scores of its rows."""

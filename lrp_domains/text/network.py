@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -57,6 +57,8 @@ class Network:
         Whether the embeddings are used twice, by an encoder and a decoder.
     vocabulary
         How many different tokens the model knows, where its embedding tells.
+    recurrent
+        Whether it may hold recurrent layers, whose fused kernels hide their gates.
     """
 
     module: nn.Module
@@ -65,6 +67,7 @@ class Network:
     added: tuple[str, ...] = ()
     two_sides: bool = False
     vocabulary: int | None = None
+    recurrent: bool = True
 
     @property
     def device(self) -> torch.device:
@@ -76,7 +79,7 @@ class Network:
             raise TextError("the model is in training mode, where dropout makes every pass another: call model.eval()")
         ids = batch["input_ids"]
         with (
-            unfused(),
+            unfused() if self.recurrent else nullcontext(),
             _own_rows(self.module, self.added, len(ids)),
             _turned(self.module, self.words, ids) as turned,
             capture(self.module, *self.words, *self.added) as kept,
@@ -160,10 +163,10 @@ def transformers_network(model: nn.Module, embedding: str = "word") -> Network:
 
     config = getattr(plain_model(model), "config", None)
     two_sides = bool(getattr(config, "is_encoder_decoder", False))
-    known_tokens = (
-        getattr(model.get_submodule(words[0]), "num_embeddings", None) if embedding in ("word", "sum") else None
-    )
-    return Network(model, call, words, added, two_sides, known_tokens)
+    table = model.get_submodule(words[0])
+    vocabulary = getattr(table, "num_embeddings", None) if embedding in ("word", "sum") else None
+    recurrent = any(isinstance(module, nn.RNNBase) for module in model.modules())
+    return Network(model, call, words, added, two_sides, vocabulary, recurrent)
 
 
 def _embeddings(model: nn.Module, embedding: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -186,5 +189,8 @@ def _embeddings(model: nn.Module, embedding: str) -> tuple[tuple[str, ...], tupl
     # An encoder and a decoder often have modules of their own that share one table.
     words = [name for name, module in tables.items() if module.weight is getattr(named, "weight", None)]
     words = words or [name for name, module in modules.items() if module is named]
-    added = [name for name in tables if name not in words] if embedding == "sum" else []
-    return tuple(words), tuple(added)
+    if embedding == "word":
+        return tuple(words), ()
+    # What is added to a token's embedding has its width; T5's biases of attention, say, have not.
+    width = getattr(named, "embedding_dim", None)
+    return tuple(words), tuple(name for name, one in tables.items() if name not in words and one.embedding_dim == width)

@@ -56,8 +56,12 @@ class Reader:
         ]
         if self.head.in_windows and (long := [reading for reading in readings if len(reading.rows) > 1]):
             self.batches.decide(long)
+        own = Books()
         for batch in self.batches.of(readings):
-            self.batches.explain(batch, readings, books)
+            self.batches.explain(batch, readings, own)
+        if len(readings) == 1:
+            readings[0].leaves, readings[0].residue = dict(own.leaves), own.residue
+        books.add(own.leaves, own.residue)
         settings = self.settings
         return [one.tell(self.head.parts(one.encoding), settings.words, settings.rules.name) for one in readings]
 

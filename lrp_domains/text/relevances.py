@@ -68,7 +68,7 @@ class TextLedger:
         What the model's biases, positions, ... hold, and the residue.
     leaves, residue
         The rest in full: by parameter name, and what is left (see `lrp_domains.Ledger`). None for a text that was
-        explained along with others, for the leaves of a batch can't be told apart: see ``TextRelevances.books``.
+        explained along with others, for one pass can't tell them apart: see ``TextRelevances.ledger`` for the sum.
     """
 
     score: float

@@ -1,13 +1,16 @@
 """Batches: a text's relevance doesn't notice who is beside it, on which side it is padded, or how many there are."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 import transformers
 
 from lrp_domains import CP_LRP
 from lrp_domains.text import TextExplainer
+from lrp_domains.text.longest import longest
 
-from .models_made import bert, gpt2, shaken
+from .models_made import BERT, bert, gpt2, shaken, t5
 from .tokenizers_made import SENTENCES, tokenizer_of
 
 TEXTS = [*SENTENCES, "good", "a"]
@@ -67,6 +70,33 @@ def test_the_side_of_padding_is_found(made, kind, side):
     for text, result in zip(TEXTS, explainer(TEXTS), strict=True):
         same(explainer(text), result)
     assert explainer._reader.batches._side == side
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_both_sides_where_positions_are_relative(side):
+    tokenizer = tokenizer_of("wordpiece")
+    sizes = {name: size for name, size in BERT.items() if name != "max_position_embeddings"}
+    config = transformers.LlamaConfig(vocab_size=len(tokenizer), pad_token_id=0, num_labels=2, **sizes)
+    model = shaken(transformers.LlamaForSequenceClassification(config))
+    exact = TextExplainer(model, tokenizer, batch_size=1)
+    for one, two in zip(exact(TEXTS), TextExplainer(model, tokenizer, padding=side)(TEXTS), strict=True):
+        # RMSNorm's own float32 leaves six digits.
+        assert [t.relevance for t in one.tokens] == pytest.approx([t.relevance for t in two.tokens], rel=1e-3, abs=1e-5)
+
+
+def test_one_token_alone_with_what_its_position_adds():
+    tokenizer = tokenizer_of("unigram")
+    explainer = TextExplainer(t5(tokenizer, "ForSequenceClassification"), tokenizer, embedding="sum", rules=CP_LRP)
+    both = explainer(["", "good film"])
+    same(both[0], explainer(""))
+
+
+def test_how_many_tokens_a_model_reads():
+    tokenizer = tokenizer_of("wordpiece")
+    roberta = transformers.RobertaConfig(vocab_size=len(tokenizer), pad_token_id=1, **BERT)
+    assert longest(transformers.RobertaModel(roberta), tokenizer) == 62  # positions begin behind that of padding
+    assert longest(bert(tokenizer), tokenizer) == 64
+    assert longest(t5(tokenizer_of("unigram")), SimpleNamespace(model_max_length=10**30)) is None
 
 
 def test_a_model_that_cannot_be_padded_says_so():
