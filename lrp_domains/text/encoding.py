@@ -65,8 +65,9 @@ def encode(tokenizer, items: Sequence[tuple[str, ...]], first: int = 0) -> list[
         rows = [i for i, item in enumerate(items) if len(item) == parts]
         columns = [list(column) for column in zip(*(items[i] for i in rows), strict=True)]
         options = {"add_special_tokens": True, "padding": False, "truncation": False, "verbose": False}
-        batch = tokenizer(*columns, return_offsets_mapping=tokenizer.is_fast, **options)
-        read = _with_offsets if tokenizer.is_fast else _without_offsets
+        fast = getattr(tokenizer, "is_fast", False)
+        batch = tokenizer(*columns, return_offsets_mapping=fast, **options)
+        read = _with_offsets if fast else _without_offsets
         for number, i in enumerate(rows):
             found[i] = read(tokenizer, batch, number, items[i])
     return found

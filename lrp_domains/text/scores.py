@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .errors import TextError, choices
 
-SCORES = {"log-odds": "log-odds", "logit": "logit"}
+SCORES = ("log-odds", "logit")
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,6 @@ class Scores:
         """These scores, and others where the condition holds."""
         explained = torch.where(condition, other.explained, self.explained)
         return Scores(explained, torch.where(condition, other.spread, self.spread))
-
-    def __add__(self, other: "Scores") -> "Scores":
-        return Scores(self.explained + other.explained, self.spread + other.spread)
 
 
 def check_score(score: str) -> None:

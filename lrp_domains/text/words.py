@@ -62,10 +62,9 @@ def whole(spans: np.ndarray, kinds: np.ndarray, tokens: np.ndarray) -> tuple[np.
     starts = np.union1d(spans[:, 0], tokens)
     starts = starts[~((starts[:, None] > tokens[:, 0]) & (starts[:, None] < tokens[:, 1])).any(1)]
     starts = starts[starts < spans[-1, 1]]
+    ends = np.r_[starts[1:], spans[-1, 1]]
     kinds = kinds[np.searchsorted(spans[:, 0], starts, side="right") - 1]
-    return np.stack([starts, np.r_[starts[1:], spans[-1, 1]]], axis=1), np.where(
-        np.isin(starts, tokens[:, 0]), 1, kinds
-    )
+    return np.stack([starts, ends], axis=1), np.where(np.isin(starts, tokens[:, 0]), 1, kinds)
 
 
 def settle(spans: np.ndarray, text: str) -> np.ndarray:

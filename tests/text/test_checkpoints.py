@@ -29,7 +29,7 @@ def loaded(request, tmp_path_factory):
     return TextExplainer.from_pretrained(str(folder), rules=CP_LRP, device="cpu")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(UNICODE, min_size=1, max_size=3))
 def test_any_text_goes_through(loaded, texts):
     texts = [text or "." for text in texts]  # GPT-2 has no token for an empty one

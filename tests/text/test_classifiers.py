@@ -1,12 +1,14 @@
 """Sequence classifiers: the engine's numbers, summed to words, with books that balance."""
 
+import numpy as np
 import pytest
 import torch
+from transformers import BertForSequenceClassification
 
 from lrp_domains import CP_LRP, relevance
 from lrp_domains.text import TextExplainer
 
-from .models_made import bert, gpt2
+from .models_made import bert
 from .tokenizers_made import SENTENCES, ZOO, tokenizer_of
 
 
@@ -50,18 +52,58 @@ def test_log_odds_are_those_of_the_softmax():
     assert result.score == pytest.approx(torch.logit(torch.tensor(p, dtype=torch.float64)).item())
 
 
-@pytest.mark.parametrize(
-    "made, kind, options",
-    [
-        (bert, "wordpiece", {}),
-        (gpt2, "byte-level", {"kind": "ForSequenceClassification", "pad_token_id": 1}),
-    ],
-)
-def test_a_text_does_not_notice_its_batch(made, kind, options):
-    tokenizer = tokenizer_of(kind)
-    explainer = TextExplainer(made(tokenizer, **options), tokenizer)
-    together = explainer(list(SENTENCES))
-    for text, result in zip(SENTENCES, together, strict=True):
-        alone = explainer(text)
-        assert [t.relevance for t in alone.tokens] == pytest.approx([t.relevance for t in result.tokens], abs=1e-10)
-        assert (alone.text, alone.prediction) == (result.text, result.prediction)
+def test_labels_by_name_number_and_contrast():
+    tokenizer = tokenizer_of("wordpiece")
+    model = bert(tokenizer, id2label={0: "bad", 1: "fair", 2: "good"})
+    explainer = TextExplainer(model, tokenizer, score="logit")
+    with torch.no_grad():
+        bad, fair, good = model(**tokenizer([SENTENCES[0]], return_tensors="pt")).logits[0].tolist()
+    targets = ["good", "Good", 2, np.int64(2), ("good", "bad"), (1, "bad")]
+    scores = [explainer(SENTENCES[0], target=target).score for target in targets]
+    assert scores == pytest.approx([good, good, good, good, good - bad, fair - bad])
+    assert explainer(SENTENCES[0], target=("good", 0)).target == "good against bad"
+    assert explainer(SENTENCES[0]).score == pytest.approx(max(bad, fair, good))
+
+
+def test_several_labels_and_regression():
+    tokenizer = tokenizer_of("wordpiece")
+    several = bert(tokenizer, num_labels=3, problem_type="multi_label_classification")
+    logits = several(**tokenizer([SENTENCES[0]], return_tensors="pt")).logits[0]
+    result = TextExplainer(several, tokenizer)(SENTENCES[0])
+    assert result.score == pytest.approx(logits.max().item())
+    assert result.probability == pytest.approx(logits.sigmoid().max().item())
+    number = bert(tokenizer, num_labels=1)
+    result = TextExplainer(number, tokenizer, rules=CP_LRP)(SENTENCES[0])
+    value = number(**tokenizer([SENTENCES[0]], return_tensors="pt")).logits.item()
+    assert (result.prediction, result.probability) == (pytest.approx(value), None)
+    assert result.score == pytest.approx(value)
+    assert abs(result.ledger.residue) < 1e-9
+
+
+def test_pairs_get_all_that_the_tokenizer_says_of_them():
+    tokenizer = tokenizer_of("wordpiece")
+    model = bert(tokenizer)
+    pair = SENTENCES[0], SENTENCES[3]
+    result = TextExplainer(model, tokenizer)(pair)
+    batch = tokenizer([pair[0]], [pair[1]], return_tensors="pt")
+    assert batch["token_type_ids"].any()
+    logits = model(**batch).logits[0]
+    assert result.score == pytest.approx((logits.max() - logits.min()).item())
+    assert result.parts == ("first", "second")
+    for part, text in zip(result.parts, pair, strict=True):
+        assert "".join(word.text for word in result.words if word.part == part) == "".join(text.split())
+    mixed = TextExplainer(model, tokenizer)([pair, SENTENCES[1], pair])
+    assert [len(one.texts) for one in mixed] == [2, 1, 2]
+    assert mixed[2].score == pytest.approx(result.score)
+
+
+def test_a_class_derived_from_one_of_transformers():
+    class Mine(BertForSequenceClassification):
+        pass
+
+    tokenizer = tokenizer_of("wordpiece")
+    model = bert(tokenizer)
+    mine = Mine(model.config).double().eval()
+    mine.load_state_dict(model.state_dict())
+    assert TextExplainer(mine, tokenizer)("good film").score == TextExplainer(model, tokenizer)("good film").score
+    assert "Mine, text-classification, AttnLRP" in repr(TextExplainer(mine, tokenizer))

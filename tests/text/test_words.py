@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrp_domains.text.encoding import Encoding, encode
@@ -48,6 +48,7 @@ def test_where_relevance_goes(text, spans, relevance, expected):
     assert sums(text, spans, relevance) == pytest.approx(expected)
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.data())
 def test_the_definition_in_a_loop(data):
     text = data.draw(st.text("ab c\n.", min_size=1, max_size=12))
@@ -67,6 +68,7 @@ UNICODE = st.text(st.characters(codec="utf-8"), max_size=30) | st.text(
 
 
 @pytest.mark.parametrize("kind", ZOO)
+@settings(deadline=None, derandomize=True)
 @given(text=UNICODE | st.sampled_from(["[SEP]", "a [MASK] b", "</s> x", "<|endoftext|>", "[CLS]a"]))
 def test_any_text_any_tokenizer(kind, text):
     (found,) = encode(tokenizer_of(kind), [(text,)])

@@ -14,6 +14,8 @@ SENTENCES = (
     "naïve café, résumé and a façade",
 )
 
+INPUTS = ["input_ids", "token_type_ids", "attention_mask"]
+
 
 def _wordpiece() -> tuple[Tokenizer, dict]:
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
@@ -25,7 +27,7 @@ def _wordpiece() -> tuple[Tokenizer, dict]:
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
     names = {"unk_token": "[UNK]", "pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
-    return tokenizer, names | {"mask_token": "[MASK]"}
+    return tokenizer, names | {"mask_token": "[MASK]", "model_input_names": INPUTS}
 
 
 def _bpe() -> tuple[Tokenizer, dict]:
