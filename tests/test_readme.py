@@ -43,15 +43,16 @@ def save_ranked_cohort(path: Path) -> None:
     adata.write_h5ad(path)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/method.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/method.md", "docs/text.md"])
 def test_the_code_shown_runs(page, in_a_folder_with_the_files_it_names):
     import matplotlib
 
     matplotlib.use("agg")
     shown = blocks(page)
     assert shown
+    names = {"__name__": "shown"}  # a page is read from top to bottom
     for block in shown:
-        exec(compile(block, page, "exec"), {"__name__": "shown"})
+        exec(compile(block, page, "exec"), names)
 
 
 def test_the_first_block_is_eight_lines_or_so():
