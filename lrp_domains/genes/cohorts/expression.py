@@ -119,10 +119,12 @@ def expression(adata: AnnData, expects: Expects, *, gene_column: str | None = No
     )
 
 
-def expects_all(adata: AnnData, *, layer: str = "X", normalisation: str = "log") -> Expects:
+def expects_all(
+    adata: AnnData, *, layer: str = "X", normalisation: str = "log", identifiers: str = "symbol"
+) -> Expects:
     """Declare a model that reads every gene of a cohort, in its order."""
     check_names(adata)
-    return Expects(tuple(adata.var_names), layer, normalisation)
+    return Expects(tuple(adata.var_names), layer, normalisation, identifiers)
 
 
 def dense_batch(values: Matrix, rows: np.ndarray | slice, like: torch.Tensor) -> torch.Tensor:
