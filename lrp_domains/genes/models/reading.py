@@ -45,7 +45,7 @@ class Reading(Protocol):
 
     >>> def read_scanvi(module, values):
     ...     x = values.detach().requires_grad_()
-    ...     batch = torch.zeros(len(x), 1, device=x.device)
+    ...     batch = torch.zeros(len(x), 1, dtype=torch.long, device=x.device)
     ...     return Read(module.classify(x, batch_index=batch), (x,), lambda relevances: relevances[0])
     >>> model = gene_model(scanvi.module, genes, classes, layer="counts", normalisation="counts", reading=read_scanvi)
     """
