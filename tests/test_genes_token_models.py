@@ -20,9 +20,17 @@ from transformers import (
     RobertaForSequenceClassification,
 )
 
-from lrp_domains import ATTN_LRP, capture
+from lrp_domains import ATTN_LRP, CP_LRP, capture
 from lrp_domains import relevance as core_relevance
-from lrp_domains.genes import CohortError, RankTokens, gene_model, load_model, relevance
+from lrp_domains.genes import (
+    CohortError,
+    RankTokens,
+    gene_model,
+    genes_of_unit,
+    latent_relevance,
+    load_model,
+    relevance,
+)
 
 from .counted import CLASSES, GENES, cohort, explained, fit, leading
 
@@ -214,6 +222,18 @@ def test_genes_have_what_their_word_and_their_position_hold():
     by_place = sum(one.sum(-1) for one in core_relevance(logit, list(kept.values())))[0].numpy()
     inside = genes[0] >= 0
     np.testing.assert_allclose(found[genes[0][inside]], by_place[inside], rtol=1e-5, atol=1e-8)
+
+
+def test_heads_of_a_bert_add_up():
+    request = {"target": "high", "score": "logit", "rules": CP_LRP}
+    module = "bert.encoder.layer.0.attention.self"
+    heads = latent_relevance(cohort(), model_of(bert()), module, heads=2, **request)
+    units = latent_relevance(cohort(), model_of(bert()), module, **request)
+    assert set(heads["unit"]) == {0, 1} and set(units["unit"]) == set(range(16))
+    summed = units.groupby(["group", units["unit"] // 8])["relevance"].sum()
+    np.testing.assert_allclose(heads.set_index(["group", "unit"])["relevance"].loc[summed.index], summed, rtol=1e-9)
+    found = genes_of_unit(cohort(), model_of(bert()), module, 1, heads=2, **request)
+    assert set(found["gene"]) == set(GENES) and found["relevance"].abs().max() > 0
 
 
 def write_declaration(folder, **more):
