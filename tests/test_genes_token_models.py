@@ -22,7 +22,15 @@ from transformers import (
 
 from lrp_domains import ATTN_LRP, CP_LRP, capture
 from lrp_domains import relevance as core_relevance
-from lrp_domains.genes import CohortError, RankTokens, gene_model, genes_of_unit, latent_relevance, load_model, relevance
+from lrp_domains.genes import (
+    CohortError,
+    RankTokens,
+    gene_model,
+    genes_of_unit,
+    latent_relevance,
+    load_model,
+    relevance,
+)
 
 from .counted import CLASSES, GENES, cohort, explained, fit, leading
 
