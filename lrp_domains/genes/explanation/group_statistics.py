@@ -41,7 +41,8 @@ class GroupStatistics:
         Groups x genes, of the counted cells: squared relevance, its positive part, how often it is positive, how often
         the gene is among the cell's first.
     networks, network_cells
-        Networks x groups x genes: relevance by each network on its own; networks x groups: its cells.
+        Networks x groups x genes: relevance by each network on its own; networks x groups: its cells. Empty for a
+        single network: see `by_network`.
     expressed, expression, expression_squares
         Groups x genes, of all cells: how many express the gene, its values as the model reads them, their squares.
     """
@@ -86,11 +87,12 @@ class GroupStatistics:
                 f"{u} donors x {g} groups x {p} genes take {needed / 2**30:.0f} GB; name no donor column, or a coarser "
                 "one (a cell's p-value then is NaN)"
             )
+        own = networks if networks > 1 else 0
         by_gene = [np.zeros((g, p)) for _ in range(4)]
         return cls(
             np.asarray(groups, dtype=object), np.asarray(genes, dtype=object), np.asarray(units, dtype=object),
             donors, min(first, p), normalisation, unit, np.zeros(g), np.zeros((u, g)), np.zeros((u, g, p)), *by_gene,
-            np.zeros((networks, g, p)), np.zeros((networks, g)), *[np.zeros((g, p)) for _ in range(3)],
+            np.zeros((own, g, p)), np.zeros((own, g)), *[np.zeros((g, p)) for _ in range(3)],
         )  # fmt: skip
 
     def add_relevance(self, relevance: Matrix, group: np.ndarray, unit: np.ndarray, counted: np.ndarray) -> None:
@@ -116,9 +118,17 @@ class GroupStatistics:
         by_group(self.n_first, lambda _: among_first(relevance, self.first))
 
     def add_network(self, number: int, relevance: Matrix, group: np.ndarray, counted: np.ndarray) -> None:
-        """Add what one network on its own says of some cells."""
+        """Add what one network on its own says of some cells; a single one says what `sums` hold."""
+        if not len(self.networks):
+            return
         adding(_counted(relevance, counted), group)(self.networks[number], as_is)
         self.network_cells[number] += np.bincount(group[counted], minlength=len(self.groups))
+
+    def by_network(self) -> tuple[np.ndarray, np.ndarray]:
+        """Give the sums of each network on its own, networks x groups x genes, and its cells, networks x groups."""
+        if len(self.networks):
+            return self.networks, self.network_cells
+        return self.sums.sum(0, keepdims=True), self.counted.sum(0, keepdims=True)
 
     def add_expression(self, values: Matrix, group: np.ndarray) -> None:
         """Add what some cells express, as the model reads it: cells x genes."""
