@@ -36,6 +36,7 @@ def cohort_section(results: CohortResults, top: int) -> dict[str, Any]:
     return {
         "name": results.name,
         "unit": unit,
+        "of_classes": results.of_classes,
         "n_cells": results.adata.n_obs,
         "n_genes": int(results.table["gene"].nunique()),
         "groups": results.groups,
@@ -46,12 +47,13 @@ def cohort_section(results: CohortResults, top: int) -> dict[str, Any]:
         "performance": _performance(results.performance, unit),
         "confusion": _confusion(results),
         "donors": donors,
+        "has_interval": bool(results.table["low"].notna().any()),
         "has_p": bool(results.table["p_value"].notna().any()),
         "matrix": matrix(results),
         "rankings": [ranking(results, group, top) for group in results.groups],
         "maps": maps(results),
         "waterfalls": waterfalls(results),
-        "ledger": figures_of_curves.ledger_histogram(shares),
+        "ledger": figures_of_curves.ledger_histogram(shares, unit),
         "curves": _curves(results),
         "stability": _stability(results),
     }

@@ -51,11 +51,11 @@ class Drawing:
     height: int
 
 
-def drawing(figure: Figure, *, of_points: bool = False) -> Drawing:
-    """Give a figure as a drawing; one of many points in at most 256 colours, which take a third of the room."""
+def drawing(figure: Figure, *, shades: bool = False) -> Drawing:
+    """Give a figure as a drawing of at most 256 colours, a third of the size; with `shades`, of a scale's all."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=SHARP)
-    if of_points:
+    if not shades:
         with Image.open(buffer) as full:
             few = full.convert("RGB").quantize(256, dither=Image.Dither.NONE)
         buffer = io.BytesIO()

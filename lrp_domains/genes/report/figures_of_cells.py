@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
 
 from .drawing import AGAINST, COLOURS, DIVERGING, FOR, INK, NEUTRAL, Drawing, drawing, plain_axes, shorter
 
@@ -46,7 +47,7 @@ def group_map(positions: np.ndarray, labels: pd.Series) -> Drawing:
                 number + 1, middle, ha="center", va="center", fontsize=10, fontweight="bold", path_effects=outline
             )
     figure.legend(loc="outside right upper", frameon=False, ncols=columns)
-    return drawing(figure, of_points=True)
+    return drawing(figure)
 
 
 def relevance_maps(positions: np.ndarray, relevance: np.ndarray, titles: list[str]) -> Drawing:
@@ -65,7 +66,7 @@ def relevance_maps(positions: np.ndarray, relevance: np.ndarray, titles: list[st
         )  # fmt: skip
         axes.set_title(title, fontsize=9)
         figure.colorbar(points, shrink=0.75)
-    return drawing(figure, of_points=True)
+    return drawing(figure)
 
 
 def waterfalls(cells: list[ExplainedCell]) -> Drawing:
@@ -91,6 +92,9 @@ def waterfalls(cells: list[ExplainedCell]) -> Drawing:
         axes.barh(len(steps), cell.score, color=NEUTRAL, height=0.68)
         axes.set_yticks(range(len(steps) + 1), [*(shorter(name, 18) for name, _ in steps), f"score {cell.score:.2f}"])
         axes.invert_yaxis()
+        axes.use_sticky_edges = False
+        axes.margins(x=0.04)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.axvline(0, color=INK, linewidth=0.8)
         axes.set_title(f"{shorter(cell.name)}\n{shorter(cell.group)}", fontsize=9)
         axes.set_xlabel("score")

@@ -35,4 +35,4 @@ def agreement_matrices(agreement: pd.DataFrame) -> Drawing:
         axes[-1].set_title(title)
     if image is not None:
         figure.colorbar(image, ax=axes, label="Spearman's correlation", shrink=0.8)
-    return drawing(figure)
+    return drawing(figure, shades=True)

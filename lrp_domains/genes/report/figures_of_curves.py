@@ -14,8 +14,8 @@ ORDERS = {
     "random": ("random", {"color": NEUTRAL, "linewidth": 1.6, "linestyle": (0, (1, 1.5))}),
 }
 COUNTS = (0, 1, 3, 10, 30, 100, 300, 1000, 3000)
-# Shares of a score outside of this are counted at its ends.
-SHARES = (-0.5, 2.5)
+# Of the cells whose share of a score is shown; those beyond, of scores near 0, are counted at the ends.
+PERCENTILES = (1, 99)
 
 
 def perturbation(curves: pd.DataFrame) -> Drawing:
@@ -47,17 +47,18 @@ def perturbation(curves: pd.DataFrame) -> Drawing:
     return drawing(figure)
 
 
-def ledger_histogram(shares: np.ndarray) -> Drawing:
+def ledger_histogram(shares: np.ndarray, unit: str) -> Drawing:
     """How much of each cell's score its genes hold; the rest is held by biases."""
-    shares = np.clip(shares[np.isfinite(shares)], *SHARES)
-    low, high = min(shares.min(initial=1), 0.8), max(shares.max(initial=1), 1.2)
+    shares = shares[np.isfinite(shares)]
+    low, high = np.percentile(shares, PERCENTILES) if len(shares) else (1, 1)
+    low, high = min(low - 0.02, 0.9), max(high + 0.02, 1.1)
     figure = Figure(figsize=(4.8, 2.7), layout="constrained")
     axes = figure.add_subplot()
-    axes.hist(shares, bins=np.linspace(low, high, 41), color="#4a6fa5")
+    axes.hist(np.clip(shares, low, high), bins=np.linspace(low, high, 41), color="#4a6fa5")
     axes.axvline(1, color=INK, linewidth=1, linestyle=(0, (4, 3)))
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.set_xlabel("share of a score that its genes hold")
-    axes.set_ylabel("cells")
+    axes.set_ylabel(unit)
     plain_axes(axes)
     return drawing(figure)

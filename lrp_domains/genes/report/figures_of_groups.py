@@ -26,7 +26,7 @@ def confusion(counts: pd.DataFrame) -> Drawing:
     axes.set_xlabel("predicted")
     axes.set_ylabel("labelled")
     figure.colorbar(image, label="share of the labelled group", shrink=0.9)
-    return drawing(figure)
+    return drawing(figure, shades=True)
 
 
 def relevance_matrix(scores: pd.DataFrame, starts: list[int]) -> Drawing:
@@ -44,4 +44,4 @@ def relevance_matrix(scores: pd.DataFrame, starts: list[int]) -> Drawing:
     axes.tick_params(axis="y", labelsize=8)
     bar = figure.colorbar(image, shrink=min(1.0, 3 / height), aspect=16)
     bar.set_label("mean relevance")
-    return drawing(figure)
+    return drawing(figure, shades=True)
