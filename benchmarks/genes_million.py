@@ -147,11 +147,11 @@ def main() -> None:
         "genes_million",
         "A million cells on disk",
         rows,
-        f"{MANY:,} cells x {len(NAMES):,} genes, 8 % of them expressed, in one uncompressed .h5ad of 1.3 GB; a network of "
-        f"{len(NAMES):,}, 128 and {len(CLASSES)} units. Time of the group rankings: {shares}, the rest is bookkeeping. "
-        f"Explaining takes {compared['ratio']:.2f} times as long as predicting over the same loader (CPU time, "
-        f"median of {ROUNDS} rounds by turns). Of the first {MARKERS} genes of each group {ranked['found']:.0%} are its planted "
-        f"markers. The explained cohort is a file of {layered['gigabytes']:.1f} GB.",
+        f"{MANY:,} cells x {len(NAMES):,} genes, 8 % of them expressed, in one uncompressed .h5ad of 1.3 GB; a network "
+        f"of {len(NAMES):,}, 128 and {len(CLASSES)} units. Time of the group rankings: {shares}, the rest is "
+        f"bookkeeping. Explaining takes {compared['ratio']:.2f} times as long as predicting over the same loader (CPU "
+        f"time, median of {ROUNDS} rounds by turns). Of the first {MARKERS} genes of each group {ranked['found']:.0%} "
+        f"are its planted markers. The explained cohort is a file of {layered['gigabytes']:.1f} GB.",
     )
 
 

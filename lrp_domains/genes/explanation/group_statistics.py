@@ -149,6 +149,8 @@ class GroupStatistics:
             given = {one.name: slot[one.name] for one in fields(cls)}
         except KeyError as error:
             raise CohortError(f"the cohort's group statistics lack {error}; explain it again") from None
+        for names in ("groups", "genes", "units"):  # zarr has strings of its own
+            given[names] = np.array([str(name) for name in given[names]], dtype=object)
         return cls(**given | {"donors": bool(given["donors"]), "first": int(given["first"])})
 
 
