@@ -16,7 +16,7 @@ from .network import Network
 from .readings import Reading
 from .relevances import TextRelevance
 from .requests import item_of
-from .settings import Settings
+from .settings import Progress, Settings, quietly
 
 Request = tuple[Any, Any, Any]  # a text or a pair, its target, its place
 
@@ -46,7 +46,9 @@ class Reader:
     longest: int | None
     batches: Batches
 
-    def explain(self, requests: Sequence[Request], first: int, books: Books) -> list[TextRelevance]:
+    def explain(
+        self, requests: Sequence[Request], first: int, books: Books, progress: Progress = quietly
+    ) -> list[TextRelevance]:
         """Explain some texts, the first of which has this number."""
         items = [item_of(text, number) for number, (text, _, _) in enumerate(requests, first)]
         encodings = self._apart(items, first) if self.head.apart else [(one,) for one in self.encode(items, first)]
@@ -57,7 +59,7 @@ class Reader:
         if self.head.in_windows and (long := [reading for reading in readings if len(reading.rows) > 1]):
             self.batches.decide(long)
         own = Books()
-        for batch in self.batches.of(readings):
+        for batch in progress(list(self.batches.of(readings)), "Explaining"):
             self.batches.explain(batch, readings, own)
         if len(readings) == 1:
             readings[0].leaves, readings[0].residue = dict(own.leaves), own.residue

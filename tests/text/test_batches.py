@@ -69,7 +69,7 @@ def test_the_side_of_padding_is_found(made, kind, side):
     explainer = TextExplainer(made(tokenizer), tokenizer)
     for text, result in zip(TEXTS, explainer(TEXTS), strict=True):
         same(explainer(text), result)
-    assert explainer._reader.batches._side == side
+    assert explainer._reader.batches.side == side
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
