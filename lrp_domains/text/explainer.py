@@ -242,4 +242,5 @@ class TextExplainer:
         encoding = head.ready(reader.fitted(reader.encode([(text,)], 0)[0], 0)[0])
         ids = head.generated(encoding, longest) if continuation is None else head.ids_of(continuation, encoding)
         whole, row = head.continued(encoding, ids)
+        reader.check_length([row], 0)
         return explain_continuation(reader.network, whole, row, head, self.settings)

@@ -16,6 +16,7 @@ from .network import Network
 from .readings import Reading
 from .relevances import TextRelevance
 from .requests import item_of
+from .rows import Row
 from .settings import Progress, Settings, quietly
 
 Request = tuple[Any, Any, Any]  # a text or a pair, its target, its place
@@ -71,6 +72,15 @@ class Reader:
         """A text that the model can read, its windows, and what the user should know."""
         return fit(encoding, self.longest, self.settings, self.head.in_windows, self.head.cut_side, number)
 
+    def check_length(self, rows: Sequence[Row], number: int) -> None:
+        """Refuse what has become too long by what a head put behind it."""
+        tokens = max(len(row) for row in rows)
+        if self.longest is not None and tokens > self.longest:
+            raise TextError(
+                f"text {number} and what continues it have {tokens} tokens, but the model reads {self.longest} at "
+                "once: shorten one of them"
+            )
+
     def _apart(self, items: Sequence[tuple[str, ...]], first: int) -> list[tuple[Encoding, ...]]:
         """The tokens of pairs whose texts the model reads one by one."""
         for number, item in enumerate(items, first):
@@ -87,4 +97,5 @@ class Reader:
             encoding, rows = self.head.read(encoding, picks[0], target, at)
         except TextError as error:
             raise TextError(f"text {number}: {error}") from error
+        self.check_length(rows, number)
         return Reading(encoding, rows, tuple(chain.from_iterable(notes)))
