@@ -28,7 +28,9 @@ def same(one, two):
 def test_batch_sizes(made, kind, embedding, batch_size):
     tokenizer = tokenizer_of(kind)
     model = made(tokenizer, "ForSequenceClassification", num_labels=3, pad_token_id=3)
-    whole = TextExplainer(model, tokenizer, embedding=embedding, batch_size=batch_size, rules=CP_LRP)(TEXTS)
+    explainer = TextExplainer(model, tokenizer, embedding=embedding, batch_size=batch_size, rules=CP_LRP)
+    whole = explainer(TEXTS)
+    assert explainer._reader.batches.side == "right"  # and not one by one
     for text, result in zip(TEXTS, whole, strict=True):
         same(TextExplainer(model, tokenizer, embedding=embedding, rules=CP_LRP)(text), result)
     assert whole.ledger.score == pytest.approx(sum(result.score for result in whole))
