@@ -24,19 +24,21 @@ OPTIONAL = {
 TEXT = ("cohort", "group", "gene", "cohort_a", "cohort_b", "term", "leading_genes", "cohorts", "missing")
 
 
-def across_section(tables: dict[str, pd.DataFrame | None], groups: Sequence[str], top: int) -> dict[str, Any]:
+def across_section(
+    tables: dict[str, pd.DataFrame | None], cohorts: Sequence[str], groups: Sequence[str], top: int
+) -> dict[str, Any]:
     """Give what the template across cohorts shows; None for what there is nothing of.
 
     Parameters
     ----------
     tables
         ``consensus``, ``agreement``, ``enrichment`` and ``recovery``, each of which may be None.
-    groups
-        The order of groups.
+    cohorts, groups
+        Their order.
     top
         How many genes to show per group.
     """
-    read = {name: checked(name, table, groups) for name, table in tables.items()}
+    read = {name: checked(name, table, cohorts, groups) for name, table in tables.items()}
     return {
         "agreement": _agreement(read["agreement"]),
         "consensus": _consensus(read["consensus"], top),
@@ -47,8 +49,10 @@ def across_section(tables: dict[str, pd.DataFrame | None], groups: Sequence[str]
     }
 
 
-def checked(name: str, table: pd.DataFrame | None, groups: Sequence[str]) -> pd.DataFrame | None:
-    """Refuse a table that lacks a column; order its groups as everywhere else."""
+def checked(
+    name: str, table: pd.DataFrame | None, cohorts: Sequence[str], groups: Sequence[str]
+) -> pd.DataFrame | None:
+    """Refuse a table that lacks a column; order its cohorts and groups as everywhere else."""
     if table is None or (table.empty and name != "enrichment"):
         return None
     if absent := [column for column in NEEDED[name] if column not in table]:
@@ -59,8 +63,11 @@ def checked(name: str, table: pd.DataFrame | None, groups: Sequence[str]) -> pd.
     table = table.reindex(columns=[*NEEDED[name], *OPTIONAL[name]])
     for column in set(TEXT) & set(table):
         table[column] = table[column].where(table[column].notna(), "").astype(str)
-    place = {group: number for number, group in enumerate(groups)}
-    return table.sort_values("group", key=lambda names: names.map(place).fillna(len(place)), kind="stable")
+    for column, order in (("group", groups), ("cohort", cohorts)):  # the last is what it is sorted by first
+        if column in table:
+            place = {one: number for number, one in enumerate(order)}
+            table = table.iloc[table[column].map(place).fillna(len(place)).argsort(kind="stable")]
+    return table
 
 
 def _agreement(agreement: pd.DataFrame | None) -> dict[str, Any] | None:
@@ -85,11 +92,9 @@ def _enrichment(enrichment: pd.DataFrame | None) -> list[dict] | None:
     if enrichment is None:
         return None
     found = enrichment[(enrichment["nes"] > 0) & (enrichment["p_adjusted"] <= MOST_FDR)]
-    order = list(dict.fromkeys(enrichment["cohort"]))
     parts = [
         rows.sort_values("nes", ascending=False, kind="stable").head(SETS)
-        for cohort in order
-        for _, rows in found[found["cohort"] == cohort].groupby("group", sort=False)
+        for _, rows in found.groupby(["cohort", "group"], sort=False)
     ]
     rows = [row for part in parts for row in part.to_dict("records")]
     for row in rows:

@@ -68,7 +68,7 @@ def write_report(
             raise CohortError("there are no results to report")
         groups = list(dict.fromkeys(group for section in sections for group in section["groups"]))
         tables = {"consensus": consensus, "agreement": agreement, "enrichment": enrichment, "recovery": recovery}
-        across = across_section(tables, groups, top)
+        across = across_section(tables, [section["name"] for section in sections], groups, top)
     page = _templates().get_template("page.html.j2").render(
         title=title,
         cohorts=sections,
@@ -98,4 +98,6 @@ def _shown(value: float, form: str) -> str:
     """Format a number; a dash where there is none."""
     if value is None or math.isnan(value):
         return "–"
-    return format(value, f"{form[0]}z{form[1:]}" if form[0] in "+-" else f"z{form}")  # z: no -0.000
+    if value == 0 and form[-1] in "eg":
+        return "0"
+    return format(value, f"+z{form[1:]}" if form[0] == "+" else f"z{form}")  # z: no -0.000
