@@ -13,7 +13,6 @@ from .. import slots
 from ..cohorts.expression import Chunk, dense_batch
 from ..cohorts.normalisation import Matrix
 from ..errors import CohortError
-from ..models.classifier import parameter_of
 from ..models.evaluation_mode import evaluation_mode
 from ..models.model import outputs
 from .first_genes import first_genes
@@ -118,7 +117,7 @@ def _explain(
 ) -> None:
     """Explain some cells of a chunk: the mean of some networks' scores, in one pass through all of them."""
     members = nn.ModuleList(network for _, network in networks)
-    like = parameter_of(members)
+    like = plan.model.values_like(members)
     values = dense_batch(chunk.values, rows, like)
     with evaluation_mode(members), torch.enable_grad():
         reads = [plan.model.reading(network, values) for network in members]

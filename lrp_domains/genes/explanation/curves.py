@@ -12,7 +12,6 @@ from torch import Tensor
 from ..cohorts.expression import Expression, expression
 from ..cohorts.labels import label_column
 from ..errors import CohortError, choices
-from ..models.classifier import parameter_of
 from ..models.model import GeneModel, predict
 from .plan import CHUNK_NUMBERS, device_of
 from .relevance import Progress, provenance_of, quietly
@@ -189,7 +188,7 @@ def _measure(
     for fold in np.unique(folds):
         here = np.flatnonzero(folds == fold)
         networks = [network for _, network in model.unseen(int(fold))]
-        like = parameter_of(networks[0])
+        like = model.values_like(networks[0])
         first = torch.as_tensor(place < counts[:, None], device=like.device)  # numbers of genes x genes
         kept = first if curve == "insertion" else ~first
         for some in np.split(here, range(0, len(here), max(1, CHUNK_NUMBERS // first.numel()))[1:]):

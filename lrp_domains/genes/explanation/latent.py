@@ -13,7 +13,6 @@ from ... import ATTN_LRP, RuleSet, capture
 from ... import relevance as core_relevance
 from ..cohorts.expression import dense_batch
 from ..errors import CohortError, choices
-from ..models.classifier import parameter_of
 from ..models.evaluation_mode import evaluation_mode
 from ..models.model import GeneModel, outputs
 from ..models.reading import Read
@@ -167,7 +166,7 @@ def _parts(planned: Plan, model: GeneModel, number: int | None, module: str) -> 
     if module not in known:
         raise CohortError(f"the network has no module '{module}'; {choices(module, known)}")
     folds, fold = model.fold_of(planned.expression.cells), _fold_of_network(model, number)
-    like = parameter_of(network)
+    like = planned.model.values_like(network)
     for chunk in planned.expression.chunks(planned.size):
         here = slice(chunk.start, chunk.stop)
         rows = np.flatnonzero((folds[here] == fold) | (folds[here] < 0))
