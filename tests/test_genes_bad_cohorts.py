@@ -191,7 +191,7 @@ def test_files_that_are_not_there_or_something_else(tmp_path):
     with pytest.raises(CohortError, match=r"there is no file '.*none.pt'"):
         load_trained(tmp_path / "none.pt")
     for name in ("text.h5ad", "module.pt"):
-        with pytest.raises(CohortError, match="is not a file of trained networks"):
+        with pytest.raises(CohortError, match="is not a whole file of trained models"):
             load_trained(tmp_path / name)
 
 

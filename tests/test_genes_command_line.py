@@ -1,5 +1,6 @@
 """The command line, end to end on a small cohort; errors are one line."""
 
+import json
 import re
 import subprocess
 import sys
@@ -8,12 +9,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import scanpy as sc
+import torch
+import yaml
+from torch import nn
 from typer.testing import CliRunner
 
 from lrp_domains.command_line import app
-from lrp_domains.genes import made_cohort, read_cohort, write_cohort
+from lrp_domains.genes import made_cohort, read_cohort, read_table, write_cohort
 
 QUICK = ["--folds", "3", "--hidden", "16", "--epochs", "30"]
+WRITTEN = [
+    "curves.tsv", "explained.h5ad", "genes.parquet", "genes.tsv", "model.pt", "performance.tsv", "report.html",
+    "stability.tsv",
+]  # fmt: skip
 
 
 def call(*arguments):
@@ -22,65 +30,71 @@ def call(*arguments):
 
 @pytest.fixture
 def cohort(tmp_path):
-    path = tmp_path / "cohort.h5ad"
-    write_cohort(made_cohort(), path)
-    return path
+    adata = made_cohort()
+    adata.obs["donor"] = [f"donor_{i % 5}" for i in range(adata.n_obs)]
+    write_cohort(adata, tmp_path / "cohort.h5ad")
+    return tmp_path / "cohort.h5ad"
 
 
+@pytest.mark.slow
 def test_steps_and_all_in_one_go_give_the_same(cohort, tmp_path):
+    d, out = tmp_path / "cohort", tmp_path / "out"
     for step in (
-        ["train", cohort, "--labels", "group", "--out", tmp_path / "m.pt", "--accuracy", tmp_path / "a.tsv", *QUICK],
-        ["explain", cohort, "--models", tmp_path / "m.pt", "--out", tmp_path / "e.h5ad", "--target", "labelled"],
-        ["rank", tmp_path / "e.h5ad", "--out", tmp_path / "r.h5ad", "--table", tmp_path / "g.tsv"],
-        ["report", tmp_path / "r.h5ad", "--accuracy", tmp_path / "a.tsv", "--out", tmp_path / "r.html"],
-    ):
+        ["check", cohort, "--labels", "group", "--donor", "donor", "--out", d / "check.json"],
+        ["train", cohort, "--labels", "group", "--out", d / "model.pt", "--performance", d / "performance.tsv", *QUICK],
+        ["explain", cohort, "--model", d / "model.pt", "--out", d / "r.h5ad", "--target", "labelled",
+         "--donor", "donor"],
+        ["rank", d / "r.h5ad", "--name", "cohort", "--out", d / "explained.h5ad", "--table", d / "genes.parquet",
+         "--table", d / "genes.tsv", "--stability", d / "stability.tsv"],
+        ["curves", d / "explained.h5ad", "--model", d / "model.pt", "--table", d / "genes.tsv",
+         "--out", d / "curves.tsv"],
+        ["report", d, "--out", d / "report.html"],
+    ):  # fmt: skip
         result = call("genes", *step)
         assert result.exit_code == 0, result.output
-    out = tmp_path / "out"
     result = call("genes", "run", cohort, "--labels", "group", "--out", out, "--target", "labelled", *QUICK)
     assert result.exit_code == 0, result.output
     assert "warning" not in result.stderr
     assert f"report: {(out / 'report.html').resolve()}" in result.stderr
-    assert sorted(path.name for path in out.iterdir()) == [
-        "accuracy.tsv", "genes.tsv", "models.pt", "ranked.h5ad", "report.html",
-    ]  # fmt: skip
-    for one, other in (("a.tsv", "accuracy.tsv"), ("g.tsv", "genes.tsv")):
-        assert (tmp_path / one).read_text() == (out / other).read_text()
-    steps, at_once = read_cohort(tmp_path / "r.h5ad"), read_cohort(out / "ranked.h5ad")
+    assert sorted(path.name for path in out.iterdir()) == WRITTEN
+    steps, at_once = read_cohort(d / "explained.h5ad"), read_cohort(out / "explained.h5ad")
     np.testing.assert_array_equal(steps.layers["lrp"].toarray(), at_once.layers["lrp"].toarray())
-    table = pd.read_csv(out / "genes.tsv", sep="\t")
-    assert list(table) == ["group", "rank", "gene", "mean_relevance", "log2_fold_change", "wilcoxon_rank"]
-    assert len(table) == 3 * 60 and not table.isna().any().any()
+    table = read_table(out / "genes.parquet")
+    pd.testing.assert_frame_equal(table, read_table(out / "genes.tsv"))
+    same = ["group", "gene", "rank", "score", "effect_size", "selected", "de_rank"]
+    pd.testing.assert_frame_equal(table[same], read_table(d / "genes.parquet")[same])
+    assert read_table(d / "genes.parquet")["p_value"].notna().all() and table["p_value"].isna().all()
+    found = json.loads((d / "check.json").read_text())
+    assert (found["cells"], found["genes_read"], found["donors"]) == (120, 60, 5) and len(found["groups"]) == 3
     frame = sc.get.rank_genes_groups_df(at_once, group="CD4+/CD25 T Reg", key="rank_genes_lrp")
     assert list(frame["names"]) == list(table.loc[table["group"] == "CD4+/CD25 T Reg", "gene"])
 
 
-def test_the_report_is_whole_in_itself(cohort, tmp_path):
-    adata = made_cohort()
-    adata.obs["group"] = adata.obs["group"].cat.rename_categories({"Naive T": "<b>T & co"})
-    write_cohort(adata, cohort)
-    result = call("genes", "run", cohort, "--labels", "group", "--out", tmp_path, "--no-wilcoxon", *QUICK)
+@pytest.mark.slow
+def test_a_model_of_ones_own(cohort, tmp_path):
+    network = nn.Sequential(nn.Linear(60, 8), nn.ReLU(), nn.Linear(8, 3))
+    shapes = ({0: torch.export.Dim("cells", min=1)},)
+    torch.export.save(torch.export.export(network, (torch.rand(4, 60),), dynamic_shapes=shapes), tmp_path / "net.pt2")
+    declared = {"network": "net.pt2", "genes": list(made_cohort().var_names), "classes": ["a", "b", "c"]}
+    (tmp_path / "model.yaml").write_text(yaml.safe_dump(declared))
+    out = tmp_path / "out"
+    result = call("genes", "run", cohort, "--model", tmp_path / "model.yaml", "--out", out, "--no-wilcoxon")
     assert result.exit_code == 0, result.output
-    page = (tmp_path / "report.html").read_text()
-    sources = re.findall(r'(?:src|href)="([^"]{0,30})', page)
-    assert len(sources) == 4 and all(source.startswith("data:image/png;base64,") for source in sources)
-    assert "&lt;b&gt;T &amp; co" in page and "<b>T" not in page
-    for word in ("CD19+ B", "balanced", "confusion", "torch", "scanpy", "g3_0"):
-        assert word.lower() in page.lower()
+    assert sorted(path.name for path in out.iterdir()) == [
+        name for name in WRITTEN if name not in ("model.pt", "performance.tsv")
+    ]
+    assert set(read_table(out / "genes.tsv")["group"]) <= {"a", "b", "c"}
 
 
-def test_a_cohort_without_map_and_with_a_dense_matrix(cohort, tmp_path):
-    adata = made_cohort()
-    del adata.obsm["X_umap"]
-    adata.X = adata.X.toarray()
-    write_cohort(adata, cohort)
-    result = call("genes", "run", cohort, "--labels", "group", "--out", tmp_path, *QUICK)
-    assert result.exit_code == 0, result.output
-    assert "so there is no map" in (tmp_path / "report.html").read_text()
+def test_cells_are_selected(cohort, tmp_path):
+    out = tmp_path / "some.h5ad"
+    result = call("genes", "select", cohort, "--where", "donor != 'donor_0'", "--out", out)
+    assert result.exit_code == 0 and "selected: 96 of 120 cells" in result.stderr
+    assert "donor_0" not in set(read_cohort(out).obs["donor"])
 
 
 def test_the_demo_cohort(tmp_path):
-    assert call("genes", "demo-cohort", "--out", tmp_path / "demo.h5ad").exit_code == 0
+    assert call("genes", "select", "pbmc68k_reduced", "--out", tmp_path / "demo.h5ad").exit_code == 0
     adata = read_cohort(tmp_path / "demo.h5ad")
     assert adata.shape == (700, 765) and adata.X.min() == 0 and "bulk_labels" in adata.obs
 
@@ -92,18 +106,28 @@ def test_the_demo_cohort(tmp_path):
         (["run", "COHORT", "--labels", "grup"], 1, "error: obs has no column 'grup'; did you mean 'group'?"),
         (["run", "COHORT", "--labels", "group", "--layer", "raw"], 1, "error: the cohort has no raw"),
         (["run", "COHORT", "--labels", "group", "--device", "tpu"], 1, "error: there is no device 'tpu'"),
-        (["run", "COHORT", "--labels", "group", "--target", "B", *QUICK], 1, "error: there is no target 'B'"),
+        (["run", "COHORT", "--labels", "group", "--donor", "donr"], 1, "did you mean 'donor'"),
         (["run", "COHORT", "--labels", "group", "--rules", "magic"], 2, "'magic' is not one of 'attn-lrp'"),
-        (["run", "COHORT"], 2, "Missing option '--labels'"),
+        (["run", "COHORT", "--labels", "group", "--normalisation", "logg"], 2, "'logg' is not one of 'log'"),
+        (["run", "COHORT"], 2, "name the column to learn (--labels), or a model (--model)"),
+        (["run", "COHORT", "--model", "none.yaml"], 1, "error: there is no file 'none.yaml'"),
+        (["select", "COHORT", "--where", "donr == 1"], 1, "the selection 'donr == 1' is no query on obs: name 'donr'"),
+        (["select", "COHORT", "--where", "donor == 'x'"], 1, "leaves none of the 120 cells"),
+        (["check", "COHORT", "--labels", "group", "--folds", "99"], 1, "have fewer cells than the 99 folds"),
+        (["check", "COHORT", "--labels", "donor", "--donor", "group2"], 1, "no column 'group2' of donors"),
+        (["explain", "COHORT", "--model", "none.pt"], 1, "error: there is no file 'none.pt'"),
+        (["consensus", "none.tsv", "--agreement", "a.tsv"], 1, "error: there is no table 'none.tsv'"),
+        (["enrich", "none.tsv", "--gene-sets", "none.gmt"], 1, "error: there is no table 'none.tsv'"),
+        (["report", "nowhere"], 1, "'nowhere' is no folder of results: it has no explained.h5ad"),
     ],
 )  # fmt: skip
 def test_errors_are_one_line_and_nothing_is_written(cohort, tmp_path, arguments, code, message):
     arguments = [cohort if argument == "COHORT" else argument for argument in arguments]
-    result = call("genes", *arguments, "--out", tmp_path / "out")
+    result = call("genes", *arguments, "--out", tmp_path / "out" / "x.h5ad")
     plain = re.sub(r"[│╭╮╰╯─\s]+", " ", result.stderr)
-    assert result.exit_code == code and message in plain and "Traceback" not in plain
+    assert result.exit_code == code and message in plain and "Traceback" not in plain, plain
     assert sum(line.startswith("error:") for line in result.stderr.splitlines()) == (code == 1)
-    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out" / "x.h5ad").is_file()
 
 
 def test_a_folder_that_cannot_be_written_to(cohort, tmp_path):
@@ -114,7 +138,7 @@ def test_a_folder_that_cannot_be_written_to(cohort, tmp_path):
 
 def test_python_dash_m_is_the_same_command():
     result = subprocess.run([sys.executable, "-m", "lrp_domains", "genes", "--help"], capture_output=True, text=True)
-    assert result.returncode == 0 and "demo-cohort" in result.stdout
+    assert result.returncode == 0 and "consensus" in result.stdout
     assert subprocess.run([sys.executable, "-m", "lrp_domains", "--version"], capture_output=True).returncode == 0
 
 

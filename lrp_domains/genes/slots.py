@@ -11,7 +11,7 @@ REST = "lrp_rest"  # score minus the cell's summed relevance: what biases hold, 
 FOLD = "lrp_fold"  # the fold whose networks explained the cell; -1: all networks, none has seen it
 
 # obsm
-FIRST_GENES = "lrp_first_genes"  # cells x k: numbers of the genes with most relevance
+FIRST_GENES = "lrp_first_genes"  # cells x k: numbers of the genes with most relevance; -1 where fewer speak for it
 FIRST_VALUES = "lrp_first_values"  # cells x k: their relevance
 EMBEDDINGS = ("X_umap", "X_tsne", "X_pca")  # scanpy's own; the first that is there is drawn in the report
 

@@ -7,7 +7,7 @@ import typer
 
 from . import options as o
 from .across import report
-from .cohort import curves, explain, rank, train
+from .cohort import curves, explain, rank, select, train
 
 
 def run(
@@ -42,6 +42,10 @@ def run(
     device: o.Device = "auto",
 ) -> None:
     """Train (or take a model), explain, rank and report in one go."""
+    name = cohort.stem
+    if str(cohort) == "pbmc68k_reduced":
+        cohort = out / "cohort.h5ad"
+        select(Path("pbmc68k_reduced"), cohort)
     if model is None:
         if not labels:
             raise typer.BadParameter("name the column to learn (--labels), or a model (--model)")
@@ -58,10 +62,10 @@ def run(
         )  # fmt: skip
         table = out / "genes.parquet"
         rank(
-            unranked, out / "explained.h5ad", [table, out / "genes.tsv"], out / "stability.tsv", cohort.stem, "", "",
+            unranked, out / "explained.h5ad", [table, out / "genes.tsv"], out / "stability.tsv", name, "", "",
             wilcoxon, seed,
         )  # fmt: skip
     finally:
         unranked.unlink(missing_ok=True)
     curves(out / "explained.h5ad", model, table, out / "curves.tsv", allow_pickle, 100, gene_column, seed, device)
-    report([out], out / "report.html", None, None, None, [], cohort.stem, top)
+    report([out], out / "report.html", None, None, None, [], name, top)

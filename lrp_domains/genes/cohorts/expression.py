@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from anndata import AnnData
+from anndata.abc import CSCDataset, CSRDataset
 from scipy import sparse
 
 from ..errors import CohortError, choices, listed
 from ..models.expects import Expects
 from .alignment import Alignment, align, select
 from .normalisation import Matrix, Normalise, as_they_are, check_kind, log1p_cp10k, moments, zscore
+from .rows_on_disk import rows_on_disk
 
 
 @dataclass(frozen=True)
@@ -117,10 +119,12 @@ def expression(adata: AnnData, expects: Expects, *, gene_column: str | None = No
     )
 
 
-def expects_all(adata: AnnData, *, layer: str = "X", normalisation: str = "log") -> Expects:
+def expects_all(
+    adata: AnnData, *, layer: str = "X", normalisation: str = "log", identifiers: str = "symbol"
+) -> Expects:
     """Declare a model that reads every gene of a cohort, in its order."""
     check_names(adata)
-    return Expects(tuple(adata.var_names), layer, normalisation)
+    return Expects(tuple(adata.var_names), layer, normalisation, identifiers)
 
 
 def dense_batch(values: Matrix, rows: np.ndarray | slice, like: torch.Tensor) -> torch.Tensor:
@@ -192,7 +196,9 @@ def _rows(matrix) -> object:
     """Give a matrix whose rows can be read; sparse columns are turned into rows once."""
     if sparse.issparse(matrix):
         return matrix.tocsr()
-    if getattr(matrix, "format", None) == "csc":  # on disk
+    if isinstance(matrix, CSRDataset):
+        return rows_on_disk(matrix)
+    if isinstance(matrix, CSCDataset):
         raise CohortError(
             "the expression is stored by columns (CSC), so that cells cannot be read one after another; write it by "
             "rows: adata.X = adata.X.tocsr()"

@@ -8,7 +8,11 @@ import pandas as pd
 from scipy import sparse
 
 from ..cohorts.labels import donor_column
+from ..cohorts.normalisation import Matrix
 from ..errors import CohortError
+from .entries import with_data
+from .first_genes import among_first
+from .group_sums import adding, as_is, is_expressed, is_positive, positive_part
 
 # Without donors, cells are dealt into so many blocks, which the bootstrap draws from.
 BLOCKS = 32
@@ -37,7 +41,8 @@ class GroupStatistics:
         Groups x genes, of the counted cells: squared relevance, its positive part, how often it is positive, how often
         the gene is among the cell's first.
     networks, network_cells
-        Networks x groups x genes: relevance by each network on its own; networks x groups: its cells.
+        Networks x groups x genes: relevance by each network on its own; networks x groups: its cells. Empty for a
+        single network: see `by_network`.
     expressed, expression, expression_squares
         Groups x genes, of all cells: how many express the gene, its values as the model reads them, their squares.
     """
@@ -82,57 +87,56 @@ class GroupStatistics:
                 f"{u} donors x {g} groups x {p} genes take {needed / 2**30:.0f} GB; name no donor column, or a coarser "
                 "one (a cell's p-value then is NaN)"
             )
+        own = networks if networks > 1 else 0
         by_gene = [np.zeros((g, p)) for _ in range(4)]
         return cls(
             np.asarray(groups, dtype=object), np.asarray(genes, dtype=object), np.asarray(units, dtype=object),
             donors, min(first, p), normalisation, unit, np.zeros(g), np.zeros((u, g)), np.zeros((u, g, p)), *by_gene,
-            np.zeros((networks, g, p)), np.zeros((networks, g)), *[np.zeros((g, p)) for _ in range(3)],
+            np.zeros((own, g, p)), np.zeros((own, g)), *[np.zeros((g, p)) for _ in range(3)],
         )  # fmt: skip
 
-    def add_relevance(
-        self, relevance: np.ndarray, group: np.ndarray, unit: np.ndarray, counted: np.ndarray, first: np.ndarray
-    ) -> None:
+    def add_relevance(self, relevance: Matrix, group: np.ndarray, unit: np.ndarray, counted: np.ndarray) -> None:
         """Add some cells.
 
         Parameters
         ----------
         relevance
-            Cells x genes.
+            Cells x genes; what is not stored of a sparse matrix is 0.
         group, unit
             The number of each cell's group and unit.
         counted
             Whether a cell was explained for its group.
-        first
-            Cells x k: the columns of each cell's first genes.
         """
-        relevance, group, unit, first = relevance[counted], group[counted], unit[counted], first[counted]
+        relevance = _counted(relevance, counted)
         u, g, p = self.sums.shape
-        np.add.at(self.counted, (unit, group), 1)
-        by_unit, codes = np.unique(unit * g + group, return_inverse=True)
-        self.sums.reshape(u * g, p)[by_unit] += _summed(relevance, codes, len(by_unit))
-        self.squares[:] += _summed(relevance * relevance, group, g)
-        above = np.maximum(relevance, 0)
-        self.positive[:] += _summed(above, group, g)
-        self.n_positive[:] += _summed((relevance > 0).astype(np.float32), group, g)
-        reached = np.take_along_axis(relevance, first, 1) > 0
-        np.add.at(self.n_first, (np.broadcast_to(group[:, None], first.shape)[reached], first[reached]), 1)
+        np.add.at(self.counted, (unit[counted], group[counted]), 1)
+        adding(relevance, unit * g + group)(self.sums.reshape(u * g, p), as_is)
+        by_group = adding(relevance, group)
+        by_group(self.squares, np.square)
+        by_group(self.positive, positive_part)
+        by_group(self.n_positive, is_positive)
+        by_group(self.n_first, lambda _: among_first(relevance, self.first))
 
-    def add_network(self, number: int, relevance: np.ndarray, group: np.ndarray, counted: np.ndarray) -> None:
-        """Add what one network on its own says of some cells."""
-        g = len(self.groups)
-        self.networks[number] += _summed(relevance[counted], group[counted], g)
-        self.network_cells[number] += np.bincount(group[counted], minlength=g)
+    def add_network(self, number: int, relevance: Matrix, group: np.ndarray, counted: np.ndarray) -> None:
+        """Add what one network on its own says of some cells; a single one says what `sums` hold."""
+        if not len(self.networks):
+            return
+        adding(_counted(relevance, counted), group)(self.networks[number], as_is)
+        self.network_cells[number] += np.bincount(group[counted], minlength=len(self.groups))
 
-    def add_expression(self, values: np.ndarray | sparse.csr_matrix, group: np.ndarray) -> None:
+    def by_network(self) -> tuple[np.ndarray, np.ndarray]:
+        """Give the sums of each network on its own, networks x groups x genes, and its cells, networks x groups."""
+        if len(self.networks):
+            return self.networks, self.network_cells
+        return self.sums.sum(0, keepdims=True), self.counted.sum(0, keepdims=True)
+
+    def add_expression(self, values: Matrix, group: np.ndarray) -> None:
         """Add what some cells express, as the model reads it: cells x genes."""
-        g = len(self.groups)
-        self.cells[:] += np.bincount(group, minlength=g)
-        members = _members(group, g)
-        squares = values.multiply(values) if sparse.issparse(values) else values * values
-        present = (values != 0).astype(np.float32)
-        for total, one in ((self.expression, values), (self.expression_squares, squares), (self.expressed, present)):
-            summed = members @ one
-            total += summed.toarray() if sparse.issparse(summed) else summed
+        self.cells[:] += np.bincount(group, minlength=len(self.groups))
+        by_group = adding(values, group)
+        by_group(self.expression, as_is)
+        by_group(self.expression_squares, np.square)
+        by_group(self.expressed, is_expressed)
 
     def to_slot(self) -> dict[str, object]:
         """Give what an AnnData file can hold in ``uns``."""
@@ -165,11 +169,10 @@ def units_of(obs: pd.DataFrame, donor: str | None, seed: int = 0) -> tuple[np.nd
     return donors.cat.codes.to_numpy().astype(np.int64), donors.cat.categories.to_numpy(dtype=object), True
 
 
-def _members(group: np.ndarray, groups: int) -> sparse.csr_matrix:
-    cells = len(group)
-    return sparse.csr_matrix((np.ones(cells, np.float32), (group, np.arange(cells))), shape=(groups, cells))
-
-
-def _summed(values: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
-    """Sum rows by group, in float32 within a chunk: the totals are float64."""
-    return _members(group, groups) @ values
+def _counted(relevance: Matrix, counted: np.ndarray) -> Matrix:
+    """Set the relevance of cells that don't count to 0, which adds nothing: cheaper than to leave them out."""
+    if counted.all():
+        return relevance
+    if not sparse.issparse(relevance):
+        return np.where(counted[:, None], relevance, 0)
+    return with_data(relevance, np.where(np.repeat(counted, np.diff(relevance.indptr)), relevance.data, 0))

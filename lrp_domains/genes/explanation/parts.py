@@ -7,7 +7,6 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from scipy import sparse
 
 from ..files import whole_file
@@ -64,7 +63,7 @@ class Parts:
             stored = {"data": stacked.data, "indices": stacked.indices, "indptr": stacked.indptr}
         else:
             stored = {"dense": np.concatenate(rows)}
-        obs = pd.concat([part.obs for part in self.waiting])
+        obs = {name: np.concatenate([part.obs[name] for part in self.waiting]) for name in cells.obs}
         names = ("first_genes", "first_values")
         firsts = {name: np.concatenate([getattr(part, name) for part in self.waiting]) for name in names}
         self._save(f"cells-{start:012d}-{stop:012d}.npz", stored | firsts | {f"obs_{name}": obs[name] for name in obs})
@@ -86,10 +85,7 @@ class Parts:
                     rows = sparse.csr_matrix(
                         (kept["data"], kept["indices"], kept["indptr"]), shape=(stop - start, genes)
                     )
-                obs = pd.DataFrame(
-                    {name.removeprefix("obs_"): kept[name] for name in kept.files if name.startswith("obs_")},
-                    index=planned.expression.cells[start:stop],
-                )
+                obs = {name.removeprefix("obs_"): kept[name] for name in kept.files if name.startswith("obs_")}
                 yield ExplainedCells(start, stop, rows, obs, kept["first_genes"], kept["first_values"])
 
     def remove(self) -> None:

@@ -17,8 +17,10 @@ from ..models.model import GeneModel, check_network, predict
 from .group_statistics import GroupStatistics, units_of
 from .score import LABELLED, PREDICTED, check_score, resolve_target
 
-# A chunk's dense numbers, per network: cells are read and explained so many at a time.
-CHUNK_NUMBERS = 4_000_000
+# A chunk's dense numbers, per network: cells are read and explained so many at a time. On a CPU larger arrays leave the
+# caches; a GPU wants more.
+CHUNK_NUMBERS = 2_000_000
+CHUNK_NUMBERS_GPU = 16_000_000
 FIRST = 50
 
 
@@ -119,8 +121,9 @@ def plan(
     """Check a request against the cohort and the model; the parameters are those of `relevance`."""
     check_score(score)
     found = expression(adata, model.expects, gene_column=gene_column)
-    model.to(device_of(device))
-    size = chunk_size(batch_size, model)
+    place = device_of(device)
+    model.to(place)
+    size = chunk_size(batch_size, model, place)
     for _, network in model.unseen(-1):
         check_network(model, network, dense_batch(found.chunk(0, 2).values, slice(None), parameter_of(network)))
     if model.task == "classes":
@@ -149,11 +152,12 @@ def plan(
     )  # fmt: skip
 
 
-def chunk_size(batch_size: int | str, model: GeneModel) -> int:
-    """Give the number of cells to explain at once: as asked, or such that a chunk takes some tens of megabytes."""
+def chunk_size(batch_size: int | str, model: GeneModel, device: torch.device) -> int:
+    """Give the number of cells to explain at once: as asked, or such that a chunk takes some megabytes."""
     if batch_size == "auto":
         networks = max(len(members) for members in model.networks)
-        return int(np.clip(CHUNK_NUMBERS // (len(model.expects.genes) * networks), 16, 4096))
+        numbers = CHUNK_NUMBERS if device.type == "cpu" else CHUNK_NUMBERS_GPU
+        return int(np.clip(numbers // (len(model.expects.genes) * networks), 32, 4096))
     if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
         raise CohortError(f"batch_size is {batch_size!r}; it must be 'auto', or 1 or more")
     return batch_size

@@ -129,16 +129,16 @@ def forget(adata: AnnData) -> None:
 
 def write_cells(adata: AnnData, planned: Plan, parts: list[ExplainedCells]) -> None:
     """Write what is said of each cell."""
-    obs = pd.concat([part.obs for part in parts])
+    obs = {name: np.concatenate([part.obs[name] for part in parts]) for name in parts[0].obs}
     for column in (slots.PREDICTED, slots.TARGET):
         if planned.model.task == "classes":
             adata.obs[column] = pd.Categorical.from_codes(obs[column], planned.model.classes)
     for column in (slots.SCORE, slots.REST, slots.FOLD):
-        adata.obs[column] = obs[column].to_numpy()
+        adata.obs[column] = obs[column]
     if planned.labels is not None:
         adata.obs[planned.labels.name] = planned.labels
     if planned.first:
-        adata.obsm[slots.FIRST_GENES] = np.concatenate([part.first_genes for part in parts]).astype(np.int32)
+        adata.obsm[slots.FIRST_GENES] = np.concatenate([part.first_genes for part in parts])
         adata.obsm[slots.FIRST_VALUES] = np.concatenate([part.first_values for part in parts])
 
 

@@ -1,65 +1,85 @@
-"""Relevance as it is stored: in a cohort's own columns, with the entries of its expression where that is sparse."""
+"""Relevance as it is kept: with the entries of the expression where that is sparse, and in a cohort's own columns."""
 
 import numpy as np
 from scipy import sparse
+from scipy.linalg import blas
 
 from ..cohorts.expression import Chunk, Expression
+from ..cohorts.normalisation import Matrix
 from ..errors import CohortError
+from .entries import with_data
 
 # Relevance that would fall on genes that aren't expressed, as a share of all: more than rounding is no rounding.
 DROPPED = 1e-3
 
 
-def rows_of(relevance: np.ndarray, chunk: Chunk, expression: Expression) -> np.ndarray | sparse.csr_matrix:
-    """Put the relevance of a chunk's cells into the cohort's columns.
+def room_for(chunk: Chunk, expression: Expression) -> Matrix:
+    """Give a matrix of zeros for the relevance of a chunk's cells, cells x the model's genes.
+
+    It is sparse, with the entries of the expression, where that is sparse and a gene that isn't expressed is read as 0.
+    """
+    values = chunk.values
+    if sparse.issparse(values) and expression.expects.zero_is_absence:
+        return with_data(values, np.zeros(values.nnz, np.float32))
+    return np.zeros(values.shape, np.float32)
+
+
+def add_rows(relevance: Matrix, rows: np.ndarray, own: np.ndarray) -> Matrix:
+    """Add the relevance of some cells to a matrix from `room_for`, and give what was added in the same form.
 
     Parameters
     ----------
     relevance
-        Cells x the model's genes.
+        Cells x genes.
+    rows
+        The numbers of some of the cells, ascending.
+    own
+        Their relevance, dense.
+    """
+    if not sparse.issparse(relevance):
+        relevance[rows] += own
+        return own
+    part = relevance if len(rows) == relevance.shape[0] else relevance[rows]
+    genes = own.shape[1]
+    places = np.repeat(np.arange(0, len(rows) * genes, genes), np.diff(part.indptr)) + part.indices
+    data = np.ascontiguousarray(own).reshape(-1).take(places)
+    _check_dropped(own, data)
+    if part is relevance:
+        relevance.data += data
+    else:
+        lengths = np.diff(relevance.indptr)
+        relevance.data[np.repeat(np.isin(np.arange(len(lengths)), rows), lengths)] += data
+    return with_data(part, data)
+
+
+def rows_of(relevance: Matrix, chunk: Chunk, expression: Expression) -> Matrix:
+    """Put relevance, cells x the model's genes, into the cohort's columns.
 
     Returns
     -------
-    Cells x the cohort's genes: CSR with the very entries of the expression where that is sparse and where a gene that
-    is not expressed is read as 0, else an array. Genes that the model doesn't read hold 0.
+    Cells x the cohort's genes: CSR with the very entries of the expression where `relevance` is sparse, else an array.
+    Genes that the model doesn't read hold 0.
     """
-    position = expression.alignment.position
-    stored = chunk.stored
-    if not (sparse.issparse(stored) and expression.expects.zero_is_absence):
-        rows = np.zeros((chunk.stop - chunk.start, len(position)), np.float32)
+    position, stored = expression.alignment.position, chunk.stored
+    if not sparse.issparse(relevance):
+        rows = np.zeros((relevance.shape[0], len(position)), np.float32)
         rows[:, position >= 0] = relevance[:, position[position >= 0]]
         return rows
-    cells = np.repeat(np.arange(stored.shape[0]), np.diff(stored.indptr))
-    columns = position[stored.indices]
-    data = np.where(columns >= 0, relevance[cells, columns], 0).astype(np.float32)
-    total = np.abs(relevance).sum(dtype=np.float64)
-    dropped = total - np.abs(data).sum(dtype=np.float64)
+    data = relevance.data
+    if len(data) < stored.nnz:
+        data = np.zeros(stored.nnz, np.float32)
+        data[position[stored.indices] >= 0] = relevance.data
+    # Copies: adata.X.eliminate_zeros() would otherwise move the entries under our feet.
+    return sparse.csr_matrix((data, stored.indices.copy(), stored.indptr.copy()), shape=stored.shape)
+
+
+def _check_dropped(own: np.ndarray, kept: np.ndarray) -> None:
+    """Refuse relevance that lies where a sparse matrix has no entry."""
+    total = float(blas.sasum(np.ascontiguousarray(own).reshape(-1)))
+    dropped = total - float(blas.sasum(kept)) if len(kept) else total
     if dropped > DROPPED * total:
         raise CohortError(
             f"{dropped / total:.1%} of the relevance lies on genes that are not expressed in the cell, where a sparse "
             "layer has no place for it: the rules or the model don't read an absent gene as 0; explain a dense matrix "
             "(adata.X = adata.X.toarray()), or use another rule set"
         )
-    # Copies: adata.X.eliminate_zeros() would otherwise move the entries under our feet.
-    return sparse.csr_matrix((data, stored.indices.copy(), stored.indptr.copy()), shape=stored.shape)
-
-
-def inputs_of(rows: np.ndarray | sparse.csr_matrix, position: np.ndarray, genes: int) -> tuple[np.ndarray, ...]:
-    """Give stored relevance as entries: their cells, their genes among the model's, and their values."""
-    if sparse.issparse(rows):
-        cells = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
-        columns, data = position[rows.indices], rows.data
-    else:
-        cells = np.repeat(np.arange(rows.shape[0]), rows.shape[1])
-        columns, data = np.tile(position, rows.shape[0]), rows.reshape(-1)
-    known = columns >= 0
-    return cells[known], columns[known], data[known]
-
-
-def first_genes(relevance: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give for each cell its `k` genes of most relevance, highest first: their columns and their relevance."""
-    k = min(k, relevance.shape[1])
-    columns = np.argpartition(-relevance, k - 1, axis=1)[:, :k]
-    values = np.take_along_axis(relevance, columns, 1)
-    order = np.argsort(-values, axis=1, kind="stable")
-    return np.take_along_axis(columns, order, 1), np.take_along_axis(values, order, 1)

@@ -3,14 +3,12 @@
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from scipy import sparse
 
 from .. import slots
-from ..cohorts.expression import canonical, expects_all, expression
+from ..cohorts.expression import canonical, expects_all, expression, find_layer
 from ..errors import CohortError
 from ..explanation.group_statistics import GroupStatistics, units_of
 from ..explanation.plan import CHUNK_NUMBERS, FIRST
-from ..explanation.relevance_rows import first_genes
 
 
 def statistics_of_layer(adata: AnnData, labels: pd.Series, donor: str | None = None) -> GroupStatistics:
@@ -41,15 +39,15 @@ def statistics_of_layer(adata: AnnData, labels: pd.Series, donor: str | None = N
         list(labels.cat.categories), adata.var_names, units, donors=donors, networks=len(numbers), first=FIRST,
         normalisation=expects.normalisation, unit=read.unit,
     )  # fmt: skip
+    relevant = find_layer(adata, layer)
     codes = labels.cat.codes.to_numpy().astype(np.int64)
     counted = np.ones(adata.n_obs, bool)
     if known["own_group"] and labels.name == known["labels"]:
         counted = (adata.obs[slots.TARGET].astype(str) == labels.astype(str)).to_numpy()
     for chunk in read.chunks(max(16, CHUNK_NUMBERS // adata.n_vars)):
         here = slice(chunk.start, chunk.stop)
-        rows = canonical(adata.layers[layer][here])
-        rows = rows.toarray() if sparse.issparse(rows) else rows
-        found.add_relevance(rows, codes[here], unit[here], counted[here], first_genes(rows, found.first)[0])
+        rows = canonical(relevant[here])
+        found.add_relevance(rows, codes[here], unit[here], counted[here])
         for fold in np.unique(folds[here]):
             part = folds[here] == fold
             found.add_network(numbers[fold], rows[part], codes[here][part], counted[here][part])

@@ -127,8 +127,9 @@ def _differential(adata: AnnData, labels: pd.Series, table: pd.DataFrame) -> Non
         return  # on disk
     if alone := [group for group, size in labels.value_counts().items() if size < 2]:
         raise CohortError(f"a Wilcoxon test needs two cells per group; {listed(alone)} has one: use wilcoxon=False")
-    # The test looks at ranks within a gene, which centring and scaling don't change.
-    normalisation = "centred" if known["normalisation"] == "zscore" else str(known["normalisation"])
+    # The test looks at ranks within a gene, which centring and scaling don't change; raw counts would rank depth.
+    instead = {"zscore": "centred", "counts": "log1p_cp10k"}
+    normalisation = instead.get(str(known["normalisation"]), str(known["normalisation"]))
     expects = expects_all(adata, layer=str(known["layer"]), normalisation=normalisation)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of fragmented frames and of fold changes of centred data; read before

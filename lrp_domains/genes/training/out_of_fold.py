@@ -9,11 +9,10 @@ import pandas as pd
 import torch
 from anndata import AnnData
 
-from ..cohorts.expression import expression
+from ..cohorts.expression import expects_all, expression
 from ..cohorts.labels import donor_column
 from ..explanation.plan import device_of
 from ..models.built_in import built_in
-from ..models.expects import Expects
 from ..models.model import GeneModel
 from .bench import Bench, NetworkFactory
 from .finished import finished_in
@@ -90,7 +89,7 @@ def train(
     >>> model.performance["held_out_balanced_accuracy"].mean()
     >>> model = train(tumours, "relapse", task="survival", time="months", donor="index", normalisation="zscore")
     """
-    expects = Expects(tuple(adata.var_names), layer, normalisation, identifiers)
+    expects = expects_all(adata, layer=layer, normalisation=normalisation, identifiers=identifiers)
     matrix = expression(adata, expects).chunk(0, adata.n_obs).values
     target = target_of(adata, labels, task, time)
     donors = None if donor is None else donor_column(adata.obs, donor)

@@ -1,0 +1,50 @@
+"""Explained texts in a terminal."""
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from .colours import colour, largest
+
+
+def coloured(item, numbers: bool = False) -> Group:
+    """The texts of a `TextRelevance` with coloured words, below a line that says what was explained."""
+    top = largest(item.words)
+    lines = [_heading(item)]
+    for part, text in zip(item.parts, item.texts, strict=True):
+        line, at = Text(f"{part}: ", style="dim") if len(item.parts) > 1 else Text(), 0
+        for word in item.words:
+            if word.part == part:
+                line.append(text[at : word.start])
+                line.append(text[word.start : word.end], style=_style(word.relevance, top))
+                at = word.end
+        line.append(text[at:])
+        lines.append(line)
+    lines += [Text(note, style="yellow") for note in item.notes]
+    if numbers:
+        lines.append(_table(item, top))
+    return Group(*lines)
+
+
+def _heading(item) -> Text:
+    said = item.prediction if isinstance(item.prediction, str) else f"{item.prediction:.4g}"
+    sure = "" if item.probability is None else f" ({item.probability:.1%})"
+    return Text(f"{said}{sure}; explained: {item.target}, score {item.score:+.3f}, {item.rules}", style="dim")
+
+
+def _style(relevance: float, top: float) -> str:
+    (red, green, blue), white = colour(relevance, top)
+    return f"{'white' if white else 'black'} on rgb({red},{green},{blue})"
+
+
+def _table(item, top: float) -> Table:
+    table = Table("word", "relevance", "characters", box=None, header_style="dim")
+    for word in sorted(item.words, key=lambda word: -abs(word.relevance)):
+        shown = word.text if word.text.strip() else repr(word.text)
+        table.add_row(
+            Text(shown, style=_style(word.relevance, top)), f"{word.relevance:+.4f}", f"{word.start}–{word.end}"
+        )
+    table.add_section()
+    for name, amount in (("added tokens", item.ledger.added), ("rest", item.ledger.rest), ("score", item.score)):
+        table.add_row(Text(name, style="dim"), f"{amount:+.4f}", "")
+    return table

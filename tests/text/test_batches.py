@@ -1,0 +1,148 @@
+"""Batches: a text's relevance doesn't notice who is beside it, on which side it is padded, or how many there are."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+import transformers
+
+from lrp_domains import CP_LRP
+from lrp_domains.text import TextExplainer
+from lrp_domains.text.longest import longest
+
+from .models_made import BERT, bert, gpt2, shaken, t5
+from .tokenizers_made import SENTENCES, tokenizer_of
+
+TEXTS = [*SENTENCES, "good", "a"]
+
+
+def same(one, two):
+    assert (one.text, one.prediction, one.target) == (two.text, two.prediction, two.target)
+    assert [t.relevance for t in one.tokens] == pytest.approx([t.relevance for t in two.tokens], abs=1e-9)
+    assert [w.relevance for w in one.words] == pytest.approx([w.relevance for w in two.words], abs=1e-9)
+
+
+@pytest.mark.parametrize("embedding", ["word", "sum"])
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+def test_batch_sizes(embedding, batch_size):
+    tokenizer = tokenizer_of("wordpiece")
+    model = bert(tokenizer, num_labels=3)
+    whole = TextExplainer(model, tokenizer, embedding=embedding, batch_size=batch_size, rules=CP_LRP)(TEXTS)
+    for text, result in zip(TEXTS, whole, strict=True):
+        same(TextExplainer(model, tokenizer, embedding=embedding, rules=CP_LRP)(text), result)
+    assert whole.ledger.score == pytest.approx(sum(result.score for result in whole))
+    assert abs(whole.ledger.residue) < 1e-9
+    assert whole.ledger.rest == pytest.approx(sum(whole.ledger.leaves.values()), abs=1e-9)
+
+
+def test_positions_count_as_the_token_s_own():
+    tokenizer = tokenizer_of("wordpiece")
+    model = bert(tokenizer)
+    word, whole = (
+        TextExplainer(model, tokenizer, embedding=one, rules=CP_LRP)(TEXTS[1]).ledger for one in ("word", "sum")
+    )
+    added = sum(amount for name, amount in word.leaves.items() if "position_emb" in name or "token_type" in name)
+    assert whole.words + whole.added == pytest.approx(word.words + word.added + added)
+    assert not any("position_emb" in name for name in whole.leaves)
+
+
+def xlnet(tokenizer):
+    sizes = {"d_model": 16, "n_layer": 1, "n_head": 2, "d_inner": 24, "num_labels": 2, "pad_token_id": 0}
+    return shaken(
+        transformers.XLNetForSequenceClassification(transformers.XLNetConfig(vocab_size=len(tokenizer), **sizes))
+    )
+
+
+@pytest.mark.parametrize(
+    "made, kind, side",
+    [
+        (lambda t: bert(t), "wordpiece", "right"),
+        (lambda t: gpt2(t, "ForSequenceClassification", pad_token_id=3), "byte-level", "right"),
+        (lambda t: gpt2(t, "ForSequenceClassification", pad_token_id=None), "byte-level", None),
+        (xlnet, "wordpiece", "left"),  # it reads the last column, padding or not
+    ],
+    ids=["bert", "gpt2", "gpt2 without padding token", "xlnet"],
+)
+@pytest.mark.filterwarnings("ignore:relevance changes with padding")
+def test_the_side_of_padding_is_found(made, kind, side):
+    tokenizer = tokenizer_of(kind)
+    explainer = TextExplainer(made(tokenizer), tokenizer)
+    for text, result in zip(TEXTS, explainer(TEXTS), strict=True):
+        same(explainer(text), result)
+    assert explainer._reader.batches._side == side
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_both_sides_where_positions_are_relative(side):
+    tokenizer = tokenizer_of("wordpiece")
+    sizes = {name: size for name, size in BERT.items() if name != "max_position_embeddings"}
+    config = transformers.LlamaConfig(vocab_size=len(tokenizer), pad_token_id=0, num_labels=2, **sizes)
+    model = shaken(transformers.LlamaForSequenceClassification(config))
+    exact = TextExplainer(model, tokenizer, batch_size=1)
+    for one, two in zip(exact(TEXTS), TextExplainer(model, tokenizer, padding=side)(TEXTS), strict=True):
+        # RMSNorm's own float32 leaves six digits.
+        assert [t.relevance for t in one.tokens] == pytest.approx([t.relevance for t in two.tokens], rel=1e-3, abs=1e-5)
+
+
+def test_one_token_alone_with_what_its_position_adds():
+    tokenizer = tokenizer_of("unigram")
+    explainer = TextExplainer(t5(tokenizer, "ForSequenceClassification"), tokenizer, embedding="sum", rules=CP_LRP)
+    both = explainer(["", "good film"])
+    same(both[0], explainer(""))
+
+
+def test_how_many_tokens_a_model_reads():
+    tokenizer = tokenizer_of("wordpiece")
+    roberta = transformers.RobertaConfig(vocab_size=len(tokenizer), pad_token_id=1, **BERT)
+    assert longest(transformers.RobertaModel(roberta), tokenizer) == 62  # positions begin behind that of padding
+    assert longest(bert(tokenizer), tokenizer) == 64
+    assert longest(t5(tokenizer_of("unigram")), SimpleNamespace(model_max_length=10**30)) is None
+
+
+def test_a_model_that_cannot_be_padded_says_so():
+    tokenizer = tokenizer_of("byte-level")
+    model = gpt2(tokenizer, "ForSequenceClassification", pad_token_id=None)
+    with pytest.warns(UserWarning, match="texts are explained one by one"):
+        TextExplainer(model, tokenizer)(TEXTS)
+
+
+def test_a_stream_gives_what_a_call_gives_and_reads_ahead_no_further_than_it_must():
+    tokenizer = tokenizer_of("wordpiece")
+    explainer = TextExplainer(bert(tokenizer), tokenizer, batch_size=2)
+    taken = []
+
+    def corpus():
+        for number in range(100):
+            taken.append(number)
+            yield TEXTS[number % len(TEXTS)]
+
+    stream = explainer.stream(corpus())
+    for text, expected in zip(TEXTS, explainer(TEXTS), strict=True):
+        result = next(stream)
+        assert result.text == text
+        same(result, expected)
+    assert len(taken) <= 16
+
+
+def test_targets_and_progress_for_each_text():
+    tokenizer = tokenizer_of("wordpiece")
+    explainer = TextExplainer(bert(tokenizer), tokenizer)
+    seen = []
+
+    def progress(items, description):
+        seen.append((len(items), description))
+        return items
+
+    results = explainer(["good", "bad", "good"], target=["LABEL_0", "label_1", ("LABEL_0", 1)], progress=progress)
+    assert [result.target for result in results] == ["LABEL_0", "LABEL_1", "LABEL_0 against LABEL_1"]
+    assert seen == [(1, "Explaining")]
+    assert results[0].score == pytest.approx(results[2].score)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_low_precision(dtype):
+    tokenizer = tokenizer_of("wordpiece")
+    exact = TextExplainer(bert(tokenizer), tokenizer)(SENTENCES[1])
+    rough = TextExplainer(bert(tokenizer).to(dtype), tokenizer)(list(SENTENCES))[1]
+    limit = max(abs(word.relevance) for word in exact.words) * (0.1 if dtype == torch.bfloat16 else 1e-4)
+    assert [w.relevance for w in rough.words] == pytest.approx([w.relevance for w in exact.words], abs=limit)

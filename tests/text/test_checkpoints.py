@@ -1,0 +1,149 @@
+"""Real checkpoints: saved and loaded, with every kind of tokenizer, any text of Unicode goes through."""
+
+import json
+import warnings
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from transformers import ByT5Tokenizer, CanineTokenizer, T5Config, T5ForSequenceClassification
+
+from lrp_domains import CP_LRP
+from lrp_domains.text import TextExplainer
+from lrp_domains.text.alignment import align
+
+from .models_made import T5, bert, gpt2, shaken, t5
+from .test_words import UNICODE
+from .tokenizers_made import SENTENCES, ZOO, tokenizer_of
+
+
+@pytest.fixture(scope="module", params=ZOO)
+def loaded(request, tmp_path_factory):
+    """An explainer from a folder on disk."""
+    tokenizer = tokenizer_of(request.param)
+    folder = tmp_path_factory.mktemp(request.param)
+    model = gpt2(tokenizer, "ForSequenceClassification") if request.param == "byte-level" else bert(tokenizer)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return TextExplainer.from_pretrained(str(folder), rules=CP_LRP, device="cpu")
+
+
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=st.lists(UNICODE, min_size=1, max_size=3))
+def test_any_text_goes_through(loaded, texts):
+    texts = [text or "." for text in texts]  # GPT-2 has no token for an empty one
+    for text, result in zip(texts, loaded(texts), strict=True):
+        total = sum(token.relevance for token in result.tokens)
+        words = sum(word.relevance for word in result.words)
+        added = sum(token.relevance for token in result.tokens if token.part == "added")
+        assert words + added == pytest.approx(total, abs=1e-9)
+        assert total + result.ledger.spread + result.ledger.rest == pytest.approx(result.score, abs=1e-9)
+        ends = 0
+        for word in result.words:
+            assert word.text == text[word.start : word.end]
+            assert ends <= word.start < word.end <= len(text)
+            assert text[ends : word.start].strip() == ""
+            ends = word.end
+        json.dumps(result.to_dict())
+        assert result.to_html()
+
+
+def test_the_same_as_in_memory(loaded):
+    tokenizer, model = loaded.tokenizer, loaded.model
+    assert model.dtype == torch.float64
+    one, two = loaded(SENTENCES[2]), TextExplainer(model, tokenizer, rules=CP_LRP)(SENTENCES[2])
+    assert one == two
+
+
+@pytest.mark.parametrize("precision", ["float32", torch.bfloat16])
+def test_another_precision(tmp_path, precision):
+    tokenizer = tokenizer_of("wordpiece")
+    bert(tokenizer).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    explainer = TextExplainer.from_pretrained(str(tmp_path), dtype=precision)
+    assert explainer.model.dtype == getattr(torch, str(precision).removeprefix("torch."))
+    assert explainer("good film").words
+
+
+def test_each_task_is_told_from_the_checkpoint(tmp_path):
+    tokenizer = tokenizer_of("wordpiece")
+    tasks = {
+        "ForSequenceClassification": "text-classification", "ForTokenClassification": "token-classification",
+        "ForQuestionAnswering": "question-answering", "ForMaskedLM": "fill-mask", "Model": "sentence-similarity",
+        "LMHeadModel": "text-generation",
+    }  # fmt: skip
+    for kind, task in tasks.items():
+        folder = tmp_path / kind
+        bert(tokenizer, kind, is_decoder=kind == "LMHeadModel").save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        assert TextExplainer.from_pretrained(str(folder)).task == task
+    t5(tokenizer_of("unigram")).save_pretrained(tmp_path / "t5")
+    tokenizer_of("unigram").save_pretrained(tmp_path / "t5")
+    assert TextExplainer.from_pretrained(str(tmp_path / "t5")).task == "text2text-generation"
+
+
+TEXT = "naïve 🤗 café, isn't it?"
+
+
+def test_bytes_as_tokens():
+    """ByT5's tokenizer runs in Python and tells no offsets: its bytes are found in the text."""
+    tokenizer = ByT5Tokenizer()
+    model = shaken(T5ForSequenceClassification(T5Config(vocab_size=384, num_labels=2, **T5)))
+    result = TextExplainer(model, tokenizer, rules=CP_LRP)(TEXT)
+    assert [word.text for word in result.words] == ["naïve", "🤗", "café", ",", "isn't", "it", "?"]
+    emoji = [token.relevance for token in result.tokens if token.start in (5, 6)]
+    assert len(emoji) == 10  # the space before and four bytes, read by encoder and decoder
+    assert result.words[1].relevance == pytest.approx(sum(emoji))
+    assert abs(result.ledger.residue) < 1e-9
+
+
+def test_characters_as_tokens():
+    tokenizer = CanineTokenizer()
+    batch = tokenizer(TEXT)["input_ids"]
+    spans = align(TEXT, tokenizer.convert_ids_to_tokens(batch[1:-1]))
+    assert spans.tolist() == [[i, i + 1] for i in range(len(TEXT))]
+
+
+@pytest.mark.parametrize(
+    "text, pieces, spans",
+    [
+        ("Good Film", ["good", "film"], [[0, 4], [5, 9]]),
+        ("a  b", ["a", " ", " ", "b"], [[0, 1], [1, 2], [2, 3], [3, 4]]),
+        ("Straße", ["stras", "se"], None),  # ß folds into two characters: no place between them
+        ("good", ["go", "##od"], None),
+        ("", [], []),
+    ],
+)
+def test_tokens_found_in_the_text(text, pieces, spans):
+    found = align(text, pieces)
+    assert (None if found is None else found.tolist()) == spans
+
+
+def test_tokens_that_cannot_be_found_are_all_that_is_told():
+    class Slow(ByT5Tokenizer):
+        def convert_ids_to_tokens(self, ids, **options):
+            return super().convert_ids_to_tokens(ids) if isinstance(ids, int) else [f"<{one}>" for one in ids]
+
+    model = shaken(T5ForSequenceClassification(T5Config(vocab_size=384, num_labels=2, **T5)))
+    with pytest.warns(UserWarning, match="Slow tells no character offsets, .* for tokens, not for words"):
+        result = TextExplainer(model, Slow())("good film")
+    assert result.words == ()
+    assert len(result.tokens) > 0
+    assert result.to_html()
+
+
+def test_a_text_that_holds_special_tokens_literally():
+    tokenizer = tokenizer_of("wordpiece")
+    result = TextExplainer(bert(tokenizer), tokenizer)("good [SEP] film")
+    assert [word.text for word in result.words] == ["good", "[SEP]", "film"]
+    assert [token.text for token in result.tokens if token.part == "added"] == ["[CLS]", "[SEP]"]
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\n\t"])
+def test_empty_texts(text):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = TextExplainer(bert(tokenizer_of("wordpiece")), tokenizer_of("wordpiece"))(text)
+    assert result.words == ()
+    assert result.ledger.added == pytest.approx(sum(token.relevance for token in result.tokens))

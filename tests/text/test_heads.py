@@ -1,0 +1,204 @@
+"""Every head against the engine itself, asked by hand: the same score, the same relevance of every token."""
+
+import numpy as np
+import pytest
+import torch
+
+from lrp_domains import CP_LRP, capture, relevance
+from lrp_domains.text import TextExplainer
+
+from .models_made import bart, bert, gpt2, t5
+from .tokenizers_made import SENTENCES, tokenizer_of
+
+WORDPIECE, BYTES, UNIGRAM = (tokenizer_of(kind) for kind in ("wordpiece", "byte-level", "unigram"))
+
+
+def by_hand(model, score, glob, **batch):
+    """The score of one forward pass, and the relevance of each token of each side, one after the other."""
+    with capture(model, glob) as kept:
+        outputs = model(**{name: torch.as_tensor(value) for name, value in batch.items()})
+    value = score(outputs)
+    found = relevance(value, list(kept.values()), rules=CP_LRP)
+    return value.item(), np.concatenate([r.sum(-1).flatten().numpy() for r in found])
+
+
+def check(result, score, tokens):
+    assert result.score == pytest.approx(score)
+    np.testing.assert_allclose([token.relevance for token in result.tokens], tokens, atol=1e-12)
+    assert result.ledger.words + result.ledger.added == pytest.approx(tokens.sum())
+    words = sum(word.relevance for word in result.words)
+    assert words == pytest.approx(result.ledger.words, abs=1e-12)
+    if result.ledger.residue is not None:
+        assert abs(result.ledger.residue) < 1e-9
+
+
+def test_a_label_of_a_word():
+    model = bert(WORDPIECE, "ForTokenClassification", num_labels=3, id2label={0: "O", 1: "PER", 2: "LOC"})
+    explainer = TextExplainer(model, WORDPIECE, rules=CP_LRP)
+    result = explainer(SENTENCES[3], at="plot", target=("LOC", "PER"))
+    batch = WORDPIECE([SENTENCES[3]], return_tensors="pt")
+    places = [i for i, token in enumerate(result.tokens) if 4 <= token.start < 8]
+
+    def score(outputs):
+        return (outputs.logits[0, places, 2] - outputs.logits[0, places, 1]).mean()
+
+    check(result, *by_hand(model, score, "*.word_embeddings", **batch))
+    assert result.target == "LOC against PER at 'plot'"
+    surest = explainer(SENTENCES[3])
+    named = model(**batch).logits[0].softmax(-1)[1:-1, 1:].max().item()
+    assert surest.probability == pytest.approx(named) or surest.prediction == "O"
+
+
+def test_the_word_in_a_gap():
+    model = bert(WORDPIECE, "ForMaskedLM")
+    explainer = TextExplainer(model, WORDPIECE, rules=CP_LRP)
+    text = "the [MASK] was bad"
+    result = explainer(text, target=("movie", "film"))
+    batch = WORDPIECE([text], return_tensors="pt")
+    place = batch["input_ids"][0].tolist().index(WORDPIECE.mask_token_id)
+    movie, film = WORDPIECE.convert_tokens_to_ids(["movie", "film"])
+
+    def score(outputs):
+        return outputs.logits[0, place, movie] - outputs.logits[0, place, film]
+
+    check(result, *by_hand(model, score, "*.word_embeddings", **batch))
+    assert result.target == "movie against film"
+    assert [word.text for word in result.words] == ["the", "[MASK]", "was", "bad"]
+    assert explainer("[MASK] was [MASK]", at=11).score != explainer("[MASK] was [MASK]", at=0).score
+
+
+def test_the_next_word():
+    model = gpt2(BYTES)
+    explainer = TextExplainer(model, BYTES, rules=CP_LRP)
+    batch = BYTES(["the plot was"], return_tensors="pt")
+    said = model(**batch).logits[0, -1]
+    result = explainer("the plot was")
+    assert result.probability == pytest.approx(said.softmax(0).max().item())
+    odds = torch.logit(said.softmax(0).max()).item()
+    assert result.score == pytest.approx(odds)
+
+    def score(outputs):
+        return outputs.logits[0, -1, 40] - outputs.logits[0, -1, 50]
+
+    check(explainer("the plot was", target=(40, 50)), *by_hand(model, score, "*.wte", **batch))
+
+
+def test_a_phrase_of_a_continuation():
+    model = gpt2(BYTES)
+    explainer = TextExplainer(model, BYTES, rules=CP_LRP, score="logit")
+    result = explainer("the plot was", target="terrible film")
+    prompt, phrase = BYTES("the plot was")["input_ids"], BYTES(" terrible film")["input_ids"]
+    assert len(phrase) > 1
+    columns = torch.arange(len(phrase)) + len(prompt) - 1
+
+    def score(outputs):
+        return outputs.logits[0, columns, phrase].sum()
+
+    check(result, *by_hand(model, score, "*.wte", input_ids=[prompt + phrase[:-1]]))
+    assert result.parts == ("text", "continuation")
+    assert result.texts[1] == " terrible film"
+    other = explainer("the plot was", target="wonderful movie")
+    contrast = explainer("the plot was", target=("terrible film", "wonderful movie"))
+    assert contrast.score == pytest.approx(result.score - other.score)
+    assert contrast.target == "terrible film against wonderful movie"
+    first = [explained.to_frame().query("part == 'text'")["relevance"].sum() for explained in (contrast, result, other)]
+    assert first[0] == pytest.approx(first[1] - first[2])
+
+
+@pytest.mark.parametrize("made", [t5, bart])
+def test_both_sides_of_an_encoder_decoder(made):
+    model = made(UNIGRAM)
+    result = TextExplainer(model, UNIGRAM, rules=CP_LRP, score="logit")("the plot was bad", target="good film")
+    source, answer = UNIGRAM("the plot was bad")["input_ids"], UNIGRAM("good film")["input_ids"]
+    decoder = [model.config.decoder_start_token_id, *answer[:-1]]
+
+    def score(outputs):
+        return outputs.logits[0, torch.arange(len(answer) - 1), answer[:-1]].sum()  # without </s>
+
+    check(result, *by_hand(model, score, "*.embed_tokens", input_ids=[source], decoder_input_ids=[decoder]))
+    assert result.parts == ("source", "target")
+    assert [token.side for token in result.tokens] == ["encoder"] * len(source) + ["decoder"] * len(decoder)
+
+
+@pytest.mark.parametrize("made", [t5, bart])
+def test_a_classifier_that_reads_the_text_twice(made):
+    model = made(UNIGRAM, "ForSequenceClassification", num_labels=2)
+    explainer = TextExplainer(model, UNIGRAM, rules=CP_LRP)
+    result = explainer(SENTENCES[3])
+    batch = UNIGRAM([SENTENCES[3]], return_tensors="pt")
+    label = model(**batch).logits.argmax().item()
+
+    def score(outputs):
+        return outputs.logits[0, label] - outputs.logits[0, 1 - label]
+
+    check(result, *by_hand(model, score, "*.embed_tokens", **batch))
+    # Of each word both copies count.
+    plot = [t.relevance for t in result.tokens if t.part == "text" and t.start >= 3 and t.end <= 8]
+    word = next(word for word in result.words if word.text == "plot")
+    assert word.relevance == pytest.approx(sum(plot), abs=1e-9)
+    assert [explainer(text).score for text in SENTENCES] == pytest.approx([r.score for r in explainer(list(SENTENCES))])
+
+
+@pytest.mark.parametrize("end", [None, "start", "end"])
+def test_the_ends_of_an_answer(end):
+    model = bert(WORDPIECE, "ForQuestionAnswering")
+    explainer = TextExplainer(model, WORDPIECE, rules=CP_LRP, score="logit")
+    question, context = "what was bad?", SENTENCES[3]
+    result = explainer((question, context), target=end, at="the food")
+    batch = WORDPIECE([question], [context], return_tensors="pt")
+    inside = [i for i, t in enumerate(result.tokens) if t.part == "context" and 21 <= t.start < 29]
+
+    def score(outputs):
+        both = outputs.start_logits[0, inside[0]], outputs.end_logits[0, inside[-1]]
+        return sum(both) if end is None else both[end == "end"]
+
+    check(result, *by_hand(model, score, "*.word_embeddings", **batch))
+    assert explainer((question, context)).prediction in context
+    pairs = [(question, context), ("who?", SENTENCES[1])]
+    together = TextExplainer(model, WORDPIECE, rules=CP_LRP)(pairs)
+    for pair, one in zip(pairs, together, strict=True):
+        assert one.score == pytest.approx(TextExplainer(model, WORDPIECE, rules=CP_LRP)(pair).score)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "first", "last"])
+def test_the_similarity_of_two_texts(pooling):
+    model = bert(WORDPIECE, "Model")
+    explainer = TextExplainer(model, WORDPIECE, rules=CP_LRP, pooling=pooling)
+    pairs = [(SENTENCES[0], SENTENCES[3]), ("a", SENTENCES[1])]
+    for pair, result in zip(pairs, explainer(pairs), strict=True):
+        vectors = []
+        for text in pair:
+            states = model(**WORDPIECE([text], return_tensors="pt")).last_hidden_state[0]
+            vectors.append({"mean": states.mean(0), "first": states[0], "last": states[-1]}[pooling])
+        assert result.score == pytest.approx(torch.cosine_similarity(*vectors, dim=0).item())
+        alone = explainer(pair)
+        assert [t.relevance for t in alone.tokens] == pytest.approx([t.relevance for t in result.tokens])
+        assert abs(alone.ledger.residue) < 1e-9
+        assert {word.part for word in result.words} == {"first", "second"}
+
+
+def test_every_token_of_a_continuation():
+    model = gpt2(BYTES)
+    explainer = TextExplainer(model, BYTES, rules=CP_LRP, score="logit")
+    found = explainer.continuation("the plot was", "terrible film")
+    whole = explainer("the plot was", target="terrible film")
+    assert found.scores.sum() == pytest.approx(whole.score)
+    np.testing.assert_allclose(found.matrix.sum(0), [token.relevance for token in whole.tokens], atol=1e-10)
+    said, read = found.matrix.shape
+    later = np.arange(read)[None, :] > np.arange(said)[:, None] + (read - said)
+    assert (found.matrix[later] == 0).all()
+    assert (found.matrix[~later] != 0).all()
+    assert len(found.to_frame()) == said * read
+    assert "".join(found.outputs) == found.continuation == " terrible film"
+    assert len(explainer.continuation("the plot was", longest=3).outputs) <= 3
+
+
+def test_an_answer_in_full():
+    explainer = TextExplainer(t5(UNIGRAM), UNIGRAM, rules=CP_LRP)
+    found = explainer.continuation("the plot was bad", longest=4)
+    whole = explainer("the plot was bad", target=found.continuation)
+    assert {token.part for token in found.inputs} >= {"source", "added"}
+    if len(found.outputs) + 1 == sum(token.side == "decoder" for token in whole.tokens):
+        np.testing.assert_allclose(
+            found.matrix.sum(0), [token.relevance for token in whole.tokens][: found.matrix.shape[1]]
+        )

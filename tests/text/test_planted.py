@@ -1,0 +1,79 @@
+"""Planted signals: where a model looks at one word alone, relevance finds that word."""
+
+import pytest
+import torch
+from torch import nn
+from transformers import BertConfig, BertForSequenceClassification
+
+from lrp_domains import ATTN_LRP, CP_LRP, GRADIENT
+from lrp_domains.text import TextExplainer
+
+from .models_made import BERT
+from .tokenizers_made import tokenizer_of
+
+FILLER = "the plot was long and so did every minute of it"
+
+
+@pytest.fixture(scope="module")
+def explainer_of():
+    """A BERT whose first label rests on "wonderful", its second on "terrible", and nothing else matters."""
+    tokenizer = tokenizer_of("wordpiece")
+    torch.manual_seed(0)
+    model = BertForSequenceClassification(BertConfig(vocab_size=len(tokenizer), num_labels=2, **BERT)).eval().double()
+    for parameter in model.parameters():
+        nn.init.zeros_(parameter) if parameter.ndim > 1 else None
+    with torch.no_grad():
+        embeddings = model.bert.embeddings
+        noise = torch.randn(embeddings.word_embeddings.weight.shape, generator=torch.Generator().manual_seed(0))
+        embeddings.word_embeddings.weight.copy_(noise)
+        embeddings.word_embeddings.weight[:, :2] = 0
+        for axis, word in enumerate(("wonderful", "terrible")):
+            embeddings.word_embeddings.weight[tokenizer.convert_tokens_to_ids(word), axis] = 12
+        for layer in model.bert.encoder.layer:  # attention looks everywhere alike and hands on what it sees
+            layer.attention.self.value.weight.copy_(torch.eye(16))
+            layer.attention.output.dense.weight.copy_(torch.eye(16))
+        model.bert.pooler.dense.weight.copy_(torch.eye(16))
+        model.classifier.weight.zero_()
+        model.classifier.weight[0, 0] = model.classifier.weight[1, 1] = 5
+    return lambda **options: TextExplainer(model, tokenizer, **options)
+
+
+def strongest(result):
+    return max(result.words, key=lambda word: word.relevance).text
+
+
+@pytest.mark.parametrize("rules", [ATTN_LRP, CP_LRP], ids=str)
+@pytest.mark.parametrize("word, label", [("wonderful", 0), ("Terrible", 1), ("WONDERFUL", 0)])
+def test_in_any_place_case_and_batch(explainer_of, rules, word, label):
+    filler = FILLER.split()
+    texts = [" ".join([*filler[:place], word, *filler[place:]]) for place in range(len(filler) + 1)]
+    texts += [f"{word}!", f"({word})", f'"{word}," the film']
+    for text, result in zip(texts, explainer_of(rules=rules)(texts), strict=True):
+        assert result.prediction == f"LABEL_{label}", text
+        assert strongest(result) == word, text
+
+
+@pytest.mark.parametrize("place", [0, 7, 13, 20, 39])
+@pytest.mark.parametrize("stride", [0, 4])
+def test_in_any_window(explainer_of, place, stride):
+    words = (FILLER.split() * 4)[:40]
+    words[place] = "terrible"
+    result = explainer_of(window=14, stride=stride)(" ".join(words), target="LABEL_1")
+    assert "windows" in result.notes[0]
+    assert strongest(result) == "terrible"
+
+
+def test_two_words_against_one_another(explainer_of):
+    result = explainer_of(rules=CP_LRP)("wonderful plot but terrible film", target=("LABEL_0", "LABEL_1"))
+    found = {word.text: word.relevance for word in result.words}
+    assert found["wonderful"] > 0 > found["terrible"]
+    others = [abs(r) for text, r in found.items() if text not in ("wonderful", "terrible")]
+    assert max(others) < 0.5 * min(found["wonderful"], -found["terrible"])
+
+
+def test_the_control_is_worse(explainer_of):
+    """Gradient x input misses what passes LayerNorm, which is why rules are needed."""
+    text = " ".join(["wonderful", *FILLER.split()])
+    lrp, control = (explainer_of(rules=rules)(text) for rules in (CP_LRP, GRADIENT))
+    share = [max(w.relevance for w in r.words) / sum(abs(w.relevance) for w in r.words) for r in (lrp, control)]
+    assert share[0] > share[1]
