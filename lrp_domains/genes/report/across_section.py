@@ -40,7 +40,7 @@ def across_section(
     """
     read = {name: checked(name, table, cohorts, groups) for name, table in tables.items()}
     return {
-        "agreement": _agreement(read["agreement"]),
+        "agreement": _agreement(read["agreement"], cohorts),
         "consensus": _consensus(read["consensus"], top),
         "enrichment": _enrichment(read["enrichment"]),
         "recovery": None if read["recovery"] is None else read["recovery"].to_dict("records"),
@@ -70,11 +70,11 @@ def checked(
     return table
 
 
-def _agreement(agreement: pd.DataFrame | None) -> dict[str, Any] | None:
+def _agreement(agreement: pd.DataFrame | None, cohorts: Sequence[str]) -> dict[str, Any] | None:
     if agreement is None:
         return None
     several = len({*agreement["cohort_a"], *agreement["cohort_b"]}) > 2  # two cohorts need no figure
-    figure = figures_of_cohorts.agreement_matrices(agreement) if several else None
+    figure = figures_of_cohorts.agreement_matrices(agreement, cohorts) if several else None
     return {"figure": figure, "rows": agreement.to_dict("records")}
 
 

@@ -64,9 +64,9 @@ def drawing(figure: Figure, *, shades: bool = False) -> Drawing:
     return Drawing("data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode(), width, height)
 
 
-def shorter(name: str, most: int = 28) -> str:
-    """Cut a long name for an axis."""
-    return name if len(name) <= most else name[: most - 1] + "…"
+def shorter(name: str, most: int = 28, end: int = 8) -> str:
+    """Cut a long name for an axis, in its middle: names often differ at their end."""
+    return name if len(name) <= most else f"{name[: most - end - 1]}…{name[-end:]}"
 
 
 def name_axes(axes: Axes, rows: list[str], columns: list[str], *, top: bool = False) -> None:

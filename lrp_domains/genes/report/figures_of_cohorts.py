@@ -1,5 +1,7 @@
 """Figures across cohorts: how far their rankings agree."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -9,9 +11,10 @@ from .drawing import DIVERGING, Drawing, drawing, name_axes
 PANELS = {"spearman": "relevance", "de_spearman": "differential expression"}
 
 
-def agreement_matrices(agreement: pd.DataFrame) -> Drawing:
+def agreement_matrices(agreement: pd.DataFrame, order: Sequence[str]) -> Drawing:
     """Spearman's correlation of every two cohorts, the mean over groups: ours, and differential expression beside."""
-    cohorts = list(dict.fromkeys([*agreement["cohort_a"], *agreement["cohort_b"]]))
+    compared = list(dict.fromkeys([*agreement["cohort_a"], *agreement["cohort_b"]]))
+    cohorts = sorted(compared, key=lambda name: order.index(name) if name in order else len(order))
     panels = {
         column: title for column, title in PANELS.items() if column in agreement and agreement[column].notna().any()
     }
