@@ -152,6 +152,7 @@ def test_real_b_cells_are_recognised_by_their_markers():
     assert model.performance["held_out_balanced_accuracy"].mean() > 0.65
     names = adata.uns[KEY]["names"]
     assert {"CD79A", "CD79B", "MS4A1", "CD74"} <= set(names["CD19+ B"][:10])
-    assert {"GNLY", "GZMB"} <= set(names["CD56+ NK"][:10]) and "NKG7" in names["CD56+ NK"][:20]
+    # NKG7 is not among them: cytotoxic T cells, their nearest alternative, express it as well.
+    assert {"GNLY", "GZMB", "CLIC3", "SPON2"} <= set(names["CD56+ NK"][:10])
     assert {"LYZ", "CST3", "FCER1A"} <= set(names["Dendritic"][:10])
     assert {"CD8A", "CD8B"} <= set(names["CD8+/CD45RA+ Naive Cytotoxic"][:10])
