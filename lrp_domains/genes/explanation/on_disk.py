@@ -13,10 +13,10 @@ from anndata.io import sparse_dataset, write_elem
 from scipy import sparse
 
 from ... import ATTN_LRP, RuleSet
+from ...files import whole_file
 from .. import slots
 from ..cohorts.cohort import open_cohort
 from ..errors import CohortError
-from ..files import whole_file
 from ..models.model import GeneModel
 from .cells import Books
 from .group_statistics import GroupStatistics

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from ..files import whole_file
+from ...files import whole_file
 from .cells import Books, ExplainedCells
 from .group_statistics import GroupStatistics
 from .plan import Plan

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from ...files import whole_file
 from ..errors import CohortError
-from ..files import whole_file
 from . import figures_of_cohorts
 from .cohort_section import cohort_section
 from .results import read_results
