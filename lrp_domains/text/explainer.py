@@ -245,5 +245,10 @@ class TextExplainer:
         return explain_continuation(reader.network, whole, row, head, self.settings)
 
     @property
+    def labels(self) -> Labels | None:
+        """The labels that the model knows; None for a model without."""
+        return getattr(self._reader.head, "labels", None)
+
+    @property
     def _at_once(self) -> int:
         return BATCHES_AT_ONCE * self.settings.batch_size
