@@ -16,7 +16,6 @@ text = typer.Typer(
 for command, name in (
     (explain.explain, "explain"),
     (demo.train_demo, "train-demo"),
-    (demo.demo_corpus, "demo-corpus"),
     (corpora.check, "check"),
     (corpora.gather, "gather"),
     (corpora.words, "words"),

@@ -19,6 +19,7 @@ def check(
     second_column: o.SecondColumn = "",
     label_column: o.LabelColumn = "",
     target: o.Target = "",
+    against: o.Against = "",
     task: o.Task = "",
 ) -> None:
     """Look at a corpus and its model from end to end before any computing."""
@@ -26,7 +27,7 @@ def check(
     from ...text.corpora import check_corpus, read_corpus
 
     texts = read_corpus(corpus, text_column, second_column or None, label_column or None)
-    found = check_corpus(texts, explainer_of(model, task=task, device="cpu"), target or None)
+    found = check_corpus(texts, explainer_of(model, task=task, device="cpu"), o.wanted(target, against))
     with whole_file(out) as temporary:
         temporary.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     say("corpus", f"{found['texts']} texts, the longest of {found['tokens_of_the_longest']} tokens")

@@ -1,4 +1,4 @@
-"""The demo corpus and its model, so that nothing needs a download."""
+"""The model of the demo, so that nothing needs a download."""
 
 from pathlib import Path
 from typing import Annotated
@@ -23,14 +23,3 @@ def train_demo(
         with whole_file(out) as temporary:
             trained.save(temporary)
     say("held out", f"accuracy {trained.accuracy:.3f} on {len(trained.held_out)} sentences it has not seen")
-
-
-def demo_corpus(out: Annotated[Path, typer.Option(help="The table to write, .tsv.")]) -> None:
-    """Write the demo corpus to a file."""
-    from ...files import whole_file
-    from ...text.demo import read_demo
-
-    corpus = read_demo()
-    with whole_file(out) as temporary:
-        corpus.to_csv(temporary, sep="\t", index=False)
-    say("corpus", f"{len(corpus)} sentences")

@@ -36,9 +36,7 @@ def explain(
     device: o.Device = "auto",
 ) -> None:
     """Show which words made a model say so. A file is explained to tables, and goes on where it was interrupted."""
-    if against and not target:
-        raise typer.BadParameter("--against needs a --target to set it against")
-    wanted = (target, against) if against else target or None
+    wanted = o.wanted(target, against)
     settings = {"score": score.value, "long": long and long.value, "batch_size": batch_size, "device": device}
 
     def load():

@@ -44,3 +44,10 @@ Device = Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cu
 Seed = Annotated[int, typer.Option(help="Fixes weights, held-out sentences and their order.")]
 Top = Annotated[int, typer.Option(min=1, max=100, help="Words shown per class.")]
 Html = Annotated[Path | None, typer.Option(help="Also write the coloured texts to this .html file.")]
+
+
+def wanted(target: str, against: str) -> str | tuple[str, str] | None:
+    """Put a target and what it is set against together."""
+    if against and not target:
+        raise typer.BadParameter("--against needs a --target to set it against")
+    return (target, against) if against else target or None
