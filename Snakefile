@@ -7,19 +7,36 @@ min_version("9.0")
 
 
 include: "workflows/common.smk"
-include: "workflows/genes.smk"
+
+
+REPORTS = []
+
+if "genes" in config:
+
+    include: "workflows/genes.smk"
+
+    REPORTS.append(GENE_REPORT)
+
+
+if "text" in config:
+
+    include: "workflows/text.smk"
+
+    REPORTS.append(TEXT_REPORT)
 
 
 rule all:
     default_target: True
     input:
-        GENE_REPORT,
+        REPORTS,
 
 
 onsuccess:
-    print(f"Report: {os.path.abspath(GENE_REPORT)}")
+    for report in REPORTS:
+        print(f"Report: {os.path.abspath(report)}")
 
 
 # With --keep-going the other cohorts are finished by now: what they have in common is told, and who is missing and why.
 onerror:
-    report_what_is_there()
+    if "genes" in config:
+        report_what_is_there()

@@ -7,9 +7,11 @@ import typer
 from . import __version__
 from .commands.console import OneLineErrors
 from .commands.genes import genes
+from .commands.text import text
 
 app = typer.Typer(cls=OneLineErrors, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.add_typer(genes, name="genes")
+app.add_typer(text, name="text")
 
 
 def _print_version(wanted: bool) -> None:

@@ -10,9 +10,10 @@ PACKAGE = Path(__file__).parent.parent / "lrp_domains"
 # Who may import whom, beside itself.
 ALLOWED = {
     "core": set(),
-    "genes": {"core"},
-    "text": {"core"},
-    "commands": {"core", "genes", "text"},
+    "files": set(),
+    "genes": {"core", "files"},
+    "text": {"core", "files"},
+    "commands": {"core", "files", "genes", "text"},
     "command_line": {"commands"},
     "__main__": {"command_line"},
     "__init__": {"core"},

@@ -2,11 +2,7 @@
 
 import subprocess
 
-COHORTS = read_sheet(
-    config["genes"]["cohorts"],
-    "schemas/cohorts.schema.yaml",
-    config["genes"]["cohorts_exist"],
-)
+COHORTS = read_sheet("genes", "cohorts", made="pbmc68k_reduced")
 
 GENE_REPORT = "results/genes/report.html"
 
@@ -25,20 +21,8 @@ def model_file(wildcards):
     return f"results/genes/{wildcards.cohort}/model.pt" if model == "train" else model
 
 
-def cohort_options(**flags):
-    """Give an input function for options of a command that are columns of the sheet: flag="column"."""
-    return lambda wildcards: " ".join(
-        option(f"--{flag.replace('_', '-')}", COHORTS[wildcards.cohort].get(column))
-        for flag, column in flags.items()
-    )
-
-
-def settings(section, *names):
-    """Give settings of the configuration as options of a command."""
-    return " ".join(
-        option(f"--{name.replace('_', '-')}", config["genes"][section][name])
-        for name in names
-    )
+cohort_options = options_of(COHORTS, "cohort")
+settings = settings_of("genes")
 
 
 def across(name, condition=True):

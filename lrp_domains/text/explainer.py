@@ -244,3 +244,8 @@ class TextExplainer:
         whole, row = head.continued(encoding, ids)
         reader.check_length([row], 0)
         return explain_continuation(reader.network, whole, row, head, self.settings)
+
+    @property
+    def labels(self) -> Labels | None:
+        """The labels that the model knows; None for a model without."""
+        return getattr(self._reader.head, "labels", None)

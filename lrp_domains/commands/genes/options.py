@@ -6,16 +6,7 @@ from typing import Annotated
 
 import typer
 
-
-class Rules(StrEnum):
-    """Rule sets by their name on the command line."""
-
-    ATTN_LRP = "attn-lrp"
-    CP_LRP = "cp-lrp"
-    EPSILON = "epsilon"
-    GAMMA = "gamma"
-    ALPHA_BETA = "alpha-beta"
-    GRADIENT = "gradient"
+from ..rules import Rules
 
 
 class Score(StrEnum):

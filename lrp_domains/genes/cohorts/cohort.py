@@ -9,8 +9,8 @@ import h5py
 from anndata import AnnData, read_h5ad
 from anndata.io import read_elem, sparse_dataset
 
+from ...files import whole_file
 from ..errors import CohortError
-from ..files import whole_file
 
 DEMO = "pbmc68k_reduced"
 DEMO_LABELS = "bulk_labels"

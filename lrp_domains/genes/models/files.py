@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ...files import whole_file
 from ..errors import CohortError
-from ..files import whole_file
 from .built_in import BUILT_IN, built_in
 from .expects import Expects
 from .model import GeneModel

@@ -9,10 +9,10 @@ import h5py
 import pandas as pd
 from anndata.io import write_elem
 
+from ...files import whole_file
 from .. import slots
 from ..cohorts.cohort import open_cohort, read_cohort
 from ..explanation.group_statistics import GroupStatistics
-from ..files import whole_file
 from .from_layer import statistics_of_layer
 from .rank import rank
 from .statistics import stability

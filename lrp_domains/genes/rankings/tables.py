@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ...files import whole_file
 from ..errors import CohortError, choices, listed
-from ..files import whole_file
 
 # Column: type, what it says.
 COLUMNS = {

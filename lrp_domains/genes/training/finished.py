@@ -9,8 +9,8 @@ import torch
 from scipy import sparse
 from torch import nn
 
+from ...files import whole_file
 from ..cohorts.normalisation import Matrix
-from ..files import whole_file
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,15 @@
+"""A group of commands in which a text may stand where the name of a command would."""
+
+from typer.core import TyperGroup
+
+FIRST = "explain"
+
+
+class TextFirst(TyperGroup):
+    """Read ``text "I loved it" --model M`` as ``text explain "I loved it" --model M``."""
+
+    def parse_args(self, ctx, args):
+        """Put the command's name in front where it was left out."""
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = [FIRST, *args]
+        return super().parse_args(ctx, args)

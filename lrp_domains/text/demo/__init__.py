@@ -1,0 +1,6 @@
+"""A small corpus of sentiment, and a transformer that is trained on it: the text domain without any download."""
+
+from .corpus import read_demo
+from .train import DemoModel, train_demo
+
+__all__ = ["DemoModel", "read_demo", "train_demo"]

@@ -1,0 +1,217 @@
+"""The text commands: one line, stdin, files in parts and shards, the steps up to the report, and their errors."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import lrp_domains.text.corpora.on_disk as on_disk
+from lrp_domains.command_line import app
+from lrp_domains.text import TextExplainer
+from lrp_domains.text.corpora import explain_corpus, gather, read_corpus, read_texts, read_words
+from lrp_domains.text.demo import read_demo, train_demo
+
+NEGATION = r"\b(?:not|never|no|nobody|nothing|hardly|without)\b|n't\b"
+CONTRAST = r"\b(?:but|yet|although|though|despite|while)\b"
+
+
+def call(*arguments, stdin=None):
+    return CliRunner().invoke(app, ["text", *map(str, arguments)], input=stdin)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A model of two epochs: it need not be good to be explained."""
+    folder = tmp_path_factory.mktemp("demo") / "model"
+    folder.mkdir()
+    torch.set_num_threads(1)
+    train_demo(epochs=2).save(folder)
+    return folder
+
+
+@pytest.fixture
+def reviews(tmp_path):
+    corpus = read_demo().head(40).rename(columns={"text": "review"})
+    corpus.to_csv(tmp_path / "reviews.csv", index=False)
+    return tmp_path / "reviews.csv"
+
+
+def test_the_demo_corpus():
+    corpus = read_demo()
+    assert len(corpus) >= 400 and not corpus["text"].str.casefold().duplicated().any()
+    assert (corpus["label"].value_counts() == len(corpus) // 2).all()
+    assert (corpus.groupby("pair")["label"].nunique() == 2).all()
+    assert corpus["text"].str.contains(NEGATION, case=False).mean() > 0.2
+    assert corpus["text"].str.contains(CONTRAST, case=False).mean() > 0.15
+
+
+@pytest.mark.slow
+def test_the_demo_model_reads_what_it_has_not_seen(tmp_path):
+    result = call("train-demo", "--out", tmp_path / "model")
+    assert result.exit_code == 0, result.output
+    accuracy = float(re.search(r"held out: accuracy (\S+) on", result.stderr)[1])
+    assert accuracy > 0.7
+    held_out = pd.read_csv(tmp_path / "model" / "held_out.tsv", sep="\t")
+    said = TextExplainer.from_pretrained(str(tmp_path / "model"))(list(held_out["text"])).to_frame("texts")
+    assert (said["prediction"] == held_out["label"]).mean() == pytest.approx(accuracy, abs=1e-3)
+    assert set(held_out["pair"].value_counts()) == {2}
+
+
+def test_one_line(model, tmp_path):
+    result = call("I loved every minute of it", "--model", model, "--numbers", "--html", tmp_path / "x.html")
+    assert result.exit_code == 0, result.output
+    assert "I loved every minute of it" in result.stdout and "added tokens" in result.stdout
+    assert ">minute</span>" in (tmp_path / "x.html").read_text()
+    named = call("explain", "I loved every minute of it", "--model", model)
+    assert named.stdout.splitlines() == result.stdout.splitlines()[:2]
+
+
+def test_lines_of_stdin(model):
+    result = call("--model", model, "--target", "positive", stdin="A fine film.\n\nA bad film.\n")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("explained: positive") == 2 and "A bad film." in result.stdout
+
+
+def test_a_file_from_check_to_report(model, reviews, tmp_path):
+    columns = ["--text-column", "review", "--label-column", "label"]
+    check = call("check", reviews, "--model", model, *columns, "--out", tmp_path / "check.json")
+    assert check.exit_code == 0, check.output
+    found = json.loads((tmp_path / "check.json").read_text())
+    assert found["texts"] == 40 and found["model_labels"] == ["negative", "positive"]
+    folder = tmp_path / "a & b"
+    out, texts = folder / "words.parquet", folder / "texts.parquet"
+    result = call("--file", reviews, "--model", model, *columns, "--out", out, "--out-texts", texts)
+    assert result.exit_code == 0 and "explained: 40 texts" in result.stderr, result.output
+    direct = TextExplainer.from_pretrained(str(model))(list(read_demo()["text"].head(40)))
+    words = read_words(out)
+    pd.testing.assert_frame_equal(words, direct.to_frame("words"), check_dtype=False, atol=1e-4)
+    assert list(read_texts(texts)["label"]) == list(read_demo()["label"].head(40))
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+    result = call("words", out, "--texts", texts, "--out", folder / "class_words.tsv", "--top", 3)
+    assert result.exit_code == 0, result.output
+    assert pd.read_csv(folder / "class_words.tsv", sep="\t").groupby("class").size().max() == 3
+    result = call("report", folder, "--out", tmp_path / "report.html", "--title", "Made <up>")
+    assert result.exit_code == 0, result.output
+    page = (tmp_path / "report.html").read_text()
+    for part in (
+        "Most confident",
+        "Closest calls",
+        "Most wrong",
+        "Words of each class",
+        "a &amp; b",
+        "Made &lt;up&gt;",
+    ):
+        assert part in page
+
+
+def test_shards_are_the_whole(model, reviews, tmp_path):
+    whole = ["--file", reviews, "--model", model, "--text-column", "review"]
+    assert call(*whole, "--out", tmp_path / "whole.parquet").exit_code == 0
+    for shard in (1, 2, 3):
+        result = call(*whole, "--shard", shard, "--shards", 3, "--out", tmp_path / f"{shard}.parquet")
+        assert result.exit_code == 0, result.output
+    shards = [tmp_path / f"{shard}.parquet" for shard in (1, 2, 3)]
+    assert call("gather", *shards, "--out", tmp_path / "gathered.parquet").exit_code == 0
+    gathered, once = read_words(tmp_path / "gathered.parquet"), read_words(tmp_path / "whole.parquet")
+    pd.testing.assert_frame_equal(gathered, once, atol=1e-4)
+    assert read_texts(tmp_path / "whole.texts.parquet")["label"].isna().all()
+
+
+def test_an_interrupted_file_goes_on(model, reviews, tmp_path, monkeypatch):
+    monkeypatch.setattr(on_disk, "PART", 10)
+    explainer, corpus = TextExplainer.from_pretrained(str(model)), read_corpus(reviews, "review")
+    written, write = [], on_disk.write
+
+    def interrupted(table, path):
+        if len(written) == 5:  # in the midst of the third part
+            raise KeyboardInterrupt
+        written.append(path.name)
+        write(table, path)
+
+    monkeypatch.setattr(on_disk, "write", interrupted)
+    files = (tmp_path / "w.parquet", tmp_path / "t.parquet")
+    with pytest.raises(KeyboardInterrupt):
+        explain_corpus(explainer, corpus, *files, key="one")
+    assert not files[0].exists() and not files[1].exists()
+    monkeypatch.setattr(on_disk, "write", write)
+    assert explain_corpus(explainer, corpus, *files, key="one") == 20
+    assert list(read_texts(files[1])["text"]) == list(range(40))
+    pd.testing.assert_frame_equal(
+        read_words(files[0]), explainer(list(corpus.texts)).to_frame("words"), check_dtype=False, atol=1e-4
+    )
+
+
+def test_parts_of_another_request_are_not_taken_back(model, reviews, tmp_path, monkeypatch):
+    monkeypatch.setattr(on_disk, "PART", 10)
+    explainer, corpus = TextExplainer.from_pretrained(str(model)), read_corpus(reviews, "review")
+    files = (tmp_path / "w.parquet", tmp_path / "t.parquet")
+    monkeypatch.setattr(on_disk, "gather", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        explain_corpus(explainer, corpus, *files, target="positive")
+    monkeypatch.setattr(on_disk, "gather", gather)
+    assert explain_corpus(explainer, corpus, *files, target="negative") == 0
+    assert set(read_texts(files[1])["target"]) == {"negative"}
+
+
+def test_labels_by_number_and_other_formats(model, tmp_path):
+    corpus = read_demo().head(6)
+    numbers = corpus.assign(label=(corpus["label"] == "positive").astype(int))
+    numbers.to_parquet(tmp_path / "x.parquet")
+    numbers.to_json(tmp_path / "x.jsonl", lines=True, orient="records")
+    labels = TextExplainer.from_pretrained(str(model)).labels
+    for name in ("x.parquet", "x.jsonl"):
+        read = read_corpus(tmp_path / name, label="label").named(labels)
+        assert read.labels == tuple(corpus["label"]) and read.texts == tuple(corpus["text"])
+
+
+@pytest.mark.parametrize(
+    "arguments, code, message",
+    [
+        (["hello"], 1, "error: name a model: --model FOLDER_OR_NAME"),
+        (["hello", "--model", "nowhere/at/all/here"], 1, "error: 'nowhere/at/all/here' could not be loaded"),
+        (["hello", "--model", "MODEL", "--target", "positiv"], 1, "no label 'positiv'; did you mean 'positive'?"),
+        (["hello", "--model", "MODEL", "--against", "positive"], 2, "--against needs a --target"),
+        (["hello", "--model", "MODEL", "--rules", "magic"], 2, "'magic' is not one of 'attn-lrp'"),
+        (["hello", "--model", "MODEL", "--device", "tpu"], 1, "error: there is no device 'tpu'"),
+        (["hello", "--model", "MODEL", "--task", "poetry"], 1, "error: there is no task 'poetry'"),
+        (["--model", "MODEL"], 2, "there is no text: give one, or name a --file, or pipe some lines in"),
+        (["hello", "--model", "MODEL", "--out", "OUT"], 2, "--out is for a --file"),
+        (["--file", "FILE", "--model", "MODEL"], 2, "name the table to write: --out relevance.parquet"),
+        (["hello", "--file", "FILE", "--model", "MODEL", "--out", "OUT"], 2, "--file goes with --out"),
+        (["--file", "none.csv", "--model", "MODEL", "--out", "OUT"], 1, "error: there is no file 'none.csv'"),
+        (["--file", "none.xls", "--model", "MODEL", "--out", "OUT"], 1, "it should end in .csv, .tsv"),
+        (["--file", "FILE", "--model", "MODEL", "--out", "OUT"], 1, "has no column 'text'; there are: 'review'"),
+        (["--file", "FILE", "--text-column", "reviw", "--out", "OUT"], 1, "did you mean 'review'?"),
+        (["--file", "FILE", "--text-column", "review", "--label-column", "pair", "--model", "MODEL", "--out", "OUT"],
+         1, "error: the corpus has texts labelled"),
+        (["--file", "FILE", "--text-column", "review", "--model", "MODEL", "--out", "x.csv"], 1, "written as .parquet"),
+        (["--file", "FILE", "--text-column", "review", "--model", "MODEL", "--shard", "3", "--shards", "2", "--out",
+          "OUT"], 1, "error: there is no shard 3 of 2"),
+        (["--file", "EMPTY", "--model", "MODEL", "--out", "OUT"], 1, "has no rows"),
+        (["--file", "BROKEN", "--model", "MODEL", "--out", "OUT"], 1, "could not be read as a table"),
+        (["gather", "none.parquet", "--out", "OUT"], 1, "error: there is no table 'none.parquet'"),
+        (["gather", "BROKEN", "--out", "OUT"], 1, "could not be read as parquet"),
+        (["words", "none.parquet", "--texts", "none.parquet", "--out", "OUT"], 1, "there is no table 'none.parquet'"),
+        (["report", "nowhere", "--out", "OUT"], 1, "'nowhere' is no folder of results"),
+    ],
+)  # fmt: skip
+def test_errors_are_one_line_and_nothing_is_written(model, reviews, tmp_path, monkeypatch, arguments, code, message):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "empty.csv").write_text("text,label\n")
+    (tmp_path / "broken.parquet").write_text("no table at all")
+    names = {"MODEL": model, "FILE": reviews, "OUT": tmp_path / "out.parquet", "EMPTY": tmp_path / "empty.csv"}
+    names["BROKEN"] = tmp_path / "broken.parquet"
+    result = call(*[names.get(argument, argument) for argument in arguments])
+    plain = re.sub(r"[│╭╮╰╯─\s]+", " ", result.stderr)
+    assert result.exit_code == code and message in plain and "Traceback" not in plain, plain
+    assert sum(line.startswith("error:") for line in result.stderr.splitlines()) == (code == 1)
+    assert not (tmp_path / "out.parquet").exists()
+
+
+@pytest.mark.parametrize("help", [[], ["--help"], ["explain", "--help"]])
+def test_help(help):
+    result = call(*help)
+    assert "lrp-domains text" in result.output or "Usage" in result.output
