@@ -6,15 +6,11 @@ from pathlib import Path
 from anndata import AnnData
 
 from ... import ATTN_LRP, RuleSet
-from ...files import whole_file
+from ...files import remove_abandoned, whole_file
 from .. import slots
 from ..cohorts.cohort import open_cohort
 from ..cohorts.copies import append, copied, write_tables
 from ..errors import CohortError
-<<<<<<< HEAD
-=======
-from ...files import remove_abandoned, whole_file
->>>>>>> b33e30a91d83bce66aadab5ac1f2661836de5dfd
 from ..models.model import GeneModel
 from .cells import Books
 from .group_statistics import GroupStatistics

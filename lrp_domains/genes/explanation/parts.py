@@ -11,13 +11,9 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-<<<<<<< HEAD
-from ...files import whole_file
-=======
 from ... import __version__
-from ..errors import CohortError
 from ...files import whole_file
->>>>>>> b33e30a91d83bce66aadab5ac1f2661836de5dfd
+from ..errors import CohortError
 from .cells import Books, ExplainedCells
 from .group_statistics import GroupStatistics
 from .plan import Plan

@@ -11,16 +11,10 @@ import matplotlib.style
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-<<<<<<< HEAD
-from ...files import whole_file
-from ..errors import CohortError
-from . import figures_of_cohorts
-=======
 from ... import __version__
-from ..errors import CohortError
 from ...files import whole_file
+from ..errors import CohortError
 from .across_section import across_section
->>>>>>> b33e30a91d83bce66aadab5ac1f2661836de5dfd
 from .cohort_section import cohort_section
 from .drawing import STYLE
 from .folder import read_results
