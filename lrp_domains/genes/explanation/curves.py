@@ -4,21 +4,18 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
-import torch
 from anndata import AnnData
-from scipy import sparse
-from torch import Tensor
 
-from ..cohorts.expression import Expression, expression
+from ..cohorts.expression import expression
 from ..cohorts.labels import label_column
 from ..errors import CohortError, choices
-from ..models.model import GeneModel, predict
-from .plan import CHUNK_NUMBERS, device_of
+from ..models.model import GeneModel
+from .perturbed import measure, read_rows
+from .plan import device_of
 from .relevance import Progress, provenance_of, quietly
 
 # The orders in which genes are deleted or inserted, and the column of the ranking that each is read from.
 ORDERS = {"relevance": "rank", "differential": "de_rank", "random": None}
-WINDOW = 256  # cells so close are read in one go
 
 
 def curves(
@@ -103,12 +100,12 @@ def curves(
             raise CohortError(f"the table ranks genes of '{group}', which is no group of '{groupby}'")
         chosen = np.sort(random.permutation(members)[:cells])
         target = model.classes.index(group) if model.task == "classes" else 0
-        read = _rows(found, chosen)
+        read = read_rows(found, chosen)
         if model.task != "classes":
             ranked = _by_magnitude(ranked)
         for order, ways in _orders(ranked, orders, names, draws, random):
             for curve in ("deletion", "insertion"):
-                values = [_measure(model, read, folds[chosen], genes, counts, curve, target) for genes in ways]
+                values = [measure(model, read, folds[chosen], genes, counts, curve, target) for genes in ways]
                 per_cell = np.mean(values, axis=0)
                 parts.append(
                     pd.DataFrame(
@@ -172,52 +169,8 @@ def _by_magnitude(ranked: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _measure(
-    model: GeneModel,
-    read: np.ndarray,
-    folds: np.ndarray,
-    genes: np.ndarray,
-    counts: np.ndarray,
-    curve: str,
-    target: int,
-) -> np.ndarray:
-    """Give the probability, or the change of the output, for each cell (rows) and number of genes (columns)."""
-    measured = np.empty((len(read), len(counts)))
-    place = np.full(read.shape[1], read.shape[1])
-    place[genes] = np.arange(len(genes))
-    for fold in np.unique(folds):
-        here = np.flatnonzero(folds == fold)
-        networks = [network for _, network in model.unseen(int(fold))]
-        like = model.values_like(networks[0])
-        first = torch.as_tensor(place < counts[:, None], device=like.device)  # numbers of genes x genes
-        kept = first if curve == "insertion" else ~first
-        for some in np.split(here, range(0, len(here), max(1, CHUNK_NUMBERS // first.numel()))[1:]):
-            cells = torch.as_tensor(read[some]).to(device=like.device, dtype=like.dtype)
-            changed = (cells[:, None] * kept).flatten(0, 1)  # all numbers of genes of a cell at once
-            given = _output(model, networks, changed, target).view(-1, len(counts))
-            if model.task != "classes":
-                given = (given - _output(model, networks, cells, target)[:, None]).abs()
-            measured[some] = given.cpu().numpy()
-    return measured
-
-
-def _output(model: GeneModel, networks: list, cells: Tensor, target: int) -> Tensor:
-    mean = torch.stack([predict(model, network, cells) for network in networks]).mean(0).double()
-    return mean.softmax(1)[:, target] if model.task == "classes" else mean[:, target]
-
-
 def _standard_error(values: np.ndarray) -> np.ndarray:
     """Over cells (rows); NaN for one alone."""
     if len(values) < 2:
         return np.full(values.shape[1], np.nan)
     return values.std(0, ddof=1) / np.sqrt(len(values))
-
-
-def _rows(found: Expression, rows: np.ndarray) -> np.ndarray:
-    """Read single cells, in order, as the model reads them; neighbours at once."""
-    read = []
-    for start in np.unique(rows // WINDOW) * WINDOW:
-        here = rows[(rows >= start) & (rows < start + WINDOW)]
-        values = found.chunk(int(here[0]), int(here[-1]) + 1).values[here - here[0]]
-        read.append(values.toarray() if sparse.issparse(values) else values)
-    return np.concatenate(read)

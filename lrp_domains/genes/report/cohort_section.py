@@ -1,4 +1,4 @@
-"""What the report says of one cohort: what was asked, how well it is predicted, whether it can be relied on."""
+"""What the report says of one cohort: what was asked, what its genes are needed for, whether it can be relied on."""
 
 from typing import Any
 
@@ -8,9 +8,10 @@ import pandas as pd
 from .. import slots
 from ..explanation.curves import ORDERS, areas, measured_in
 from ..explanation.score import LABELLED, PREDICTED, SCORES
-from . import figures_of_curves, figures_of_groups
+from . import figures_of_curves
 from .cell_section import maps, waterfalls
 from .gene_section import matrix, ranking
+from .prediction_section import confusion, counted, performance_table
 from .results import CohortResults
 
 # The measures that one looks for first, and whether they are shares.
@@ -22,7 +23,6 @@ HEADLINES = {
     "held_out_spearman": ("correlation of ranks", False),
     "held_out_concordance": ("concordance", False),
 }
-WHOLE = ("fold", "epochs", "held_out_cells")
 
 
 def cohort_section(results: CohortResults, top: int) -> dict[str, Any]:
@@ -44,8 +44,8 @@ def cohort_section(results: CohortResults, top: int) -> dict[str, Any]:
         "known": known,
         "asked": _asked(results, unit),
         "overview": _overview(results, shares),
-        "performance": _performance(results.performance, unit),
-        "confusion": _confusion(results),
+        "performance": performance_table(results.performance, unit),
+        "confusion": confusion(results),
         "donors": donors,
         "has_interval": bool(results.table["low"].notna().any()),
         "has_p": bool(results.table["p_value"].notna().any()),
@@ -89,7 +89,7 @@ def _overview(results: CohortResults, shares: np.ndarray) -> dict[str, str]:
     for column, (words, share) in HEADLINES.items():
         if np.isfinite(mean.get(column, np.nan)):
             numbers[f"{words}, held out"] = f"{100 * mean[column]:.1f}%" if share else f"{mean[column]:.3f}"
-    counts = None if mean.size else _counts(results)
+    counts = None if mean.size else counted(results)
     if counts is not None:
         right = sum(counts.loc[name, name] for name in counts.index if name in counts.columns) / counts.to_numpy().sum()
         numbers["predicted as labelled"] = f"{100 * right:.1f}%"
@@ -100,52 +100,6 @@ def _overview(results: CohortResults, shares: np.ndarray) -> dict[str, str]:
     if results.stability is not None and results.stability["spearman"].notna().any():
         numbers["rank correlation between networks"] = f"{results.stability['spearman'].mean():.2f}"
     return numbers
-
-
-def _performance(performance: pd.DataFrame | None, unit: str) -> dict[str, Any] | None:
-    """Give folds as rows, and their mean: what was measured on held-out cells, and the accuracy of training beside."""
-    if performance is None or performance.empty:
-        return None
-    beside = ("training_accuracy", "training_r2", "training_concordance")
-    held_out = [name for name in performance if name.startswith("held_out_")]
-    names = [name for name in ("fold", "epochs", *held_out, *beside) if name in performance]
-    mean = performance[names].mean(numeric_only=True)
-
-    def texts(row) -> list[str]:
-        return [f"{row[name]:.0f}" if name in WHOLE else f"{row[name]:.3f}" for name in names]
-
-    return {
-        "columns": [unit if name == "held_out_cells" else name.removeprefix("held_out_").replace(
-            "training_", "in training: ").replace("_", " ") for name in names],
-        "rows": [texts(row) for row in performance[names].to_dict("records")],
-        "mean": ["mean", *texts(mean)[1:]] if names[0] == "fold" else texts(mean),
-        "calibration": "held_out_calibration_error" in names,
-    }  # fmt: skip
-
-
-def _counts(results: CohortResults) -> pd.DataFrame | None:
-    """Count cells by label and predicted class, where the learnt labels are known."""
-    obs, column = results.adata.obs, str(results.provenance["labels"])
-    if not results.of_classes or column not in obs or slots.PREDICTED not in obs:
-        return None
-    labelled = obs[column].astype(str).to_numpy()
-    classes = list(results.adata.obs[slots.PREDICTED].cat.categories)
-    present = set(labelled)
-    groups = [name for name in classes if name in present] + sorted(present - set(classes))
-    counts = pd.crosstab(labelled, obs[slots.PREDICTED].astype(str).to_numpy())
-    return counts.reindex(index=groups, columns=classes, fill_value=0)
-
-
-def _confusion(results: CohortResults) -> dict[str, Any] | None:
-    counts = _counts(results)
-    if counts is None:
-        return None
-    small = counts.shape[1] <= 3  # a figure of so few numbers says less than the numbers
-    return {
-        "figure": None if small else figures_of_groups.confusion(counts),
-        "classes": list(counts.columns),
-        "rows": list(zip(counts.index, counts.to_numpy().tolist(), strict=True)) if small else [],
-    }
 
 
 def _curves(results: CohortResults) -> dict[str, Any] | None:
