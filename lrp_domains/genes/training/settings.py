@@ -7,7 +7,7 @@ from ..models.built_in import NETWORKS
 from ..models.expects import check_one_of
 
 BULK_MEMBERS = 10
-BULK_INPUT_DROPOUT = 0.8
+BULK_INPUT_DROPOUT = 0.9
 BULK_ROWS = 1000
 COX_BATCH = 512
 
@@ -34,7 +34,7 @@ class Training:
     dropout
         The share of hidden values that are dropped at random.
     input_dropout
-        The share of genes that are dropped at random. ``"auto"``: 0.8 for bulk, where many genes tell the same and
+        The share of genes that are dropped at random. ``"auto"``: 0.9 for bulk, where many genes tell the same and
         relevance else rests on a chance few; 0.2 for single cells.
     tokens
         The most genes of a cell that the transformer reads.
