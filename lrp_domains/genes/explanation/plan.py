@@ -18,8 +18,8 @@ from .group_statistics import GroupStatistics, units_of
 from .score import LABELLED, PREDICTED, check_score, resolve_target
 
 # A chunk's dense numbers, per network: cells are read and explained so many at a time. On a CPU larger arrays leave the
-# caches; a GPU wants more.
-CHUNK_NUMBERS = 2_000_000
+# caches, and several of them outgrow what the allocator keeps (see `cells.py`); a GPU wants more.
+CHUNK_NUMBERS = 1_500_000
 CHUNK_NUMBERS_GPU = 16_000_000
 FIRST = 50
 CELLS_OF_TOKENS = 16
