@@ -123,7 +123,7 @@ def ledger(
         leaves[f"({CLOSED}, {name})" if leaf.closed else name] += r.double().sum().item()
     found = found[: len(tensors)]
     score = (output.detach() * seed).double().sum().item()
-    totals = tuple(r.double().sum().item() for r in found)
+    totals = tuple(_total(r) for r in found)
     residue = score - sum(totals) - sum(leaves.values())
     account = Ledger(score, totals, dict(leaves), residue, found, rules.name)
     notes = _what_is_closed(plan, account, where)
@@ -149,6 +149,13 @@ def _what_is_closed(plan: Trace, account: Ledger, where: dict[Node, str]) -> tup
         f"{len(rows) + len(adding)} branches depend on the inputs but count as constant under {account.rules}{at}: "
         "their part of the score is no input's",
     )
+
+
+def _total(relevance: Tensor) -> float:
+    """Sum a large tensor without a second one of its size: rows in float32 at least, then all in float64."""
+    if not relevance.ndim:
+        return relevance.item()
+    return relevance.sum(-1, dtype=torch.promote_types(relevance.dtype, torch.float32)).double().sum().item()
 
 
 def _what_the_residue_holds(plan: Trace, model: torch.nn.Module | None, where: dict[Node, str]) -> tuple[str, ...]:
