@@ -50,11 +50,14 @@ def _status(field: str) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
 
 
-def in_own_process(module: str, *arguments: str) -> dict[str, float]:
-    """Run ``python -m module arguments`` and read the JSON it prints last: memory is only known of a whole process."""
+def in_own_process(module: str, *arguments: str, sparing: bool = True) -> dict[str, float]:
+    """Run ``python -m module arguments`` and read the JSON it prints last: memory is only known of a whole process.
+
+    With ``sparing`` its peak is what is needed at once, at the cost of time; without, as it is for users.
+    """
     # glibc's allocator keeps freed blocks, in amounts that vary from run to run: give large ones back at once.
     allocator = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
-    environment = os.environ | allocator | {"OMP_NUM_THREADS": "1"}
+    environment = os.environ | (allocator if sparing else {}) | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments], capture_output=True, text=True, check=True, env=environment
     )

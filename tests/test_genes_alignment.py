@@ -225,3 +225,23 @@ def test_negative_counts_are_refused(counts):
 def test_what_cannot_be_expected(change, message):
     with pytest.raises(CohortError, match=message):
         Expects(**({"genes": ("a", "b")} | change))
+
+
+@pytest.mark.parametrize("column", [None, "id", "symbol"])
+def test_the_remedy_for_names_used_twice_works_where_it_is_given(column):
+    """Two columns that differ as names, but not as what is compared: two versions of an id, or a column of `var`."""
+    adata = made_cohort()
+    genes = list(adata.var_names) if column == "symbol" else [ensembl(i) for i in range(adata.n_vars)]
+    names = list(genes) if column == "symbol" else [f"{gene}.1" for gene in genes]
+    names[7] = genes[2] if column == "symbol" else f"{genes[2]}.2"
+    if column is None:
+        adata.var_names = names
+    else:
+        adata.var[column] = names
+    identifiers = "symbol" if column == "symbol" else "ensembl"
+    expects = Expects(tuple(genes), identifiers=identifiers, most_missing=0.5)
+    with pytest.raises(CohortError, match=r"1 gene name\(s\) are used more than once in the cohort") as error:
+        expression(adata, expects, gene_column=column)
+    adata = eval(str(error.value).rpartition("adata = ")[2], {"adata": adata})
+    with pytest.warns(UserWarning, match="1 of the model's 60 genes are not in the cohort"):
+        assert expression(adata, expects, gene_column=column).alignment.position[2] == 2

@@ -84,6 +84,40 @@ def test_units_add_up_to_the_score_and_to_the_genes(adata, module):
             assert rows["share"].sum() == pytest.approx(rows["relevance"].sum() / adata.obs["lrp_score"][cells].mean())
 
 
+class Heads(nn.Module):
+    """Attention over genes with two heads, whose values come from different genes."""
+
+    def __init__(self):
+        super().__init__()
+        self.genes = nn.Parameter(torch.randn(60, 4))
+        with torch.no_grad():
+            self.genes.zero_()
+            self.genes[0, :2] = torch.tensor([1.0, 0.5])  # g1_0 is seen by the first head alone
+            self.genes[3, 2:] = torch.tensor([0.7, -1.0])  # g2_0 by the second
+        self.mixed = nn.Identity()
+        self.head = nn.Linear(4, 3, bias=False)
+
+    def forward(self, x):
+        value = (x[:, :, None] * self.genes).unflatten(-1, (2, 2)).transpose(1, 2)  # cells, heads, genes, 2
+        mixed = (value @ value.transpose(2, 3)).softmax(-1) @ value
+        return self.head(self.mixed(mixed.transpose(1, 2).flatten(2)).mean(1))
+
+
+def test_heads_are_units(adata):
+    model = model_of(Heads().double(), adata)
+    request = {"target": "labelled", "rules": CP_LRP}
+    single = latent_relevance(adata, model, "mixed", **request)
+    heads = latent_relevance(adata, model, "mixed", heads=2, **request)
+    assert set(single["unit"]) == {0, 1, 2, 3} and set(heads["unit"]) == {0, 1}
+    summed = single.groupby(["group", single["unit"] // 2])["relevance"].sum()
+    np.testing.assert_allclose(heads.set_index(["group", "unit"])["relevance"].loc[summed.index], summed, rtol=1e-9)
+    for head, gene in ((0, "g1_0"), (1, "g2_0")):
+        found = genes_of_unit(adata, model, "mixed", head, heads=2, **request)
+        assert set(found.loc[found["relevance"] != 0, "gene"]) == {gene}
+    with pytest.raises(CohortError, match=r"the 4 numbers of 'mixed' are not 3 heads of one size"):
+        latent_relevance(adata, model, "mixed", heads=3, **request)
+
+
 def test_of_a_trained_model_one_network_and_the_cells_that_it_has_not_seen():
     adata = made_cohort()
     model = train(adata, "group", training=Training(folds=3, hidden=8, epochs=20))

@@ -1,7 +1,11 @@
 """Models from files: exported, made by the user's code, pickled with leave; and what is wrong with them."""
 
+import contextlib
+import io
+import json
 import sys
 import textwrap
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -75,6 +79,82 @@ def test_a_fixed_number_of_cells_is_said(tmp_path):
     export(dense(), tmp_path / "net.pt2", dynamic=False)
     with pytest.raises(CohortError, match=r"exported for batches of exactly 4 cells; .*dynamic_shapes="):
         load_model(declared(tmp_path))
+
+
+def test_training_mode_is_said(tmp_path):
+    export(nn.Sequential(nn.Linear(60, 8), nn.Dropout(0.5), nn.Linear(8, 3)).train(), tmp_path / "net.pt2")
+    with pytest.raises(CohortError, match=r"exported in training mode \('dropout' is active\).*export network.eval"):
+        load_model(declared(tmp_path))
+    export(dense().train(), tmp_path / "net.pt2")
+    with pytest.raises(CohortError, match=r"exported in training mode \('\w*batch_norm\w*' is active\)"):
+        load_model(declared(tmp_path))
+
+
+class Runs:
+    """A pickle of it leaves a file behind when it is read."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+def change_json(content, key, value):
+    """Replace the first value of a key in a graph, however deep."""
+    graph = json.loads(content)
+    stack = [graph]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, dict) and key in node:
+            node[key] = value
+            return json.dumps(graph)
+        stack += node.values() if isinstance(node, dict) else node if isinstance(node, list) else []
+    raise AssertionError(key)
+
+
+def pickled(path):
+    buffer = io.BytesIO()
+    torch.save(Runs(path), buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "member, change, message",
+    [
+        ("sample_inputs/model.pt", lambda old, path: pickled(path), r"holds a pickled object \(model.pt\)"),
+        ("model_weights_config.json", lambda old, path: change_json(old, "use_pickle", True), "a pickled tensor"),
+        ("models/model.json", lambda old, path: change_json(old, "target", "torch.load"), "holds a call of torch.load"),
+        ("models/model.json", lambda old, path: change_json(old, "expr_str", f"open('{path}','w')"), "a size to"),
+        ("models/model.json", lambda old, path: change_json(old, "expr_str", "(exec)(chr(49))"), "a size to evaluate"),
+        ("data/aotinductor/model/x.so", lambda old, path: b"", r"holds compiled code \(x.so\)"),
+    ],
+)  # fmt: skip
+def test_code_in_an_exported_file_is_not_run(tmp_path, member, change, message):
+    export(dense(), tmp_path / "good.pt2")
+    ran, done = tmp_path / "ran", False
+    with ZipFile(tmp_path / "good.pt2") as old, ZipFile(tmp_path / "net.pt2", "w") as new:
+        for name in old.namelist():
+            mine = name.endswith(member)
+            new.writestr(name, change(old.read(name), ran) if mine else old.read(name))
+            done |= mine
+        if not done:
+            new.writestr(f"net/{member}", change(None, ran))
+    with pytest.raises(CohortError, match=message):
+        load_model(declared(tmp_path))
+    assert not ran.exists()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_pytorch_itself_would_run_it(tmp_path):
+    """Should this fail, torch.export.load has become safe, and the check needn't be ours."""
+    export(dense(), tmp_path / "good.pt2")
+    with ZipFile(tmp_path / "good.pt2") as old, ZipFile(tmp_path / "net.pt2", "w") as new:
+        for name in old.namelist():
+            new.writestr(name, pickled(tmp_path / "ran") if "sample_inputs" in name else old.read(name))
+    with contextlib.suppress(Exception):
+        torch.export.load(tmp_path / "net.pt2")
+    assert (tmp_path / "ran").exists()
 
 
 CODE = """
@@ -157,6 +237,8 @@ def test_all_that_is_declared_arrives(tmp_path):
         ({"network": "broken.pt2"}, r"broken.pt2' could not be read as a torch.export file"),
         ({"weights": "w.pt"}, r"names weights, which belong to a network given as module:callable"),
         ({"network": "own_modles:build"}, r"the module 'own_modles' of .* could not be imported: No module"),
+        ({"network": "json:build"}, r"the module 'json' beside .* was not imported, for another of that name"),
+        ({"network": "own_models.broken:build"}, r"'own_models.broken' of .* imported: SyntaxError: "),
         ({"network": "own_models:biuld"}, r"'own_models' has no callable 'biuld'; did you mean 'build'"),
         ({"network": "own_models:number"}, r"'own_models' has no callable 'number'"),
         ({"network": "own_models:fails"}, r"'own_models:fails' could not be called with {}: no such size"),
@@ -166,6 +248,7 @@ def test_all_that_is_declared_arrives(tmp_path):
         ({"network": "own_models:build", "weights": "other.pt"}, r"missing: '2.bias', '2.weight'; 0.weight is"),
         ({"network": "own_models:build", "weights": "broken.pt"}, r"broken.pt' could not be read as weights"),
         ({"network": "own_models:build", "weights": "list.pt"}, r"list.pt' holds a list, not weights by name"),
+        ({"network": "own_models:build", "weights": "more.pt"}, r"more \('epoch', 'model'\); keep .*\['model'\]"),
         ({"genes": ["a", "a"]}, r"the model's genes are not unique: 'a'"),
         ({"classes": ["B", "B"], "network": "own_models:build"}, r"the model's classes are not unique"),
         ({"rank_tokens": {"dictionary": "d.json"}}, r"rank_tokens: 'medians' is a required property"),
@@ -177,6 +260,9 @@ def test_what_is_wrong_with_a_declaration(package, keys, message):
     (package / "broken.pt2").write_bytes(b"PK")
     (package / "broken.pt").write_bytes(b"no")
     torch.save([1], package / "list.pt")
+    torch.save({"epoch": 3, "model": nn.Linear(60, 3).state_dict()}, package / "more.pt")
+    (package / "json.py").write_text("")
+    (package / "own_models" / "broken.py").write_text("def build(")
     torch.save(nn.Sequential(nn.Linear(60, 7)).state_dict(), package / "other.pt")
     with pytest.raises(CohortError, match=message):
         load_model(declared(package, **keys))

@@ -6,9 +6,11 @@ import subprocess
 import sys
 import time
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from anndata import AnnData
 from scipy import sparse
 
@@ -16,6 +18,7 @@ from lrp_domains import CP_LRP
 from lrp_domains.genes import (
     CohortError,
     Training,
+    gene_model,
     made_cohort,
     open_cohort,
     rank,
@@ -180,7 +183,7 @@ relevance_on_disk({str(path)!r}, load_trained({str(tmp_path / "model.pt")!r}), {
     assert len(list(hidden.glob("cells-*.npz"))) >= 3 and not (tmp_path / "out.h5ad").exists()
     seen = []
     relevance_on_disk(path, model, tmp_path / "out.h5ad", batch_size=4, progress=counting(seen))
-    assert 0 < len(seen) < 28
+    assert 0 < len(seen) < 30
     adata = made_cohort()
     relevance(adata, model, batch_size=4)
     same(read_cohort(tmp_path / "out.h5ad"), adata)
@@ -190,17 +193,116 @@ def test_a_failed_write_leaves_the_old_file_and_what_was_explained(model, path, 
     (tmp_path / "out.h5ad").write_bytes(b"old")
 
     def full(*arguments):
-        raise OSError("No space left on device")
+        raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("lrp_domains.genes.explanation.on_disk.write_elem", full)
-        with pytest.raises(OSError, match="No space"):
+        patch.setattr("lrp_domains.genes.cohorts.copies.write_elem", full)
+        with pytest.raises(CohortError, match=r"out.h5ad' could not be written: No space left on device. What is expl"):
             relevance_on_disk(path, model, tmp_path / "out.h5ad")
     assert (tmp_path / "out.h5ad").read_bytes() == b"old"
     assert {one.name for one in tmp_path.iterdir()} == {"cohort.h5ad", "out.h5ad", ".out.h5ad.parts"}
     seen = []
     relevance_on_disk(path, model, tmp_path / "out.h5ad", progress=counting(seen))
     assert seen == []
+
+
+FILES_OF_50_KB = """
+import resource, signal
+from lrp_domains.genes import CohortError, load_trained, relevance_on_disk
+model = load_trained("model.pt")
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+try:
+    relevance_on_disk("cohort.h5ad", model, "out.h5ad")
+except CohortError as error:
+    print(error)
+"""
+
+
+def test_a_file_that_the_system_will_not_let_grow(model, path, tmp_path):
+    save_model(model, tmp_path / "model.pt")
+    program = [sys.executable, "-W", "ignore", "-c", FILES_OF_50_KB]
+    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True)
+    assert "'out.h5ad' could not be written: File too large" in done.stdout, done.stderr[-500:]
+    assert {one.name for one in tmp_path.iterdir()} == {"cohort.h5ad", "model.pt", ".out.h5ad.parts"}
+    relevance_on_disk(path, model, tmp_path / "out.h5ad")
+    assert {one.name for one in tmp_path.iterdir()} == {"cohort.h5ad", "model.pt", "out.h5ad"}
+
+
+def test_a_folder_that_cannot_be_made(model, path, tmp_path):
+    with pytest.raises(CohortError, match=r"could not be written: (Not a directory|File exists)"):
+        relevance_on_disk(path, model, tmp_path / "cohort.h5ad" / "out.h5ad")
+    assert {one.name for one in tmp_path.iterdir()} == {"cohort.h5ad"}
+
+
+def test_afresh_if_asked(model, path, tmp_path, monkeypatch):
+    monkeypatch.setattr(parts.Parts.__init__, "__defaults__", (0.0,))
+    with pytest.raises(KeyboardInterrupt):
+        relevance_on_disk(path, model, tmp_path / "out.h5ad", batch_size=20, progress=interrupt_after(4))
+    seen = []
+    relevance_on_disk(path, model, tmp_path / "out.h5ad", batch_size=20, progress=counting(seen), resume=False)
+    assert seen == [0, 20, 40, 60, 80, 100]
+
+
+def test_a_part_that_somebody_took_away_and_what_a_killed_process_left(model, path, tmp_path, monkeypatch):
+    monkeypatch.setattr(parts.Parts.__init__, "__defaults__", (0.0,))
+    with pytest.raises(KeyboardInterrupt):
+        relevance_on_disk(path, model, tmp_path / "out.h5ad", batch_size=20, progress=interrupt_after(4))
+    sorted((tmp_path / ".out.h5ad.parts").glob("cells-*.npz"))[1].unlink()
+    (tmp_path / ".out.h5ad.123.tmp").write_bytes(b"half")
+    seen = []
+    relevance_on_disk(path, model, tmp_path / "out.h5ad", batch_size=20, progress=counting(seen))
+    assert seen == [0, 20, 40, 60, 80, 100]
+    assert {one.name for one in tmp_path.iterdir()} == {"cohort.h5ad", "out.h5ad"}
+
+
+def test_two_processes_at_once(model, path, tmp_path):
+    held = parts.Parts(tmp_path / ".out.h5ad.parts", "key")
+    with pytest.raises(CohortError, match="another process is using"):
+        relevance_on_disk(path, model, tmp_path / "out.h5ad")
+    held.lock.close()
+    relevance_on_disk(path, model, tmp_path / "out.h5ad")
+
+
+def test_large_parts_are_written_before_their_sums(model, path, tmp_path, monkeypatch):
+    monkeypatch.setattr(parts, "BYTES", 1)
+    with pytest.raises(KeyboardInterrupt):
+        relevance_on_disk(path, model, tmp_path / "out.h5ad", batch_size=20, progress=interrupt_after(4))
+    kept = {one.name[:5] for one in (tmp_path / ".out.h5ad.parts").glob("*.npz")}
+    assert kept == {"cells"}
+    relevance_on_disk(path, model, tmp_path / "out.h5ad", batch_size=20)
+    adata = made_cohort()
+    relevance(adata, model, batch_size=20)
+    same(read_cohort(tmp_path / "out.h5ad"), adata)
+
+
+def test_explained_again_without_a_layer_holds_no_old_one(model, path, tmp_path):
+    relevance_on_disk(path, model, tmp_path / "once.h5ad", first=3)
+    relevance_on_disk(tmp_path / "once.h5ad", model, tmp_path / "twice.h5ad", layer=None)
+    adata = made_cohort()
+    relevance(adata, model, layer=None)
+    same(read_cohort(tmp_path / "twice.h5ad"), adata)
+
+
+def test_a_file_without_empty_groups(model, path, tmp_path):
+    with h5py.File(path, "r+") as file:
+        for name in ("layers", "obsm", "uns"):
+            del file[name]
+    relevance_on_disk(path, model, tmp_path / "out.h5ad", first=2)
+    assert "lrp" in read_cohort(tmp_path / "out.h5ad").layers
+
+
+@pytest.mark.parametrize("form", ["h5ad", "zarr"])
+def test_tables_alone(path, tmp_path, form):
+    adata = made_cohort()
+    network = torch.nn.Linear(60, 3)
+    single = gene_model(network, adata.var_names, list(adata.obs["group"].cat.categories), labels="group")
+    relevance_on_disk(path, single, tmp_path / f"out.{form}", layer=None, copy=False)
+    relevance(adata, single, layer=None)
+    with open_cohort(tmp_path / f"out.{form}") as opened:
+        assert opened.X is None and not opened.layers
+        pd.testing.assert_frame_equal(opened.obs, adata.obs, check_categorical=False)
+        pd.testing.assert_frame_equal(rank(opened), rank(adata, wilcoxon=False))
 
 
 @pytest.mark.parametrize(

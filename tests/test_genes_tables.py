@@ -1,5 +1,7 @@
 """One schema for ranked genes, the same as .tsv and as .parquet, and plain about what doesn't fit."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +17,11 @@ def table():
     adata = made_cohort()
     relevance(adata, train(adata, "group", training=Training(folds=3, hidden=8, epochs=20)))
     return rank(adata, cohort="NA")  # a name that pandas reads as missing
+
+
+def test_the_schema_stands_in_the_documentation():
+    page = (Path(__file__).parents[1] / "docs" / "genes.md").read_text()
+    assert page.partition("<!-- schema -->\n")[2].partition("\n<!-- /schema -->")[0] == schema_in_words()
 
 
 def test_what_rank_gives_is_the_schema(table):

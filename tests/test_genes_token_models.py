@@ -1,247 +1,310 @@
-"""Transformers over genes: ranked tokens in the manner of Geneformer, values in the manner of scGPT."""
+"""Transformers over ranked genes, in the manner of Geneformer (Theodoris et al. 2023, Nature 618:616)."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import yaml
+from anndata import AnnData
 from scipy import sparse
 from torch import nn
-from transformers import BertConfig, BertForSequenceClassification
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    DistilBertConfig,
+    DistilBertForSequenceClassification,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+)
 
-from lrp_domains import ATTN_LRP, CP_LRP
-from lrp_domains.genes import CohortError, RankTokens, gene_model, load_model, made_cohort, rank, relevance
+from lrp_domains import ATTN_LRP, CP_LRP, capture
+from lrp_domains import relevance as core_relevance
+from lrp_domains.genes import (
+    CohortError,
+    RankTokens,
+    gene_model,
+    genes_of_unit,
+    latent_relevance,
+    load_model,
+    relevance,
+)
 from lrp_domains.genes.models.reading import Read
 
-CLASSES = ["Naive T", "CD4+/CD25 T Reg", "CD19+ B"]
-SPECIAL = {"<pad>": 0, "<cls>": 1, "<eos>": 2}
+from .counted import CLASSES, GENES, cohort, explained, fit, leading
+
+DICTIONARY = {"<pad>": 0, "<mask>": 1, "<cls>": 2, "<eos>": 3} | {gene: i + 4 for i, gene in enumerate(GENES)}
+MEDIANS = {gene: 1.0 + 0.1 * i for i, gene in enumerate(GENES)}
+SIZES = {"vocab_size": 34, "num_labels": 2, "max_position_embeddings": 40, "pad_token_id": 0}
+SMALL = SIZES | {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
 
 
-def counts(seed=0):
-    """The made cohort as counts."""
-    adata = made_cohort(seed=seed)
-    adata.X = sparse.csr_matrix(np.round(np.expm1(adata.X.toarray()) * 3).astype(np.float32))
-    return adata
-
-
-def dictionary(genes):
-    return SPECIAL | {gene: number for number, gene in enumerate(genes, len(SPECIAL))}
-
-
-def medians(genes):
-    return {gene: 1.0 + number % 4 for number, gene in enumerate(genes)}
-
-
-def bert(tokens, only=None):
-    """A small BERT; with `only`, one in which no other token than that gene's has an embedding at all."""
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=tokens, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24,
-        max_position_embeddings=70, num_labels=3, attn_implementation="eager",
-    )  # fmt: skip
-    network = BertForSequenceClassification(config).eval()
-    with torch.no_grad():
-        network.classifier.weight.normal_()
-        if only is not None:
-            embeddings = network.bert.embeddings
-            row = embeddings.word_embeddings.weight[only].clone().normal_()
-            for one in (embeddings.word_embeddings, embeddings.position_embeddings, embeddings.token_type_embeddings):
-                one.weight.zero_()
-            embeddings.word_embeddings.weight[only] = row
+def bert(seed=0) -> nn.Module:
+    torch.manual_seed(seed)
+    network = BertForSequenceClassification(BertConfig(**SMALL, hidden_dropout_prob=0.0)).double().eval()
+    nn.init.normal_(network.bert.pooler.dense.weight, std=0.5)
     return network
 
 
-def loop(values, genes, table, scale, most, first=None, last=None):
-    """Encode one cell the slow way."""
-    total = values.sum()
-    ranked = sorted((-(values[i] / total * 1e4) / scale[gene], i) for i, gene in enumerate(genes) if values[i] > 0)
-    ids = [table[genes[i]] for _, i in ranked][: most - (first is not None) - (last is not None)]
-    return [first] * (first is not None) + ids + [last] * (last is not None)
+def planted_bert(gene="g7") -> nn.Module:
+    """A network that can only see one gene: no other token, and no position, has an embedding."""
+    network = bert()
+    embeddings = network.bert.embeddings
+    with torch.no_grad():
+        for table in (embeddings.word_embeddings, embeddings.position_embeddings, embeddings.token_type_embeddings):
+            table.weight.zero_()
+        embeddings.word_embeddings.weight[DICTIONARY[gene]] = torch.randn(16, dtype=torch.float64)
+    return network
 
 
-@pytest.mark.parametrize("first, last", [(None, None), ("<cls>", None), ("<cls>", "<eos>")])
-def test_cells_become_tokens_as_defined(first, last):
-    adata = counts()
-    genes, table, scale = list(adata.var_names), dictionary(adata.var_names), medians(adata.var_names)
-    reading = RankTokens.of(genes, table, scale, most=64, first=first, last=last)
-    values = adata.X.toarray().astype(np.float64)
-    values[5] = 0
-    ids, here, places = reading.encode(torch.tensor(values))
-    for i in range(adata.n_obs):
-        if values[i].any():
-            expected = loop(values[i], genes, table, scale, 64, SPECIAL.get(first), SPECIAL.get(last))
-            assert ids[i][here[i]].tolist() == expected
-        assert (ids[i][~here[i]] == 0).all() and (places[i][~here[i]] == -1).all()
-        own = places[i][places[i] >= 0]
-        assert [table[genes[g]] for g in own] == [token for token in ids[i].tolist() if token > 2]
+def tokens(**settings) -> RankTokens:
+    return RankTokens.of(GENES, DICTIONARY, MEDIANS, **{"most": 40, "first": "<cls>", "last": "<eos>"} | settings)
+
+
+def model_of(network, reading=None):
+    return gene_model(network, GENES, CLASSES, normalisation="counts", labels="group", reading=reading or tokens())
+
+
+def slow_encode(counts, most, first, last):
+    """One cell after another, as the paper says it."""
+    cells = []
+    for cell in counts.tolist():
+        total = sum(cell)
+        ranked = sorted(
+            (-value / total * 10_000 / MEDIANS[gene], number)
+            for number, (gene, value) in enumerate(zip(GENES, cell, strict=True))
+            if value > 0
+        )
+        genes = [DICTIONARY[GENES[number]] for _, number in ranked]
+        genes = genes[: most - (first is not None) - (last is not None)]
+        cells.append([DICTIONARY[one] for one in [first] if one] + genes + [DICTIONARY[one] for one in [last] if one])
+    return cells
+
+
+@pytest.mark.parametrize("first", [None, "<cls>"])
+@pytest.mark.parametrize("last", [None, "<eos>"])
+@pytest.mark.parametrize("most", [40, 8])
+@pytest.mark.filterwarnings("ignore:some cells express more genes")
+def test_cells_are_encoded_as_one_by_one(first, last, most):
+    counts = torch.tensor(cohort().X.toarray())
+    ids, here, genes = tokens(first=first, last=last, most=most).encode(counts)
+    expected = slow_encode(counts, most, first, last)
+    assert [row[mask].tolist() for row, mask in zip(ids, here, strict=True)] == expected
+    assert not ids[~here].any() and (genes[~here] == -1).all()
+    assert ids.shape[1] == max(map(len, expected))
+    inside = genes >= 0
+    assert (ids[inside] == genes[inside] + 4).all() and (counts.gather(1, genes.clamp(min=0))[inside] > 0).all()
+
+
+@pytest.mark.parametrize("special", [True, False])
+def test_the_only_gene_that_a_network_sees_has_all_relevance(special):
+    reading = tokens() if special else tokens(first=None, last=None)
+    adata = cohort()
+    found = explained(adata, model_of(planted_bert(), reading))
+    seen = adata.X.toarray()[:, 7] > 0
+    assert (found[seen, 7] != 0).any() and not found[~seen].any()
+    assert not np.delete(found, 7, axis=1).any()
+
+
+@pytest.mark.parametrize("reading", [tokens(), tokens(first=None, last=None), tokens(first=None)])
+def test_books_balance_and_what_is_not_expressed_has_none(reading):
+    adata = cohort()
+    found = explained(adata, model_of(bert(), reading))
+    assert not found[adata.X.toarray() == 0].any()
+    books = adata.uns["lrp"]
+    assert abs(books["ledger_residue"]) < 1e-9 * abs(books["ledger_score"])
+    assert books["ledger_score"] == pytest.approx(books["ledger_genes"] + books["ledger_biases"], rel=1e-9)
+
+
+def test_word_and_position_add_up():
+    shares = [explained(cohort(), model_of(bert(), replace(tokens(), embeddings=one)))
+              for one in ("both", "word", "position")]  # fmt: skip
+    np.testing.assert_allclose(shares[1] + shares[2], shares[0], rtol=1e-4, atol=1e-8)
+    assert all(share.any() for share in shares)
+
+
+def test_the_order_of_genes_counts_and_its_relevance_is_the_positions():
+    network = bert()
+    with torch.no_grad():  # all genes look alike: what is left is how many there are, and at which place
+        network.bert.embeddings.word_embeddings.weight.zero_()
+    adata = cohort()
+    assert not explained(adata, model_of(network, replace(tokens(), embeddings="word"))).any()
+    assert explained(adata, model_of(network)).any()
+
+
+def test_other_cells_do_not_matter():
+    whole = explained(cohort(), model_of(bert()))
+    np.testing.assert_allclose(explained(cohort(), model_of(bert()), batch_size=3), whole, rtol=1e-5, atol=1e-9)
+
+
+def test_shuffled_dropped_and_surplus_columns():
+    whole = explained(cohort(), model_of(bert()))
+    order = np.random.default_rng(1).permutation(len(GENES))
+    np.testing.assert_allclose(explained(cohort()[:, order].copy(), model_of(bert())), whole[:, order], rtol=1e-6)
+    less = cohort()
+    less.X = sparse.csr_matrix(less.X.toarray() * ~np.isin(GENES, ["g3", "g4"]))
+    expected = np.delete(explained(less, model_of(bert())), [3, 4], axis=1)
+    with pytest.warns(UserWarning, match=r"2 of the model's 30 genes are not in the cohort.*'g3', 'g4'"):
+        found = explained(cohort()[:, ~np.isin(GENES, ["g3", "g4"])].copy(), model_of(bert()))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    more = cohort()
+    more = AnnData(sparse.hstack([more.X, more.X[:, :2]]).tocsr(), more.obs, pd.DataFrame(index=[*GENES, "x", "y"]))
+    found = explained(more, model_of(bert()))
+    np.testing.assert_allclose(found[:, :30], whole, rtol=1e-6)
+    assert not found[:, 30:].any()
+
+
+def test_a_gene_twice_is_refused():
+    twice = cohort()
+    twice.var_names = ["g1", *GENES[1:]]
+    with pytest.raises(CohortError, match=r"used more than once: 'g1'"):
+        relevance(twice, model_of(bert()))
+
+
+def test_a_cell_without_counts_has_no_relevance():
+    adata = cohort()
+    adata.X = sparse.csr_matrix(adata.X.toarray() * (np.arange(40) != 5)[:, None])
+    for reading in (tokens(), tokens(first=None, last=None)):
+        found = explained(adata, model_of(bert(), reading))
+        assert not found[5].any() and np.isfinite(found).all()
 
 
 def test_genes_that_are_cut_are_said():
-    adata = counts()
-    reading = RankTokens.of(
-        adata.var_names, dictionary(adata.var_names), medians(adata.var_names), most=10, first="<cls>"
-    )
-    with pytest.warns(UserWarning, match=r"120 of 120 cells express more genes than the 9 that the model reads"):
-        ids, _, _ = reading.encode(torch.tensor(adata.X.toarray()))
-    assert ids.shape == (120, 10)
+    adata, model = cohort(), model_of(bert(), tokens(most=8))
+    with pytest.warns(UserWarning, match="some cells express more genes than the 6 that the model reads"):
+        found = explained(adata, model)
+    assert ((found != 0).sum(1) <= 6).all()
 
 
-def geneformer(adata, network, **options):
-    genes = list(adata.var_names)
-    reading = RankTokens.of(genes, dictionary(genes), medians(genes), first="<cls>", last="<eos>", **options)
-    return gene_model(network, genes, CLASSES, normalisation="counts", labels="group", reading=reading)
-
-
-@pytest.mark.parametrize("gene", ["other_7", "g2_0"])
-@pytest.mark.parametrize("rules", [ATTN_LRP, CP_LRP], ids=lambda rules: rules.name)
-def test_the_only_gene_that_has_an_embedding_has_all_relevance(gene, rules):
-    adata = counts()
-    model = geneformer(adata, bert(63, dictionary(adata.var_names)[gene]))
-    order = np.random.default_rng(0).permutation(adata.n_vars)  # other columns in another order
-    shuffled = adata[:, order].copy()
-    for one in (adata, shuffled):
-        relevance(one, model, rules=rules, target="labelled", score="logit")
-    found = adata.layers["lrp"].toarray()
-    column = adata.var_names.get_loc(gene)
-    assert np.abs(found[:, column]).max() > 1e-3
-    assert not np.delete(found, column, axis=1).any()
-    np.testing.assert_allclose(shuffled.layers["lrp"].toarray(), found[:, order], rtol=1e-4, atol=1e-6)
-
-
-def test_books_balance_and_batches_do_not_matter():
-    adata, again = counts(), counts()
-    model = geneformer(adata, bert(63).double())
-    relevance(adata, model, rules=CP_LRP, batch_size=120)
-    relevance(again, model, rules=CP_LRP, batch_size=7)  # cells of other lengths beside them, other padding
-    np.testing.assert_allclose(again.layers["lrp"].toarray(), adata.layers["lrp"].toarray(), rtol=1e-4, atol=1e-6)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: RobertaForSequenceClassification(RobertaConfig(**SMALL | {"max_position_embeddings": 48})),
+        lambda: DistilBertForSequenceClassification(
+            DistilBertConfig(**SIZES, dim=16, n_layers=2, n_heads=2, hidden_dim=32)
+        ),
+    ],
+)
+def test_other_models_of_the_library_keep_their_own_positions(make):
+    network = make().double().eval()
+    adata = cohort()
+    whole = explained(adata, model_of(network))
     books = adata.uns["lrp"]
-    assert abs(books["ledger_residue"]) < 1e-9 * (abs(books["ledger_score"]) + abs(books["ledger_genes"]))
-    assert books["ledger_genes"] == pytest.approx(adata.layers["lrp"].sum(), rel=1e-4)
-    assert not adata.layers["lrp"].toarray()[adata.X.toarray() == 0].any()
+    assert abs(books["ledger_residue"]) < 1e-9 * abs(books["ledger_score"])
+    np.testing.assert_allclose(explained(cohort(), model_of(network), batch_size=3), whole, rtol=1e-5, atol=1e-9)
+    ids, here, _ = tokens().encode(torch.tensor(adata.X.toarray()))
+    alone = network(input_ids=ids, attention_mask=here.long()).logits[:, 1].detach()
+    np.testing.assert_allclose(adata.obs["lrp_score"], alone, rtol=1e-9)
+
+
+def test_nothing_stays_on_the_network():
+    network = bert()
+    before = [(len(module._forward_hooks), sorted(vars(module))) for module in network.modules()]
+    explained(cohort(), model_of(network))
+    assert before == [(len(module._forward_hooks), sorted(vars(module))) for module in network.modules()]
+
+
+def test_a_trained_bert_uses_the_marker():
+    adata = cohort(160)
+    ids, here, _ = tokens().encode(torch.tensor(adata.X.toarray()))
+    network = fit(bert(), lambda net: net(input_ids=ids, attention_mask=here.long()).logits, adata)
+    assert leading(cohort(60, seed=1), model_of(network)) == "g7"
 
 
 def test_genes_have_what_their_word_and_their_position_hold():
     """Against relevance taken by hand for one cell, at the two embeddings."""
-    from lrp_domains import capture
-    from lrp_domains import relevance as core_relevance
-
-    adata = counts()[:1].copy()
-    network = bert(63).double()
-    model = geneformer(adata, network)
-    relevance(adata, model, target="CD19+ B", score="logit")
-    ids, _, places = model.reading.encode(torch.tensor(adata.X.toarray()))
+    adata, network = cohort()[:1].copy(), bert()
+    found = explained(adata, model_of(network), rules=ATTN_LRP)[0]
+    ids, _, genes = tokens().encode(torch.tensor(adata.X.toarray()))
     with capture(network, "*.word_embeddings", "*.position_embeddings") as kept:
-        logit = network(input_ids=ids).logits[:, 2]
+        logit = network(input_ids=ids).logits[:, 1]
     by_place = sum(one.sum(-1) for one in core_relevance(logit, list(kept.values())))[0].numpy()
-    for place, gene in enumerate(places[0].tolist()):
-        if gene >= 0:
-            assert adata.layers["lrp"].toarray()[0, gene] == pytest.approx(by_place[place], rel=1e-5, abs=1e-8)
+    inside = genes[0] >= 0
+    np.testing.assert_allclose(found[genes[0][inside]], by_place[inside], rtol=1e-5, atol=1e-8)
+
+
+def test_heads_of_a_bert_add_up():
+    request = {"target": "high", "score": "logit", "rules": CP_LRP}
+    module = "bert.encoder.layer.0.attention.self"
+    heads = latent_relevance(cohort(), model_of(bert()), module, heads=2, **request)
+    units = latent_relevance(cohort(), model_of(bert()), module, **request)
+    assert set(heads["unit"]) == {0, 1} and set(units["unit"]) == set(range(16))
+    summed = units.groupby(["group", units["unit"] // 8])["relevance"].sum()
+    np.testing.assert_allclose(heads.set_index(["group", "unit"])["relevance"].loc[summed.index], summed, rtol=1e-9)
+    found = genes_of_unit(cohort(), model_of(bert()), module, 1, heads=2, **request)
+    assert set(found["gene"]) == set(GENES) and found["relevance"].abs().max() > 0
+
+
+def write_declaration(folder, **more):
+    for name, table in (("tokens", DICTIONARY), ("medians", MEDIANS)):
+        (folder / f"{name}.json").write_text(json.dumps(table))
+    names = {"dictionary": "tokens.json", "medians": "medians.json", "most": 40, "first": "<cls>", "last": "<eos>"}
+    declared = {"genes": GENES, "classes": CLASSES, "labels": "group", "normalisation": "counts", "rank_tokens": names}
+    (folder / "model.yaml").write_text(yaml.safe_dump(declared | more))
+    return folder / "model.yaml"
+
+
+def test_declared_by_its_folder_of_weights(tmp_path):
+    network = bert().float()
+    network.save_pretrained(tmp_path / "bert")
+    path = write_declaration(
+        tmp_path, network="transformers:BertForSequenceClassification.from_pretrained",
+        arguments={"pretrained_model_name_or_path": str(tmp_path / "bert")},
+    )  # fmt: skip
+    found = explained(cohort(), load_model(path))
+    np.testing.assert_allclose(found, explained(cohort(), model_of(network)), rtol=1e-5, atol=1e-8)
+
+
+def test_declared_by_code_and_weights(tmp_path):
+    network = bert().float()
+    network.save_pretrained(tmp_path)
+    (tmp_path / "tiny_bert.py").write_text(
+        "from transformers import BertConfig, BertForSequenceClassification\n"
+        "def build(**sizes):\n    return BertForSequenceClassification(BertConfig(**sizes))\n"
+    )
+    path = write_declaration(tmp_path, network="tiny_bert:build", arguments=SMALL, weights="model.safetensors")
+    found = explained(cohort(), load_model(path))
+    np.testing.assert_allclose(found, explained(cohort(), model_of(network)), rtol=1e-5, atol=1e-8)
 
 
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"dictionary": {}}, r"60 of 60 genes are not in the dictionary: 'g1_0'"),
-        ({"medians": {"g1_0": 1.0}}, r"59 of 60 genes are not in the medians: 'g1_1'"),
-        ({"first": "<clz>"}, r"there is no token '<clz>'; did you mean '<cls>'"),
-        ({"medians": dict.fromkeys(made_cohort().var_names, 0.0)}, r"a gene's median is 0"),
+        ({"dictionary": {"g0": 1}}, r"29 of 30 genes are not in the dictionary: 'g1'"),
+        ({"medians": {"g0": 1}}, r"29 of 30 genes are not in the medians: 'g1'"),
+        ({"medians": MEDIANS | {"g2": 0}}, r"a gene's median is 0 or not finite"),
+        ({"first": "<csl>"}, r"there is no token '<csl>'; did you mean '<cls>'"),
+        ({"most": 2, "first": "<cls>", "last": "<eos>"}, r"most is 2 tokens a cell, 2 of them no genes"),
+        ({"most": 64}, r"most is 64 tokens a cell, but the network reads 40; declare most: 40"),
+        ({"dictionary": DICTIONARY | {"g9": 99}}, r"tokens up to 99, but the network only knows 0 to 33"),
     ],
-)
-def test_dictionaries_that_do_not_fit(change, message):
-    genes = list(made_cohort().var_names)
-    given = {"dictionary": dictionary(genes), "medians": medians(genes)} | change
+)  # fmt: skip
+def test_what_is_wrong_with_tokens(change, message):
+    adata = cohort()
     with pytest.raises(CohortError, match=message):
-        RankTokens.of(genes, **given)
+        relevance(adata, model_of(bert(), RankTokens.of(**{"genes": GENES, "dictionary": DICTIONARY,
+                                                          "medians": MEDIANS, "most": 40} | change)))  # fmt: skip
+    assert not adata.layers and not adata.uns
 
 
-def test_declared_in_a_file(tmp_path):
-    adata = counts()
-    genes = list(adata.var_names)
-    bert(63).save_pretrained(tmp_path / "bert")
-    (tmp_path / "dictionary.json").write_text(json.dumps(dictionary(genes)))
-    (tmp_path / "medians.json").write_text(json.dumps(medians(genes)))
-    declared = {
-        "network": "transformers:BertForSequenceClassification.from_pretrained",
-        "genes": genes, "classes": CLASSES, "normalisation": "counts", "labels": "group",
-        "rank_tokens": {"dictionary": "dictionary.json", "medians": "medians.json", "first": "<cls>", "last": "<eos>"},
-    }  # fmt: skip
-    declared["arguments"] = {"pretrained_model_name_or_path": str(tmp_path / "bert")}
-    (tmp_path / "model.yaml").write_text(yaml.safe_dump(declared))
-    model = load_model(tmp_path / "model.yaml")
-    relevance(adata, model)
-    expected = counts()
-    relevance(expected, geneformer(expected, bert(63)))
-    np.testing.assert_allclose(adata.layers["lrp"].toarray(), expected.layers["lrp"].toarray(), rtol=1e-5, atol=1e-7)
+def test_tokens_are_for_models_of_the_library():
+    with pytest.raises(CohortError, match=r"'Linear' is no model of the transformers library"):
+        relevance(cohort(), model_of(nn.Linear(30, 2)))
 
 
-class ScGPTLike(nn.Module):
-    """scGPT's architecture (Cui et al. 2024): gene and value encoders, `nn.TransformerEncoder`, a decoder."""
+def test_half_precision_does_not_blur_the_ranks():
+    """bfloat16 doesn't tell 1001 counts from 1002: a reading of its own gets values that are not yet so coarse."""
+    adata = cohort()
+    adata.X = np.tile(1000.0 + np.arange(adata.n_vars), (adata.n_obs, 1))
+    seen = []
 
-    def __init__(self, genes=60, width=16, batch_norm=False):
-        super().__init__()
-        self.gene_encoder = nn.Sequential(nn.Embedding(genes, width), nn.LayerNorm(width))
-        self.value_encoder = nn.Sequential(nn.Linear(1, width), nn.ReLU(), nn.Linear(width, width), nn.LayerNorm(width))
-        self.by_batch = nn.ModuleList([nn.BatchNorm1d(width) for _ in range(2)]) if batch_norm else None
-        layer = nn.TransformerEncoderLayer(width, 2, 24, dropout=0.1, batch_first=True)
-        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
-        self.decoder = nn.Sequential(
-            nn.Linear(width, width), nn.ReLU(), nn.LayerNorm(width),
-            nn.Linear(width, width), nn.ReLU(), nn.LayerNorm(width), nn.Linear(width, 3),
-        )  # fmt: skip
+    def reading(network, values):
+        seen.append(values)
+        x = values.requires_grad_()
+        return Read(network(x.bfloat16()), (x,), lambda relevances: relevances[0])
 
-    def forward(self, gene_ids, values, padding=None, batch_labels=None):
-        values = values[..., None].clamp(max=512)
-        tokens = self.gene_encoder(gene_ids) + self.value_encoder(values)
-        if self.by_batch is not None:
-            norm = self.by_batch[int(batch_labels[0].item())]
-            tokens = norm(tokens.permute(0, 2, 1)).permute(0, 2, 1)
-        tokens = self.encoder(tokens, src_key_padding_mask=padding)
-        return self.decoder(tokens[:, 0])
-
-
-def read_values(network, values):
-    """What a model with a forward of its own needs: which ids and values, and which relevance is a gene's."""
-    x = values.detach().requires_grad_()
-    ids = torch.arange(x.shape[1]).expand(x.shape)
-    return Read(network(ids, x, None, torch.zeros(len(x))), (x,), lambda relevances: relevances[0])
-
-
-@pytest.mark.parametrize("batch_norm", [False, True])
-def test_a_value_encoding_transformer_is_explained_unmodified(batch_norm):
-    torch.manual_seed(0)
-    adata = made_cohort()
-    adata.X = adata.X.toarray().astype(np.float64)
-    network = ScGPTLike(batch_norm=batch_norm).double().eval()
-    model = gene_model(network, adata.var_names, CLASSES, labels="group", reading=read_values)
-    relevance(adata, model, rules=CP_LRP)
-    books = adata.uns["lrp"]
-    scale = abs(books["ledger_score"]) + abs(books["ledger_genes"]) + abs(books["ledger_biases"])
-    assert abs(books["ledger_residue"]) < 1e-9 * scale
-    assert not adata.layers["lrp"][adata.X == 0].any()
-
-
-def test_the_gene_that_a_value_encoding_transformer_can_see_leads():
-    """Attention that looks at one gene's token alone."""
-    torch.manual_seed(0)
-    adata = made_cohort()
-    network = ScGPTLike().eval()
-
-    class OneGene(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.network = network
-
-        def forward(self, ids, values, *rest):
-            seen = torch.zeros(ids.shape, dtype=torch.bool)
-            seen[:, 1:] = True  # all but the first token, whose output is read
-            seen[:, 7] = False
-            return self.network(ids, values, seen)
-
-    model = gene_model(OneGene(), adata.var_names, CLASSES, labels="group", reading=read_values)
-    for rules in (ATTN_LRP, CP_LRP):
-        relevance(adata, model, rules=rules, target="labelled")
-        found = adata.layers["lrp"].toarray()
-        assert np.abs(found[:, 7]).sum() > 0 and not np.delete(found, [0, 7], axis=1).any()
-    table = rank(adata, wilcoxon=False)
-    assert set(table[table["score"] != 0]["gene"]) <= {adata.var_names[0], adata.var_names[7]}
+    network = nn.Linear(adata.n_vars, 2).bfloat16()
+    relevance(adata, gene_model(network, adata.var_names, CLASSES, normalisation="counts", reading=reading))
+    assert all((values[0].detach().numpy() == adata.X[0]).all() for values in seen) and len(seen) > 1

@@ -17,7 +17,7 @@ def in_a_folder_with_the_files_it_names(tmp_path, monkeypatch):
     """A small sentiment model under the name that the README loads, and an explained cohort."""
     monkeypatch.chdir(tmp_path)
     save_sentiment_model(tmp_path / "my-sentiment-model")
-    save_ranked_cohort(tmp_path / "results" / "cohort" / "ranked.h5ad")
+    save_ranked_cohort(tmp_path / "results" / "cohort" / "explained.h5ad")
 
 
 def save_sentiment_model(folder: Path) -> None:
@@ -43,7 +43,7 @@ def save_ranked_cohort(path: Path) -> None:
     adata.write_h5ad(path)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/method.md", "docs/text.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/method.md", "docs/genes.md", "docs/text.md"])
 def test_the_code_shown_runs(page, in_a_folder_with_the_files_it_names):
     import matplotlib
 

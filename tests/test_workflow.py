@@ -55,6 +55,15 @@ def test_the_demo_is_planned(tmp_path):
     for rule in ("select", "check", "train", "explain", "rank", "curves", "report"):
         assert f"rule genes_{rule}:" in plan.stdout + plan.stderr
     assert "rule genes_consensus:" not in plan.stdout + plan.stderr
+    for rule in ("train_demo", "check", "explain", "gather", "words", "report"):
+        assert f"rule text_{rule}:" in plan.stdout + plan.stderr
+
+
+def test_a_model_of_the_hub_needs_no_training(tmp_path):
+    plan = snakemake("--dry-run", "--configfile", ROOT / "configs" / "sst2.yaml", folder=tmp_path)
+    assert plan.returncode == 0, plan.stderr
+    assert "rule text_explain:" in plan.stdout + plan.stderr
+    assert "rule text_train_demo:" not in plan.stdout + plan.stderr and "rule genes_" not in plan.stdout + plan.stderr
 
 
 @pytest.mark.parametrize(
@@ -65,7 +74,9 @@ def test_the_demo_is_planned(tmp_path):
         ({"genes": {"cohorts": "cohorts.csv"}}, "genes.cohorts: 'cohorts.csv' does not match"),
         ({"genes": {"cohorts": "c.tsv", "training": {"folds": 1}}}, "genes.training.folds: 1 is less than the minimum"),
         ({"genes": {"cohorts": "nowhere.tsv"}}, "there is no sheet 'nowhere.tsv', neither here nor beside"),
-        ({"gene": {}}, "top level: 'genes' is a required property"),
+        ({"gene": {}}, "top level: nothing to explain; name cohorts (genes:), corpora (text:), or both"),
+        ({"text": {}}, "text: 'corpora' is a required property"),
+        ({"text": {"corpora": "c.tsv", "explanation": {"shards": 0}}}, "text.explanation.shards: 0 is less than"),
         ({}, "no configuration; name one"),
     ],
 )  # fmt: skip
@@ -109,6 +120,70 @@ def test_a_column_that_is_not_known(tmp_path):
     rows = [row | {"label": "group"} for row in written(tmp_path, "made")]
     plan = snakemake("--configfile", configured(tmp_path, rows), folder=tmp_path)
     assert plan.returncode == 1 and "Additional properties are not allowed ('label' was unexpected)" in plan.stderr
+
+
+def test_every_mistake_of_a_sheet_of_corpora_is_named(tmp_path):
+    (tmp_path / "reviews.csv").write_text("text\nfine\n")
+    good = {"name": "good", "path": "reviews.csv", "model": "demo"}
+    rows = [
+        good,
+        good | {"label": "x"},
+        good | {"name": "a.b"},
+        good | {"name": "logs"},
+        good | {"name": "c", "path": "nowhere.csv"},
+        good | {"name": "d", "path": "reviews.xls"},
+        good | {"name": "e", "model": ""},
+        good | {"name": "f", "against": "negative"},
+        {"path": "demo", "model": "demo"},
+    ]
+    pd.DataFrame(rows).fillna("").to_csv(tmp_path / "corpora.tsv", sep="\t", index=False)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"text": {"corpora": "corpora.tsv"}}))
+    plan = snakemake("--configfile", tmp_path / "config.yaml", folder=tmp_path)
+    assert plan.returncode == 1 and not (tmp_path / "results").exists()
+    for message in (
+        "row 3 ('good'), column name: used before; give each row a name of its own",
+        "row 4 ('a.b'), column name: 'a.b' does not match",
+        "row 5 ('logs'), column name:",
+        "row 6 ('c'), column path: there is no 'nowhere.csv' in",
+        "mend the path, or set corpora_exist: false if a rule makes it",
+        "row 7 ('d'), column path: 'reviews.xls' does not match",
+        "row 8 ('e'): 'model' is a required property",
+        "row 9 ('f'): 'target' is a dependency of 'against'",
+        "row 10 (''): 'name' is a required property",
+    ):
+        assert message in plan.stderr, message
+
+
+@pytest.mark.slow
+def test_corpora_from_end_to_end(tmp_path):
+    """A corpus of one's own beside the demo, in two shards, explained by the model that the workflow trains."""
+    own = pd.DataFrame(
+        {"review": ["A fine film & a good cast.", "I hated it.", "Not bad at all."] * 3, "stars": 3 * [1, 0, 1]}
+    )
+    own.to_csv(tmp_path / "own.csv", index=False)
+    rows = [
+        {"name": "demo", "path": "demo", "model": "demo", "label": "label"},
+        {"name": "own", "path": "own.csv", "model": "demo", "text": "review", "label": "stars", "target": "positive"},
+    ]
+    pd.DataFrame(rows).fillna("").to_csv(tmp_path / "corpora.tsv", sep="\t", index=False)
+    config = {"text": {"corpora": "corpora.tsv", "explanation": {"shards": 2}, "report": {"title": "Made <up>"}}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    run = snakemake("--configfile", tmp_path / "config.yaml", folder=tmp_path)
+    assert run.returncode == 0, run.stdout + run.stderr
+    results = tmp_path / "results" / "text"
+    for name in ("demo", "own"):
+        assert {path.name for path in (results / name).iterdir() if path.name != "shards"} == {
+            "check.json", "class_words.tsv", "logs", "texts.parquet", "words.parquet",
+        }  # fmt: skip
+    texts = pd.read_parquet(results / "own" / "texts.parquet")
+    assert list(texts["text"]) == list(range(9)) and set(texts["target"]) == {"positive"}
+    assert list(texts["label"]) == ["positive", "negative", "positive"] * 3
+    held_out = pd.read_csv(results / "demo_model" / "held_out.tsv", sep="\t")
+    assert list(pd.read_parquet(results / "demo" / "texts.parquet")["first"]) == list(held_out["text"])
+    page = (results / "report.html").read_text()
+    assert "Most wrong" in page and "Made &lt;up&gt;" in page and ">film</span>" in page
+    again = snakemake("--configfile", tmp_path / "config.yaml", folder=tmp_path)
+    assert "Nothing to be done" in again.stdout + again.stderr
 
 
 @pytest.mark.slow
@@ -207,5 +282,5 @@ def test_every_setting_and_column_is_described():
             assert len(one.get("description", "")) > 10, f"{path}.{name} has no description"
             described(one, f"{path}.{name}")
 
-    for name in ("config", "cohorts"):
+    for name in ("config", "cohorts", "corpora"):
         described(yaml.safe_load((ROOT / "workflows" / "schemas" / f"{name}.schema.yaml").read_text()), name)

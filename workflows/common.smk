@@ -48,6 +48,7 @@ def read_sheet(domain, name, made):
     rules = schema_of(f"schemas/{name}.schema.yaml")
     table = pd.read_csv(found, sep="\t", dtype=str, keep_default_na=False, comment="#")
     rows, wrong = {}, []
+    table = table.fillna("")  # of rows with fewer cells than the head
     for number, given in enumerate(table.to_dict("records"), 2):
         row = {
             column.strip(): value.strip()

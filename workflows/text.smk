@@ -39,7 +39,7 @@ rule text_check:
     resources:
         gpu=0,
     params:
-        path=lambda wildcards: CORPORA[wildcards.corpus]["path"],
+        path=corpus_path,
         model=text_model,
         columns=corpus_options(
             text_column="text", second_column="second", label_column="label"
@@ -66,7 +66,7 @@ rule text_explain:
     resources:
         gpu=config["gpu"],
     params:
-        path=lambda wildcards: CORPORA[wildcards.corpus]["path"],
+        path=corpus_path,
         model=text_model,
         columns=corpus_options(
             text_column="text", second_column="second", label_column="label"

@@ -9,8 +9,16 @@ corpus_options = options_of(CORPORA, "corpus")
 text_settings = settings_of("text")
 
 
+def corpus_path(wildcards):
+    """Give a corpus's file; the model of the demo explains those of the demo sentences that it has not seen."""
+    own = CORPORA[wildcards.corpus]
+    if own["path"] == own["model"] == "demo":
+        return f"{DEMO_MODEL}/held_out.tsv"
+    return own["path"]
+
+
 def corpus_file(wildcards):
-    """Give a corpus's file; the demo has none."""
+    """Give a corpus's file where it is a file of its own."""
     path = CORPORA[wildcards.corpus]["path"]
     return [] if path == "demo" else path
 

@@ -62,7 +62,9 @@ class Batches:
 
     def __init__(self, network: Network, head: Any, settings: Settings, fill: Mapping[str, int]) -> None:
         self.network, self.head, self.settings, self.fill = network, head, settings, dict(fill)
-        self._side: str | None = settings.padding or "unknown"
+        # The side of padding; None: this model can't be padded. Found at the first batch, unless it was given.
+        self.side: str | None = settings.padding or "right"
+        self._side_is_known = settings.padding is not None
 
     def of(self, readings: Sequence[Reading]) -> Iterator[list[tuple[int, Row]]]:
         """Give the rows in batches, sorted by length; each with the number of its reading."""
@@ -78,7 +80,7 @@ class Batches:
     def explain(self, batch: Sequence[tuple[int, Row]], readings: Sequence[Reading], books: Books) -> None:
         """Explain the rows of a batch, and give each reading what is its own."""
         rows = [row for _, row in batch]
-        found = self._run(rows, self._side or "right")
+        found = self._run(rows, self.side or "right")
         for (number, _), score in zip(batch, found.score + found.spread, strict=True):
             if not np.isfinite(score):
                 raise TextError(
@@ -115,7 +117,7 @@ class Batches:
         logits: defaultdict[int, Tensor | float] = defaultdict(float)
         for batch in self.of(readings):
             rows = [row for _, row in batch]
-            outputs = self.network.predict(self._tensors(rows, self._side or "right")[0])
+            outputs = self.network.predict(self._tensors(rows, self.side or "right")[0])
             for (number, row), own in zip(batch, self.head.logits(outputs, rows).double().cpu(), strict=True):
                 logits[number] += row.weight * own
         for number, reading in enumerate(readings):
@@ -135,7 +137,7 @@ class Batches:
     def _paddable(self, units: list[list[tuple[int, Row]]]) -> list[list[tuple[int, Row]]]:
         """The batch, or its parts one by one if this model can't be padded."""
         batch = [pair for unit in units for pair in unit]
-        if self._side == "unknown" and len(batch) > 1:
+        if not self._side_is_known and len(batch) > 1:
             rows = sorted((row for _, row in batch), key=len)
             side = self._exact_side(rows[0], rows[-1])
             if side is None and self.head.apart:
@@ -151,8 +153,8 @@ class Batches:
                 )
             # Rows of one length show whether the model takes batches, but not which side is right.
             if side is None or len(rows[0]) < len(rows[-1]):
-                self._side = side
-        return units if self._side is None else [batch]
+                self.side, self._side_is_known = side, True
+        return units if self.side is None else [batch]
 
     def _exact_side(self, short: Row, long: Row) -> str | None:
         times = 2 if self.head.apart else 1

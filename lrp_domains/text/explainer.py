@@ -29,7 +29,7 @@ from .settings import Progress, Settings, quietly
 from .tasks import plain_model, task_of
 from .triple import encode_with, triple_network
 
-# So many batches are sorted by length together: more saves little padding, and a stream should not wait long.
+# So many batches of a stream are sorted by length together: more saves little padding, and nobody should wait long.
 BATCHES_AT_ONCE = 8
 
 
@@ -209,9 +209,8 @@ class TextExplainer:
         given = [texts] if single else listed_texts(texts)
         targets, places = one_for_each(target, len(given), "target"), one_for_each(at, len(given), "at")
         requests = list(zip(given, targets, places, strict=True))
-        books, found = Books(), []
-        for chunk in progress(list(chunks(requests, self._at_once)), "Explaining"):
-            found += self._reader.explain(chunk, len(found), books)
+        books = Books()
+        found = self._reader.explain(requests, 0, books, progress)
         return found[0] if single else TextRelevances(tuple(found), total(found, books))
 
     def stream(self, texts: Iterable[Item], target: Any = None, *, at: Any = None) -> Iterator[TextRelevance]:
@@ -219,8 +218,9 @@ class TextExplainer:
 
         Takes what a call takes, with one target and one place for all, and reads ahead no further than 8 batches.
         """
-        for number, chunk in enumerate(chunks(((text, target, at) for text in texts), self._at_once)):
-            yield from self._reader.explain(chunk, number * self._at_once, Books())
+        at_once = BATCHES_AT_ONCE * self.settings.batch_size
+        for number, chunk in enumerate(chunks(((text, target, at) for text in texts), at_once)):
+            yield from self._reader.explain(chunk, number * at_once, Books())
 
     def continuation(self, text: str, continuation: str | None = None, *, longest: int = 20) -> ContinuationRelevance:
         """Explain every token of a continuation (or, with an encoder-decoder, of an answer) by all read before it.
@@ -242,13 +242,10 @@ class TextExplainer:
         encoding = head.ready(reader.fitted(reader.encode([(text,)], 0)[0], 0)[0])
         ids = head.generated(encoding, longest) if continuation is None else head.ids_of(continuation, encoding)
         whole, row = head.continued(encoding, ids)
+        reader.check_length([row], 0)
         return explain_continuation(reader.network, whole, row, head, self.settings)
 
     @property
     def labels(self) -> Labels | None:
         """The labels that the model knows; None for a model without."""
         return getattr(self._reader.head, "labels", None)
-
-    @property
-    def _at_once(self) -> int:
-        return BATCHES_AT_ONCE * self.settings.batch_size

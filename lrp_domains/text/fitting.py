@@ -49,7 +49,7 @@ def fit(
             return encoding, picks, (f"read in {len(picks)} windows of at most {window} tokens",)
         if long == "truncate":
             encoding, note = cut(encoding, window, cut_side)
-            warnings.warn(f"text {number}: {note}", stacklevel=5)
+            warnings.warn(f"text {number}: {note}", stacklevel=2)
             return encoding, [np.arange(len(encoding))], (note,)
     except TextError as error:
         raise TextError(f"text {number}: {error}") from error

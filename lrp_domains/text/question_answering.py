@@ -13,7 +13,7 @@ from .places import tokens_at
 from .rows import Answer, Row, row_of
 from .scores import Scores, score_of
 
-# The most tokens of an answer, as in transformers' pipeline in spirit; longer ones are rarely meant.
+# The most tokens of an answer that is looked for; longer ones are rarely meant.
 LONGEST_ANSWER = 30
 TARGETS = (None, "start", "end")
 

@@ -16,7 +16,8 @@ from .network import Network
 from .readings import Reading
 from .relevances import TextRelevance
 from .requests import item_of
-from .settings import Settings
+from .rows import Row
+from .settings import Progress, Settings, quietly
 
 Request = tuple[Any, Any, Any]  # a text or a pair, its target, its place
 
@@ -46,7 +47,9 @@ class Reader:
     longest: int | None
     batches: Batches
 
-    def explain(self, requests: Sequence[Request], first: int, books: Books) -> list[TextRelevance]:
+    def explain(
+        self, requests: Sequence[Request], first: int, books: Books, progress: Progress = quietly
+    ) -> list[TextRelevance]:
         """Explain some texts, the first of which has this number."""
         items = [item_of(text, number) for number, (text, _, _) in enumerate(requests, first)]
         encodings = self._apart(items, first) if self.head.apart else [(one,) for one in self.encode(items, first)]
@@ -57,7 +60,7 @@ class Reader:
         if self.head.in_windows and (long := [reading for reading in readings if len(reading.rows) > 1]):
             self.batches.decide(long)
         own = Books()
-        for batch in self.batches.of(readings):
+        for batch in progress(list(self.batches.of(readings)), "Explaining"):
             self.batches.explain(batch, readings, own)
         if len(readings) == 1:
             readings[0].leaves, readings[0].residue = dict(own.leaves), own.residue
@@ -68,6 +71,15 @@ class Reader:
     def fitted(self, encoding: Encoding, number: int) -> tuple[Encoding, list, tuple[str, ...]]:
         """A text that the model can read, its windows, and what the user should know."""
         return fit(encoding, self.longest, self.settings, self.head.in_windows, self.head.cut_side, number)
+
+    def check_length(self, rows: Sequence[Row], number: int) -> None:
+        """Refuse what has become too long by what a head put behind it."""
+        tokens = max(len(row) for row in rows)
+        if self.longest is not None and tokens > self.longest:
+            raise TextError(
+                f"text {number} and what continues it have {tokens} tokens, but the model reads {self.longest} at "
+                "once: shorten one of them"
+            )
 
     def _apart(self, items: Sequence[tuple[str, ...]], first: int) -> list[tuple[Encoding, ...]]:
         """The tokens of pairs whose texts the model reads one by one."""
@@ -85,4 +97,5 @@ class Reader:
             encoding, rows = self.head.read(encoding, picks[0], target, at)
         except TextError as error:
             raise TextError(f"text {number}: {error}") from error
+        self.check_length(rows, number)
         return Reading(encoding, rows, tuple(chain.from_iterable(notes)))

@@ -82,9 +82,11 @@ class Text2TextGeneration:
     def generated(self, encoding: Encoding, longest: int) -> list[int]:
         """The tokens that the model answers with, without the decoder's start."""
         device = next(self.model.parameters()).device
-        inputs = {name: torch.from_numpy(values)[None].to(device) for name, values in encoding.inputs.items()}
+        ids = torch.from_numpy(encoding.inputs["input_ids"])[None].to(device)
         with torch.no_grad():
-            ids = self.model.generate(**inputs, max_new_tokens=longest, do_sample=False, num_beams=1)
+            ids = self.model.generate(
+                ids, attention_mask=torch.ones_like(ids), max_new_tokens=longest, do_sample=False, num_beams=1
+            )
         return ids[0, 1:].tolist()
 
     def ids_of(self, answer: object, encoding: Encoding) -> list[int]:

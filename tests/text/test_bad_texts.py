@@ -84,6 +84,12 @@ TABLE = [
     (causal, "good", {"target": ""}, r"target='': give a token's number, or a word"),
     (causal, "good", {"target": ("a", "b", "c")}, r"a contrast is a pair of tokens or phrases"),
     (causal, ("good", "film"), {}, r"a causal language model continues one text"),
+    (
+        causal,
+        "good " * 30,
+        {"target": "film " * 20},
+        r"text 0 and what continues it have \d+ tokens, .* reads 64 at once",
+    ),
     (mask, "a [MASK] film", {"target": "zebra-film"}, r"text 0: target='zebra-film' (is \d+ tokens|holds something)"),
     (mask, "a film", {}, r"'a film' has 0 masks: put \[MASK\] where the word should be"),
     (mask, "[MASK] [MASK]", {}, r"has 2 masks: name one, at="),

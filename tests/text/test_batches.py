@@ -22,12 +22,15 @@ def same(one, two):
     assert [w.relevance for w in one.words] == pytest.approx([w.relevance for w in two.words], abs=1e-9)
 
 
+@pytest.mark.parametrize("made, kind", [(bert, "wordpiece"), (gpt2, "byte-level")])
 @pytest.mark.parametrize("embedding", ["word", "sum"])
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
-def test_batch_sizes(embedding, batch_size):
-    tokenizer = tokenizer_of("wordpiece")
-    model = bert(tokenizer, num_labels=3)
-    whole = TextExplainer(model, tokenizer, embedding=embedding, batch_size=batch_size, rules=CP_LRP)(TEXTS)
+def test_batch_sizes(made, kind, embedding, batch_size):
+    tokenizer = tokenizer_of(kind)
+    model = made(tokenizer, "ForSequenceClassification", num_labels=3, pad_token_id=3)
+    explainer = TextExplainer(model, tokenizer, embedding=embedding, batch_size=batch_size, rules=CP_LRP)
+    whole = explainer(TEXTS)
+    assert explainer._reader.batches.side == "right"  # and not one by one
     for text, result in zip(TEXTS, whole, strict=True):
         same(TextExplainer(model, tokenizer, embedding=embedding, rules=CP_LRP)(text), result)
     assert whole.ledger.score == pytest.approx(sum(result.score for result in whole))
@@ -69,7 +72,7 @@ def test_the_side_of_padding_is_found(made, kind, side):
     explainer = TextExplainer(made(tokenizer), tokenizer)
     for text, result in zip(TEXTS, explainer(TEXTS), strict=True):
         same(explainer(text), result)
-    assert explainer._reader.batches._side == side
+    assert explainer._reader.batches.side == side
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
@@ -82,6 +85,26 @@ def test_both_sides_where_positions_are_relative(side):
     for one, two in zip(exact(TEXTS), TextExplainer(model, tokenizer, padding=side)(TEXTS), strict=True):
         # RMSNorm's own float32 leaves six digits.
         assert [t.relevance for t in one.tokens] == pytest.approx([t.relevance for t in two.tokens], rel=1e-3, abs=1e-5)
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_the_next_token_is_read_at_the_end_of_each_text(side):
+    tokenizer = tokenizer_of("wordpiece")
+    config = transformers.LlamaConfig(vocab_size=len(tokenizer), pad_token_id=0, **BERT)
+    model = shaken(transformers.LlamaForCausalLM(config))
+    explainer = TextExplainer(model, tokenizer, padding=side)
+    for text, result in zip(TEXTS, explainer(TEXTS), strict=True):
+        alone = explainer(text)
+        assert (alone.prediction, result.score) == (result.prediction, pytest.approx(alone.score, rel=1e-5))
+
+
+def test_texts_of_one_length_do_not_tell_the_side():
+    tokenizer = tokenizer_of("wordpiece")
+    explainer = TextExplainer(xlnet(tokenizer), tokenizer)
+    explainer(["good film", "bad movie"])
+    for text, result in zip(TEXTS, explainer(TEXTS), strict=True):
+        same(explainer(text), result)
+    assert explainer._reader.batches.side == "left"
 
 
 def test_one_token_alone_with_what_its_position_adds():

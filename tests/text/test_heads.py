@@ -6,6 +6,9 @@ import torch
 
 from lrp_domains import CP_LRP, capture, relevance
 from lrp_domains.text import TextExplainer
+from lrp_domains.text.encoding import encode
+from lrp_domains.text.question_answering import Asked, QuestionAnswering
+from lrp_domains.text.rows import Row
 
 from .models_made import bart, bert, gpt2, t5
 from .tokenizers_made import SENTENCES, tokenizer_of
@@ -155,9 +158,21 @@ def test_the_ends_of_an_answer(end):
     check(result, *by_hand(model, score, "*.word_embeddings", **batch))
     assert explainer((question, context)).prediction in context
     pairs = [(question, context), ("who?", SENTENCES[1])]
-    together = TextExplainer(model, WORDPIECE, rules=CP_LRP)(pairs)
+    explainer = TextExplainer(model, WORDPIECE, rules=CP_LRP)
+    together = explainer(pairs)
+    assert explainer._reader.batches.side == "right"  # padding is no place for an answer
     for pair, one in zip(pairs, together, strict=True):
         assert one.score == pytest.approx(TextExplainer(model, WORDPIECE, rules=CP_LRP)(pair).score)
+
+
+def test_an_answer_ends_after_its_start_and_within_reason():
+    encoding = encode(WORDPIECE, [("who?", SENTENCES[3] * 5)])[0]
+    head, row = QuestionAnswering("logit"), Row(encoding.inputs, (), wanted=Asked(None, None, encoding))
+    starts, ends = np.zeros((2, len(encoding)))
+    inside = np.flatnonzero(encoding.part == 1)
+    starts[[inside[5], inside[0]]] = 9, 8
+    ends[[inside[3], inside[40], 0]] = 9, 5, 99
+    assert head._best(row, starts, ends)[0] == (inside[0], inside[3])
 
 
 @pytest.mark.parametrize("pooling", ["mean", "first", "last"])

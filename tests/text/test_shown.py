@@ -58,6 +58,14 @@ def test_a_page_holds_the_text_as_it_is(explainer):
     assert NASTY in Shown(result._repr_html_()).text
 
 
+def test_nothing_of_a_text_is_markup(explainer):
+    whole = TextExplainer(explainer.model, explainer.tokenizer, words=lambda text: [(0, len(text))])
+    page = whole(NASTY).to_html()
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert Shown(page).words == [(NASTY, pytest.approx(whole(NASTY).words[0].relevance, abs=1e-4))]
+
+
 def test_a_page_of_many(explainer):
     results = explainer([*SENTENCES, ("first text", "second text")])
     page = Shown(results.to_html(title="Reviews <2>"))

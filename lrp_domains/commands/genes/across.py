@@ -72,5 +72,5 @@ def report(
         for name, path in (("consensus", consensus), ("agreement", agreement), ("enrichment", enrichment))
     }
     reasons = {name: reason for name, _, reason in (one.partition("=") for one in failed)}
-    library.write_report(folders, out, **given, failed=reasons, title=title, top=top)
+    library.write_report(out, folders, **given, failed=reasons, title=title, top=top)
     say("report", str(out.resolve()))

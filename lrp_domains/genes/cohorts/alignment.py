@@ -66,7 +66,7 @@ def align(var: pd.DataFrame, expects: Expects, column: str | None = None) -> Ali
     if len(twice):
         raise CohortError(
             f"{len(twice)} gene name(s) are used more than once in the cohort: {listed(twice, 5)}; keep one of each: "
-            "adata = adata[:, ~adata.var_names.duplicated()]"
+            f"adata = adata[:, ~{_compared(column, expects)}.duplicated()]"
         )
     missing = model[~np.isin(np.arange(len(model)), position)]
     found = Alignment(position, tuple(missing), int((position < 0).sum()))
@@ -83,6 +83,12 @@ def align(var: pd.DataFrame, expects: Expects, column: str | None = None) -> Ali
             stacklevel=3,
         )
     return found
+
+
+def _compared(column: str | None, expects: Expects) -> str:
+    """Write the names that are compared as a user would: without versions, where versions are not compared."""
+    names = "adata.var_names" if column is None else f"adata.var['{column}']"
+    return f"{names}.str.split('.').str[0]" if expects.identifiers == "ensembl" else names
 
 
 def _hint(var: pd.DataFrame, cohort: pd.Index, expects: Expects) -> str:

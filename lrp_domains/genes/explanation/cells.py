@@ -13,7 +13,6 @@ from .. import slots
 from ..cohorts.expression import Chunk, dense_batch
 from ..cohorts.normalisation import Matrix
 from ..errors import CohortError
-from ..models.classifier import parameter_of
 from ..models.evaluation_mode import evaluation_mode
 from ..models.model import outputs
 from .first_genes import first_genes
@@ -60,6 +59,7 @@ class ExplainedCells:
 def explain_cells(plan: Plan, statistics: GroupStatistics, books: Books, start: int = 0) -> Iterator[ExplainedCells]:
     """Explain the cells from row `start` on, in order; add what they hold to `statistics` and `books`."""
     found, present = plan.expression, plan.present
+    _keep_freed_memory()
     all_folds = plan.model.fold_of(found.cells)
     columns = np.full(found.n_inputs + 1, -1, np.int32)  # of each input in the cohort; the last place is for no gene
     columns[found.alignment.position[found.alignment.position >= 0]] = np.flatnonzero(found.alignment.position >= 0)
@@ -88,6 +88,15 @@ def explain_cells(plan: Plan, statistics: GroupStatistics, books: Books, start: 
         yield ExplainedCells(chunk.start, chunk.stop, stored, obs, columns[firsts], values)
 
 
+def _keep_freed_memory() -> None:
+    """Have the allocator keep what a chunk frees for the next one.
+
+    glibc gives back freed memory beyond twice the largest block that was ever freed (of up to 32 MB), and asking for it
+    again, page by page, takes as long as a third of the explaining. No page of this block is touched.
+    """
+    np.empty(31 * 2**20, np.uint8)
+
+
 class _Cells:
     """Room for what is found of a chunk's cells, which networks of several folds fill in."""
 
@@ -108,7 +117,7 @@ def _explain(
 ) -> None:
     """Explain some cells of a chunk: the mean of some networks' scores, in one pass through all of them."""
     members = nn.ModuleList(network for _, network in networks)
-    like = parameter_of(members)
+    like = plan.model.values_like(members)
     values = dense_batch(chunk.values, rows, like)
     with evaluation_mode(members), torch.enable_grad():
         reads = [plan.model.reading(network, values) for network in members]
@@ -134,7 +143,7 @@ def _explain(
         own = read.per_gene([next(shares) for _ in read.sources]).detach().float().cpu().numpy()
         added = add_rows(cells.relevance, rows, own)
         held += (added.data if sparse.issparse(added) else added).sum(dtype=np.float64)
-        cells.by_network.append((number, rows, added * np.float32(len(networks))))  # of its own score, not of the mean
+        cells.by_network.append((number, rows, added if len(networks) == 1 else added * np.float32(len(networks))))
     books.score += account.score
     books.genes += held
     books.biases += sum(account.inputs) - held + sum(account.leaves.values())  # special tokens hold something as well

@@ -1,6 +1,6 @@
 """Deletion and insertion: what becomes of a prediction without the first genes of a ranking, and with them alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,14 +11,13 @@ from torch import Tensor
 
 from ..cohorts.expression import Expression, expression
 from ..cohorts.labels import label_column
-from ..errors import CohortError
-from ..models.classifier import parameter_of
+from ..errors import CohortError, choices
 from ..models.model import GeneModel, predict
 from .plan import CHUNK_NUMBERS, device_of
 from .relevance import Progress, provenance_of, quietly
 
-ORDERS = {"relevance": "rank", "differential expression": "de_rank"}
-RANDOM = "random"
+# The orders in which genes are deleted or inserted, and the column of the ranking that each is read from.
+ORDERS = {"relevance": "rank", "differential": "de_rank", "random": None}
 WINDOW = 256  # cells so close are read in one go
 
 
@@ -27,6 +26,7 @@ def curves(
     model: GeneModel,
     table: pd.DataFrame,
     *,
+    orders: Sequence[str] = tuple(ORDERS),
     most: int = 100,
     points: int = 12,
     cells: int = 100,
@@ -46,6 +46,9 @@ def curves(
         The model that it was explained with; each cell is predicted by the networks that have not seen it.
     table
         The cohort's ranked genes, from `rank`.
+    orders
+        The orders of genes to compare: ``"relevance"``, ``"differential"`` (left out where it isn't known) and
+        ``"random"``.
     most
         The most genes that are deleted or inserted.
     points
@@ -61,71 +64,115 @@ def curves(
 
     Returns
     -------
-    One row per group, order and number of genes: ``group``, ``order`` (``relevance``, ``differential expression``,
-    ``random``), ``curve`` (``deletion``, ``insertion``), ``genes``, ``value``, ``error`` (standard error over cells).
+    One row per group, order, curve and number of genes: ``cohort``, ``group``, ``order``, ``curve`` (``"deletion"``,
+    ``"insertion"``), ``genes``, ``probability`` (or, of a value or a risk, ``change``) and ``standard_error`` (over
+    cells).
 
     Notes
     -----
-    All cells of a group lose the same genes: the first of the group's ranking. A lost gene is read as 0 on the model's
-    own scale (not expressed; for z-scores the cohort's mean), and the rest is not normalised again. The value is the
-    softmax probability of the group's class; for a value or a risk the output itself. Good rankings make deletion fall
-    early and insertion rise early (Samek et al. 2017, IEEE TNNLS 28:2660).
+    All cells of a group lose the same genes: the first of the group's ranking. A lost gene is read as 0 on the scale
+    that the model reads: not expressed, or for z-scores the cohort's mean. Nothing is normalised again, so that a
+    cell's other genes keep their values. ``probability`` is the softmax probability of the group's class, from the
+    mean of the networks' logits, which is what was explained; ``change`` is how far the output is from that of the
+    intact cell, which genes that raise it and genes that lower it bring about alike: there they are ordered by
+    magnitude, of relevance and of differential expression. Good rankings make deletion act early and insertion recover
+    early (Samek et al. 2017, IEEE TNNLS 28:2660).
     """
+    if strange := [order for order in orders if order not in ORDERS]:
+        raise CohortError(f"there is no order '{strange[0]}'; {choices(strange[0], ORDERS)}")
+    if table["cohort"].nunique() > 1:
+        raise CohortError("the table ranks genes of several cohorts; give this cohort's rows")
     found = expression(adata, model.expects, gene_column=gene_column)
     model.to(device_of(device))
     groupby = str(provenance_of(adata)["groupby"])
     names = {name: place for place, name in zip(found.alignment.position, found.genes, strict=True) if place >= 0}
-    if strange := set(table["gene"]) - set(names):
+    if unknown := set(table["gene"]) - set(names):
         raise CohortError(
-            f"the table ranks genes that the model doesn't read, such as '{min(strange)}'; give this cohort's table"
+            f"the table ranks genes that the model doesn't read, such as '{min(unknown)}'; give this cohort's table"
         )
     counts = np.unique(np.round(np.geomspace(1, min(most, len(names)), points)).astype(int))
     counts = np.concatenate([[0], counts])
-    random, rows = np.random.default_rng(seed), []
     groups, folds = label_column(adata, groupby), model.fold_of(found.cells)
+    measured = "probability" if model.task == "classes" else "change"
+    random, parts = np.random.default_rng(seed), []
     for group, ranked in progress(list(table.groupby("group", sort=False)), "Deleting and inserting"):
         if model.task == "classes" and group not in model.classes:
             continue  # ranked by another column: no output speaks for it
         members = np.flatnonzero((groups == group).to_numpy())
+        if not len(members):
+            raise CohortError(f"the table ranks genes of '{group}', which is no group of '{groupby}'")
         chosen = np.sort(random.permutation(members)[:cells])
         target = model.classes.index(group) if model.task == "classes" else 0
-        read, own_folds = _rows(found, chosen), folds[chosen]
-        for order, draw, genes in _orders(ranked, names, draws, random):
+        read = _rows(found, chosen)
+        if model.task != "classes":
+            ranked = _by_magnitude(ranked)
+        for order, ways in _orders(ranked, orders, names, draws, random):
             for curve in ("deletion", "insertion"):
-                values = _values(model, read, own_folds, genes, counts, curve, target)
-                rows += [
-                    (group, order, draw, curve, count, values[:, i].mean(), values[:, i].std() / np.sqrt(len(values)))
-                    for i, count in enumerate(counts)
-                ]
-    if not rows:
+                values = [_measure(model, read, folds[chosen], genes, counts, curve, target) for genes in ways]
+                per_cell = np.mean(values, axis=0)
+                parts.append(
+                    pd.DataFrame(
+                        {
+                            "cohort": str(ranked["cohort"].iloc[0]),
+                            "group": group,
+                            "order": order,
+                            "curve": curve,
+                            "genes": counts,
+                            measured: per_cell.mean(0),
+                            "standard_error": _standard_error(per_cell),
+                        }
+                    )
+                )
+    if not parts:
         raise CohortError(f"no group of '{groupby}' is a class of the model ({', '.join(model.classes[:5])})")
-    columns = ["group", "order", "draw", "curve", "genes", "value", "error"]
-    means = pd.DataFrame(rows, columns=columns).groupby(["group", "order", "curve", "genes"], sort=False)
-    return means[["value", "error"]].mean().reset_index()
+    return pd.concat(parts, ignore_index=True)
 
 
 def areas(curves_: pd.DataFrame) -> pd.DataFrame:
-    """Give the mean height of each curve over its genes: group x order, deletion (lower is better) and insertion."""
-    columns = ["group", "order", "curve"]
-    found = {
-        key: np.trapezoid(part["value"], part["genes"]) / part["genes"].max()
-        for key, part in curves_.groupby(columns, sort=False)
-    }
-    index = pd.MultiIndex.from_tuples(found, names=columns)
-    return pd.Series(list(found.values()), index=index, name="area").unstack("curve").reset_index()
+    """Give the mean height of each curve over its numbers of genes.
+
+    Returns
+    -------
+    One row per group and order: ``cohort``, ``group``, ``order``, ``deletion`` and ``insertion``. Of probabilities a
+    lower deletion and a higher insertion is better; of changes it is the other way round.
+    """
+    measured = measured_in(curves_)
+    keys = ["cohort", "group", "order", "curve"]
+    found = [
+        (*key, np.trapezoid(part[measured], part["genes"]) / part["genes"].max())
+        for key, part in curves_.groupby(keys, sort=False)
+    ]
+    wide = pd.DataFrame(found, columns=[*keys, "area"]).set_index(keys)["area"].unstack("curve", sort=False)
+    return wide.reset_index().rename_axis(columns=None)
 
 
-def _orders(ranked: pd.DataFrame, names: dict[str, int], draws: int, random) -> Iterator[tuple[str, int, np.ndarray]]:
-    """Give orders of the model's inputs: the name of each, the number of its draw, and the inputs."""
-    for order, column in ORDERS.items():
-        if column in ranked and ranked[column].notna().all():
-            yield order, 0, np.array([names[gene] for gene in ranked.sort_values(column)["gene"]])
-    inputs = np.array([names[gene] for gene in ranked["gene"]])
-    for draw in range(draws):
-        yield RANDOM, draw, random.permutation(inputs)
+def measured_in(curves_: pd.DataFrame) -> str:
+    """Name the column that holds what was measured."""
+    return "probability" if "probability" in curves_ else "change"
 
 
-def _values(
+def _orders(
+    ranked: pd.DataFrame, orders: Sequence[str], names: dict[str, int], draws: int, random: np.random.Generator
+) -> Iterator[tuple[str, list[np.ndarray]]]:
+    """Give for each order the inputs of the model in it; for chance, in several draws."""
+    for order in orders:
+        column = ORDERS[order]
+        if column is None:
+            inputs = np.array([names[gene] for gene in ranked["gene"]])
+            yield order, [random.permutation(inputs) for _ in range(draws)]
+        elif column in ranked and ranked[column].notna().all():
+            yield order, [np.array([names[gene] for gene in ranked.sort_values(column, kind="stable")["gene"]])]
+
+
+def _by_magnitude(ranked: pd.DataFrame) -> pd.DataFrame:
+    """Rank genes by how much they do, up or down."""
+    columns = {"rank": "score", "de_rank": "de_score"}
+    return ranked.assign(
+        **{rank: (-ranked[score].abs()).rank(method="first") for rank, score in columns.items() if score in ranked}
+    )
+
+
+def _measure(
     model: GeneModel,
     read: np.ndarray,
     folds: np.ndarray,
@@ -134,27 +181,36 @@ def _values(
     curve: str,
     target: int,
 ) -> np.ndarray:
-    """Give the prediction for each cell (rows) and number of genes (columns)."""
-    values = np.empty((len(read), len(counts)))
+    """Give the probability, or the change of the output, for each cell (rows) and number of genes (columns)."""
+    measured = np.empty((len(read), len(counts)))
+    place = np.full(read.shape[1], read.shape[1])
+    place[genes] = np.arange(len(genes))
     for fold in np.unique(folds):
-        here = folds == fold
+        here = np.flatnonzero(folds == fold)
         networks = [network for _, network in model.unseen(int(fold))]
-        like = parameter_of(networks[0])
-        place = np.full(read.shape[1], read.shape[1])
-        place[genes] = np.arange(len(genes))
+        like = model.values_like(networks[0])
         first = torch.as_tensor(place < counts[:, None], device=like.device)  # numbers of genes x genes
         kept = first if curve == "insertion" else ~first
-        cells = torch.as_tensor(read[here]).to(device=like.device, dtype=like.dtype)
-        for some in torch.arange(len(cells), device=like.device).split(max(1, CHUNK_NUMBERS // first.numel())):
-            changed = (cells[some, None] * kept).flatten(0, 1)  # all numbers of genes of a cell at once
-            logits = torch.stack([predict(model, network, changed) for network in networks]).mean(0)
-            value = _value(logits, model.task, target).double().view(-1, len(counts))
-            values[np.flatnonzero(here)[some.cpu().numpy()]] = value.cpu().numpy()
-    return values
+        for some in np.split(here, range(0, len(here), max(1, CHUNK_NUMBERS // first.numel()))[1:]):
+            cells = torch.as_tensor(read[some]).to(device=like.device, dtype=like.dtype)
+            changed = (cells[:, None] * kept).flatten(0, 1)  # all numbers of genes of a cell at once
+            given = _output(model, networks, changed, target).view(-1, len(counts))
+            if model.task != "classes":
+                given = (given - _output(model, networks, cells, target)[:, None]).abs()
+            measured[some] = given.cpu().numpy()
+    return measured
 
 
-def _value(logits: Tensor, task: str, target: int) -> Tensor:
-    return logits.softmax(1)[:, target] if task == "classes" else logits[:, target]
+def _output(model: GeneModel, networks: list, cells: Tensor, target: int) -> Tensor:
+    mean = torch.stack([predict(model, network, cells) for network in networks]).mean(0).double()
+    return mean.softmax(1)[:, target] if model.task == "classes" else mean[:, target]
+
+
+def _standard_error(values: np.ndarray) -> np.ndarray:
+    """Over cells (rows); NaN for one alone."""
+    if len(values) < 2:
+        return np.full(values.shape[1], np.nan)
+    return values.std(0, ddof=1) / np.sqrt(len(values))
 
 
 def _rows(found: Expression, rows: np.ndarray) -> np.ndarray:

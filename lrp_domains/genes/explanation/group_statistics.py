@@ -5,10 +5,12 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from ..cohorts.labels import donor_column
 from ..cohorts.normalisation import Matrix
 from ..errors import CohortError
+from .entries import with_data
 from .first_genes import among_first
 from .group_sums import adding, as_is, is_expressed, is_positive, positive_part
 
@@ -39,7 +41,8 @@ class GroupStatistics:
         Groups x genes, of the counted cells: squared relevance, its positive part, how often it is positive, how often
         the gene is among the cell's first.
     networks, network_cells
-        Networks x groups x genes: relevance by each network on its own; networks x groups: its cells.
+        Networks x groups x genes: relevance by each network on its own; networks x groups: its cells. Empty for a
+        single network: see `by_network`.
     expressed, expression, expression_squares
         Groups x genes, of all cells: how many express the gene, its values as the model reads them, their squares.
     """
@@ -84,11 +87,12 @@ class GroupStatistics:
                 f"{u} donors x {g} groups x {p} genes take {needed / 2**30:.0f} GB; name no donor column, or a coarser "
                 "one (a cell's p-value then is NaN)"
             )
+        own = networks if networks > 1 else 0
         by_gene = [np.zeros((g, p)) for _ in range(4)]
         return cls(
             np.asarray(groups, dtype=object), np.asarray(genes, dtype=object), np.asarray(units, dtype=object),
             donors, min(first, p), normalisation, unit, np.zeros(g), np.zeros((u, g)), np.zeros((u, g, p)), *by_gene,
-            np.zeros((networks, g, p)), np.zeros((networks, g)), *[np.zeros((g, p)) for _ in range(3)],
+            np.zeros((own, g, p)), np.zeros((own, g)), *[np.zeros((g, p)) for _ in range(3)],
         )  # fmt: skip
 
     def add_relevance(self, relevance: Matrix, group: np.ndarray, unit: np.ndarray, counted: np.ndarray) -> None:
@@ -103,9 +107,9 @@ class GroupStatistics:
         counted
             Whether a cell was explained for its group.
         """
-        relevance, group, unit = _counted(relevance, counted), group[counted], unit[counted]
+        relevance = _counted(relevance, counted)
         u, g, p = self.sums.shape
-        np.add.at(self.counted, (unit, group), 1)
+        np.add.at(self.counted, (unit[counted], group[counted]), 1)
         adding(relevance, unit * g + group)(self.sums.reshape(u * g, p), as_is)
         by_group = adding(relevance, group)
         by_group(self.squares, np.square)
@@ -114,10 +118,17 @@ class GroupStatistics:
         by_group(self.n_first, lambda _: among_first(relevance, self.first))
 
     def add_network(self, number: int, relevance: Matrix, group: np.ndarray, counted: np.ndarray) -> None:
-        """Add what one network on its own says of some cells."""
-        group = group[counted]
+        """Add what one network on its own says of some cells; a single one says what `sums` hold."""
+        if not len(self.networks):
+            return
         adding(_counted(relevance, counted), group)(self.networks[number], as_is)
-        self.network_cells[number] += np.bincount(group, minlength=len(self.groups))
+        self.network_cells[number] += np.bincount(group[counted], minlength=len(self.groups))
+
+    def by_network(self) -> tuple[np.ndarray, np.ndarray]:
+        """Give the sums of each network on its own, networks x groups x genes, and its cells, networks x groups."""
+        if len(self.networks):
+            return self.networks, self.network_cells
+        return self.sums.sum(0, keepdims=True), self.counted.sum(0, keepdims=True)
 
     def add_expression(self, values: Matrix, group: np.ndarray) -> None:
         """Add what some cells express, as the model reads it: cells x genes."""
@@ -138,6 +149,8 @@ class GroupStatistics:
             given = {one.name: slot[one.name] for one in fields(cls)}
         except KeyError as error:
             raise CohortError(f"the cohort's group statistics lack {error}; explain it again") from None
+        for names in ("groups", "genes", "units"):  # zarr has strings of its own
+            given[names] = np.array([str(name) for name in given[names]], dtype=object)
         return cls(**given | {"donors": bool(given["donors"]), "first": int(given["first"])})
 
 
@@ -159,4 +172,9 @@ def units_of(obs: pd.DataFrame, donor: str | None, seed: int = 0) -> tuple[np.nd
 
 
 def _counted(relevance: Matrix, counted: np.ndarray) -> Matrix:
-    return relevance if counted.all() else relevance[counted]
+    """Set the relevance of cells that don't count to 0, which adds nothing: cheaper than to leave them out."""
+    if counted.all():
+        return relevance
+    if not sparse.issparse(relevance):
+        return np.where(counted[:, None], relevance, 0)
+    return with_data(relevance, np.where(np.repeat(counted, np.diff(relevance.indptr)), relevance.data, 0))

@@ -13,7 +13,6 @@ from ... import ATTN_LRP, RuleSet, capture
 from ... import relevance as core_relevance
 from ..cohorts.expression import dense_batch
 from ..errors import CohortError, choices
-from ..models.classifier import parameter_of
 from ..models.evaluation_mode import evaluation_mode
 from ..models.model import GeneModel, outputs
 from ..models.reading import Read
@@ -26,6 +25,7 @@ def latent_relevance(
     model: GeneModel,
     module: str,
     *,
+    heads: int | None = None,
     network: int | None = None,
     target: str = PREDICTED,
     score: str = "log-odds",
@@ -46,6 +46,9 @@ def latent_relevance(
     module
         The name of a module, as in ``dict(network.named_modules())``. Its units are the last axis of what it returns:
         hidden neurons, latent dimensions; other axes (tokens) are summed over.
+    heads
+        The units are so many equal parts of the last axis: the heads of an attention layer's output, such as that of
+        ``bert.encoder.layer.0.attention.self``.
     network
         The number of one of the model's networks, over all folds. Needn't be given where there is only one. Only cells
         that it has not seen are looked at.
@@ -63,6 +66,7 @@ def latent_relevance(
     totals, cells = np.zeros(len(planned.groups)), np.zeros(len(planned.groups))
     for part in _parts(planned, model, network, module):
         (held,) = core_relevance(part.score, [part.hidden], rules=rules)
+        held = _units(held, heads, module).sum(-1)
         held = held.flatten(1, -2).sum(1) if held.ndim > 2 else held
         held = held[torch.as_tensor(part.counted, device=held.device)]
         for group in np.unique(part.group):
@@ -92,6 +96,7 @@ def genes_of_unit(
     module: str,
     unit: int,
     *,
+    heads: int | None = None,
     network: int | None = None,
     target: str = PREDICTED,
     score: str = "log-odds",
@@ -110,7 +115,7 @@ def genes_of_unit(
     Parameters
     ----------
     unit
-        Its number, on the last axis of what `module` returns.
+        Its number, on the last axis of what `module` returns, or that of a head.
 
     Returns
     -------
@@ -125,12 +130,12 @@ def genes_of_unit(
     sums = np.zeros((len(planned.groups), len(present)))
     cells = np.zeros(len(planned.groups))
     for part in _parts(planned, model, network, module):
-        if not 0 <= unit < part.hidden.shape[-1]:
-            raise CohortError(f"'{module}' has {part.hidden.shape[-1]} units, numbered from 0; there is no unit {unit}")
+        units = _units(part.hidden, heads, module)
+        if not 0 <= unit < units.shape[-2]:
+            raise CohortError(f"'{module}' has {units.shape[-2]} units, numbered from 0; there is no unit {unit}")
         (held,) = core_relevance(part.score, [part.hidden], rules=rules, retain_graph=True)
-        through = core_relevance(
-            part.hidden[..., unit], list(part.read.sources), rules=rules, start=held[..., unit].detach()
-        )
+        start = _units(held, heads, module)[..., unit, :].detach()
+        through = core_relevance(units[..., unit, :], list(part.read.sources), rules=rules, start=start)
         genes = part.read.per_gene(through).detach().double().cpu().numpy()[:, present]
         np.add.at(sums, part.group, genes[part.counted])
         np.add.at(cells, part.group, 1)
@@ -161,7 +166,7 @@ def _parts(planned: Plan, model: GeneModel, number: int | None, module: str) -> 
     if module not in known:
         raise CohortError(f"the network has no module '{module}'; {choices(module, known)}")
     folds, fold = model.fold_of(planned.expression.cells), _fold_of_network(model, number)
-    like = parameter_of(network)
+    like = planned.model.values_like(network)
     for chunk in planned.expression.chunks(planned.size):
         here = slice(chunk.start, chunk.stop)
         rows = np.flatnonzero((folds[here] == fold) | (folds[here] < 0))
@@ -180,6 +185,16 @@ def _parts(planned: Plan, model: GeneModel, number: int | None, module: str) -> 
         if counted.any():
             score = score_of(logits, target, planned.score)[torch.as_tensor(counted, device=like.device)]
             yield _Part(read, _of(kept, counted), score, group[counted].astype(np.int64), counted)
+
+
+def _units(hidden: Tensor, heads: int | None, module: str) -> Tensor:
+    """Cut the last axis into units x what belongs to each: one number, or a head's."""
+    size = hidden.shape[-1]
+    if heads is None:
+        return hidden[..., None]
+    if heads < 1 or size % heads:
+        raise CohortError(f"the {size} numbers of '{module}' are not {heads} heads of one size; name a divisor")
+    return hidden.unflatten(-1, (heads, size // heads))
 
 
 def _of(kept: dict[str, Tensor], counted: np.ndarray) -> Tensor:

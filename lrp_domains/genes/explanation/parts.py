@@ -1,96 +1,121 @@
 """What is already explained of a cohort, kept on disk so that an interrupted pass can go on."""
 
+import fcntl
 import hashlib
 import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
 from scipy import sparse
 
+from ... import __version__
 from ...files import whole_file
+from ..errors import CohortError
 from .cells import Books, ExplainedCells
 from .group_statistics import GroupStatistics
 from .plan import Plan
 
-# How much work an interruption may cost.
+# How much work an interruption may cost, and how much memory waiting cells may take.
 SECONDS = 30.0
+BYTES = 64 * 2**20
 
 
 class Parts:
-    """A hidden folder of explained cells, with the sums over groups up to the last of them.
+    """A hidden folder of explained cells, with the sums over groups up to some of them.
 
-    A part is written first, then the sums that hold it; what is newer than the sums is explained again. Every file
-    appears whole or not at all.
+    Cells are written first, then the sums that hold them; what is newer than the sums is explained again. Every file
+    appears whole or not at all. One process at a time uses a folder.
     """
 
     def __init__(self, folder: Path, key: str, seconds: float = SECONDS) -> None:
         self.folder, self.seconds = folder, seconds
+        folder.mkdir(parents=True, exist_ok=True)
+        self.lock = (folder / "lock").open("w")  # the system frees it, even after a kill
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CohortError(f"another process is using '{folder}': it explains the same; wait for it") from None
         known = folder / "key.txt"
         if not known.is_file() or known.read_text() != key:  # another request: what is there is of no use
-            shutil.rmtree(folder, ignore_errors=True)
+            self.clear()
             with whole_file(known) as temporary:
                 temporary.write_text(key)
         self.waiting: list[ExplainedCells] = []
-        self.written = time.monotonic()
+        self.summed = time.monotonic()
 
     def resume(self, statistics: GroupStatistics, books: Books) -> int:
         """Take back the sums of what is already explained, and say how many cells that are."""
-        done = max((_stop(path) for path in self.folder.glob("sums-*.npz")), default=0)
-        for path in [*self.folder.glob("cells-*.npz"), *self.folder.glob("sums-*.npz")]:
-            if _stop(path) > done or (path.name.startswith("sums") and _stop(path) < done):
-                path.unlink()
+        sums = sorted(self.folder.glob("sums-*.npz"))
+        done = _stop(sums[-1]) if sums else 0
+        late = [path for path in self.folder.glob("cells-*.npz") if _stop(path) > done]
+        for path in [*late, *sums[:-1], *self.folder.glob(".*.tmp")]:
+            path.unlink()
+        ends = [0] + [_stop(path) for path in self._cells()]
+        if [_start(path) for path in self._cells()] != ends[:-1] or ends[-1] != done:  # somebody took one away
+            self.clear()
+            return 0
         if done:
-            with np.load(self.folder / f"sums-{done:012d}.npz", allow_pickle=False) as kept:
-                for name in _sums(statistics):
+            with np.load(sums[-1], allow_pickle=False) as kept:
+                for name in _summed(statistics):
                     getattr(statistics, name)[...] = kept[name]
                 for one in fields(books):
                     setattr(books, one.name, float(kept[f"books_{one.name}"]))
         return done
 
     def add(self, cells: ExplainedCells, statistics: GroupStatistics, books: Books, last: bool) -> None:
-        """Keep some explained cells; write them when enough time has gone by."""
+        """Keep some explained cells; write them when they take much memory, and the sums when enough time has gone."""
         self.waiting.append(cells)
-        if not last and time.monotonic() - self.written < self.seconds:
+        due = last or time.monotonic() - self.summed >= self.seconds
+        if not due and sum(_bytes(one) for one in self.waiting) < BYTES:
             return
-        start, stop = self.waiting[0].start, cells.stop
-        rows = [part.rows for part in self.waiting]
-        if rows[0] is None:
-            stored = {}
-        elif sparse.issparse(rows[0]):
+        stored = {f"obs_{name}": np.concatenate([one.obs[name] for one in self.waiting]) for name in cells.obs}
+        for name in ("first_genes", "first_values"):
+            stored[name] = np.concatenate([getattr(one, name) for one in self.waiting])
+        rows = [one.rows for one in self.waiting]
+        if sparse.issparse(rows[0]):
             stacked = sparse.vstack(rows, format="csr")
-            stored = {"data": stacked.data, "indices": stacked.indices, "indptr": stacked.indptr}
-        else:
-            stored = {"dense": np.concatenate(rows)}
-        obs = {name: np.concatenate([part.obs[name] for part in self.waiting]) for name in cells.obs}
-        names = ("first_genes", "first_values")
-        firsts = {name: np.concatenate([getattr(part, name) for part in self.waiting]) for name in names}
-        self._save(f"cells-{start:012d}-{stop:012d}.npz", stored | firsts | {f"obs_{name}": obs[name] for name in obs})
-        sums = {name: getattr(statistics, name) for name in _sums(statistics)}
-        self._save(f"sums-{stop:012d}.npz", sums | {f"books_{name}": total for name, total in asdict(books).items()})
-        for path in self.folder.glob("sums-*.npz"):
-            if _stop(path) < stop:
-                path.unlink()
-        self.waiting, self.written = [], time.monotonic()
+            stored |= {"data": stacked.data, "indices": stacked.indices, "indptr": stacked.indptr}
+        elif rows[0] is not None:
+            stored["dense"] = np.concatenate(rows)
+        self._save(f"cells-{self.waiting[0].start:012d}-{cells.stop:012d}.npz", stored)
+        self.waiting = []
+        if due:
+            sums = {name: getattr(statistics, name) for name in _summed(statistics)}
+            books_ = {f"books_{name}": total for name, total in asdict(books).items()}
+            self._save(f"sums-{cells.stop:012d}.npz", sums | books_)
+            for path in self.folder.glob("sums-*.npz"):
+                if _stop(path) < cells.stop:
+                    path.unlink()
+            self.summed = time.monotonic()
 
-    def read(self, planned: Plan):
-        """Give back what is kept, part after part."""
-        genes = len(planned.expression.genes)
-        for path in sorted(self.folder.glob("cells-*.npz")):
-            start, stop = (int(one) for one in path.stem.split("-")[1:])
+    def read(self, genes: int, rows: bool) -> Iterator[ExplainedCells]:
+        """Give back what is kept, part after part, with the relevance of single cells or without."""
+        for path in self._cells():
+            start, stop = _start(path), _stop(path)
             with np.load(path, allow_pickle=False) as kept:
-                rows = kept.get("dense")
-                if "data" in kept:
-                    rows = sparse.csr_matrix(
-                        (kept["data"], kept["indices"], kept["indptr"]), shape=(stop - start, genes)
-                    )
+                matrix = None
+                if rows and "data" in kept:
+                    entries = kept["data"], kept["indices"], kept["indptr"]
+                    matrix = sparse.csr_matrix(entries, shape=(stop - start, genes))
+                elif rows:
+                    matrix = kept["dense"]
                 obs = {name.removeprefix("obs_"): kept[name] for name in kept.files if name.startswith("obs_")}
-                yield ExplainedCells(start, stop, rows, obs, kept["first_genes"], kept["first_values"])
+                yield ExplainedCells(start, stop, matrix, obs, kept["first_genes"], kept["first_values"])
+
+    def clear(self) -> None:
+        """Forget what is kept."""
+        for path in [*self.folder.glob("*.npz"), *self.folder.glob("key.txt")]:
+            path.unlink()
 
     def remove(self) -> None:
         """Forget everything: the result is written."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _cells(self) -> list[Path]:
+        return sorted(self.folder.glob("cells-*.npz"))
 
     def _save(self, name: str, arrays: dict) -> None:
         with whole_file(self.folder / name) as temporary, temporary.open("wb") as file:
@@ -99,9 +124,10 @@ class Parts:
 
 def key_of(path: Path, planned: Plan, layer: str | None) -> str:
     """Give a text that is the same for the same request on the same file."""
-    stat = path.stat()
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
     asked = [
-        str(path.resolve()), stat.st_size, stat.st_mtime_ns, planned.model.digest(), planned.rules.table(), layer,
+        __version__, str(path.resolve()), [(one.stat().st_size, one.stat().st_mtime_ns) for one in files],
+        planned.model.digest(), planned.rules.table(), layer,
         planned.asked, planned.against, planned.score, planned.first, planned.size, planned.donors,
         None if planned.labels is None else planned.labels.name, hashlib.sha256(planned.unit.tobytes()).hexdigest(),
         None if isinstance(planned.target, str) else hashlib.sha256(planned.target.tobytes()).hexdigest(),
@@ -110,15 +136,22 @@ def key_of(path: Path, planned: Plan, layer: str | None) -> str:
     return hashlib.sha256(repr(asked).encode()).hexdigest()
 
 
+def _start(path: Path) -> int:
+    return int(path.stem.split("-")[1])
+
+
 def _stop(path: Path) -> int:
     return int(path.stem.split("-")[-1])
 
 
-def _sums(statistics: GroupStatistics) -> list[str]:
+def _bytes(cells: ExplainedCells) -> int:
+    rows = cells.rows
+    if sparse.issparse(rows):
+        return rows.data.nbytes + rows.indices.nbytes + rows.indptr.nbytes
+    return 0 if rows is None else rows.nbytes
+
+
+def _summed(statistics: GroupStatistics) -> list[str]:
     """Name the arrays that are summed up."""
-    return [
-        one.name
-        for one in fields(statistics)
-        if isinstance(getattr(statistics, one.name), np.ndarray) and getattr(statistics, one.name).dtype != object
-        and one.name != "unit"
-    ]  # fmt: skip
+    arrays = {one.name: getattr(statistics, one.name) for one in fields(statistics) if one.name != "unit"}
+    return [name for name, array in arrays.items() if isinstance(array, np.ndarray) and array.dtype != object]

@@ -12,16 +12,17 @@ from .. import slots
 from ..cohorts.expression import Expression, dense_batch, expression
 from ..cohorts.labels import label_column
 from ..errors import CohortError, choices, listed
-from ..models.classifier import parameter_of
 from ..models.model import GeneModel, check_network, predict
+from ..models.reading import read_matrix
 from .group_statistics import GroupStatistics, units_of
 from .score import LABELLED, PREDICTED, check_score, resolve_target
 
 # A chunk's dense numbers, per network: cells are read and explained so many at a time. On a CPU larger arrays leave the
-# caches, and the memory for each is asked of the system anew: explaining takes a third longer. A GPU wants more.
-CHUNK_NUMBERS = 1_000_000
+# caches; a GPU wants more.
+CHUNK_NUMBERS = 2_000_000
 CHUNK_NUMBERS_GPU = 16_000_000
 FIRST = 50
+CELLS_OF_TOKENS = 16
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def plan(
     model.to(place)
     size = chunk_size(batch_size, model, place)
     for _, network in model.unseen(-1):
-        check_network(model, network, dense_batch(found.chunk(0, 2).values, slice(None), parameter_of(network)))
+        check_network(model, network, dense_batch(found.chunk(0, 2).values, slice(None), model.values_like(network)))
     if model.task == "classes":
         groupby = groupby or (model.labels if model.labels in adata.obs else None)
     labels = label_column(adata, groupby) if groupby else None
@@ -155,6 +156,8 @@ def plan(
 def chunk_size(batch_size: int | str, model: GeneModel, device: torch.device) -> int:
     """Give the number of cells to explain at once: as asked, or such that a chunk takes some megabytes."""
     if batch_size == "auto":
+        if model.reading is not read_matrix:
+            return CELLS_OF_TOKENS  # thousands of tokens each, through every layer
         networks = max(len(members) for members in model.networks)
         numbers = CHUNK_NUMBERS if device.type == "cpu" else CHUNK_NUMBERS_GPU
         return int(np.clip(numbers // (len(model.expects.genes) * networks), 32, 4096))
@@ -174,7 +177,7 @@ def halves(found: Expression, model: GeneModel, size: int) -> pd.Series:
         for fold in np.unique(folds[chunk.start : chunk.stop]):
             rows = np.flatnonzero(folds[chunk.start : chunk.stop] == fold)
             networks = [network for _, network in model.unseen(int(fold))]
-            values = dense_batch(chunk.values, rows, parameter_of(networks[0]))
+            values = dense_batch(chunk.values, rows, model.values_like(networks[0]))
             mean = torch.stack([predict(model, network, values)[:, 0] for network in networks]).mean(0)
             predicted.iloc[chunk.start + rows] = mean.double().cpu().numpy()
     high = predicted > predicted.groupby(folds).transform("median")

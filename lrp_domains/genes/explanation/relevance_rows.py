@@ -7,6 +7,7 @@ from scipy.linalg import blas
 from ..cohorts.expression import Chunk, Expression
 from ..cohorts.normalisation import Matrix
 from ..errors import CohortError
+from .entries import with_data
 
 # Relevance that would fall on genes that aren't expressed, as a share of all: more than rounding is no rounding.
 DROPPED = 1e-3
@@ -21,15 +22,6 @@ def room_for(chunk: Chunk, expression: Expression) -> Matrix:
     if sparse.issparse(values) and expression.expects.zero_is_absence:
         return with_data(values, np.zeros(values.nnz, np.float32))
     return np.zeros(values.shape, np.float32)
-
-
-def with_data(matrix: sparse.csr_matrix, data: np.ndarray) -> sparse.csr_matrix:
-    """Give a matrix with the entries of another one, which keeps its own."""
-    found = sparse.csr_matrix(matrix.shape, dtype=data.dtype)
-    # Set one by one: the constructor looks through all entries again, to see whether they are in order.
-    found.data, found.indices, found.indptr = data, matrix.indices, matrix.indptr
-    found.has_canonical_format = True
-    return found
 
 
 def add_rows(relevance: Matrix, rows: np.ndarray, own: np.ndarray) -> Matrix:

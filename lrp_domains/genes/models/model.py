@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import CohortError
+from .classifier import parameter_of
 from .evaluation_mode import evaluation_mode
 from .expects import Expects, check_one_of
 from .reading import Reading, outputs_of, read_matrix
@@ -83,6 +84,16 @@ class GeneModel:
     def n_networks(self) -> int:
         """The number of networks, over all folds."""
         return sum(len(members) for members in self.networks)
+
+    def values_like(self, network: nn.Module) -> Tensor:
+        """Give a tensor whose dtype and device values must have: those of a network that reads them as they are.
+
+        A reading of its own, which ranks values or looks them up, gets float32 at least: half precision doesn't tell
+        1001 counts from 1002.
+        """
+        like = parameter_of(network)
+        half = like.dtype in (torch.bfloat16, torch.float16)
+        return like.detach().float() if half and self.reading is not read_matrix else like
 
     def to(self, device: str | torch.device) -> "GeneModel":
         """Move all networks to a device, in place, as `torch.nn.Module.to` does."""

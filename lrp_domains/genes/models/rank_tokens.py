@@ -1,7 +1,8 @@
 """Cells as genes ranked by expression, in the manner of Geneformer (Theodoris et al. 2023, Nature 618:616)."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -9,9 +10,12 @@ from torch import Tensor, nn
 
 from ... import capture
 from ..errors import CohortError, choices, listed
+from .expects import check_one_of
 from .reading import Read, outputs_of
 
 TARGET_SUM = 10_000.0
+# What models of the transformers library call their position embeddings; rotary ones are no summands, and have none.
+POSITIONS = ("position_embeddings", "embed_positions", "wpe")
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,9 @@ class RankTokens:
         The tokens before and after all genes; none if None. What they hold is no gene's relevance.
     padding
         The token of places that are masked.
+    embeddings
+        Whose relevance is a gene's: of ``"both"``, of its ``"word"`` embedding (that the gene is there), or of its
+        ``"position"`` embedding (its rank). The latter two add up to the first.
     """
 
     tokens: Tensor = field(repr=False)
@@ -40,6 +47,12 @@ class RankTokens:
     first: int | None = None
     last: int | None = None
     padding: int = 0
+    embeddings: str = "both"
+
+    def __post_init__(self) -> None:
+        check_one_of("choice of embeddings", self.embeddings, ("both", "word", "position"))
+        if self.most <= (special := (self.first is not None) + (self.last is not None)):
+            raise CohortError(f"most is {self.most} tokens a cell, {special} of them no genes: none is left for a gene")
 
     @classmethod
     def of(
@@ -84,9 +97,9 @@ class RankTokens:
         expressed = (counts > 0).sum(1)
         room = self.most - special
         if int(expressed.max()) > room:
-            warnings.warn(
-                f"{int((expressed > room).sum())} of {len(counts)} cells express more genes than the {room} that the "
-                f"model reads (up to {int(expressed.max())}); the lowest ones are cut and have no relevance",
+            warnings.warn(  # in the same words for each batch, so that it is shown once
+                f"some cells express more genes than the {room} that the model reads; those ranked lowest are cut "
+                "and have no relevance",
                 stacklevel=2,
             )
         length = max(1, min(int(expressed.max()), room))
@@ -106,21 +119,61 @@ class RankTokens:
 
     def __call__(self, network: nn.Module, values: Tensor) -> Read:
         """Run a transformer of the transformers library on some cells' counts."""
+        word = self._check(network)
         ids, here, genes = self.encode(values)
-        positions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)  # one a cell, so that each has its own
-        embedding = network.get_input_embeddings()
-        names = {name for name, module in network.named_modules() if module is embedding}
-        names |= {name for name, module in network.named_modules() if name.endswith("position_embeddings")
-                  and isinstance(module, nn.Embedding)}  # fmt: skip
-        more = {"position_ids": positions} if len(names) > 1 else {}
-        with capture(network, *names) as kept:
-            outputs = outputs_of(network(input_ids=ids, attention_mask=here.to(ids.dtype), **more))
-        sources = tuple(kept.values())
+        words = [name for name, module in network.named_modules() if module is word]
+        places = [name for name, module in network.named_modules()
+                  if name.endswith(POSITIONS) and isinstance(module, nn.Embedding)]  # fmt: skip
+        with _one_position_a_cell(network, places, ids.shape), capture(network, *words, *places) as kept:
+            outputs = outputs_of(network(input_ids=ids, attention_mask=here.to(ids.dtype)))
+        if self.embeddings == "position" and not places:
+            raise CohortError("the network adds no position embeddings, so they have no relevance; take 'both'")
+        wanted = {"both": words + places, "word": words, "position": places}[self.embeddings]
+        sources = {name: one for name, one in kept.items() if name in wanted}
 
         def per_gene(relevances: Sequence[Tensor]) -> Tensor:
-            by_place = sum(one.sum(-1).expand(ids.shape) for one in relevances)
+            by_place = sum(one.sum(-1) for one in relevances)
             found = torch.zeros(len(values), values.shape[1] + 1, dtype=by_place.dtype, device=by_place.device)
             found.scatter_add_(1, genes.where(genes >= 0, values.shape[1]), by_place)
             return found[:, :-1]
 
-        return Read(outputs, sources, per_gene)
+        return Read(outputs, tuple(sources.values()), per_gene)
+
+    def _check(self, network: nn.Module) -> nn.Module:
+        """Give a network's word embedding, if it has room for these tokens."""
+        try:
+            word = network.get_input_embeddings()
+        except (AttributeError, NotImplementedError) as error:
+            raise CohortError(
+                f"'{type(network).__name__}' is no model of the transformers library, which rank tokens are for; say "
+                "how yours reads cells: gene_model(..., reading=...)"
+            ) from error
+        highest, known = int(self.tokens.max()), word.num_embeddings
+        if highest >= known:
+            raise CohortError(
+                f"the dictionary has tokens up to {highest}, but the network only knows 0 to {known - 1}; is it the "
+                "dictionary that the network was trained with?"
+            )
+        limit = getattr(getattr(network, "config", None), "max_position_embeddings", None)
+        if limit is not None and self.most > limit:
+            raise CohortError(
+                f"most is {self.most} tokens a cell, but the network reads {limit}; declare most: {limit}"
+            )
+        return word
+
+
+@contextmanager
+def _one_position_a_cell(network: nn.Module, names: Sequence[str], shape: torch.Size) -> Iterator[None]:
+    """Let each cell have position embeddings of its own; models look them up once for a whole batch.
+
+    Position ids could be given instead, but models count them differently: some begin behind the padding token.
+    """
+    handles = [
+        network.get_submodule(name).register_forward_hook(lambda module, args, given: given.expand(*shape, -1))
+        for name in names
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -155,8 +155,9 @@ def _effect_size(statistics: GroupStatistics, number: int) -> np.ndarray:
 
 
 def _network_means(statistics: GroupStatistics, number: int) -> np.ndarray:
-    cells = statistics.network_cells[:, number]
-    return statistics.networks[cells > 0, number] / cells[cells > 0][:, None]
+    sums, cells = statistics.by_network()
+    known = cells[:, number] > 0
+    return sums[known, number] / cells[known, number][:, None]
 
 
 def _selected(statistics: GroupStatistics, number: int) -> np.ndarray:

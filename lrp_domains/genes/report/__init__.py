@@ -1,6 +1,7 @@
 """The report: one HTML file with everything in it."""
 
+from .folder import read_results
 from .page import write_report
-from .results import CohortResults, read_results
+from .results import CohortResults
 
 __all__ = ["CohortResults", "read_results", "write_report"]

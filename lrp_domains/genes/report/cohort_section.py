@@ -1,4 +1,4 @@
-"""What the report says of one cohort: its numbers, tables and figures."""
+"""What the report says of one cohort: what was asked, how well it is predicted, whether it can be relied on."""
 
 from typing import Any
 
@@ -6,185 +6,174 @@ import numpy as np
 import pandas as pd
 
 from .. import slots
-from ..explanation.curves import areas
-from ..explanation.score import SCORES
-from . import figures_of_cells, figures_of_groups
+from ..explanation.curves import ORDERS, areas, measured_in
+from ..explanation.score import LABELLED, PREDICTED, SCORES
+from . import figures_of_curves, figures_of_groups
+from .cell_section import maps, waterfalls
+from .gene_section import matrix, ranking
 from .results import CohortResults
 
-# More genes or panels than this are hard to read in one figure.
-GENES_PER_GROUP, MOST_GENES = 4, 60
-MAPS = 6
-WATERFALLS = 3
-AGAINST = 4
-# A mean over fewer cells is marked as one not to rely on.
-FEW = 5
+# The measures that one looks for first, and whether they are shares.
+HEADLINES = {
+    "held_out_accuracy": ("accuracy", True),
+    "held_out_balanced_accuracy": ("balanced accuracy", True),
+    "held_out_calibration_error": ("calibration error", False),
+    "held_out_r2": ("R²", False),
+    "held_out_spearman": ("correlation of ranks", False),
+    "held_out_concordance": ("concordance", False),
+}
+WHOLE = ("fold", "epochs", "held_out_cells")
 
 
 def cohort_section(results: CohortResults, top: int) -> dict[str, Any]:
     """Give what the template of a cohort shows."""
     known, obs = results.provenance, results.adata.obs
-    labels, classes = results.labels, known["task"] == "classes"
-    shares = _shares(obs)
-    own = classes and str(known["labels"]) in obs
+    statistics = results.adata.uns.get(slots.GROUPS, {})
+    donors = bool(statistics.get("donors", False))
+    unit = "samples" if donors and len(statistics["units"]) == results.adata.n_obs else "cells"
+    shares = shares_of_genes(obs)
+    ranked = set(results.groups)
     return {
         "name": results.name,
+        "unit": unit,
+        "of_classes": results.of_classes,
         "n_cells": results.adata.n_obs,
         "n_genes": int(results.table["gene"].nunique()),
         "groups": results.groups,
+        "unranked": [group for group in results.labels.cat.categories if group not in ranked],
         "known": known,
-        "score": SCORES.get(str(known["score"]), str(known["score"])),
+        "asked": _asked(results, unit),
         "overview": _overview(results, shares),
-        "performance": _performance(results.performance),
-        "confusion": figures_of_groups.confusion(_as_text(obs[str(known["labels"])]), obs[slots.PREDICTED])
-        if own
-        else None,
-        "matrix": _matrix(results),
-        "rankings": [_ranking(results, group, labels, top) for group in results.groups],
-        "has_donors": bool(results.table["p_value"].notna().any()),
-        "maps": _maps(results, labels),
-        "waterfalls": _waterfalls(results, labels),
-        "ledger": figures_of_groups.ledger_histogram(shares),
-        "curves": None
-        if results.curves is None
-        else figures_of_groups.perturbation(
-            results.curves, "probability of the group's class" if classes else "output"
-        ),
-        "areas": None if results.curves is None else areas(results.curves).to_dict("records"),
-        "stability": None if results.stability is None else results.stability.to_dict("records"),
-        "few": FEW,
+        "performance": _performance(results.performance, unit),
+        "confusion": _confusion(results),
+        "donors": donors,
+        "has_interval": bool(results.table["low"].notna().any()),
+        "has_p": bool(results.table["p_value"].notna().any()),
+        "matrix": matrix(results),
+        "rankings": [ranking(results, group, top) for group in results.groups],
+        "maps": maps(results),
+        "waterfalls": waterfalls(results),
+        "ledger": figures_of_curves.ledger_histogram(shares, unit),
+        "curves": _curves(results),
+        "stability": _stability(results),
     }
 
 
-def _overview(results: CohortResults, shares: np.ndarray) -> list[tuple[str, str]]:
-    """Give the numbers one looks for first."""
-    known, numbers = results.provenance, []
-    if results.performance is not None:
-        mean = results.performance.mean(numeric_only=True)
-        for column, words in (
-            ("held_out_accuracy", "held-out accuracy"),
-            ("held_out_balanced_accuracy", "held-out balanced accuracy"),
-            ("held_out_calibration_error", "calibration error"),
-            ("held_out_r2", "held-out R²"),
-            ("held_out_concordance", "held-out concordance"),
-        ):
-            if column in mean and np.isfinite(mean[column]):
-                percent = "accuracy" in column
-                numbers.append((f"{100 * mean[column]:.1f}%" if percent else f"{mean[column]:.3f}", words))
-    elif known["task"] == "classes" and str(known["labels"]) in results.adata.obs:
-        obs = results.adata.obs
-        right = (obs[slots.PREDICTED].astype(str) == _as_text(obs[str(known["labels"])]).astype(str)).mean()
-        numbers.append((f"{100 * right:.1f}%", "predicted as labelled"))
-    numbers.append((f"{100 * np.median(shares):.0f}%", "of a cell's score held by genes (median)"))
+def shares_of_genes(obs: pd.DataFrame) -> np.ndarray:
+    """Give the share of each cell's score that its genes hold; NaN for a score of 0."""
+    score = obs[slots.SCORE].to_numpy(dtype=float)
+    held = score - obs[slots.REST].to_numpy(dtype=float)
+    return np.divide(held, score, out=np.full(len(obs), np.nan), where=score != 0)
+
+
+def _asked(results: CohortResults, unit: str) -> str:
+    """Tell what was explained, in words."""
+    known = results.provenance
+    if not results.of_classes:
+        output = "predicted value" if known["task"] == "value" else "predicted log risk"
+        return f"the {output} of each of the {unit}"
+    target = {
+        PREDICTED: f"the class predicted for each of the {unit}",
+        LABELLED: f"the class that each of the {unit} is labelled with",
+    }.get(str(known["target"]), f"the class '{known['target']}' in all {unit}")
+    if known["against"]:
+        return f"the logit of {target}, minus that of '{known['against']}'"
+    score = str(known["score"])
+    return f"{score} ({SCORES[score]}) of {target}" if SCORES.get(score, score) != score else f"the {score} of {target}"
+
+
+def _overview(results: CohortResults, shares: np.ndarray) -> dict[str, str]:
+    """Give the numbers that one looks for first, by what they are."""
+    known, numbers = results.provenance, {}
+    mean = pd.Series(dtype=float) if results.performance is None else results.performance.mean(numeric_only=True)
+    for column, (words, share) in HEADLINES.items():
+        if np.isfinite(mean.get(column, np.nan)):
+            numbers[f"{words}, held out"] = f"{100 * mean[column]:.1f}%" if share else f"{mean[column]:.3f}"
+    counts = None if mean.size else _counts(results)
+    if counts is not None:
+        right = sum(counts.loc[name, name] for name in counts.index if name in counts.columns) / counts.to_numpy().sum()
+        numbers["predicted as labelled"] = f"{100 * right:.1f}%"
+    if np.isfinite(shares).any():
+        numbers["of a score held by genes (median)"] = f"{100 * np.nanmedian(shares):.0f}%"
     residue = abs(float(known["ledger_residue"]) / (float(known["ledger_score"]) or 1))
-    numbers.append((f"{residue:.0e}", "of all scores unaccounted for"))
+    numbers["of all scores unaccounted for"] = f"{residue:.0e}"
     if results.stability is not None and results.stability["spearman"].notna().any():
-        numbers.append((f"{results.stability['spearman'].mean():.2f}", "rank correlation between networks"))
+        numbers["rank correlation between networks"] = f"{results.stability['spearman'].mean():.2f}"
     return numbers
 
 
-def _performance(performance: pd.DataFrame | None) -> dict | None:
-    """Give folds as rows: the columns of held-out cells, whatever was measured."""
+def _performance(performance: pd.DataFrame | None, unit: str) -> dict[str, Any] | None:
+    """Give folds as rows, and their mean: what was measured on held-out cells, and the accuracy of training beside."""
     if performance is None or performance.empty:
         return None
-    columns = [name for name in performance if name in ("fold", "epochs") or name.startswith("held_out_")]
-    shown = [name.removeprefix("held_out_").replace("_", " ") for name in columns]
-    whole = [pd.api.types.is_integer_dtype(performance[name]) for name in columns]
-    mean, rows = performance[columns].mean(numeric_only=True), performance[columns].to_dict("records")
+    beside = ("training_accuracy", "training_r2", "training_concordance")
+    held_out = [name for name in performance if name.startswith("held_out_")]
+    names = [name for name in ("fold", "epochs", *held_out, *beside) if name in performance]
+    mean = performance[names].mean(numeric_only=True)
+
+    def texts(row) -> list[str]:
+        return [f"{row[name]:.0f}" if name in WHOLE else f"{row[name]:.3f}" for name in names]
+
     return {
-        "columns": shown,
-        "rows": [[_number(row[name], one) for name, one in zip(columns, whole, strict=True)] for row in rows],
-        "mean": [_number(mean[name], one) for name, one in zip(columns, whole, strict=True)],
-    }
+        "columns": [unit if name == "held_out_cells" else name.removeprefix("held_out_").replace(
+            "training_", "in training: ").replace("_", " ") for name in names],
+        "rows": [texts(row) for row in performance[names].to_dict("records")],
+        "mean": ["mean", *texts(mean)[1:]] if names[0] == "fold" else texts(mean),
+        "calibration": "held_out_calibration_error" in names,
+    }  # fmt: skip
 
 
-def _number(value: float, whole: bool) -> str:
-    return f"{value:.0f}" if whole else f"{value:.3f}"
-
-
-def _matrix(results: CohortResults) -> str:
-    genes: list[str] = []
-    starts = []
-    per_group = max(1, min(GENES_PER_GROUP, MOST_GENES // len(results.groups)))
-    for group in results.groups:
-        starts.append(len(genes))
-        rows = results.table[results.table["group"] == group].nsmallest(per_group, "rank")
-        genes += [gene for gene in rows["gene"] if gene not in genes]
-    scores = results.table.pivot(index="gene", columns="group", values="score").loc[genes, results.groups]
-    return figures_of_groups.relevance_matrix(scores, starts)
-
-
-def _ranking(results: CohortResults, group: str, labels: pd.Series, top: int) -> dict[str, Any]:
-    """For one group its first genes, beside the first by differential expression, and those that speak against it."""
-    rows = results.table[results.table["group"] == group].sort_values("rank")
-    other = list(rows.dropna(subset="de_rank").nsmallest(top, "de_rank")["gene"])
-    first = rows.head(top)
-    against = rows[rows["score"] < 0].tail(AGAINST)[::-1]
-    positive = rows["score"].clip(lower=0).cumsum()
-    return {
-        "group": group,
-        "cells": int((labels == group).sum()),
-        "counted": int(rows["cells"].iloc[0]),
-        "genes": [row | {"both": row["gene"] in other} for row in first.to_dict("records")],
-        "differential": [{"gene": gene, "both": gene in set(first["gene"])} for gene in other],
-        "shared": len(set(other) & set(first["gene"])),
-        "against": against.to_dict("records"),
-        "for_90": int((positive < 0.9 * positive.iloc[-1]).sum()) + 1 if positive.iloc[-1] > 0 else 0,
-    }
-
-
-def _maps(results: CohortResults, labels: pd.Series) -> dict[str, Any] | None:
-    """Draw the embedding by group, and by the first gene of the largest groups, in the groups' own order."""
-    key = next((one for one in slots.EMBEDDINGS if one in results.adata.obsm), None)
-    if key is None:
+def _counts(results: CohortResults) -> pd.DataFrame | None:
+    """Count cells by label and predicted class, where the learnt labels are known."""
+    obs, column = results.adata.obs, str(results.provenance["labels"])
+    if not results.of_classes or column not in obs or slots.PREDICTED not in obs:
         return None
-    rows = results.drawn
-    positions = np.asarray(results.adata.obsm[key])[rows][:, :2]
-    first: dict[str, str] = {}
-    for group in labels.value_counts().index:
-        if group in results.groups and len(first) < MAPS:
-            ranked = results.table[results.table["group"] == group]
-            first.setdefault(ranked.loc[ranked["rank"].idxmin(), "gene"], group)
-    genes = sorted(first, key=lambda gene: results.groups.index(first[gene]))
-    relevance = results.relevance_of(rows, genes)
-    titles = [f"{gene}\n(first for {first[gene]})" for gene in genes]
+    labelled = obs[column].astype(str).to_numpy()
+    classes = list(results.adata.obs[slots.PREDICTED].cat.categories)
+    present = set(labelled)
+    groups = [name for name in classes if name in present] + sorted(present - set(classes))
+    counts = pd.crosstab(labelled, obs[slots.PREDICTED].astype(str).to_numpy())
+    return counts.reindex(index=groups, columns=classes, fill_value=0)
+
+
+def _confusion(results: CohortResults) -> dict[str, Any] | None:
+    counts = _counts(results)
+    if counts is None:
+        return None
+    small = counts.shape[1] <= 3  # a figure of so few numbers says less than the numbers
     return {
-        "key": key,
-        "drawn": len(rows),
-        "groups": figures_of_cells.group_map(positions, labels.iloc[rows]),
-        "genes": None if relevance is None else figures_of_cells.relevance_maps(positions, relevance, titles),
+        "figure": None if small else figures_of_groups.confusion(counts),
+        "classes": list(counts.columns),
+        "rows": list(zip(counts.index, counts.to_numpy().tolist(), strict=True)) if small else [],
     }
 
 
-def _waterfalls(results: CohortResults, labels: pd.Series) -> str | None:
-    """Draw how the score of a typical cell comes about, for the largest groups: the one of median score."""
-    obs, cells = results.adata.obs, []
-    for group in sorted(labels.value_counts().index[:WATERFALLS], key=list(labels.cat.categories).index):
-        rows = np.flatnonzero((labels == group).to_numpy())
-        if slots.TARGET in obs and group in set(obs[slots.TARGET].astype(str)):
-            rows = rows[(obs[slots.TARGET].astype(str) == group).to_numpy()[rows]]
-        if not len(rows):
-            continue
-        score = obs[slots.SCORE].to_numpy()[rows]
-        row = rows[np.argsort(score, kind="stable")[len(rows) // 2]]
-        relevance = results.relevance_of(np.array([row]))
-        if relevance is None:
-            return None
-        cells.append(
-            {
-                "title": f"{obs.index[row]}\n{group}",
-                "relevance": pd.Series(relevance[0], index=results.adata.var_names),
-                "rest": float(obs[slots.REST].iloc[row]),
-                "score": float(obs[slots.SCORE].iloc[row]),
-            }
-        )
-    return figures_of_cells.waterfalls(cells) if cells else None
+def _curves(results: CohortResults) -> dict[str, Any] | None:
+    """Give the figure, and the area under each curve: one row a group, the orders side by side."""
+    curves = results.curves
+    if curves is None or curves.empty:
+        return None
+    found = areas(curves.assign(cohort=results.name)).set_index(["group", "order"])
+    orders = [order for order in ORDERS if order in set(curves["order"])]
+    ranked = set(curves["group"])
+    columns = [(curve, order) for curve in ("deletion", "insertion") for order in orders]
+    rows = [
+        (group, [found[curve].get((group, order), np.nan) for curve, order in columns])
+        for group in results.groups
+        if group in ranked
+    ]
+    means = [np.nanmean([values[i] for _, values in rows]) for i in range(len(columns))]
+    return {
+        "figure": figures_of_curves.perturbation(curves[curves["group"].isin(results.groups)]),
+        "orders": [figures_of_curves.ORDERS[order][0] for order in orders],
+        "rows": rows,
+        "mean": means,
+        "most": int(curves["genes"].max()),
+        "of_classes": measured_in(curves) == "probability",
+    }
 
 
-def _shares(obs: pd.DataFrame) -> np.ndarray:
-    """Give the share of each cell's score that its genes hold."""
-    score = obs[slots.SCORE].to_numpy()
-    return np.divide(score - obs[slots.REST].to_numpy(), score, out=np.ones(len(obs)), where=score != 0)
-
-
-def _as_text(labels: pd.Series) -> pd.Series:
-    return labels if isinstance(labels.dtype, pd.CategoricalDtype) else labels.astype(str).astype("category")
+def _stability(results: CohortResults) -> list[dict[str, Any]] | None:
+    if results.stability is None or results.stability.empty:
+        return None
+    return results.stability[results.stability["group"].astype(str).isin(results.groups)].to_dict("records")

@@ -1,4 +1,4 @@
-"""What all figures of the report have in common: colours, sizes, and how they get into the page.
+"""What all figures of the report have in common: colours, type, and how they get into the page.
 
 Relevance is drawn in a red-blue scale centred at zero, which those who don't tell red from green read as well. Groups
 are always in the order of their categories.
@@ -6,12 +6,14 @@ are always in the order of their categories.
 
 import base64
 import io
+from dataclasses import dataclass, field
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 DIVERGING = "RdBu_r"
-FOR, AGAINST, NEUTRAL = "#b2182b", "#2166ac", "#8a929e"
+FOR, AGAINST, NEUTRAL, INK = "#b2182b", "#2166ac", "#8a929e", "#1d2430"
 # Paul Tol's "muted" scheme, made for colour-blind readers; further groups start again and are told apart by number.
 COLOURS = (
     "#CC6677",
@@ -25,31 +27,60 @@ COLOURS = (
     "#AA4499",
     "#777777",
 )
+# One look wherever it is drawn; a gene or group called "$a$" is no formula.
+STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.0,
+    "axes.titlesize": 9.5,
+    "axes.labelsize": 9.0,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "legend.fontsize": 8.5,
+    "axes.edgecolor": INK,
+    "text.parse_math": False,
+}
+SHARP = 160  # dots per inch, of which 100 are one inch on screen
 
 
-def shorter(name: str, most: int = 28) -> str:
-    """Cut a long name for an axis."""
-    return name if len(name) <= most else name[: most - 1] + "…"
+@dataclass(frozen=True)
+class Drawing:
+    """A figure as an ``img`` holds it: its data, and its size on screen."""
+
+    source: str = field(repr=False)
+    width: int
+    height: int
 
 
-def name_axes(axes: Axes, rows: list[str], columns: list[str]) -> None:
-    """Write the names of a matrix's rows and columns."""
+def drawing(figure: Figure, *, shades: bool = False) -> Drawing:
+    """Give a figure as a drawing of at most 256 colours, a third of the size; with `shades`, of a scale's all."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=SHARP)
+    if not shades:
+        with Image.open(buffer) as full:
+            few = full.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        buffer = io.BytesIO()
+        few.save(buffer, format="png", optimize=True)
+    width, height = (round(100 * inches) for inches in figure.get_size_inches())
+    return Drawing("data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode(), width, height)
+
+
+def shorter(name: str, most: int = 28, end: int = 8) -> str:
+    """Cut a long name for an axis, in its middle: names often differ at their end."""
+    return name if len(name) <= most else f"{name[: most - end - 1]}…{name[-end:]}"
+
+
+def name_axes(axes: Axes, rows: list[str], columns: list[str], *, top: bool = False) -> None:
+    """Write the names of a matrix's rows and columns; columns below it, or above where it is long."""
     axes.set_yticks(range(len(rows)), [shorter(row) for row in rows])
-    axes.set_xticks(range(len(columns)), [shorter(one) for one in columns], rotation=45, ha="right")
+    axes.set_xticks(range(len(columns)), [shorter(one) for one in columns], rotation=45, ha="left" if top else "right")
+    if top:
+        axes.xaxis.tick_top()
     for label in axes.get_xticklabels():
         label.set_rotation_mode("anchor")
-    axes.tick_params(length=0, labelsize=8.5)
+    axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
 
 
 def plain_axes(axes: Axes) -> None:
     """Leave only the axes that are read off."""
     axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8.5)
-
-
-def png(figure: Figure) -> str:
-    """Give a figure as what an ``img`` can hold."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=160)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,43 +1,60 @@
 """Figures of single cells: the embedding by group and by relevance, and how single scores come about."""
 
+from dataclasses import dataclass, field
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
 
-from .drawing import AGAINST, COLOURS, DIVERGING, FOR, NEUTRAL, plain_axes, png, shorter
+from .drawing import AGAINST, COLOURS, DIVERGING, FOR, INK, NEUTRAL, Drawing, drawing, plain_axes, shorter
 
-GENES = 9
+GENES = 10
+IN_A_COLUMN = 22
+PANELS_A_ROW = 3
 
 
-def group_map(positions: np.ndarray, labels: pd.Series) -> str:
+@dataclass(frozen=True)
+class ExplainedCell:
+    """How the score of one cell comes about: relevance by gene, what biases hold, and the score."""
+
+    name: str
+    group: str
+    relevance: pd.Series = field(repr=False)
+    rest: float
+    score: float
+
+
+def group_map(positions: np.ndarray, labels: pd.Series) -> Drawing:
     """Cells in their embedding, coloured and numbered by group."""
-    figure = Figure(figsize=(8.2, 5), layout="constrained")
+    groups = list(labels.cat.categories)
+    columns = -(-len(groups) // IN_A_COLUMN)
+    figure = Figure(figsize=(6.2 + 2.2 * columns, 4.9), layout="constrained")
     axes = _map_axes(figure)
     outline = [withStroke(linewidth=3, foreground="white")]
-    for number, group in enumerate(labels.cat.categories):
+    # Cells lie in no order of groups, so that the last group doesn't hide the others.
+    order = np.random.default_rng(0).permutation(len(labels))
+    colours = np.array(COLOURS)[labels.cat.codes.to_numpy() % len(COLOURS)]
+    axes.scatter(*positions[order].T, s=_size(len(labels)), c=colours[order], linewidths=0)
+    for number, group in enumerate(groups):
         cells = positions[(labels == group).to_numpy()]
-        if not len(cells):
-            continue
-        colour = COLOURS[number % len(COLOURS)]
-        axes.scatter(
-            *cells.T, s=_size(len(labels)), color=colour, linewidths=0, label=f"{number + 1}  {shorter(group)}"
-        )
-        middle = np.median(cells, axis=0)
-        axes.annotate(
-            number + 1, middle, ha="center", va="center", fontsize=10, fontweight="bold", path_effects=outline
-        )
-    columns = -(-len(labels.cat.categories) // 25)
-    figure.legend(loc="outside right upper", frameon=False, fontsize=8.5, markerscale=1.6, ncols=columns)
-    return png(figure)
+        axes.scatter([], [], color=COLOURS[number % len(COLOURS)], label=f"{number + 1}  {shorter(group)}", s=28)
+        if len(cells):
+            middle = np.median(cells, axis=0)
+            axes.annotate(
+                number + 1, middle, ha="center", va="center", fontsize=10, fontweight="bold", path_effects=outline
+            )
+    figure.legend(loc="outside right upper", frameon=False, ncols=columns)
+    return drawing(figure)
 
 
-def relevance_maps(positions: np.ndarray, relevance: np.ndarray, titles: list[str]) -> str:
+def relevance_maps(positions: np.ndarray, relevance: np.ndarray, titles: list[str]) -> Drawing:
     """Cells in their embedding, coloured by the relevance of one gene a panel (a column of `relevance`)."""
-    columns = min(3, len(titles))
+    columns = min(PANELS_A_ROW, len(titles))
     rows = -(-len(titles) // columns)
-    figure = Figure(figsize=(3.7 * columns, 3.3 * rows), layout="constrained")
+    figure = Figure(figsize=(3.7 * columns, 3.2 * rows), layout="constrained")
     for number, title in enumerate(titles):
         values = relevance[:, number]
         order = np.argsort(np.abs(values))  # the cells that matter lie on top
@@ -49,37 +66,40 @@ def relevance_maps(positions: np.ndarray, relevance: np.ndarray, titles: list[st
         )  # fmt: skip
         axes.set_title(title, fontsize=9)
         figure.colorbar(points, shrink=0.75)
-    return png(figure)
+    return drawing(figure)
 
 
-def waterfalls(cells: list[dict]) -> str:
-    """How the score of single cells comes about: gene by gene, the other genes, the biases.
-
-    Parameters
-    ----------
-    cells
-        For each panel ``title``, ``relevance`` (a Series by gene), ``rest`` (what biases hold) and ``score``.
-    """
-    figure = Figure(figsize=(3.75 * len(cells), 3.9), layout="constrained")
+def waterfalls(cells: list[ExplainedCell]) -> Drawing:
+    """How the scores of single cells come about: gene by gene, the other genes, the biases."""
+    columns = min(PANELS_A_ROW, len(cells))
+    rows = -(-len(cells) // columns)
+    figure = Figure(figsize=(3.75 * columns, 4.1 * rows), layout="constrained")
     for place, cell in enumerate(cells, 1):
-        axes = figure.add_subplot(1, len(cells), place)
-        relevance = cell["relevance"]
-        first = relevance.reindex(relevance.abs().nlargest(GENES).index)
+        axes = figure.add_subplot(rows, columns, place)
+        first = cell.relevance.loc[cell.relevance.abs().sort_values(ascending=False, kind="stable").index[:GENES]]
         first = first[first != 0].sort_values(ascending=False)
-        steps = [(gene, value) for gene, value in first.items()]
-        steps += [("other genes", relevance.sum() - first.sum()), ("biases", cell["rest"])]
+        others = cell.relevance.drop(first.index)
+        steps = [
+            *first.items(),
+            (f"{(others != 0).sum()} other genes", others.sum()),
+            ("biases", cell.rest),
+        ]
         start = 0.0
         for row, (_, value) in enumerate(steps):
             axes.barh(row, value, left=start, color=FOR if value >= 0 else AGAINST, height=0.68)
+            axes.plot([start + value] * 2, [row - 0.34, row + 1.34], color=INK, linewidth=0.6)
             start += value
-        axes.barh(len(steps), cell["score"], color=NEUTRAL, height=0.68)
-        axes.set_yticks(range(len(steps) + 1), [*(name for name, _ in steps), "score"])
+        axes.barh(len(steps), cell.score, color=NEUTRAL, height=0.68)
+        axes.set_yticks(range(len(steps) + 1), [*(shorter(name, 18) for name, _ in steps), f"score {cell.score:.2f}"])
         axes.invert_yaxis()
-        axes.axvline(0, color="#1d2430", linewidth=0.8)
-        axes.set_title(cell["title"], fontsize=9)
-        axes.set_xlabel("logits", fontsize=8.5)
+        axes.use_sticky_edges = False
+        axes.margins(x=0.04)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.axvline(0, color=INK, linewidth=0.8)
+        axes.set_title(f"{shorter(cell.name)}\n{shorter(cell.group)}", fontsize=9)
+        axes.set_xlabel("score")
         plain_axes(axes)
-    return png(figure)
+    return drawing(figure)
 
 
 def _size(cells: int) -> float:

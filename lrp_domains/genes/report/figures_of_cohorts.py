@@ -1,33 +1,41 @@
 """Figures across cohorts: how far their rankings agree."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .drawing import name_axes, png
+from .drawing import DIVERGING, Drawing, drawing, name_axes
 
 PANELS = {"spearman": "relevance", "de_spearman": "differential expression"}
 
 
-def agreement_matrices(agreement: pd.DataFrame) -> str:
+def agreement_matrices(agreement: pd.DataFrame, order: Sequence[str]) -> Drawing:
     """Spearman's correlation of every two cohorts, the mean over groups: ours, and differential expression beside."""
-    cohorts = list(dict.fromkeys([*agreement["cohort_a"], *agreement["cohort_b"]]))
-    panels = {column: title for column, title in PANELS.items() if agreement[column].notna().any()}
-    size = 1.7 + 0.55 * len(cohorts)
-    figure = Figure(figsize=(size * len(panels) + 1, size), layout="constrained")
-    axes = []
+    compared = list(dict.fromkeys([*agreement["cohort_a"], *agreement["cohort_b"]]))
+    cohorts = sorted(compared, key=lambda name: order.index(name) if name in order else len(order))
+    panels = {
+        column: title for column, title in PANELS.items() if column in agreement and agreement[column].notna().any()
+    }
+    size = 1.9 + 0.55 * len(cohorts)
+    figure = Figure(figsize=(size * max(1, len(panels)) + 1, size), layout="constrained")
+    axes, image = [], None
     for place, (column, title) in enumerate(panels.items(), 1):
         axes.append(figure.add_subplot(1, len(panels), place))
-        values = np.eye(len(cohorts))
+        values = np.full((len(cohorts), len(cohorts)), np.nan)  # two cohorts without a common group stay grey
+        np.fill_diagonal(values, 1)
         for (a, b), mean in agreement.groupby(["cohort_a", "cohort_b"])[column].mean().items():
             i, j = cohorts.index(a), cohorts.index(b)
             values[i, j] = values[j, i] = mean
-        image = axes[-1].imshow(values, cmap="RdBu_r", vmin=-1, vmax=1)
+        axes[-1].set_facecolor("#dddddd")
+        image = axes[-1].imshow(values, cmap=DIVERGING, vmin=-1, vmax=1)
         for i, j in np.ndindex(values.shape):
             if i != j and np.isfinite(values[i, j]):
                 colour = "white" if abs(values[i, j]) > 0.6 else "black"
-                axes[-1].text(j, i, f"{values[i, j]:.2f}", ha="center", va="center", fontsize=8.5, color=colour)
+                axes[-1].text(j, i, f"{values[i, j]:.2f}", ha="center", va="center", color=colour)
         name_axes(axes[-1], rows=cohorts, columns=cohorts)
-        axes[-1].set_title(title, fontsize=9.5)
-    figure.colorbar(image, ax=axes, label="Spearman", shrink=0.8)
-    return png(figure)
+        axes[-1].set_title(title)
+    if image is not None:
+        figure.colorbar(image, ax=axes, label="Spearman's correlation", shrink=0.8)
+    return drawing(figure, shades=True)

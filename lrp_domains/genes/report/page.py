@@ -1,30 +1,36 @@
 """The whole page: all cohorts, what they agree on, and how to read it."""
 
+import math
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+import matplotlib.style
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from ... import __version__
 from ...files import whole_file
 from ..errors import CohortError
-from . import figures_of_cohorts
+from .across_section import across_section
 from .cohort_section import cohort_section
-from .results import read_results
+from .drawing import STYLE
+from .folder import read_results
+from .results import CohortResults
 
-PACKAGES = ("lrp_domains", "torch", "anndata", "scanpy", "numpy", "pandas", "matplotlib")
-SETS, MOST_FDR, LEADING = 4, 0.25, 6
+PACKAGES = ("torch", "anndata", "scanpy", "numpy", "pandas", "scipy", "matplotlib")
 
 
 def write_report(
-    folders: Iterable[str | Path],
     path: str | Path,
+    cohorts: Iterable[CohortResults | str | Path],
     *,
     consensus: pd.DataFrame | None = None,
     agreement: pd.DataFrame | None = None,
     enrichment: pd.DataFrame | None = None,
+    recovery: pd.DataFrame | None = None,
     failed: dict[str, str] | None = None,
     title: str = "Genes that carry each group",
     top: int = 10,
@@ -33,72 +39,65 @@ def write_report(
 
     Parameters
     ----------
-    folders
-        The cohorts' folders of results; see `read_results`.
     path
-        The file to write.
-    consensus, agreement, enrichment
-        From the functions of these names, where there are several cohorts, or gene sets.
+        The file to write; it appears whole or not at all.
+    cohorts
+        The results of each cohort, or the folders that hold them; see `read_results`.
+    consensus, agreement, enrichment, recovery
+        From `consensus`, `agreement`, `enrich` and `marker_recovery`, where there are several cohorts, gene sets, or
+        known markers.
     failed
         By cohort, why it isn't there.
     title
         What the run is called.
     top
         How many genes to show per group.
+
+    Examples
+    --------
+    >>> write_report("report.html", ["results/genes/pbmc", "results/genes/pancreas"])
     """
-    folders = list(folders)
-    if not folders:
-        raise CohortError("there are no results to report")
-    templates = Environment(
+    if top < 1:
+        raise CohortError(f"top is {top}; it is a number of genes, 1 or more")
+    sections: list[dict[str, Any]] = []
+    with matplotlib.style.context(["default", STYLE]):
+        for one in cohorts:  # one after another, so that one file is open at a time
+            with nullcontext(one) if isinstance(one, CohortResults) else read_results(one) as results:
+                sections.append(cohort_section(results, top))
+        if not sections:
+            raise CohortError("there are no results to report")
+        groups = list(dict.fromkeys(group for section in sections for group in section["groups"]))
+        tables = {"consensus": consensus, "agreement": agreement, "enrichment": enrichment, "recovery": recovery}
+        across = across_section(tables, [section["name"] for section in sections], groups, top)
+    page = _templates().get_template("page.html.j2").render(
+        title=title,
+        cohorts=sections,
+        headlines=list(dict.fromkeys(words for section in sections for words in section["overview"])),
+        across=across,
+        failed=failed or {},
+        top=top,
+        versions={"lrp_domains": __version__} | {name: version(name) for name in PACKAGES},
+    )  # fmt: skip
+    with whole_file(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def _templates() -> Environment:
+    found = Environment(
         loader=PackageLoader("lrp_domains.genes.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    with ExitStack() as opened:
-        sections = [cohort_section(opened.enter_context(read_results(folder)), top) for folder in folders]
-    page = templates.get_template("page.html.j2").render(
-        title=title,
-        cohorts=sections,
-        failed=failed or {},
-        agreement=_agreement(agreement),
-        consensus=_consensus(consensus, top),
-        enrichment=_enrichment(enrichment),
-        most_fdr=MOST_FDR,
-        top=top,
-        zip=zip,
-        versions={name: version(name.replace("_", "-")) for name in PACKAGES},
-    )
-    with whole_file(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    found.filters["shown"] = _shown
+    return found
 
 
-def _agreement(agreement: pd.DataFrame | None) -> dict | None:
-    if agreement is None or agreement.empty:
-        return None
-    several = len({*agreement["cohort_a"], *agreement["cohort_b"]}) > 2  # two cohorts need no figure
-    figure = figures_of_cohorts.agreement_matrices(agreement) if several else None
-    return {"figure": figure, "rows": agreement.to_dict("records")}
-
-
-def _consensus(consensus: pd.DataFrame | None, top: int) -> dict[str, list[dict]] | None:
-    if consensus is None or consensus.empty:
-        return None
-    consensus = consensus.fillna({"cohorts": "", "missing": ""})
-    return {
-        str(group): rows.nsmallest(top, "rank").to_dict("records")
-        for group, rows in consensus.groupby("group", sort=False)
-    }
-
-
-def _enrichment(enrichment: pd.DataFrame | None) -> list[dict] | None:
-    """Give the first sets of each cohort and group that are not likely to be there by chance."""
-    if enrichment is None:
-        return None
-    found = enrichment[(enrichment["nes"] > 0) & (enrichment["p_adjusted"] <= MOST_FDR)]
-    found = found.sort_values("nes", ascending=False).groupby(["cohort", "group"], sort=False).head(SETS)
-    found = found.sort_values(["cohort", "group"], kind="stable")
-    leading = found["leading_genes"].astype(str).str.split(", ")
-    short = [", ".join(genes[:LEADING]) + (", …" if len(genes) > LEADING else "") for genes in leading]
-    return found.assign(leading_genes=short).to_dict("records")
+def _shown(value: float, form: str) -> str:
+    """Format a number; a dash where there is none."""
+    if value is None or math.isnan(value):
+        return "–"
+    if value == 0 and form[-1] in "eg":
+        return "0"
+    return format(value, f"+z{form[1:]}" if form[0] == "+" else f"z{form}")  # z: no -0.000

@@ -1,9 +1,6 @@
-"""What a cohort's folder of results holds."""
+"""The results of one cohort, as the report reads them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,14 +8,21 @@ from anndata import AnnData
 from scipy import sparse
 
 from .. import slots
-from ..cohorts.cohort import open_cohort
 from ..cohorts.labels import label_column
-from ..errors import CohortError
+from ..errors import CohortError, choices
+from ..explanation.curves import measured_in
 from ..explanation.relevance import provenance_of
-from ..rankings.tables import read_table
+from ..rankings.tables import check_ranking
 
 # So many cells are drawn at most; more can't be told apart on paper.
 DRAWN = 10_000
+CHUNK = 4096
+# What the report reads of each table.
+RANKED = ("low", "high", "positive", "negative", "effect_size", "share_positive", "selected", "log2_fold_change")
+RANKED += ("p_value", "p_adjusted", "de_rank", "cells")
+STABILITY = ("group", "networks", "spearman", "jaccard", "first")
+CURVES = ("group", "order", "curve", "genes", "standard_error")
+CELLS = (slots.SCORE, slots.REST)
 
 
 @dataclass(frozen=True)
@@ -30,15 +34,15 @@ class CohortResults:
     name
         What the cohort is called.
     adata
-        The explained cohort; its matrices may lie on disk.
+        The explained cohort; its matrices may lie on disk, and it need not have a relevance layer.
     table
-        Its ranked genes.
+        Its ranked genes, from `rank`.
     stability
-        How far its networks agree, by group; None if not known.
+        How far its networks agree, by group, from `stability`; None if not known.
     performance
-        One row per fold; None for a model that was trained elsewhere.
+        One row per fold; None or empty for a model that was trained elsewhere.
     curves
-        Deletion and insertion; None if not measured.
+        From `curves`; None if not measured.
     """
 
     name: str
@@ -48,10 +52,35 @@ class CohortResults:
     performance: pd.DataFrame | None = field(default=None, repr=False)
     curves: pd.DataFrame | None = field(default=None, repr=False)
 
+    def __post_init__(self) -> None:
+        provenance_of(self.adata)
+        object.__setattr__(self, "table", check_ranking(self.table))
+        self._check_columns("ranked genes", self.table, RANKED)
+        for what, columns in (("stability", STABILITY), ("curves", CURVES)):
+            if getattr(self, what) is not None:
+                self._check_columns(what, getattr(self, what), columns)
+        if self.curves is not None:
+            self._check_columns("curves", self.curves, (measured_in(self.curves),))
+        self._check_columns("cells", self.adata.obs, CELLS)
+        if not self.groups:
+            raise CohortError(
+                f"the ranked genes of cohort '{self.name}' are of other groups than its column "
+                f"'{self.provenance['groupby']}'; give the table of this cohort"
+            )
+        if strange := set(self.table["gene"]) - set(self.adata.var_names):
+            raise CohortError(
+                f"the ranked gene '{min(strange)}' is no gene of cohort '{self.name}'; give the table of this cohort"
+            )
+
     @property
     def provenance(self) -> dict[str, object]:
         """What was explained, and how."""
         return provenance_of(self.adata)
+
+    @property
+    def of_classes(self) -> bool:
+        """Whether the model tells classes apart; else it gives a value or a risk."""
+        return self.provenance["task"] == "classes"
 
     @property
     def labels(self) -> pd.Series:
@@ -69,6 +98,10 @@ class CohortResults:
         """The rows of the cells that are drawn: all, or evenly spaced ones of many."""
         return np.unique(np.linspace(0, self.adata.n_obs - 1, min(DRAWN, self.adata.n_obs)).astype(int))
 
+    def genes_of(self, group: str) -> pd.DataFrame:
+        """The ranked genes of a group, best first."""
+        return self.table[self.table["group"] == group].sort_values("rank", kind="stable")
+
     def relevance_of(self, rows: np.ndarray, genes: list[str] | None = None) -> np.ndarray | None:
         """Give the relevance of some cells (in order), of all genes or some; None where no layer was kept."""
         layer = str(self.provenance["relevance_layer"])
@@ -76,37 +109,16 @@ class CohortResults:
             return None
         columns = slice(None) if genes is None else self.adata.var_names.get_indexer(genes)
         stored, found = self.adata.layers[layer], []
-        for start in range(0, self.adata.n_obs, 4096):
-            here = rows[(rows >= start) & (rows < start + 4096)] - start
-            if len(here):
-                part = stored[start : start + 4096][here]
-                part = part[:, columns] if not sparse.issparse(part) else part.tocsr()[:, columns].toarray()
-                found.append(np.asarray(part))
+        for start in np.unique(rows // CHUNK) * CHUNK:
+            here = rows[(rows >= start) & (rows < start + CHUNK)] - start
+            part = stored[start : start + CHUNK][here]
+            part = part.tocsr()[:, columns].toarray() if sparse.issparse(part) else np.asarray(part)[:, columns]
+            found.append(part)
         return np.concatenate(found)
 
-
-@contextmanager
-def read_results(folder: str | Path) -> Iterator[CohortResults]:
-    """Open the results of a cohort: ``explained.h5ad`` and ``genes.parquet``, and what there is beside them.
-
-    Parameters
-    ----------
-    folder
-        As the workflow writes it; its name is the cohort's.
-    """
-    folder = Path(folder)
-    for needed in ("explained.h5ad", "genes.parquet"):
-        if not (folder / needed).is_file():
-            raise CohortError(f"'{folder}' is no folder of results: it has no {needed}; run 'lrp-domains genes rank'")
-    tables = {}
-    for name in ("stability", "performance", "curves"):
-        path = folder / f"{name}.tsv"
-        try:
-            tables[name] = pd.read_csv(path, sep="\t") if path.is_file() else None
-        except ValueError as error:
-            raise CohortError(f"'{path}' could not be read as a table: {str(error).splitlines()[0]}") from error
-    table = read_table(folder / "genes.parquet")
-    with open_cohort(folder / "explained.h5ad") as adata:
-        if slots.RANKING not in adata.uns:
-            raise CohortError(f"'{folder / 'explained.h5ad'}' holds no ranked genes; run 'lrp-domains genes rank'")
-        yield CohortResults(str(table["cohort"].iloc[0]), adata, table, **tables)
+    def _check_columns(self, what: str, table: pd.DataFrame, columns: tuple[str, ...]) -> None:
+        if absent := [name for name in columns if name not in table]:
+            raise CohortError(
+                f"the table of {what} of cohort '{self.name}' has no column '{absent[0]}'; "
+                f"{choices(absent[0], table.columns)}"
+            )

@@ -1,0 +1,96 @@
+"""A cohort written to another file, never more than a piece of its matrices in memory."""
+
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+from anndata import AnnData
+from anndata.io import sparse_dataset, write_elem
+from scipy import sparse
+
+from .cohort import open_cohort
+
+PIECE = 8_000_000  # dense numbers at once, where a cohort changes its format
+
+
+@contextmanager
+def copied(path: Path | None, out: Path, suffix: str, adata: AnnData) -> Iterator:
+    """Copy a cohort, and give the copy open for writing.
+
+    Parameters
+    ----------
+    path
+        The cohort: copied as it is into a file of its own format, matrix by matrix into one of the other. None for
+        a file without matrices.
+    out
+        Where to.
+    suffix
+        Its format, ``".h5ad"`` or ``".zarr"``, which a temporary name doesn't say.
+    adata
+        The cohort's tables.
+    """
+    same = path is not None and (path.suffix == ".zarr") == (suffix == ".zarr")
+    if same:
+        (shutil.copytree if path.is_dir() else shutil.copyfile)(path, out)
+    if suffix == ".zarr":
+        import zarr  # only who has such a folder needs it
+
+        # A summary of a store's metadata stands in the way of a change, and is made anew after it.
+        group = zarr.open_group(out, mode="r+" if same else "w", use_consolidated=False)
+        if not same:
+            _write(group, path, adata)
+        yield group
+        zarr.consolidate_metadata(group.store)
+    else:
+        with h5py.File(out, "r+" if same else "w") as group:
+            if not same:
+                _write(group, path, adata)
+            yield group
+
+
+def write_tables(group, adata: AnnData) -> None:
+    """Write all but the matrices again."""
+    for name in {"layers", "obsm"} - set(group):  # a file may lack what would be empty
+        write_elem(group, name, {})
+    write_elem(group, "obs", adata.obs)
+    write_elem(group, "uns", dict(adata.uns))
+    for name in set(group["obsm"]) - set(adata.obsm):
+        del group[f"obsm/{name}"]
+    for name in adata.obsm:
+        write_elem(group["obsm"], name, adata.obsm[name])
+
+
+def append(group, name: str, pieces: Iterable, shape: tuple[int, int]) -> None:
+    """Write a matrix piece by piece, in anndata's own encoding."""
+    done = 0
+    for piece in pieces:
+        if sparse.issparse(piece):
+            if not done:
+                piece.indptr = piece.indptr.astype(np.int64)  # more than 2,147,483,647 entries must fit
+                write_elem(group, name, piece)
+            else:
+                sparse_dataset(group[name]).append(piece)
+        else:
+            if not done:
+                create = getattr(group, "create_array", group.create_dataset)
+                create(name, shape=shape, dtype=piece.dtype)
+                group[name].attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+            group[name][done : done + len(piece)] = piece
+        done += piece.shape[0]
+
+
+def _write(group, path: Path | None, adata: AnnData) -> None:
+    """Write a cohort's tables, and its matrices a piece at a time."""
+    if path is None:
+        write_elem(group, "/", AnnData(obs=adata.obs, var=adata.var, uns=dict(adata.uns)))
+        return
+    with open_cohort(path) as whole:
+        write_elem(group, "/", AnnData(obs=whole.obs, var=whole.var, uns=dict(whole.uns), obsm=dict(whole.obsm)))
+        for name, matrix in [("X", whole.X), *((f"layers/{name}", one) for name, one in whole.layers.items())]:
+            if matrix is not None:
+                rows = max(1, PIECE // matrix.shape[1])
+                pieces = (matrix[start : start + rows] for start in range(0, matrix.shape[0], rows))
+                append(group, name, pieces, matrix.shape)

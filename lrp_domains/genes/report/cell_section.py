@@ -1,0 +1,74 @@
+"""Single cells: where they lie, which gene matters in which of them, how their scores come about."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .. import slots
+from . import figures_of_cells
+from .drawing import Drawing
+from .figures_of_cells import ExplainedCell
+from .results import CohortResults
+
+# More panels than this are hard to read in one figure.
+MAPS = 6
+WATERFALLS = 3
+
+
+def maps(results: CohortResults) -> dict[str, Any] | None:
+    """Draw the embedding by group, and by the first gene of the largest groups, in the groups' own order."""
+    key = next((one for one in slots.EMBEDDINGS if one in results.adata.obsm), None)
+    if key is None:
+        return None
+    rows = results.drawn
+    positions = np.asarray(results.adata.obsm[key])[rows][:, :2]
+    if positions.shape[1] < 2:
+        return None
+    first: dict[str, str] = {}
+    for group in largest(results, MAPS):
+        first.setdefault(str(results.genes_of(group)["gene"].iloc[0]), group)
+    genes = sorted(first, key=lambda gene: results.groups.index(first[gene]))
+    relevance = results.relevance_of(rows, genes)
+    titles = [f"{gene}\n(first for {first[gene]})" for gene in genes]
+    return {
+        "key": key,
+        "drawn": len(rows),
+        "groups": figures_of_cells.group_map(positions, results.labels.iloc[rows]),
+        "genes": None if relevance is None else figures_of_cells.relevance_maps(positions, relevance, titles),
+    }
+
+
+def waterfalls(results: CohortResults) -> Drawing | None:
+    """Draw how a typical score comes about in the largest groups: that of the cell of median score."""
+    obs, cells = results.adata.obs, []
+    for group in largest(results, WATERFALLS):
+        row = typical_cell(results, group)
+        if row is None:
+            continue
+        relevance = results.relevance_of(np.array([row]))
+        if relevance is None:
+            return None
+        own = pd.Series(relevance[0].astype(float), index=results.adata.var_names)
+        rest, score = (float(obs[column].iloc[row]) for column in (slots.REST, slots.SCORE))
+        cells.append(ExplainedCell(str(obs.index[row]), group, own, rest, score))
+    return figures_of_cells.waterfalls(cells) if cells else None
+
+
+def typical_cell(results: CohortResults, group: str) -> int | None:
+    """Give the row of the cell of median score, among a group's cells that were explained for it."""
+    obs = results.adata.obs
+    rows = np.flatnonzero((results.labels == group).to_numpy())
+    if slots.TARGET in obs and group in set(obs[slots.TARGET].astype(str)):
+        rows = rows[(obs[slots.TARGET].astype(str) == group).to_numpy()[rows]]
+    if not len(rows):
+        return None
+    score = obs[slots.SCORE].to_numpy()[rows]
+    return int(rows[np.argsort(score, kind="stable")[len(rows) // 2]])
+
+
+def largest(results: CohortResults, number: int) -> list[str]:
+    """Name the groups with most cells, in the groups' own order."""
+    sizes = results.labels.value_counts()
+    chosen = sorted(results.groups, key=lambda group: -sizes[group])[:number]
+    return sorted(chosen, key=results.groups.index)

@@ -1,0 +1,379 @@
+"""The report: whole in itself, true to its tables, whatever the cohort is like; a bad folder is refused in words."""
+
+import re
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from lrp_domains import genes
+from lrp_domains.genes.report import CohortResults, read_results
+from lrp_domains.genes.report.cell_section import typical_cell
+from lrp_domains.genes.report.cohort_section import shares_of_genes
+
+ODD = "<b>T & $x_1$</b>/Reg"  # HTML, a formula and a slash
+QUICK = {"folds": 3, "epochs": 60, "members": 1}
+
+
+class Page(HTMLParser):
+    """What a reader sees: the tables, each as rows of texts, by the heading above; and all text."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.source = path.read_text(encoding="utf-8")
+        self.tables, self.texts, self.heading, self.inside = {}, [], "", ""
+        self.feed(self.source)
+        self.text = " ".join(" ".join(self.texts).split())
+
+    def handle_starttag(self, tag, attributes):
+        if tag in ("h1", "h2", "h3", "h4", "style", "script"):
+            self.inside, self.heading = tag, "" if tag[0] == "h" else self.heading
+        elif tag == "table":
+            self.tables.setdefault(self.heading, []).append([])
+        elif tag == "tr":
+            self.tables[self.heading][-1].append([])
+        elif tag in ("td", "th"):
+            self.tables[self.heading][-1][-1].append("")
+            self.inside = "cell"
+
+    def handle_endtag(self, tag):
+        if tag in ("h1", "h2", "h3", "h4", "td", "th", "style", "script"):
+            self.inside = ""
+
+    def handle_data(self, data):
+        if self.inside in ("style", "script"):
+            return
+        self.texts.append(data)
+        if self.inside.startswith("h"):
+            self.heading += data
+        elif self.inside == "cell":
+            self.tables[self.heading][-1][-1][-1] += data
+
+
+def page_of(tmp_path, *cohorts, **given):
+    genes.write_report(tmp_path / "report.html", cohorts, **given)
+    return Page(tmp_path / "report.html")
+
+
+def results_of(adata, model, name="made", *, curves=True, **asked):
+    statistics = genes.relevance(adata, model, **asked)
+    table = genes.rank(adata, cohort=name)
+    return CohortResults(
+        name, adata, table, genes.stability(statistics), model.performance,
+        genes.curves(adata, model, table, most=9, points=4, cells=10, draws=2) if curves else None,
+    )  # fmt: skip
+
+
+def made(seed=0):
+    adata = genes.made_cohort(seed=seed)
+    adata.obs["group"] = adata.obs["group"].cat.rename_categories({"CD4+/CD25 T Reg": ODD})
+    return adata
+
+
+def linear(adata, classes, task="classes", **declared):
+    torch.manual_seed(0)
+    return genes.gene_model(nn.Linear(adata.n_vars, len(classes)), adata.var_names, classes, task=task, **declared)
+
+
+@pytest.fixture(scope="module")
+def results():
+    adata = made()
+    return results_of(adata, genes.train(adata, "group", training=genes.Training(**QUICK)))
+
+
+@pytest.fixture(scope="module")
+def folder(results, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results") / "made"
+    genes.write_cohort(results.adata, folder / "explained.h5ad")
+    genes.write_table(results.table, folder / "genes.parquet")
+    for name in ("stability", "performance", "curves"):
+        getattr(results, name).to_csv(folder / f"{name}.tsv", sep="\t", index=False)
+    return folder
+
+
+def test_it_is_whole_in_itself_and_shows_names_as_they_are(results, tmp_path):
+    page = page_of(tmp_path, results, title="<script>alert(1)</script>", failed={"<i>bad</i>": "no <u>column</u>"})
+    assert not re.search(r"https?://|<link|@import|url\(", page.source)
+    assert set(re.findall(r'src="([^"]{0,11})', page.source)) == {"data:image/"}
+    for tag in ("<b>T &", "<script>alert", "<i>bad", "<u>column"):
+        assert tag not in page.source
+    for text in (ODD, "<script>alert(1)</script>", "<i>bad</i>: no <u>column</u>"):
+        assert text in page.text
+    assert len(page.source) < 2_000_000
+    targets = re.findall(r'href="#([^"]+)"', page.source)
+    assert targets and set(targets) <= set(re.findall(r'id="([^"]+)"', page.source))
+
+
+def test_first_genes_are_those_of_the_table(results, tmp_path):
+    page = page_of(tmp_path, results, top=5)
+    for group in results.groups:
+        (head, *rows), = page.tables[group]  # fmt: skip
+        rows = [dict(zip(head, row, strict=True)) for row in rows]
+        ranked = results.genes_of(group)
+        assert [row["gene"] for row in rows] == list(ranked["gene"].head(5))
+        for row, (_, known) in zip(rows, ranked.iterrows(), strict=False):
+            score, low, high = (f"{known[name]:.3f}" for name in ("score", "low", "high"))
+            assert row["relevance"] == f"{score} [{low}, {high}]"
+            assert float(row["for"]) == pytest.approx(known["positive"], abs=6e-4)
+            assert float(row["against"]) == pytest.approx(known["negative"], abs=6e-4)
+            assert float(row["d"]) == pytest.approx(known["effect_size"], abs=0.06)
+            assert row["cells"] == f"{known['share_positive']:.0%}" and row["nets"] == f"{known['selected']:.0%}"
+            assert float(row["log2FC"]) == pytest.approx(known["log2_fold_change"], abs=0.06)
+            assert row["DE"] == f"{known['de_rank']:.0f}" and "adj. p" not in row
+        first = ", ".join(ranked.nsmallest(5, "de_rank")["gene"])
+        shared = len(set(ranked["gene"].head(5)) & set(ranked.nsmallest(5, "de_rank")["gene"]))
+        assert f"First by differential expression ({shared} of 5 shared): {first}" in page.text.replace(" ,", ",")
+
+
+def test_predictions_curves_and_stability_are_those_of_the_tables(results, tmp_path):
+    page = page_of(tmp_path, results)
+    folds = page.tables["How well do the networks predict?"][0]
+    performance = results.performance
+    column = folds[0].index("accuracy")
+    assert [float(row[column]) for row in folds[1:-1]] == pytest.approx(performance["held_out_accuracy"], abs=6e-4)
+    assert folds[-1][0] == "mean"
+    assert float(folds[-1][column]) == pytest.approx(performance["held_out_accuracy"].mean(), abs=6e-4)
+    labelled, *rows = page.tables["How well do the networks predict?"][1]
+    assert labelled == ["labelled", *(f"predicted {group}" for group in results.adata.obs["group"].cat.categories)]
+    counts = pd.crosstab(results.adata.obs["group"], results.adata.obs["lrp_predicted"])
+    assert [[int(one) for one in row[1:]] for row in rows] == counts.to_numpy().tolist()
+
+    _, head, *rows = page.tables["Do the networks need these genes?"][0]
+    assert head == ["group", *2 * ["relevance", "differential expression", "random"]]
+    areas = genes.areas(results.curves).set_index(["group", "order"])
+    for row in rows[:-1]:
+        orders = [(row[0], order) for order in ("relevance", "differential", "random")]
+        known = [*areas.loc[orders, "deletion"], *areas.loc[orders, "insertion"]]
+        assert [float(one) for one in row[1:]] == pytest.approx(known, abs=6e-4)
+
+    rows = page.tables["Books and stability"][0][1:]
+    assert [row[0] for row in rows] == list(results.stability["group"])
+    assert [float(row[2]) for row in rows] == pytest.approx(results.stability["spearman"], abs=6e-3)
+
+
+def test_groups_are_in_the_same_order_everywhere(results, tmp_path):
+    order = list(results.adata.obs["group"].cat.categories)
+    page = page_of(tmp_path, results)
+    assert [heading for heading in page.tables if heading in order] == order
+    for heading in ("Do the networks need these genes?", "Books and stability"):
+        names = [row[0] for row in page.tables[heading][0]]
+        assert [name for name in names if name in order] == order
+
+
+def test_across_cohorts(results, tmp_path):
+    other = made(seed=1)
+    other = results_of(other, genes.train(other, "group", training=genes.Training(**QUICK)), "other", curves=False)
+    both = pd.concat([results.table, other.table])
+    given = {
+        "consensus": genes.consensus(both),
+        "agreement": genes.agreement(both),
+        "recovery": genes.marker_recovery(both, {"CD19+ B": ["g3_0", "g3_1", "other_1"]}, top=5),
+        "enrichment": pd.DataFrame(
+            {
+                "cohort": ["other", "made", "made", "made"],
+                "group": ["CD19+ B", "CD19+ B", "Naive T", "Naive T"],
+                "term": ["SET_A", "SET_B", "SET_C", "NOT_SHOWN"],
+                "nes": [2.5, 1.25, 1.5, -2.0],
+                "p_value": 0.01,
+                "p_adjusted": [0.002, 0.0, 0.2, 0.01],
+                "genes_in_set": [12, 20, 30, 15],
+                "leading_genes": "g1_0, g1_1",
+            }
+        ),
+    }
+    page = page_of(tmp_path, results, other, **given)
+    (head, *rows), = page.tables["Genes that carry each group"]  # fmt: skip
+    assert head[0] == "cohort" and [row[0] for row in rows] == ["made", "other"]
+
+    _, head, *rows = page.tables["How far the cohorts agree"][0]
+    for row, known in zip(rows, given["agreement"].to_dict("records"), strict=True):
+        assert row[:4] == [known["group"], "made", "other", str(known["genes"])]
+        assert float(row[4]) == pytest.approx(known["spearman"], abs=6e-3)
+        assert float(row[7]) == pytest.approx(known["de_spearman"], abs=6e-3)
+
+    found = given["consensus"][given["consensus"]["group"] == "CD19+ B"].head(10)
+    rows = page.tables["CD19+ B"][-1][1:]
+    assert [row[1] for row in rows] == list(found["gene"])
+    assert [float(row[2]) for row in rows] == pytest.approx(found["rho"], rel=0.06)
+    assert rows[0][5:7] == [f"{found['supporting'].iloc[0]} of 2", found["cohorts"].iloc[0]]
+
+    rows = page.tables["Gene sets that lead the rankings"][0][1:]
+    assert [row[2] for row in rows] == ["SET_C", "SET_B", "SET_A"]  # in the order of cohorts, then of groups
+    assert rows[1] == ["made", "CD19+ B", "SET_B", "1.25", "0", "20", "g1_0, g1_1"]
+
+    _, _, *rows = page.tables["Known markers among the first genes"][0]
+    for row, known in zip(rows, given["recovery"].to_dict("records"), strict=True):
+        assert row[:4] == [known["cohort"], "CD19+ B", "3", str(known["found"])]
+        assert row[4] == f"{known['precision']:.0%}" and row[5] == f"{known['de_found']:.0f}"
+
+
+def test_three_cohorts_without_a_common_group_for_two_of_them(results, tmp_path):
+    columns = ["group", "cohort_a", "cohort_b", "genes", "spearman", "rbo", "jaccard"]
+    agreement = pd.DataFrame([("g", "a", "b", 9, 0.5, 0.4, 0.3), ("h", "a", "c", 9, np.nan, 0.4, 0.3)], columns=columns)
+    page = page_of(tmp_path, results, agreement=agreement)
+    assert "rank correlation of cohorts" in page.source  # the figure
+    rows = page.tables["How far the cohorts agree"][0][2:]
+    assert [row[4] for row in rows] == ["0.50", "–"] and rows[0][7:] == ["–", "–", "–"]
+
+
+def test_from_a_folder_as_from_memory(results, folder, tmp_path):
+    with read_results(folder) as read:
+        assert read.name == "made" and read.groups == results.groups
+        assert not isinstance(read.adata.X, np.ndarray) and not hasattr(read.adata.X, "tocsr")  # on disk
+        rows = np.array([3, 50, 119])
+        np.testing.assert_array_equal(read.relevance_of(rows), results.relevance_of(rows))
+        np.testing.assert_array_equal(read.relevance_of(rows, ["g3_0"]), results.relevance_of(rows, ["g3_0"]))
+    stored, memory = page_of(tmp_path, folder).text, page_of(tmp_path, results).text
+    assert stored == memory
+
+
+def test_a_foreign_model_without_layer_embedding_and_tables(tmp_path):
+    adata = made()
+    del adata.obsm["X_umap"]
+    model = linear(adata, list(adata.obs["group"].cat.categories), labels="group")
+    table = (genes.relevance(adata, model, layer=None), genes.rank(adata, cohort="made"))[1]
+    page = page_of(tmp_path, CohortResults("made", adata, table))
+    assert "The relevance of single cells was not kept" in page.text
+    assert "Do the networks need" not in page.text and "rank correlation between networks" not in page.text
+    assert "predicted as labelled" in page.text  # in place of what is measured out of fold
+
+
+@pytest.mark.parametrize("task", ["value", "survival"])
+def test_a_value_or_a_risk(task, tmp_path):
+    adata = made()
+    page = page_of(tmp_path, results_of(adata, linear(adata, ["output"], task), target="predicted"))
+    assert "below and above the median" in page.text and "class" not in page.text.split("How to read it")[0]
+    assert {"low", "high"} <= set(page.tables)
+    head = page.tables["Do the networks need these genes?"][0][0]
+    assert "mean height of deletion (higher is better)" in head
+
+
+def test_patients_are_samples_with_p_values(tmp_path):
+    adata = made()
+    adata.X = adata.X.toarray()
+    two = adata.obs["group"].isin(["Naive T", "CD19+ B"])
+    adata = adata[two].copy()
+    model = linear(adata, ["Naive T", "CD19+ B"], labels="group", normalisation="zscore")
+    results = results_of(adata, model, target="labelled", donor="index")
+    page = page_of(tmp_path, results)
+    assert "80 samples × 60 genes" in page.text and "cells" not in page.tables["CD19+ B"][0][0]
+    (head, *rows), = page.tables["CD19+ B"]  # fmt: skip
+    known = results.genes_of("CD19+ B")["p_adjusted"].head(10)
+    assert [float(row[head.index("adj. p")]) for row in rows] == pytest.approx(known, rel=0.5)
+
+
+def test_thirty_groups_one_of_them_never_predicted(tmp_path):
+    adata = made()
+    names = [f"group {number} of a long name, as annotations have" for number in range(30)]
+    adata.obs["group"] = pd.Categorical.from_codes(np.arange(adata.n_obs) % 30, names)
+    model = linear(adata, names, labels="group")
+    network = model.networks[0][0]
+    with torch.no_grad():
+        network.weight[0], network.bias[0] = 0.0, -50.0
+    target = np.argmax((torch.as_tensor(adata.X.toarray()) @ network.weight.T + network.bias).detach().numpy(), 1)
+    adata.obs["group"] = pd.Categorical([names[number] for number in target], categories=names)
+    adata.obs.loc[adata.obs_names[:2], "group"] = names[0]
+    with pytest.warns(UserWarning, match="was explained for its own group"):
+        genes.relevance(adata, model, groupby="group"), genes.rank(adata, wilcoxon=False)
+    with pytest.warns(UserWarning):
+        table = genes.rank(adata, cohort="made", wilcoxon=False)
+    page = page_of(tmp_path, CohortResults("made", adata, table))
+    assert f"was explained for its own group: {names[0]}." in page.text
+    assert len([heading for heading in page.tables if heading in names]) == table["group"].nunique() < 30
+
+
+def test_the_typical_cell_and_its_ledger(results):
+    obs = results.adata.obs
+    row = typical_cell(results, "CD19+ B")
+    own = obs[(obs["group"] == "CD19+ B") & (obs["lrp_target"] == "CD19+ B")]
+    assert obs.index[row] in own.index
+    assert (own["lrp_score"] < obs["lrp_score"].iloc[row]).sum() == len(own) // 2
+    relevance = results.relevance_of(np.array([row]))[0]
+    assert relevance.sum() + obs["lrp_rest"].iloc[row] == pytest.approx(obs["lrp_score"].iloc[row], rel=1e-4)
+    assert shares_of_genes(obs)[row] == pytest.approx(relevance.sum() / obs["lrp_score"].iloc[row], rel=1e-4)
+
+
+def edited(name, change):
+    """Write a table of a folder again, changed."""
+
+    def edit(folder):
+        path = folder / name
+        read = pd.read_parquet if path.suffix == ".parquet" else lambda path: pd.read_csv(path, sep="\t")
+        genes.write_table(change(read(path)), path)
+
+    return edit
+
+
+def without_relevance(folder):
+    genes.write_cohort(made(), folder / "explained.h5ad")
+
+
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        (shutil.rmtree, "is no folder of results: it has no explained.h5ad"),
+        (lambda folder: (folder / "genes.parquet").unlink(), "it has no genes.parquet"),
+        (lambda folder: (folder / "explained.h5ad").write_bytes(b"x"), "explained.h5ad' could not be read"),
+        (lambda folder: (folder / "genes.parquet").write_bytes(b"x"), "genes.parquet' could not be read as a table"),
+        (lambda folder: (folder / "curves.tsv").write_text('a\tb\n"'), "curves"),
+        (without_relevance, "the cohort holds no relevance"),
+        (edited("genes.parquet", lambda table: table.iloc[:0]), "holds no ranked genes"),
+        (edited("genes.parquet", lambda table: table.drop(columns="score")), "no column 'score'"),
+        (edited("genes.parquet", lambda table: table.drop(columns="low")), "ranked genes of cohort 'made' has no col"),
+        (
+            edited("genes.parquet", lambda table: table.assign(group="B-" + table["group"])),
+            "are of other groups than its column 'group'",
+        ),
+        (edited("genes.parquet", lambda table: table.assign(gene="x" + table["gene"])), "is no gene of cohort 'made'"),
+        (
+            edited("stability.tsv", lambda table: table.drop(columns="spearman")),
+            "stability of cohort 'made' has no col",
+        ),
+        (
+            edited("curves.tsv", lambda table: table.drop(columns="probability")),
+            "curves of cohort 'made' has no column",
+        ),
+    ],
+)
+def test_a_malformed_folder_is_refused_and_nothing_is_written(folder, tmp_path, spoil, message):
+    copy = tmp_path / "made"
+    shutil.copytree(folder, copy)
+    spoil(copy)
+    (tmp_path / "report.html").write_text("earlier")
+    with pytest.raises(genes.CohortError, match=message):
+        genes.write_report(tmp_path / "report.html", [copy])
+    assert (tmp_path / "report.html").read_text() == "earlier"
+    assert {path.name for path in tmp_path.iterdir()} <= {"made", "report.html"}
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ({"consensus": pd.DataFrame({"group": ["B"], "gene": ["a"]})}, "table of consensus has no column 'rank'"),
+        ({"recovery": pd.DataFrame({"cohort": ["B"]})}, "table of recovery has no column 'group'"),
+        ({"top": 0}, "top is 0"),
+    ],
+)
+def test_other_mistakes(results, tmp_path, given, message):
+    with pytest.raises(genes.CohortError, match=message):
+        genes.write_report(tmp_path / "report.html", [results], **given)
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_to_report(tmp_path):
+    with pytest.raises(genes.CohortError, match="there are no results to report"):
+        genes.write_report(tmp_path / "report.html", [])
+
+
+def test_an_empty_performance_and_groups_that_look_like_numbers(folder, tmp_path):
+    copy = tmp_path / "made"
+    shutil.copytree(folder, copy)
+    (copy / "performance.tsv").write_text("\n")
+    stability = pd.read_csv(copy / "stability.tsv", sep="\t")
+    genes.write_table(stability.assign(group=["1", "NA", "3"]), copy / "stability.tsv")
+    with read_results(copy) as results:
+        assert results.performance is None and list(results.stability["group"]) == ["1", "NA", "3"]

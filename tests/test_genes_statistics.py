@@ -1,0 +1,257 @@
+"""Sums over groups and what is ranked from them, against loops over cells that follow the definitions."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import scanpy
+from anndata import AnnData
+from scipy import sparse, stats
+
+from lrp_domains.genes import GroupStatistics
+from lrp_domains.genes.explanation.first_genes import among_first, first_genes
+from lrp_domains.genes.rankings.statistics import DRAWS, ranked_genes, stability
+
+CELLS, GENES, GROUPS, UNITS, NETWORKS, FIRST = 90, 12, 3, 5, 2, 4
+SUMS = ("cells", "counted", "sums", "squares", "positive", "n_positive", "n_first", "networks", "network_cells")
+SUMS += ("expressed", "expression", "expression_squares")
+
+
+@pytest.fixture
+def cells():
+    random = np.random.default_rng(0)
+    values = np.log1p(random.poisson(1.0, (CELLS, GENES))).astype(np.float32)
+    by_network = [np.where(values > 0, random.normal(0.2, 1, values.shape), 0).astype(np.float32) for _ in range(2)]
+    return {
+        "values": values,
+        "by_network": by_network,
+        "relevance": (by_network[0] + by_network[1]) / 2,
+        "group": random.integers(0, GROUPS, CELLS),
+        "unit": random.integers(0, UNITS, CELLS),
+        "counted": random.random(CELLS) < 0.8,
+    }
+
+
+def empty(donors=True, networks=NETWORKS, normalisation="log"):
+    names = [[f"{kind}{i}" for i in range(n)] for kind, n in (("B/", GROUPS), ("gene", GENES), ("donor", UNITS))]
+    unit = np.linspace(1, 2, GENES)
+    return GroupStatistics.empty(
+        *names, donors=donors, networks=networks, first=FIRST, normalisation=normalisation, unit=unit
+    )
+
+
+def gathered(cells, chunks, form=sparse.csr_matrix, **how):
+    found = empty(**how)
+    for rows in chunks:
+        group, counted = cells["group"][rows], cells["counted"][rows]
+        found.add_relevance(form(cells["relevance"][rows]), group, cells["unit"][rows], counted)
+        for number in range(NETWORKS):
+            found.add_network(number, form(cells["by_network"][number][rows]), group, counted)
+        found.add_expression(form(cells["values"][rows]), group)
+    return found
+
+
+def whole(cells, **how):
+    return gathered(cells, [np.arange(CELLS)], **how)
+
+
+def by_loop(cells):
+    found = empty()
+    for i in range(CELLS):
+        g, u, r, x = cells["group"][i], cells["unit"][i], cells["relevance"][i].astype(float), cells["values"][i]
+        found.cells[g] += 1
+        for j in range(GENES):
+            found.expressed[g, j] += x[j] != 0
+            found.expression[g, j] += float(x[j])
+            found.expression_squares[g, j] += float(x[j]) ** 2
+        if not cells["counted"][i]:
+            continue
+        found.counted[u, g] += 1
+        for j in range(GENES):
+            found.sums[u, g, j] += r[j]
+            found.squares[g, j] += r[j] ** 2
+            found.positive[g, j] += max(r[j], 0)
+            found.n_positive[g, j] += r[j] > 0
+            found.n_first[g, j] += r[j] > 0 and sorted(r, reverse=True).index(r[j]) < FIRST
+        for number in range(NETWORKS):
+            found.network_cells[number, g] += 1
+            found.networks[number, g] += cells["by_network"][number][i]
+    return found
+
+
+@pytest.mark.parametrize("form", [sparse.csr_matrix, np.asarray])
+def test_every_sum_is_that_of_a_loop_over_cells(cells, form):
+    found, expected = whole(cells, form=form), by_loop(cells)
+    for name in SUMS:
+        close = {"rtol": 1e-12} if form is sparse.csr_matrix else {"rtol": 1e-5, "atol": 1e-5}
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), err_msg=name, **close)
+
+
+@pytest.mark.parametrize("size", [1, 7, 64])
+@pytest.mark.parametrize("form", [sparse.csr_matrix, np.asarray])
+def test_how_cells_are_cut_into_chunks_changes_nothing(cells, size, form):
+    found = gathered(cells, np.split(np.arange(CELLS), range(size, CELLS, size)), form)
+    for name in SUMS:
+        one, other = getattr(found, name), getattr(whole(cells, form=form), name)
+        if form is sparse.csr_matrix:
+            np.testing.assert_array_equal(one, other, err_msg=name)  # to the last bit
+        else:
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+def test_nor_does_the_order_of_chunks(cells):
+    chunks = np.split(np.arange(CELLS), range(20, CELLS, 20))
+    forth, back = gathered(cells, chunks), gathered(cells, chunks[::-1])
+    for name in SUMS:
+        np.testing.assert_allclose(getattr(forth, name), getattr(back, name), rtol=1e-10, err_msg=name)
+
+
+def test_a_single_network_says_what_the_sums_hold(cells):
+    cells["by_network"] = [cells["relevance"]] * NETWORKS
+    single, both = whole(cells, networks=1), whole(cells)
+    assert single.networks.size == 0
+    for one, two in zip(single.by_network(), both.by_network(), strict=True):
+        np.testing.assert_allclose(one[0], two[0], rtol=1e-10)
+    pd.testing.assert_frame_equal(ranked_genes(single), ranked_genes(both))
+
+
+def test_what_a_file_holds_is_taken_back(cells):
+    found = whole(cells)
+    again = GroupStatistics.from_slot({name: np.asarray(value) for name, value in found.to_slot().items()})
+    pd.testing.assert_frame_equal(ranked_genes(again), ranked_genes(found))
+
+
+@pytest.mark.parametrize("form", [sparse.csr_matrix, np.asarray])
+def test_first_genes_are_the_highest_that_speak_for_the_score(form):
+    relevance = np.array([[3, 0, -1, 5, 1], [0, 0, -2, 0, 0], [1, 2, 3, 4, 5], [0, 7, 0, 0, 0]], np.float32)
+    columns, values = first_genes(form(relevance), 3)
+    assert columns.tolist() == [[3, 0, 4], [-1, -1, -1], [4, 3, 2], [1, -1, -1]]
+    assert values.tolist() == [[5, 3, 1], [0, 0, 0], [5, 4, 3], [7, 0, 0]]
+    first = form(relevance)
+    told = among_first(first, 2)
+    dense = np.zeros(relevance.shape, bool)
+    dense[first.nonzero() if form is sparse.csr_matrix else slice(None)] = told
+    assert [np.flatnonzero(row).tolist() for row in dense] == [[0, 3], [], [3, 4], [1]]
+    assert first_genes(form(relevance), 0)[0].shape == (4, 0)
+    assert first_genes(form(np.zeros((2, 5), np.float32)), 2)[0].tolist() == [[-1, -1]] * 2
+
+
+def naive(cells, group, column):
+    """One column of the ranking, straight from the cells."""
+    counted, r = cells["counted"], cells["relevance"].astype(float)
+    own = r[counted & (cells["group"] == group)]
+    other = r[counted & (cells["group"] != group)]
+    x, y = (cells["values"][cells["group"] == group].astype(float), cells["values"][cells["group"] != group])
+    if column == "score":
+        return own.mean(0)
+    if column == "positive":
+        return np.maximum(own, 0).mean(0)
+    if column == "negative":
+        return np.minimum(own, 0).mean(0)
+    if column == "share_positive":
+        return (own > 0).mean(0)
+    if column == "share_top":
+        return np.mean([(row > 0) & (row >= np.sort(row)[-FIRST]) for row in own], 0)
+    if column == "effect_size":
+        n, m = len(own), len(other)
+        spread = np.sqrt(((n - 1) * own.var(0, ddof=1) + (m - 1) * other.var(0, ddof=1)) / (n + m - 2))
+        return (own.mean(0) - other.mean(0)) / spread
+    if column == "p_value":
+        here = [counted & (cells["group"] == group) & (cells["unit"] == u) for u in range(UNITS)]
+        return stats.ttest_1samp([r[one].mean(0) for one in here if one.any()], 0).pvalue
+    if column == "p_adjusted":
+        return stats.false_discovery_control(naive(cells, group, "p_value"))
+    if column == "selected":
+        own_of = [one[counted & (cells["group"] == group)].mean(0) for one in cells["by_network"]]
+        return np.mean([mean >= np.sort(mean)[-FIRST] for mean in own_of], 0)
+    if column == "de_score":
+        return stats.ttest_ind(x, y.astype(float), equal_var=False).statistic
+    if column == "direction":
+        return np.where(x.mean(0) >= y.mean(0), 1, -1)
+    if column == "cells":
+        return np.full(GENES, len(own))
+    raise KeyError(column)
+
+
+COLUMNS = ("score", "positive", "negative", "share_positive", "share_top", "effect_size", "p_value", "p_adjusted")
+COLUMNS += ("selected", "de_score", "direction", "cells")
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_every_column_of_the_ranking_is_what_it_says(cells, column):
+    table = ranked_genes(whole(cells))
+    for number in range(GROUPS):
+        rows = table[table["group"] == f"B/{number}"].set_index("gene").loc[[f"gene{i}" for i in range(GENES)]]
+        np.testing.assert_allclose(rows[column].astype(float), naive(cells, number, column), rtol=1e-6, atol=1e-9)
+
+
+def test_ranks_follow_scores_and_expression(cells):
+    for _, rows in ranked_genes(whole(cells)).groupby("group"):
+        assert rows["rank"].tolist() == list(range(1, GENES + 1)) and (rows["score"].diff().dropna() <= 0).all()
+        assert (rows.sort_values("de_rank")["de_score"].diff().dropna() <= 0).all()
+
+
+def test_intervals_are_those_of_draws_of_donors(cells):
+    table = ranked_genes(whole(cells), seed=3)
+    counted, r = cells["counted"], cells["relevance"].astype(float)
+    for number in range(GROUPS):
+        here = [counted & (cells["group"] == number) & (cells["unit"] == u) for u in range(UNITS)]
+        here = [one for one in here if one.any()]
+        random = np.random.default_rng(3)
+        draws = random.multinomial(len(here), np.full(len(here), 1 / len(here)), size=DRAWS)
+        means = [np.concatenate([r[here[u]] for u in np.repeat(np.arange(len(here)), draw)]).mean(0) for draw in draws]
+        rows = table[table["group"] == f"B/{number}"].set_index("gene").loc[[f"gene{i}" for i in range(GENES)]]
+        np.testing.assert_allclose(rows["low"], np.percentile(means, 2.5, axis=0), rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(rows["high"], np.percentile(means, 97.5, axis=0), rtol=1e-6, atol=1e-9)
+        assert ((rows["low"] <= rows["score"]) & (rows["score"] <= rows["high"])).mean() > 0.9
+
+
+def test_too_few_donors_have_no_interval_and_no_p_value(cells):
+    cells["unit"] %= 2
+    table = ranked_genes(whole(cells))
+    assert table[["low", "high", "p_value", "p_adjusted"]].isna().all(axis=None)
+    assert ranked_genes(whole(cells, donors=False))["p_value"].isna().all()
+
+
+def test_fold_changes_are_those_of_scanpy(cells):
+    adata = AnnData(cells["values"], obs=pd.DataFrame({"group": pd.Categorical([f"B/{g}" for g in cells["group"]])}))
+    adata.var_names = [f"gene{i}" for i in range(GENES)]
+    adata.obs_names = [f"cell{i}" for i in range(CELLS)]
+    scanpy.tl.rank_genes_groups(adata, "group", method="t-test")
+    table = ranked_genes(whole(cells)).set_index(["group", "gene"])
+    for group in adata.obs["group"].cat.categories:
+        theirs = scanpy.get.rank_genes_groups_df(adata, group=group).set_index("names")
+        ours = table.loc[group].loc[theirs.index]
+        np.testing.assert_allclose(ours["log2_fold_change"], theirs["logfoldchanges"], rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(ours["de_score"], theirs["scores"], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("normalisation", ["centred", "zscore", "counts"])
+def test_fold_changes_of_what_is_no_log(cells, normalisation):
+    table = ranked_genes(whole(cells, normalisation=normalisation)).set_index(["group", "gene"])
+    for number in range(GROUPS):
+        own = cells["values"][cells["group"] == number].astype(float).mean(0)
+        rest = cells["values"][cells["group"] != number].astype(float).mean(0)
+        ratio = normalisation == "counts"
+        expected = np.log2(own / rest) if ratio else (own - rest) * np.linspace(1, 2, GENES)
+        ours = table.loc[f"B/{number}"].loc[[f"gene{i}" for i in range(GENES)], "log2_fold_change"]
+        np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_stability_is_the_agreement_of_networks(cells):
+    found = stability(whole(cells)).set_index("group")
+    for number in range(GROUPS):
+        here = cells["counted"] & (cells["group"] == number)
+        one, two = (network[here].astype(float).mean(0) for network in cells["by_network"])
+        a, b = (set(np.argsort(-mean)[:FIRST]) for mean in (one, two))
+        row = found.loc[f"B/{number}"]
+        assert row["networks"] == NETWORKS and row["first"] == FIRST
+        assert row["spearman"] == pytest.approx(stats.spearmanr(one, two)[0])
+        assert row["jaccard"] == pytest.approx(len(a & b) / len(a | b))
+
+
+def test_a_group_without_a_counted_cell_has_no_rows(cells):
+    cells["counted"] &= cells["group"] != 1
+    with pytest.warns(UserWarning, match=r"no cell of B/1 was explained for its own group"):
+        table = ranked_genes(whole(cells))
+    assert set(table["group"]) == {"B/0", "B/2"}
+    assert table.notna().all(axis=None)
