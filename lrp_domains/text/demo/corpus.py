@@ -1,6 +1,6 @@
-"""548 sentences on films, food, hotels, things, books and service, in pairs: one positive, one negative.
+"""668 sentences on films, food, hotels, things, books and service, in pairs: one positive, one negative.
 
-The two of a pair speak of the same things, so that neutral words tell nothing. One in three holds a negation ("not a
+The two of a pair speak of the same things, so that neutral words tell nothing. One in four holds a negation ("not a
 bad film"), one in five a contrast ("a slow start, but a wonderful ending").
 """
 

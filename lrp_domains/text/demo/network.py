@@ -2,17 +2,33 @@
 
 from collections.abc import Iterable, Sequence
 
-VOCABULARY = 2000
-
 
 def new_tokenizer(texts: Iterable[str], longest: int):
-    """Give a WordPiece tokenizer as BERT has it, its vocabulary made from texts."""
-    from tokenizers import BertWordPieceTokenizer
-    from transformers import BertTokenizerFast
+    """Give a tokenizer of whole words in BERT's manner, that knows those which occur at least twice in texts.
 
-    pieces = BertWordPieceTokenizer(lowercase=True)
-    pieces.train_from_iterator(texts, vocab_size=VOCABULARY, min_frequency=2, show_progress=False)
-    return BertTokenizerFast(tokenizer_object=pieces._tokenizer, model_max_length=longest)
+    Words that occur once would be learnt by heart; and WordPiece breaks ties between its pieces by chance.
+    """
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    words = Tokenizer(models.WordLevel(unk_token="[UNK]"))
+    words.normalizer = normalizers.BertNormalizer(lowercase=True)
+    words.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    words.train_from_iterator(
+        texts, trainers.WordLevelTrainer(min_frequency=2, special_tokens=special, show_progress=False)
+    )
+    ends = [(one, words.token_to_id(one)) for one in ("[CLS]", "[SEP]")]
+    words.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", ends)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=words,
+        model_max_length=longest,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+    )
 
 
 def new_network(tokenizer, labels: Sequence[str], longest: int):
