@@ -75,7 +75,10 @@ def consensus_loop(table):
     """Restate the whole of it for a group, gene by gene."""
     ranks = {}
     for _, rows in table.groupby("cohort"):
-        values = dict(zip(rows["gene"], rows["score"] * rows["direction"], strict=True))
+        signed = [
+            score if sign == 1 else -abs(score) for score, sign in zip(rows["score"], rows["direction"], strict=True)
+        ]
+        values = dict(zip(rows["gene"], signed, strict=True))
         for gene, value in values.items():
             higher = sum(other > value for other in values.values())
             equal = sum(other == value for other in values.values())
@@ -149,6 +152,13 @@ def test_direction_puts_genes_whose_absence_speaks_last():
     assert signed["gene"].iloc[0] == "up" and signed["gene"].iloc[-1] == "absent"
     assert plain["gene"].iloc[0] == "absent"
     assert dict(zip(signed["gene"], signed["direction"], strict=True))["absent"] == -1
+
+
+def test_a_gene_that_is_low_and_speaks_against_a_group_does_not_lead_it():
+    """As ESR1 for ER-negative: where it is expressed, it speaks against."""
+    scores = {"up": 1.0, "a": 0.1, "b": 0.0, "c": -0.1, "against": -4.0}
+    found = consensus(pd.concat([ranked(name, scores, direction={"against": -1}) for name in "xyz"]))
+    assert list(found["gene"]) == ["up", "a", "b", "c", "against"]
 
 
 def test_cohorts_that_disagree_on_the_direction_are_shown():

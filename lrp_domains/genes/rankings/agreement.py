@@ -22,7 +22,7 @@ def agreement(table: pd.DataFrame, *, direction: bool = True, top: int = 20, per
     table
         Ranked genes of all cohorts; see `lrp_domains.genes.rankings.tables`.
     direction
-        Order genes by score times direction of expression, as `consensus` does.
+        Order genes by score and direction of expression, as `consensus` does.
     top
         The length of the lists whose Jaccard index is taken.
     persistence

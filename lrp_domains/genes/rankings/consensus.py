@@ -26,8 +26,9 @@ def consensus(
     table
         Ranked genes of all cohorts; see `lrp_domains.genes.rankings.tables`.
     direction
-        Order genes by score times direction of expression, so that a gene whose absence speaks for a group is last,
-        not first. Cohorts agree better on this.
+        Put genes that are lower in the group than in the rest last, those of most relevance at the very end, so that
+        only genes lead whose presence speaks for the group. Cohorts agree better on this; part of it is the agreement
+        of expression, for its sign is in the order.
     top
         A cohort supports a gene that is among its first `top`; where a tie reaches over the end of that list, none of
         the tied genes is.
@@ -89,8 +90,12 @@ def consensus(
 
 
 def signed_scores(rows: pd.DataFrame, direction: bool, column: str = "score") -> pd.DataFrame:
-    """Give genes x cohorts: what genes are ordered by; NaN where a cohort didn't measure a gene."""
-    values = rows[column] * rows["direction"] if direction else rows[column]
+    """Give genes x cohorts: what genes are ordered by; NaN where a cohort didn't measure a gene.
+
+    With direction: the score of a gene that is higher in the group, minus the size of the score of one that is lower.
+    Score times direction would put first what is lower in a group and speaks against it: ESR1 for ER-negative.
+    """
+    values = rows[column].where(rows["direction"] > 0, -rows[column].abs()) if direction else rows[column]
     return rows.assign(value=values).pivot(index="gene", columns="cohort", values="value")
 
 

@@ -36,7 +36,7 @@ def enrich(
     gene_sets
         A ``.gmt`` file.
     direction
-        Order genes by score times direction of expression, as `consensus` does.
+        Order genes by score and direction of expression, as `consensus` does.
     smallest, largest
         Sets with fewer or more measured genes are left out, and sets of all measured genes.
     weight
