@@ -1,5 +1,7 @@
 """Agreement of rankings, each measure against its definition."""
 
+from itertools import pairwise, permutations
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
-from lrp_domains.genes import agreement
+from lrp_domains.genes import CohortError, agreement
 from lrp_domains.genes.rankings.agreement import rank_biased_overlap
 
 from .ranked import random_cohorts, ranked
@@ -20,18 +22,49 @@ def loop(a, b, p):
     return (1 - p) / p * sum(share * p**d for d, share in enumerate(shares, 1)) + shares[-1] * p**n
 
 
-@given(st.permutations(list(range(12))), st.floats(0.5, 0.98))
+def places(order):
+    """The values that put items into an order."""
+    return -np.argsort(order).astype(float)
+
+
+@given(st.permutations(list(range(12))), st.permutations(list(range(12))), st.floats(0.5, 0.98))
 @settings(max_examples=60, deadline=None)
-def test_rank_biased_overlap_equals_its_definition(order, persistence):
-    a = np.arange(12)
-    assert rank_biased_overlap(a, np.array(order), persistence) == pytest.approx(loop(list(a), order, persistence))
+def test_rank_biased_overlap_equals_its_definition(a, b, persistence):
+    found = rank_biased_overlap(places(a), places(b), persistence)
+    assert found == pytest.approx(loop(a, b, persistence), rel=1e-12)
+    assert found == pytest.approx(rank_biased_overlap(places(b), places(a), persistence), rel=1e-12)
+
+
+@given(*[st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.0]), min_size=4, max_size=4)] * 2)
+@settings(max_examples=40, deadline=None)
+def test_ties_are_the_mean_over_all_orders(a, b):
+    def orders(values):
+        every = permutations(range(4))
+        return [order for order in every if all(values[i] >= values[j] for i, j in pairwise(order))]
+
+    expected = np.mean([loop(list(one), list(other), 0.8) for one in orders(a) for other in orders(b)])
+    assert rank_biased_overlap(np.array(a), np.array(b), 0.8) == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_worked_value():
+    # first places differ, then both have both: (1 - p) / p (0 p + 1 p^2) + p^2
+    assert rank_biased_overlap(np.array([2.0, 1.0]), np.array([1.0, 2.0]), 0.9) == pytest.approx(0.1 * 0.9 + 0.81)
 
 
 def test_rank_biased_overlap_at_its_ends():
-    assert rank_biased_overlap(np.arange(50), np.arange(50)) == pytest.approx(1)
-    turned = rank_biased_overlap(np.arange(50), np.arange(50)[::-1])
-    assert 0 < turned < 0.1
-    assert rank_biased_overlap(np.array([]), np.array([])) != rank_biased_overlap(np.array([1]), np.array([1]))
+    a = np.arange(5000.0)
+    assert rank_biased_overlap(a, a) == pytest.approx(1, rel=1e-12)
+    assert 0 < rank_biased_overlap(a, -a) < 1e-12
+    assert np.isnan(rank_biased_overlap(np.array([]), np.array([])))
+
+
+def test_ties_at_zero_are_no_agreement():
+    zeros = {f"g{i}": 0.0 for i in range(100)}
+    tables = [ranked("x", zeros | {"a": 1.0, "b": 0.0}), ranked("y", zeros | {"a": 0.0, "b": 1.0})]
+    row = agreement(pd.concat(tables)).iloc[0]
+    assert row["jaccard"] == 0 and row["rbo"] < 0.1 and abs(row["spearman"]) < 0.02
+    row = agreement(pd.concat([ranked(name, zeros) for name in "xy"])).iloc[0]
+    assert np.isnan(row["jaccard"]) and np.isnan(row["spearman"]) and row["rbo"] < 0.1
 
 
 def test_every_pair_of_cohorts_on_the_genes_that_both_have():
@@ -43,11 +76,11 @@ def test_every_pair_of_cohorts_on_the_genes_that_both_have():
         a, b = (table[table["cohort"] == c].set_index("gene")["score"] for c in (row.cohort_a, row.cohort_b))
         shared = a.index.intersection(b.index)
         expected = np.corrcoef(rankdata(a[shared]), rankdata(b[shared]))[0, 1]
-        assert row.spearman == pytest.approx(expected, rel=1e-9)
+        assert row.spearman == pytest.approx(expected, rel=1e-12)
         first = [set(one[shared].nlargest(5).index) for one in (a, b)]
         assert row.jaccard == pytest.approx(len(first[0] & first[1]) / len(first[0] | first[1]))
         orders = [list(one[shared].sort_values(ascending=False).index) for one in (a, b)]
-        assert row.rbo == pytest.approx(loop(*orders, 0.9), rel=1e-9)
+        assert row.rbo == pytest.approx(loop(*orders, 0.9), rel=1e-12)
     assert found[["de_spearman", "de_rbo", "de_jaccard"]].isna().all().all()
 
 
@@ -69,3 +102,29 @@ def test_direction_is_taken_into_account():
 def test_one_cohort_agrees_with_nobody():
     found = agreement(ranked("x", {"a": 1.0, "b": 0.0}))
     assert len(found) == 0 and "spearman" in found
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        ({"top": 0}, r"top=0 should be a whole number from 1 on"),
+        ({"top": 1.5}, r"top=1.5 should be a whole number"),
+        ({"persistence": 0}, r"persistence=0 should be between 0 and 1"),
+        ({"persistence": 1}, r"persistence=1 should be between 0 and 1"),
+    ],
+)
+def test_settings_out_of_range(wrong, message):
+    with pytest.raises(CohortError, match=message):
+        agreement(random_cohorts(genes=5), **wrong)
+
+
+def test_directions_are_needed_only_where_asked_for():
+    table = random_cohorts(genes=5).drop(columns="direction")
+    with pytest.raises(CohortError, match=r"no column 'direction'; use direction=False"):
+        agreement(table)
+    assert len(agreement(table, direction=False)) == 6
+
+
+def test_cohorts_that_share_no_gene():
+    row = agreement(pd.concat([ranked("x", {"a": 1.0}), ranked("y", {"b": 1.0})])).iloc[0]
+    assert row["genes"] == 0 and row[["spearman", "rbo", "jaccard"]].isna().all()

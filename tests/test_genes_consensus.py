@@ -47,6 +47,78 @@ def test_equals_the_definition(ranks):
     np.testing.assert_allclose(robust_ranks(np.array(ranks)), [loop(row) for row in ranks], rtol=1e-9)
 
 
+@given(st.integers(2, 6), st.integers(2, 40), st.integers(0, 2**32 - 1), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_rho_is_a_chance_and_cohorts_and_genes_come_in_any_order(cohorts, genes, seed, tied):
+    table = random_cohorts(genes, cohorts, shared=(), seed=seed)
+    table["direction"] = np.random.default_rng(seed).choice([1, -1], len(table))
+    table["score"] = table["score"].round(0 if tied else 9)
+    found = consensus(table)
+    assert found["rho"].between(0, 1).all() and (found["p_adjusted"] >= found["rho"] * (1 - 1e-12)).all()
+    assert found["mean_rank"].between(0, 1).all() and found["rho"].is_monotonic_increasing
+    pd.testing.assert_frame_equal(found, consensus(table.sample(frac=1, random_state=seed % 1000)))
+
+
+@given(st.integers(2, 8), st.integers(2, 60), st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_identical_lists_give_the_smallest_rho(cohorts, genes, seed):
+    scores = {f"g{i}": value for i, value in enumerate(np.random.default_rng(seed).normal(size=genes))}
+    found = consensus(pd.concat([ranked(f"c{number}", scores) for number in range(cohorts)]))
+    assert list(found["gene"]) == sorted(scores, key=scores.get, reverse=True)
+    # n ranks of r: the smallest is that all n are as high, r^n, with Bonferroni n r^n, where r is small
+    assert found["rho"][0] == pytest.approx(cohorts * genes**-cohorts, rel=1e-12)
+    mixed = random_cohorts(genes, cohorts, shared=(), seed=seed)
+    assert consensus(mixed)["rho"][0] >= found["rho"][0] * (1 - 1e-12)
+
+
+def consensus_loop(table):
+    """Restate the whole of it for a group, gene by gene."""
+    ranks = {}
+    for _, rows in table.groupby("cohort"):
+        signed = [
+            score if sign == 1 else -abs(score) for score, sign in zip(rows["score"], rows["direction"], strict=True)
+        ]
+        values = dict(zip(rows["gene"], signed, strict=True))
+        for gene, value in values.items():
+            higher = sum(other > value for other in values.values())
+            equal = sum(other == value for other in values.values())
+            ranks.setdefault(gene, []).append((higher + (equal + 1) / 2) / len(values))
+    return {gene: (loop(r), float(np.mean(r)), len(r)) for gene, r in ranks.items() if len(r) > 1}
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0, 0.9))
+@settings(max_examples=40, deadline=None)
+def test_platforms_that_share_some_genes_and_genes_that_tie(seed, zeros):
+    random = np.random.default_rng(seed)
+    table = random_cohorts(30, 3, shared=(), seed=seed)
+    table["score"] = np.where(random.random(len(table)) < zeros, 0.0, table["score"])
+    table["direction"] = random.choice([1, -1], len(table))
+    table = table[random.random(len(table)) < 0.7]
+    found = consensus(table).set_index("gene")
+    expected = consensus_loop(table)
+    assert set(found.index) == set(expected)
+    for gene, (rho, mean_rank, measured) in expected.items():
+        assert found.loc[gene, "rho"] == pytest.approx(rho, rel=1e-9)
+        assert found.loc[gene, "mean_rank"] == pytest.approx(mean_rank, rel=1e-12)
+        assert found.loc[gene, "measured"] == measured
+
+
+def test_ranks_are_shares_of_the_genes_that_a_cohort_measured():
+    wide = ranked("wide", {f"g{i}": -float(i) for i in range(100)})
+    narrow = ranked("narrow", {f"g{i}": -float(i) for i in range(10)})
+    row = consensus(pd.concat([wide, narrow])).set_index("gene").loc["g1"]
+    assert row["mean_rank"] == pytest.approx((2 / 100 + 2 / 10) / 2, rel=1e-12)
+    assert row["rho"] == pytest.approx(2 * 0.02**1 * (2 - 0.02), rel=1e-12)  # 1 - .98^2, twice
+
+
+def test_genes_without_relevance_share_a_rank_and_support_nothing():
+    scores = {"led": 1.0} | {f"zero{i}": 0.0 for i in range(9)}
+    found = consensus(pd.concat([ranked("x", scores), ranked("y", scores)]), top=5).set_index("gene")
+    assert found.loc["led", "mean_rank"] == 0.1 and found.loc["led", "rho"] == pytest.approx(2 * 0.1**2, rel=1e-12)
+    assert (found.drop("led")["mean_rank"] == 0.6).all()
+    assert found["supporting"].to_dict() == {gene: 2 * (gene == "led") for gene in scores}
+
+
 def test_shared_genes_lead_and_random_ones_do_not():
     found = consensus(random_cohorts(), top=5)
     assert set(found["gene"][:3]) == {"s0", "s1", "s2"}
@@ -82,6 +154,13 @@ def test_direction_puts_genes_whose_absence_speaks_last():
     assert dict(zip(signed["gene"], signed["direction"], strict=True))["absent"] == -1
 
 
+def test_a_gene_that_is_low_and_speaks_against_a_group_does_not_lead_it():
+    """As ESR1 for ER-negative: where it is expressed, it speaks against."""
+    scores = {"up": 1.0, "a": 0.1, "b": 0.0, "c": -0.1, "against": -4.0}
+    found = consensus(pd.concat([ranked(name, scores, direction={"against": -1}) for name in "xyz"]))
+    assert list(found["gene"]) == ["up", "a", "b", "c", "against"]
+
+
 def test_cohorts_that_disagree_on_the_direction_are_shown():
     tables = [ranked(c, {"g": 1.0, "h": 0.5}, direction={"g": 1 if c == "x" else -1}) for c in "xy"]
     assert consensus(pd.concat(tables)).set_index("gene")["direction"].to_dict() == {"g": 0, "h": 1}
@@ -102,15 +181,30 @@ def test_groups_of_one_cohort_are_left_out_and_said():
 @pytest.mark.parametrize(
     "table, message",
     [
-        (ranked("x", {"a": 1.0}), r"no group is in 2 cohorts.*'B': are they named alike"),
-        (pd.concat([ranked("x", {"a": 1.0}), ranked("y", {"b": 1.0})]), r"no gene of group 'B' was measured in 2"),
+        (ranked("x", {"a": 1.0}), r"no group is in 2 cohorts.*'B \(x\)': are they named alike"),
+        (
+            pd.concat([ranked("x", {"a": 1.0}), ranked("y", {"b": 1.0})]),
+            r"no gene of group 'B' was measured in 2 cohorts \('a' in 'x', 'b' in 'y'\); are genes named alike",
+        ),
         (random_cohorts().drop(columns="direction"), r"no column 'direction'; use direction=False"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:in fewer than")
 def test_nothing_to_agree_on(table, message):
     with pytest.raises(CohortError, match=message):
         consensus(table)
+
+
+@pytest.mark.parametrize("wrong", [{"top": 0}, {"top": 2.5}, {"least_cohorts": 0}, {"least_cohorts": -1}])
+def test_settings_out_of_range(wrong):
+    ((name, value),) = wrong.items()
+    with pytest.raises(CohortError, match=rf"{name}={value} should be a whole number from 1 on"):
+        consensus(random_cohorts(), **wrong)
+
+
+def test_a_group_without_shared_genes_does_not_keep_the_others_from_a_consensus():
+    apart = [ranked("c0", {"a": 1.0}, group="Mast"), ranked("c1", {"b": 1.0}, group="Mast")]
+    with pytest.warns(UserWarning, match=r"no gene of group 'Mast' was measured in 2 cohorts"):
+        assert set(consensus(pd.concat([random_cohorts(), *apart]))["group"]) == {"B"}
 
 
 def test_without_direction_a_table_needs_none():

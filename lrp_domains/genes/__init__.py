@@ -24,7 +24,9 @@ from .models.model import GeneModel, gene_model
 from .models.rank_tokens import RankTokens
 from .rankings.agreement import agreement
 from .rankings.consensus import consensus
-from .rankings.enrichment import enrich, marker_recovery
+from .rankings.enrichment import enrich
+from .rankings.gene_sets import read_markers
+from .rankings.markers import marker_recovery
 from .rankings.on_disk import rank_on_disk
 from .rankings.rank import rank
 from .rankings.statistics import stability
@@ -59,6 +61,7 @@ __all__ = [
     "rank",
     "rank_on_disk",
     "read_cohort",
+    "read_markers",
     "read_table",
     "relevance",
     "relevance_on_disk",

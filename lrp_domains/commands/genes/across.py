@@ -17,7 +17,7 @@ def consensus(
     out: Annotated[Path, typer.Option(help="The table of consensus genes to write, .tsv.")],
     agreement: Annotated[Path, typer.Option(help="The table of agreement between cohorts to write, .tsv.")],
     expected: Annotated[list[str], typer.Option(help="A cohort that should be there; may be given many times.")] = [],  # noqa: B006
-    direction: Annotated[bool, typer.Option(help="Order genes by relevance with the sign of their expression.")] = True,
+    direction: Annotated[bool, typer.Option(help="Order genes by relevance, those lower in the group last.")] = True,
     top: o.Top = 20,
     least_cohorts: Annotated[int, typer.Option(min=1, help="In how many cohorts a gene must be measured.")] = 2,
 ) -> None:

@@ -1,13 +1,17 @@
 """How far the rankings of two cohorts agree, ours and those of differential expression."""
 
+import math
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .consensus import signed_scores
+from ..errors import CohortError
+from .consensus import among_first, signed_scores
 from .tables import check_ranking
+
+SMALLEST_WEIGHT = 1e-16  # of a depth in rank-biased overlap
 
 
 def agreement(table: pd.DataFrame, *, direction: bool = True, top: int = 20, persistence: float = 0.9) -> pd.DataFrame:
@@ -18,7 +22,7 @@ def agreement(table: pd.DataFrame, *, direction: bool = True, top: int = 20, per
     table
         Ranked genes of all cohorts; see `lrp_domains.genes.rankings.tables`.
     direction
-        Order genes by score times direction of expression, as `consensus` does.
+        Order genes by score and direction of expression, as `consensus` does.
     top
         The length of the lists whose Jaccard index is taken.
     persistence
@@ -28,8 +32,20 @@ def agreement(table: pd.DataFrame, *, direction: bool = True, top: int = 20, per
     -------
     One row per group and pair: ``group``, ``cohort_a``, ``cohort_b``, ``genes`` (that both measured), ``spearman``,
     ``rbo``, ``jaccard``, and the same of differential expression with the prefix ``de_`` (NaN where a table has none).
+
+    Notes
+    -----
+    Genes that tie, as those without any relevance do, are in no order, and so can't agree: Spearman's correlation takes
+    the mean of their ranks, rank-biased overlap is the mean over all orders of them, and of genes that tie over the end
+    of a list of `top` none is in it.
     """
     table = check_ranking(table)
+    if top < 1 or top % 1:
+        raise CohortError(f"top={top} should be a whole number from 1 on")
+    if not 0 < persistence < 1:
+        raise CohortError(f"persistence={persistence} should be between 0 and 1, like 0.9")
+    if direction and "direction" not in table:
+        raise CohortError("the table of ranked genes has no column 'direction'; use direction=False")
     rows = []
     for group, part in table.groupby("group", sort=False):
         ours = signed_scores(part, direction)
@@ -45,31 +61,45 @@ def agreement(table: pd.DataFrame, *, direction: bool = True, top: int = 20, per
 
 
 def rank_biased_overlap(a: np.ndarray, b: np.ndarray, persistence: float = 0.9) -> float:
-    """Give the extrapolated rank-biased overlap of two orders of the same items (Webber et al. 2010, ACM TOIS 28:20).
+    """Give the extrapolated rank-biased overlap of two rankings of the same items (Webber et al. 2010, ACM TOIS 28:20).
 
-    ``X_n / n p^n + (1 - p) / p sum_d X_d / d p^d``, with ``X_d`` the number of items that both have among their first
-    `d`.
+    ``X_n / n p^n + (1 - p) / p sum_d X_d / d p^d``, with ``X_d`` the number of items that both have among
+    their first `d`. Where items tie, ``X_d`` is its mean over all orders of them, drawn for each ranking by itself:
+    ``X_d = sum_i a_i(d) b_i(d)``, with ``a_i(d)`` the chance that item `i` is among the first `d` of `a` (Corsi and
+    Urbano 2024, SIGIR, RBO^a).
+
+    Parameters
+    ----------
+    a, b
+        The values of the items, the highest first; item `i` is at place `i` of both.
     """
     n = len(a)
     if n == 0:
         return float("nan")
-    place = {item: number for number, item in enumerate(b)}
-    later = np.maximum(np.arange(n), [place[item] for item in a])  # the depth at which both have seen an item
-    shared = np.cumsum(np.bincount(later, minlength=n))
-    depth = np.arange(1, n + 1)
-    weights = persistence**depth
-    overlap = (1 - persistence) / persistence * (shared / depth * weights).sum()
-    return float(overlap + shared[-1] / n * weights[-1])
+    deepest = min(n, math.ceil(math.log(SMALLEST_WEIGHT) / math.log(persistence)))  # places beyond weigh nothing
+    before, tied = zip(*(_places(-np.asarray(values)) for values in (a, b)), strict=True)
+    seen = np.maximum(*before) < deepest
+    total = persistence**n  # X_n = n: both have all items
+    for depth in range(1, deepest + 1):
+        chances = (np.clip((depth - start[seen]) / many[seen], 0, 1) for start, many in zip(before, tied, strict=True))
+        total += (1 - persistence) / persistence * np.dot(*chances) / depth * persistence**depth
+    return float(total)
+
+
+def _places(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give for each item how many have smaller keys, and how many have its own."""
+    before = stats.rankdata(keys, "min") - 1
+    return before, stats.rankdata(keys, "max") - before
 
 
 def _compare(values: pd.DataFrame, top: int, persistence: float, prefix: str) -> dict[str, float]:
-    a, b = (values.iloc[:, side] for side in (0, 1))
-    orders = [one.sort_values(ascending=False, kind="stable").index.to_numpy() for one in (a, b)]
-    first = [set(order[:top]) for order in orders]
-    varied = len(values) > 2 and a.nunique() > 1 and b.nunique() > 1
+    a, b = (values.iloc[:, side].to_numpy() for side in (0, 1))
+    first = among_first(values, top).to_numpy()
+    either = first.any(1).sum()
+    varied = len(values) > 2 and np.ptp(a) > 0 and np.ptp(b) > 0
     found = {
         "spearman": float(stats.spearmanr(a, b)[0]) if varied else np.nan,
-        "rbo": rank_biased_overlap(*orders, persistence),
-        "jaccard": len(first[0] & first[1]) / len(first[0] | first[1]) if len(values) else np.nan,
+        "rbo": rank_biased_overlap(a, b, persistence),
+        "jaccard": first.all(1).sum() / either if either else np.nan,
     }
     return {f"{prefix}{name}": value for name, value in found.items()} | ({} if prefix else {"genes": len(values)})
