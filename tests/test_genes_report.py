@@ -302,8 +302,10 @@ def edited(name, change):
 
     def edit(folder):
         path = folder / name
-        read = pd.read_parquet if path.suffix == ".parquet" else lambda path: pd.read_csv(path, sep="\t")
-        genes.write_table(change(read(path)), path)
+        if path.suffix == ".parquet":
+            change(pd.read_parquet(path)).to_parquet(path, index=False)
+        else:
+            change(pd.read_csv(path, sep="\t")).to_csv(path, sep="\t", index=False)
 
     return edit
 
@@ -321,7 +323,7 @@ def without_relevance(folder):
         (lambda folder: (folder / "genes.parquet").write_bytes(b"x"), "genes.parquet' could not be read as a table"),
         (lambda folder: (folder / "curves.tsv").write_text('a\tb\n"'), "curves"),
         (without_relevance, "the cohort holds no relevance"),
-        (edited("genes.parquet", lambda table: table.iloc[:0]), "holds no ranked genes"),
+        (edited("genes.parquet", lambda table: table.iloc[:0]), "has no rows; rank a cohort first"),
         (edited("genes.parquet", lambda table: table.drop(columns="score")), "no column 'score'"),
         (edited("genes.parquet", lambda table: table.drop(columns="low")), "ranked genes of cohort 'made' has no col"),
         (
@@ -374,6 +376,6 @@ def test_an_empty_performance_and_groups_that_look_like_numbers(folder, tmp_path
     shutil.copytree(folder, copy)
     (copy / "performance.tsv").write_text("\n")
     stability = pd.read_csv(copy / "stability.tsv", sep="\t")
-    genes.write_table(stability.assign(group=["1", "NA", "3"]), copy / "stability.tsv")
+    stability.assign(group=["1", "NA", "3"]).to_csv(copy / "stability.tsv", sep="\t", index=False)
     with read_results(copy) as results:
         assert results.performance is None and list(results.stability["group"]) == ["1", "NA", "3"]
