@@ -13,7 +13,7 @@ from lrp_domains.genes.rankings.statistics import DRAWS, ranked_genes, stability
 
 CELLS, GENES, GROUPS, UNITS, NETWORKS, FIRST = 90, 12, 3, 5, 2, 4
 SUMS = ("cells", "counted", "sums", "squares", "positive", "n_positive", "n_first", "networks", "network_cells")
-SUMS += ("expressed", "expression", "expression_squares")
+SUMS += ("expression", "expression_squares")
 
 
 @pytest.fixture
@@ -60,7 +60,6 @@ def by_loop(cells):
         g, u, r, x = cells["group"][i], cells["unit"][i], cells["relevance"][i].astype(float), cells["values"][i]
         found.cells[g] += 1
         for j in range(GENES):
-            found.expressed[g, j] += x[j] != 0
             found.expression[g, j] += float(x[j])
             found.expression_squares[g, j] += float(x[j]) ** 2
         if not cells["counted"][i]:

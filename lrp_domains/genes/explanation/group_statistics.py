@@ -12,7 +12,7 @@ from ..cohorts.normalisation import Matrix
 from ..errors import CohortError
 from .entries import with_data
 from .first_genes import among_first
-from .group_sums import adding, as_is, is_expressed, is_positive, positive_part
+from .group_sums import adding, as_is, is_positive, positive_part
 
 # Without donors, cells are dealt into so many blocks, which the bootstrap draws from.
 BLOCKS = 32
@@ -43,8 +43,8 @@ class GroupStatistics:
     networks, network_cells
         Networks x groups x genes: relevance by each network on its own; networks x groups: its cells. Empty for a
         single network: see `by_network`.
-    expressed, expression, expression_squares
-        Groups x genes, of all cells: how many express the gene, its values as the model reads them, their squares.
+    expression, expression_squares
+        Groups x genes, of all cells: the gene's values as the model reads them, and their squares.
     """
 
     groups: np.ndarray
@@ -63,7 +63,6 @@ class GroupStatistics:
     n_first: np.ndarray = field(repr=False)
     networks: np.ndarray = field(repr=False)
     network_cells: np.ndarray = field(repr=False)
-    expressed: np.ndarray = field(repr=False)
     expression: np.ndarray = field(repr=False)
     expression_squares: np.ndarray = field(repr=False)
 
@@ -82,7 +81,7 @@ class GroupStatistics:
     ) -> "GroupStatistics":
         """Make room for sums."""
         u, g, p = len(units), len(groups), len(genes)
-        if (needed := 8 * (u + networks + 7) * g * p) > MOST_BYTES:
+        if (needed := 8 * (u + networks + 6) * g * p) > MOST_BYTES:
             raise CohortError(
                 f"{u} donors x {g} groups x {p} genes take {needed / 2**30:.0f} GB; name no donor column, or a coarser "
                 "one (a cell's p-value then is NaN)"
@@ -92,7 +91,7 @@ class GroupStatistics:
         return cls(
             np.asarray(groups, dtype=object), np.asarray(genes, dtype=object), np.asarray(units, dtype=object),
             donors, min(first, p), normalisation, unit, np.zeros(g), np.zeros((u, g)), np.zeros((u, g, p)), *by_gene,
-            np.zeros((own, g, p)), np.zeros((own, g)), *[np.zeros((g, p)) for _ in range(3)],
+            np.zeros((own, g, p)), np.zeros((own, g)), *[np.zeros((g, p)) for _ in range(2)],
         )  # fmt: skip
 
     def add_relevance(self, relevance: Matrix, group: np.ndarray, unit: np.ndarray, counted: np.ndarray) -> None:
@@ -136,7 +135,6 @@ class GroupStatistics:
         by_group = adding(values, group)
         by_group(self.expression, as_is)
         by_group(self.expression_squares, np.square)
-        by_group(self.expressed, is_expressed)
 
     def to_slot(self) -> dict[str, object]:
         """Give what an AnnData file can hold in ``uns``."""

@@ -58,8 +58,3 @@ def positive_part(values: np.ndarray) -> np.ndarray:
 def is_positive(values: np.ndarray) -> np.ndarray:
     """Tell what is above 0."""
     return values > 0
-
-
-def is_expressed(values: np.ndarray) -> np.ndarray:
-    """Tell what is not 0."""
-    return values != 0
