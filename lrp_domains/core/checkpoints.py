@@ -1,28 +1,20 @@
-"""Saved values behind hooks of the user's: non-reentrant checkpoints, which recompute them.
+"""Saved values behind hooks of the user's own: non-reentrant checkpoints, which recompute them.
 
-A checkpoint hands out each value once in a backward pass, and autograd's own derivative takes it. A rule that reads it
-too runs in an execution group of its own, for which the checkpoint recomputes its segment once more. Plans, which read
-before the pass, leave such values alone.
+A checkpoint hands out each value once in a backward pass, and autograd's own derivative takes it. Whoever reads it too
+does so in an execution group of its own, for which the checkpoint recomputes its segment once more.
 """
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 
-import torch
 from torch.utils import checkpoint
 
-from .operations import operation
-from .saved import READ
+from .operations import Node, operation
+from .saved import names, unpacking
 
-Node = torch.autograd.graph.Node
 # A torch that has no such groups says itself that a value was asked for twice.
 GraphExecGroup = getattr(checkpoint, "GraphExecGroup", nullcontext)
-
-
-def unpacking(node: Node, name: str) -> object | None:
-    """The hook that a saved value passes on its way back, if it has one."""
-    return getattr(getattr(node, f"_raw_saved_{name}", None), "unpack_hook", None)
 
 
 class Rereading:
@@ -33,7 +25,7 @@ class Rereading:
 
     def of(self, node: Node) -> AbstractContextManager:
         # One hook, and so one group, for each checkpointed segment: it is recomputed once for all its rules.
-        for name in READ.get(operation(node.name()).base, ()):
+        for name in (*names(operation(node.name())), "result"):
             if (hook := unpacking(node, name)) is not None:
                 return self._groups.setdefault(hook, GraphExecGroup())
         return nullcontext()

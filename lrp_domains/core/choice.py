@@ -2,88 +2,54 @@
 
 from __future__ import annotations
 
-import torch
-
-from .checkpoints import unpacking
 from .errors import UnknownOperation
-from .graph import Edge, Graph, Node, through_views, variable
-from .layers import LAYER_FACTORS
-from .operations import CONVOLUTION, DENSE, REFUSED, operation
+from .first_layers import is_first
+from .graph import Graph, Node
+from .operations import REFUSED
 from .parameters import ParameterNames, modules
 from .rule import Rule, gradient
 from .rulesets import RuleSet
+from .saved import read
+from .softmaxes import softmaxes
+from .weights import CONVOLUTIONS, DENSE, takes_layer_rules
 
 
 def choose(node: Node, graph: Graph, rules: RuleSet, names: ParameterNames | None) -> Rule | None:
-    """The rule for a node; None where the rule set has no answer."""
-    if names is not None and rules.overrides and (rule := rules.override(names.of(node))) is not None:
+    """Return the rule for a node; None where the rule set has no answer."""
+    if names is not None and rules.overrides and (rule := rules.override(names.of(node, graph))) is not None:
         return rule
     if (rule := rules.operations.get(node.name())) is not None:
         return rule
     kind = kind_at(node, graph)
-    if kind in ("dense", "convolution") and rules.first is not None and _reads_input(node, graph):
-        return rules.first
+    if kind in ("dense", "convolution") and rules.first is not None:
+        slot = next(slot for slot in graph.operations[node].factors if graph.reaching[node][slot])
+        if is_first(graph.edges[node][slot], graph):
+            return rules.first
     return rules.operations.get(kind)
 
 
 def kind_at(node: Node, graph: Graph) -> str:
-    """The row of the rule set for a node, as it stands in this graph."""
-    op = operation(node.name())
-    if op.kind == "power":
-        return "activation" if node._saved_exponent > 0 else "statistic"
-    if op.kind == "product" and sum(graph.reaching(node)[slot] for slot in op.factors) < 2:
-        if op.base in DENSE and _has_weight(node, graph):
+    """Return the row of a rule set for a node, as it stands in its graph."""
+    op, slots = graph.operations[node], graph.carried(node)
+    if node in graph.once(softmaxes).members:
+        return "softmax"
+    if node in graph.once(softmaxes).parts and op.kind != "product":
+        return "linear"
+    if op.kind == "reduction":
+        return {"sum": "linear", "mean": "linear", "prod": "unknown"}.get(read(node, "reduce"), "piecewise")
+    if op.base == "Div" and len(slots) == 1:
+        return "linear" if slots == [0] else "activation"
+    if op.kind == "product" and takes_layer_rules(node, graph):
+        if op.base in DENSE:
             return "dense"
-        if op.base in CONVOLUTION and graph.reaching(node)[0]:
+        if op.base in CONVOLUTIONS:
             return "convolution"
     return op.kind
 
 
-def is_other_layer(node: Node, graph: Graph) -> bool:
-    """Whether a node is a layer with weights that the layer rules know no formula of."""
-    op = operation(node.name())
-    if op.kind != "product" or op.base in {"Mul", "Addcmul"} | DENSE | CONVOLUTION or sum(graph.reaching(node)) != 1:
-        return False
-    weights = (node.next_functions[slot] for slot in op.factors if not graph.reaching(node)[slot])
-    return not (op.base in CONVOLUTION and graph.reaching(node)[0]) and any(
-        variable(edge) is not None for edge in weights
-    )
-
-
-def _has_weight(node: Node, graph: Graph) -> bool:
-    """Whether the factor that carries nothing is made of parameters: a constant matrix, as of a graph, is no layer."""
-    factors = operation(node.name()).factors
-    for slot, name in zip(factors, LAYER_FACTORS[operation(node.name()).base], strict=True):
-        if graph.reaching(node)[slot] or node.next_functions[slot][0] is not None:
-            continue
-        kept = None if unpacking(node, name) is not None else getattr(node, f"_saved_{name}")
-        whole = getattr(kept, "_base", None) if getattr(kept, "_base", None) is not None else kept
-        return whole is None or isinstance(whole, torch.nn.Parameter)
-    return True
-
-
-def _reads_input(node: Node, graph: Graph) -> bool:
-    """Whether a layer's input is an explained tensor itself, or a view of one, and not computed from another."""
-    for slot in operation(node.name()).factors:
-        edge = node.next_functions[slot]
-        if graph.leads_to_source(edge):
-            source = first_source(edge, graph)
-            return source is not None and source[0] not in graph.reaches
-    return False
-
-
-def first_source(edge: Edge, graph: Graph) -> Edge | None:
-    """The explained tensor that an edge is a view of, None if it is computed from it."""
-    while edge not in graph.sources:
-        if edge[0] is None or through_views(edge) is edge[0] or edge[0] not in graph.reaches:
-            return None
-        edge = edge[0].next_functions[0]
-    return edge
-
-
 def answer_unknown(node: Node, graph: Graph, names: ParameterNames | None, unknown: str) -> Rule:
     """Raise for a node without a rule, or accept its derivative."""
-    op = operation(node.name())
+    op = graph.operations[node]
     if unknown == "gradient":
         return gradient
     where = modules(graph, names).get(node) if names is not None else None

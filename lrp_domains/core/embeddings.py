@@ -5,14 +5,15 @@ from __future__ import annotations
 import torch
 
 from .rule import Grads, Node, Rule, Slots
+from .saved import read
 
 
 def _lookup_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
     """The derivative of a lookup as it is: autograd leaves out the padding row, which the forward pass adds like any
     other, and divides by how often a row occurs where training asks for that."""
-    indices, g = node._saved_indices.flatten(), go[0]
-    has_padding = node._saved_padding_idx >= 0 and bool((indices == node._saved_padding_idx).any())
-    if gi[0] is None or gi[0].is_sparse or not (has_padding or node._saved_scale_grad_by_freq):
+    indices, g = read(node, "indices").flatten(), go[0]
+    has_padding = read(node, "padding_idx") >= 0 and bool((indices == read(node, "padding_idx")).any())
+    if gi[0] is None or gi[0].is_sparse or not (has_padding or read(node, "scale_grad_by_freq")):
         return gi
     wide = torch.promote_types(g.dtype, torch.float32)
     table = torch.zeros_like(gi[0], dtype=wide).index_add_(0, indices, g.reshape(-1, g.shape[-1]).to(wide))

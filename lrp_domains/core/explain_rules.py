@@ -11,9 +11,9 @@ import torch
 from .choice import kind_at
 from .errors import freed_graphs_named
 from .parameters import ParameterNames, modules
+from .plan import make_plan
 from .relevance import check
 from .rulesets import ATTN_LRP, RuleSet
-from .trace import trace
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,14 @@ def explain_rules(
     tensors = (inputs,) if isinstance(inputs, torch.Tensor) else tuple(inputs)
     check(output, tensors, None)
     with freed_graphs_named():
-        plan = trace(output, tensors, rules, model, unknown)
+        plan = make_plan(output, tensors, rules, model, unknown)
     where = modules(plan.graph, ParameterNames(model)) if model is not None else {}
     counts: Counter[tuple[str, str, str]] = Counter()
     places = defaultdict(dict)
     for node in reversed(plan.graph.order):
         if node in plan.rules:
             key = (node.name(), kind_at(node, plan.graph), plan.rules[node].name)
-        elif node in plan.graph.reaches:
+        elif node in plan.graph.reaching:
             key = (node.name(), kind_at(node, plan.graph), "constant (nothing flows)")
         else:
             continue

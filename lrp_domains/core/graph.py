@@ -1,4 +1,4 @@
-"""The autograd graph behind an output: its nodes in order, who uses whom, and what leads to the inputs."""
+"""The autograd graph behind an output: its nodes in order, and what leads to the inputs."""
 
 from __future__ import annotations
 
@@ -8,19 +8,13 @@ from typing import TypeVar
 
 import torch
 
-from .operations import operation
+from .operations import VIEWS, Operation, operation
 
+Tensor = torch.Tensor
 Node = torch.autograd.graph.Node
 Edge = tuple[Node, int]
+Slots = tuple[bool, ...]
 T = TypeVar("T")
-
-# Nodes that only rearrange, copy or cast their one input: a parameter seen through them is still that parameter.
-VIEWS = frozenset(
-    """
-    T Transpose Permute View UnsafeView Reshape ReshapeAlias Expand Squeeze Unsqueeze Slice Select Split
-    SplitWithSizes UnsafeSplit Unbind Chunk ToCopy Clone Alias AsStrided Contiguous Unfold Repeat Flatten Movedim
-    """.split()
-)
 
 
 @dataclass(frozen=True)
@@ -31,73 +25,90 @@ class Graph:
     ----------
     order
         All nodes behind the output; a node stands after everything it was computed from.
+    edges
+        For each node what it was computed from, slot by slot.
+    operations
+        For each node its row of the vocabulary.
     sources
-        The edges that end in the inputs.
-    reaches
-        The nodes from which an input can be reached, whatever stands on the way.
+        The edges that end in the inputs, with the inputs.
+    reaching
+        For each node from which an input can be reached: through which of its slots.
     """
 
     order: tuple[Node, ...]
-    sources: frozenset[Edge]
-    reaches: frozenset[Node]
-    _known: dict = field(default_factory=dict, repr=False, compare=False)
+    edges: dict[Node, tuple[Edge, ...]]
+    operations: dict[Node, Operation]
+    sources: dict[Edge, Tensor]
+    reaching: dict[Node, Slots]
+    _once: dict[Callable, object] = field(default_factory=dict, repr=False, compare=False)
 
     def leads_to_source(self, edge: tuple[Node | None, int]) -> bool:
-        return edge in self.sources or edge[0] in self.reaches
+        return edge[0] in self.reaching or edge in self.sources
 
-    def reaching(self, node: Node) -> tuple[bool, ...]:
-        """For every input slot of the node: can an input be reached through it?"""
-        if node not in self._known:
-            self._known[node] = tuple(self.leads_to_source(edge) for edge in node.next_functions)
-        return self._known[node]
+    def carried(self, node: Node) -> list[int]:
+        """Return the slots through which an input can be reached."""
+        return [slot for slot, reaches in enumerate(self.reaching[node]) if reaches]
 
     def once(self, find: Callable[[Graph], T]) -> T:
-        """What a function finds out about the whole graph, asked the first time only."""
-        if find not in self._known:
-            self._known[find] = find(self)
-        return self._known[find]
+        """Return what a function finds out about the whole graph; it is asked the first time only."""
+        if find not in self._once:
+            self._once[find] = find(self)
+        return self._once[find]
+
+    def through(self, edge: Edge, bases: frozenset[str] = VIEWS) -> Edge:
+        """Return the edge behind operations of one input, views unless others are named."""
+        while edge not in self.sources and edge[0] in self.edges and self.operations[edge[0]].base in bases:
+            edges = self.edges[edge[0]]
+            carrying = [e for e in edges if self.leads_to_source(e)] if len(edges) > 1 else edges
+            if len(carrying) != 1:
+                break
+            edge = carrying[0]
+        return edge
+
+    def variable(self, edge: Edge) -> Tensor | None:
+        """Return the leaf tensor (such as a parameter) behind an edge, views looked through."""
+        node = edge[0]
+        while node in self.operations and self.operations[node].base in VIEWS:
+            node = self.edges[node][0][0]
+        return getattr(node, "variable", None)
 
 
-def edge_of(tensor: torch.Tensor) -> Edge:
-    """Where a tensor's gradient arrives."""
+def edge_of(tensor: Tensor) -> Edge:
+    """Return where a tensor's gradient arrives."""
     edge = torch.autograd.graph.get_gradient_edge(tensor)
     return edge.node, edge.output_nr
 
 
-def build_graph(root: Node, inputs: Sequence[torch.Tensor]) -> Graph:
-    sources = frozenset(edge_of(tensor) for tensor in inputs)
-    order = _inputs_first(root)
-    reaches = set()
-    for node in order:
-        if any(edge in sources or edge[0] in reaches for edge in node.next_functions):
-            reaches.add(node)
-    return Graph(order, sources, frozenset(reaches))
+def build_graph(root: Node, inputs: Sequence[Tensor]) -> Graph:
+    sources = {edge_of(tensor): tensor for tensor in inputs}
+    edges = _edges_inputs_first(root)
+    reaching: dict[Node, Slots] = {}
+    for node, behind in edges.items():
+        slots = tuple(edge[0] in reaching or edge in sources for edge in behind)
+        if True in slots:
+            reaching[node] = slots
+    return Graph(tuple(edges), edges, {node: operation(node.name()) for node in edges}, sources, reaching)
 
 
-def _inputs_first(root: Node) -> tuple[Node, ...]:
+def _edges_inputs_first(root: Node) -> dict[Node, tuple[Edge, ...]]:
     """Depth first without recursion: graphs are deeper than Python's stack."""
-    order, seen, stack = [], {root}, [(root, iter(root.next_functions))]
+    order: dict[Node, tuple[Edge, ...]] = {}
+    seen, first = {root}, root.next_functions
+    stack = [(root, first, iter(first))]
     while stack:
-        node, children = stack[-1]
-        for child, _ in children:
+        node, edges, left = stack[-1]
+        for child, _ in left:
             if child is not None and child not in seen:
                 seen.add(child)
-                stack.append((child, iter(child.next_functions)))
+                behind = child.next_functions
+                stack.append((child, behind, iter(behind)))
                 break
         else:
-            order.append(node)
+            order[node] = edges
             stack.pop()
-    return tuple(order)
+    return order
 
 
-def through_views(edge: tuple[Node | None, int]) -> Node | None:
-    """The node behind an edge, once views of it are looked through."""
-    node = edge[0]
-    while node is not None and operation(node.name()).base in VIEWS:
-        node = node.next_functions[0][0]
-    return node
-
-
-def variable(edge: tuple[Node | None, int]) -> torch.Tensor | None:
-    """The leaf tensor (such as a parameter) behind an edge, views looked through; None where there is none."""
-    return getattr(through_views(edge), "variable", None)
+def shape_of(edge: Edge) -> tuple[int, ...]:
+    """Return the shape of the value at an edge."""
+    return tuple(edge[0]._input_metadata[edge[1]].shape)

@@ -4,100 +4,129 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
 
 from .checkpoints import Rereading
-from .choice import first_source
-from .errors import RelevanceError
+from .first_layers import deliver
 from .graph import Edge, Node
-from .operations import operation
+from .layers import LayerRule
+from .plan import Plan
 from .rule import Grads, Rule, Slots
-from .trace import Trace
 
 Tensor = torch.Tensor
-Watch = Callable[[Node, Slots, Grads, Grads], None]
+Watch = Callable[[Node, Rule, Grads, Grads], None]
+
+
+@dataclass
+class Pass:
+    """What the hooks of one backward pass share.
+
+    Attributes
+    ----------
+    plan
+        The plan that they carry out.
+    watch
+        Sees what each node receives and hands back.
+    tasks
+        The backward passes that are ours: another thread may run one of its own over the same graph.
+    delivered
+        Relevance that rules of a first layer yield for the inputs, by the input's edge.
+    passed
+        Coefficients that rules hand to edges further back, until the node there is reached.
+    sums
+        For each node whose rule divides, a sum over what it handed back: finite, if all of that is.
+    """
+
+    plan: Plan
+    watch: Watch | None = None
+    tasks: set[int] = field(default_factory=set)
+    delivered: dict[Edge, Tensor] = field(default_factory=dict)
+    passed: dict[Edge, Tensor] = field(default_factory=dict)
+    sums: dict[Node, list[Tensor]] = field(default_factory=dict)
+    rereading: Rereading = field(default_factory=Rereading)
+    rewatching: Rereading = field(default_factory=Rereading)
+
+    def start(self, go: Grads) -> None:
+        self.tasks.add(torch._C._current_graph_task_id())
+
+
+@dataclass(frozen=True)
+class NodeHook:
+    """The rule of one node, and the slots that nothing may flow to."""
+
+    run: Pass
+    node: Node
+    rule: Rule
+    carries: Slots
+    closed: tuple[int, ...]
+
+    def __call__(self, gi: Grads, go: Grads) -> Grads | None:
+        """Return what the node hands back: the rule's answer, and nothing where relevance may not flow."""
+        run = self.run
+        if torch._C._current_graph_task_id() not in run.tasks or all(g is None for g in go):
+            return None
+        if self.rule.backward is not None:
+            with run.rereading.of(self.node):
+                gi = self.rule.backward(self.node, self.carries, gi, go)
+            run.sums[self.node] = [gi[slot].detach().sum() for slot, is_open in enumerate(self.carries) if is_open]
+            if isinstance(self.rule, LayerRule) and self.rule.absolute:
+                gi = self._delivered(gi)
+        for edge, backward in self.rule.passes:
+            (g,) = backward(self.node, self.carries, gi, go)
+            run.passed[edge] = run.passed[edge] + g if edge in run.passed else g
+        if self.rule.passes:
+            # Zeros, as a node that nothing arrives at cannot be handed anything.
+            gi = tuple(None if g is None else torch.zeros_like(g) for g in gi)
+        if run.watch is not None:
+            with run.rewatching.of(self.node):
+                run.watch(self.node, self.rule, gi, go)
+        return tuple(None if slot in self.closed else g for slot, g in enumerate(gi))
+
+    def _delivered(self, gi: Grads) -> Grads:
+        """Take relevance itself, not a coefficient, to the input it belongs to."""
+        graph, delivered = self.run.plan.graph, self.run.delivered
+        for slot in graph.operations[self.node].factors:
+            if self.carries[slot]:
+                source, r = deliver(gi[slot], graph.edges[self.node][slot], graph, str(self.rule))
+                delivered[source] = delivered[source] + r if source in delivered else r
+                gi = (*gi[:slot], None, *gi[slot + 1 :])
+        return gi
+
+
+def _with_passed(run: Pass, node: Node, go: Grads) -> Grads | None:
+    """What arrives at a node, and what was handed to it from further up."""
+    if torch._C._current_graph_task_id() not in run.tasks:
+        return None
+    arriving = [(g, run.passed.get((node, number))) for number, g in enumerate(go)]
+    return tuple(g if more is None else more if g is None else g + more for g, more in arriving)
 
 
 @contextmanager
-def hooks(plan: Trace, top: Node, direct: dict[Edge, Tensor], watch: Watch | None = None) -> Iterator[None]:
-    """The rules, as hooks on the nodes they meet, for the duration of the backward pass that comes by ``top``."""
-    ours: set[int] = set()
-    handles = [top.register_prehook(lambda go: ours.add(torch._C._current_graph_task_id()))]
-    rereading, rewatching = Rereading(), Rereading()
+def hooks(plan: Plan, top: Node, watch: Watch | None = None) -> Iterator[Pass]:
+    """Put the rules on the nodes they meet, for the backward pass that comes by ``top``."""
+    run, graph = Pass(plan, watch), plan.graph
+    handles, receiving = [top.register_prehook(run.start)], set()
     try:
         for node, carries in plan.carries.items():
-            rule = plan.rules[node]
+            rule, edges = plan.rules[node], graph.edges[node]
+            # A slot that leads nowhere gets no gradient anyway, and the ledger asks for more than the inputs.
             closed = tuple(
                 slot
-                for slot, edge in enumerate(node.next_functions)
-                if not carries[slot] and edge[0] is not None and (plan.leaves or plan.graph.leads_to_source(edge))
+                for slot, is_open in enumerate(carries)
+                if not is_open
+                and edges[slot][0] is not None
+                and (watch is not None or graph.leads_to_source(edges[slot]))
             )
-            if rule.backward is not None or closed or watch is not None:
-                if rule.backward is not None:
-                    rule = replace(rule, backward=partial(_in_context, rereading, rule.backward))
-                seen = watch and partial(_in_context, rewatching, watch)
-                act = partial(_apply, node, rule, carries, closed, plan, direct, seen)
-                handles.append(node.register_hook(partial(_in_our_pass, ours, act)))
-        yield
+            for edge, _ in rule.passes:
+                if edge[0] not in receiving:
+                    receiving.add(edge[0])
+                    handles.append(edge[0].register_prehook(partial(_with_passed, run, edge[0])))
+            if rule.backward is not None or rule.passes or closed or watch is not None:
+                handles.append(node.register_hook(NodeHook(run, node, rule, carries, closed)))
+        yield run
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _in_our_pass(ours: set[int], act: Callable, gi: Grads, go: Grads) -> Grads | None:
-    """Another thread may run a pass of its own over the same graph: leave it alone."""
-    return act(gi, go) if torch._C._current_graph_task_id() in ours else None
-
-
-def _in_context(rereading: Rereading, function: Callable, node: Node, carries: Slots, gi: Grads, go: Grads):
-    with rereading.of(node):
-        return function(node, carries, gi, go)
-
-
-def _apply(
-    node: Node,
-    rule: Rule,
-    carries: Slots,
-    closed: tuple[int, ...],
-    plan: Trace,
-    direct: dict[Edge, Tensor],
-    watch: Watch | None,
-    gi: Grads,
-    go: Grads,
-) -> Grads | None:
-    """What a node hands back: the rule's answer, and nothing where relevance may not flow."""
-    if all(g is None for g in go):
-        return None
-    if rule.backward is not None:
-        gi = rule.backward(node, carries, gi, go)
-    if rule.absolute:
-        taken = {slot for slot in operation(node.name()).factors if carries[slot]}
-        for slot in taken:
-            _deliver(gi[slot], node.next_functions[slot], plan, direct, rule)
-        gi = tuple(None if slot in taken else g for slot, g in enumerate(gi))
-    if watch is not None:
-        watch(node, carries, gi, go)
-    return tuple(None if i in closed else g for i, g in enumerate(gi))
-
-
-def _deliver(r: Tensor, edge: Edge, plan: Trace, direct: dict[Edge, Tensor], rule: Rule) -> None:
-    """Take relevance itself, not a coefficient, through views to the input it belongs to."""
-    source = first_source(edge, plan.graph)
-    if source is None:
-        raise RelevanceError(f"the {rule} rule is for a layer that reads an explained input directly")
-    if source[0] in plan.graph.reaches:
-        raise RelevanceError(
-            f"the {rule} rule is for a first layer, but this one reads an explained tensor that was computed from "
-            "another: explain them in two passes"
-        )
-    while edge != source:
-        view, number = edge
-        grads: list[Tensor | None] = [None] * len(view._input_metadata)
-        grads[number] = r
-        undone = view(*grads)  # a view's backward is the view undone
-        r = undone[0] if isinstance(undone, tuple) else undone
-        edge = edge[0].next_functions[0]
-    direct[source] = direct[source] + r if source in direct else r

@@ -1,10 +1,12 @@
 """The additive leaves: what holds relevance beside the inputs, for the ledger.
 
 What is added to a carrier holds a part of the score: biases, position and type embeddings, the shifts of norms. A
-parameter that is part of a factor (Gemma's ``1 + weight``) holds none.
+parameter that is part of a factor (Gemma's ``1 + weight``) holds none. Behind what is added, every parameter is a
+carrier: a position embedding that passes a norm and a projection keeps its relevance, shared with the projection's
+weight.
 
-What is added may also depend on the inputs and be closed to them by a rule: CP-LRP's softmax before a layer. Then the
-layer's weight is all that is left to hold it, and the ledger books it apart.
+What is added may also depend on the inputs and be constant under a rule: CP-LRP's softmax before a layer. Then the
+layer's weight alone can hold it, and the ledger lists it apart.
 """
 
 from __future__ import annotations
@@ -13,14 +15,12 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from .carriers import carriers
-from .choice import answer_unknown, choose
-from .graph import Edge, Graph, Node, variable
-from .operations import operation
+from .graph import Edge, Graph, Node
+from .operations import Operation
 from .parameters import ParameterNames
-from .rule import Rule, Slots
+from .plan import Plan, plan_graph
+from .rule import Slots
 from .rulesets import RuleSet
-from .uses import only_multiplies
 
 
 @dataclass(frozen=True)
@@ -31,83 +31,83 @@ class Leaf:
     closed: bool
 
 
-def follow_leaves(
-    graph: Graph,
-    chosen: dict[Node, Rule | None],
-    carries: dict[Node, Slots],
-    flow: dict[Node, Slots],
-    rules: RuleSet,
-    names: ParameterNames | None,
-) -> tuple[Leaf, ...]:
-    """Open the slots where something is added to a carrier, and all that leads from there to leaf tensors.
+def add_leaves(plan: Plan, rules: RuleSet, names: ParameterNames | None) -> tuple[Plan, tuple[Leaf, ...]]:
+    """Return the plan with the slots opened where something is added, and the leaf tensors that lead to."""
+    graph = plan.graph
+    roots = [
+        (node, slot)
+        for node, carries in plan.carries.items()
+        for slot in additive_slots(graph.operations[node], len(carries))
+        if not carries[slot] and graph.edges[node][slot][0] is not None and graph.edges[node][slot] not in graph.sources
+    ]
+    behind = _behind([graph.edges[node][slot][0] for node, slot in roots], plan)
+    leaf_graph = _graph_to_leaves(graph, behind)
+    leaf_plan = plan_graph(leaf_graph, None, replace(rules, first=None), names, "gradient")
 
-    Changes ``chosen`` and ``flow``. Behind such a slot every parameter is a carrier: a position embedding that passes
-    a norm and a projection before it is added keeps its relevance, shared with the projection's weight.
-    """
+    # From what is added down to the leaves; `holding` are the nodes that hold something of their own.
+    carries, chosen = dict(plan.carries), dict(plan.rules)
+    reached: set[Node] = set()
+    holding: set[Node] = set()
+    for node, slot in roots:
+        edge = graph.edges[node][slot]
+        if edge in leaf_graph.sources or True in leaf_plan.carries.get(edge[0], ()):
+            carries[node] = tuple(is_open or i == slot for i, is_open in enumerate(carries[node]))
+            reached.add(edge[0])
+            holding.add(edge[0])
+    for node in reversed(graph.order):
+        slots = leaf_plan.carries.get(node, ())
+        if node not in reached or True not in slots:
+            continue
+        carries[node], chosen[node] = slots, leaf_plan.rules[node]
+        for slot, (child, _) in enumerate(graph.edges[node]):
+            if slots[slot]:
+                reached.add(child)
+                if node in holding and not _weighs_closed(node, slot, graph):
+                    holding.add(child)
 
-    def carries_none(edge: tuple[Node | None, int]) -> bool:
-        return edge[0] is not None and edge not in graph.sources and not any(carries.get(edge[0], ()))
+    leaves = [Leaf(node.variable, node not in holding) for node in graph.order if node in reached and _is_leaf(node)]
+    return Plan(graph, chosen, carries), tuple(leaves)
 
-    behind, roots, leaf_edges = set(), [], set()
-    for node in flow:
-        for slot in additive_slots(node):
-            edge = node.next_functions[slot]
-            if carries_none(edge):
-                roots.append((node, slot, edge))
-    pending = [edge[0] for _, _, edge in roots]
+
+def _is_leaf(node: Node) -> bool:
+    return hasattr(node, "variable")
+
+
+def _behind(pending: list[Node], plan: Plan) -> set[Node]:
+    """All nodes behind some, up to those that carry relevance already."""
+    found: set[Node] = set()
     while pending:
         node = pending.pop()
-        if node in behind:
+        if node in found or True in plan.carries.get(node, ()):
             continue
-        behind.add(node)
-        if hasattr(node, "variable"):
-            leaf_edges.add((node, 0))
-        pending += [edge[0] for edge in node.next_functions if carries_none(edge)]
-    rules = replace(rules, first=None)
-    leaf_graph = _graph_to(leaf_edges, behind, graph)
-    for node in leaf_graph.reaches:
-        chosen[node] = choose(node, leaf_graph, rules, names)
-    leaf_carries = carriers(leaf_graph, {node: chosen[node] for node in leaf_graph.reaches})
-    reached, own = set(), set()  # own: those that hold something of theirs
-    for node, slot, edge in roots:
-        if edge in leaf_edges or any(leaf_carries.get(edge[0], ())):
-            flow[node] = tuple(carry or i == slot for i, carry in enumerate(flow[node]))
-            reached.add(edge[0])
-            own.add(edge[0])
-    for node in reversed(graph.order):
-        if node in reached and any(leaf_carries.get(node, ())):
-            flow[node] = leaf_carries[node]
-            chosen[node] = chosen[node] or answer_unknown(node, graph, names, "error")
-            for slot, edge in enumerate(node.next_functions):
-                if leaf_carries[node][slot]:
-                    reached.add(edge[0])
-                    if node in own and not _weighs_closed(node, slot, graph):
-                        own.add(edge[0])
-    leaves = (node for node in graph.order if node in reached and hasattr(node, "variable"))
-    return tuple(Leaf(node.variable, node not in own) for node in leaves)
+        found.add(node)
+        edges = plan.graph.edges[node]
+        pending += [edge[0] for edge in edges if edge[0] is not None and edge not in plan.graph.sources]
+    return found
 
 
 def _weighs_closed(node: Node, slot: int, graph: Graph) -> bool:
-    """Whether a parameter is the weight of something that depends on the inputs, rather than a signal with a gate."""
-    factors, edges = operation(node.name()).factors, node.next_functions
-    if slot not in factors or variable(edges[slot]) is None:
+    """Whether a parameter is the weight of something that depends on the inputs."""
+    factors, edges = graph.operations[node].factors, graph.edges[node]
+    if slot not in factors or graph.variable(edges[slot]) is None:
         return False
-    partners = [edges[other] for other in factors if other != slot and graph.leads_to_source(edges[other])]
-    return not all(only_multiplies(edge, graph) for edge in partners)
+    return any(graph.leads_to_source(edges[other]) for other in factors if other != slot and other < len(edges))
 
 
-def _graph_to(leaf_edges: set[Edge], behind: set[Node], graph: Graph) -> Graph:
-    """The part of the graph behind the additive slots, with the leaves as its sources."""
-    reaches: set[Node] = set()
+def _graph_to_leaves(graph: Graph, behind: set[Node]) -> Graph:
+    """The part of the graph behind what is added, with the leaves as its sources."""
+    sources: dict[Edge, torch.Tensor] = {(node, 0): node.variable for node in behind if _is_leaf(node)}
+    reaching: dict[Node, Slots] = {}
     for node in graph.order:
-        if node in behind and any(edge in leaf_edges or edge[0] in reaches for edge in node.next_functions):
-            reaches.add(node)
-    return Graph(graph.order, frozenset(leaf_edges), frozenset(reaches))
+        if node in behind:
+            slots = tuple(edge in sources or edge[0] in reaching for edge in graph.edges[node])
+            if True in slots:
+                reaching[node] = slots
+    return Graph(graph.order, graph.edges, graph.operations, sources, reaching)
 
 
-def additive_slots(node: Node) -> list[int]:
-    """The slots of a node whose value is added, not multiplied."""
-    op = operation(node.name())
+def additive_slots(op: Operation, count: int) -> list[int]:
+    """Return the slots of an operation whose value is added, not multiplied."""
     if op.kind in ("attention", "unknown", "refused"):
         return []
-    return [slot for slot in range(len(node.next_functions)) if slot not in op.factors]
+    return [slot for slot in range(count) if slot not in op.factors]

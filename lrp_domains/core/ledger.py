@@ -13,15 +13,15 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from .constants import added_constant
 from .errors import freed_graphs_named
-from .leaves import additive_slots
-from .operations import operation
+from .layers import LayerRule
+from .leaves import add_leaves, additive_slots
 from .parameters import ParameterNames, modules
+from .plan import Plan, make_plan
 from .relevance import above, check, propagate
-from .rule import Grads, Node, Slots
+from .rule import Grads, Node, Rule
 from .rulesets import ATTN_LRP, RuleSet
-from .trace import Trace, trace
+from .softmaxes import softmaxes
 
 Tensor = torch.Tensor
 # Operations that write numbers which autograd doesn't keep.
@@ -104,42 +104,44 @@ def ledger(
     seed = check(output, tensors, start)
     top = above(output)
     with freed_graphs_named():
-        plan = trace(top, tensors, rules, model, unknown, with_leaves=True)
-    names = ParameterNames(model) if model is not None else None
+        plan = make_plan(top, tensors, rules, model, unknown)
+        names = ParameterNames(model) if model is not None else None
+        plan, holders = add_leaves(plan, rules, names)
     where = modules(plan.graph, names) if names is not None else {}
     leaves: defaultdict[str, float] = defaultdict(float)
 
-    def constants(node: Node, carries: Slots, gi: Grads, go: Grads) -> None:
-        if (constant := added_constant(node, plan.rules[node], gi, go)) is not None:
-            name, amount = constant
+    def constants(node: Node, rule: Rule, gi: Grads, go: Grads) -> None:
+        if rule.adds is not None and go[0] is not None:
+            name, amount = rule.adds(node, gi, go)
             leaves[f"({name}, {where[node]})" if where.get(node) else f"({name})"] += amount
 
-    holders = tuple(leaf.tensor for leaf in plan.leaves)
     with freed_graphs_named():
-        found = propagate(top, tensors + holders, plan, seed, retain_graph, watch=constants)
-    for number, (leaf, r) in enumerate(zip(plan.leaves, found[len(tensors) :], strict=True)):
+        explained = tensors + tuple(leaf.tensor for leaf in holders)
+        results = propagate(top, explained, plan, seed, retain_graph, watch=constants)
+    for number, (leaf, r) in enumerate(zip(holders, results[len(tensors) :], strict=True)):
         name = names.of_tensor(leaf.tensor) if names is not None else None
         name = name or f"leaf {number} {tuple(leaf.tensor.shape)}"
-        leaves[f"({CLOSED}, {name})" if leaf.closed else name] += r.double().sum().item()
-    found = found[: len(tensors)]
+        if (total := r.double().sum().item()) or not leaf.closed:
+            leaves[f"({CLOSED}, {name})" if leaf.closed else name] += total
+    results = results[: len(tensors)]
     score = (output.detach() * seed).double().sum().item()
-    totals = tuple(_total(r) for r in found)
+    totals = tuple(_total(r) for r in results)
     residue = score - sum(totals) - sum(leaves.values())
-    account = Ledger(score, totals, dict(leaves), residue, found, rules.name)
+    account = Ledger(score, totals, dict(leaves), residue, results, rules.name)
     notes = _what_is_closed(plan, account, where)
     if not account.balanced():
         notes += _what_the_residue_holds(plan, model, where)
     return replace(account, notes=notes)
 
 
-def _what_is_closed(plan: Trace, account: Ledger, where: dict[Node, str]) -> tuple[str, ...]:
+def _what_is_closed(plan: Plan, account: Ledger, where: dict[Node, str]) -> tuple[str, ...]:
     """What depends on the inputs and was added as a constant: in a row of its own, or in the residue."""
     rows = [name for name, total in account.leaves.items() if name.startswith(f"({CLOSED}") and total != 0]
     adding = [
         node
         for node, carries in plan.carries.items()
-        for slot in additive_slots(node)
-        if not carries[slot] and plan.graph.leads_to_source(node.next_functions[slot])
+        for slot in additive_slots(plan.graph.operations[node], len(carries))
+        if not carries[slot] and plan.graph.leads_to_source(plan.graph.edges[node][slot])
     ]
     if not rows and (not adding or account.balanced()):
         return ()
@@ -158,13 +160,14 @@ def _total(relevance: Tensor) -> float:
     return relevance.sum(-1, dtype=torch.promote_types(relevance.dtype, torch.float32)).double().sum().item()
 
 
-def _what_the_residue_holds(plan: Trace, model: torch.nn.Module | None, where: dict[Node, str]) -> tuple[str, ...]:
+def _what_the_residue_holds(plan: Plan, model: torch.nn.Module | None, where: dict[Node, str]) -> tuple[str, ...]:
     """What may be in a residue, as far as the graph shows it."""
     notes = []
-    kinds = {operation(node.name()).kind for node, carries in plan.carries.items() if all(carries[:1])}
-    if kinds & {"softmax", "attention"}:
+    by_hand = plan.graph.once(softmaxes).members
+    kinds = {plan.graph.operations[node].kind for node, carries in plan.carries.items() if all(carries[:1])}
+    if kinds & {"softmax", "attention"} or by_hand & plan.carries.keys():
         notes.append("a softmax that is not constant keeps the remainder of its Taylor expansion (CP_LRP has none)")
-    if layers := sorted({rule.name for rule in plan.rules.values() if rule.shares is not None}):
+    if layers := sorted({rule.name for rule in plan.rules.values() if isinstance(rule, LayerRule)}):
         notes.append(
             f"{', '.join(layers)} may keep a part: epsilon its stabiliser, alpha and beta what a neuron without "
             "contributions of both signs cannot share"
@@ -178,14 +181,14 @@ def _what_the_residue_holds(plan: Trace, model: torch.nn.Module | None, where: d
     hidden = [
         node
         for node in plan.carries
-        if operation(node.name()).base in ("Add", "Sub", "Rsub")
-        and any(edge[0] is None for edge in node.next_functions)
+        if plan.graph.operations[node].base in ("Add", "Sub", "Rsub")
+        and (len(plan.graph.edges[node]) < 2 or any(edge[0] is None for edge in plan.graph.edges[node]))
     ]
     if hidden and not frozen:
         place = next((where[node] for node in hidden if node in where), None)
         at = f", first at or after {place}" if place else ""
         notes.append(f"{len(hidden)} sums add something that is no parameter (a buffer, a number, a mask){at}")
-    put_in = sorted({node.name() for node in plan.carries if operation(node.name()).base in _PUT_IN})
+    put_in = sorted({node.name() for node in plan.carries if plan.graph.operations[node].base in _PUT_IN})
     if put_in and not notes:
         notes.append(f"{', '.join(put_in)} may put in numbers of their own")
     return tuple(notes)

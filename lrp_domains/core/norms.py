@@ -1,15 +1,20 @@
-"""Normalisation layers as one node: ``y = (x - mean) * rstd * w + b``, with the scale ``rstd`` a constant.
+"""Normalisation: its scale is a constant, and what remains is linear (LN-rule, Ali et al. 2022, eq. 7; Achtibat et al.
+2024, Prop. 3.4).
 
-LN-rule (Ali et al. 2022, eq. 7; Achtibat et al. 2024, Prop. 3.4): what remains is linear, so
-``g_x = h - mean(h)`` with ``h = g * w * rstd``; an RMS norm isn't centred and has no mean to take off.
+For ``y = (x - mean) * rstd * w + b``: ``g_x = h - mean(h)`` with ``h = g * w * rstd``. An RMS norm isn't centred and
+has no mean to take off. Of a norm that is written by hand the graph shows the statistics.
 """
 
 from __future__ import annotations
 
+import math
+
 import torch
 
+from .elementwise import argument, degree_of
 from .operations import operation
 from .rule import Grads, Node, Rule, Slots, factors_closed
+from .saved import dimension, has, read
 
 
 def _norm_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
@@ -18,8 +23,8 @@ def _norm_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
 
 
 def _layer_norm(node: Node, g: torch.Tensor) -> torch.Tensor:
-    dims = tuple(range(-len(node._saved_normalized_shape), 0))
-    weight, rstd = node._saved_weight, node._saved_result2
+    dims = tuple(range(-len(read(node, "normalized_shape")), 0))
+    weight, rstd = read(node, "weight"), read(node, "result2")
     h = g.to(rstd.dtype) * rstd
     if weight is not None:
         h = h.mul_(weight)
@@ -27,46 +32,95 @@ def _layer_norm(node: Node, g: torch.Tensor) -> torch.Tensor:
 
 
 def _rms_norm(node: Node, g: torch.Tensor) -> torch.Tensor:
-    weight, rstd = node._saved_weight, node._saved_result1
+    weight, rstd = read(node, "weight"), read(node, "result1")
     h = g.to(rstd.dtype) * rstd
     return (h if weight is None else h.mul_(weight)).to(g.dtype)
 
 
 def _group_norm(node: Node, g: torch.Tensor) -> torch.Tensor:
-    weight, rstd, groups = node._saved_weight, node._saved_result2, node._saved_group
+    weight, rstd, groups = read(node, "weight"), read(node, "result2"), read(node, "group")
     h = g if weight is None else g * weight.view(-1, *[1] * (g.ndim - 2))
     h = h.reshape(g.shape[0], groups, -1) * rstd.view(g.shape[0], groups, 1)
     return (h - h.mean(-1, keepdim=True)).view_as(g).to(g.dtype)
 
 
 norm = Rule("scale constant", opens=factors_closed, backward=_norm_backward)
-"""LayerNorm, GroupNorm and the fused RMSNorm: the scale is constant (Ali et al. 2022)."""
+"""LayerNorm, GroupNorm and the fused RMSNorm."""
+
+
+# ---- Batch norms: one value per channel, the second dimension
+
+
+def is_training(node: Node) -> bool:
+    """Return whether a batch norm used the statistics of its batch."""
+    return read(node, "training", False)
 
 
 def is_instance_norm(node: Node) -> bool:
     """`nn.InstanceNorm` arrives as a batch norm with statistics over one folded batch row: rows don't mix. It has no
     running statistics, which tells it from a batch norm that was left in training mode and met a batch of one."""
-    return node._saved_training and node._saved_input.shape[0] == 1 and node._saved_running_mean is None
+    return is_training(node) and read(node, "input").shape[0] == 1 and read(node, "running_mean") is None
+
+
+def _by_channel(values: torch.Tensor, ndim: int) -> torch.Tensor:
+    return values.view(1, -1, *[1] * (ndim - 2))
+
+
+def _batch_norm_scale(node: Node) -> torch.Tensor:
+    """``w / sqrt(var + eps)`` per channel, of the running statistics."""
+    eps = read(node, "eps") if has(node, "eps") else read(node, "epsilon")  # cuDNN's has another name
+    scale = (read(node, "running_var") + eps).rsqrt()
+    return scale if read(node, "weight") is None else scale * read(node, "weight")
 
 
 def _batch_norm_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    if not node._saved_training:
-        return gi  # running statistics are constants: the derivative is LRP-0
-    x, weight = node._saved_input, node._saved_weight
+    g = go[0]
+    if not is_training(node):
+        # Linear. Not torch's derivative: on a CPU that is wrong for a batch of one whose gradient arrives transposed.
+        of_bias = None if gi[2] is None else g.sum([d for d in range(g.ndim) if d != 1]).to(gi[2].dtype)
+        return ((g * _by_channel(_batch_norm_scale(node), g.ndim)).to(g.dtype), gi[1], of_bias)
+    x, weight = read(node, "input"), read(node, "weight")
     dims = [0, *range(2, x.ndim)]
-    eps = node._saved_epsilon if hasattr(node, "_saved_epsilon") else node._saved_eps  # cuDNN's has another name
-    rstd = (x.var(dims, unbiased=False, keepdim=True) + eps).rsqrt()
-    h = go[0] * rstd
+    eps = read(node, "eps") if has(node, "eps") else read(node, "epsilon")
+    h = g * (x.var(dims, unbiased=False, keepdim=True) + eps).rsqrt()
     if weight is not None:
-        h = h * weight.view(1, -1, *[1] * (x.ndim - 2))
+        h = h * _by_channel(weight, x.ndim)
     return (h - h.mean(dims, keepdim=True), *gi[1:])
 
 
-batch_norm = Rule("scale constant", opens=factors_closed, backward=_batch_norm_backward)
-"""BatchNorm with running statistics (linear: the derivative), and InstanceNorm."""
+def _running_mean(node: Node, gi: Grads, go: Grads) -> tuple[str, float]:
+    """What a batch norm with running statistics adds beside its bias, ``- mean * w / std`` per channel."""
+    if is_training(node):
+        return "running mean", 0.0
+    g = go[0].sum([d for d in range(go[0].ndim) if d != 1])
+    return "running mean", -(g * read(node, "running_mean") * _batch_norm_scale(node)).sum().item()
 
 
-def batch_norm_shift(node: Node) -> torch.Tensor:
-    """What a batch norm with running statistics adds beside its bias, ``- mean * w / std``, one value a channel."""
-    shift = -node._saved_running_mean / torch.sqrt(node._saved_running_var + node._saved_eps)
-    return shift if node._saved_weight is None else shift * node._saved_weight
+batch_norm = Rule("scale constant", opens=factors_closed, backward=_batch_norm_backward, adds=_running_mean)
+"""BatchNorm with running statistics, and InstanceNorm."""
+
+
+# ---- Statistics as features: homogeneous, so the identity rule is the derivative over the degree
+
+
+def _statistic_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
+    degree = degree_of(node)
+    if degree == 0:  # a number of values that aren't 0
+        return gi
+    if operation(node.name()).base not in ("VarMean", "StdMean"):
+        return (gi[0] / degree, *gi[1:])
+    # Two outputs: the mean is linear and gets its derivative, the spread is a scale.
+    x, of_spread, of_mean = argument(node), go[0], go[1]
+    if of_mean is None:
+        return (gi[0] / degree,)
+    saved_dim = read(node, "dim")
+    dims = range(x.ndim) if not saved_dim else sorted(dimension(d, x.ndim) for d in saved_dim)
+    if not read(node, "keepdim"):
+        for d in dims:
+            of_mean = of_mean.unsqueeze(d)
+    g = (of_mean / math.prod(x.shape[d] for d in dims)).expand_as(x)
+    return (g if of_spread is None else g + (gi[0] - g) / degree,)
+
+
+statistic = Rule("identity", backward=_statistic_backward)
+"""A deviation, a variance, a norm as a feature. As a factor it is a scale, which products.py holds constant."""

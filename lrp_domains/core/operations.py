@@ -1,111 +1,21 @@
-"""The vocabulary: every autograd node the engine knows, in one table.
+"""The vocabulary: every autograd node the engine knows, one row per operation.
 
 PyTorch names a node after the operation that made it: ``AddmmBackward0`` for ``torch.addmm``. The digit tells
-overloads apart, which share their mathematics, so the table is keyed by what stands before ``Backward``.
-A name that stands nowhere here is unknown, and unknown is an error: nothing is passed over in silence.
+overloads apart, which mostly share their mathematics, so a row is found by what stands before ``Backward``, unless the
+overload has a row of its own. A name that stands nowhere here is unknown, and unknown is an error.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import torch
 
+from .functions import FUNCTIONS, Function
+
 Node = torch.autograd.graph.Node
-
-# fmt: off
-
-# ---- Linear in the carriers: LRP-0 is the derivative. Every input is a summand. ------------------------------
-LINEAR = frozenset("""
-    Add Sub Rsub Neg Sum Nansum Mean Cumsum Trace
-    View UnsafeView ReshapeAlias ReshapeCopy Expand Squeeze Unsqueeze Transpose T Permute AsStrided Alias Clone
-    LazyClone ToCopy Copy CopyBackwards Lift LiftFresh ViewAsReal ViewAsComplex Complex Conj ConjPhysical NegView
-    Slice Select NarrowCopy Split SplitWithSizes UnsafeSplit UnsafeSplitWithSizes Chunk Unbind Unfold
-    Index UnsafeIndex IndexSelect Gather Take MaskedSelect Diagonal Tril Triu DiagEmbed
-    Cat Stack Repeat Roll Flip Rot90 Im2Col Col2Im PackPaddedSequence
-    IndexPut IndexPutImpl UnsafeIndexPut IndexAdd IndexCopy IndexFill Scatter ScatterAdd MaskedScatter MaskedFill Fill
-    SliceScatter SelectScatter DiagonalScatter Put Where Zero
-    ConstantPadNd ReflectionPad1D ReflectionPad2D ReflectionPad3D ReplicationPad1D ReplicationPad2D
-    ReplicationPad3D PixelShuffle PixelUnshuffle ChannelShuffle
-    AvgPool2D AvgPool3D AdaptiveAvgPool2D AdaptiveAvgPool3D MkldnnAdaptiveAvgPool2D
-    UpsampleNearest1D UpsampleNearest2D UpsampleNearest3D UpsampleNearestExact1D UpsampleNearestExact2D
-    UpsampleNearestExact3D UpsampleLinear1D UpsampleBilinear2D UpsampleBicubic2D UpsampleTrilinear3D
-    UpsampleBilinear2DAa UpsampleBicubic2DAa FftR2C FftC2C FftC2R
-""".split())
-
-# ---- Winner takes all, or linear piece by piece: the derivative sends relevance where the value came from. ---
-PIECEWISE = frozenset("""
-    Relu LeakyRelu PreluKernel RreluWithNoise Threshold Abs Clamp ClampMin ClampMax NanToNum
-    Max Min Maximum Minimum Fmax Fmin Amax Amin Aminmax Topk Sort Kthvalue Median Nanmedian Mode Cummax Cummin
-    MaxPool2DWithIndices MaxPool3DWithIndices MkldnnMaxPool2D MkldnnMaxPool3D AdaptiveMaxPool2D AdaptiveMaxPool3D
-    FractionalMaxPool2D FractionalMaxPool3D MaxUnpool2D MaxUnpool3D
-""".split())
-
-# ---- Elementwise f(x): the identity rule hands on relevance as it is. See activations.py. --------------------
-ACTIVATION = frozenset("""
-    Gelu Silu Tanh Elu Celu Mish Hardswish Hardtanh Softshrink Hardshrink Expm1 Log1P Sin Cos Atan Sinh
-    LogSigmoid GeLUFunction
-""".split())
-
-# ---- Elementwise, and a gate where it feeds a product; an activation elsewhere. See gates.py. ----------------
-GATE = frozenset("Sigmoid Exp Erf Softplus Hardsigmoid".split())
-
-# ---- The scale of a norm or a distance: constant where it divides or multiplies. See gates.py. ---------------
-STATISTIC = frozenset("Sqrt Rsqrt Reciprocal Std Var LinalgVectorNorm Norm VarMean StdMean".split())
-
-# ---- Products, with the slots of their factors; what stands in other slots is added. -------------------------
-PRODUCT = {
-    "Mul": (0, 1), "Bmm": (0, 1), "Mm": (0, 1), "Mv": (0, 1), "Dot": (0, 1), "Vdot": (0, 1),
-    "Linear": (0, 1), "GroupedMm": (0, 1), "Addmm": (1, 2), "Addmv": (1, 2), "Baddbmm": (1, 2), "Addbmm": (1, 2),
-    "Addr": (1, 2), "SparseAddmm": (1, 2), "Addcmul": (1, 2), "Convolution": (0, 1), "ConvolutionOverrideable": (0, 1),
-    "CudnnConvolution": (0, 1), "MkldnnLinear": (0, 1), "Trilinear": (0, 1, 2),
-    "EmbeddingBag": (0, 1),  # its table, and the weights of the samples where there are any
-}
-# Among the products, the layers: one factor carries relevance, the other is a weight. See layers.py.
-DENSE = frozenset({"Mm", "Addmm", "Bmm", "Baddbmm", "Mv", "Addmv"})
-CONVOLUTION = frozenset({"Convolution"})
-
-# ---- Norms as one node: their scale is constant. See norms.py. -----------------------------------------------
-NORM = frozenset({"NativeLayerNorm", "NativeGroupNorm", "FusedRmsNorm"})
-BATCH_NORM = frozenset({"NativeBatchNorm", "CudnnBatchNorm", "MiopenBatchNorm"})
-
-# ---- Fused attention: softmax(q k / sqrt(d)) v as one node. See attention.py. --------------------------------
-ATTENTION = frozenset(
-    f"ScaledDotProduct{kernel}" for kernel in (
-        "FlashAttention", "FlashAttentionForCpu", "EfficientAttention", "CudnnAttention", "FusedAttentionOverrideable"))
-
-_LOSSES = (
-    "NllLoss", "NllLoss2D", "MseLoss", "BinaryCrossEntropy", "BinaryCrossEntropyWithLogits", "SmoothL1Loss",
-    "HuberLoss", "SoftMarginLoss", "MultiMarginLoss", "MultilabelMarginLoss", "CtcLoss", "CudnnCtcLoss",
-)
-
-# ---- Refused by name, each with its remedy. ------------------------------------------------------------------
-REFUSED = {
-    **dict.fromkeys(_LOSSES, "explain the model's output, a logit or a prediction, not its loss"),
-    **dict.fromkeys(("Log", "Log2", "Log10"), "a logarithm has no value at 0 to share from: write torch.log1p where its"
-                    " argument is 1 + x, or explain what the logarithm is taken of"),
-    **dict.fromkeys(("Cdist", "EuclideanDist", "Pdist", "Dist"), "write the distance out, such as"
-                    " torch.linalg.vector_norm(a[:, None] - b[None], dim=-1)"),
-    "LogSoftmax": "explain a logit or a difference of logits, not a log-probability (a contrast such as"
-                  " logits[:, a] - logits[:, b] is what a probability depends on)",
-    "Logsumexp": "explain a logit or a difference of logits, not a log-probability",
-    "CudnnRnn": "run the forward pass inside lrp_domains.unfused(), which lets PyTorch record the cell step by step",
-    "MiopenRnn": "run the forward pass inside lrp_domains.unfused()",
-    "MkldnnRnnLayer": "run the forward pass inside lrp_domains.unfused()",
-    "ThnnFusedLstmCell": "run this model on the CPU inside lrp_domains.unfused(); the fused CUDA cell hides its gates",
-    "ThnnFusedGruCell": "run this model on the CPU inside lrp_domains.unfused(); the fused CUDA cell hides its gates",
-    "CompiledFunction": "explain the model before torch.compile (compiled_model._orig_mod): a compiled graph hides its"
-                        " operations",
-    "CheckpointFunction": "use checkpoint(..., use_reentrant=False): the reentrant kind hides its graph",
-    "BackwardHookFunction": "remove the modules' full backward hooks (register_full_backward_hook) before the forward"
-                            " pass: they would take relevance for a gradient",
-    "NativeDropout": "call model.eval() before the forward pass: dropout is active",
-    "Error": "this operation has no derivative",
-    "NotImplemented": "this operation has no derivative",
-}
-# fmt: on
 
 
 @dataclass(frozen=True)
@@ -117,52 +27,196 @@ class Operation:
     base
         The operation's name, ``Addmm`` for ``AddmmBackward0``.
     kind
-        The row of a rule set that meets it: a key of ``_KINDS`` below, ``power``, or ``unknown``.
+        The row of a rule set that meets it, or ``unknown``.
     factors
         Slots of the node's inputs that are multiplied with one another, or that scale: never summands.
+    tensors
+        Under which name autograd keeps the tensor at each slot, or None.
+    settings
+        The names of what else is read.
+    function
+        The elementwise function that it is.
     """
 
     base: str
     kind: str
     factors: tuple[int, ...] = ()
+    tensors: tuple[str | None, ...] = ()
+    settings: tuple[str, ...] = ()
+    function: Function | None = None
+
+    def slot_kept(self, slot: int) -> str | None:
+        """Return the name under which autograd keeps the tensor at a slot, if it does."""
+        return self.tensors[slot] if slot < len(self.tensors) else None
+
+
+def _rows(kind: str, names: str, factors: tuple[int, ...] = ()) -> dict[str, Operation]:
+    return {base: Operation(base, kind, factors) for base in names.split()}
+
+
+def _row(kind: str, base: str, factors: tuple[int, ...], tensors: str, settings: str = "") -> dict[str, Operation]:
+    names = tuple(None if name == "-" else name for name in tensors.split())
+    return {base: Operation(base, kind, factors, names, tuple(settings.split()))}
+
+
+# Nodes that only rearrange, copy or cast their one input: a parameter seen through them is still that parameter.
+COPIES = frozenset("Clone LazyClone ToCopy Alias CopyBackwards Lift LiftFresh".split())
+RESHAPES = frozenset("View UnsafeView ReshapeAlias ReshapeCopy Squeeze Unsqueeze".split())
+VIEWS = COPIES | RESHAPES | frozenset(
+    """T Transpose Permute Expand Slice Select Split SplitWithSizes UnsafeSplit UnsafeSplitWithSizes Unbind Chunk
+    AsStrided Unfold Repeat Diagonal Flip Rot90 Roll NarrowCopy""".split()
+)  # fmt: skip
+
+# ---- Linear in the carriers: LRP-0 is the derivative, every input is a summand --------------------------------
+_LINEAR = """
+    Add Sub Rsub Neg Sum Nansum Mean Cumsum Trace
+    ViewAsReal ViewAsComplex Complex Conj ConjPhysical NegView ToDense ToPaddedTensor Values
+    Index UnsafeIndex IndexSelect Gather Take MaskedSelect Tril Triu DiagEmbed BlockDiag
+    Cat Stack Im2Col Col2Im UnfoldBackward PackPaddedSequence Deg2Rad Rad2Deg
+    IndexPut IndexPutImpl UnsafeIndexPut IndexAdd IndexCopy IndexFill Scatter ScatterAdd MaskedScatter MaskedFill Fill
+    SliceScatter SelectScatter DiagonalScatter Put Where Zero
+    ConstantPadNd ReflectionPad1D ReflectionPad2D ReflectionPad3D ReplicationPad1D ReplicationPad2D
+    ReplicationPad3D PixelShuffle PixelUnshuffle ChannelShuffle
+    AvgPool2D AvgPool3D AdaptiveAvgPool2D AdaptiveAvgPool3D MkldnnAdaptiveAvgPool2D
+    UpsampleNearest1D UpsampleNearest2D UpsampleNearest3D UpsampleNearestExact1D UpsampleNearestExact2D
+    UpsampleNearestExact3D UpsampleLinear1D UpsampleBilinear2D UpsampleBicubic2D UpsampleTrilinear3D
+    UpsampleBilinear2DAa UpsampleBicubic2DAa FftR2C FftC2C FftC2R AffineGridGenerator
+"""
+
+# ---- Winner takes all: the derivative sends relevance where the value came from -------------------------------
+_PIECEWISE = """
+    Max Min Amax Amin Aminmax Topk Sort Kthvalue Median Nanmedian Mode Cummax Cummin Renorm Fmod Remainder Copysign
+    Frac
+    MaxPool2DWithIndices MaxPool3DWithIndices MkldnnMaxPool2D MkldnnMaxPool3D AdaptiveMaxPool2D AdaptiveMaxPool3D
+    FractionalMaxPool2D FractionalMaxPool3D MaxUnpool2D MaxUnpool3D
+"""
+
+# ---- Constant piece by piece: the derivative is 0 -------------------------------------------------------------
+_STEP = "Sign Sgn Round Floor Ceil Trunc Gt Ge Lt Le Eq Ne Nextafter"
+
+_LOSSES = """
+    NllLoss NllLoss2D MseLoss BinaryCrossEntropy BinaryCrossEntropyWithLogits SmoothL1Loss HuberLoss SoftMarginLoss
+    MultiMarginLoss MultilabelMarginLoss CtcLoss CudnnCtcLoss
+"""
+
+# ---- Refused by name, each with its remedy --------------------------------------------------------------------
+_ON_THE_CPU = "run this model on the CPU inside lrp_domains.unfused(); the fused CUDA cell hides its gates"
+REFUSED = {
+    **dict.fromkeys(_LOSSES.split(), "explain the model's output, a logit or a prediction, not its loss"),
+    **dict.fromkeys(("Cdist", "EuclideanDist", "Pdist", "Dist"), "write the distance out, such as"
+                    " torch.linalg.vector_norm(a[:, None] - b[None], dim=-1)"),
+    "LogSoftmax": "explain a logit or a difference of logits, not a log-probability (a contrast such as"
+                  " logits[:, a] - logits[:, b] is what a probability depends on)",
+    "Logsumexp": "explain a logit or a difference of logits, not a log-probability",
+    "CudnnRnn": "run the forward pass inside lrp_domains.unfused(), which lets PyTorch record the cell step by step",
+    "MiopenRnn": "run the forward pass inside lrp_domains.unfused()",
+    "MkldnnRnnLayer": "run the forward pass inside lrp_domains.unfused()",
+    "ThnnFusedLstmCell": _ON_THE_CPU,
+    "ThnnFusedGruCell": _ON_THE_CPU,
+    "CompiledFunction": "explain the model before torch.compile (compiled_model._orig_mod): a compiled graph hides its"
+                        " operations",
+    "DifferentiableGraph": "explain the model before torch.jit.script: a scripted graph hides its operations",
+    "WarnNotImplemented": "explain the model before quantisation: quantised layers have no derivative",
+    "CheckpointFunction": "use checkpoint(..., use_reentrant=False): the reentrant kind hides its graph",
+    "BackwardHookFunction": "remove the modules' full backward hooks (register_full_backward_hook) before the forward"
+                            " pass: they would take relevance for a gradient",
+    "NativeDropout": "call model.eval() before the forward pass: dropout is active",
+    "Error": "this operation has no derivative",
+    "NotImplemented": "this operation has no derivative; write a step as a comparison, such as (x > 0).to(x.dtype)",
+}  # fmt: skip
+BARE_LOGARITHM = (
+    "a logarithm has no value at 0 to share from: write torch.log1p where its argument is 1 + x, or explain what the "
+    "logarithm is taken of"
+)
+
+# ---- The table ------------------------------------------------------------------------------------------------
+_NORM = "weight normalized_shape result2"
+_GEOMETRY = "bias_sym_sizes_opt stride padding dilation transposed output_padding groups"
+_FUSED = "FlashAttention FlashAttentionForCpu EfficientAttention CudnnAttention FusedAttentionOverrideable"
+OPERATIONS: dict[str, Operation] = {
+    **_rows("linear", _LINEAR),
+    **_rows("linear", " ".join(VIEWS)),
+    **_rows("piecewise", _PIECEWISE),
+    **_rows("step", _STEP),
+    **{base: Operation(base, "activation", (), f.tensors, f.settings, f) for base, f in FUNCTIONS.items()},
+    # ---- Products. The tensors are those of the slots, in order; what stands in no factor is added.
+    **_row("product", "Mul", (0, 1), "self other"),
+    **_row("product", "Mm", (0, 1), "self mat2"),
+    **_row("product", "Bmm", (0, 1), "self mat2"),
+    **_row("product", "Mv", (0, 1), "self vec"),
+    **_row("product", "Dot", (0, 1), "self tensor"),
+    **_row("product", "Addmm", (1, 2), "- mat1 mat2", "alpha beta"),
+    **_row("product", "Baddbmm", (1, 2), "- batch1 batch2", "alpha beta"),
+    **_row("product", "Addmv", (1, 2), "- mat vec", "alpha beta"),
+    **_row("product", "SparseAddmm", (1, 2), "- mat1 mat2", "alpha beta"),
+    **_row("product", "Addcmul", (1, 2), "- tensor1 tensor2", "value"),
+    **_row("product", "Convolution", (0, 1), "input weight", _GEOMETRY),
+    **_row("product", "GroupedMm", (0, 1), "self mat2"),
+    **_row("product", "EmbeddingBag", (0, 1), "- per_sample_weights"),
+    **_row("product", "Trilinear", (0, 1, 2), "i1 i2 i3", "expand1 expand2 expand3 sumdim"),
+    **_row("interpolation", "Lerp1", (2,), "self end weight"),
+    **_rows("product", "Vdot Linear MkldnnLinear ConvolutionOverrideable CudnnConvolution ConvTbc LinalgCross", (0, 1)),
+    **_rows("product", "Addbmm Addr", (1, 2)),
+    **_row("product", "Prod", (), "self"),
+    **_row("product", "Cumprod", (), "self", "dim result"),
+    "Div": Operation(
+        "Div", "product", (0, 1), ("self", "other"), function=Function(torch.div, tensors=("self", "other"))
+    ),
+    # ---- Linear in one argument; the others, such as where a grid is sampled, count as constant.
+    **_rows("scaling", "GridSampler2D GridSampler3D Ldexp Polar", (1,)),
+    **_rows("scaling", "LinalgSolveEx LinalgSolveTriangular LinalgLstsq", (0,)),
+    **_rows("scaling", "CholeskySolve", (1,)),
+    **_rows("scaling", "Addcdiv", (2,)),
+    # ---- Statistics of many values, homogeneous of a degree
+    **_row("statistic", "Std", (), "self"),
+    **_row("statistic", "Var", (), "self"),
+    **_row("statistic", "StdMean", (), "self", "dim keepdim"),
+    **_row("statistic", "VarMean", (), "self", "dim keepdim"),
+    **_row("statistic", "LinalgVectorNorm", (), "self", "ord"),
+    **_row("statistic", "Norm", (), "self", "p"),
+    # ---- Reductions by index
+    **_row("reduction", "ScatterReduce", (), "self src", "reduce index dim include_self result"),
+    **_row("reduction", "IndexReduce", (), "self source", "reduce index dim include_self result"),
+    **_row("reduction", "SegmentReduce", (), "data", "reduce"),
+    # ---- Norms and attention as one node
+    **_row("norm", "NativeLayerNorm", (1,), "", _NORM),
+    **_row("norm", "NativeGroupNorm", (1,), "", "weight group result2"),
+    **_row("norm", "FusedRmsNorm", (1,), "", "weight result1"),
+    **_row("batch_norm", "NativeBatchNorm", (1,), "input", "training weight eps running_mean running_var"),
+    **_row("batch_norm", "NativeBatchNormLegitNoTraining", (1,), "input", "weight eps running_mean running_var"),
+    **_row("batch_norm", "CudnnBatchNorm", (1,), "input", "training weight epsilon running_mean running_var"),
+    **_row("batch_norm", "MiopenBatchNorm", (1,), "input", "training weight epsilon running_mean running_var"),
+    **{
+        f"ScaledDotProduct{kernel}": Operation(
+            f"ScaledDotProduct{kernel}", "attention", (0, 1, 2, 3), (), ("dropout_p",)
+        )
+        for kernel in _FUSED.split()
+    },
+    **_rows("softmax", "Softmax SafeSoftmax MaskedSoftmax"),
+    **_row("glu", "Glu", (), "", "dim"),
+    **_row("embedding", "Embedding", (), "", "indices padding_idx scale_grad_by_freq"),
+    **_rows("in_place", "CopySlices"),
+    **_rows("refused", " ".join(REFUSED)),
+}
+OPERATIONS["PreluKernel"] = replace(OPERATIONS["PreluKernel"], factors=(1,))
+OPERATIONS["RreluWithNoise"] = replace(OPERATIONS["RreluWithNoise"], settings=("lower", "upper", "training"))
+
+# Overloads that are other operations: a number for a tensor, a tensor for a number, a division that rounds.
+OVERLOADS = {
+    "PowBackward1": OPERATIONS["Pow1"],
+    "PowBackward2": OPERATIONS["Pow2"],
+    "MulBackward1": Operation("Scale", "linear"),
+    "DivBackward1": Operation("Scale", "linear"),
+    "DivBackward2": Operation("Div", "step"),
+    "DivBackward3": Operation("Div", "step"),
+    "LerpBackward0": Operation("Lerp", "linear"),
+    "LerpBackward1": OPERATIONS["Lerp1"],
+}
 
 
 @cache
 def operation(name: str) -> Operation:
-    """The table's row for a node's name, such as ``"AddmmBackward0"``."""
-    base = re.sub(r"Backward\d*$", "", name.rsplit("::", 1)[-1])
-    match base, name[-1]:  # operations whose overloads differ in kind
-        case "Pow", "0":  # a tensor to a constant power
-            return Operation(base, "power")
-        case ("Lerp", "0") | ("Mul" | "Div", "1"):  # a constant weight, factor, divisor
-            return Operation(base, "linear")
-    for kind, names in _KINDS.items():
-        if base in names:
-            return Operation(base, kind, _FACTORS.get(base, ()))
-    return Operation(base, "unknown")
-
-
-_KINDS = {
-    "linear": LINEAR,
-    "piecewise": PIECEWISE,
-    "activation": ACTIVATION,
-    "gate": GATE,
-    "glu": {"Glu"},
-    "embedding": {"Embedding"},
-    "in_place": {"CopySlices"},
-    "statistic": STATISTIC,
-    "product": PRODUCT.keys(),
-    "running_product": {"Prod", "Cumprod"},
-    "division": {"Div", "Addcdiv", "LinalgSolveTriangular"},
-    "softmax": {"Softmax", "SafeSoftmax"},
-    "norm": NORM,
-    "batch_norm": BATCH_NORM,
-    "attention": ATTENTION,
-    "refused": REFUSED.keys(),
-}
-_FACTORS = (
-    PRODUCT
-    | dict.fromkeys(NORM | BATCH_NORM | {"PreluKernel", "Div"}, (1,))
-    | dict.fromkeys(ATTENTION, (0, 1, 2, 3))
-    | {"Addcdiv": (2,), "LinalgSolveTriangular": (0,)}
-)
+    """Return the table's row for a node's name, such as ``"AddmmBackward0"``."""
+    name = name.rsplit("::", 1)[-1]
+    base = re.sub(r"Backward\d*(_copy)?$", "", name)
+    return OVERLOADS.get(name) or OPERATIONS.get(base) or Operation(base, "unknown")

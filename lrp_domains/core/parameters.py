@@ -7,18 +7,10 @@ from collections import defaultdict
 
 import torch
 
-from .checkpoints import unpacking
-from .graph import Graph, variable
-from .operations import operation
-
-Node = torch.autograd.graph.Node
-
-# Where a node keeps its weight: the only trace of a frozen one.
-_KEPT_WEIGHTS = {
-    "Addmm": ("mat1", "mat2"), "Mm": ("self", "mat2"), "Bmm": ("self", "mat2"), "Baddbmm": ("batch1", "batch2"),
-    "Mul": ("self", "other"), "Convolution": ("weight",), "NativeLayerNorm": ("weight",),
-    "NativeGroupNorm": ("weight",), "NativeBatchNorm": ("weight",), "Div": ("other",), "GroupedMm": ("self", "mat2"),
-}  # fmt: skip
+from .graph import Graph
+from .operations import Node
+from .saved import names as kept_names
+from .saved import read, unpacking
 
 
 class ParameterNames:
@@ -35,15 +27,16 @@ class ParameterNames:
             self._end[start] = max(self._end[start], start + parameter.nbytes)
         self._starts = sorted(self._by_address)
 
-    def of(self, node: Node) -> frozenset[str]:
-        """Names of the parameters among the node's inputs, seen through views of them."""
+    def of(self, node: Node, graph: Graph) -> frozenset[str]:
+        """Return the names of the parameters among the node's inputs, seen through views of them."""
         names = set()
-        for edge in node.next_functions:
-            names |= self._by_identity.get(id(variable(edge)), set())
-        for kept in _KEPT_WEIGHTS.get(operation(node.name()).base, ()):
-            if unpacking(node, kept) is not None:
-                continue
-            tensor = getattr(node, f"_saved_{kept}", None)
+        for edge in graph.edges[node]:
+            if edge[0] is not None:
+                names |= self._by_identity.get(id(graph.variable(edge)), set())
+        op = graph.operations[node]
+        # Where a node keeps its weight: the only trace of a frozen one.
+        for kept in kept_names(op) if op.kind in ("product", "norm", "batch_norm") else ():
+            tensor = None if unpacking(node, kept) is not None else read(node, kept, None)
             if isinstance(tensor, torch.Tensor) and not tensor.is_sparse and tensor.data_ptr():
                 names |= self._at(tensor.data_ptr())
         return frozenset(names)
@@ -62,11 +55,11 @@ def modules(graph: Graph, names: ParameterNames) -> dict[Node, str]:
     """For each node, the module whose parameter it uses, or the one whose result it works on."""
     found: dict[Node, str] = {}
     for node in graph.order:
-        own = min(names.of(node), default=None)
+        own = min(names.of(node, graph), default=None)
         if own is not None:
             found[node] = own.rpartition(".")[0]
             continue
-        behind = (found[child] for child, _ in node.next_functions if child in found)
+        behind = (found[child] for child, _ in graph.edges[node] if child in found)
         if (module := next(behind, None)) is not None:
             found[node] = module
     return found

@@ -1,122 +1,158 @@
-"""Products of two carriers, and the activations that are written as one.
+"""Products of carriers: the highest rank takes all, equal ranks share.
 
-The uniform rule (AttnLRP, Achtibat et al. 2024, Prop. 3.2) gives each of N factors the same share: for two factors
-half of the derivative goes to each. Conservative propagation (Ali et al. 2022) lets the signal take all.
+The uniform rule (AttnLRP, Achtibat et al. 2024, Prop. 3.2) gives each of N factors the same share 1/N of the
+derivative, however the product is bracketed. What is outranked (roles.py) counts as constant: a gate beside a signal
+(Arras et al. 2017), a norm's scale (the LN-rule of Ali et al. 2022). AttnLRP and CP-LRP differ in one number, from
+which rank on factors are equals: AttnLRP shares between an activation and a signal, under CP-LRP the signal takes all
+(gated MLPs).
 """
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 
-from .graph import Edge, Graph, through_views
-from .operations import ACTIVATION, GATE, operation
+from .elementwise import argument
+from .graph import Edge, Graph
+from .operations import operation
+from .roles import Form, Rank, Roles
 from .rule import Grads, Node, Rule, Slots
-from .saved import dimension
-
-# How far back an activation written by hand is looked for; the longest in use (mish, tanh-GELU) has about ten nodes.
-LONGEST = 40
-_ACTIVATION_KINDS = ("activation", "gate", "power", "statistic")
-_BETWEEN = ("Add", "Sub", "Rsub", "Neg", "Mul", "Div", "ToCopy", "Clamp", "Relu", "Where")
+from .saved import dimension, has, read
+from .shares import Factor, ProductRule, Shares, divide, ranks_of, taker
+from .softmaxes import softmaxes
+from .values import pulled
 
 
-def signal_slot(node: Node, graph: Graph) -> int | None:
-    """Which factor of an elementwise product is the signal of an activation written as ``x * h(x)``.
+def open_factors(node: Node, graph: Graph, carrying: Slots, least: Rank) -> Slots:
+    """Return for each factor of a product whether relevance flows to it, of those that carry any."""
+    roles, op = graph.once(Roles), graph.operations[node]
+    if sum(carrying) < 2 or node in graph.once(softmaxes).parts:
+        return carrying
+    factors = roles.factors(node)
+    if parts := roles.together(node):
+        reaching = [index for index, edge in enumerate(factors) if graph.leads_to_source(edge)]
+        parts = parts[len(parts) - len(reaching) :]  # what is added stands before the factors
+        if op.base == "Div" and parts[1].is_pure:
+            index = 0  # it has no value at 0 to share from
+        else:
+            index = taker(parts if op.base != "Div" else parts[:1])
+        if index is None or not carrying[reaching[index]]:
+            return carrying
+        return tuple(i == reaching[index] for i in range(len(factors)))
+    ranks = ranks_of(node, graph, carrying)
+    top = min(max(rank for rank in ranks if rank is not None), least)
+    return tuple(rank is not None and (rank >= top or rank == Rank.PROBABILITY) for rank in ranks)
 
-    Both factors must come elementwise from one tensor, one of them by scaling alone. That one takes all, which is the
-    identity rule for the whole of ``x * h(x)``: GPT-2's ``gelu_new``, quick-GELU, swish, mish, softsign.
-    """
-    if operation(node.name()).base != "Mul" or sum(graph.reaching(node)) < 2:
+
+def _opens(least: Rank, node: Node, carries: Slots, graph: Graph) -> Slots:
+    factors = [slot for slot in graph.operations[node].factors if slot < len(carries)]
+    is_open = open_factors(node, graph, tuple(carries[slot] for slot in factors), least) if factors else ()
+    by_slot = dict(zip(factors, is_open, strict=True))
+    return tuple(by_slot.get(slot, True) for slot in range(len(carries)))
+
+
+def _placed(name: str, least: Rank, node: Node, graph: Graph, shares: Shares) -> Rule:
+    """The rule of a product at its place: the shares of its factors, or the halves of a composition."""
+    roles, op = graph.once(Roles), graph.operations[node]
+    if op.base in ("Prod", "Cumprod"):
+        return Rule(name, backward=partial(_running_backward, _weights(node, graph, least)))
+    if node in shares.nested:
+        passes = [(f.edge, partial(_nested_backward, f, share, graph)) for f, share in shares.nested[node]]
+        return Rule(f"{name}, of nested factors", passes=tuple(passes))
+    of_slots = dict(shares.of.get(node, {}))
+    if len(of_slots) > 1 and op.base in ("Mul", "Div") and roles.together(node):
+        references = [roles.values.reference(edge) for edge in graph.edges[node]]
+        if all(value is not None for pair in references for value in pair):
+            backward, adds = partial(_halves_backward, *references), partial(_left_over, *references)
+            return Rule(f"{name}, of a composition", backward=backward, adds=adds)
+    if op.base == "Div" and shares.carries[node][1] and node not in graph.once(softmaxes).parts:
+        of_slots[1] = of_slots.get(1, 1.0) * _of_denominator(graph.edges[node][1], roles)
+    of_slots = {slot: share for slot, share in of_slots.items() if isinstance(share, torch.Tensor) or share != 1}
+    return Rule(name, backward=partial(_share_backward, of_slots) if of_slots else None)
+
+
+def _nested_backward(
+    factor: Factor, share: float, graph: Graph, node: Node, carries: Slots, gi: Grads, go: Grads
+) -> Grads:
+    """The derivative for a factor of a nested product, times its share."""
+    g = gi[factor.slot]
+    for at, slot in factor.way:
+        g = pulled(at, slot, g, graph)
+    if factor.is_inverse:
+        share = share * _of_denominator(factor.edge, graph.once(Roles))
+    return (g * share,)
+
+
+def _of_denominator(edge: Edge, roles: Roles) -> torch.Tensor | float:
+    """What makes the derivative of ``1 / y`` its identity rule: -1, or y over its value at 0."""
+    role = roles.of(edge)
+    if role.is_pure or role.form == Form.POWER:
+        return -1.0
+    y, y0 = roles.values.reference(edge)
+    return -1.0 if y0 is None else y / y0
+
+
+def _share_backward(shares: dict, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
+    return tuple((g * shares[slot]).to(g.dtype) if g is not None and slot in shares else g for slot, g in enumerate(gi))
+
+
+def _halves_backward(x: tuple, y: tuple, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
+    """Half way between the two exact splits of ``x y - x0 y0``, and of ``x / y - x0 / y0``."""
+    op = operation(node.name())
+    (x, x0), (y, y0) = x, y
+    of_x, of_y = (y + y0) / 2, (x + x0) / 2
+    if op.base == "Div":
+        of_x, of_y = (1 / y + 1 / y0) / 2, -of_y / (y * y0)
+    return tuple(
+        None if g is None else (coefficient * go[0]).sum_to_size(g.shape).to(g.dtype)
+        for g, coefficient in zip(gi, (of_x, of_y), strict=True)
+    )
+
+
+def _left_over(x: tuple, y: tuple, node: Node, gi: Grads, go: Grads) -> tuple[str, float]:
+    """The product's value at its origin's 0, and what its factors' own constants hold of it."""
+    of_factors = sum((value * g).double().sum() for (value, _), g in zip((x, y), gi, strict=True) if g is not None)
+    whole = x[0] / y[0] if operation(node.name()).base == "Div" else x[0] * y[0]
+    return "product at 0", ((whole * go[0]).double().sum() - of_factors).item()
+
+
+def product(name: str, least: Rank) -> ProductRule:
+    """Return the rule of products in which factors of rank ``least`` and above are equals."""
+    return ProductRule(name, opens=partial(_opens, least), place=partial(_placed, name, least), least=least)
+
+
+uniform = product("uniform", Rank.ACTIVATED)
+"""Equal shares to the factors that carry relevance (Achtibat et al. 2024, Prop. 3.2); gates and scales carry none."""
+
+signal = product("signal takes all", Rank.SIGNAL)
+"""As `uniform`, but an activation that meets a signal is a gate too: constant (CP-LRP's gated MLP)."""
+
+
+# ---- prod and cumprod, along a dimension of n factors
+
+
+def _weights(node: Node, graph: Graph, least: Rank) -> list[float] | None:
+    """The shares of the entries along the dimension, if they are known each by itself."""
+    edges = graph.once(Roles).factors(node)
+    factors = [Factor(edge, index) for index, edge in enumerate(edges) if graph.leads_to_source(edge)]
+    if not factors:
         return None
-    for slot in (0, 1):
-        origin = _scaled_from(node.next_functions[slot], graph)
-        if _elementwise_from(node.next_functions[1 - slot], origin, graph):
-            return slot
-    return None
+    shares = {factor.slot: share for factor, share in divide(factors, graph, least, lambda edge: 1)[0]}
+    return [shares.get(index, 0.0) for index in range(len(edges))]
 
 
-def _scaled_from(edge: Edge, graph: Graph) -> Edge:
-    """The tensor that an edge is a multiple of."""
-    return edge if edge in graph.sources else graph.once(_origins).get(edge[0], edge)
-
-
-def _origins(graph: Graph) -> dict[Node, Edge]:
-    """For each node that scales, the tensor that its value is a multiple of; in one sweep, as scalings form chains."""
-    found: dict[Node, Edge] = {}
-    for node in graph.order:
-        base, reaching = operation(node.name()).base, graph.reaching(node)
-        if base in ("Mul", "Div", "Neg", "ToCopy") and sum(reaching) == 1 and not (base == "Div" and reaching[1]):
-            edge = node.next_functions[reaching.index(True)]
-            found[node] = edge if edge in graph.sources else found.get(edge[0], edge)
-    return found
-
-
-def _elementwise_from(edge: Edge, origin: Edge, graph: Graph) -> bool:
-    """Whether an edge is a nonlinear elementwise function of ``origin`` and of nothing else that reaches an input."""
-    pending, seen, nonlinear = [edge], set(), False
-    while pending:
-        edge = pending.pop()
-        if edge in seen or _scaled_from(edge, graph) == origin:
-            continue
-        seen.add(edge)
-        op = operation(edge[0].name())
-        if edge in graph.sources or len(seen) > LONGEST or not (op.kind in _ACTIVATION_KINDS or op.base in _BETWEEN):
-            return False
-        nonlinear |= op.kind in _ACTIVATION_KINDS or op.base in ("Clamp", "Relu")
-        pending += [child for child in edge[0].next_functions if graph.leads_to_source(child)]
-    return nonlinear
-
-
-def _open_to_signal(node: Node, carries: Slots, graph: Graph) -> Slots:
-    """All slots, but for the ``h(x)`` of an activation ``x * h(x)``."""
-    if sum(carries) > 1 and (taker := signal_slot(node, graph)) is not None:
-        return tuple(slot == taker for slot in range(len(carries)))
-    return carries
-
-
-def _share_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    factors = [slot for slot in operation(node.name()).factors if carries[slot]]
-    if len(factors) < 2:
-        return gi
-    share = 1 / len(factors)
-    return tuple(g * share if g is not None and slot in factors else g for slot, g in enumerate(gi))
-
-
-uniform = Rule("uniform", opens=_open_to_signal, backward=_share_backward)
-"""Equal shares to the factors that carry relevance (Achtibat et al. 2024, Prop. 3.2)."""
-
-
-def _open_to_ungated(node: Node, carries: Slots, graph: Graph) -> Slots:
-    """As above; and where one factor of two comes straight from an activation, it is a gate and closed."""
-    slots = _open_to_signal(node, carries, graph)
-    factors = [slot for slot in operation(node.name()).factors if slots[slot]]
-    activated = [slot for slot in factors if _is_activated(node.next_functions[slot], graph)]
-    if len(factors) == 2 and len(activated) == 1:
-        return tuple(is_open and slot not in activated for slot, is_open in enumerate(slots))
-    return slots
-
-
-def _is_activated(edge: Edge, graph: Graph) -> bool:
-    node = through_views(edge)
-    if node is None or edge in graph.sources:
-        return False
-    return signal_slot(node, graph) is not None or operation(node.name()).base in ACTIVATION | GATE | {"Relu"}
-
-
-signal = Rule("signal takes all", opens=_open_to_ungated, backward=_share_backward)
-"""As `uniform`, but a factor that comes straight from an activation is a gate: constant (CP-LRP's gated MLP)."""
-
-
-def _running_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    x = node._saved_self
+def _running_backward(weights: list[float] | None, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
+    x = argument(node)
+    if not has(node, "dim"):
+        return (gi[0] / x.numel(), *gi[1:])
+    dim = dimension(read(node, "dim"), x.ndim)
+    along = [-1 if d == dim else 1 for d in range(x.ndim)]
+    weights = [1 / x.shape[dim]] * x.shape[dim] if weights is None else weights
+    shares = torch.tensor(weights, dtype=x.dtype, device=x.device).view(along)
     if operation(node.name()).base == "Prod":
-        factors = x.shape[dimension(node._saved_dim, x.ndim)] if hasattr(node, "_saved_dim") else x.numel()
-        return (gi[0] / factors, *gi[1:])
+        return (gi[0] * shares, *gi[1:])
+    entries = (shares > 0).to(x.dtype)
     # y_k is the product of x_1 .. x_k, so each of them gets 1/k of its relevance: the derivative of g_k / k.
-    dim = dimension(node._saved_dim, x.ndim)
-    count = torch.arange(1, x.shape[dim] + 1, dtype=x.dtype, device=x.device)
-    g = go[0] / count.view([-1 if d == dim else 1 for d in range(x.ndim)])
-    return (torch.ops.aten.cumprod_backward(g, x, dim, node._saved_result),)
-
-
-running = Rule("uniform", backward=_running_backward)
-"""`prod` and `cumprod`: equal shares to all factors."""
+    g = go[0] / entries.cumsum(dim).clamp_min(1)
+    return (torch.ops.aten.cumprod_backward(g, x, dim, read(node, "result")) * entries,)

@@ -9,9 +9,9 @@ import torch
 
 from .errors import RelevanceError, freed_graphs_named
 from .graph import edge_of
-from .hooks import Watch, hooks
+from .hooks import Pass, Watch, hooks
+from .plan import Plan, make_plan
 from .rulesets import ATTN_LRP, RuleSet
-from .trace import Trace, trace
 
 Tensor = torch.Tensor
 
@@ -26,7 +26,7 @@ def relevance(
     unknown: str = "error",
     retain_graph: bool = False,
 ) -> Tensor | tuple[Tensor, ...]:
-    """Relevance of each entry of ``inputs`` for ``output``: layer-wise relevance propagation in one backward pass.
+    """Return the relevance of each entry of ``inputs`` for ``output``, by layer-wise relevance propagation.
 
     A drop-in for ``torch.autograd.grad(output, inputs)``. The model isn't touched: what PyTorch recorded during an
     ordinary forward pass is all that is needed.
@@ -63,7 +63,8 @@ def relevance(
     UnknownOperation
         An operation on the way has no rule.
     RelevanceError
-        The output has no graph or isn't finite, an input isn't in the graph, dropout was active, ...
+        The output has no graph or isn't finite, an input isn't in the graph, dropout was active, the relevance isn't
+        finite, ...
 
     References
     ----------
@@ -81,9 +82,9 @@ def relevance(
     seed = check(output, tensors, start)
     with freed_graphs_named():
         top = above(output)
-        plan = trace(top, tensors, rules, model, unknown)
-        found = propagate(top, tensors, plan, seed, retain_graph)
-    return found[0] if single else found
+        plan = make_plan(top, tensors, rules, model, unknown)
+        results = propagate(top, tensors, plan, seed, retain_graph)
+    return results[0] if single else results
 
 
 def above(output: Tensor) -> Tensor:
@@ -95,29 +96,53 @@ def above(output: Tensor) -> Tensor:
 def propagate(
     top: Tensor,
     tensors: tuple[Tensor, ...],
-    plan: Trace,
+    plan: Plan,
     seed: Tensor,
     retain_graph: bool,
     watch: Watch | None = None,
 ) -> tuple[Tensor, ...]:
-    """Relevance of each tensor under the plan of a pass from ``top``. ``watch`` sees what arrives at each node."""
-    direct: dict = {}
-    with hooks(plan, top.grad_fn, direct, watch):
+    """Return the relevance of each tensor under a plan. ``watch`` sees what arrives at each node."""
+    with hooks(plan, top.grad_fn, watch) as run:
         grads = torch.autograd.grad(top, tensors, seed, retain_graph=retain_graph, allow_unused=True)
-    found = []
+    results = []
     for tensor, g in zip(tensors, grads, strict=True):
-        x = tensor.detach()
+        x, edge = tensor.detach(), edge_of(tensor)
+        if edge in run.passed:
+            g = run.passed[edge] if g is None else g + run.passed[edge]
         r = torch.zeros_like(x) if g is None else x * g.conj()
         r = r.real if r.is_complex() else r  # a complex number counts as its two parts together
-        found.append(r + direct[edge].view_as(r) if (edge := edge_of(tensor)) in direct else r)
-    return tuple(found)
+        if edge in run.delivered:
+            r = r + run.delivered[edge].view_as(r)
+        results.append(r)
+    _check_finite(results, run)
+    return tuple(results)
+
+
+def _check_finite(results: list[Tensor], run: Pass) -> None:
+    for number, r in enumerate(results):
+        if bool(r.isfinite().all()):
+            continue
+        # Hooks ran on the way back, so the first that isn't finite is where it began.
+        nodes = (node.name() for node, sums in run.sums.items() if not all(s.isfinite() for s in sums))
+        first = next(nodes, None)
+        where = f"{first} was the first on the way back to make it so" if first else "no rule made it so: it overflowed"
+        raise RelevanceError(
+            f"{int((~r.isfinite()).sum())} entries of the relevance of inputs[{number}] are not finite: {where}. Look "
+            "at what it was given (the power of 0, an exp that overflows, half precision), or give it another rule "
+            "(rules.for_nodes, rules.where)"
+        )
 
 
 def check(output: Tensor, tensors: tuple[Tensor, ...], start: Tensor | None) -> Tensor:
     """Refuse what cannot be explained; return the coefficient to start from at the output."""
     if torch.is_inference_mode_enabled():
         raise RelevanceError("no gradient flows inside torch.inference_mode(): leave it before asking for relevance")
-    if not isinstance(output, Tensor) or not output.requires_grad:
+    if not isinstance(output, Tensor):
+        raise RelevanceError(
+            f"the output is a {type(output).__name__}, not a tensor: pass the score itself, such as "
+            "model(x).logits[:, 0]"
+        )
+    if not output.requires_grad:
         raise RelevanceError(
             "the output has no grad_fn: run the forward pass outside torch.no_grad() and torch.inference_mode(), with "
             "at least one input that requires grad"

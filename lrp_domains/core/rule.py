@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .operations import operation
+from .operations import Node, operation
 
 if TYPE_CHECKING:
-    from .graph import Graph
+    from .graph import Edge, Graph
+    from .shares import Shares
 
-Node = torch.autograd.graph.Node
 Slots = tuple[bool, ...]
 Grads = tuple[torch.Tensor | None, ...]
+Backward = Callable[[Node, Slots, Grads, Grads], Grads]
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Rule:
     Attributes
     ----------
     name
-        How the rule is called in tables and errors.
+        The rule's name in tables and errors.
     opens
         ``opens(node, carries, graph) -> slots``: for every input of the node, whether relevance may flow to it.
         ``carries`` says which of them lead to an input to be explained. Without it all of those stay open.
@@ -38,24 +39,29 @@ class Rule:
         ``backward(node, carries, gi, go) -> gi``: from the ``g`` of the outputs (``go``) and the plain derivative
         (``gi``) to the ``g`` of the inputs. ``carries`` says for every input whether relevance flows there.
         Without it the derivative stands. This is the signature to write for an autograd Function of your own.
-    absolute
-        The rule yields relevance itself, not relevance / input: fit for the layer next to the input only.
-    shares
-        Of a layer rule (layers.py): the coefficients of a layer's input and bias. It tells that the rule is one.
+    place
+        ``place(node, graph, shares) -> Rule | None``: the rule as it applies at one place of a graph, None where it has
+        no answer.
+    passes
+        Edges further back that the rule hands a coefficient to, past the node's inputs, and how it is computed: the
+        factors of nested products.
+    adds
+        ``adds(node, gi, go) -> (name, relevance)``: for the ledger, the constant that the operation adds by itself.
     """
 
     name: str
-    opens: Callable[[Node, Slots, Graph], Slots] | None = field(default=None, compare=False)
-    backward: Callable[[Node, Slots, Grads, Grads], Grads] | None = field(default=None, compare=False)
-    absolute: bool = False
-    shares: Callable | None = field(default=None, repr=False, compare=False)
+    opens: Callable[[Node, Slots, Graph], Slots] | None = field(default=None, repr=False)
+    backward: Backward | None = field(default=None, repr=False)
+    place: Callable[[Node, Graph, Shares], Rule | None] | None = field(default=None, repr=False)
+    passes: tuple[tuple[Edge, Backward], ...] = field(default=(), repr=False)
+    adds: Callable[[Node, Grads, Grads], tuple[str, float]] | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return self.name
 
 
 def none_open(node: Node, carries: Slots, graph: Graph) -> Slots:
-    return (False,) * len(node.next_functions)
+    return (False,) * len(carries)
 
 
 def factors_closed(node: Node, carries: Slots, graph: Graph) -> Slots:
@@ -72,3 +78,6 @@ winner = Rule("winner takes all", opens=factors_closed)
 
 constant = Rule("constant", opens=none_open)
 """The operation's value counts as a constant: no relevance flows through it."""
+
+others_constant = Rule("others constant", opens=factors_closed)
+"""The derivative for the argument that the operation is linear in; the other counts as constant."""

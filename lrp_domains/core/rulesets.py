@@ -27,32 +27,32 @@ from .activations import identity
 from .attention import uniform_attention, value_attention
 from .embeddings import lookup
 from .errors import RelevanceError
-from .gates import gate, glu, numerator, statistic
+from .gates import glu, interpolation
 from .in_place import slice_write
 from .layers import alpha_beta, epsilon, gamma, z_box
-from .norms import batch_norm, norm
-from .products import running, signal, uniform
-from .rule import Rule, constant, gradient, winner
+from .norms import batch_norm, norm, statistic
+from .products import signal, uniform
+from .rule import Rule, constant, gradient, others_constant, winner
 
 # The operations a rule set has a rule for, and AttnLRP's rules.
 _ATTN_LRP = {
     "dense": gradient,  # a linear map with weights; LRP-0 is the derivative
     "convolution": gradient,
     "product": uniform,
-    "running_product": running,
+    "scaling": others_constant,
+    "interpolation": interpolation,
     "attention": uniform_attention,
     "softmax": gradient,  # its Taylor expansion at x
     "activation": identity,
-    "gate": gate,
     "glu": glu,
     "statistic": statistic,
-    "division": numerator,
     "norm": norm,
     "batch_norm": batch_norm,
     "embedding": lookup,
     "in_place": slice_write,
     "linear": gradient,
     "piecewise": winner,
+    "step": constant,  # its derivative is 0
 }
 
 

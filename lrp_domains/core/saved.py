@@ -1,7 +1,7 @@
-"""Everything that is read from autograd nodes by private name, in one table.
+"""What autograd kept of the forward pass: read here alone, by the names that the vocabulary lists.
 
-PyTorch's nodes keep what their derivatives need under ``_saved_...`` names, which a release may change. They are
-checked before each pass, so that a change is an error that says so, never a wrong number.
+PyTorch's nodes keep what their derivatives need under private ``_saved_...`` names, which a release may change. They
+are checked before each pass, so that a change is an error that says so, never a wrong number.
 """
 
 from __future__ import annotations
@@ -11,61 +11,63 @@ from functools import cache
 import torch
 
 from .errors import RelevanceError
-from .operations import operation
+from .operations import Node, Operation, operation
 
-# By operation, the names without `_saved_`.
-READ = {
-    # activations
-    "Gelu": ("self", "approximate"), "Silu": ("self",), "Tanh": ("result",), "Celu": ("alpha",),
-    "Elu": ("alpha", "scale", "input_scale"), "Mish": ("self",), "Hardswish": ("self",),
-    "Hardtanh": ("self", "min_val", "max_val"), "Softshrink": ("self", "lambd"), "Hardshrink": ("self", "lambd"),
-    "Sigmoid": ("result",), "Hardsigmoid": ("self",), "LogSigmoid": ("self",), "Exp": ("result",),
-    "Softplus": ("self", "beta", "threshold"), "Expm1": ("result",), "Log1P": ("self",), "Erf": ("self",),
-    "Sin": ("self",), "Cos": ("self",), "Atan": ("self",), "Sinh": ("self",), "Glu": ("dim",),
-    "Clamp": ("self",), "ClampMin": ("self",), "ClampMax": ("self",),
-    # products and layers
-    "Mul": ("self", "other"), "Mm": ("self", "mat2"), "Addmm": ("mat1", "mat2", "alpha", "beta"),
-    "Bmm": ("self", "mat2"), "Baddbmm": ("batch1", "batch2", "alpha", "beta"), "Mv": ("self", "vec"),
-    "Addmv": ("mat", "vec", "alpha", "beta"),
-    "Convolution": ("input", "weight", "bias_sym_sizes_opt", "stride", "padding", "dilation", "transposed",
-                    "output_padding", "groups"),
-    "Cumprod": ("self", "dim", "result"), "Prod": ("self",),
-    "Embedding": ("indices", "padding_idx", "scale_grad_by_freq"),
-    "Maximum": ("self", "other"), "Minimum": ("self", "other"), "Fmax": ("self", "other"), "Fmin": ("self", "other"),
-    # norms and statistics
-    "NativeLayerNorm": ("weight", "normalized_shape", "result2"), "NativeGroupNorm": ("weight", "group", "result2"),
-    "FusedRmsNorm": ("weight", "result1"),
-    "CudnnBatchNorm": ("training", "input", "weight", "epsilon", "running_mean"),
-    "NativeBatchNorm": ("training", "input", "weight", "eps", "running_mean", "running_var"),
-    "VarMean": ("self", "dim", "keepdim"), "StdMean": ("self", "dim", "keepdim"),
-}  # fmt: skip
+
+def read(node: Node, name: str, *default: object) -> object:
+    """Return what a node kept under a name; ``tensors`` is the one tensor that a Python Function saved."""
+    if name == "tensors":
+        (kept,) = node.saved_tensors
+        return kept
+    return getattr(node, f"_saved_{name}", *default)
+
+
+def has(node: Node, name: str) -> bool:
+    """Return whether a node of this kind keeps anything under a name."""
+    return hasattr(node, f"_saved_{name}")
+
+
+def keeps(node: Node, name: str | None) -> bool:
+    """Whether a node keeps a tensor under a name: autograd leaves out what no derivative needs."""
+    return name is not None and (unpacking(node, name) is not None or isinstance(read(node, name, None), torch.Tensor))
+
+
+def unpacking(node: Node, name: str) -> object | None:
+    """Return the hook that a saved value passes on its way back, if it has one (see checkpoints.py)."""
+    return getattr(getattr(node, f"_raw_saved_{name}", None), "unpack_hook", None)
 
 
 def dimension(saved: int, ndim: int) -> int:
-    """A dimension that a node keeps: negative ones come out of PyTorch as if they were unsigned."""
+    """Return a dimension that a node keeps: negative ones come out of PyTorch as if they were unsigned."""
     return (saved - 2**64 if saved >= 2**63 else saved) % ndim
+
+
+def names(op: Operation) -> tuple[str, ...]:
+    """Return the names under which an operation keeps what its rule needs."""
+    return (*(name for name in op.tensors if name is not None), *op.settings)
 
 
 @cache
 def missing(node_class: type) -> tuple[str, ...]:
-    """The names in the table that a class of nodes doesn't have."""
+    """Return the names of the vocabulary that a class of nodes doesn't have."""
     op = operation(node_class.__name__)
-    if op.kind == "linear":  # such as the scalar overload of a product
-        return ()
-    names = ("exponent",) if op.kind == "power" else READ.get(op.base, ())
-    return tuple(name for name in names if not hasattr(node_class, f"_saved_{name}"))
+    wanted = set(names(op)) - {"tensors"}
+    if op.function is not None and (op.function.homogeneous or op.function.inverse is not None):
+        wanted -= set(op.tensors)  # the result does as well
+    return tuple(sorted(name for name in wanted if not hasattr(node_class, f"_saved_{name}")))
 
 
-def check_saved(node: torch.autograd.graph.Node) -> None:
+def check_saved(node: Node) -> None:
     """Raise if a node lacks something that a rule would read."""
-    if names := missing(type(node)):
+    if lacking := missing(type(node)):
         raise RelevanceError(
-            f"{node.name()} has no _saved_{names[0]} in torch {torch.__version__}, which its rule reads. Please report "
-            "it; until it is mended, use an older torch, or give the node another rule (rules.for_nodes)"
+            f"{node.name()} has no _saved_{lacking[0]} in torch {torch.__version__}, which its rule reads. Please "
+            "report it; until it is mended, use an older torch, or give the node another rule (rules.for_nodes)"
         )
 
 
 def self_check() -> dict[str, tuple[str, ...]]:
-    """All names that this version of torch lacks, by node: empty where all rules can read what they need."""
+    """Return all names that this version of torch lacks, by node: empty where all rules can read what they need."""
     nodes = {name: getattr(torch._C._functions, name) for name in dir(torch._C._functions)}
-    return {name: names for name, cls in nodes.items() if isinstance(cls, type) and (names := missing(cls))}
+    keeping = {name: cls for name, cls in nodes.items() if any(field.startswith("_saved_") for field in dir(cls))}
+    return {name: lacking for name, cls in keeping.items() if (lacking := missing(cls))}

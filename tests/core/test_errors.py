@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
 from lrp_domains import ATTN_LRP, CP_LRP, RelevanceError, Rule, RuleSet, UnknownOperation, constant, ledger, relevance
+from lrp_domains.core.graph import Graph
+from lrp_domains.core.operations import operation
 from lrp_domains.core.refusals import refuse_training
 
 
@@ -248,7 +250,7 @@ class Triple(torch.autograd.Function):
 TABLE = [
     (no_graph, RelevanceError, "no grad_fn.*outside torch.no_grad"),
     (inference, RelevanceError, "no grad_fn.*inference_mode"),
-    (a_number, RelevanceError, "no grad_fn"),
+    (a_number, RelevanceError, "the output is a float, not a tensor: pass the score itself"),
     (without_grad, RelevanceError, r"inputs\[0\] does not require grad: call .requires_grad_\(\)"),
     (made_afterwards, RelevanceError, r"does not depend on inputs\[0\] \(shape \(3,\)\).*very tensor"),
     (none, RelevanceError, "no inputs"),
@@ -320,9 +322,11 @@ def test_dropout_inside_a_fused_kernel_is_refused(kernel):
         def name(self):
             return f"ScaledDotProduct{kernel}AttentionBackward0"
 
+    node = Stub()
+    graph = Graph((node,), {node: ()}, {node: operation(node.name())}, {}, {node: ()})
     with pytest.raises(RelevanceError, match=rf"{kernel}.* has dropout switched on: call model.eval\(\)"):
-        refuse_training(Stub(), "error")
-    refuse_training(Stub(), "gradient")
+        refuse_training(node, graph, "error")
+    refuse_training(node, graph, "gradient")
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -313,11 +313,10 @@ def test_what_cannot_be_done_is_said():
     layer, x = torch.nn.Linear(5, 4), torch.rand(3, 5, requires_grad=True)
     with pytest.raises(RelevanceError, match="alpha - beta = 1"):
         alpha_beta(2, 2)
-    layer.weight.requires_grad_(False)
-    with pytest.raises(RelevanceError, match=r"weight is frozen.*requires_grad_\(True\)"):
-        relevance(layer(x), x, rules=EPSILON)
-    layer.weight.requires_grad_(True)
-    layer.bias.requires_grad_(False)
+    hidden = torch.nn.Linear(5, 5).requires_grad_(False)
+    with pytest.raises(RelevanceError, match=r"frozen.*requires_grad_\(True\)"):
+        relevance(layer.requires_grad_(False)(hidden(x)), x, rules=EPSILON)
+    layer.requires_grad_(True).bias.requires_grad_(False)
     with pytest.raises(RelevanceError, match=r"bias.*frozen.*requires_grad_\(True\)"):
         relevance(layer(x), x, rules=GAMMA)
     layer.bias.requires_grad_(True)

@@ -125,11 +125,16 @@ def test_several_inputs_and_another_start():
     assert account.balanced(1e-12)
 
 
-def test_bounds_of_a_clamp_are_constants():
+def test_the_bounds_of_a_clamp_beyond_0_are_constants():
+    """A clamp is an elementwise function like any other: f(x) - f(0) is the input's, f(0) a constant."""
     x = torch.tensor([-3.0, 0.5, 3.0], dtype=torch.float64, requires_grad=True)
-    account = ledger((x.clamp(-1, 2) * torch.tensor([1.0, 10.0, 100.0])).sum(), x)
-    assert account.leaves == {"(bounds of clamp)": pytest.approx(-1 + 200)}
-    assert account.inputs == (pytest.approx(5.0),)
+    weights = torch.tensor([1.0, 10.0, 100.0], dtype=torch.float64)
+    account = ledger((x.clamp(-1, 2) * weights).sum(), x)
+    assert account.leaves == {}
+    assert account.inputs == (pytest.approx(-1 + 5 + 200),)
+    account = ledger((x.clamp(1, 2) * weights).sum(), x)
+    assert account.leaves == {"(Clamp at 0)": pytest.approx(111)}
+    assert account.inputs == (pytest.approx(100),)
 
 
 def test_it_can_be_printed():
@@ -279,11 +284,10 @@ def test_a_lookup_that_trains_by_frequency_is_a_lookup():
 @pytest.mark.parametrize("f", [torch.maximum, torch.minimum, torch.fmax, torch.fmin])
 def test_the_larger_of_a_number_is_a_constant(f):
     x, bound = rows(2, 4), torch.tensor([0.3, -0.2, 0.0, 1.0], dtype=torch.float64)
-    y = f(x, bound)
-    account = ledger(y.sum(), x)
-    held = sum(y[x != y].tolist())
+    account = ledger(f(x, bound).sum(), x)
+    held = f(torch.zeros(2, 4, dtype=torch.float64), bound).sum().item()
     assert held != 0
-    assert account.leaves == {f"(bounds of {f.__name__[-7:]})": pytest.approx(held, rel=1e-12)}
+    assert account.leaves == {f"({f.__name__.capitalize()} at 0)": pytest.approx(held, rel=1e-12)}
     assert account.balanced(1e-12)
 
 

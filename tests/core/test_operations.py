@@ -1,15 +1,18 @@
-"""The vocabulary: names that PyTorch has, each in one place."""
+"""The vocabulary: names that PyTorch has, one row for each operation, and nothing read that stands in no row."""
 
 import re
-from itertools import combinations
+from pathlib import Path
 
 import pytest
 import torch
 
+import lrp_domains
 from lrp_domains import relevance
 from lrp_domains.core import operations, saved
 from lrp_domains.core.errors import RelevanceError
-from lrp_domains.core.operations import operation
+from lrp_domains.core.functions import FUNCTIONS
+from lrp_domains.core.operations import OPERATIONS, OVERLOADS, operation
+from lrp_domains.core.rulesets import GRADIENT
 
 # Nodes that PyTorch makes outside its generated code, and those of other packages' Functions.
 ELSEWHERE = {
@@ -19,18 +22,45 @@ ELSEWHERE = {
     "CompiledFunction",
     "BackwardHookFunction",
     "CheckpointFunction",
+    "DifferentiableGraph",
+    "WarnNotImplemented",
 }
-BASES = {name.partition("Backward")[0] for name in dir(torch._C._functions)}
+CLASSES = {name: getattr(torch._C._functions, name) for name in dir(torch._C._functions)}
+BASES = {re.sub(r"Backward\d*(_copy)?$", "", name) for name in CLASSES}
+OF_OVERLOADS = {"Pow1", "Pow2", "Lerp1"}
+CORE = Path(lrp_domains.__file__).parent / "core"
 
 
-@pytest.mark.parametrize("kind", operations._KINDS)
-def test_every_name_is_one_of_torch(kind):
-    assert {base for base in operations._KINDS[kind] if base not in BASES} <= ELSEWHERE
+def test_every_name_is_one_of_torch():
+    assert {base for base in OPERATIONS if base not in BASES} <= ELSEWHERE | OF_OVERLOADS
+    assert {operations.VIEWS, operations.COPIES, operations.RESHAPES} and OPERATIONS.keys() >= operations.VIEWS
+    assert set(OVERLOADS) <= CLASSES.keys()
 
 
-def test_no_operation_is_of_two_kinds():
-    for (one, names), (other, others) in combinations(operations._KINDS.items(), 2):
-        assert not set(names) & set(others), f"{one} and {other}"
+def test_every_kind_has_a_rule():
+    assert {op.kind for op in OPERATIONS.values()} - {"reduction"} <= GRADIENT.operations.keys()
+
+
+def test_the_code_names_no_operation_that_is_in_no_row():
+    """What the rules, roles and layers ask for by name is a name of the vocabulary."""
+    words = set()
+    for path in CORE.rglob("*.py"):
+        for text in re.findall(
+            r'frozenset\(\s*"{1,3}([A-Z][^"]*)"{1,3}\.split|frozenset\(\(([^()]*)\)\)', path.read_text()
+        ):
+            words |= set(re.findall(r"[A-Z]\w+", " ".join(text)))
+    assert len(words) > 50
+    assert words <= OPERATIONS.keys() | {"Scale", "Lerp"}
+
+
+def test_saved_values_are_read_in_one_place_by_names_of_the_vocabulary():
+    reading = {path.name for path in CORE.rglob("*.py") if "_saved_" in path.read_text()}
+    assert reading <= {"saved.py", "roles.py"}
+    named = set()
+    for path in CORE.rglob("*.py"):
+        named |= set(re.findall(r'\b(?:read|keeps)\(\w+, "(\w+)"', path.read_text()))
+    listed = {name for op in OPERATIONS.values() for name in saved.names(op)}
+    assert named <= listed | {"result"}
 
 
 @pytest.mark.parametrize(
@@ -39,13 +69,16 @@ def test_no_operation_is_of_two_kinds():
         ("AddmmBackward0", "product"),
         ("torch::autograd::CopySlices", "in_place"),
         ("torch::autograd::CopyBackwards", "linear"),
+        ("DiagonalBackward0_copy", "linear"),
         ("MulBackward0", "product"),
         ("MulBackward1", "linear"),  # by a number
-        ("PowBackward0", "power"),
-        ("PowBackward1", "unknown"),  # to a tensor's power
+        ("PowBackward0", "activation"),
+        ("PowBackward1", "activation"),  # to a tensor's power
+        ("DivBackward2", "step"),  # rounded
         ("LerpBackward0", "linear"),
-        ("LerpBackward1", "unknown"),
+        ("LerpBackward1", "interpolation"),
         ("LogSoftmaxBackward0", "refused"),
+        ("torch::jit::(anonymous namespace)::DifferentiableGraphBackward", "refused"),
         ("MyFunctionBackward", "unknown"),
     ],
 )
@@ -58,13 +91,44 @@ def test_this_torch_has_every_private_name_that_is_read():
 
 
 def test_a_private_name_that_is_gone_is_an_error_that_says_so(monkeypatch):
-    monkeypatch.setitem(saved.READ, "Tanh", ("result", "input_of_old"))
+    row = OPERATIONS["Softplus"]
+    monkeypatch.setitem(OPERATIONS, "Softplus", operations.replace(row, settings=(*row.settings, "input_of_old")))
+    operation.cache_clear()
     saved.missing.cache_clear()
     x = torch.randn(3, requires_grad=True)
-    message = f"TanhBackward0 has no _saved_input_of_old in torch {torch.__version__}"
+    message = f"SoftplusBackward0 has no _saved_input_of_old in torch {torch.__version__}"
     try:
         with pytest.raises(RelevanceError, match=re.escape(message)):
-            relevance(x.tanh().sum(), x)
-        assert saved.self_check() == {"TanhBackward0": ("input_of_old",)}
+            relevance(torch.nn.functional.softplus(x).sum(), x)
+        assert saved.self_check() == {"SoftplusBackward0": ("input_of_old",)}
     finally:
+        monkeypatch.undo()
+        operation.cache_clear()
         saved.missing.cache_clear()
+
+
+@pytest.mark.parametrize("base", FUNCTIONS)
+def test_the_closed_forms_are_those_of_the_function(base):
+    """The rise is f(x) - f(0), the ratio that over x, the inverse undoes f."""
+    function, settings = FUNCTIONS[base], SETTINGS.get(base, ())
+    if len(function.tensors) > 1 or function.homogeneous:
+        return
+    x = torch.tensor([0.05, 0.2, 0.45, 0.8], dtype=torch.float64)
+    for x in (x, -x) if base in BOTH_SIGNS or function.ratio else (x,):  # noqa: B020
+        y, at_zero = function.f(x, *settings), function.f(torch.zeros_like(x), *settings)
+        if function.rise is not None:
+            torch.testing.assert_close(function.rise(x, *settings), y - at_zero)
+        if function.ratio is not None:
+            torch.testing.assert_close(function.ratio(x, *settings), (y - at_zero) / x)
+        if function.inverse is not None:
+            torch.testing.assert_close(function.inverse(y, *settings), x)
+        if function.lost is not None:
+            assert not function.lost(y, *settings).any()
+
+
+BOTH_SIGNS = {"Tanh", "Sigmoid", "Exp", "Exp2", "Expm1", "Softplus", "LogSigmoid", "Cos", "Cosh", "Erfc", "Tan", "Acos"}
+SETTINGS = {
+    "Gelu": ("none",), "Elu": (1.3, 1.1, 0.7), "Celu": (1.3,), "Hardtanh": (-1.0, 2.0), "Softshrink": (0.1,),
+    "Hardshrink": (0.1,), "Softplus": (1.3, 20.0), "Clamp": (-1.0, 2.0), "ClampMin": (-1.0,), "ClampMax": (2.0,),
+    "Pow2": (2.0,), "Pow": (3.0,), "LeakyRelu": (0.1,),
+}  # fmt: skip

@@ -73,6 +73,11 @@ def gru_by_loop(module, x, r_last):
         r_n = [r_h[k] * (1 - z[k]) * n[k] / new[k] for k in range(HIDDEN)]
         straight = [r_h[k] * z[k] * h[k] / new[k] for k in range(HIDDEN)]
         r_x[t] = linear_shares(w_n, x[t], r_n, pre)
+        if t == 0:  # U h + c is a constant yet: r times it is an activation of r's argument
+            arguments = [dot(w[k], x[t]) + b[k] + c[k] for k in range(HIDDEN)]
+            r_r = [r_n[k] / pre[k] * (r[k] - 0.5) * c[2 * HIDDEN + k] for k in range(HIDDEN)]
+            of_r = linear_shares(w[:HIDDEN], x[t], r_r, arguments)
+            r_x[t] = [p + q for p, q in zip(r_x[t], of_r, strict=True)]
         gated = [[r[j] * u_n[j][i] for i in range(HIDDEN)] for j in range(HIDDEN)]
         r_h = [s + v for s, v in zip(straight, linear_shares(gated, h, r_n, pre), strict=True)]
     return r_x

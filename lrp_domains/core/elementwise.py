@@ -1,0 +1,98 @@
+"""Elementwise functions as a graph has them: the argument that autograd kept, and f as it was set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import torch
+
+from .functions import wide
+from .operations import OPERATIONS, Node, Operation, operation
+from .saved import keeps, read, unpacking
+
+Tensor = torch.Tensor
+
+
+def inverted(node: Node, y: Tensor) -> Tensor:
+    """Return the argument of a function that kept its result alone."""
+    op = operation(node.name())
+    return op.function.inverse(y, *settings_of(node, op))
+
+
+def argument(node: Node, slot: int = 0) -> Tensor:
+    """Return the argument of an elementwise function, as it was kept or from the result."""
+    name = operation(node.name()).tensors[slot]
+    return wide(read(node, name)) if keeps(node, name) else inverted(node, wide(read(node, "result")))
+
+
+def is_lost(node: Node, y: Tensor) -> bool:
+    """Return whether the result that a function kept alone has lost some of its arguments."""
+    op = operation(node.name())
+    return op.function.lost is not None and bool(op.function.lost(y, *settings_of(node, op)).any())
+
+
+def applied(node: Node, slot: int = 0) -> Callable[[Tensor], Tensor]:
+    """Return an elementwise function of the argument at a slot alone."""
+    op = operation(node.name())
+    if len(op.tensors) > 1:
+        other = wide(read(node, op.tensors[1 - slot]).detach())
+        return (lambda x: op.function.f(x, other)) if slot == 0 else (lambda x: op.function.f(other, x))
+    settings = settings_of(node, op)
+    return lambda x: op.function.f(x, *settings)
+
+
+def settings_of(node: Node, op: Operation) -> tuple:
+    """Return what a function was set to."""
+    return tuple(read(node, name) for name in op.function.settings)
+
+
+@cache
+def _near_zero(base: str, settings: tuple) -> tuple[float, bool]:
+    """f(0), and whether f keeps what is near 0."""
+    x = torch.tensor([0.0, 1e-3, -1e-3], dtype=torch.float64)
+    y = OPERATIONS[base].function.f(x, *settings)
+    return y[0].item(), bool((y == x).all())
+
+
+def is_zero_at_zero(node: Node, slot: int) -> bool:
+    """Return whether f(0) is 0. What a checkpoint recomputes isn't looked at and counts as 0."""
+    op = operation(node.name())
+    if op.function.homogeneous:
+        return True
+    read_too = [name for name in (*op.tensors, *op.function.settings) if name != op.tensors[slot]]
+    if any(unpacking(node, name) is not None for name in read_too):
+        return True
+    if len(op.tensors) == 1 and not any(isinstance(read(node, name), Tensor) for name in op.function.settings):
+        return _near_zero(op.base, settings_of(node, op))[0] == 0
+    f = applied(node, slot)
+    return not bool((f(torch.zeros((), dtype=torch.float64)) != 0).any())
+
+
+def keeps_near_zero(node: Node) -> bool:
+    """Return whether f(x) is x for small x: a clamp with 0 inside."""
+    op = operation(node.name())
+    if op.function.homogeneous or len(op.tensors) > 1 or op.factors:
+        return op.base == "NanToNum"
+    settings = settings_of(node, op)
+    return not any(isinstance(setting, Tensor) for setting in settings) and _near_zero(op.base, settings)[1]
+
+
+_DEGREES = {
+    "Sqrt": 0.5, "Rsqrt": -0.5, "Reciprocal": -1.0, "Div": -1.0,
+    "Std": 1.0, "Var": 2.0, "StdMean": 1.0, "VarMean": 2.0,  # of their spread
+}  # fmt: skip
+
+
+def degree_of(node: Node) -> float | None:
+    """Return p of a homogeneous function, ``f(a x) = a^p f(x)``: the identity rule is the derivative over p (Euler)."""
+    base = operation(node.name()).base
+    if base in ("LinalgVectorNorm", "Norm"):
+        return float(read(node, "ord" if base == "LinalgVectorNorm" else "p") != 0)
+    if base in ("Pow", "Pow1"):
+        if unpacking(node, "exponent") is not None:
+            return None
+        exponent = read(node, "exponent", None)
+        single = isinstance(exponent, Tensor) and exponent.ndim == 0 and not exponent.requires_grad
+        return exponent.item() if single else None if isinstance(exponent, Tensor) else exponent
+    return _DEGREES.get(base)

@@ -1,0 +1,111 @@
+"""Layers as linear maps: the input, the weights, and how they are multiplied, for each kind of product."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+
+from .errors import RelevanceError
+from .first_layers import bounds_at
+from .functions import wide
+from .graph import Graph, Node
+from .roles import Roles
+from .saved import keeps, read
+from .weights import weight_slot
+
+Tensor = torch.Tensor
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One linear map of the graph.
+
+    Attributes
+    ----------
+    x, w
+        Its input and its weights.
+    forward
+        ``forward(x, w)`` is ``sum_i x_i w_ij``.
+    backward
+        ``backward(s, w)`` is ``sum_j w_ij s_j``.
+    slot
+        Where the node takes its input.
+    bounds
+        ``bounds(low, high)``: bounds of the explained input, as bounds of x (see first_layers.py).
+    """
+
+    x: Tensor
+    w: Tensor
+    forward: Callable[[Tensor, Tensor], Tensor]
+    backward: Callable[[Tensor, Tensor], Tensor]
+    slot: int
+    bounds: Callable[[object, object], tuple[Tensor, Tensor]]
+
+    def scaled(self, number: float) -> Layer:
+        return self if number == 1 else replace(self, w=self.w * number)
+
+
+def layer_at(node: Node, graph: Graph) -> Layer:
+    """Return the linear map at a node.
+
+    Raises
+    ------
+    RelevanceError
+        Autograd didn't keep the input, as the weight is frozen, and it can't be computed from what was kept.
+    """
+    op = graph.operations[node]
+    of_weight = weight_slot(node, graph)
+    slot = next(s for s in op.factors if s != of_weight and graph.reaching[node][s])
+    x, w = _factor(node, slot, graph), _factor(node, of_weight, graph)
+    if x is None or w is None:
+        raise RelevanceError(
+            f"a layer rule needs the {'input' if x is None else 'weights'} of {node.name()}, which autograd did not "
+            "keep because the weight is frozen; call model.requires_grad_(True) before the forward pass, or use a rule "
+            "set without layer rules (ATTN_LRP)"
+        )
+    bounds = partial(bounds_at, graph.edges[node][slot], x, graph)
+    if op.base == "Convolution":
+        return Layer(x, w, *_convolution(node, x), slot, bounds)
+    if op.base == "Mul":
+        return Layer(x, w, lambda x, w: x * w, lambda s, w: (s * w).sum_to_size(x.shape), slot, bounds)
+    alpha = read(node, "alpha", 1)
+    w = (w.to_dense() if w.is_sparse else w) * alpha if alpha != 1 or w.is_sparse else w
+    if slot == op.factors[1]:
+        return Layer(x, w, lambda x, w: w @ x, lambda s, w: w.mT @ s, slot, bounds)
+    if w.ndim == 1:  # many inputs, one neuron
+        return Layer(x, w, lambda x, w: x @ w, lambda s, w: s[..., None] * w, slot, bounds)
+    return Layer(x, w, lambda x, w: x @ w, lambda s, w: s @ w.mT, slot, bounds)
+
+
+def _factor(node: Node, slot: int, graph: Graph) -> Tensor | None:
+    name = graph.operations[node].slot_kept(slot)
+    if keeps(node, name):
+        return wide(read(node, name).detach())
+    return graph.once(Roles).values.value(graph.edges[node][slot])
+
+
+def own_bias(node: Node, graph: Graph) -> Tensor | None:
+    """Return the bias that a layer adds by itself, None if it cannot be seen."""
+    convolution = graph.operations[node].base == "Convolution"
+    bias = graph.once(Roles).values.value(graph.edges[node][2 if convolution else 0])
+    if bias is None:
+        return None
+    ndim = len(node._input_metadata[0].shape)
+    return bias.view(-1, *[1] * (ndim - 2)) if convolution else bias * read(node, "beta", 1)
+
+
+def _convolution(node: Node, x: Tensor) -> tuple[Callable, Callable]:
+    names = ("stride", "padding", "dilation", "transposed", "output_padding", "groups")
+    geometry = [read(node, name) for name in names]
+
+    def forward(x: Tensor, w: Tensor) -> Tensor:
+        return torch.ops.aten.convolution(x, w, None, *geometry)
+
+    def backward(s: Tensor, w: Tensor) -> Tensor:
+        only_input = [True, False, False]
+        return torch.ops.aten.convolution_backward(s, x, w, None, *geometry, only_input)[0]
+
+    return forward, backward

@@ -1,0 +1,181 @@
+"""Which rule meets which node, and where relevance flows: the plan of one explanation.
+
+A node *carries* relevance if one of its open inputs leads to a tensor to be explained. A parameter carries none, so a
+weight never takes a share of a product; neither does anything behind a constant.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from .choice import answer_unknown, choose
+from .errors import RelevanceError
+from .first_layers import way_to_source
+from .graph import Graph, Node, build_graph, edge_of
+from .layer_pass import place_layers
+from .layers import LayerRule
+from .parameters import ParameterNames
+from .refusals import refuse_training
+from .roles import Roles
+from .rule import Rule, Slots
+from .rulesets import RuleSet
+from .saved import check_saved
+from .shares import count_shares
+from .weights import CONVOLUTIONS, DENSE, weight_slot
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The plan of one explanation.
+
+    Attributes
+    ----------
+    graph
+        The autograd graph behind the output.
+    rules
+        For each node that relevance flows through, its rule.
+    carries
+        For each of them, the input slots that relevance flows to.
+    """
+
+    graph: Graph
+    rules: dict[Node, Rule]
+    carries: dict[Node, Slots]
+
+
+def make_plan(
+    output: torch.Tensor,
+    inputs: Sequence[torch.Tensor],
+    rules: RuleSet,
+    model: torch.nn.Module | None,
+    unknown: str,
+) -> Plan:
+    """Plan the backward pass from ``output`` to ``inputs``; raise where there can be none."""
+    if unknown not in ("error", "gradient"):
+        raise RelevanceError(f'unknown={unknown!r}: say "error" or "gradient"')
+    if not isinstance(rules, RuleSet):
+        raise RelevanceError(f"rules={rules!r} is no rule set; pass one such as lrp_domains.ATTN_LRP")
+    names = ParameterNames(model) if model is not None else None
+    _check_overrides(rules, model)
+    graph = build_graph(output.grad_fn, inputs)
+    _check_dependence(graph, inputs)
+    for node in graph.reaching:
+        check_saved(node)
+
+    plan = plan_graph(graph, output.grad_fn, rules, names, unknown)
+    if not any(plan.carries.get(output.grad_fn, ())):
+        raise _nothing_flows(graph, rules, names)
+    for node in graph.reaching:
+        refuse_training(node, graph, unknown)
+    _warn_of_layers(plan, rules)
+    if unknown == "gradient":
+        _warn_of_gradients(plan, rules)
+    return plan
+
+
+def plan_graph(graph: Graph, root: Node | None, rules: RuleSet, names: ParameterNames | None, unknown: str) -> Plan:
+    """Return the plan for a graph, from a root; from all of its nodes, if none is given."""
+    chosen = {node: choose(node, graph, rules, names) for node in graph.order if node in graph.reaching}
+    carries = carriers(graph, chosen)
+    flow = carries if root is None else flow_from(root, graph, carries)
+    shares = count_shares(graph, carries, chosen)
+
+    placed: dict[Node, Rule] = {}
+    for node in flow:
+        rule = chosen[node]
+        if rule is not None and rule.place is not None:
+            rule = rule.place(node, graph, shares)
+        placed[node] = answer_unknown(node, graph, names, unknown) if rule is None else rule
+    placed |= place_layers(placed, flow, graph)
+    graph.once(Roles).values.forget()
+    return Plan(graph, placed, flow)
+
+
+def carriers(graph: Graph, chosen: dict[Node, Rule | None]) -> dict[Node, Slots]:
+    """Return for each node the open slots that lead to a source."""
+    carries: dict[Node, Slots] = {}
+    for node, rule in chosen.items():  # inputs first, so children are known before parents
+        slots = tuple(edge in graph.sources or True in carries.get(edge[0], ()) for edge in graph.edges[node])
+        if rule is not None and rule.opens is not None and True in slots:
+            opened = rule.opens(node, slots, graph)
+            slots = tuple(a and b for a, b in zip(slots, opened, strict=True))
+        carries[node] = slots
+    return carries
+
+
+def flow_from(root: Node, graph: Graph, carries: dict[Node, Slots]) -> dict[Node, Slots]:
+    """Return the nodes that relevance comes to from the root, outputs first, with their carrying slots."""
+    reached, flow = {root}, {}
+    for node in reversed(graph.order):
+        if node in reached and True in carries.get(node, ()):
+            flow[node] = carries[node]
+            reached.update(edge[0] for edge, is_open in zip(graph.edges[node], carries[node], strict=True) if is_open)
+    return flow
+
+
+# ---- What is checked
+
+
+def _check_overrides(rules: RuleSet, model: torch.nn.Module | None) -> None:
+    if rules.overrides and model is None:
+        raise RelevanceError(f"rule set {rules.name} names parameters: pass model= so that they can be found")
+    for glob, _ in rules.overrides:
+        known = [name for name, _ in model.named_parameters(remove_duplicate=False)]
+        if not fnmatch.filter(known, glob):
+            raise RelevanceError(
+                f"no parameter of the model matches {glob!r}; its first are {', '.join(known[:3])} "
+                "(see dict(model.named_parameters()))"
+            )
+
+
+def _check_dependence(graph: Graph, inputs: Sequence[torch.Tensor]) -> None:
+    reached = {edge for edges in graph.edges.values() for edge in edges}
+    for number, tensor in enumerate(inputs):
+        if edge_of(tensor) not in reached:
+            raise RelevanceError(
+                f"the output does not depend on inputs[{number}] (shape {tuple(tensor.shape)}): pass the very tensor "
+                "that the forward pass used, not a copy, slice or cast of it made afterwards"
+            )
+
+
+def _nothing_flows(graph: Graph, rules: RuleSet, names: ParameterNames | None) -> RelevanceError:
+    chosen = {node: choose(node, graph, rules, names) for node in graph.reaching}
+    closing = sorted({node.name() for node, rule in chosen.items() if rule is not None and rule.opens is not None})
+    return RelevanceError(
+        f"no relevance flows: under {rules.name} the output depends on the inputs only through operations that count "
+        f"as constant (among {', '.join(closing)}). Explain a logit rather than a probability, or choose other rules"
+    )
+
+
+def _warn_of_layers(plan: Plan, rules: RuleSet) -> None:
+    """Warn of layers that the layer rules have no formula for, and of a first layer that isn't found."""
+    graph = plan.graph
+    if isinstance(rules.operations.get("dense"), LayerRule):
+        layers = {node for node in plan.carries if weight_slot(node, graph) is not None}
+        passed = {node.name() for node in layers if graph.operations[node].base not in DENSE | CONVOLUTIONS}
+        if passed := sorted(passed - rules.operations.keys()):
+            warnings.warn(
+                f"{rules.name} has no rule for {', '.join(passed)}: LRP-0, the derivative, was taken", stacklevel=4
+            )
+    if rules.first is not None and not any(rule.name == rules.first.name for rule in plan.rules.values()):
+        layers = (node for node in plan.carries if isinstance(plan.rules[node], LayerRule))
+        inputs = (edge for node in layers for edge in graph.edges[node] if graph.leads_to_source(edge))
+        ends = [way_to_source(edge, graph)[1][0].name() for edge in inputs]
+        warnings.warn(
+            f"{rules.name}: no layer reads an input through padding, scaling or normalisation alone, so {rules.first} "
+            f"was not used; {ends[-1] if ends else 'no layer'} stands before the first layer",
+            stacklevel=4,
+        )
+
+
+def _warn_of_gradients(plan: Plan, rules: RuleSet) -> None:
+    kinds = ("unknown", "refused")
+    taken = sorted({node.name() for node in plan.carries if plan.graph.operations[node].kind in kinds})
+    taken = [name for name in taken if name not in rules.operations]
+    if taken and "unknown" not in rules.operations:
+        warnings.warn(f"no rule for {', '.join(taken)}: their derivative was taken instead", stacklevel=4)

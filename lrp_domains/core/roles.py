@@ -1,0 +1,345 @@
+"""What each value is: a signal, an activation, a gate, a probability or a scale. By what it does, not how it is
+written.
+
+A value's *origin* is the tensor u that it is an elementwise function F(u) of: a layer's result, a sum, an input; views
+are looked through. What F is at u = 0 tells its *form*, however F was written: ``c u`` is linear, ``tanh(u)`` and ``u
+sigmoid(u)`` are 0 there, ``sigmoid(u)`` and ``1 / (1 + exp(-u))`` are not. The form gives the *rank*: scale <
+probability < gate < activated < signal. What is made of values by sums, selections, poolings or constant matrices ranks
+as the highest of them; a layer's result is a signal.
+
+In a product the highest rank takes all (Arras et al. 2017), equal ranks share. Nothing here looks at what else a value
+is used for, at shapes, at the values of constants, or at whether something is a parameter.
+"""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from functools import cache
+
+import torch
+
+from .elementwise import degree_of, is_zero_at_zero, keeps_near_zero
+from .graph import Edge, Graph, Node, shape_of
+from .operations import COPIES, RESHAPES, VIEWS, Operation
+from .saved import dimension, has, read
+from .softmaxes import softmaxes
+from .values import Values
+from .weights import is_layer
+
+
+class Rank(IntEnum):
+    SCALE = 0  # a root, an inverse: of a norm, a deviation, a distance
+    PROBABILITY = 1  # a softmax: outranked like a gate, but only the softmax's own rule makes it constant
+    GATE = 2  # nonlinear, and not 0 where its origin is 0: a sigmoid
+    ACTIVATED = 3  # nonlinear, and 0 where its origin is: a ReLU
+    SIGNAL = 4
+
+
+class Form(IntEnum):
+    """A value as a function of its origin u."""
+
+    POWER = 0  # c u^degree; of degree 1 it is linear
+    SHIFTED = 1  # c u and a constant
+    ZERO = 2  # any other function that is 0 at u = 0
+    NONZERO = 3  # any other that is not
+    UNSEEN = 4  # a constant was added that autograd doesn't keep: its value at u = 0 must be computed
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value's origin, the origin's rank, and the value as a function of it."""
+
+    origin: object
+    rank: Rank = Rank.SIGNAL
+    form: Form = Form.POWER
+    degree: float = 1.0
+
+    @property
+    def is_linear(self) -> bool:
+        return self.form == Form.POWER and self.degree == 1
+
+    @property
+    def is_pure(self) -> bool:
+        """Whether the value is 0 where its origin is."""
+        return self.form == Form.ZERO or (self.form == Form.POWER and self.degree > 0)
+
+
+_SUMS = frozenset(("Add", "Sub", "Rsub"))
+CLAMPS = frozenset("Clamp ClampMin ClampMax Hardtanh Relu Maximum Minimum Fmax Fmin".split())
+CHOICES = frozenset(("Where", "Maximum", "Minimum", "Fmax", "Fmin"))
+_TOGETHER = _SUMS | CHOICES | {"Mul", "Addcmul", "Div", "Lerp1"}
+_OPAQUE = frozenset(("attention", "embedding", "in_place", "glu", "step", "refused", "unknown", "constant"))
+_CONTRACTIONS = frozenset(("Bmm", "Mm", "Mv", "Dot"))
+# Operations over several values, which over one are elementwise.
+_OF_ONE = frozenset("Sum Mean LinalgVectorNorm Norm Sign Sgn Round Floor Ceil Trunc".split())
+
+
+class Roles:
+    """The values of a graph, found in one sweep, inputs first."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = weakref.proxy(graph)  # the graph keeps its roles
+        self._of: dict[Node, Value] = {}
+        self._before: dict[object, Value] = {}  # of sums with a constant: what the constant was added to
+        self._bases: dict[object, tuple[object, tuple[int, ...]]] = {}  # of reshapes
+        self._half_clamped: set[object] = set()
+        self._numbers: dict[tuple, int] = {}
+        self.values = Values(self.graph, weakref.proxy(self))
+        for node in graph.order:
+            if node in graph.reaching:
+                self._of[node] = self._value(node, graph.operations[node])
+
+    def of(self, edge: Edge) -> Value:
+        if edge in self.graph.sources:
+            return Value(edge)
+        value = self._of[edge[0]]
+        if edge[1] == 0:
+            return value
+        origin = self._number((value.origin, edge[1]))
+        if self.graph.operations[edge[0]].kind == "statistic":  # the mean that var_mean returns too
+            return Value(origin)
+        return replace(value, origin=origin)
+
+    def factors(self, node: Node) -> list[Edge]:
+        """Return what a product multiplies: also the tensors of a stack, where it runs along them."""
+        op, edges = self.graph.operations[node], self.graph.edges[node]
+        if op.base not in ("Prod", "Cumprod"):
+            return [edges[slot] for slot in op.factors if slot < len(edges)]
+        stack = edges[0][0]
+        if (
+            edges[0] in self.graph.sources
+            or self.graph.operations[stack].base != "Stack"
+            or read(node, "dim", None) is None
+        ):
+            return []
+        ndim = len(shape_of(edges[0]))
+        return (
+            list(self.graph.edges[stack])
+            if dimension(read(node, "dim"), ndim) == dimension(read(stack, "dim"), ndim)
+            else []
+        )
+
+    def together(self, node: Node) -> list[Value]:
+        """Return the values that a node puts together if they are functions of one origin, else nothing."""
+        op = self.graph.operations[node]
+        if not (op.base in _TOGETHER or op.base == "Prod" or (op.base in _CONTRACTIONS and self._keeps_size(node))):
+            return []
+        edges = self.graph.edges[node] if op.base in _TOGETHER else self.factors(node)
+        values = [self.of(edge) for edge in edges if self.graph.leads_to_source(edge)]
+        if len(values) < 2:
+            return []
+        if all(value.origin == values[0].origin for value in values[1:]):
+            return values
+        chains = [self._chain(value) for value in values]
+        common = next((u for u in chains[0] if all(u in chain for chain in chains[1:])), None)
+        return [] if common is None else [chain[common] for chain in chains]
+
+    def _chain(self, value: Value) -> dict[object, Value]:
+        """A value as a function of its origin, and of what a constant was added to for the origin."""
+        chain = {value.origin: value}
+        while value.origin in self._before and len(chain) < 4:
+            before = self._before[value.origin]
+            form = Form.SHIFTED if value.is_linear and before.is_linear else Form.UNSEEN
+            value = Value(before.origin, before.rank, form)
+            chain[value.origin] = value
+        return chain
+
+    # ---- One node
+
+    def _value(self, node: Node, op: Operation) -> Value:
+        slots, edges = self.graph.carried(node), self.graph.edges[node]
+        first = self.of(edges[slots[0]])
+        found = self.graph.once(softmaxes)
+        if node in found.members or (node in found.parts and not found.masses[node].is_weighted):
+            return Value((node, 0), Rank.PROBABILITY)
+        if op.base in COPIES or op.base in ("Neg", "Scale"):
+            return first
+        if op.base in VIEWS:
+            return replace(first, origin=self._view(node, op, first.origin))
+        if (len(slots) > 1 or op.base == "Prod") and (parts := self.together(node)):
+            return self._combined(op, parts)
+        if len(slots) == 1:
+            if op.base == "Mul" or (op.base == "Div" and slots == [0]):
+                return first
+            if op.base in _SUMS:
+                return self._shifted(node, first)
+            if op.base == "Where":  # with a constant, as a ReLU may be written
+                return replace(first, form=Form.ZERO, degree=1.0) if first.is_pure else first
+            if op.function is not None:
+                return self._applied(node, op, slots[0], first)
+            if op.kind in ("linear", "statistic", "step") and op.base in _OF_ONE and self._keeps_size(node):
+                if op.kind == "step":
+                    return replace(first, form=Form.ZERO if op.base in ("Sign", "Sgn") else Form.NONZERO)
+                if op.kind == "linear":
+                    return replace(first, origin=self._reshaped(node, first.origin, self._shape(edges[slots[0]])))
+                return self._powered(self._powered(first, 2.0), 0.5)
+        return self._origin(node, op, slots)
+
+    def _applied(self, node: Node, op: Operation, slot: int, x: Value) -> Value:
+        """An elementwise function of a value."""
+        degree = degree_of(node)
+        if degree is not None and (x.form == Form.POWER or x.is_pure):
+            return self._powered(x, degree)
+        if x.form == Form.SHIFTED:
+            return replace(x, form=Form.UNSEEN)
+        if not x.is_pure:
+            return x
+        is_hard = self._is_hard(node, op, x)
+        if keeps_near_zero(node) and not is_hard:
+            return x
+        is_gate = is_hard or not is_zero_at_zero(node, slot)
+        return replace(x, form=Form.NONZERO if is_gate else Form.ZERO, degree=1.0)
+
+    def _is_hard(self, node: Node, op: Operation, x: Value) -> bool:
+        """Whether a function is a hard sigmoid: a clamp from both sides of ``u + 3``, whose 3 isn't seen."""
+        if op.base not in CLAMPS or not self._is_unseen_sum(x.origin):
+            return False
+        if op.base in ("Clamp", "Hardtanh") and None not in bounds(node):
+            return True
+        if x.is_linear:  # from one side; the other one may follow
+            self._half_clamped.add(x.origin)
+        return not x.is_linear and x.origin in self._half_clamped
+
+    def _powered(self, x: Value, degree: float) -> Value:
+        if x.form == Form.ZERO and degree < 0:
+            return Value(self._number(("inverse", x.origin)), Rank.SCALE)
+        if x.form != Form.POWER:
+            return x
+        total = x.degree * degree
+        # The root of an even power has lost the sign: it is |u| to a power.
+        if x.degree % 2 == 0 and total % 2 != 0 and total > 0:
+            return replace(x, form=Form.ZERO, degree=1.0)
+        return replace(x, degree=total)
+
+    def _shifted(self, node: Node, x: Value) -> Value:
+        """A sum with a constant. Added to ``c u`` it may be a bias, so the sum is an origin."""
+        if x.is_linear:
+            self._before[node, 0] = x
+            return Value((node, 0), x.rank)
+        if x.form == Form.POWER and rank_of(x) == Rank.SCALE:
+            return Value((node, 0), Rank.SCALE)
+        return x if x.form == Form.SHIFTED else replace(x, form=Form.UNSEEN)
+
+    def _combined(self, op: Operation, parts: list[Value]) -> Value:
+        """Values of one origin, put together elementwise."""
+        rank = max(part.rank for part in parts)
+        powers = all(part.form == Form.POWER for part in parts)
+        if op.base == "Lerp1":
+            form = Form.ZERO if all(part.is_pure for part in parts[:-1]) else Form.UNSEEN
+        elif op.base in _SUMS | CHOICES:
+            if powers and op.base in _SUMS and len({part.degree for part in parts}) == 1:
+                return replace(parts[0], rank=rank)
+            if op.base in _SUMS and all(part.is_linear or part.form == Form.SHIFTED for part in parts):
+                return replace(parts[0], rank=rank, form=Form.SHIFTED, degree=1.0)
+            form = Form.ZERO if all(part.is_pure for part in parts) else Form.UNSEEN
+        elif op.base == "Addcmul" and len(parts) == 3:
+            form = Form.ZERO if parts[0].is_pure and any(part.is_pure for part in parts[1:]) else Form.UNSEEN
+        elif powers:
+            degrees = [part.degree for part in parts]
+            total = degrees[0] - degrees[1] if op.base == "Div" else sum(degrees)
+            if total:
+                return replace(parts[0], rank=rank, degree=total)
+            form = Form.NONZERO
+        else:
+            pure = parts[0].is_pure if op.base == "Div" else any(part.is_pure for part in parts)
+            unseen = any(part.form == Form.UNSEEN for part in parts)
+            form = Form.ZERO if pure else Form.UNSEEN if unseen else Form.NONZERO
+        return replace(parts[0], rank=rank, form=form, degree=1.0)
+
+    def _origin(self, node: Node, op: Operation, slots: list[int]) -> Value:
+        """A value that is no elementwise function of one origin."""
+        if op.kind == "softmax":
+            return Value((node, 0), Rank.PROBABILITY)
+        if op.kind == "statistic":  # a root of what has the rank of an activation; the largest value isn't one
+            if op.base in ("LinalgVectorNorm", "Norm") and read(node, "ord" if op.base != "Norm" else "p") == torch.inf:
+                return Value((node, 0), Rank.ACTIVATED)
+            return Value((node, 0), Rank.ACTIVATED, degree=degree_of(node) / 2)
+        if op.kind in _OPAQUE or is_layer(node, self.graph):
+            return Value((node, 0))
+        if op.kind in ("norm", "batch_norm", "scaling"):
+            slots = [slot for slot in slots if slot not in op.factors] or slots
+        edges = self.graph.edges[node]
+        return Value((node, 0), max(self.rank(edges[slot], inverse=op.base == "Div" and slot == 1) for slot in slots))
+
+    def rank(self, edge: Edge, inverse: bool = False) -> Rank:
+        """Return the rank of a value, or of 1 over it."""
+        value = self.of(edge)
+        if value.form == Form.UNSEEN:
+            value = replace(value, form=Form.ZERO if self.values.is_zero(edge) else Form.NONZERO)
+        return rank_of(self._powered(value, -1.0) if inverse else value)
+
+    def rank_of_product(self, factors: list[tuple[Edge, bool]]) -> Rank:
+        """Return the rank of a product of functions of one origin, some of them inverse."""
+        values = [self._powered(self.of(edge), -1.0) if inverse else self.of(edge) for edge, inverse in factors]
+        rank = max(value.rank for value in values)
+        if all(value.form == Form.POWER for value in values) and (total := sum(value.degree for value in values)):
+            return rank_of(replace(values[0], rank=rank, degree=total))
+        return min(rank, Rank.ACTIVATED if any(value.is_pure for value in values) else Rank.GATE)
+
+    # ---- Views
+
+    def _number(self, key: tuple) -> int:
+        return self._numbers.setdefault(key, len(self._numbers))
+
+    def _shape(self, edge: Edge) -> tuple[int, ...]:
+        return tuple(self.graph.sources[edge].shape) if edge in self.graph.sources else shape_of(edge)
+
+    def _keeps_size(self, node: Node) -> bool:
+        """Whether a node has as many values as it reads: a sum over one value is a view."""
+        size = _size(shape_of((node, 0)))
+        return all(_size(self._shape(self.graph.edges[node][slot])) == size for slot in self.graph.carried(node))
+
+    def _view(self, node: Node, op: Operation, origin: object) -> object:
+        """The view of an origin; equal views are one, and reshapes cancel."""
+        if op.base in RESHAPES:
+            return self._reshaped(node, origin, self._shape(self.graph.edges[node][0]))
+        told = tuple(_told(read(node, name)) for name in _view_names(type(node)))
+        return self._number((op.base, told, shape_of((node, 0)), origin))
+
+    def _reshaped(self, node: Node, origin: object, before: tuple[int, ...]) -> object:
+        root, first = self._bases.get(origin, (origin, before))
+        shape = shape_of((node, 0))
+        if shape == first:
+            return root
+        number = self._number(("reshaped", shape, root))
+        self._bases[number] = (root, first)
+        return number
+
+    def _is_unseen_sum(self, origin: object) -> bool:
+        """Whether an origin is the sum with a constant that autograd doesn't keep."""
+        return origin in self._before and all(
+            edge[0] is None or self.graph.leads_to_source(edge) for edge in self.graph.edges[origin[0]]
+        )
+
+
+def rank_of(value: Value) -> Rank:
+    """The rank of a value whose form is known."""
+    by_form = {Form.ZERO: Rank.ACTIVATED, Form.NONZERO: Rank.GATE}.get(value.form, Rank.SIGNAL)
+    if value.form == Form.POWER and value.degree != 1:
+        by_form = Rank.ACTIVATED if value.degree > 1 else Rank.SCALE
+    return min(value.rank, by_form)
+
+
+def roles(graph: Graph) -> Roles:
+    return graph.once(Roles)
+
+
+def bounds(node: Node) -> tuple:
+    """Return the bounds of a clamp; a tensor for one counts as none."""
+    names = ("min", "max") if has(node, "min") else ("min_val", "max_val")
+    return tuple(None if isinstance(bound := read(node, name), torch.Tensor) else bound for name in names)
+
+
+@cache
+def _view_names(node_class: type) -> tuple[str, ...]:
+    return tuple(name[len("_saved_") :] for name in dir(node_class) if name.startswith("_saved_"))
+
+
+def _told(saved: object) -> object:
+    return object() if isinstance(saved, torch.Tensor) else tuple(saved) if isinstance(saved, list) else saved
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    return torch.Size(shape).numel()

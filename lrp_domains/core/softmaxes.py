@@ -1,0 +1,165 @@
+"""Softmaxes written out: exponentials over their own sum.
+
+``exp(s - c) / sum(exp(s - c))``, the same after the product with the values, by groups (scatter, gather), in chunks
+with running maxima, with a stabiliser or a sink, ``exp(s - logsumexp(s))``, ``1 / sum(exp(s_j - s_i))``, a router's
+top probabilities over their sum. In each the exponentials get the rule of the softmax, and the division is part of it.
+
+What a value is a weighted sum of exponentials of, its *mass*, is found in one sweep. A quotient is a softmax if its
+denominator is a sum of exponentials that all stand in the numerator too.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from .graph import Edge, Graph, Node
+from .operations import VIEWS, Operation
+from .saved import read
+from .weights import is_layer
+
+_REDUCING = frozenset("Sum Cumsum ScatterAdd IndexAdd ScatterReduce SegmentReduce LinalgVectorNorm Norm Mm Bmm".split())
+_GUARDS = frozenset("Clamp ClampMin Maximum Topk Sort Add Gather Index IndexSelect".split())
+_LINKS = VIEWS | frozenset("Gather IndexSelect Index".split())
+_SCALED = VIEWS | frozenset("Neg Mul Div Scale".split())
+_TO_INVERSE = VIEWS | frozenset(("Mul",))  # ``1 / x`` is recorded as 1 times the inverse
+
+
+@dataclass(frozen=True)
+class Mass:
+    """A value that is a sum of exponentials: of which scores, over several of them, weighted by others that carry."""
+
+    scores: frozenset[Edge]
+    is_sum: bool = False
+    is_weighted: bool = False
+
+
+@dataclass(frozen=True)
+class Softmaxes:
+    """The softmaxes written out in a graph.
+
+    Attributes
+    ----------
+    members
+        The exponentials.
+    parts
+        The divisions by their sums and whatever else belongs to a softmax: it gets its derivative.
+    masses
+        What the values that belong to a softmax are sums of.
+    """
+
+    members: set[Node] = field(default_factory=set)
+    parts: set[Node] = field(default_factory=set)
+    masses: dict[Node, Mass] = field(default_factory=dict)
+
+
+def softmaxes(graph: Graph) -> Softmaxes:
+    found, masses = Softmaxes(), {}
+    exps: dict[Edge, list[Node]] = defaultdict(list)
+    for node in graph.order:
+        if node not in graph.reaching:
+            continue
+        op = graph.operations[node]
+        if op.base == "Exp":
+            exps[graph.edges[node][0]].append(node)
+            _add_logarithms(found, node, graph)
+        if op.base in ("Div", "Mul", "Reciprocal", "Pow") and masses:
+            _add_quotient(found, masses, exps, node, graph)
+        if (mass := _mass(node, op, masses, graph)) is not None:
+            masses[node] = mass
+    if found.members or found.parts:
+        found.masses.update({node: mass for node, mass in masses.items() if node not in found.masses})
+    return found
+
+
+def _mass(node: Node, op, masses: dict[Node, Mass], graph: Graph) -> Mass | None:
+    if op.base == "Exp" or op.kind == "softmax":
+        return Mass(frozenset(graph.edges[node]))
+    if not masses:
+        return None
+    edges = graph.edges[node]
+    behind = [masses.get(edges[slot][0]) if edges[slot] not in graph.sources else None for slot in graph.carried(node)]
+    known = [mass for mass in behind if mass is not None]
+    is_product = op.kind == "product" and op.base != "Addcmul"
+    if not known or (len(known) < len(behind) and not is_product):
+        return None
+    if op.base == "Div":
+        return known[0] if graph.carried(node) == [0] else None
+    norm = op.base in ("LinalgVectorNorm", "Norm") and read(node, "ord" if op.base != "Norm" else "p") == 1
+    if not (op.kind in ("linear", "reduction") or op.base in _GUARDS or is_product or norm) or is_layer(node, graph):
+        return None
+    scores = frozenset().union(*(mass.scores for mass in known))
+    is_sum = op.base in _REDUCING or any(mass.is_sum for mass in known) or _adds_unlike(op, scores, graph)
+    is_weighted = len(known) < len(behind) or any(mass.is_weighted for mass in known)
+    return Mass(scores, is_sum, is_weighted)
+
+
+def _adds_unlike(op: Operation, scores: frozenset[Edge], graph: Graph) -> bool:
+    """Whether the exponentials of several scores are added, not functions of one, as in a tanh by hand."""
+    return op.base == "Add" and len({graph.through(edge, _SCALED) for edge in scores}) > 1
+
+
+def _add_quotient(
+    found: Softmaxes, masses: dict[Node, Mass], exps: dict[Edge, list[Node]], node: Node, graph: Graph
+) -> None:
+    """Add the softmax that a node is the division of, if it is one."""
+    edges, slots, op = graph.edges[node], graph.carried(node), graph.operations[node]
+    if len(slots) == 1:  # a constant over a sum
+        below = masses.get(edges[slots[0]][0]) if _is_inverse(node, graph) else None
+        if below is not None and below.is_sum and all(_is_difference(scores, graph) for scores in below.scores):
+            found.members.update(exp for scores in below.scores for exp in exps[scores])
+            found.parts.add(node)
+            found.masses[node] = below
+        return
+    for above, below in ((0, 1), (1, 0)) if op.base == "Mul" else ((0, 1),):
+        edge, inverse = edges[below], None
+        if op.base == "Mul":
+            inverse = graph.through(edge, _TO_INVERSE)[0]
+            if not _is_inverse(inverse, graph):
+                continue
+            edge = graph.edges[inverse][graph.carried(inverse)[0]]
+        top, bottom = masses.get(edges[above][0]), masses.get(edge[0])
+        if top and bottom and bottom.is_sum and not bottom.is_weighted and bottom.scores & top.scores:
+            found.members.update(exp for scores in bottom.scores for exp in exps[scores])
+            found.parts.update({node} if inverse is None else {node, inverse})
+            found.masses[node] = Mass(top.scores, True, top.is_weighted)
+            if inverse is not None:
+                found.masses[inverse] = bottom
+
+
+def _is_inverse(node: Node | None, graph: Graph) -> bool:
+    if node not in graph.reaching:
+        return False
+    base = graph.operations[node].base
+    if base == "Div":
+        return graph.carried(node) == [1]
+    return base == "Reciprocal" or (base == "Pow" and read(node, "exponent") == -1)
+
+
+def _is_difference(scores: Edge, graph: Graph) -> bool:
+    """Whether scores are the differences of a tensor's own entries."""
+    edge = graph.through(scores)
+    if edge in graph.sources or graph.operations[edge[0]].base not in ("Sub", "Rsub"):
+        return False
+    ends = {graph.through(end) for end in graph.edges[edge[0]] if graph.leads_to_source(end)}
+    return len(ends) == 1 and len(graph.carried(edge[0])) == 2
+
+
+def _add_logarithms(found: Softmaxes, exp: Node, graph: Graph) -> None:
+    """Add ``exp(log_softmax(s))`` and ``exp(s - logsumexp(s))``."""
+    edge = graph.through(graph.edges[exp][0], _LINKS)
+    if edge in graph.sources:
+        return
+    node, op = edge[0], graph.operations[edge[0]]
+    if op.base == "LogSoftmax":
+        found.members.add(exp)
+        found.parts.add(node)
+        found.masses[node] = Mass(frozenset())
+    elif op.base == "Sub" and all(graph.reaching[node]):
+        scores, log = (graph.through(end, _LINKS) for end in graph.edges[node])
+        if log not in graph.sources and graph.operations[log[0]].base == "Logsumexp":
+            inner: Edge = graph.through(graph.edges[log[0]][0], _LINKS)
+            if inner == scores:
+                found.members.add(exp)
+                found.parts.add(log[0])
+                found.masses[log[0]] = Mass(frozenset())

@@ -1,0 +1,212 @@
+"""The values at the edges of a graph, from what autograd kept, and what they are where their origin is 0.
+
+A value is had as it was kept, as a function's result, computed anew, or from what a function made of it. Of a value y =
+F(u) the *rise* F(u) - F(0) passes a sum with a constant as it is, so the constants that autograd doesn't keep are not
+needed: ``F(0) = y - rise``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+
+from .checkpoints import Rereading
+from .elementwise import applied, inverted
+from .functions import wide
+from .graph import Edge, Graph, Node, shape_of
+from .operations import COPIES, operation
+from .saved import keeps, read, unpacking
+from .weights import adds_bias
+
+if TYPE_CHECKING:
+    from .roles import Roles
+
+Tensor = torch.Tensor
+# How many operations a value is followed back.
+LONGEST = 100
+# Linear operations that may add numbers which autograd doesn't keep.
+_ADDING = frozenset("Add Sub Rsub Where MaskedFill Fill IndexFill ConstantPadNd Scatter IndexPut IndexPutImpl".split())
+
+
+class Values:
+    """The values of a graph; None where they cannot be had."""
+
+    def __init__(self, graph: Graph, roles: Roles) -> None:
+        self.graph = graph
+        self.roles = roles
+        self._rereading = Rereading()
+        self._known: dict[tuple[object, object], Tensor | None] = {}
+
+    def forget(self) -> None:
+        """Let go of what was computed."""
+        self._known.clear()
+
+    def _once(self, key: tuple[object, object], find: Callable[[], Tensor | None]) -> Tensor | None:
+        if key not in self._known:
+            self._known[key] = find()
+        return self._known[key]
+
+    def kept(self, node: Node, name: str) -> Tensor:
+        """Return what a node kept; from a checkpoint it is read once, in a group of its own."""
+        if unpacking(node, name) is None:
+            return wide(read(node, name).detach())
+        with self._rereading.of(node):
+            return self._once((node, name), lambda: wide(read(node, name).detach()))
+
+    @cached_property
+    def _keepers(self) -> dict[Edge, tuple[Node, str]]:
+        """The edges whose value another node keeps."""
+        found: dict[Edge, tuple[Node, str]] = {}
+        for node in self.graph.reaching:
+            for edge, name in zip(self.graph.edges[node], self.graph.operations[node].tensors, strict=False):
+                if edge[0] is not None and edge not in found and keeps(node, name):
+                    found[edge] = node, name
+        return found
+
+    @cached_property
+    def _inverses(self) -> dict[Edge, Node]:
+        """The edges whose value is the argument of a function that kept its result and has an inverse."""
+        found = {}
+        for node in self.graph.reaching:
+            function = self.graph.operations[node].function
+            if function is not None and function.inverse is not None and keeps(node, "result"):
+                found.setdefault(self.graph.edges[node][0], node)
+        return found
+
+    def value(self, edge: Edge, depth: int = 0) -> Tensor | None:
+        """Return the value at an edge."""
+        if edge in self.graph.sources:
+            return wide(self.graph.sources[edge].detach())
+        if edge[0] is None or depth > LONGEST:
+            return None
+        return self._once(("value", edge), lambda: self._value(edge, depth))
+
+    def _value(self, edge: Edge, depth: int) -> Tensor | None:
+        if hasattr(edge[0], "variable"):
+            return wide(edge[0].variable.detach())
+        if edge in self._keepers:
+            return self.kept(*self._keepers[edge])
+        value = self._computed(edge, depth)
+        if value is None and edge in self._inverses:
+            node = self._inverses[edge]
+            value = inverted(node, self.kept(node, "result"))
+        return value
+
+    def _computed(self, edge: Edge, depth: int) -> Tensor | None:
+        node, op = edge[0], self.graph.operations[edge[0]]
+        edges = self.graph.edges[node]
+        if edge[1] == 0 and op.kind in ("activation", "softmax") and keeps(node, "result"):
+            return self.kept(node, "result")
+        if op.function is not None:
+            slots = [slot for slot, behind in enumerate(edges) if behind[0] is not None]
+            x = self.value(edges[slots[0]], depth + 1) if len(slots) == 1 else None
+            return None if x is None else applied(node, slots[0])(x)
+        if op.kind not in ("linear", "product") or (op.base in _ADDING and any(e[0] is None for e in edges)):
+            return None
+        if op.base in ("Rsub",) and len(edges) < 2:
+            return None
+        slots = [slot for slot, behind in enumerate(edges) if behind[0] is not None]
+        if op.kind == "product":
+            if adds_bias(node, op) is not None and edges[adds_bias(node, op)][0] is None:
+                return None  # a bias that isn't in the graph
+            factors = [slot for slot in op.factors if slot in slots]
+            slots = [slot for slot in slots if slot not in op.factors or slot == factors[0]]
+        return self._sum(edge, slots, [self.value(edges[slot], depth + 1) for slot in slots])
+
+    def _sum(self, edge: Edge, slots: list[int], parts: list[Tensor | None]) -> Tensor | None:
+        """What a linear operation makes of its parts."""
+        if not slots or any(part is None for part in parts):
+            return None
+        return sum(pushed(edge, slot, part) for slot, part in zip(slots, parts, strict=True))
+
+    def rise(self, edge: Edge, depth: int = 0) -> Tensor | None:
+        """Return what a value has risen by since its origin was 0."""
+        role = self.roles.of(edge)
+        if role.is_pure:
+            return self.value(edge)
+        if edge in self.graph.sources or depth > LONGEST:
+            return None
+        return self._once(("rise", edge), lambda: self._rise(edge, depth))
+
+    def _rise(self, edge: Edge, depth: int) -> Tensor | None:
+        node, op = edge[0], self.graph.operations[edge[0]]
+        edges, slots = self.graph.edges[node], self.graph.carried(node)
+        rises = [self.rise(edges[slot], depth + 1) for slot in slots]
+        if op.function is not None and len(slots) == 1:
+            x, x0 = self.reference(edges[slots[0]], depth)
+            f = applied(node, slots[0])
+            return None if x is None or x0 is None else f(x) - f(x0)
+        if any(rise is None for rise in rises):
+            return None
+        if op.base in ("Mul", "Div") and len(slots) == 2:
+            x, y = (self.value(edge, depth) for edge in edges)
+            if x is None or y is None:
+                return None
+            x0, y0 = (_constant(value, rise) for value, rise in zip((x, y), rises, strict=True))
+            return x * y - x0 * y0 if op.base == "Mul" else x / y - x0 / y0
+        if op.base == "Div" and slots == [1]:
+            x, x0 = self.reference(edges[1], depth)
+            return None if x is None or x0 is None else self.kept(node, "self") * (1 / x - 1 / x0)
+        return self._sum(edge, slots, rises) if op.kind in ("linear", "product") else None
+
+    def reference(self, edge: Edge, depth: int = 0) -> tuple[Tensor | None, Tensor | None]:
+        """Return a value, and what it is where its origin is 0."""
+        x = self.value(edge, depth)
+        if x is None or self.roles.of(edge).is_pure:
+            return x, None if x is None else torch.zeros_like(x)
+        rise = self.rise(edge, depth)
+        return x, None if rise is None else _constant(x, rise)
+
+    def is_zero(self, edge: Edge) -> bool:
+        """Return whether a value is 0 where its origin is; taken for not, where it cannot be seen."""
+        y, rise = self.value(edge), self.rise(edge)
+        if y is None or rise is None:
+            return False
+        return bool(((y - rise).abs() <= 1e3 * torch.finfo(y.dtype).eps * (1 + y.abs())).all())
+
+
+def _constant(x: Tensor, rise: Tensor) -> Tensor:
+    """``x - rise``, the value at 0. If it is one number to rounding, it is read where x is smallest, hence sharpest."""
+    size = (x.abs() + rise.abs()).nan_to_num(torch.inf)
+    x0 = x - rise
+    number = x0.flatten()[size.argmin()] if x0.numel() else x0.sum()
+    agrees = (x0 - number).abs() <= 8 * torch.finfo(x.dtype).eps * size
+    return torch.where(agrees | ~x0.isfinite(), number, x0) if bool((agrees | ~x0.isfinite()).all()) else x0
+
+
+def pushed(edge: Edge, slot: int, x: Tensor) -> Tensor:
+    """Return what a linear operation makes of x at a slot: the transpose of its backward."""
+    if operation(edge[0].name()).base in COPIES:
+        return x
+    with torch.enable_grad():
+        of_g = torch.zeros(shape_of(edge), dtype=_dtype(edge), device=x.device, requires_grad=True)
+        of_x = _backward(edge, slot, of_g)
+        (y,) = torch.autograd.grad(of_x, of_g, x.to(of_x.dtype).expand_as(of_x))
+    return wide(y)
+
+
+def _backward(edge: Edge, slot: int, g: Tensor) -> Tensor:
+    node, number = edge
+    grads: list[Tensor | None] = [None] * len(node._input_metadata)
+    grads[number] = g
+    result = node(*grads)
+    return result[slot] if isinstance(result, tuple) else result
+
+
+def _dtype(edge: Edge) -> torch.dtype:
+    """Half precision would overflow where a rule adds up what cancels in the model."""
+    dtype = edge[0]._input_metadata[edge[1]].dtype
+    return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
+
+
+def pulled(edge: Edge, slot: int, g: Tensor, graph: Graph) -> Tensor:
+    """Return what the backward of a linear operation makes of g at a slot."""
+    node = edge[0]
+    result = g if graph.operations[node].base in COPIES else _backward(edge, slot, g.to(_dtype(edge)))
+    behind = graph.edges[node][slot] if slot < len(graph.edges[node]) else (None, 0)
+    if behind in graph.sources:
+        return wide(result.sum_to_size(graph.sources[behind].shape))
+    return wide(result if behind[0] is None else result.sum_to_size(shape_of(behind)))

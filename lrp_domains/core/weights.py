@@ -1,0 +1,119 @@
+"""What a layer is: a product of one carrier with weights."""
+
+from __future__ import annotations
+
+import torch
+
+from .graph import Edge, Graph, Node
+from .operations import VIEWS, Operation
+from .saved import read, unpacking
+
+DENSE = frozenset("Mm Addmm Bmm Baddbmm Mv Addmv Dot SparseAddmm".split())
+CONVOLUTIONS = frozenset(("Convolution",))
+# Layers that the layer rules have no formula of.
+OTHERS = frozenset(
+    """Addbmm Addr Linear MkldnnLinear GroupedMm ConvolutionOverrideable CudnnConvolution ConvTbc Trilinear
+    EmbeddingBag""".split()
+)
+# What may stand between an attention's scores and its softmax.
+_TO_SCORES = VIEWS | frozenset("Add Sub Mul Div Scale MaskedFill Where Tanh Relu Cat".split())
+
+
+def adds_bias(node: Node, op: Operation) -> int | None:
+    """Return the slot of the bias that a layer adds by itself, if it adds one."""
+    if op.base == "Convolution":
+        return 2 if sum(read(node, "bias_sym_sizes_opt") or ()) else None  # (0,) where there is none
+    return 0 if op.kind == "product" and op.factors == (1, 2) and op.base != "Addcmul" else None
+
+
+def weight_slot(node: Node, graph: Graph) -> int | None:
+    """Return the slot of the factor that carries nothing, if a matrix product or convolution has one such."""
+    op = graph.operations[node]
+    if op.kind != "product" or op.base not in DENSE | CONVOLUTIONS | OTHERS:
+        return None
+    still = [slot for slot in op.factors if slot < len(graph.edges[node]) and not graph.reaching[node][slot]]
+    carried = [slot for slot in op.factors if slot < len(graph.edges[node]) and graph.reaching[node][slot]]
+    return still[0] if len(carried) == 1 and still else None
+
+
+def is_layer(node: Node, graph: Graph) -> bool:
+    """Return whether a product has parameters, or what is made of them, for weights.
+
+    A constant matrix, such as a graph's adjacency, a mask, a permutation, makes no layer: a gate times it is a gate.
+    """
+    slot = weight_slot(node, graph)
+    if slot is None:
+        return False
+    return graph.edges[node][slot][0] is not None or _kept_parameter(node, slot, graph) is not False
+
+
+def takes_layer_rules(node: Node, graph: Graph) -> bool:
+    """Return whether a product is a layer for the rules of layers.py.
+
+    Beside parameters and what is made of them, also any other tensor that stands as a weight: in a convolution, or as a
+    matrix on the right of rows of features (dequantised, cast, merged). An attention's own products are none.
+    """
+    slot = weight_slot(node, graph)
+    op, edges = graph.operations[node], graph.edges[node]
+    if slot is None or node._input_metadata[0].dtype.is_complex:
+        return False
+    if op.base in CONVOLUTIONS:
+        return slot == op.factors[1]
+    stands_as_weight = slot == op.factors[1] and _is_matrix(node, slot, graph)
+    if edges[slot][0] is None:
+        return _kept_parameter(node, slot, graph) is not False or stands_as_weight
+    if (leaf := graph.variable(edges[slot])) is not None:
+        return isinstance(leaf, torch.nn.Parameter) or leaf.ndim <= 2
+    if node in graph.once(_scores) or _is_probability(node, graph):
+        return False
+    return stands_as_weight or all(isinstance(leaf, torch.nn.Parameter) for leaf in _leaves(edges[slot], graph))
+
+
+def _kept_parameter(node: Node, slot: int, graph: Graph) -> bool | None:
+    """Whether a weight that is not in the graph is a parameter; None if autograd didn't keep it."""
+    name = graph.operations[node].slot_kept(slot)
+    if name is None or unpacking(node, name) is not None or (kept := read(node, name, None)) is None:
+        return None
+    return isinstance(kept if kept._base is None else kept._base, torch.nn.Parameter)
+
+
+def _is_matrix(node: Node, slot: int, graph: Graph) -> bool:
+    name = graph.operations[node].slot_kept(slot)
+    kept = None if name is None or unpacking(node, name) is not None else read(node, name, None)
+    return graph.operations[node].base not in ("Bmm", "Baddbmm") and (kept is None or kept.ndim <= 2)
+
+
+def _is_probability(node: Node, graph: Graph) -> bool:
+    ends = (graph.through(edge) for edge in graph.edges[node] if graph.leads_to_source(edge))
+    return any(end not in graph.sources and graph.operations[end[0]].kind == "softmax" for end in ends)
+
+
+def _scores(graph: Graph) -> set[Node]:
+    """The products that the argument of a softmax is made of."""
+    pending = [node for node in graph.reaching if graph.operations[node].kind == "softmax"]
+    pending += [node for node in graph.reaching if graph.operations[node].base == "Exp"]
+    found, seen = set(), set(pending)
+    while pending:
+        for child, _ in graph.edges[pending.pop()]:
+            if child not in graph.reaching or child in seen:
+                continue
+            seen.add(child)
+            if graph.operations[child].base in DENSE:
+                found.add(child)
+            elif graph.operations[child].base in _TO_SCORES:
+                pending.append(child)
+    return found
+
+
+def _leaves(edge: Edge, graph: Graph) -> list[torch.Tensor]:
+    """The leaf tensors behind an edge."""
+    found, pending, seen = [], [edge[0]], {edge[0]}
+    while pending:
+        node = pending.pop()
+        if hasattr(node, "variable"):
+            found.append(node.variable)
+        for child, _ in graph.edges[node]:
+            if child is not None and child not in seen:
+                seen.add(child)
+                pending.append(child)
+    return found
