@@ -19,11 +19,13 @@ from .errors import UnknownOperation
 from .functions import secant, wide
 from .graph import Graph
 from .operations import BARE_LOGARITHM, operation
+from .packs import pack_of, placed
 from .roles import CHOICES, Form, Roles
-from .rule import Grads, Node, Rule, Slots, winner
+from .rule import Grads, Node, Rule, Slots, gradient, winner
 from .saved import keeps
 
 Tensor = torch.Tensor
+_LOGARITHMS = ("Log", "Log2", "Log10")
 
 
 def _identity_backward(slot: int, x: Tensor | None, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
@@ -56,15 +58,18 @@ def _secant_backward(slot: int, x: Tensor, x0: Tensor, node: Node, carries: Slot
 def _placed(node: Node, graph: Graph, shares: object) -> Rule | None:
     """The identity rule for a node's place: of a power, of a part of a composition, of an activation by itself."""
     op = graph.operations[node]
+    if (pack := pack_of(node, graph)) is not None:
+        return placed(node, graph, graph.once(Roles).values.value(pack[0])) or gradient
     slots = [0] if op.base == "PreluKernel" else graph.carried(node)
     if len(slots) > 1:  # the larger of two, say, of unlike things
-        return winner if op.base in CHOICES else None
+        return winner if op.base in CHOICES or op.base == "Hypot" else None
     slot, degree = slots[0], degree_of(node)
     roles = graph.once(Roles)
     edge = graph.edges[node][slot]
     role = roles.of(edge)
-    if not role.is_pure and role.form != Form.POWER:
-        x, x0 = roles.values.reference(edge)
+    is_hard = node in roles.hard or (op.base in _LOGARITHMS and role.is_linear and roles.is_unseen_sum(role.origin))
+    if is_hard or (not role.is_pure and role.form != Form.POWER):
+        x, x0 = roles.values.reference(edge, role.origin if is_hard else None)
         if x0 is not None:
             backward = partial(_secant_backward, slot, _bounded(x), _bounded(x0))
             return Rule("identity, of a composition", backward=backward, adds=partial(_at_zero, slot, x))
@@ -72,7 +77,7 @@ def _placed(node: Node, graph: Graph, shares: object) -> Rule | None:
         return Rule("identity", backward=partial(_power_backward, degree)) if degree not in (0, 1) else winner
     if op.function.homogeneous:
         return winner
-    if op.base in ("Log", "Log2", "Log10"):
+    if op.base in _LOGARITHMS:
         raise UnknownOperation(f"{node.name()} cannot be explained: {BARE_LOGARITHM}")
     x = None
     if not keeps(node, op.tensors[slot]) and is_lost(node, roles.values.kept(node, "result")):

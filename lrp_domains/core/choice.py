@@ -6,6 +6,7 @@ from .errors import UnknownOperation
 from .first_layers import is_first
 from .graph import Graph, Node
 from .operations import REFUSED
+from .packs import FOLDS, pack_of
 from .parameters import ParameterNames, modules
 from .rule import Rule, gradient
 from .rulesets import RuleSet
@@ -35,6 +36,8 @@ def kind_at(node: Node, graph: Graph) -> str:
         return "softmax"
     if node in graph.once(softmaxes).parts and op.kind != "product":
         return "linear"
+    if (op.kind == "softmax" or op.base in FOLDS) and pack_of(node, graph) is not None:
+        return "activation"
     if op.kind == "reduction":
         return {"sum": "linear", "mean": "linear", "prod": "unknown"}.get(read(node, "reduce"), "piecewise")
     if op.base == "Div" and len(slots) == 1:

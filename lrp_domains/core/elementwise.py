@@ -36,7 +36,7 @@ def applied(node: Node, slot: int = 0) -> Callable[[Tensor], Tensor]:
     """Return an elementwise function of the argument at a slot alone."""
     op = operation(node.name())
     if len(op.tensors) > 1:
-        other = wide(read(node, op.tensors[1 - slot]).detach())
+        other = _other(node, op, slot)
         return (lambda x: op.function.f(x, other)) if slot == 0 else (lambda x: op.function.f(other, x))
     settings = settings_of(node, op)
     return lambda x: op.function.f(x, *settings)
@@ -45,6 +45,15 @@ def applied(node: Node, slot: int = 0) -> Callable[[Tensor], Tensor]:
 def settings_of(node: Node, op: Operation) -> tuple:
     """Return what a function was set to."""
     return tuple(read(node, name) for name in op.function.settings)
+
+
+def _other(node: Node, op: Operation, slot: int) -> Tensor:
+    """The other argument of a function of two tensors; of a hypotenuse autograd keeps the result in its place."""
+    name = op.tensors[1 - slot]
+    if keeps(node, name):
+        return wide(read(node, name).detach())
+    x, y = wide(read(node, op.tensors[slot]).detach()), wide(read(node, "result").detach())
+    return ((y - x) * (y + x)).clamp_min(0).sqrt()
 
 
 @cache

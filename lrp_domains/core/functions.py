@@ -216,6 +216,7 @@ FUNCTIONS = {
     "Acosh": _row(torch.acosh),
     "Atanh": _row(torch.atanh),
     "Sinc": _row(torch.sinc),
+    "Hypot": _row(torch.hypot, tensors="self other"),
     "Atan2": _row(torch.atan2, tensors="self other"),
     "Pow1": _row(torch.pow, tensors="self exponent"),
     # ---- Powers: homogeneous of a degree, so the identity rule is the derivative over it (Euler's theorem)

@@ -71,6 +71,11 @@ def layer_at(node: Node, graph: Graph) -> Layer:
         return Layer(x, w, *_convolution(node, x), slot, bounds)
     if op.base == "Mul":
         return Layer(x, w, lambda x, w: x * w, lambda s, w: (s * w).sum_to_size(x.shape), slot, bounds)
+    if op.base == "EmbeddingBag":
+        return Layer(x, w[read(node, "indices")], *_bag(node), slot, bounds)
+    if op.base == "Trilinear":
+        w = _of_bilinear(node, w, slot, graph)
+        return Layer(x, w, lambda x, w: (x[:, None] @ w)[:, 0], lambda s, w: (w @ s[..., None])[..., 0], slot, bounds)
     alpha = read(node, "alpha", 1)
     w = (w.to_dense() if w.is_sparse else w) * alpha if alpha != 1 or w.is_sparse else w
     if slot == op.factors[1]:
@@ -95,6 +100,24 @@ def own_bias(node: Node, graph: Graph) -> Tensor | None:
         return None
     ndim = len(node._input_metadata[0].shape)
     return bias.view(-1, *[1] * (ndim - 2)) if convolution else bias * read(node, "beta", 1)
+
+
+def _bag(node: Node) -> tuple[Callable, Callable]:
+    """A bag of embeddings, weighted by x; w are the rows that were looked up."""
+    bags, count = read(node, "result1"), node._input_metadata[0].shape[0]
+
+    def forward(x: Tensor, w: Tensor) -> Tensor:
+        return w.new_zeros(count, w.shape[-1]).index_add(0, bags, x[:, None] * w)
+
+    return forward, lambda s, w: (s[bags] * w).sum(-1)
+
+
+def _of_bilinear(node: Node, w: Tensor, slot: int, graph: Graph) -> Tensor:
+    """The weights of a bilinear layer whose other input is a constant: for each row a matrix."""
+    if list(read(node, "sumdim")) != [2, 3]:
+        raise RelevanceError(f"the layer rules know no formula for {node.name()} as it is used here")
+    other = _factor(node, 2 - slot, graph)
+    return torch.einsum("oik,bk->bio" if slot == 0 else "oki,bk->bio", w, other)
 
 
 def _convolution(node: Node, x: Tensor) -> tuple[Callable, Callable]:

@@ -152,7 +152,7 @@ OPERATIONS: dict[str, Operation] = {
     **_row("product", "Addcmul", (1, 2), "- tensor1 tensor2", "value"),
     **_row("product", "Convolution", (0, 1), "input weight", _GEOMETRY),
     **_row("product", "GroupedMm", (0, 1), "self mat2"),
-    **_row("product", "EmbeddingBag", (0, 1), "- per_sample_weights"),
+    **_row("product", "EmbeddingBag", (0, 1), "weight per_sample_weights", "indices result1"),
     **_row("product", "Trilinear", (0, 1, 2), "i1 i2 i3", "expand1 expand2 expand3 sumdim"),
     **_row("interpolation", "Lerp1", (2,), "self end weight"),
     **_rows("product", "Vdot Linear MkldnnLinear ConvolutionOverrideable CudnnConvolution ConvTbc LinalgCross", (0, 1)),
@@ -172,7 +172,7 @@ OPERATIONS: dict[str, Operation] = {
     **_row("statistic", "Var", (), "self"),
     **_row("statistic", "StdMean", (), "self", "dim keepdim"),
     **_row("statistic", "VarMean", (), "self", "dim keepdim"),
-    **_row("statistic", "LinalgVectorNorm", (), "self", "ord"),
+    **_row("statistic", "LinalgVectorNorm", (), "self", "ord dim keepdim"),
     **_row("statistic", "Norm", (), "self", "p"),
     # ---- Reductions by index
     **_row("reduction", "ScatterReduce", (), "self src", "reduce index dim include_self result"),

@@ -23,6 +23,7 @@ import torch
 from .elementwise import degree_of, is_zero_at_zero, keeps_near_zero
 from .graph import Edge, Graph, Node, shape_of
 from .operations import COPIES, RESHAPES, VIEWS, Operation
+from .packs import pack_of
 from .saved import dimension, has, read
 from .softmaxes import softmaxes
 from .values import Values
@@ -84,7 +85,9 @@ class Roles:
         self._of: dict[Node, Value] = {}
         self._before: dict[object, Value] = {}  # of sums with a constant: what the constant was added to
         self._bases: dict[object, tuple[object, tuple[int, ...]]] = {}  # of reshapes
+        self.hard: set[Node] = set()
         self._half_clamped: set[object] = set()
+        self._packs: dict[object, tuple[object, int]] = {}  # of softmaxes along a pack: what carries in it
         self._numbers: dict[tuple, int] = {}
         self.values = Values(self.graph, weakref.proxy(self))
         for node in graph.order:
@@ -157,7 +160,18 @@ class Roles:
         if op.base in COPIES or op.base in ("Neg", "Scale"):
             return first
         if op.base in VIEWS:
+            if op.base == "Select" and first.origin in self._packs:
+                origin, dim = self._packs[first.origin]
+                if dimension(read(node, "dim"), len(self._shape(edges[0]))) == dim:
+                    return replace(first, origin=origin)
             return replace(first, origin=self._view(node, op, first.origin))
+        if (pack := pack_of(node, self.graph)) is not None:
+            x = self.of(pack[0])
+            form = Form.ZERO if op.kind == "piecewise" and x.is_pure else Form.NONZERO
+            origin = self._number(("packed", x.origin, node)) if op.kind == "softmax" else x.origin
+            if op.kind == "softmax":
+                self._packs[origin] = x.origin, pack[2]
+            return replace(x, origin=origin, form=form, degree=1.0)
         if (len(slots) > 1 or op.base == "Prod") and (parts := self.together(node)):
             return self._combined(op, parts)
         if len(slots) == 1:
@@ -189,12 +203,14 @@ class Roles:
         is_hard = self._is_hard(node, op, x)
         if keeps_near_zero(node) and not is_hard:
             return x
+        if is_hard and x.is_linear:
+            self.hard.add(node)
         is_gate = is_hard or not is_zero_at_zero(node, slot)
         return replace(x, form=Form.NONZERO if is_gate else Form.ZERO, degree=1.0)
 
     def _is_hard(self, node: Node, op: Operation, x: Value) -> bool:
         """Whether a function is a hard sigmoid: a clamp from both sides of ``u + 3``, whose 3 isn't seen."""
-        if op.base not in CLAMPS or not self._is_unseen_sum(x.origin):
+        if op.base not in CLAMPS or not self.is_unseen_sum(x.origin):
             return False
         if op.base in ("Clamp", "Hardtanh") and None not in bounds(node):
             return True
@@ -307,8 +323,8 @@ class Roles:
         self._bases[number] = (root, first)
         return number
 
-    def _is_unseen_sum(self, origin: object) -> bool:
-        """Whether an origin is the sum with a constant that autograd doesn't keep."""
+    def is_unseen_sum(self, origin: object) -> bool:
+        """Return whether an origin is the sum with a constant that autograd doesn't keep."""
         return origin in self._before and all(
             edge[0] is None or self.graph.leads_to_source(edge) for edge in self.graph.edges[origin[0]]
         )

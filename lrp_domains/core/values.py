@@ -136,7 +136,7 @@ class Values:
         edges, slots = self.graph.edges[node], self.graph.carried(node)
         rises = [self.rise(edges[slot], depth + 1) for slot in slots]
         if op.function is not None and len(slots) == 1:
-            x, x0 = self.reference(edges[slots[0]], depth)
+            x, x0 = self.reference(edges[slots[0]], depth=depth)
             f = applied(node, slots[0])
             return None if x is None or x0 is None else f(x) - f(x0)
         if any(rise is None for rise in rises):
@@ -148,17 +148,30 @@ class Values:
             x0, y0 = (_constant(value, rise) for value, rise in zip((x, y), rises, strict=True))
             return x * y - x0 * y0 if op.base == "Mul" else x / y - x0 / y0
         if op.base == "Div" and slots == [1]:
-            x, x0 = self.reference(edges[1], depth)
+            x, x0 = self.reference(edges[1], depth=depth)
             return None if x is None or x0 is None else self.kept(node, "self") * (1 / x - 1 / x0)
         return self._sum(edge, slots, rises) if op.kind in ("linear", "product") else None
 
-    def reference(self, edge: Edge, depth: int = 0) -> tuple[Tensor | None, Tensor | None]:
-        """Return a value, and what it is where its origin is 0."""
+    def reference(self, edge: Edge, above: Edge | None = None, depth: int = 0) -> tuple[Tensor | None, Tensor | None]:
+        """Return a value, and what it is where its origin is 0.
+
+        With ``above``, the sum of a constant and a tensor that it is a multiple of: where that tensor is 0.
+        """
         x = self.value(edge, depth)
+        if above is not None:
+            rise = self._rise_below(edge, above)
+            return x, None if x is None or rise is None else _constant(x, rise)
         if x is None or self.roles.of(edge).is_pure:
             return x, None if x is None else torch.zeros_like(x)
         rise = self.rise(edge, depth)
         return x, None if rise is None else _constant(x, rise)
+
+    def _rise_below(self, edge: Edge, above: Edge) -> Tensor | None:
+        """What a multiple of a sum with a constant has risen by since what the constant was added to was 0."""
+        slots, edges = self.graph.carried(edge[0]), self.graph.edges[edge[0]]
+        is_sum = edge == above
+        rises = [self.value(edges[slot]) if is_sum else self._rise_below(edges[slot], above) for slot in slots]
+        return self._sum(edge, slots, rises)
 
     def is_zero(self, edge: Edge) -> bool:
         """Return whether a value is 0 where its origin is; taken for not, where it cannot be seen."""

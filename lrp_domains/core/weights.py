@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import torch
 
-from .graph import Edge, Graph, Node
+from .graph import Edge, Graph, Node, shape_of
 from .operations import VIEWS, Operation
-from .saved import read, unpacking
+from .saved import dimension, read, unpacking
 
-DENSE = frozenset("Mm Addmm Bmm Baddbmm Mv Addmv Dot SparseAddmm".split())
+DENSE = frozenset("Mm Addmm Bmm Baddbmm Mv Addmv Dot SparseAddmm EmbeddingBag Trilinear Mul".split())
 CONVOLUTIONS = frozenset(("Convolution",))
 # Layers that the layer rules have no formula of.
-OTHERS = frozenset(
-    """Addbmm Addr Linear MkldnnLinear GroupedMm ConvolutionOverrideable CudnnConvolution ConvTbc Trilinear
-    EmbeddingBag""".split()
-)
+OTHERS = frozenset("Addbmm Addr Linear MkldnnLinear GroupedMm ConvolutionOverrideable CudnnConvolution ConvTbc".split())
 # What may stand between an attention's scores and its softmax.
 _TO_SCORES = VIEWS | frozenset("Add Sub Mul Div Scale MaskedFill Where Tanh Relu Cat".split())
 
@@ -42,7 +39,7 @@ def is_layer(node: Node, graph: Graph) -> bool:
     A constant matrix, such as a graph's adjacency, a mask, a permutation, makes no layer: a gate times it is a gate.
     """
     slot = weight_slot(node, graph)
-    if slot is None:
+    if slot is None or graph.operations[node].base == "Mul":
         return False
     return graph.edges[node][slot][0] is not None or _kept_parameter(node, slot, graph) is not False
 
@@ -59,6 +56,8 @@ def takes_layer_rules(node: Node, graph: Graph) -> bool:
         return False
     if op.base in CONVOLUTIONS:
         return slot == op.factors[1]
+    if op.base == "Mul":
+        return node in graph.once(_summed_products)
     stands_as_weight = slot == op.factors[1] and _is_matrix(node, slot, graph)
     if edges[slot][0] is None:
         return _kept_parameter(node, slot, graph) is not False or stands_as_weight
@@ -83,6 +82,24 @@ def _is_matrix(node: Node, slot: int, graph: Graph) -> bool:
     return graph.operations[node].base not in ("Bmm", "Baddbmm") and (kept is None or kept.ndim <= 2)
 
 
+def _summed_products(graph: Graph) -> set[Node]:
+    """Products with a parameter that are summed along its entries: ``(x w).sum(-1)`` is ``x @ w``."""
+    found = set()
+    for node in graph.reaching:
+        child = graph.edges[node][0][0]
+        if graph.operations[node].base != "Sum" or child not in graph.reaching or graph.operations[child].base != "Mul":
+            continue
+        slot = weight_slot(child, graph)
+        edge = (None, 0) if slot is None else graph.edges[child][slot]
+        weight = None if edge[0] is None else graph.variable(edge)
+        ndim = len(shape_of((child, 0)))
+        dims = [dimension(d, ndim) for d in (read(node, "dim", None) or range(ndim))]
+        shape = (1,) * ndim if weight is None else (1,) * (ndim - len(shape_of(edge))) + shape_of(edge)
+        if all(shape[d] > 1 for d in dims):
+            found.add(child)
+    return found
+
+
 def _is_probability(node: Node, graph: Graph) -> bool:
     ends = (graph.through(edge) for edge in graph.edges[node] if graph.leads_to_source(edge))
     return any(end not in graph.sources and graph.operations[end[0]].kind == "softmax" for end in ends)
@@ -98,7 +115,7 @@ def _scores(graph: Graph) -> set[Node]:
             if child not in graph.reaching or child in seen:
                 continue
             seen.add(child)
-            if graph.operations[child].base in DENSE:
+            if graph.operations[child].base in DENSE - {"Mul"}:
                 found.add(child)
             elif graph.operations[child].base in _TO_SCORES:
                 pending.append(child)

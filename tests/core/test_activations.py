@@ -1,5 +1,7 @@
 """The identity rule against (f(x) - f(0)) / x in fifty digits, and what becomes of it in few."""
 
+import math
+
 import mpmath
 import pytest
 import torch
@@ -135,3 +137,10 @@ def test_the_constant_at_zero_is_a_leaf():
     account = ledger(torch.sigmoid(x), x, rules=CP_LRP)
     assert account.leaves == {"(Sigmoid at 0)": pytest.approx(2.5)}
     assert account.balanced(1e-12)
+
+
+def test_a_logarithm_of_a_sum_with_a_number_is_shared_from_there():
+    """Of a bare logarithm there is nothing to share from: it is refused (test_errors.py)."""
+    x = torch.rand(7, dtype=torch.float64, requires_grad=True)
+    for written in (lambda x: torch.log(1 + x), lambda x: torch.log2(x + 1) * math.log(2)):
+        torch.testing.assert_close(relevance(written(x).sum(), x), torch.log1p(x).detach(), rtol=1e-12, atol=1e-14)

@@ -1,0 +1,98 @@
+"""Functions of one tensor packed with constants: ``logsumexp([x, 0])`` is a softplus, ``softmax([x, 0])`` a sigmoid.
+
+What runs along a stack in which one tensor alone carries is an elementwise function of that tensor, and follows the
+identity rule: ``g_x = g_y (f([x, c]) - f([0, c])) / x``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+
+from .functions import wide
+from .graph import Edge, Graph, Node, shape_of
+from .rule import Grads, Rule, Slots
+from .saved import dimension, has, read
+
+Tensor = torch.Tensor
+
+# What runs along a stack, of its values and of where the node says it runs.
+FOLDS: dict[str, Callable[[Tensor, Node], Tensor]] = {
+    "Logsumexp": lambda t, node: torch.logsumexp(t, _dims(node, t.ndim), read(node, "keepdim")),
+    "LinalgVectorNorm": lambda t, node: torch.linalg.vector_norm(
+        t, read(node, "ord"), _dims(node, t.ndim), read(node, "keepdim")
+    ),
+    "Amax": lambda t, node: t.amax(_dims(node, t.ndim), read(node, "keepdim")),
+    "Amin": lambda t, node: t.amin(_dims(node, t.ndim), read(node, "keepdim")),
+    "Abs": lambda t, node: t.abs(),
+}
+
+
+def _dims(node: Node, ndim: int) -> tuple[int, ...]:
+    dims = read(node, "dim", None)
+    return tuple(dimension(d, ndim) for d in ((dims,) if isinstance(dims, int) else dims or range(ndim)))
+
+
+def pack_of(node: Node, graph: Graph) -> tuple[Edge, int, int] | None:
+    """Return what alone carries in the stack that a node runs along: its edge, its place, and the dimension."""
+    edge = graph.edges[node][0]
+    if edge in graph.sources or edge[0] not in graph.reaching:
+        return None
+    pack, op = edge[0], graph.operations[node]
+    slots, base = graph.carried(pack), graph.operations[pack].base
+    if len(slots) != 1 or len(graph.edges[pack]) < 2:
+        return None
+    if base == "Complex":
+        return (graph.edges[pack][slots[0]], slots[0], -1) if op.base == "Abs" else None
+    ndim = len(shape_of(edge))
+    if base != "Stack" or not (op.kind == "softmax" or op.base in (*FOLDS, "Max", "Min")) or not has(node, "dim"):
+        return None
+    dim = dimension(read(pack, "dim"), ndim)
+    return (graph.edges[pack][slots[0]], slots[0], dim) if _dims(node, ndim) == (dim,) else None
+
+
+def placed(node: Node, graph: Graph, value: Tensor | None) -> Rule | None:
+    """Return the identity rule for what runs along a pack; ``value`` is that of what carries in it."""
+    _, place, dim = pack_of(node, graph)
+    if graph.operations[node].kind == "softmax":
+        return None if value is None else Rule("identity", backward=partial(_softmax_backward, place, dim, value))
+    return Rule("identity", backward=partial(_fold_backward, place, dim))
+
+
+def _with(t: Tensor, place: int, dim: int, part: Tensor | float) -> Tensor:
+    """A pack with another tensor at a place."""
+    if t.is_complex():
+        parts = torch.view_as_real(t).clone()
+        parts[..., place] = part
+        return torch.view_as_complex(parts)
+    t = t.clone()
+    t.select(dim, place).copy_(torch.as_tensor(part, dtype=t.dtype, device=t.device))
+    return t
+
+
+def _part(t: Tensor, place: int, dim: int) -> Tensor:
+    return torch.view_as_real(t)[..., place] if t.is_complex() else t.select(dim, place)
+
+
+def _fold_backward(place: int, dim: int, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
+    t = wide(read(node, "self"))
+    fold = FOLDS[node.name().partition("Backward")[0]]
+    rise = (fold(t, node) - fold(_with(t, place, dim, 0.0), node)) * go[0]
+    rise = rise.squeeze(dim) if rise.ndim == t.ndim and not t.is_complex() else rise
+    return (_handed_back(rise, _part(t, place, dim), gi[0], place, dim),)
+
+
+def _softmax_backward(place: int, dim: int, x: Tensor, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
+    p = wide(read(node, "result"))
+    logits = p.log() - _part(p, place, dim).log().unsqueeze(dim) + x.unsqueeze(dim)
+    at_zero = _with(logits, place, dim, 0.0).softmax(dim)
+    return (_handed_back(((p - at_zero) * go[0]).sum(dim), x, gi[0], place, dim),)
+
+
+def _handed_back(r: Tensor, x: Tensor, gi: Tensor, place: int, dim: int) -> Tensor:
+    """The coefficient ``r / x`` at its place in the pack, and nothing for the constants."""
+    zero = x == 0
+    g = torch.where(zero, wide(_part(gi, place, dim)), r / x.masked_fill(zero, 1.0))
+    return _with(torch.zeros_like(gi), place, dim, g.to(_part(gi, place, dim).dtype))
