@@ -1,6 +1,7 @@
 """The core: relevance of tensors. It knows neither texts nor genes."""
 
 from .capture import Captured, capture
+from .checks import CheckRow, CheckTable, check
 from .errors import RelevanceError, UnknownOperation
 from .explain_rules import RuleTable, explain_rules
 from .layers import alpha_beta, epsilon, flat, gamma, w_squared, z_box
@@ -21,8 +22,8 @@ from .rulesets import (
 )
 
 __all__ = [
-    "ALPHA_BETA", "ATTN_LRP", "CP_LRP", "EPSILON", "EPSILON_PLUS", "GAMMA", "GRADIENT", "Captured", "Ledger",
-    "RelevanceError", "Rule", "RuleSet", "RuleTable", "UnknownOperation", "alpha_beta", "capture", "constant",
-    "deep_taylor", "epsilon", "explain_rules", "flat", "gamma", "gradient", "ledger", "relevance", "unfused",
-    "w_squared", "z_box",
+    "ALPHA_BETA", "ATTN_LRP", "CP_LRP", "EPSILON", "EPSILON_PLUS", "GAMMA", "GRADIENT", "Captured", "CheckRow",
+    "CheckTable", "Ledger", "RelevanceError", "Rule", "RuleSet", "RuleTable", "UnknownOperation", "alpha_beta",
+    "capture", "check", "constant", "deep_taylor", "epsilon", "explain_rules", "flat", "gamma", "gradient",
+    "ledger", "relevance", "unfused", "w_squared", "z_box",
 ]  # fmt: skip

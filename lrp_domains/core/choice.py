@@ -40,6 +40,8 @@ def kind_at(node: Node, graph: Graph) -> str:
         return "activation"
     if op.kind == "reduction":
         return {"sum": "linear", "mean": "linear", "prod": "unknown"}.get(read(node, "reduce"), "piecewise")
+    if op.base == "MseLoss" and read(node, "reduction") == 0:
+        return "statistic"  # of each entry: homogeneous of degree 2
     if op.base == "Div" and len(slots) == 1:
         return "linear" if slots == [0] else "activation"
     if op.kind == "product" and takes_layer_rules(node, graph):

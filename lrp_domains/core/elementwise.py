@@ -89,7 +89,7 @@ def keeps_near_zero(node: Node) -> bool:
 
 _DEGREES = {
     "Sqrt": 0.5, "Rsqrt": -0.5, "Reciprocal": -1.0, "Div": -1.0,
-    "Std": 1.0, "Var": 2.0, "StdMean": 1.0, "VarMean": 2.0,  # of their spread
+    "MseLoss": 2.0, "Std": 1.0, "Var": 2.0, "StdMean": 1.0, "VarMean": 2.0,  # of their spread
 }  # fmt: skip
 
 

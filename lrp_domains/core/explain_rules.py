@@ -12,7 +12,7 @@ from .choice import kind_at
 from .errors import freed_graphs_named
 from .parameters import ParameterNames, modules
 from .plan import make_plan
-from .relevance import check
+from .relevance import checked_start
 from .rulesets import ATTN_LRP, RuleSet
 
 
@@ -62,7 +62,7 @@ def explain_rules(
     Takes what `relevance` takes. With ``model`` the table says where. Operations that nothing flows to are listed too.
     """
     tensors = (inputs,) if isinstance(inputs, torch.Tensor) else tuple(inputs)
-    check(output, tensors, None)
+    checked_start(output, tensors, None)
     with freed_graphs_named():
         plan = make_plan(output, tensors, rules, model, unknown)
     where = modules(plan.graph, ParameterNames(model)) if model is not None else {}

@@ -18,7 +18,7 @@ from .layers import LayerRule
 from .leaves import add_leaves, additive_slots
 from .parameters import ParameterNames, modules
 from .plan import Plan, make_plan
-from .relevance import above, check, propagate
+from .relevance import above, checked_start, propagate
 from .rule import Grads, Node, Rule
 from .rulesets import ATTN_LRP, RuleSet
 from .softmaxes import softmaxes
@@ -101,7 +101,7 @@ def ledger(
     >>> print(ledger(model(x)[:, 3], x, rules=CP_LRP, model=model))
     """
     tensors = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    seed = check(output, tensors, start)
+    seed = checked_start(output, tensors, start)
     top = above(output)
     with freed_graphs_named():
         plan = make_plan(top, tensors, rules, model, unknown)

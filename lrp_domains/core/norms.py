@@ -108,7 +108,7 @@ def _statistic_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Gra
     if degree == 0:  # a number of values that aren't 0
         return gi
     if operation(node.name()).base not in ("VarMean", "StdMean"):
-        return (gi[0] / degree, *gi[1:])
+        return tuple(None if g is None else g / degree for g in gi)
     # Two outputs: the mean is linear and gets its derivative, the spread is a scale.
     x, of_spread, of_mean = argument(node), go[0], go[1]
     if of_mean is None:

@@ -197,6 +197,7 @@ OPERATIONS: dict[str, Operation] = {
     **_row("embedding", "Embedding", (), "", "indices padding_idx scale_grad_by_freq"),
     **_rows("in_place", "CopySlices"),
     **_rows("refused", " ".join(REFUSED)),
+    **_row("refused", "MseLoss", (), "self target", "reduction"),
 }
 OPERATIONS["PreluKernel"] = replace(OPERATIONS["PreluKernel"], factors=(1,))
 OPERATIONS["RreluWithNoise"] = replace(OPERATIONS["RreluWithNoise"], settings=("lower", "upper", "training"))

@@ -79,7 +79,7 @@ def relevance(
     """
     single = isinstance(inputs, Tensor)
     tensors = (inputs,) if single else tuple(inputs)
-    seed = check(output, tensors, start)
+    seed = checked_start(output, tensors, start)
     with freed_graphs_named():
         top = above(output)
         plan = make_plan(top, tensors, rules, model, unknown)
@@ -133,7 +133,7 @@ def _check_finite(results: list[Tensor], run: Pass) -> None:
         )
 
 
-def check(output: Tensor, tensors: tuple[Tensor, ...], start: Tensor | None) -> Tensor:
+def checked_start(output: Tensor, tensors: tuple[Tensor, ...], start: Tensor | None) -> Tensor:
     """Refuse what cannot be explained; return the coefficient to start from at the output."""
     if torch.is_inference_mode_enabled():
         raise RelevanceError("no gradient flows inside torch.inference_mode(): leave it before asking for relevance")

@@ -272,6 +272,8 @@ class Roles:
             if op.base in ("LinalgVectorNorm", "Norm") and read(node, "ord" if op.base != "Norm" else "p") == torch.inf:
                 return Value((node, 0), Rank.ACTIVATED)
             return Value((node, 0), Rank.ACTIVATED, degree=degree_of(node) / 2)
+        if op.base == "MseLoss":  # of each entry: the square of a difference
+            return Value((node, 0), degree=2.0)
         if op.kind in _OPAQUE or is_layer(node, self.graph):
             return Value((node, 0))
         if op.kind in ("norm", "batch_norm", "scaling"):
@@ -281,14 +283,19 @@ class Roles:
 
     def rank(self, edge: Edge, inverse: bool = False) -> Rank:
         """Return the rank of a value, or of 1 over it."""
-        value = self.of(edge)
-        if value.form == Form.UNSEEN:
-            value = replace(value, form=Form.ZERO if self.values.is_zero(edge) else Form.NONZERO)
+        value = self.seen(edge)
         return rank_of(self._powered(value, -1.0) if inverse else value)
+
+    def seen(self, edge: Edge) -> Value:
+        """Return a value, its form looked at where it can't be told otherwise."""
+        value = self.of(edge)
+        if value.form != Form.UNSEEN:
+            return value
+        return replace(value, form=Form.ZERO if self.values.is_zero(edge) else Form.NONZERO)
 
     def rank_of_product(self, factors: list[tuple[Edge, bool]]) -> Rank:
         """Return the rank of a product of functions of one origin, some of them inverse."""
-        values = [self._powered(self.of(edge), -1.0) if inverse else self.of(edge) for edge, inverse in factors]
+        values = [self._powered(self.seen(edge), -1.0) if inverse else self.seen(edge) for edge, inverse in factors]
         rank = max(value.rank for value in values)
         if all(value.form == Form.POWER for value in values) and (total := sum(value.degree for value in values)):
             return rank_of(replace(values[0], rank=rank, degree=total))

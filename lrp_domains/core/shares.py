@@ -181,7 +181,7 @@ def divide(
     for origin, group in groups.items():
         if ranks[origin] >= top or ranks[origin] == Rank.PROBABILITY:
             direct = [factor for factor in group if not factor.is_inverse]
-            index = taker([roles.of(factor.edge) for factor in direct])
+            index = taker([roles.seen(factor.edge) for factor in direct])
             taking.append((group[0], count(group[0].edge)) if len(group) == 1 else (direct[index or 0], 1))
     total = sum(n for _, n in taking)
     return [(factor, n / total) for factor, n in taking], total

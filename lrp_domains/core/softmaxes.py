@@ -18,6 +18,7 @@ from .operations import VIEWS, Operation
 from .saved import read
 from .weights import is_layer
 
+_EXPONENTIALS = frozenset(("Exp", "Exp2"))
 _REDUCING = frozenset("Sum Cumsum ScatterAdd IndexAdd ScatterReduce SegmentReduce LinalgVectorNorm Norm Mm Bmm".split())
 _GUARDS = frozenset("Clamp ClampMin Maximum Topk Sort Add Gather Index IndexSelect".split())
 _LINKS = VIEWS | frozenset("Gather IndexSelect Index".split())
@@ -60,7 +61,7 @@ def softmaxes(graph: Graph) -> Softmaxes:
         if node not in graph.reaching:
             continue
         op = graph.operations[node]
-        if op.base == "Exp":
+        if op.base in _EXPONENTIALS:
             exps[graph.edges[node][0]].append(node)
             _add_logarithms(found, node, graph)
         if op.base in ("Div", "Mul", "Reciprocal", "Pow") and masses:
@@ -73,7 +74,7 @@ def softmaxes(graph: Graph) -> Softmaxes:
 
 
 def _mass(node: Node, op, masses: dict[Node, Mass], graph: Graph) -> Mass | None:
-    if op.base == "Exp" or op.kind == "softmax":
+    if op.base in _EXPONENTIALS or op.kind == "softmax":
         return Mass(frozenset(graph.edges[node]))
     if not masses:
         return None

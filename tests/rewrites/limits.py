@@ -1,0 +1,127 @@
+"""Forms that can't give the same relevance, and why: data, no code. Tests check that it is still true.
+
+The keys are the family and the form. Those of the first table differ in at least one context under one rule set, those
+of the second are refused; a form that may be refused may not differ.
+"""
+
+from .comparison import DIFFERS, REFUSED
+
+SOFTMAX_OF_TWO = "a softmax of two is a sigmoid of their difference, but a softmax and a gate have rules of their own"
+MULTIPLIED_OUT = "a sum is one factor of a product; multiplied out, its summands are products of unlike degree"
+SQUARES = "a square is one factor of a product; b * b times a are three"
+CANCELLED = "a factor that cancels only in the value takes part in the product, and is in the numerator"
+SUM_OF_SQUARES = "CP-LRP closes an activated factor; in a sum of squares there is no factor to close"
+SIDE_OF_THE_MATRIX = "CP-LRP closes an activated factor, which a factor times a matrix no longer is"
+SPLIT_LAYER = "a layer rule shares out one layer's z; two layers in a row, or a sum of several, have others"
+NUMBER = "Python's sum() adds the number 0, which autograd doesn't keep: it may be a bias"
+NOT_KEPT = "autograd keeps what a layer rule needs only where weights and biases require grad"
+MASKED = "whether a mask was made of x can't be told without reading values; a masked signal is a signal"
+ACTIVATED_PARTS = "a sum of activated values is activated, also where the activations cancel"
+NOT_SEEN = "the value at 0 needs a number that autograd doesn't keep"
+STATE = (
+    "a constant state: z h is a function of the gate alone, while h - n is one of the signal, with its own value at 0"
+)
+SPREAD_OUT = "what is spread over a larger tensor and read from it is no elementwise function of it any more"
+ONE_NODE = "F.glu as one node: its signal is the first half, whatever it was made of"
+TWICE = "the same scores computed twice are two tensors: exponentials over another tensor's sum make no softmax"
+OTHER_SCORES = "scores are recognised as they are, not through a sum, a root or a constant column beside the values"
+SHAPES = "a product with a constant matrix mixes what rounding leaves of a mean that is 0"
+ADJACENCY = "a constant sparse matrix on the left is taken for a graph's adjacency, which keeps LRP-0"
+COMPLEX = "layer rules know no formula for complex products"
+NEEDS_A_DERIVATIVE = "PyTorch has no derivative for it"
+WRITTEN_OUT = "refused: the message says what to write in its place"
+
+DIFFERENT = {
+    ("mix by softmax", "sigmoid(s - t)"): SOFTMAX_OF_TWO,
+    ("router of the two best", "sigmoid of the difference"): SOFTMAX_OF_TWO,
+    ("attention with a sink", "softmax * sigmoid(logsumexp - sink)"): SOFTMAX_OF_TWO,
+    ("exponential gate", "a + a * expm1(b)"): MULTIPLIED_OUT,
+    ("softplus gate", "a * b + a * softplus(-b)"): MULTIPLIED_OUT,
+    ("SwiGLU", "a * b - a * sigmoid(-a) * b"): MULTIPLIED_OUT,
+    ("gated mean", "(a + b) / 2 + tanh(c / 2) * (b - a) / 2"): MULTIPLIED_OUT,
+    ("mix by softmax", "b + p * (a - b)"): MULTIPLIED_OUT,
+    ("modulated norm", "c + LN(a) + LN(a) * b"): MULTIPLIED_OUT,
+    ("difference of squares", "a * (a - b) + b * (a - b)"): MULTIPLIED_OUT,
+    ("gated delta rule", "step by step, by matrices"): MULTIPLIED_OUT,
+    ("gated delta rule", "in chunks of two"): MULTIPLIED_OUT,
+    ("gated delta rule", "in one chunk"): MULTIPLIED_OUT,
+    ("product with a square", "a * (b * b)"): SQUARES,
+    ("product with a square", "a * b ** 2"): SQUARES,
+    ("product with a square", "a * square(b)"): SQUARES,
+    ("product with a square", "a * |b| ** 2"): SQUARES,
+    ("quotient", "a * b / b ** 2"): CANCELLED,
+    ("product of two", "((a + b)² - (a - b)²) / 4"): SUM_OF_SQUARES,
+    ("dot product", "(|a + b|² - |a - b|²) / 4"): SUM_OF_SQUARES,
+    ("squared distance", "|a|² + |b|² - 2 a · b"): SUM_OF_SQUARES,
+    ("bilinear form", "(a @ W) · b"): SIDE_OF_THE_MATRIX,
+    ("bilinear form", "einsum of three"): SIDE_OF_THE_MATRIX,
+    ("bilinear form", "bmm"): SIDE_OF_THE_MATRIX,
+    ("bilinear form", "diagonal of a @ W @ b.T"): SIDE_OF_THE_MATRIX,
+    ("linear layer", "x @ eye, then the layer"): SPLIT_LAYER,
+    ("linear layer", "two layers by singular values"): SPLIT_LAYER,
+    ("ReLU", "x * (x > 0)"): MASKED,
+    ("ReLU", "x * ((x > 0) * 2) / 2"): MASKED,
+    ("ReLU", "where(x > 0, 1, 0) * x"): MASKED,
+    ("ReLU", "masked_fill(x < 0, 0)"): MASKED,
+    ("ReLU", "y[x < 0] = 0"): MASKED,
+    ("leaky ReLU", "x * where(x > 0, 1, 0.1)"): MASKED,
+    ("identity", "where(True, x, 0)"): MASKED,
+    ("ReGLU", "a * (a > 0) * b"): MASKED,
+    ("ReGLU", "a * b * (a > 0)"): MASKED,
+    ("ReGLU", "masked_fill(a < 0, 0)"): MASKED,
+    ("ReGLU", "where(a > 0, a * b, 0)"): MASKED,
+    ("identity", "relu(x) - relu(-x)"): ACTIVATED_PARTS,
+    ("identity", "sign(x) * |x|"): ACTIVATED_PARTS,
+    ("hard sigmoid gate", "a * (relu(u) - relu(u - 1))"): ACTIVATED_PARTS,
+    ("hard sigmoid gate", "a * where in where"): ACTIVATED_PARTS,
+    ("hard sigmoid gate", "a * (1 + hardtanh(b / 3)) / 2"): ACTIVATED_PARTS,
+    ("ELU", "relu(x) - relu(1 - exp(x))"): NOT_SEEN,
+    ("sigmoid", "softmax([x, 0])[0]"): NOT_SEEN,
+    ("GRU from a learned state", "einsum"): STATE,
+    ("GRU from a learned state", "lerp(n, h, z)"): STATE,
+    ("GRU from a learned state", "n + z * (h - n)"): STATE,
+    ("GRU from a learned state", "n - z * (n - h)"): STATE,
+    ("GRU from a learned state", "nn.GRU"): STATE,
+    ("GRU from a learned state", "stack of gates times stack"): STATE,
+    ("GRU from a learned state", "torch.gru_cell"): STATE,
+    ("LSTM from a learned state", "stack of gates times stack"): STATE,
+    ("SiLU", "diag(x) @ sigmoid(x)"): SPREAD_OUT,
+    ("square", "diagonal of the outer product"): SPREAD_OUT,
+    ("variance", "torch.cov of each row"): SPREAD_OUT,
+    ("maximum", "infinity norm"): SPREAD_OUT,
+    ("SiLU", "glu(cat([x, x]))"): ONE_NODE,
+    ("SwiGLU", "glu(cat([a, a])) * b"): ONE_NODE,
+    ("attention, softmax by hand", "(exp @ v) / sum"): TWICE,
+    ("attention with a sink", "stable, over sum + exp(sink)"): TWICE,
+    ("two best of a softmax over all", "exp of the best / sum over all"): TWICE,
+    ("attention, softmax by hand", "(exp @ [v, 1]), divided"): OTHER_SCORES,
+    ("attention, softmax by hand", "softmax ** 2 over its sum, of s / 2"): OTHER_SCORES,
+    ("attention with a sink", "exp(s - logaddexp)"): OTHER_SCORES,
+    ("mix by softmax", "exp(s - logaddexp(s, t))"): OTHER_SCORES,
+    ("mix by softmax", "lerp(b, a, softmax)"): MULTIPLIED_OUT,
+    ("product of two", "lerp(0, a, b)"): SIDE_OF_THE_MATRIX,
+    ("product with a square", "stack([a, b, b]).prod(0)"): SQUARES,
+    ("mean", "x @ full(1 / n)"): SHAPES,
+    ("linear layer", "sparse W"): ADJACENCY,
+    ("convolution", "by Fourier transforms"): COMPLEX,
+}
+
+REFUSALS = {
+    ("ReLU", "x * heaviside(x)"): NEEDS_A_DERIVATIVE,
+    ("attention, softmax by hand", "parts merged by logsumexp"): WRITTEN_OUT,
+    ("convolution", "sum over shifts"): NUMBER,
+    ("distance", "cdist of single rows"): WRITTEN_OUT,
+    ("distance", "dist, row by row"): WRITTEN_OUT,
+    ("absolute distance", "cdist(p=1)"): WRITTEN_OUT,
+    ("linear layer", "plain tensors"): NOT_KEPT,
+    ("linear layer", "frozen parameters"): NOT_KEPT,
+    ("linear layer", "frozen, computed"): NOT_KEPT,
+    ("linear layer", "frozen b"): NOT_KEPT,
+    ("convolution", "plain tensors"): NOT_KEPT,
+    ("convolution", "frozen parameters"): NOT_KEPT,
+}
+
+LIMITS = {DIFFERS: DIFFERENT, REFUSED: REFUSALS}
+
+# Of all checks at most these shares may differ and be refused, known limits included.
+MOST_THAT_DIFFER, MOST_THAT_ARE_REFUSED = 0.022, 0.012
