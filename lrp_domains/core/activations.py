@@ -20,7 +20,7 @@ from .functions import secant, wide
 from .graph import Graph
 from .operations import BARE_LOGARITHM, operation
 from .packs import pack_of, placed
-from .roles import CHOICES, Form, Roles
+from .roles import CHOICES, CLAMPS, Form, Roles
 from .rule import Grads, Node, Rule, Slots, gradient, winner
 from .saved import keeps
 
@@ -60,13 +60,15 @@ def _placed(node: Node, graph: Graph, shares: object) -> Rule | None:
     op = graph.operations[node]
     if (pack := pack_of(node, graph)) is not None:
         return placed(node, graph, graph.once(Roles).values.value(pack[0])) or gradient
-    slots = [0] if op.base == "PreluKernel" else graph.carried(node)
+    slots = [0] if op.base == "PreluKernel" else graph.carried[node]
     if len(slots) > 1:  # the larger of two, say, of unlike things
         return winner if op.base in CHOICES or op.base == "Hypot" else None
     slot, degree = slots[0], degree_of(node)
     roles = graph.once(Roles)
     edge = graph.edges[node][slot]
     role = roles.of(edge)
+    if op.base in CLAMPS:
+        roles.of((node, 0))  # whether it is a hard sigmoid
     is_hard = node in roles.hard or (op.base in _LOGARITHMS and role.is_linear and roles.is_unseen_sum(role.origin))
     if is_hard or (not role.is_pure and role.form != Form.POWER):
         x, x0 = roles.values.reference(edge, role.origin if is_hard else None)

@@ -19,7 +19,7 @@ def choose(node: Node, graph: Graph, rules: RuleSet, names: ParameterNames | Non
     """Return the rule for a node; None where the rule set has no answer."""
     if names is not None and rules.overrides and (rule := rules.override(names.of(node, graph))) is not None:
         return rule
-    if (rule := rules.operations.get(node.name())) is not None:
+    if rules.names_nodes and (rule := rules.operations.get(node.name())) is not None:
         return rule
     kind = kind_at(node, graph)
     if kind in ("dense", "convolution") and rules.first is not None:
@@ -31,7 +31,9 @@ def choose(node: Node, graph: Graph, rules: RuleSet, names: ParameterNames | Non
 
 def kind_at(node: Node, graph: Graph) -> str:
     """Return the row of a rule set for a node, as it stands in its graph."""
-    op, slots = graph.operations[node], graph.carried(node)
+    op, slots = graph.operations[node], graph.carried[node]
+    if op.kind in ("linear", "norm", "attention", "embedding"):
+        return op.kind
     if node in graph.once(softmaxes).members:
         return "softmax"
     if node in graph.once(softmaxes).parts and op.kind != "product":

@@ -29,7 +29,7 @@ def way_to_source(edge: Edge, graph: Graph) -> tuple[tuple[tuple[Edge, int], ...
     """
     steps = []
     while edge not in graph.sources and edge[0] in graph.reaching:
-        slots = graph.carried(edge[0])
+        slots = graph.carried[edge[0]]
         if len(slots) > 1 or graph.operations[edge[0]].base not in _ONE_TO_ONE:
             break
         steps.append((edge, slots[0]))

@@ -32,7 +32,9 @@ class Graph:
     sources
         The edges that end in the inputs, with the inputs.
     reaching
-        For each node from which an input can be reached: through which of its slots.
+        For each node from which an input can be reached: whether that is so for each of its slots.
+    carried
+        The same as a list of slots.
     """
 
     order: tuple[Node, ...]
@@ -40,14 +42,15 @@ class Graph:
     operations: dict[Node, Operation]
     sources: dict[Edge, Tensor]
     reaching: dict[Node, Slots]
+    carried: dict[Node, list[int]] = field(init=False, repr=False)
     _once: dict[Callable, object] = field(default_factory=dict, repr=False, compare=False)
 
     def leads_to_source(self, edge: tuple[Node | None, int]) -> bool:
         return edge[0] in self.reaching or edge in self.sources
 
-    def carried(self, node: Node) -> list[int]:
-        """Return the slots through which an input can be reached."""
-        return [slot for slot, reaches in enumerate(self.reaching[node]) if reaches]
+    def __post_init__(self) -> None:
+        carried = {node: [slot for slot, is_so in enumerate(slots) if is_so] for node, slots in self.reaching.items()}
+        object.__setattr__(self, "carried", carried)
 
     def once(self, find: Callable[[Graph], T]) -> T:
         """Return what a function finds out about the whole graph; it is asked the first time only."""

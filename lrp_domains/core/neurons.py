@@ -184,7 +184,7 @@ def neurons(graph: Graph, layers: set[Node]) -> dict[Node, Neuron]:
 def _adds_up(node: Node, graph: Graph, parts: set[Node], users: dict[Node, list[Edge]]) -> bool:
     """Whether a node only rearranges and adds what layers make."""
     base, edges = graph.operations[node].base, graph.edges[node]
-    carried = [edges[slot][0] for slot in graph.carried(node)]
+    carried = [edges[slot][0] for slot in graph.carried[node]]
     if not all(child in parts and len(users[child]) == 1 for child in carried):
         return False
     if base == "Sum":  # of what was put side by side to be added, or of the products of a layer
@@ -195,7 +195,7 @@ def _adds_up(node: Node, graph: Graph, parts: set[Node], users: dict[Node, list[
             stacked and along == [dimension(read(child, "dim"), len(shape_of((child, 0))))]
         )
     if base in ("Mul", "Div"):  # by a number
-        slot = 1 - graph.carried(node)[0]
+        slot = 1 - graph.carried[node][0]
         other = read(node, graph.operations[node].tensors[slot], None)
         return len(carried) == 1 and edges[slot][0] is None and isinstance(other, Tensor) and other.ndim == 0
     return base in _REARRANGING | _SUMS

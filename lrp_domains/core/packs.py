@@ -41,7 +41,7 @@ def pack_of(node: Node, graph: Graph) -> tuple[Edge, int, int] | None:
     if edge in graph.sources or edge[0] not in graph.reaching:
         return None
     pack, op = edge[0], graph.operations[node]
-    slots, base = graph.carried(pack), graph.operations[pack].base
+    slots, base = graph.carried[pack], graph.operations[pack].base
     if len(slots) != 1 or len(graph.edges[pack]) < 2:
         return None
     if base == "Complex":

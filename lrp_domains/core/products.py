@@ -46,6 +46,8 @@ def open_factors(node: Node, graph: Graph, carrying: Slots, least: Rank) -> Slot
 
 
 def _opens(least: Rank, node: Node, carries: Slots, graph: Graph) -> Slots:
+    if sum(carries) < 2:
+        return carries
     factors = [slot for slot in graph.operations[node].factors if slot < len(carries)]
     is_open = open_factors(node, graph, tuple(carries[slot] for slot in factors), least) if factors else ()
     by_slot = dict(zip(factors, is_open, strict=True))

@@ -33,7 +33,7 @@ def _is_dropout(node: Node, graph: Graph) -> bool:
     That tensor was drawn in place and then scaled in place, so its version is 2, where a mask of the model's own, such
     as a graph's adjacency, was not written to.
     """
-    edges, slots = graph.edges[node], graph.carried(node)
+    edges, slots = graph.edges[node], graph.carried[node]
     if len(edges) < 2 or len(slots) != 1 or edges[1 - slots[0]][0] is not None:
         return False
     name = ("self", "other")[1 - slots[0]]

@@ -23,7 +23,7 @@ import torch
 from .elementwise import degree_of, is_zero_at_zero, keeps_near_zero
 from .graph import Edge, Graph, Node, shape_of
 from .operations import COPIES, RESHAPES, VIEWS, Operation
-from .packs import pack_of
+from .packs import FOLDS, pack_of
 from .saved import dimension, has, read
 from .softmaxes import softmaxes
 from .values import Values
@@ -67,18 +67,27 @@ class Value:
         return self.form == Form.ZERO or (self.form == Form.POWER and self.degree > 0)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """The view of an origin that a node makes."""
+
+    node: Node
+    of: object
+
+
 _SUMS = frozenset(("Add", "Sub", "Rsub"))
 CLAMPS = frozenset("Clamp ClampMin ClampMax Hardtanh Relu Maximum Minimum Fmax Fmin".split())
 CHOICES = frozenset(("Where", "Maximum", "Minimum", "Fmax", "Fmin"))
 _TOGETHER = _SUMS | CHOICES | {"Mul", "Addcmul", "Div", "Lerp1"}
-_OPAQUE = frozenset(("attention", "embedding", "in_place", "glu", "step", "refused", "unknown", "constant"))
+_OPAQUE = frozenset(("attention", "embedding", "in_place", "glu", "unknown", "refused"))
 _CONTRACTIONS = frozenset(("Bmm", "Mm", "Mv", "Dot"))
+_ONE_TO_ONE = frozenset(("Sum", "Mean"))  # over one value
 # Operations over several values, which over one are elementwise.
 _OF_ONE = frozenset("Sum Mean LinalgVectorNorm Norm Sign Sgn Round Floor Ceil Trunc".split())
 
 
 class Roles:
-    """The values of a graph, found in one sweep, inputs first."""
+    """The values of a graph, each found when it is asked for."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = weakref.proxy(graph)  # the graph keeps its roles
@@ -89,21 +98,45 @@ class Roles:
         self._half_clamped: set[object] = set()
         self._packs: dict[object, tuple[object, int]] = {}  # of softmaxes along a pack: what carries in it
         self._numbers: dict[tuple, int] = {}
+        self._numbered: dict[View, object] = {}
         self.values = Values(self.graph, weakref.proxy(self))
-        for node in graph.order:
-            if node in graph.reaching:
-                self._of[node] = self._value(node, graph.operations[node])
 
     def of(self, edge: Edge) -> Value:
         if edge in self.graph.sources:
             return Value(edge)
+        if edge[0] not in self._of:
+            self._find(edge[0])
         value = self._of[edge[0]]
         if edge[1] == 0:
             return value
-        origin = self._number((value.origin, edge[1]))
+        origin = (value.origin, edge[1])
         if self.graph.operations[edge[0]].kind == "statistic":  # the mean that var_mean returns too
             return Value(origin)
         return replace(value, origin=origin)
+
+    def _find(self, node: Node) -> None:
+        """Find a value, and before it those it is made of: without recursion, as graphs are deep."""
+        graph, pending = self.graph, [node]
+        while pending:
+            node = pending[-1]
+            if node in self._of:
+                pending.pop()
+                continue
+            op = graph.operations[node]
+            if (op.kind in _OPAQUE and not (op.base in FOLDS and pack_of(node, graph))) or self._is_layer(node, op):
+                # The square of a difference, for each entry, is the one loss that is no output.
+                self._of[pending.pop()] = Value((node, 0), degree=2.0 if op.base == "MseLoss" else 1.0)
+                continue
+            behind = self.factors(node) if op.base == "Prod" else graph.edges[node]
+            carrying = [edge for edge in (*behind, graph.edges[node][0]) if graph.leads_to_source(edge)]
+            unknown = [edge[0] for edge in carrying if edge[0] not in self._of and edge not in graph.sources]
+            if unknown:
+                pending += unknown
+            else:
+                self._of[pending.pop()] = self._value(node, op)
+
+    def _is_layer(self, node: Node, op: Operation) -> bool:
+        return op.kind == "product" and len(self.graph.carried[node]) == 1 and is_layer(node, self.graph)
 
     def factors(self, node: Node) -> list[Edge]:
         """Return what a product multiplies: also the tensors of a stack, where it runs along them."""
@@ -133,26 +166,29 @@ class Roles:
         values = [self.of(edge) for edge in edges if self.graph.leads_to_source(edge)]
         if len(values) < 2:
             return []
-        if all(value.origin == values[0].origin for value in values[1:]):
+        origins = [self._canonical(value.origin) for value in values]
+        if all(origin == origins[0] for origin in origins[1:]):
             return values
+        if not any(value.origin in self._before for value in values):
+            return []
         chains = [self._chain(value) for value in values]
         common = next((u for u in chains[0] if all(u in chain for chain in chains[1:])), None)
         return [] if common is None else [chain[common] for chain in chains]
 
     def _chain(self, value: Value) -> dict[object, Value]:
         """A value as a function of its origin, and of what a constant was added to for the origin."""
-        chain = {value.origin: value}
+        chain = {self._canonical(value.origin): value}
         while value.origin in self._before and len(chain) < 4:
             before = self._before[value.origin]
             form = Form.SHIFTED if value.is_linear and before.is_linear else Form.UNSEEN
             value = Value(before.origin, before.rank, form)
-            chain[value.origin] = value
+            chain[self._canonical(value.origin)] = value
         return chain
 
     # ---- One node
 
     def _value(self, node: Node, op: Operation) -> Value:
-        slots, edges = self.graph.carried(node), self.graph.edges[node]
+        slots, edges = self.graph.carried[node], self.graph.edges[node]
         first = self.of(edges[slots[0]])
         found = self.graph.once(softmaxes)
         if node in found.members or (node in found.parts and not found.masses[node].is_weighted):
@@ -164,11 +200,13 @@ class Roles:
                 origin, dim = self._packs[first.origin]
                 if dimension(read(node, "dim"), len(self._shape(edges[0]))) == dim:
                     return replace(first, origin=origin)
-            return replace(first, origin=self._view(node, op, first.origin))
-        if (pack := pack_of(node, self.graph)) is not None:
+            return Value(View(node, first.origin), first.rank, first.form, first.degree)
+        if (op.kind in ("softmax", "piecewise") or op.base in FOLDS) and (
+            pack := pack_of(node, self.graph)
+        ) is not None:
             x = self.of(pack[0])
             form = Form.ZERO if op.kind == "piecewise" and x.is_pure else Form.NONZERO
-            origin = self._number(("packed", x.origin, node)) if op.kind == "softmax" else x.origin
+            origin = ("packed", node) if op.kind == "softmax" else x.origin
             if op.kind == "softmax":
                 self._packs[origin] = x.origin, pack[2]
             return replace(x, origin=origin, form=form, degree=1.0)
@@ -187,7 +225,7 @@ class Roles:
                 if op.kind == "step":
                     return replace(first, form=Form.ZERO if op.base in ("Sign", "Sgn") else Form.NONZERO)
                 if op.kind == "linear":
-                    return replace(first, origin=self._reshaped(node, first.origin, self._shape(edges[slots[0]])))
+                    return Value(View(node, first.origin), first.rank, first.form, first.degree)
                 return self._powered(self._powered(first, 2.0), 0.5)
         return self._origin(node, op, slots)
 
@@ -220,7 +258,7 @@ class Roles:
 
     def _powered(self, x: Value, degree: float) -> Value:
         if x.form == Form.ZERO and degree < 0:
-            return Value(self._number(("inverse", x.origin)), Rank.SCALE)
+            return Value(("inverse", self._canonical(x.origin)), Rank.SCALE)
         if x.form != Form.POWER:
             return x
         total = x.degree * degree
@@ -272,14 +310,14 @@ class Roles:
             if op.base in ("LinalgVectorNorm", "Norm") and read(node, "ord" if op.base != "Norm" else "p") == torch.inf:
                 return Value((node, 0), Rank.ACTIVATED)
             return Value((node, 0), Rank.ACTIVATED, degree=degree_of(node) / 2)
-        if op.base == "MseLoss":  # of each entry: the square of a difference
-            return Value((node, 0), degree=2.0)
-        if op.kind in _OPAQUE or is_layer(node, self.graph):
-            return Value((node, 0))
         if op.kind in ("norm", "batch_norm", "scaling"):
             slots = [slot for slot in slots if slot not in op.factors] or slots
         edges = self.graph.edges[node]
         return Value((node, 0), max(self.rank(edges[slot], inverse=op.base == "Div" and slot == 1) for slot in slots))
+
+    def origin(self, edge: Edge) -> object:
+        """Return what tells the origin of a value from others."""
+        return self._canonical(self.of(edge).origin)
 
     def rank(self, edge: Edge, inverse: bool = False) -> Rank:
         """Return the rank of a value, or of 1 over it."""
@@ -312,18 +350,28 @@ class Roles:
     def _keeps_size(self, node: Node) -> bool:
         """Whether a node has as many values as it reads: a sum over one value is a view."""
         size = _size(shape_of((node, 0)))
-        return all(_size(self._shape(self.graph.edges[node][slot])) == size for slot in self.graph.carried(node))
+        return all(_size(self._shape(self.graph.edges[node][slot])) == size for slot in self.graph.carried[node])
 
-    def _view(self, node: Node, op: Operation, origin: object) -> object:
-        """The view of an origin; equal views are one, and reshapes cancel."""
-        if op.base in RESHAPES:
-            return self._reshaped(node, origin, self._shape(self.graph.edges[node][0]))
-        told = tuple(_told(read(node, name)) for name in _view_names(type(node)))
-        return self._number((op.base, told, shape_of((node, 0)), origin))
+    def _canonical(self, origin: object) -> object:
+        """The number of a view: equal views of one tensor are one, and reshapes cancel. Others are what they are."""
+        if not isinstance(origin, View):
+            return origin
+        if origin not in self._numbered:
+            views = []
+            while isinstance(origin, View) and origin not in self._numbered:
+                views.append(origin)
+                origin = origin.of
+            known = self._numbered.get(origin, origin)
+            for view in reversed(views):
+                known = self._numbered[view] = self._number_of(view.node, known)
+            return known
+        return self._numbered[origin]
 
-    def _reshaped(self, node: Node, origin: object, before: tuple[int, ...]) -> object:
-        root, first = self._bases.get(origin, (origin, before))
-        shape = shape_of((node, 0))
+    def _number_of(self, node: Node, of: object) -> object:
+        base, shape = self.graph.operations[node].base, shape_of((node, 0))
+        if base not in RESHAPES and base not in _ONE_TO_ONE:
+            return self._number((base, tuple(_told(read(node, name)) for name in _view_names(type(node))), shape, of))
+        root, first = self._bases.get(of, (of, self._shape(self.graph.edges[node][self.graph.carried[node][0]])))
         if shape == first:
             return root
         number = self._number(("reshaped", shape, root))
@@ -339,9 +387,12 @@ class Roles:
 
 def rank_of(value: Value) -> Rank:
     """The rank of a value whose form is known."""
-    by_form = {Form.ZERO: Rank.ACTIVATED, Form.NONZERO: Rank.GATE}.get(value.form, Rank.SIGNAL)
-    if value.form == Form.POWER and value.degree != 1:
+    if value.form == Form.POWER:
+        if value.degree == 1:
+            return value.rank
         by_form = Rank.ACTIVATED if value.degree > 1 else Rank.SCALE
+    else:
+        by_form = Rank.ACTIVATED if value.form == Form.ZERO else Rank.GATE
     return min(value.rank, by_form)
 
 

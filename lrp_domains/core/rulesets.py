@@ -17,7 +17,7 @@ The last five keep `ATTN_LRP`'s rules for what is not a layer.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 
@@ -71,12 +71,15 @@ class RuleSet:
         The rule of the layers that read an input directly, if it differs.
     overrides
         Pairs of a glob over parameter names and the rule of the nodes that use such a parameter. The last match counts.
+    names_nodes
+        Whether some of the operations are names of nodes.
     """
 
     name: str
     operations: Mapping[str, Rule]
     first: Rule | None = None
     overrides: tuple[tuple[str, Rule], ...] = ()
+    names_nodes: bool = field(init=False, repr=False, compare=False, default=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "operations", MappingProxyType(dict(self.operations)))
@@ -85,6 +88,7 @@ class RuleSet:
                 raise RelevanceError(
                     f"rule set {self.name}: {rule!r} is not a rule; use constant, gradient, epsilon(), gamma(), ..."
                 )
+        object.__setattr__(self, "names_nodes", any("Backward" in key for key in self.operations))
 
     def where(self, overrides: Mapping[str, Rule]) -> RuleSet:
         """This set with other rules where a parameter's name matches a glob. Needs ``model=`` in the call.

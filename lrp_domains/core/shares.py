@@ -93,7 +93,11 @@ def count_shares(graph: Graph, carries: dict[Node, Slots], chosen: dict[Node, Ru
 
     for node, slots in carries.items():
         op, edges = graph.operations[node], graph.edges[node]
-        if op.kind not in _PASSING or True not in slots or is_layer(node, graph):
+        if op.kind not in _PASSING or True not in slots:
+            continue
+        if op.kind != "product" and not any(edge[0] in counts or edge[0] in of_exps for edge in edges):
+            continue  # it counts one
+        if is_layer(node, graph):
             continue
         is_open = [slot for slot, carried in enumerate(slots) if carried]
         passed = [of_exps[edges[slot][0]] for slot in is_open if edges[slot][0] in of_exps]
@@ -106,7 +110,11 @@ def count_shares(graph: Graph, carries: dict[Node, Slots], chosen: dict[Node, Ru
             below = 1 if op.base == "Div" or edges[0][0] not in of_exps else 0
             shares.of[node] = {below: of_exps.get(edges[1 - below][0], 1.0)}
             counts[node] = count(edges[1 - below])
-        elif (resolved := _resolved(node, graph, carries, chosen, count)) is not None:
+        elif (
+            op.base in ("Mul", "Div")
+            and len(graph.carried[node]) > 1
+            and (resolved := _resolved(node, graph, carries, chosen, count)) is not None
+        ):
             shares.nested[node], counts[node] = resolved
         elif len(factors) > 1 and roles.together(node):
             shares.of[node] = dict.fromkeys(factors, 0.5)
@@ -152,12 +160,10 @@ def _resolved(
 ) -> tuple[list[tuple[Factor, float]], int] | None:
     """The factors of a nested product that take part, with their shares, and how many there are."""
     rule, roles = chosen[node], graph.once(Roles)
-    if not isinstance(rule, ProductRule) or graph.operations[node].base not in ("Mul", "Div"):
-        return None
-    if sum(graph.reaching[node]) < 2 or roles.together(node):
+    if not isinstance(rule, ProductRule) or roles.together(node):
         return None
     factors = [factor for slot in (0, 1) for factor in _flattened(node, slot, graph)]
-    origins = {roles.of(factor.edge).origin for factor in factors}
+    origins = {roles.origin(factor.edge) for factor in factors}
     if len(factors) < 3 or len(origins) == len(factors):
         return None
     result, total = divide(factors, graph, rule.least, count)
@@ -174,7 +180,7 @@ def divide(
     roles = graph.once(Roles)
     groups: dict[object, list[Factor]] = defaultdict(list)
     for factor in factors:
-        groups[roles.of(factor.edge).origin].append(factor)
+        groups[roles.origin(factor.edge)].append(factor)
     ranks = {origin: _rank(group, roles) for origin, group in groups.items()}
     top = min(max(ranks.values()), least)
     taking = []
@@ -204,7 +210,7 @@ def _flattened(node: Node, slot: int, graph: Graph) -> list[Factor]:
         if factor.edge in graph.sources or child not in graph.reaching:
             found += [factor] if factor.edge in graph.sources else []
             continue
-        op, reaching = graph.operations[child], graph.carried(child)
+        op, reaching = graph.operations[child], graph.carried[child]
         is_product = op.base in ("Mul", "Div") and child not in parts
         if not (is_product or op.base in COPIES or op.base in ("Neg", "Scale")) or roles.together(child):
             found.append(factor)

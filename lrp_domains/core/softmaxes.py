@@ -79,13 +79,13 @@ def _mass(node: Node, op, masses: dict[Node, Mass], graph: Graph) -> Mass | None
     if not masses:
         return None
     edges = graph.edges[node]
-    behind = [masses.get(edges[slot][0]) if edges[slot] not in graph.sources else None for slot in graph.carried(node)]
+    behind = [masses.get(edges[slot][0]) if edges[slot] not in graph.sources else None for slot in graph.carried[node]]
     known = [mass for mass in behind if mass is not None]
     is_product = op.kind == "product" and op.base != "Addcmul"
     if not known or (len(known) < len(behind) and not is_product):
         return None
     if op.base == "Div":
-        return known[0] if graph.carried(node) == [0] else None
+        return known[0] if graph.carried[node] == [0] else None
     norm = op.base in ("LinalgVectorNorm", "Norm") and read(node, "ord" if op.base != "Norm" else "p") == 1
     if not (op.kind in ("linear", "reduction") or op.base in _GUARDS or is_product or norm) or is_layer(node, graph):
         return None
@@ -104,7 +104,7 @@ def _add_quotient(
     found: Softmaxes, masses: dict[Node, Mass], exps: dict[Edge, list[Node]], node: Node, graph: Graph
 ) -> None:
     """Add the softmax that a node is the division of, if it is one."""
-    edges, slots, op = graph.edges[node], graph.carried(node), graph.operations[node]
+    edges, slots, op = graph.edges[node], graph.carried[node], graph.operations[node]
     if len(slots) == 1:  # a constant over a sum
         below = masses.get(edges[slots[0]][0]) if _is_inverse(node, graph) else None
         if below is not None and below.is_sum and all(_is_difference(scores, graph) for scores in below.scores):
@@ -118,7 +118,7 @@ def _add_quotient(
             inverse = graph.through(edge, _TO_INVERSE)[0]
             if not _is_inverse(inverse, graph):
                 continue
-            edge = graph.edges[inverse][graph.carried(inverse)[0]]
+            edge = graph.edges[inverse][graph.carried[inverse][0]]
         top, bottom = masses.get(edges[above][0]), masses.get(edge[0])
         if top and bottom and bottom.is_sum and not bottom.is_weighted and bottom.scores & top.scores:
             found.members.update(exp for scores in bottom.scores for exp in exps[scores])
@@ -133,7 +133,7 @@ def _is_inverse(node: Node | None, graph: Graph) -> bool:
         return False
     base = graph.operations[node].base
     if base == "Div":
-        return graph.carried(node) == [1]
+        return graph.carried[node] == [1]
     return base == "Reciprocal" or (base == "Pow" and read(node, "exponent") == -1)
 
 
@@ -143,7 +143,7 @@ def _is_difference(scores: Edge, graph: Graph) -> bool:
     if edge in graph.sources or graph.operations[edge[0]].base not in ("Sub", "Rsub"):
         return False
     ends = {graph.through(end) for end in graph.edges[edge[0]] if graph.leads_to_source(end)}
-    return len(ends) == 1 and len(graph.carried(edge[0])) == 2
+    return len(ends) == 1 and len(graph.carried[edge[0]]) == 2
 
 
 def _add_logarithms(found: Softmaxes, exp: Node, graph: Graph) -> None:

@@ -7,6 +7,7 @@ needed: ``F(0) = y - rise``.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -57,13 +58,13 @@ class Values:
             return self._once((node, name), lambda: wide(read(node, name).detach()))
 
     @cached_property
-    def _keepers(self) -> dict[Edge, tuple[Node, str]]:
-        """The edges whose value another node keeps."""
-        found: dict[Edge, tuple[Node, str]] = {}
+    def _keepers(self) -> dict[Edge, list[tuple[Node, str]]]:
+        """The nodes that may keep the value of an edge, and under which name."""
+        found: dict[Edge, list[tuple[Node, str]]] = defaultdict(list)
         for node in self.graph.reaching:
             for edge, name in zip(self.graph.edges[node], self.graph.operations[node].tensors, strict=False):
-                if edge[0] is not None and edge not in found and keeps(node, name):
-                    found[edge] = node, name
+                if name is not None:
+                    found[edge].append((node, name))
         return found
 
     @cached_property
@@ -87,8 +88,9 @@ class Values:
     def _value(self, edge: Edge, depth: int) -> Tensor | None:
         if hasattr(edge[0], "variable"):
             return wide(edge[0].variable.detach())
-        if edge in self._keepers:
-            return self.kept(*self._keepers[edge])
+        for node, name in self._keepers.get(edge, ()):
+            if keeps(node, name):
+                return self.kept(node, name)
         value = self._computed(edge, depth)
         if value is None and edge in self._inverses:
             node = self._inverses[edge]
@@ -133,7 +135,7 @@ class Values:
 
     def _rise(self, edge: Edge, depth: int) -> Tensor | None:
         node, op = edge[0], self.graph.operations[edge[0]]
-        edges, slots = self.graph.edges[node], self.graph.carried(node)
+        edges, slots = self.graph.edges[node], self.graph.carried[node]
         rises = [self.rise(edges[slot], depth + 1) for slot in slots]
         if op.function is not None and len(slots) == 1:
             x, x0 = self.reference(edges[slots[0]], depth=depth)
@@ -168,7 +170,7 @@ class Values:
 
     def _rise_below(self, edge: Edge, above: Edge) -> Tensor | None:
         """What a multiple of a sum with a constant has risen by since what the constant was added to was 0."""
-        slots, edges = self.graph.carried(edge[0]), self.graph.edges[edge[0]]
+        slots, edges = self.graph.carried[edge[0]], self.graph.edges[edge[0]]
         is_sum = edge == above
         rises = [self.value(edges[slot]) if is_sum else self._rise_below(edges[slot], above) for slot in slots]
         return self._sum(edge, slots, rises)
