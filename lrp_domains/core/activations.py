@@ -34,11 +34,11 @@ def _identity_backward(slot: int, x: Tensor | None, node: Node, carries: Slots, 
     if op.function.ratio is not None:
         return (*gi[:slot], (op.function.ratio(x, *settings_of(node, op)) * g).to(gi[slot].dtype), *gi[slot + 1 :])
     if len(op.tensors) > 1:
-        f = applied(node, slot)
+        f = applied(node, slot, x)
         rise = f(x) - f(torch.zeros_like(x))
     else:
         rise = op.function.risen(x, *settings_of(node, op))
-    zero = x == 0
+    zero, rise = x == 0, _bounded(rise)
     g = torch.where(zero, wide(gi[slot]), g * (rise / x.masked_fill(zero, 1.0)))
     return (*gi[:slot], g.to(gi[slot].dtype), *gi[slot + 1 :])
 
@@ -71,8 +71,8 @@ def _placed(node: Node, graph: Graph, shares: object) -> Rule | None:
         roles.of((node, 0))  # whether it is a hard sigmoid
     is_hard = node in roles.hard or (op.base in _LOGARITHMS and role.is_linear and roles.is_unseen_sum(role.origin))
     if is_hard or (not role.is_pure and role.form != Form.POWER):
-        x, x0 = roles.values.reference(edge, role.origin if is_hard else None)
-        if x0 is not None:
+        x, x0 = roles.values.reference(edge, frozenset((role.origin,)) if is_hard else frozenset())
+        if x is not None and x0 is not None:
             backward = partial(_secant_backward, slot, _bounded(x), _bounded(x0))
             return Rule("identity, of a composition", backward=backward, adds=partial(_at_zero, slot, x))
     if degree is not None:
@@ -91,13 +91,16 @@ def _placed(node: Node, graph: Graph, shares: object) -> Rule | None:
 def _at_zero(slot: int, x: Tensor | None, node: Node, gi: Grads, go: Grads) -> tuple[str, float]:
     """The constant f(0): what the function gets and does not hand back."""
     op, x = operation(node.name()), argument(node, slot) if x is None else x
-    of_y = (wide(go[0]) * applied(node, slot)(x)).double().sum()
+    of_y = (wide(go[0]) * applied(node, slot, x)(x)).double().sum()
     return f"{op.base} at 0", (of_y - (x * wide(gi[slot])).double().sum()).item()
 
 
 def _bounded(x: Tensor) -> Tensor:
     """Where an exp has overflowed, the largest number that still can be computed with."""
-    return x.clamp(-torch.finfo(x.dtype).max / 4, torch.finfo(x.dtype).max / 4)
+    if x.is_complex():
+        return x
+    most = torch.finfo(x.dtype).max / 4
+    return x.nan_to_num(torch.nan, most, -most)
 
 
 def _opens(node: Node, carries: Slots, graph: Graph) -> Slots:

@@ -32,11 +32,11 @@ def is_lost(node: Node, y: Tensor) -> bool:
     return op.function.lost is not None and bool(op.function.lost(y, *settings_of(node, op)).any())
 
 
-def applied(node: Node, slot: int = 0) -> Callable[[Tensor], Tensor]:
-    """Return an elementwise function of the argument at a slot alone."""
+def applied(node: Node, slot: int = 0, x: Tensor | None = None) -> Callable[[Tensor], Tensor]:
+    """Return an elementwise function of the argument at a slot alone; x is that argument, if it is at hand."""
     op = operation(node.name())
     if len(op.tensors) > 1:
-        other = _other(node, op, slot)
+        other = _other(node, op, slot, x)
         return (lambda x: op.function.f(x, other)) if slot == 0 else (lambda x: op.function.f(other, x))
     settings = settings_of(node, op)
     return lambda x: op.function.f(x, *settings)
@@ -47,12 +47,13 @@ def settings_of(node: Node, op: Operation) -> tuple:
     return tuple(read(node, name) for name in op.function.settings)
 
 
-def _other(node: Node, op: Operation, slot: int) -> Tensor:
+def _other(node: Node, op: Operation, slot: int, x: Tensor | None) -> Tensor:
     """The other argument of a function of two tensors; of a hypotenuse autograd keeps the result in its place."""
     name = op.tensors[1 - slot]
     if keeps(node, name):
         return wide(read(node, name).detach())
-    x, y = wide(read(node, op.tensors[slot]).detach()), wide(read(node, "result").detach())
+    x = wide(read(node, op.tensors[slot]).detach()) if x is None else x
+    y = wide(read(node, "result").detach())
     return ((y - x) * (y + x)).clamp_min(0).sqrt()
 
 

@@ -64,6 +64,7 @@ def wide(x: Tensor) -> Tensor:
 
 def secant(f: Callable[[Tensor], Tensor], x: Tensor, x0: Tensor) -> Tensor:
     """Return ``(f(x) - f(x0)) / (x - x0)``, and the slope half way where the difference is too small for that."""
+    x0 = x0.expand_as(x)
     rise = x - x0
     small = rise.abs() < torch.finfo(x.dtype).eps ** (1 / 3) * (1 + x.abs())
     ratio = (f(x) - f(x0)) / rise.masked_fill(small, 1.0)
@@ -83,11 +84,18 @@ def _row(f: Callable[..., Tensor], settings: str = "", tensors: str = "self", **
 
 
 def _above(y: Tensor, low: float) -> Tensor:
+    if y.is_complex():
+        return y
     return y.clamp_min(low + torch.finfo(y.dtype).eps / 2 if low else torch.finfo(y.dtype).tiny)
 
 
 def _below(y: Tensor, high: float) -> Tensor:
-    return y.clamp_max(high - torch.finfo(y.dtype).eps / 2)
+    return y if y.is_complex() else y.clamp_max(high - torch.finfo(y.dtype).eps / 2)
+
+
+def _is_beyond(y: Tensor) -> Tensor:
+    """Whether an exponential has lost digits, or is no number any more."""
+    return (y < torch.finfo(y.dtype).tiny) | y.isinf()
 
 
 def _of_elu(y: Tensor, a: float, s: float, t: float) -> Tensor:
@@ -166,7 +174,7 @@ FUNCTIONS = {
         torch.sigmoid,
         rise=lambda x: torch.tanh(x / 2) / 2,
         inverse=lambda y: torch.logit(_below(_above(y, 0.0), 1.0)),
-        lost=lambda y: (y <= 0) | (y >= 1),
+        lost=lambda y: _is_beyond(y) | (y >= 1),
     ),
     "Hardsigmoid": _row(F.hardsigmoid, ratio=lambda x: (0.5 / x.abs()).clamp(max=1 / 6)),
     # ---- Linear piece by piece
@@ -185,12 +193,12 @@ FUNCTIONS = {
     "Fmax": _row(torch.fmax, tensors="self other"),
     "Fmin": _row(torch.fmin, tensors="self other"),
     # ---- Exponentials and logarithms
-    "Exp": _row(torch.exp, rise=torch.expm1, inverse=lambda y: torch.log(_above(y, 0.0)), lost=lambda y: y <= 0),
+    "Exp": _row(torch.exp, rise=torch.expm1, inverse=lambda y: torch.log(_above(y, 0.0)), lost=_is_beyond),
     "Exp2": _row(
         torch.exp2,
         rise=lambda x: torch.expm1(x * _LN2),
         inverse=lambda y: torch.log2(_above(y, 0.0)),
-        lost=lambda y: y <= 0,
+        lost=_is_beyond,
     ),
     "Expm1": _row(torch.expm1, inverse=lambda y: torch.log1p(_above(y, -1.0)), lost=lambda y: y <= -1),
     "Pow2": _row(lambda x, base: torch.pow(base, x), "self", "exponent"),

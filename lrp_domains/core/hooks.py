@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -55,13 +56,14 @@ class Pass:
 
 @dataclass(frozen=True)
 class NodeHook:
-    """The rule of one node, and the slots that nothing may flow to."""
+    """The rule of one node, the slots that nothing may flow to, and those on the way to what rules hand on past it."""
 
     run: Pass
     node: Node
     rule: Rule
     carries: Slots
     closed: tuple[int, ...]
+    kept_alive: frozenset[int]
 
     def __call__(self, gi: Grads, go: Grads) -> Grads | None:
         """Return what the node hands back: the rule's answer, and nothing where relevance may not flow."""
@@ -74,16 +76,17 @@ class NodeHook:
             run.sums[self.node] = [gi[slot].detach().sum() for slot, is_open in enumerate(self.carries) if is_open]
             if isinstance(self.rule, LayerRule) and self.rule.absolute:
                 gi = self._delivered(gi)
-        for edge, backward in self.rule.passes:
+        for factor, backward in self.rule.passes:
             (g,) = backward(self.node, self.carries, gi, go)
-            run.passed[edge] = run.passed[edge] + g if edge in run.passed else g
+            run.passed[factor.edge] = run.passed[factor.edge] + g if factor.edge in run.passed else g
         if self.rule.passes:
-            # Zeros, as a node that nothing arrives at cannot be handed anything.
             gi = tuple(None if g is None else torch.zeros_like(g) for g in gi)
         if run.watch is not None:
             with run.rewatching.of(self.node):
                 run.watch(self.node, self.rule, gi, go)
-        return tuple(None if slot in self.closed else g for slot, g in enumerate(gi))
+        # Where something is handed on further back, zeros: a node that nothing arrives at cannot be handed anything.
+        gi = tuple(torch.zeros_like(g) if s in self.kept_alive and s in self.closed else g for s, g in enumerate(gi))
+        return tuple(None if s in self.closed and s not in self.kept_alive else g for s, g in enumerate(gi))
 
     def _delivered(self, gi: Grads) -> Grads:
         """Take relevance itself, not a coefficient, to the input it belongs to."""
@@ -109,6 +112,11 @@ def hooks(plan: Plan, top: Node, watch: Watch | None = None) -> Iterator[Pass]:
     """Put the rules on the nodes they meet, for the backward pass that comes by ``top``."""
     run, graph = Pass(plan, watch), plan.graph
     handles, receiving = [top.register_prehook(run.start)], set()
+    alive: dict[Node, set[int]] = defaultdict(set)
+    for node in plan.carries:
+        for factor, _ in plan.rules[node].passes:
+            for at, slot in (((node, 0), factor.slot), *factor.way):
+                alive[at[0]].add(slot)
     try:
         for node, carries in plan.carries.items():
             rule, edges = plan.rules[node], graph.edges[node]
@@ -120,12 +128,13 @@ def hooks(plan: Plan, top: Node, watch: Watch | None = None) -> Iterator[Pass]:
                 and edges[slot][0] is not None
                 and (watch is not None or graph.leads_to_source(edges[slot]))
             )
-            for edge, _ in rule.passes:
-                if edge[0] not in receiving:
-                    receiving.add(edge[0])
-                    handles.append(edge[0].register_prehook(partial(_with_passed, run, edge[0])))
+            for factor, _ in rule.passes:
+                receiver = factor.edge[0]
+                if receiver not in receiving:
+                    receiving.add(receiver)
+                    handles.append(receiver.register_prehook(partial(_with_passed, run, receiver)))
             if rule.backward is not None or rule.passes or closed or watch is not None:
-                handles.append(node.register_hook(NodeHook(run, node, rule, carries, closed)))
+                handles.append(node.register_hook(NodeHook(run, node, rule, carries, closed, frozenset(alive[node]))))
         yield run
     finally:
         for handle in handles:

@@ -66,7 +66,7 @@ def add_leaves(plan: Plan, rules: RuleSet, names: ParameterNames | None) -> tupl
                     holding.add(child)
 
     leaves = [Leaf(node.variable, node not in holding) for node in graph.order if node in reached and _is_leaf(node)]
-    return Plan(graph, chosen, carries), tuple(leaves)
+    return Plan(graph, chosen, carries, plan.shares), tuple(leaves)
 
 
 def _is_leaf(node: Node) -> bool:

@@ -85,6 +85,12 @@ def layer_at(node: Node, graph: Graph) -> Layer:
     return Layer(x, w, lambda x, w: x @ w, lambda s, w: s @ w.mT, slot, bounds)
 
 
+def is_kept(node: Node, graph: Graph) -> bool:
+    """Return whether autograd kept the input and the weights of a layer."""
+    op = graph.operations[node]
+    return all(keeps(node, op.slot_kept(slot)) for slot in op.factors[:2])
+
+
 def _factor(node: Node, slot: int, graph: Graph) -> Tensor | None:
     name = graph.operations[node].slot_kept(slot)
     if keeps(node, name):

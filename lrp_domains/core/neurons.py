@@ -14,7 +14,7 @@ import torch
 
 from .errors import RelevanceError
 from .graph import Edge, Graph, Node, shape_of
-from .linear_maps import Layer, layer_at, own_bias
+from .linear_maps import Layer, is_kept, layer_at, own_bias
 from .operations import COPIES, RESHAPES
 from .roles import Roles
 from .saved import dimension, read
@@ -69,17 +69,27 @@ class Neuron:
 
     def _up(self, t: Tensor, way: tuple[Edge, ...]) -> Tensor:
         """Return what stands at the beginning of a way, in the coordinates of the top."""
-        for node, slot in way:
-            if self.graph.operations[node].base not in _SCALING:
-                t = pushed((node, 0), slot, t) / _number(node, slot, self.graph)
+        for node, slot in self._moves(way):
+            t = pushed((node, 0), slot, t) / _number(node, slot, self.graph)
         return t
 
     def at(self, t: Tensor, way: tuple[Edge, ...]) -> Tensor:
         """Return what stands at the top, in the coordinates of the beginning of a way."""
-        for node, slot in reversed(way):
-            if self.graph.operations[node].base not in _SCALING:
-                t = pulled((node, 0), slot, t, self.graph) / _number(node, slot, self.graph)
+        for node, slot in reversed(self._moves(way)):
+            t = pulled((node, 0), slot, t, self.graph) / _number(node, slot, self.graph)
         return t
+
+    def _moves(self, way: tuple[Edge, ...]) -> tuple[Edge, ...]:
+        """The steps of a way that put values in other places, rather than scale them or add to them."""
+        if ("moves", way) not in self._known:
+            graph = self.graph
+            self._known["moves", way] = tuple(
+                (node, slot)
+                for node, slot in way
+                if graph.operations[node].base not in _SCALING | _SUMS | {"Neg"}
+                or (graph.operations[node].base in _SUMS and shape_of(graph.edges[node][slot]) != shape_of((node, 0)))
+            )
+        return self._known["moves", way]
 
     def total(self, rule) -> tuple[Tensor, ...]:
         """Return what the layers add up to at the top, for each of the parts that a rule asks for."""
@@ -120,12 +130,16 @@ class Neuron:
         if any(constant is None for constant in constants) and (z := values.value((self.top, 0))) is None:
             raise RelevanceError(
                 "a layer rule needs the layer's bias, which is not in the graph because it is frozen or a number; call "
-                "model.requires_grad_(True) before the forward pass"
+                "model.requires_grad_(True) before the forward pass (and add layers without Python's sum(), which "
+                "starts from the number 0)"
             )
         device = z.device if z is not None else self.top._input_metadata[0].device
         self._seen = z, constants or [torch.zeros((), device=device)]
         for way in (*self.layers.values(), *self.constants.values()):
             self.scale(way)
+        for node in self.layers:
+            if not is_kept(node, self.graph):
+                self.layer(node)
 
     def _constant(self, edge: Edge, way: tuple[Edge, ...]) -> Tensor | None:
         node, slot = edge
@@ -148,6 +162,8 @@ def _number(node: Node, slot: int, graph: Graph) -> float:
         alpha = read(node, "alpha", 1)
         first, second = {"Add": (1, alpha), "Sub": (1, -alpha), "Rsub": (-alpha, 1)}[op.base]
         return float(second if slot else first)
+    if graph.operations[node].factors and slot == 0 and op.base not in _SCALING:
+        return float(read(node, "beta", 1))  # of a layer that adds another's result
     if op.base in _SCALING:
         other = read(node, "other" if slot == 0 else "self")
         number = other.item() if isinstance(other, Tensor) else float(other)
@@ -168,7 +184,7 @@ def neurons(graph: Graph, layers: set[Node]) -> dict[Node, Neuron]:
     found: dict[Node, Neuron] = {}
     for layer in (node for node in graph.order if node in layers):
         way, node = [], layer
-        while len(users[node]) == 1 and users[node][0][0] in parts and users[node][0][0] not in layers:
+        while len(users[node]) == 1 and _adds(*users[node][0], graph, parts, layers):
             way.append(users[node][0])
             node = way[-1][0]
         neuron = found.setdefault(node, Neuron(graph, node, {}, {}))
@@ -179,6 +195,11 @@ def neurons(graph: Graph, layers: set[Node]) -> dict[Node, Neuron]:
     for neuron in found.values():
         neuron.look()
     return by_layer
+
+
+def _adds(node: Node, slot: int, graph: Graph, parts: set[Node], layers: set[Node]) -> bool:
+    """Whether a sum goes on at a node: also where a layer adds another's result in the place of its bias."""
+    return node in parts and (node not in layers or slot not in graph.operations[node].factors)
 
 
 def _adds_up(node: Node, graph: Graph, parts: set[Node], users: dict[Node, list[Edge]]) -> bool:
@@ -204,7 +225,8 @@ def _adds_up(node: Node, graph: Graph, parts: set[Node], users: dict[Node, list[
 def _add_constants(neuron: Neuron, layer: Node, graph: Graph) -> None:
     way = neuron.layers[layer]
     op = graph.operations[layer]
-    if (own := adds_bias(layer, op)) is not None:
+    own = adds_bias(layer, op)
+    if own is not None and not graph.leads_to_source(graph.edges[layer][own]):
         neuron.constants[layer, own] = way
     for index, (node, _) in enumerate(way):
         if graph.operations[node].base in (*_SUMS, "Stack"):

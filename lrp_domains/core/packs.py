@@ -57,8 +57,11 @@ def placed(node: Node, graph: Graph, value: Tensor | None) -> Rule | None:
     """Return the identity rule for what runs along a pack; ``value`` is that of what carries in it."""
     _, place, dim = pack_of(node, graph)
     if graph.operations[node].kind == "softmax":
-        return None if value is None else Rule("identity", backward=partial(_softmax_backward, place, dim, value))
-    return Rule("identity", backward=partial(_fold_backward, place, dim))
+        if value is None:
+            return None
+        of_softmax = partial(_softmax_backward, place, dim, value)
+        return Rule("identity", backward=of_softmax, adds=partial(_softmax_at_zero, place, dim, value))
+    return Rule("identity", backward=partial(_fold_backward, place, dim), adds=partial(_fold_at_zero, place, dim))
 
 
 def _with(t: Tensor, place: int, dim: int, part: Tensor | float) -> Tensor:
@@ -76,19 +79,36 @@ def _part(t: Tensor, place: int, dim: int) -> Tensor:
     return torch.view_as_real(t)[..., place] if t.is_complex() else t.select(dim, place)
 
 
-def _fold_backward(place: int, dim: int, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
+def _folded(place: int, dim: int, node: Node) -> tuple[Tensor, Tensor, Tensor]:
+    """What carries in a pack, what runs along it, and the same where what carries is 0."""
     t = wide(read(node, "self"))
     fold = FOLDS[node.name().partition("Backward")[0]]
-    rise = (fold(t, node) - fold(_with(t, place, dim, 0.0), node)) * go[0]
-    rise = rise.squeeze(dim) if rise.ndim == t.ndim and not t.is_complex() else rise
-    return (_handed_back(rise, _part(t, place, dim), gi[0], place, dim),)
+    return _part(t, place, dim), fold(t, node), fold(_with(t, place, dim, 0.0), node)
+
+
+def _fold_backward(place: int, dim: int, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
+    x, y, at_zero = _folded(place, dim, node)
+    return (_handed_back(((y - at_zero) * go[0]).reshape(x.shape), x, gi[0], place, dim),)
+
+
+def _fold_at_zero(place: int, dim: int, node: Node, gi: Grads, go: Grads) -> tuple[str, float]:
+    return f"{node.name().partition('Backward')[0]} at 0", (_folded(place, dim, node)[2] * go[0]).double().sum().item()
+
+
+def _softmaxes(place: int, dim: int, x: Tensor, node: Node) -> tuple[Tensor, Tensor]:
+    """A softmax along a pack, and the same where what carries is 0."""
+    p = wide(read(node, "result"))
+    logits = p.log() - _part(p, place, dim).log().unsqueeze(dim) + x.unsqueeze(dim)
+    return p, _with(logits, place, dim, 0.0).softmax(dim)
 
 
 def _softmax_backward(place: int, dim: int, x: Tensor, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    p = wide(read(node, "result"))
-    logits = p.log() - _part(p, place, dim).log().unsqueeze(dim) + x.unsqueeze(dim)
-    at_zero = _with(logits, place, dim, 0.0).softmax(dim)
+    p, at_zero = _softmaxes(place, dim, x, node)
     return (_handed_back(((p - at_zero) * go[0]).sum(dim), x, gi[0], place, dim),)
+
+
+def _softmax_at_zero(place: int, dim: int, x: Tensor, node: Node, gi: Grads, go: Grads) -> tuple[str, float]:
+    return "Softmax at 0", (_softmaxes(place, dim, x, node)[1] * go[0]).double().sum().item()
 
 
 def _handed_back(r: Tensor, x: Tensor, gi: Tensor, place: int, dim: int) -> Tensor:

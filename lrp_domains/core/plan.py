@@ -10,6 +10,7 @@ import fnmatch
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -22,10 +23,10 @@ from .layers import LayerRule
 from .parameters import ParameterNames
 from .refusals import refuse_training
 from .roles import Roles
-from .rule import Rule, Slots
+from .rule import Grads, Rule, Slots, gradient
 from .rulesets import RuleSet
 from .saved import check_saved
-from .shares import count_shares
+from .shares import Shares, count_shares
 from .weights import CONVOLUTIONS, DENSE, weight_slot
 
 
@@ -41,11 +42,14 @@ class Plan:
         For each node that relevance flows through, its rule.
     carries
         For each of them, the input slots that relevance flows to.
+    shares
+        What the factors of products take.
     """
 
     graph: Graph
     rules: dict[Node, Rule]
     carries: dict[Node, Slots]
+    shares: Shares
 
 
 def make_plan(
@@ -82,8 +86,8 @@ def plan_graph(graph: Graph, root: Node | None, rules: RuleSet, names: Parameter
     """Return the plan for a graph, from a root; from all of its nodes, if none is given."""
     chosen = {node: choose(node, graph, rules, names) for node in graph.order if node in graph.reaching}
     carries = carriers(graph, chosen)
-    flow = carries if root is None else flow_from(root, graph, carries)
     shares = count_shares(graph, carries, chosen)
+    flow = carries if root is None else flow_from(root, graph, carries, shares)
 
     placed: dict[Node, Rule] = {}
     for node in flow:
@@ -92,8 +96,15 @@ def plan_graph(graph: Graph, root: Node | None, rules: RuleSet, names: Parameter
             rule = rule.place(node, graph, shares)
         placed[node] = answer_unknown(node, graph, names, unknown) if rule is None else rule
     placed |= place_layers(placed, flow, graph)
+    for node, number in graph.once(Roles).values.numbers.items():
+        if placed.get(node) == gradient:
+            placed[node] = Rule(gradient.name, adds=partial(_number_added, number))
     graph.once(Roles).values.forget()
-    return Plan(graph, placed, flow)
+    return Plan(graph, placed, flow, shares)
+
+
+def _number_added(number: torch.Tensor, node: Node, gi: Grads, go: Grads) -> tuple[str, float]:
+    return "number added", (number * go[0]).double().sum().item()
 
 
 def carriers(graph: Graph, chosen: dict[Node, Rule | None]) -> dict[Node, Slots]:
@@ -108,12 +119,13 @@ def carriers(graph: Graph, chosen: dict[Node, Rule | None]) -> dict[Node, Slots]
     return carries
 
 
-def flow_from(root: Node, graph: Graph, carries: dict[Node, Slots]) -> dict[Node, Slots]:
+def flow_from(root: Node, graph: Graph, carries: dict[Node, Slots], shares: Shares) -> dict[Node, Slots]:
     """Return the nodes that relevance comes to from the root, outputs first, with their carrying slots."""
     reached, flow = {root}, {}
     for node in reversed(graph.order):
         if node in reached and True in carries.get(node, ()):
             flow[node] = carries[node]
+            reached.update(factor.edge[0] for factor, _ in shares.nested.get(node, ()))
             reached.update(edge[0] for edge, is_open in zip(graph.edges[node], carries[node], strict=True) if is_open)
     return flow
 

@@ -60,13 +60,13 @@ def _placed(name: str, least: Rank, node: Node, graph: Graph, shares: Shares) ->
     if op.base in ("Prod", "Cumprod"):
         return Rule(name, backward=partial(_running_backward, _weights(node, graph, least)))
     if node in shares.nested:
-        passes = [(f.edge, partial(_nested_backward, f, share, graph)) for f, share in shares.nested[node]]
+        passes = [(f, partial(_nested_backward, f, share, graph)) for f, share in shares.nested[node]]
         return Rule(f"{name}, of nested factors", passes=tuple(passes))
     of_slots = dict(shares.of.get(node, {}))
     if len(of_slots) > 1 and op.base in ("Mul", "Div") and roles.together(node):
-        references = [roles.values.reference(edge) for edge in graph.edges[node]]
+        references = [roles.values.reference(edge, roles.lifted(node)) for edge in graph.edges[node]]
         if all(value is not None for pair in references for value in pair):
-            backward, adds = partial(_halves_backward, *references), partial(_left_over, *references)
+            backward, adds = partial(_split_backward, *references), partial(_left_over, *references)
             return Rule(f"{name}, of a composition", backward=backward, adds=adds)
     if op.base == "Div" and shares.carries[node][1] and node not in graph.once(softmaxes).parts:
         of_slots[1] = of_slots.get(1, 1.0) * _of_denominator(graph.edges[node][1], roles)
@@ -92,20 +92,27 @@ def _of_denominator(edge: Edge, roles: Roles) -> torch.Tensor | float:
     if role.is_pure or role.form == Form.POWER:
         return -1.0
     y, y0 = roles.values.reference(edge)
-    return -1.0 if y0 is None else y / y0
+    return -1.0 if y is None or y0 is None else y / y0
 
 
 def _share_backward(shares: dict, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
     return tuple((g * shares[slot]).to(g.dtype) if g is not None and slot in shares else g for slot, g in enumerate(gi))
 
 
-def _halves_backward(x: tuple, y: tuple, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    """Half way between the two exact splits of ``x y - x0 y0``, and of ``x / y - x0 / y0``."""
+def _split_backward(x: tuple, y: tuple, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
+    """A split of ``x y - x0 y0``, or of ``x / y - x0 / y0``: any will do, as both factors are functions of one tensor.
+
+    Half way between the two that are exact, where x is near x0; else x takes all, as the halves would cancel.
+    """
     op = operation(node.name())
     (x, x0), (y, y0) = x, y
     of_x, of_y = (y + y0) / 2, (x + x0) / 2
+    rise = x * y - x0 * y0
     if op.base == "Div":
-        of_x, of_y = (1 / y + 1 / y0) / 2, -of_y / (y * y0)
+        of_x, of_y, rise = (1 / y + 1 / y0) / 2, -of_y / (y * y0), x / y - x0 / y0
+    far = (x - x0).abs() > x0.abs()
+    of_x = torch.where(far, rise / (x - x0).masked_fill(~far, 1.0), of_x)
+    of_y = torch.where(far, 0.0, of_y)
     return tuple(
         None if g is None else (coefficient * go[0]).sum_to_size(g.shape).to(g.dtype)
         for g, coefficient in zip(gi, (of_x, of_y), strict=True)

@@ -173,7 +173,17 @@ class Roles:
             return []
         chains = [self._chain(value) for value in values]
         common = next((u for u in chains[0] if all(u in chain for chain in chains[1:])), None)
-        return [] if common is None else [chain[common] for chain in chains]
+        lifted = [] if common is None else [chain[common] for chain in chains]
+        # A function of u + 3 is one of u only beside something that takes all.
+        pure = op.base in ("Mul", "Addcmul", "Prod") and any(value.is_pure for value in lifted)
+        unlike = any(new.form == Form.UNSEEN and new.origin != own for new, own in zip(lifted, origins, strict=False))
+        return lifted if pure or not unlike else []
+
+    def lifted(self, node: Node) -> frozenset[object]:
+        """Return the sums with a constant that a node puts together with what the constant was added to."""
+        values = [self.of(edge) for edge in self.graph.edges[node] if self.graph.leads_to_source(edge)]
+        own = {value.origin for value in values}
+        return frozenset(origin for origin in own if origin in self._before) if len(own) > 1 else frozenset()
 
     def _chain(self, value: Value) -> dict[object, Value]:
         """A value as a function of its origin, and of what a constant was added to for the origin."""

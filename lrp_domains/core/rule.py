@@ -16,8 +16,8 @@ import torch
 from .operations import Node, operation
 
 if TYPE_CHECKING:
-    from .graph import Edge, Graph
-    from .shares import Shares
+    from .graph import Graph
+    from .shares import Factor, Shares
 
 Slots = tuple[bool, ...]
 Grads = tuple[torch.Tensor | None, ...]
@@ -43,8 +43,7 @@ class Rule:
         ``place(node, graph, shares) -> Rule | None``: the rule as it applies at one place of a graph, None where it has
         no answer.
     passes
-        Edges further back that the rule hands a coefficient to, past the node's inputs, and how it is computed: the
-        factors of nested products.
+        Factors of nested products that the rule hands a coefficient to, past the node's inputs, and how it is computed.
     adds
         ``adds(node, gi, go) -> (name, relevance)``: for the ledger, the constant that the operation adds by itself.
     """
@@ -53,7 +52,7 @@ class Rule:
     opens: Callable[[Node, Slots, Graph], Slots] | None = field(default=None, repr=False)
     backward: Backward | None = field(default=None, repr=False)
     place: Callable[[Node, Graph, Shares], Rule | None] | None = field(default=None, repr=False)
-    passes: tuple[tuple[Edge, Backward], ...] = field(default=(), repr=False)
+    passes: tuple[tuple[Factor, Backward], ...] = field(default=(), repr=False)
     adds: Callable[[Node, Grads, Grads], tuple[str, float]] | None = field(default=None, repr=False)
 
     def __str__(self) -> str:

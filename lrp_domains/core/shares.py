@@ -22,6 +22,8 @@ from .saved import dimension, has, read
 from .softmaxes import softmaxes
 from .weights import is_layer
 
+# Of how many factors a nested product is resolved.
+MOST_FACTORS = 12
 _PASSING = frozenset(("linear", "norm", "batch_norm", "product", "scaling", "reduction"))
 
 
@@ -162,12 +164,11 @@ def _resolved(
     rule, roles = chosen[node], graph.once(Roles)
     if not isinstance(rule, ProductRule) or roles.together(node):
         return None
-    factors = [factor for slot in (0, 1) for factor in _flattened(node, slot, graph)]
+    factors = [factor for slot in (0, 1) for factor in _flattened(node, slot, graph, carries)]
     origins = {roles.origin(factor.edge) for factor in factors}
     if len(factors) < 3 or len(origins) == len(factors):
         return None
-    result, total = divide(factors, graph, rule.least, count)
-    return (result, total) if all(carries[at[0]][s] for f, _ in result for at, s in f.way) else None
+    return divide(factors, graph, rule.least, count)
 
 
 def divide(
@@ -200,11 +201,13 @@ def _rank(group: list[Factor], roles: Roles) -> Rank:
     return roles.rank_of_product([(factor.edge, factor.is_inverse) for factor in group])
 
 
-def _flattened(node: Node, slot: int, graph: Graph) -> list[Factor]:
-    """The factors of what stands at a slot of a product."""
+def _flattened(node: Node, slot: int, graph: Graph, carries: dict[Node, Slots]) -> list[Factor]:
+    """The factors that carry of what stands at a slot of a product."""
     found, roles, parts = [], graph.once(Roles), graph.once(softmaxes).parts
     pending = [Factor(graph.edges[node][slot], slot, (), graph.operations[node].base == "Div" and slot == 1)]
     while pending:
+        if len(found) + len(pending) > MOST_FACTORS:
+            return []  # a running product is not resolved
         factor = pending.pop()
         child = factor.edge[0]
         if factor.edge in graph.sources or child not in graph.reaching:
@@ -213,7 +216,7 @@ def _flattened(node: Node, slot: int, graph: Graph) -> list[Factor]:
         op, reaching = graph.operations[child], graph.carried[child]
         is_product = op.base in ("Mul", "Div") and child not in parts
         if not (is_product or op.base in COPIES or op.base in ("Neg", "Scale")) or roles.together(child):
-            found.append(factor)
+            found += [factor] if True in carries.get(child, ()) else []
             continue
         for s in reaching:
             inverse = factor.is_inverse != (op.base == "Div" and s == 1)

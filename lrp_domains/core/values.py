@@ -1,8 +1,8 @@
 """The values at the edges of a graph, from what autograd kept, and what they are where their origin is 0.
 
-A value is had as it was kept, as a function's result, computed anew, or from what a function made of it. Of a value y =
-F(u) the *rise* F(u) - F(0) passes a sum with a constant as it is, so the constants that autograd doesn't keep are not
-needed: ``F(0) = y - rise``.
+A value is had as it was kept, as a function's result, computed anew, or from what a function made of it. What F(u) is
+at u = 0 is computed by the same operations. The numbers that they add, which autograd doesn't keep, are what a sum has
+beside its parts.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 
 from .checkpoints import Rereading
 from .elementwise import applied, inverted
+from .errors import RelevanceError
 from .functions import wide
 from .graph import Edge, Graph, Node, shape_of
 from .operations import COPIES, operation
@@ -40,6 +41,7 @@ class Values:
         self.roles = roles
         self._rereading = Rereading()
         self._known: dict[tuple[object, object], Tensor | None] = {}
+        self.numbers: dict[Node, Tensor] = {}  # what sums were found to add
 
     def forget(self) -> None:
         """Let go of what was computed."""
@@ -108,7 +110,7 @@ class Values:
             return None if x is None else applied(node, slots[0])(x)
         if op.kind not in ("linear", "product") or (op.base in _ADDING and any(e[0] is None for e in edges)):
             return None
-        if op.base in ("Rsub",) and len(edges) < 2:
+        if op.base in ("Add", "Sub", "Rsub") and len(edges) < 2:
             return None
         slots = [slot for slot, behind in enumerate(edges) if behind[0] is not None]
         if op.kind == "product":
@@ -124,72 +126,88 @@ class Values:
             return None
         return sum(pushed(edge, slot, part) for slot, part in zip(slots, parts, strict=True))
 
-    def rise(self, edge: Edge, depth: int = 0) -> Tensor | None:
-        """Return what a value has risen by since its origin was 0."""
-        role = self.roles.of(edge)
-        if role.is_pure:
-            return self.value(edge)
-        if edge in self.graph.sources or depth > LONGEST:
-            return None
-        return self._once(("rise", edge), lambda: self._rise(edge, depth))
+    # ---- Where the origin is 0
 
-    def _rise(self, edge: Edge, depth: int) -> Tensor | None:
-        node, op = edge[0], self.graph.operations[edge[0]]
-        edges, slots = self.graph.edges[node], self.graph.carried[node]
-        rises = [self.rise(edges[slot], depth + 1) for slot in slots]
-        if op.function is not None and len(slots) == 1:
-            x, x0 = self.reference(edges[slots[0]], depth=depth)
-            f = applied(node, slots[0])
-            return None if x is None or x0 is None else f(x) - f(x0)
-        if any(rise is None for rise in rises):
-            return None
-        if op.base in ("Mul", "Div") and len(slots) == 2:
-            x, y = (self.value(edge, depth) for edge in edges)
-            if x is None or y is None:
-                return None
-            x0, y0 = (_constant(value, rise) for value, rise in zip((x, y), rises, strict=True))
-            return x * y - x0 * y0 if op.base == "Mul" else x / y - x0 / y0
-        if op.base == "Div" and slots == [1]:
-            x, x0 = self.reference(edges[1], depth=depth)
-            return None if x is None or x0 is None else self.kept(node, "self") * (1 / x - 1 / x0)
-        return self._sum(edge, slots, rises) if op.kind in ("linear", "product") else None
-
-    def reference(self, edge: Edge, above: Edge | None = None, depth: int = 0) -> tuple[Tensor | None, Tensor | None]:
+    def reference(self, edge: Edge, through: frozenset[object] = frozenset()) -> tuple[Tensor | None, Tensor | None]:
         """Return a value, and what it is where its origin is 0.
 
-        With ``above``, the sum of a constant and a tensor that it is a multiple of: where that tensor is 0.
+        ``through`` are sums with a constant that are no origins here: what the constant was added to is.
         """
-        x = self.value(edge, depth)
-        if above is not None:
-            rise = self._rise_below(edge, above)
-            return x, None if x is None or rise is None else _constant(x, rise)
-        if x is None or self.roles.of(edge).is_pure:
-            return x, None if x is None else torch.zeros_like(x)
-        rise = self.rise(edge, depth)
-        return x, None if rise is None else _constant(x, rise)
+        return self.value(edge), self.at_zero(edge, through)
 
-    def _rise_below(self, edge: Edge, above: Edge) -> Tensor | None:
-        """What a multiple of a sum with a constant has risen by since what the constant was added to was 0."""
-        slots, edges = self.graph.carried[edge[0]], self.graph.edges[edge[0]]
-        is_sum = edge == above
-        rises = [self.value(edges[slot]) if is_sum else self._rise_below(edges[slot], above) for slot in slots]
-        return self._sum(edge, slots, rises)
+    def at_zero(self, edge: Edge, through: frozenset[object] = frozenset(), depth: int = 0) -> Tensor | None:
+        """Return what a value is where its origin is 0."""
+        role = self.roles.of(edge)
+        if role.is_pure and role.origin not in through:
+            return torch.zeros((), dtype=_dtype(edge), device=edge[0]._input_metadata[edge[1]].device)
+        if edge in self.graph.sources:
+            return None
+        if depth > LONGEST:
+            raise RelevanceError(
+                f"{edge[0].name()} ends a composition of more than {LONGEST} elementwise operations, which aren't "
+                "followed that far: give its operations a rule (rules.for_nodes), or explain the parts one by one"
+            )
+        return self._once(("at zero", edge, through), lambda: self._at_zero(edge, through, depth + 1))
+
+    def _at_zero(self, edge: Edge, through: frozenset[object], depth: int) -> Tensor | None:
+        node, op = edge[0], self.graph.operations[edge[0]]
+        edges, slots = self.graph.edges[node], self.graph.carried[node]
+        parts = [self.at_zero(edges[slot], through, depth) for slot in slots]
+        if any(part is None for part in parts):
+            return None
+        if op.function is not None and len(slots) == 1 and not (op.base == "Div" and slots == [0]):
+            return applied(node, slots[0])(parts[0])
+        if op.base in ("Mul", "Div") and len(slots) == 2:
+            return parts[0] * parts[1] if op.base == "Mul" else parts[0] / parts[1]
+        if op.kind not in ("linear", "product"):
+            return None
+        total = self._sum(edge, slots, parts)
+        still = [slot for slot, behind in enumerate(edges) if slot not in slots and behind[0] is not None]
+        still = [slot for slot in still if op.kind == "linear" or slot not in op.factors]
+        if still:
+            constants = self._sum(edge, still, [self.value(edges[slot]) for slot in still])
+            return None if constants is None else total + constants
+        if op.base in _ADDING and len(slots) < 2:
+            number = self._number(edge, slots)
+            return None if number is None else total + number
+        return total
+
+    def _number(self, edge: Edge, slots: list[int]) -> Tensor | None:
+        """What an operation adds that autograd doesn't keep: what its value has beside its parts.
+
+        If that is one number to rounding, it is read where the value is smallest, hence sharpest.
+        """
+        edges = self.graph.edges[edge[0]]
+        y = self.value(edge)
+        parts = self._sum(edge, slots, [self.value(edges[slot]) for slot in slots])
+        if y is None or parts is None or y.numel() == 0:
+            return None
+        eps = torch.finfo(edge[0]._input_metadata[edge[1]].dtype).eps
+        size = (y.abs() + parts.abs()).nan_to_num(torch.inf)
+        difference = y - parts
+        number, sharpest = difference.flatten()[size.argmin()], size.min()
+        agrees = ((difference - number).abs() <= 8 * eps * size) | ~difference.isfinite()
+        if not bool(agrees.all()):
+            self.numbers[edge[0]] = difference
+            return difference
+        if not bool(eps * sharpest <= 1e-2 * (1e-2 + number.abs())):
+            raise RelevanceError(
+                f"{edge[0].name()} adds a number that autograd doesn't keep, and all of its values are too large to "
+                "tell it from rounding: explain the function in float64, or as torch's own (torch.sigmoid, ...)"
+            )
+        self.numbers[edge[0]] = number
+        return number
 
     def is_zero(self, edge: Edge) -> bool:
         """Return whether a value is 0 where its origin is; taken for not, where it cannot be seen."""
-        y, rise = self.value(edge), self.rise(edge)
-        if y is None or rise is None:
+        try:
+            at_zero = self.at_zero(edge)
+        except RelevanceError:
             return False
-        return bool(((y - rise).abs() <= 1e3 * torch.finfo(y.dtype).eps * (1 + y.abs())).all())
-
-
-def _constant(x: Tensor, rise: Tensor) -> Tensor:
-    """``x - rise``, the value at 0. If it is one number to rounding, it is read where x is smallest, hence sharpest."""
-    size = (x.abs() + rise.abs()).nan_to_num(torch.inf)
-    x0 = x - rise
-    number = x0.flatten()[size.argmin()] if x0.numel() else x0.sum()
-    agrees = (x0 - number).abs() <= 8 * torch.finfo(x.dtype).eps * size
-    return torch.where(agrees | ~x0.isfinite(), number, x0) if bool((agrees | ~x0.isfinite()).all()) else x0
+        if at_zero is None:
+            return False
+        eps = torch.finfo(edge[0]._input_metadata[edge[1]].dtype).eps
+        return bool((at_zero.abs() <= min(1e3 * eps, 0.05)).all())
 
 
 def pushed(edge: Edge, slot: int, x: Tensor) -> Tensor:
@@ -207,7 +225,8 @@ def _backward(edge: Edge, slot: int, g: Tensor) -> Tensor:
     node, number = edge
     grads: list[Tensor | None] = [None] * len(node._input_metadata)
     grads[number] = g
-    result = node(*grads)
+    with Rereading().of(node):  # what it saved in a checkpoint is read once more
+        result = node(*grads)
     return result[slot] if isinstance(result, tuple) else result
 
 

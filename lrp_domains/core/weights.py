@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from .checkpoints import Rereading
 from .graph import Edge, Graph, Node, shape_of
 from .operations import VIEWS, Operation
 from .saved import dimension, read, unpacking
@@ -71,9 +72,11 @@ def takes_layer_rules(node: Node, graph: Graph) -> bool:
 def _kept_parameter(node: Node, slot: int, graph: Graph) -> bool | None:
     """Whether a weight that is not in the graph is a parameter; None if autograd didn't keep it."""
     name = graph.operations[node].slot_kept(slot)
-    if name is None or unpacking(node, name) is not None or (kept := read(node, name, None)) is None:
+    if name is None:
         return None
-    return isinstance(kept if kept._base is None else kept._base, torch.nn.Parameter)
+    with Rereading().of(node):
+        kept = read(node, name, None)
+    return None if kept is None else isinstance(kept if kept._base is None else kept._base, torch.nn.Parameter)
 
 
 def _is_matrix(node: Node, slot: int, graph: Graph) -> bool:

@@ -120,13 +120,13 @@ def test_the_table_can_be_printed():
     table = explain_rules(model(x)[:, 1], x, model=model)
     title, header, rule, *lines = str(table).splitlines()
     assert title == "rules of AttnLRP"
-    assert header.split() == ["node", "operation", "rule", "count", "at", "or", "after"]
+    assert header.split() == ["node", "operation", "rule", "factors", "count", "at", "or", "after"]
     assert set(rule) == {"-", " "} and len(lines) == len(table.rows)
     starts = [i for i in range(len(rule)) if rule[i] == "-" and (i == 0 or rule[i - 1] == " ")]
     for line, row in zip(lines, table.rows, strict=True):
         cells = [line[i:j].strip() for i, j in zip(starts, [*starts[1:], None], strict=True)]
-        assert cells[:4] == [row.node, row.operation, row.rule, str(row.count)]
-        assert cells[4].startswith(", ".join(row.modules[:3]))
+        assert cells[:5] == [row.node, row.operation, row.rule, row.factors, str(row.count)]
+        assert cells[5].startswith(", ".join(row.modules[:3]))
     dense = next(line for line in lines if line.startswith("AddmmBackward0"))
     assert dense.endswith(", 5 more")
     assert [row.node for row in table.rows] == sorted(row.node for row in table.rows)
@@ -199,3 +199,17 @@ def test_a_model_of_transformers_names_its_modules():
     assert gelu.modules == tuple(f"bert.encoder.layer.{i}.intermediate.dense" for i in (1, 0))
     pooler = rows["TanhBackward0", "identity"]
     assert pooler.modules == ("bert.pooler.dense",)
+
+
+def test_of_a_product_it_is_said_who_took_what():
+    layers = nn.ModuleDict({name: nn.Linear(4, 6) for name in ("a", "b")})
+    x = torch.randn(2, 4, requires_grad=True)
+    a, b = (layer(x) for layer in layers.values())
+    score = (
+        F.silu(a) * b + torch.sigmoid(a) * b + a * torch.tanh(a) + (a * b) * torch.sigmoid(a) + b / (1 + a.exp())
+    ).sum()
+    for rules, activated in [(ATTN_LRP, "activated 0.5, signal 0.5"), (CP_LRP, "activated 0, signal 1")]:
+        factors = {row.factors for row in explain_rules(score, x, rules=rules).rows if row.factors}
+        assert {activated, "gate 0, signal 1", "of one origin", "signal 1, 1 / gate 0"} <= factors
+        assert any(text.startswith("nested: ") for text in factors)
+    assert "factors" in str(explain_rules(score, x)).splitlines()[1]

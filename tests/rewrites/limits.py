@@ -8,13 +8,11 @@ from .comparison import DIFFERS, REFUSED
 
 SOFTMAX_OF_TWO = "a softmax of two is a sigmoid of their difference, but a softmax and a gate have rules of their own"
 MULTIPLIED_OUT = "a sum is one factor of a product; multiplied out, its summands are products of unlike degree"
-SQUARES = "a square is one factor of a product; b * b times a are three"
-CANCELLED = "a factor that cancels only in the value takes part in the product, and is in the numerator"
-SUM_OF_SQUARES = "CP-LRP closes an activated factor; in a sum of squares there is no factor to close"
-SIDE_OF_THE_MATRIX = "CP-LRP closes an activated factor, which a factor times a matrix no longer is"
 SPLIT_LAYER = "a layer rule shares out one layer's z; two layers in a row, or a sum of several, have others"
 NUMBER = "Python's sum() adds the number 0, which autograd doesn't keep: it may be a bias"
 NOT_KEPT = "autograd keeps what a layer rule needs only where weights and biases require grad"
+SUM_OF_SQUARES = "CP-LRP closes an activated factor; in a sum of squares there is no factor to close"
+SIDE_OF_THE_MATRIX = "CP-LRP closes an activated factor, which a factor times a matrix no longer is"
 MASKED = "whether a mask was made of x can't be told without reading values; a masked signal is a signal"
 ACTIVATED_PARTS = "a sum of activated values is activated, also where the activations cancel"
 NOT_SEEN = "the value at 0 needs a number that autograd doesn't keep"
@@ -45,11 +43,6 @@ DIFFERENT = {
     ("gated delta rule", "step by step, by matrices"): MULTIPLIED_OUT,
     ("gated delta rule", "in chunks of two"): MULTIPLIED_OUT,
     ("gated delta rule", "in one chunk"): MULTIPLIED_OUT,
-    ("product with a square", "a * (b * b)"): SQUARES,
-    ("product with a square", "a * b ** 2"): SQUARES,
-    ("product with a square", "a * square(b)"): SQUARES,
-    ("product with a square", "a * |b| ** 2"): SQUARES,
-    ("quotient", "a * b / b ** 2"): CANCELLED,
     ("product of two", "((a + b)² - (a - b)²) / 4"): SUM_OF_SQUARES,
     ("dot product", "(|a + b|² - |a - b|²) / 4"): SUM_OF_SQUARES,
     ("squared distance", "|a|² + |b|² - 2 a · b"): SUM_OF_SQUARES,
@@ -76,6 +69,8 @@ DIFFERENT = {
     ("hard sigmoid gate", "a * where in where"): ACTIVATED_PARTS,
     ("hard sigmoid gate", "a * (1 + hardtanh(b / 3)) / 2"): ACTIVATED_PARTS,
     ("ELU", "relu(x) - relu(1 - exp(x))"): NOT_SEEN,
+    ("ELU", "where(x > 0, x, exp(x) - 1)"): NOT_SEEN,
+    ("ELU times a signal", "where(a > 0, a, exp(a) - 1) * b"): NOT_SEEN,
     ("sigmoid", "softmax([x, 0])[0]"): NOT_SEEN,
     ("GRU from a learned state", "einsum"): STATE,
     ("GRU from a learned state", "lerp(n, h, z)"): STATE,
@@ -100,7 +95,6 @@ DIFFERENT = {
     ("mix by softmax", "exp(s - logaddexp(s, t))"): OTHER_SCORES,
     ("mix by softmax", "lerp(b, a, softmax)"): MULTIPLIED_OUT,
     ("product of two", "lerp(0, a, b)"): SIDE_OF_THE_MATRIX,
-    ("product with a square", "stack([a, b, b]).prod(0)"): SQUARES,
     ("mean", "x @ full(1 / n)"): SHAPES,
     ("linear layer", "sparse W"): ADJACENCY,
     ("convolution", "by Fourier transforms"): COMPLEX,
