@@ -79,6 +79,16 @@ class Values:
                 found.setdefault(self.graph.edges[node][0], node)
         return found
 
+    @cached_property
+    def _choices(self) -> dict[Edge, list[Edge]]:
+        """The edges that are chosen from, each with the choices and the slot there."""
+        found: dict[Edge, list[Edge]] = defaultdict(list)
+        for node in self.graph.reaching:
+            if self.graph.operations[node].base == "Where":
+                for slot, edge in enumerate(self.graph.edges[node]):
+                    found[edge].append((node, slot))
+        return found
+
     def value(self, edge: Edge, depth: int = 0) -> Tensor | None:
         """Return the value at an edge."""
         if edge in self.graph.sources:
@@ -180,6 +190,8 @@ class Values:
         edges = self.graph.edges[edge[0]]
         y = self.value(edge)
         parts = self._sum(edge, slots, [self.value(edges[slot]) for slot in slots])
+        if y is None and parts is not None:
+            y, parts = self._seen_later(edge, parts)
         if y is None or parts is None or y.numel() == 0:
             return None
         eps = torch.finfo(edge[0]._input_metadata[edge[1]].dtype).eps
@@ -188,6 +200,8 @@ class Values:
         number, sharpest = difference.flatten()[size.argmin()], size.min()
         agrees = ((difference - number).abs() <= 8 * eps * size) | ~difference.isfinite()
         if not bool(agrees.all()):
+            if difference.shape != shape_of(edge):
+                return None
             self.numbers[edge[0]] = difference
             return difference
         if not bool(eps * sharpest <= 1e-2 * (1e-2 + number.abs())):
@@ -197,6 +211,14 @@ class Values:
             )
         self.numbers[edge[0]] = number
         return number
+
+    def _seen_later(self, edge: Edge, parts: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """The same, of a later value that takes in this one as it is: a choice between this and something else."""
+        for user, slot in self._choices.get(edge, ()):
+            if (y := self.value((user, 0))) is not None:
+                chosen = pushed((user, 0), slot, torch.ones_like(parts)) != 0
+                return y[chosen], pushed((user, 0), slot, parts)[chosen]
+        return None, None
 
     def is_zero(self, edge: Edge) -> bool:
         """Return whether a value is 0 where its origin is; taken for not, where it cannot be seen."""

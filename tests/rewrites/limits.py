@@ -69,8 +69,6 @@ DIFFERENT = {
     ("hard sigmoid gate", "a * where in where"): ACTIVATED_PARTS,
     ("hard sigmoid gate", "a * (1 + hardtanh(b / 3)) / 2"): ACTIVATED_PARTS,
     ("ELU", "relu(x) - relu(1 - exp(x))"): NOT_SEEN,
-    ("ELU", "where(x > 0, x, exp(x) - 1)"): NOT_SEEN,
-    ("ELU times a signal", "where(a > 0, a, exp(a) - 1) * b"): NOT_SEEN,
     ("sigmoid", "softmax([x, 0])[0]"): NOT_SEEN,
     ("GRU from a learned state", "einsum"): STATE,
     ("GRU from a learned state", "lerp(n, h, z)"): STATE,
