@@ -39,7 +39,10 @@ def _identity_backward(slot: int, x: Tensor | None, node: Node, carries: Slots, 
     else:
         rise = op.function.risen(x, *settings_of(node, op))
     zero, rise = x == 0, _bounded(rise)
-    g = torch.where(zero, wide(gi[slot]), g * (rise / x.masked_fill(zero, 1.0)))
+    slope = wide(gi[slot]).masked_fill(
+        ~gi[slot].isfinite(), 0.0
+    )  # without a bound at 0, where there is nothing to pass
+    g = torch.where(zero, slope, g * (rise / x.masked_fill(zero, 1.0)))
     return (*gi[:slot], g.to(gi[slot].dtype), *gi[slot + 1 :])
 
 

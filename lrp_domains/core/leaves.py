@@ -108,6 +108,6 @@ def _graph_to_leaves(graph: Graph, behind: set[Node]) -> Graph:
 
 def additive_slots(op: Operation, count: int) -> list[int]:
     """Return the slots of an operation whose value is added, not multiplied."""
-    if op.kind in ("attention", "unknown", "refused"):
+    if op.kind in ("attention", "activation", "unknown", "refused"):
         return []
     return [slot for slot in range(count) if slot not in op.factors]

@@ -179,9 +179,9 @@ OPERATIONS: dict[str, Operation] = {
     **_row("reduction", "IndexReduce", (), "self source", "reduce index dim include_self result"),
     **_row("reduction", "SegmentReduce", (), "data", "reduce"),
     # ---- Norms and attention as one node
-    **_row("norm", "NativeLayerNorm", (1,), "", _NORM),
-    **_row("norm", "NativeGroupNorm", (1,), "", "weight group result2"),
-    **_row("norm", "FusedRmsNorm", (1,), "", "weight result1"),
+    **_row("norm", "NativeLayerNorm", (1,), "input", _NORM),
+    **_row("norm", "NativeGroupNorm", (1,), "input", "weight group result2"),
+    **_row("norm", "FusedRmsNorm", (1,), "input", "weight result1"),
     **_row("batch_norm", "NativeBatchNorm", (1,), "input", "training weight eps running_mean running_var"),
     **_row("batch_norm", "NativeBatchNormLegitNoTraining", (1,), "input", "weight eps running_mean running_var"),
     **_row("batch_norm", "CudnnBatchNorm", (1,), "input", "training weight epsilon running_mean running_var"),

@@ -324,3 +324,14 @@ def test_what_cannot_be_done_is_said():
         relevance(layer(x), x, rules=deep_taylor(0.0, 0.1))
     with pytest.raises(RelevanceError, match=r"flat rule.*reads an explained input directly"):
         relevance(layer(F.gelu(x)), x, rules=only(flat()))
+
+
+def test_a_buffer_that_is_added_before_a_norm_is_seen():
+    """As the sinusoidal positions of a patch embedding: the norm keeps what it reads."""
+    layer, buffer = torch.nn.Linear(4, 6).double(), torch.randn(6, dtype=torch.float64)
+    x = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
+    found = relevance(F.layer_norm(layer(x) + buffer, (6,)).square().sum(), x, rules=GAMMA)
+    with torch.no_grad():
+        layer.bias += buffer
+    expected = relevance(F.layer_norm(layer(x), (6,)).square().sum(), x, rules=GAMMA)
+    torch.testing.assert_close(found, expected, **TIGHT)

@@ -362,3 +362,10 @@ def test_what_a_gate_multiplies_is_not_closed(cell):
     account = ledger(score, x, rules=CP_LRP, model=module)
     assert account.balanced(1e-12) and not account.notes
     assert not any("closed" in name for name in account.leaves)
+
+
+@pytest.mark.parametrize("f", [torch.pow, torch.maximum, torch.fmin, torch.hypot, torch.logaddexp, torch.atan2])
+def test_a_parameter_beside_an_argument_is_no_summand(f):
+    x, p = rows(5, 4), rows(4)
+    account = ledger(f(x.abs() + 0.1, p.abs()).sum(), x, rules=CP_LRP)
+    assert account.balanced(1e-10), account
