@@ -17,13 +17,15 @@ from .rulesets import (
     EPSILON_PLUS,
     GAMMA,
     GRADIENT,
+    MAMBA_LRP,
     RuleSet,
     deep_taylor,
 )
+from .state_spaces import state_space
 
 __all__ = [
-    "ALPHA_BETA", "ATTN_LRP", "CP_LRP", "EPSILON", "EPSILON_PLUS", "GAMMA", "GRADIENT", "Captured", "CheckRow",
-    "CheckTable", "Ledger", "RelevanceError", "Rule", "RuleSet", "RuleTable", "UnknownOperation", "alpha_beta",
-    "capture", "check", "constant", "deep_taylor", "epsilon", "explain_rules", "flat", "gamma", "gradient",
-    "ledger", "relevance", "unfused", "w_squared", "z_box",
+    "ALPHA_BETA", "ATTN_LRP", "CP_LRP", "EPSILON", "EPSILON_PLUS", "GAMMA", "GRADIENT", "MAMBA_LRP", "Captured",
+    "CheckRow", "CheckTable", "Ledger", "RelevanceError", "Rule", "RuleSet", "RuleTable", "UnknownOperation",
+    "alpha_beta", "capture", "check", "constant", "deep_taylor", "epsilon", "explain_rules", "flat", "gamma",
+    "gradient", "ledger", "relevance", "state_space", "unfused", "w_squared", "z_box",
 ]  # fmt: skip

@@ -21,6 +21,7 @@ from .parameters import ParameterNames
 from .plan import Plan, plan_graph
 from .rule import Slots
 from .rulesets import RuleSet
+from .state_spaces import state_space
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ def add_leaves(plan: Plan, rules: RuleSet, names: ParameterNames | None) -> tupl
     ]
     behind = _behind([graph.edges[node][slot][0] for node, slot in roots], plan)
     leaf_graph = _graph_to_leaves(graph, behind)
-    leaf_plan = plan_graph(leaf_graph, None, replace(rules, first=None), names, "gradient")
+    overrides = tuple(row for row in rules.overrides if row[1] is not state_space)  # here parameters carry, D too
+    leaf_plan = plan_graph(leaf_graph, None, replace(rules, first=None, overrides=overrides), names, "gradient")
 
     # From what is added down to the leaves; `holding` are the nodes that hold something of their own.
     carries, chosen = dict(plan.carries), dict(plan.rules)

@@ -27,6 +27,10 @@ class ParameterNames:
             self._end[start] = max(self._end[start], start + parameter.nbytes)
         self._starts = sorted(self._by_address)
 
+    @property
+    def all(self) -> set[str]:
+        return {name for names in self._by_identity.values() for name in names}
+
     def of(self, node: Node, graph: Graph) -> frozenset[str]:
         """Return the names of the parameters among the node's inputs, seen through views of them."""
         names = set()

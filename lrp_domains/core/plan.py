@@ -27,6 +27,7 @@ from .rule import Grads, Rule, Slots, gradient
 from .rulesets import RuleSet
 from .saved import check_saved
 from .shares import Shares, count_shares
+from .state_spaces import state_spaces
 from .weights import CONVOLUTIONS, DENSE, weight_slot
 
 
@@ -85,6 +86,7 @@ def make_plan(
 def plan_graph(graph: Graph, root: Node | None, rules: RuleSet, names: ParameterNames | None, unknown: str) -> Plan:
     """Return the plan for a graph, from a root; from all of its nodes, if none is given."""
     chosen = {node: choose(node, graph, rules, names) for node in graph.order if node in graph.reaching}
+    chosen |= state_spaces(chosen, graph, rules, names)
     carries = carriers(graph, chosen)
     shares = count_shares(graph, carries, chosen)
     flow = carries if root is None else flow_from(root, graph, carries, shares)

@@ -3,6 +3,7 @@
 ========================  =====================================================================================
 `ATTN_LRP`                Achtibat et al. 2024: for transformers and everything else. The default.
 `CP_LRP`                  Ali et al. 2022: attention weights and gates constant. Its ledger balances to rounding.
+`MAMBA_LRP`               Jafari et al. 2024: B, C and Delta of Mamba's state spaces constant. Needs ``model=``.
 `GRADIENT`                Plain gradient x input, no rule at all. The control.
 `EPSILON`                 Bach et al. 2015: the epsilon rule at every dense layer and convolution.
 `GAMMA`                   Montavon et al. 2019: the gamma rule at every layer, for ReLU networks.
@@ -33,6 +34,7 @@ from .layers import alpha_beta, epsilon, gamma, z_box
 from .norms import batch_norm, norm, statistic
 from .products import signal, uniform
 from .rule import Rule, constant, gradient, others_constant, winner
+from .state_spaces import state_space
 
 # The operations a rule set has a rule for, and AttnLRP's rules.
 _ATTN_LRP = {
@@ -93,7 +95,7 @@ class RuleSet:
     def where(self, overrides: Mapping[str, Rule]) -> RuleSet:
         """This set with other rules where a parameter's name matches a glob. Needs ``model=`` in the call.
 
-        >>> MAMBA_LRP = ATTN_LRP.where({"*.x_proj.weight": constant})
+        >>> ATTN_LRP.where({"head.*": epsilon(1e-6), "*.q_proj.weight": constant})
         """
         name = ", ".join(f"{glob}: {rule}" for glob, rule in overrides.items())
         return replace(self, name=f"{self.name} where {name}", overrides=(*self.overrides, *overrides.items()))
@@ -139,6 +141,7 @@ def _with_layers(name: str, dense: Rule, convolution: Rule, first: Rule | None =
 
 ATTN_LRP = RuleSet("AttnLRP", _ATTN_LRP)
 CP_LRP = RuleSet("CP-LRP", {**_ATTN_LRP, "product": signal, "attention": value_attention, "softmax": constant})
+MAMBA_LRP = RuleSet("MambaLRP", _ATTN_LRP, overrides=(("*.D", state_space),))
 GRADIENT = RuleSet("gradient x input", dict.fromkeys([*_ATTN_LRP, "unknown", "refused"], gradient))
 EPSILON = _with_layers("LRP-epsilon", epsilon(), epsilon())
 GAMMA = _with_layers("LRP-gamma", gamma(), gamma())

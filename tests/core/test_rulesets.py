@@ -16,6 +16,7 @@ from lrp_domains import (
     EPSILON_PLUS,
     GAMMA,
     GRADIENT,
+    MAMBA_LRP,
     RelevanceError,
     Rule,
     RuleSet,
@@ -29,7 +30,7 @@ from lrp_domains import (
 )
 
 TIGHT = {"rtol": 1e-12, "atol": 1e-14}
-SETS = [ATTN_LRP, CP_LRP, GRADIENT, EPSILON, GAMMA, ALPHA_BETA, EPSILON_PLUS, deep_taylor(0, 1)]
+SETS = [ATTN_LRP, CP_LRP, MAMBA_LRP, GRADIENT, EPSILON, GAMMA, ALPHA_BETA, EPSILON_PLUS, deep_taylor(0, 1)]
 
 
 def rows(*shape):
