@@ -73,7 +73,8 @@ class NodeHook:
         if self.rule.backward is not None:
             with run.rereading.of(self.node):
                 gi = self.rule.backward(self.node, self.carries, gi, go)
-            run.sums[self.node] = [gi[slot].detach().sum() for slot, is_open in enumerate(self.carries) if is_open]
+            open_now = (g for g, is_open in zip(gi, self.carries, strict=True) if is_open and g is not None)
+            run.sums[self.node] = [g.detach().sum() for g in open_now]
             if isinstance(self.rule, LayerRule) and self.rule.absolute:
                 gi = self._delivered(gi)
         for factor, backward in self.rule.passes:

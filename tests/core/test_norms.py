@@ -121,3 +121,8 @@ def test_batch_norm_is_linear_and_its_mean_is_a_leaf():
         "(running mean)": pytest.approx(total_of_mean, rel=1e-10),
     }
     assert account.balanced(1e-12)
+
+
+def test_the_number_of_values_that_are_not_zero_has_no_relevance():
+    x = torch.tensor([1.0, 0.0, -2.0], dtype=torch.float64, requires_grad=True)
+    assert relevance(torch.linalg.vector_norm(x, 0) + x.sum(), x).tolist() == x.tolist()
