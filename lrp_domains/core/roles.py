@@ -8,7 +8,8 @@ probability < gate < activated < signal. What is made of values by sums, selecti
 as the highest of them; a layer's result is a signal.
 
 In a product the highest rank takes all (Arras et al. 2017), equal ranks share. Nothing here looks at what else a value
-is used for, at shapes, at the values of constants, or at whether something is a parameter.
+is used for, or at the size of a batch. What does count: an operation over one value is elementwise, a matrix product
+with parameters is a layer, and one with a constant matrix is none (weights.py).
 """
 
 from __future__ import annotations

@@ -313,10 +313,13 @@ def test_what_cannot_be_done_is_said():
     layer, x = torch.nn.Linear(5, 4), torch.rand(3, 5, requires_grad=True)
     with pytest.raises(RelevanceError, match="alpha - beta = 1"):
         alpha_beta(2, 2)
-    hidden = torch.nn.Linear(5, 5).requires_grad_(False)
-    with pytest.raises(RelevanceError, match=r"frozen.*requires_grad_\(True\)"):
-        relevance(layer.requires_grad_(False)(hidden(x)), x, rules=EPSILON)
-    layer.requires_grad_(True).bias.requires_grad_(False)
+    layer.weight.requires_grad_(False)  # autograd keeps no input, and x + 1 can't be computed: it keeps no 1 either
+    with pytest.raises(RelevanceError, match=r"weight is frozen.*requires_grad_\(True\)"):
+        relevance(layer(x + 1), x, rules=EPSILON)
+    expected = relevance(F.linear(x, layer.weight.clone().requires_grad_(), layer.bias), x, rules=EPSILON)
+    torch.testing.assert_close(relevance(layer(x), x, rules=EPSILON), expected)  # x itself is at hand
+    layer.weight.requires_grad_(True)
+    layer.bias.requires_grad_(False)
     with pytest.raises(RelevanceError, match=r"bias.*frozen.*requires_grad_\(True\)"):
         relevance(layer(x), x, rules=GAMMA)
     layer.bias.requires_grad_(True)

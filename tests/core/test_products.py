@@ -187,6 +187,15 @@ def test_a_gate_is_constant_and_an_activation_is_not(f):
     assert account.balanced(1e-10)
 
 
+def test_an_odd_function_is_an_activation_and_shares():
+    """erf is 0 at 0; what GELU multiplies by is 1 + erf."""
+    x, y = tensor(4), tensor(4)
+    for_x, for_y = relevance((torch.erf(x) * y).sum(), (x, y))
+    for half in (for_x, for_y):
+        torch.testing.assert_close(half, (torch.erf(x) * y / 2).detach(), rtol=1e-10, atol=1e-12)
+    assert (relevance((torch.erf(x) * y).sum(), (x, y), rules=CP_LRP)[0] == 0).all()
+
+
 def test_a_gate_stays_one_on_the_way_to_its_product():
     """Squeeze-and-excite, `1 - z`, a router: what becomes of a gate before it multiplies doesn't matter."""
     x, y = tensor(2, 4), tensor(2, 4)
