@@ -44,7 +44,19 @@ def test_a_file_imports_only_from_below(path):
         assert other in ALLOWED[part], f"{path.name} imports from {other}"
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "core").glob("*.py")), ids=lambda path: path.name)
+# The folders of the core, lowest first: each imports from those before it, and from errors.py and rule.py.
+CORE = ("graph", "roles", "layers", "rules", "planning")
+
+
+@pytest.mark.parametrize("folder", CORE)
+def test_a_folder_of_the_core_imports_only_from_below(folder):
+    for path in (PACKAGE / "core" / folder).rglob("*.py"):
+        parts = {name.split(".")[2] for name in imports(path) if name.startswith("lrp_domains.core.")}
+        above = parts - {*CORE[: CORE.index(folder) + 1], "errors", "rule"}
+        assert not above, f"{path.name} imports from {above}"
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "core").rglob("*.py")), ids=lambda path: path.name)
 def test_the_core_needs_torch_alone(path):
     others = {name.split(".")[0] for name in imports(path)} - {"lrp_domains", "torch", ""}
     assert others <= set(sys.stdlib_module_names)

@@ -4,12 +4,12 @@ from .capture import Captured, capture
 from .checks import CheckRow, CheckTable, check
 from .errors import RelevanceError, UnknownOperation
 from .explain_rules import RuleTable, explain_rules
-from .layers import alpha_beta, epsilon, flat, gamma, w_squared, z_box
 from .ledger import Ledger, ledger
 from .recurrent import unfused
 from .relevance import relevance
 from .rule import Rule, constant, gradient
-from .rulesets import (
+from .rules.layers import alpha_beta, epsilon, flat, gamma, w_squared, z_box
+from .rules.rulesets import (
     ALPHA_BETA,
     ATTN_LRP,
     CP_LRP,
@@ -21,7 +21,7 @@ from .rulesets import (
     RuleSet,
     deep_taylor,
 )
-from .state_spaces import state_space
+from .rules.state_spaces import state_space
 
 __all__ = [
     "ALPHA_BETA", "ATTN_LRP", "CP_LRP", "EPSILON", "EPSILON_PLUS", "GAMMA", "GRADIENT", "MAMBA_LRP", "Captured",

@@ -15,11 +15,11 @@ import torch
 from torch.func import functional_call
 
 from .errors import RelevanceError
-from .layers import LayerRule
 from .ledger import ledger
 from .relevance import relevance
 from .rule import gradient
-from .rulesets import ATTN_LRP, CP_LRP, RuleSet
+from .rules.layers import LayerRule
+from .rules.rulesets import ATTN_LRP, CP_LRP, RuleSet
 
 Tensor = torch.Tensor
 Tensors = tuple[Tensor, ...]

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import torch
 
-from .choice import kind_at
 from .errors import freed_graphs_named
-from .operations import Node
-from .parameters import ParameterNames, modules
-from .plan import Plan, make_plan
+from .graph.operations import Node
+from .graph.parameters import ParameterNames, modules
+from .planning.choice import kind_at
+from .planning.plan import Plan, make_plan
 from .relevance import checked_start
-from .roles import Roles
-from .rulesets import ATTN_LRP, RuleSet
+from .roles.roles import Roles
+from .rules.rulesets import ATTN_LRP, RuleSet
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,14 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from .errors import freed_graphs_named
-from .layers import LayerRule
-from .leaves import add_leaves, additive_slots
-from .parameters import ParameterNames, modules
-from .plan import Plan, make_plan
+from .graph.parameters import ParameterNames, modules
+from .planning.leaves import add_leaves, additive_slots
+from .planning.plan import Plan, make_plan
 from .relevance import above, checked_start, propagate
+from .roles.softmaxes import softmaxes
 from .rule import Grads, Node, Rule
-from .rulesets import ATTN_LRP, RuleSet
-from .softmaxes import softmaxes
+from .rules.layers import LayerRule
+from .rules.rulesets import ATTN_LRP, RuleSet
 
 Tensor = torch.Tensor
 # Operations that write numbers which autograd doesn't keep.

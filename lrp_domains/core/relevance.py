@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import torch
 
 from .errors import RelevanceError, freed_graphs_named
-from .graph import edge_of
-from .hooks import Pass, Watch, hooks
-from .plan import Plan, make_plan
-from .rulesets import ATTN_LRP, RuleSet
+from .graph.graph import edge_of
+from .planning.hooks import Pass, Watch, hooks
+from .planning.plan import Plan, make_plan
+from .rules.rulesets import ATTN_LRP, RuleSet
 
 Tensor = torch.Tensor
 

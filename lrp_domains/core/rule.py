@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .operations import Node, operation
+from .graph.operations import Node, operation
 
 if TYPE_CHECKING:
-    from .graph import Graph
-    from .shares import Factor, Shares
+    from .graph.graph import Graph
+    from .roles.shares import Factor, Shares
 
 Slots = tuple[bool, ...]
 Grads = tuple[torch.Tensor | None, ...]

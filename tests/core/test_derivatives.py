@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lrp_domains import ledger
-from lrp_domains.core.operations import OPERATIONS, OVERLOADS, operation
+from lrp_domains.core.graph.operations import OPERATIONS, OVERLOADS, operation
 
 from .examples import EXAMPLES, NOT_ON_A_CPU, SINGLE
 

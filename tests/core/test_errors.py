@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
 from lrp_domains import ATTN_LRP, CP_LRP, RelevanceError, Rule, RuleSet, UnknownOperation, constant, ledger, relevance
-from lrp_domains.core.graph import Graph
-from lrp_domains.core.operations import operation
-from lrp_domains.core.refusals import refuse_training
+from lrp_domains.core.graph.graph import Graph
+from lrp_domains.core.graph.operations import operation
+from lrp_domains.core.planning.refusals import refuse_training
 
 
 def leaf(*shape: int) -> torch.Tensor:

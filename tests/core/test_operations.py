@@ -8,11 +8,11 @@ import torch
 
 import lrp_domains
 from lrp_domains import relevance
-from lrp_domains.core import operations, saved
 from lrp_domains.core.errors import RelevanceError
-from lrp_domains.core.functions import FUNCTIONS
-from lrp_domains.core.operations import OPERATIONS, OVERLOADS, operation
-from lrp_domains.core.rulesets import GRADIENT
+from lrp_domains.core.graph import operations, saved
+from lrp_domains.core.graph.functions import FUNCTIONS
+from lrp_domains.core.graph.operations import OPERATIONS, OVERLOADS, operation
+from lrp_domains.core.rules.rulesets import GRADIENT
 
 # Nodes that PyTorch makes outside its generated code, and those of other packages' Functions.
 ELSEWHERE = {

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 import torch
 
-from .errors import RelevanceError
-from .linear_maps import Layer
-from .rule import Rule
+from ..errors import RelevanceError
+from ..layers.linear_maps import Layer
+from ..rule import Rule
 
 Tensor = torch.Tensor
 

@@ -14,21 +14,21 @@ from functools import partial
 
 import torch
 
+from ..errors import RelevanceError
+from ..graph.graph import Graph, Node, build_graph, edge_of
+from ..graph.parameters import ParameterNames
+from ..graph.saved import check_saved
+from ..graph.weights import CONVOLUTIONS, DENSE, weight_slot
+from ..layers.first_layers import way_to_source
+from ..roles.roles import Roles
+from ..roles.shares import Shares, count_shares
+from ..rule import Grads, Rule, Slots, gradient
+from ..rules.layers import LayerRule
+from ..rules.rulesets import RuleSet
+from ..rules.state_spaces import state_spaces
 from .choice import answer_unknown, choose
-from .errors import RelevanceError
-from .first_layers import way_to_source
-from .graph import Graph, Node, build_graph, edge_of
 from .layer_pass import place_layers
-from .layers import LayerRule
-from .parameters import ParameterNames
 from .refusals import refuse_training
-from .roles import Roles
-from .rule import Grads, Rule, Slots, gradient
-from .rulesets import RuleSet
-from .saved import check_saved
-from .shares import Shares, count_shares
-from .state_spaces import state_spaces
-from .weights import CONVOLUTIONS, DENSE, weight_slot
 
 
 @dataclass(frozen=True)

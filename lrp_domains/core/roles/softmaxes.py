@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from .graph import Edge, Graph, Node
-from .operations import VIEWS, Operation
-from .saved import read
-from .weights import is_layer
+from ..graph.graph import Edge, Graph, Node
+from ..graph.operations import VIEWS, Operation
+from ..graph.saved import read
+from ..graph.weights import is_layer
 
 _EXPONENTIALS = frozenset(("Exp", "Exp2"))
 _REDUCING = frozenset("Sum Cumsum ScatterAdd IndexAdd ScatterReduce SegmentReduce LinalgVectorNorm Norm Mm Bmm".split())

@@ -24,16 +24,16 @@ from types import MappingProxyType
 
 import torch
 
+from ..errors import RelevanceError
+from ..rule import Rule, constant, gradient, others_constant, winner
 from .activations import identity
 from .attention import uniform_attention, value_attention
 from .embeddings import lookup
-from .errors import RelevanceError
 from .gates import glu, interpolation
 from .in_place import slice_write
 from .layers import alpha_beta, epsilon, gamma, z_box
 from .norms import batch_norm, norm, statistic
 from .products import signal, uniform
-from .rule import Rule, constant, gradient, others_constant, winner
 from .state_spaces import state_space
 
 # The operations a rule set has a rule for, and AttnLRP's rules.

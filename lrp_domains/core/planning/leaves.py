@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from .graph import Edge, Graph, Node
-from .operations import Operation
-from .parameters import ParameterNames
+from ..graph.graph import Edge, Graph, Node
+from ..graph.operations import Operation
+from ..graph.parameters import ParameterNames
+from ..rule import Slots
+from ..rules.rulesets import RuleSet
+from ..rules.state_spaces import state_space
 from .plan import Plan, plan_graph
-from .rule import Slots
-from .rulesets import RuleSet
-from .state_spaces import state_space
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .checkpoints import Rereading
-from .elementwise import applied, inverted
-from .errors import RelevanceError
-from .functions import wide
-from .graph import Edge, Graph, Node, shape_of
-from .operations import COPIES, operation
-from .saved import keeps, read, unpacking
-from .weights import adds_bias
+from ..errors import RelevanceError
+from ..graph.checkpoints import Rereading
+from ..graph.elementwise import applied, inverted
+from ..graph.functions import wide
+from ..graph.graph import Edge, Graph, Node, shape_of
+from ..graph.operations import COPIES, operation
+from ..graph.saved import keeps, read, unpacking
+from ..graph.weights import adds_bias
 
 if TYPE_CHECKING:
     from .roles import Roles

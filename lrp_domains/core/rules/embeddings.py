@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from .rule import Grads, Node, Rule, Slots
-from .saved import read
+from ..graph.saved import read
+from ..rule import Grads, Node, Rule, Slots
 
 
 def _lookup_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import torch
 
-from .errors import RelevanceError
-from .rule import Grads, Node, Rule, Slots
+from ..errors import RelevanceError
+from ..rule import Grads, Node, Rule, Slots
 
 
 def _slice_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:

@@ -8,13 +8,13 @@ from functools import partial
 
 import torch
 
-from .functions import wide
-from .graph import Edge, Graph
-from .layers import LayerRule
-from .neurons import Neuron, neurons
-from .rule import Grads, Node, Rule, Slots
-from .saved import read
-from .values import pulled
+from ..graph.functions import wide
+from ..graph.graph import Edge, Graph
+from ..graph.saved import read
+from ..layers.neurons import Neuron, neurons
+from ..roles.values import pulled
+from ..rule import Grads, Node, Rule, Slots
+from ..rules.layers import LayerRule
 
 Tensor = torch.Tensor
 

@@ -13,15 +13,15 @@ from functools import partial
 
 import torch
 
-from .elementwise import argument
-from .graph import Edge, Graph
-from .operations import operation
-from .roles import Form, Rank, Roles
-from .rule import Grads, Node, Rule, Slots
-from .saved import dimension, has, read
-from .shares import Factor, ProductRule, Shares, divide, ranks_of, taker
-from .softmaxes import softmaxes
-from .values import pulled
+from ..graph.elementwise import argument
+from ..graph.graph import Edge, Graph
+from ..graph.operations import operation
+from ..graph.saved import dimension, has, read
+from ..roles.roles import Form, Rank, Roles
+from ..roles.shares import Factor, ProductRule, Shares, divide, ranks_of, taker
+from ..roles.softmaxes import softmaxes
+from ..roles.values import pulled
+from ..rule import Grads, Node, Rule, Slots
 
 
 def open_factors(node: Node, graph: Graph, carrying: Slots, least: Rank) -> Slots:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from .errors import UnknownOperation
-from .first_layers import is_first
-from .graph import Graph, Node
-from .operations import REFUSED
-from .packs import FOLDS, pack_of
-from .parameters import ParameterNames, modules
-from .rule import Rule, gradient
-from .rulesets import RuleSet
-from .saved import read
-from .softmaxes import softmaxes
-from .weights import CONVOLUTIONS, DENSE, takes_layer_rules
+from ..errors import UnknownOperation
+from ..graph.graph import Graph, Node
+from ..graph.operations import REFUSED
+from ..graph.parameters import ParameterNames, modules
+from ..graph.saved import read
+from ..graph.weights import CONVOLUTIONS, DENSE, takes_layer_rules
+from ..layers.first_layers import is_first
+from ..roles.packs import FOLDS, pack_of
+from ..roles.softmaxes import softmaxes
+from ..rule import Rule, gradient
+from ..rules.rulesets import RuleSet
 
 
 def choose(node: Node, graph: Graph, rules: RuleSet, names: ParameterNames | None) -> Rule | None:

@@ -14,15 +14,15 @@ from functools import partial
 
 import torch
 
-from .elementwise import applied, argument, degree_of, is_lost, is_zero_at_zero, settings_of
-from .errors import UnknownOperation
-from .functions import secant, wide
-from .graph import Graph
-from .operations import BARE_LOGARITHM, operation
-from .packs import pack_of, placed
-from .roles import CHOICES, CLAMPS, Form, Roles
-from .rule import Grads, Node, Rule, Slots, gradient, winner
-from .saved import keeps
+from ..errors import UnknownOperation
+from ..graph.elementwise import applied, argument, degree_of, is_lost, is_zero_at_zero, settings_of
+from ..graph.functions import secant, wide
+from ..graph.graph import Graph
+from ..graph.operations import BARE_LOGARITHM, operation
+from ..graph.saved import keeps
+from ..roles.packs import pack_of, placed
+from ..roles.roles import CHOICES, CLAMPS, Form, Roles
+from ..rule import Grads, Node, Rule, Slots, gradient, winner
 
 Tensor = torch.Tensor
 _LOGARITHMS = ("Log", "Log2", "Log10")

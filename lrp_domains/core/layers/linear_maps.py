@@ -8,13 +8,13 @@ from functools import partial
 
 import torch
 
-from .errors import RelevanceError
+from ..errors import RelevanceError
+from ..graph.functions import wide
+from ..graph.graph import Graph, Node
+from ..graph.saved import keeps, read
+from ..graph.weights import weight_slot
+from ..roles.roles import Roles
 from .first_layers import bounds_at
-from .functions import wide
-from .graph import Graph, Node
-from .roles import Roles
-from .saved import keeps, read
-from .weights import weight_slot
 
 Tensor = torch.Tensor
 

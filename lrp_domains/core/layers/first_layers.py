@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import torch
 
-from .errors import RelevanceError
-from .functions import wide
-from .graph import Edge, Graph
-from .operations import VIEWS
-from .values import pulled, pushed
+from ..errors import RelevanceError
+from ..graph.functions import wide
+from ..graph.graph import Edge, Graph
+from ..graph.operations import VIEWS
+from ..roles.values import pulled, pushed
 
 Tensor = torch.Tensor
 _ONE_TO_ONE = VIEWS | frozenset(

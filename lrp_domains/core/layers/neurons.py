@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 
 import torch
 
-from .errors import RelevanceError
-from .graph import Edge, Graph, Node, shape_of
+from ..errors import RelevanceError
+from ..graph.graph import Edge, Graph, Node, shape_of
+from ..graph.operations import COPIES, RESHAPES
+from ..graph.saved import dimension, read
+from ..graph.weights import adds_bias
+from ..roles.roles import Roles
+from ..roles.values import pulled, pushed
 from .linear_maps import Layer, is_kept, layer_at, own_bias
-from .operations import COPIES, RESHAPES
-from .roles import Roles
-from .saved import dimension, read
-from .values import pulled, pushed
-from .weights import adds_bias
 
 Tensor = torch.Tensor
 # What a layer's result may pass on the way to the end of the sum: each of its values goes to one place.

@@ -21,14 +21,14 @@ from functools import cache
 
 import torch
 
-from .elementwise import degree_of, is_zero_at_zero, keeps_near_zero
-from .graph import Edge, Graph, Node, shape_of
-from .operations import COPIES, RESHAPES, VIEWS, Operation
+from ..graph.elementwise import degree_of, is_zero_at_zero, keeps_near_zero
+from ..graph.graph import Edge, Graph, Node, shape_of
+from ..graph.operations import COPIES, RESHAPES, VIEWS, Operation
+from ..graph.saved import dimension, has, read
+from ..graph.weights import is_layer
 from .packs import FOLDS, pack_of
-from .saved import dimension, has, read
 from .softmaxes import softmaxes
 from .values import Values
-from .weights import is_layer
 
 
 class Rank(IntEnum):

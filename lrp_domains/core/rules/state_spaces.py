@@ -14,12 +14,12 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .errors import RelevanceError
-from .graph import Edge, Graph
-from .operations import COPIES, RESHAPES, VIEWS
-from .parameters import ParameterNames
-from .rule import Node, Rule, Slots, none_open
-from .weights import weight_slot
+from ..errors import RelevanceError
+from ..graph.graph import Edge, Graph
+from ..graph.operations import COPIES, RESHAPES, VIEWS
+from ..graph.parameters import ParameterNames
+from ..graph.weights import weight_slot
+from ..rule import Node, Rule, Slots, none_open
 
 if TYPE_CHECKING:
     from .rulesets import RuleSet

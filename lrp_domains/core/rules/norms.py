@@ -11,10 +11,10 @@ import math
 
 import torch
 
-from .elementwise import argument, degree_of
-from .operations import operation
-from .rule import Grads, Node, Rule, Slots, factors_closed
-from .saved import dimension, has, read
+from ..graph.elementwise import argument, degree_of
+from ..graph.operations import operation
+from ..graph.saved import dimension, has, read
+from ..rule import Grads, Node, Rule, Slots, factors_closed
 
 
 def _norm_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:

@@ -11,10 +11,10 @@ from functools import partial
 
 import torch
 
-from .functions import wide
-from .graph import Edge, Graph, Node, shape_of
-from .rule import Grads, Rule, Slots
-from .saved import dimension, has, read
+from ..graph.functions import wide
+from ..graph.graph import Edge, Graph, Node, shape_of
+from ..graph.saved import dimension, has, read
+from ..rule import Grads, Rule, Slots
 
 Tensor = torch.Tensor
 

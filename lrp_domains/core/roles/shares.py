@@ -14,13 +14,13 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .graph import Edge, Graph
-from .operations import COPIES
+from ..graph.graph import Edge, Graph
+from ..graph.operations import COPIES
+from ..graph.saved import dimension, has, read
+from ..graph.weights import is_layer
+from ..rule import Node, Rule, Slots
 from .roles import Rank, Roles, Value
-from .rule import Node, Rule, Slots
-from .saved import dimension, has, read
 from .softmaxes import softmaxes
-from .weights import is_layer
 
 # Of how many factors a nested product is resolved.
 MOST_FACTORS = 12

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from .errors import RelevanceError
-from .graph import Graph, Node
-from .norms import is_instance_norm, is_training
-from .saved import read, unpacking
+from ..errors import RelevanceError
+from ..graph.graph import Graph, Node
+from ..graph.saved import read, unpacking
+from ..rules.norms import is_instance_norm, is_training
 
 _EVAL = 'call model.eval() before the forward pass (or accept the noise with unknown="gradient")'
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .graph import Graph
-from .roles import Roles
-from .rule import Grads, Node, Rule, Slots
-from .saved import dimension, read
+from ..graph.graph import Graph
+from ..graph.saved import dimension, read
+from ..roles.roles import Roles
+from ..rule import Grads, Node, Rule, Slots
 
 
 def _glu_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:

@@ -10,12 +10,12 @@ from functools import partial
 
 import torch
 
-from .checkpoints import Rereading
-from .first_layers import deliver
-from .graph import Edge, Node
-from .layers import LayerRule
+from ..graph.checkpoints import Rereading
+from ..graph.graph import Edge, Node
+from ..layers.first_layers import deliver
+from ..rule import Grads, Rule, Slots
+from ..rules.layers import LayerRule
 from .plan import Plan
-from .rule import Grads, Rule, Slots
 
 Tensor = torch.Tensor
 Watch = Callable[[Node, Rule, Grads, Grads], None]

@@ -10,7 +10,7 @@ from functools import cache
 
 import torch
 
-from .errors import RelevanceError
+from ..errors import RelevanceError
 from .operations import Node, Operation, operation
 
 

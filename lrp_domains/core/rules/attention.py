@@ -7,8 +7,8 @@ computes anyway, so the attention matrix is never formed. CP-LRP's AH-rule (Ali 
 
 from __future__ import annotations
 
-from .graph import Graph
-from .rule import Grads, Node, Rule, Slots
+from ..graph.graph import Graph
+from ..rule import Grads, Node, Rule, Slots
 
 QUERY, KEY, VALUE, BIAS = range(4)
 

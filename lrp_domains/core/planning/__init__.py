@@ -1,0 +1,1 @@
+"""Which rule meets which node, and the pass that carries it out."""

@@ -1,0 +1,1 @@
+"""What each value is, and what the factors of a product take."""
