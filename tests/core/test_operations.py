@@ -55,7 +55,7 @@ def test_the_code_names_no_operation_that_is_in_no_row():
 
 def test_saved_values_are_read_in_one_place_by_names_of_the_vocabulary():
     reading = {path.name for path in CORE.rglob("*.py") if "_saved_" in path.read_text()}
-    assert reading <= {"saved.py", "roles.py"}
+    assert reading <= {"saved.py", "origins.py"}
     named = set()
     for path in CORE.rglob("*.py"):
         named |= set(re.findall(r'\b(?:read|keeps)\(\w+, "(\w+)"', path.read_text()))

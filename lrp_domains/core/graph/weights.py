@@ -34,15 +34,19 @@ def weight_slot(node: Node, graph: Graph) -> int | None:
     return still[0] if len(carried) == 1 and still else None
 
 
-def is_layer(node: Node, graph: Graph) -> bool:
-    """Return whether a product has parameters, or what is made of them, for weights.
+def layers(graph: Graph) -> set[Node]:
+    """Return the products that have parameters, or what is made of them, for weights.
 
     A constant matrix, such as a graph's adjacency, a mask, a permutation, makes no layer: a gate times it is a gate.
     """
-    slot = weight_slot(node, graph)
-    if slot is None or graph.operations[node].base == "Mul":
-        return False
-    return graph.edges[node][slot][0] is not None or _kept_parameter(node, slot, graph) is not False
+    found = set()
+    for node in graph.reaching:
+        op = graph.operations[node]
+        if op.kind != "product" or op.base == "Mul" or (slot := weight_slot(node, graph)) is None:
+            continue
+        if graph.edges[node][slot][0] is not None or _kept_parameter(node, slot, graph) is not False:
+            found.add(node)
+    return found
 
 
 def takes_layer_rules(node: Node, graph: Graph) -> bool:

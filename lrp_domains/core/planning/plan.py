@@ -127,8 +127,11 @@ def flow_from(root: Node, graph: Graph, carries: dict[Node, Slots], shares: Shar
     for node in reversed(graph.order):
         if node in reached and True in carries.get(node, ()):
             flow[node] = carries[node]
-            reached.update(factor.edge[0] for factor, _ in shares.nested.get(node, ()))
-            reached.update(edge[0] for edge, is_open in zip(graph.edges[node], carries[node], strict=True) if is_open)
+            for edge, is_open in zip(graph.edges[node], carries[node], strict=True):
+                if is_open:
+                    reached.add(edge[0])
+            for factor, _ in shares.nested.get(node, ()):
+                reached.add(factor.edge[0])
     return flow
 
 

@@ -15,19 +15,20 @@ with parameters is a layer, and one with a constant matrix is none (weights.py).
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass, replace
 from enum import IntEnum
-from functools import cache
+from functools import cached_property
+from typing import NamedTuple
 
 import torch
 
 from ..graph.elementwise import degree_of, is_zero_at_zero, keeps_near_zero
 from ..graph.graph import Edge, Graph, Node, shape_of
-from ..graph.operations import COPIES, RESHAPES, VIEWS, Operation
+from ..graph.operations import COPIES, VIEWS, Operation
 from ..graph.saved import dimension, has, read
-from ..graph.weights import is_layer
+from ..graph.weights import layers
+from .origins import Origins, View
 from .packs import FOLDS, pack_of
-from .softmaxes import softmaxes
+from .softmaxes import Softmaxes, softmaxes
 from .values import Values
 
 
@@ -49,8 +50,7 @@ class Form(IntEnum):
     UNSEEN = 4  # a constant was added that autograd doesn't keep: its value at u = 0 must be computed
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """A value's origin, the origin's rank, and the value as a function of it."""
 
     origin: object
@@ -68,21 +68,13 @@ class Value:
         return self.form == Form.ZERO or (self.form == Form.POWER and self.degree > 0)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class View:
-    """The view of an origin that a node makes."""
-
-    node: Node
-    of: object
-
-
 _SUMS = frozenset(("Add", "Sub", "Rsub"))
 CLAMPS = frozenset("Clamp ClampMin ClampMax Hardtanh Relu Maximum Minimum Fmax Fmin".split())
 CHOICES = frozenset(("Where", "Maximum", "Minimum", "Fmax", "Fmin"))
+_SAME = COPIES | {"Neg", "Scale"}
 _TOGETHER = _SUMS | CHOICES | {"Mul", "Addcmul", "Div", "Lerp1"}
 _OPAQUE = frozenset(("attention", "embedding", "in_place", "glu", "unknown", "refused"))
 _CONTRACTIONS = frozenset(("Bmm", "Mm", "Mv", "Dot"))
-_ONE_TO_ONE = frozenset(("Sum", "Mean"))  # over one value
 # Operations over several values, which over one are elementwise.
 _OF_ONE = frozenset("Sum Mean LinalgVectorNorm Norm Sign Sgn Round Floor Ceil Trunc".split())
 
@@ -92,52 +84,58 @@ class Roles:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = weakref.proxy(graph)  # the graph keeps its roles
-        self._of: dict[Node, Value] = {}
-        self._before: dict[object, Value] = {}  # of sums with a constant: what the constant was added to
-        self._bases: dict[object, tuple[object, tuple[int, ...]]] = {}  # of reshapes
+        self.origins = Origins(self.graph)
+        self.values = Values(self.graph, weakref.proxy(self))
         self.hard: set[Node] = set()
+        self._of: dict[Node, Value] = {}
+        self._together: dict[Node, list[Value]] = {}
+        self._before: dict[object, Value] = {}  # of sums with a constant: what the constant was added to
         self._half_clamped: set[object] = set()
         self._packs: dict[object, tuple[object, int]] = {}  # of softmaxes along a pack: what carries in it
-        self._numbers: dict[tuple, int] = {}
-        self._numbered: dict[View, object] = {}
-        self.values = Values(self.graph, weakref.proxy(self))
+
+    @cached_property
+    def _softmaxes(self) -> Softmaxes:
+        return self.graph.once(softmaxes)
+
+    @cached_property
+    def _layers(self) -> set[Node]:
+        return self.graph.once(layers)
 
     def of(self, edge: Edge) -> Value:
         if edge in self.graph.sources:
             return Value(edge)
-        if edge[0] not in self._of:
-            self._find(edge[0])
-        value = self._of[edge[0]]
+        value = self._of.get(edge[0]) or self._find(edge[0])
         if edge[1] == 0:
             return value
         origin = (value.origin, edge[1])
         if self.graph.operations[edge[0]].kind == "statistic":  # the mean that var_mean returns too
             return Value(origin)
-        return replace(value, origin=origin)
+        return value._replace(origin=origin)
 
-    def _find(self, node: Node) -> None:
+    def _find(self, node: Node) -> Value:
         """Find a value, and before it those it is made of: without recursion, as graphs are deep."""
-        graph, pending = self.graph, [node]
+        graph, found, pending, entered = self.graph, self._of, [node], set()
         while pending:
-            node = pending[-1]
-            if node in self._of:
-                pending.pop()
-                continue
-            op = graph.operations[node]
-            if (op.kind in _OPAQUE and not (op.base in FOLDS and pack_of(node, graph))) or self._is_layer(node, op):
-                # The square of a difference, for each entry, is the one loss that is no output.
-                self._of[pending.pop()] = Value((node, 0), degree=2.0 if op.base == "MseLoss" else 1.0)
-                continue
-            behind = self.factors(node) if op.base == "Prod" else graph.edges[node]
-            carrying = [edge for edge in (*behind, graph.edges[node][0]) if graph.leads_to_source(edge)]
-            unknown = [edge[0] for edge in carrying if edge[0] not in self._of and edge not in graph.sources]
-            if unknown:
-                pending += unknown
-            else:
-                self._of[pending.pop()] = self._value(node, op)
+            last = pending[-1]
+            op = graph.operations[last]
+            if last not in entered and not self._is_opaque(last, op):
+                entered.add(last)
+                for child, number in (
+                    graph.edges[last] if op.base != "Prod" else self.factors(last) or graph.edges[last]
+                ):
+                    if child in graph.reaching and child not in found and (child, number) not in graph.sources:
+                        pending.append(child)
+                if pending[-1] is not last:
+                    continue
+            pending.pop()
+            if last not in found:
+                found[last] = self._value(last, op)
+        return found[node]
 
-    def _is_layer(self, node: Node, op: Operation) -> bool:
-        return op.kind == "product" and len(self.graph.carried[node]) == 1 and is_layer(node, self.graph)
+    def _is_opaque(self, node: Node, op: Operation) -> bool:
+        if op.kind == "product":
+            return node in self._layers
+        return op.kind in _OPAQUE and not (op.base in FOLDS and pack_of(node, self.graph))
 
     def factors(self, node: Node) -> list[Edge]:
         """Return what a product multiplies: also the tensors of a stack, where it runs along them."""
@@ -160,17 +158,24 @@ class Roles:
 
     def together(self, node: Node) -> list[Value]:
         """Return the values that a node puts together if they are functions of one origin, else nothing."""
+        if node not in self._together:
+            self._together[node] = self._put_together(node)
+        return self._together[node]
+
+    def _put_together(self, node: Node) -> list[Value]:
         op = self.graph.operations[node]
-        if not (op.base in _TOGETHER or op.base == "Prod" or (op.base in _CONTRACTIONS and self._keeps_size(node))):
+        if not (
+            op.base in _TOGETHER or op.base == "Prod" or (op.base in _CONTRACTIONS and self.origins.keeps_size(node))
+        ):
             return []
         edges = self.graph.edges[node] if op.base in _TOGETHER else self.factors(node)
         values = [self.of(edge) for edge in edges if self.graph.leads_to_source(edge)]
         if len(values) < 2:
             return []
-        origins = [self._canonical(value.origin) for value in values]
-        if all(origin == origins[0] for origin in origins[1:]):
+        origins = [self.origins.canonical(value.origin) for value in values]
+        if origins.count(origins[0]) == len(origins):
             return values
-        if not any(value.origin in self._before for value in values):
+        if self._before.keys().isdisjoint(value.origin for value in values):
             return []
         chains = [self._chain(value) for value in values]
         common = next((u for u in chains[0] if all(u in chain for chain in chains[1:])), None)
@@ -188,29 +193,31 @@ class Roles:
 
     def _chain(self, value: Value) -> dict[object, Value]:
         """A value as a function of its origin, and of what a constant was added to for the origin."""
-        chain = {self._canonical(value.origin): value}
+        chain = {self.origins.canonical(value.origin): value}
         while value.origin in self._before and len(chain) < 4:
             before = self._before[value.origin]
             form = Form.SHIFTED if value.is_linear and before.is_linear else Form.UNSEEN
             value = Value(before.origin, before.rank, form)
-            chain[self._canonical(value.origin)] = value
+            chain[self.origins.canonical(value.origin)] = value
         return chain
 
     # ---- One node
 
     def _value(self, node: Node, op: Operation) -> Value:
-        slots, edges = self.graph.carried[node], self.graph.edges[node]
-        first = self.of(edges[slots[0]])
-        found = self.graph.once(softmaxes)
+        slots, edges, found = self.graph.carried[node], self.graph.edges[node], self._softmaxes
+        if self._is_opaque(node, op):
+            # The square of a difference, for each entry, is the one loss that is no output.
+            return Value((node, 0), degree=2.0 if op.base == "MseLoss" else 1.0)
         if node in found.members or (node in found.parts and not found.masses[node].is_weighted):
             return Value((node, 0), Rank.PROBABILITY)
-        if op.base in COPIES or op.base in ("Neg", "Scale"):
+        first = self.of(edges[slots[0]])
+        if op.base in _SAME:
             return first
         if op.base in VIEWS:
             if op.base == "Select" and first.origin in self._packs:
                 origin, dim = self._packs[first.origin]
-                if dimension(read(node, "dim"), len(self._shape(edges[0]))) == dim:
-                    return replace(first, origin=origin)
+                if dimension(read(node, "dim"), len(self.origins.shape(edges[0]))) == dim:
+                    return first._replace(origin=origin)
             return Value(View(node, first.origin), first.rank, first.form, first.degree)
         if (op.kind in ("softmax", "piecewise") or op.base in FOLDS) and (
             pack := pack_of(node, self.graph)
@@ -220,7 +227,7 @@ class Roles:
             origin = ("packed", node) if op.kind == "softmax" else x.origin
             if op.kind == "softmax":
                 self._packs[origin] = x.origin, pack[2]
-            return replace(x, origin=origin, form=form, degree=1.0)
+            return x._replace(origin=origin, form=form, degree=1.0)
         if (len(slots) > 1 or op.base == "Prod") and (parts := self.together(node)):
             return self._combined(op, parts)
         if len(slots) == 1:
@@ -229,12 +236,12 @@ class Roles:
             if op.base in _SUMS:
                 return self._shifted(node, first)
             if op.base == "Where":  # with a constant, as a ReLU may be written
-                return replace(first, form=Form.ZERO, degree=1.0) if first.is_pure else first
+                return first._replace(form=Form.ZERO, degree=1.0) if first.is_pure else first
             if op.function is not None:
                 return self._applied(node, op, slots[0], first)
-            if op.kind in ("linear", "statistic", "step") and op.base in _OF_ONE and self._keeps_size(node):
+            if op.kind in ("linear", "statistic", "step") and op.base in _OF_ONE and self.origins.keeps_size(node):
                 if op.kind == "step":
-                    return replace(first, form=Form.ZERO if op.base in ("Sign", "Sgn") else Form.NONZERO)
+                    return first._replace(form=Form.ZERO if op.base in ("Sign", "Sgn") else Form.NONZERO)
                 if op.kind == "linear":
                     return Value(View(node, first.origin), first.rank, first.form, first.degree)
                 return self._powered(self._powered(first, 2.0), 0.5)
@@ -246,7 +253,7 @@ class Roles:
         if degree is not None and (x.form == Form.POWER or x.is_pure):
             return self._powered(x, degree)
         if x.form == Form.SHIFTED:
-            return replace(x, form=Form.UNSEEN)
+            return x._replace(form=Form.UNSEEN)
         if not x.is_pure:
             return x
         is_hard = self._is_hard(node, op, x)
@@ -255,7 +262,7 @@ class Roles:
         if is_hard and x.is_linear:
             self.hard.add(node)
         is_gate = is_hard or not is_zero_at_zero(node, slot)
-        return replace(x, form=Form.NONZERO if is_gate else Form.ZERO, degree=1.0)
+        return x._replace(form=Form.NONZERO if is_gate else Form.ZERO, degree=1.0)
 
     def _is_hard(self, node: Node, op: Operation, x: Value) -> bool:
         """Whether a function is a hard sigmoid: a clamp from both sides of ``u + 3``, whose 3 isn't seen."""
@@ -269,14 +276,14 @@ class Roles:
 
     def _powered(self, x: Value, degree: float) -> Value:
         if x.form == Form.ZERO and degree < 0:
-            return Value(("inverse", self._canonical(x.origin)), Rank.SCALE)
+            return Value(("inverse", self.origins.canonical(x.origin)), Rank.SCALE)
         if x.form != Form.POWER:
             return x
         total = x.degree * degree
         # The root of an even power has lost the sign: it is |u| to a power.
         if x.degree % 2 == 0 and total % 2 != 0 and total > 0:
-            return replace(x, form=Form.ZERO, degree=1.0)
-        return replace(x, degree=total)
+            return x._replace(form=Form.ZERO, degree=1.0)
+        return x._replace(degree=total)
 
     def _shifted(self, node: Node, x: Value) -> Value:
         """A sum with a constant. Added to ``c u`` it may be a bias, so the sum is an origin."""
@@ -285,7 +292,7 @@ class Roles:
             return Value((node, 0), x.rank)
         if x.form == Form.POWER and rank_of(x) == Rank.SCALE:
             return Value((node, 0), Rank.SCALE)
-        return x if x.form == Form.SHIFTED else replace(x, form=Form.UNSEEN)
+        return x if x.form == Form.SHIFTED else x._replace(form=Form.UNSEEN)
 
     def _combined(self, op: Operation, parts: list[Value]) -> Value:
         """Values of one origin, put together elementwise."""
@@ -295,9 +302,9 @@ class Roles:
             form = Form.ZERO if all(part.is_pure for part in parts[:-1]) else Form.UNSEEN
         elif op.base in _SUMS | CHOICES:
             if powers and op.base in _SUMS and len({part.degree for part in parts}) == 1:
-                return replace(parts[0], rank=rank)
+                return parts[0]._replace(rank=rank)
             if op.base in _SUMS and all(part.is_linear or part.form == Form.SHIFTED for part in parts):
-                return replace(parts[0], rank=rank, form=Form.SHIFTED, degree=1.0)
+                return parts[0]._replace(rank=rank, form=Form.SHIFTED, degree=1.0)
             form = Form.ZERO if all(part.is_pure for part in parts) else Form.UNSEEN
         elif op.base == "Addcmul" and len(parts) == 3:
             form = Form.ZERO if parts[0].is_pure and any(part.is_pure for part in parts[1:]) else Form.UNSEEN
@@ -305,13 +312,13 @@ class Roles:
             degrees = [part.degree for part in parts]
             total = degrees[0] - degrees[1] if op.base == "Div" else sum(degrees)
             if total:
-                return replace(parts[0], rank=rank, degree=total)
+                return parts[0]._replace(rank=rank, degree=total)
             form = Form.NONZERO
         else:
             pure = parts[0].is_pure if op.base == "Div" else any(part.is_pure for part in parts)
             unseen = any(part.form == Form.UNSEEN for part in parts)
             form = Form.ZERO if pure else Form.UNSEEN if unseen else Form.NONZERO
-        return replace(parts[0], rank=rank, form=form, degree=1.0)
+        return parts[0]._replace(rank=rank, form=form, degree=1.0)
 
     def _origin(self, node: Node, op: Operation, slots: list[int]) -> Value:
         """A value that is no elementwise function of one origin."""
@@ -328,7 +335,7 @@ class Roles:
 
     def origin(self, edge: Edge) -> object:
         """Return what tells the origin of a value from others."""
-        return self._canonical(self.of(edge).origin)
+        return self.origins.canonical(self.of(edge).origin)
 
     def rank(self, edge: Edge, inverse: bool = False) -> Rank:
         """Return the rank of a value, or of 1 over it."""
@@ -340,54 +347,15 @@ class Roles:
         value = self.of(edge)
         if value.form != Form.UNSEEN:
             return value
-        return replace(value, form=Form.ZERO if self.values.is_zero(edge) else Form.NONZERO)
+        return value._replace(form=Form.ZERO if self.values.is_zero(edge) else Form.NONZERO)
 
     def rank_of_product(self, factors: list[tuple[Edge, bool]]) -> Rank:
         """Return the rank of a product of functions of one origin, some of them inverse."""
         values = [self._powered(self.seen(edge), -1.0) if inverse else self.seen(edge) for edge, inverse in factors]
         rank = max(value.rank for value in values)
         if all(value.form == Form.POWER for value in values) and (total := sum(value.degree for value in values)):
-            return rank_of(replace(values[0], rank=rank, degree=total))
+            return rank_of(values[0]._replace(rank=rank, degree=total))
         return min(rank, Rank.ACTIVATED if any(value.is_pure for value in values) else Rank.GATE)
-
-    # ---- Views
-
-    def _number(self, key: tuple) -> int:
-        return self._numbers.setdefault(key, len(self._numbers))
-
-    def _shape(self, edge: Edge) -> tuple[int, ...]:
-        return tuple(self.graph.sources[edge].shape) if edge in self.graph.sources else shape_of(edge)
-
-    def _keeps_size(self, node: Node) -> bool:
-        """Whether a node has as many values as it reads: a sum over one value is a view."""
-        size = _size(shape_of((node, 0)))
-        return all(_size(self._shape(self.graph.edges[node][slot])) == size for slot in self.graph.carried[node])
-
-    def _canonical(self, origin: object) -> object:
-        """The number of a view: equal views of one tensor are one, and reshapes cancel. Others are what they are."""
-        if not isinstance(origin, View):
-            return origin
-        if origin not in self._numbered:
-            views = []
-            while isinstance(origin, View) and origin not in self._numbered:
-                views.append(origin)
-                origin = origin.of
-            known = self._numbered.get(origin, origin)
-            for view in reversed(views):
-                known = self._numbered[view] = self._number_of(view.node, known)
-            return known
-        return self._numbered[origin]
-
-    def _number_of(self, node: Node, of: object) -> object:
-        base, shape = self.graph.operations[node].base, shape_of((node, 0))
-        if base not in RESHAPES and base not in _ONE_TO_ONE:
-            return self._number((base, tuple(_told(read(node, name)) for name in _view_names(type(node))), shape, of))
-        root, first = self._bases.get(of, (of, self._shape(self.graph.edges[node][self.graph.carried[node][0]])))
-        if shape == first:
-            return root
-        number = self._number(("reshaped", shape, root))
-        self._bases[number] = (root, first)
-        return number
 
     def is_unseen_sum(self, origin: object) -> bool:
         """Return whether an origin is the sum with a constant that autograd doesn't keep."""
@@ -415,16 +383,3 @@ def bounds(node: Node) -> tuple:
     """Return the bounds of a clamp; a tensor for one counts as none."""
     names = ("min", "max") if has(node, "min") else ("min_val", "max_val")
     return tuple(None if isinstance(bound := read(node, name), torch.Tensor) else bound for name in names)
-
-
-@cache
-def _view_names(node_class: type) -> tuple[str, ...]:
-    return tuple(name[len("_saved_") :] for name in dir(node_class) if name.startswith("_saved_"))
-
-
-def _told(saved: object) -> object:
-    return object() if isinstance(saved, torch.Tensor) else tuple(saved) if isinstance(saved, list) else saved
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    return torch.Size(shape).numel()

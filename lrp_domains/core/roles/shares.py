@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from ..graph.graph import Edge, Graph
 from ..graph.operations import COPIES
 from ..graph.saved import dimension, has, read
-from ..graph.weights import is_layer
+from ..graph.weights import layers
 from ..rule import Node, Rule, Slots
 from .roles import Rank, Roles, Value
 from .softmaxes import softmaxes
@@ -93,14 +93,17 @@ def count_shares(graph: Graph, carries: dict[Node, Slots], chosen: dict[Node, Ru
     def count(edge: Edge) -> int:
         return 1 if edge in graph.sources else counts.get(edge[0], 1)
 
+    known = graph.once(layers)
     for node, slots in carries.items():
         op, edges = graph.operations[node], graph.edges[node]
-        if op.kind not in _PASSING or True not in slots:
+        if op.kind not in _PASSING or True not in slots or node in known:
             continue
-        if op.kind != "product" and not any(edge[0] in counts or edge[0] in of_exps for edge in edges):
-            continue  # it counts one
-        if is_layer(node, graph):
-            continue
+        if op.kind != "product" or (len(edges) > 1 and len(graph.carried[node]) == 1):
+            for edge in edges:
+                if edge[0] in counts or edge[0] in of_exps:
+                    break
+            else:
+                continue  # it counts one
         is_open = [slot for slot, carried in enumerate(slots) if carried]
         passed = [of_exps[edges[slot][0]] for slot in is_open if edges[slot][0] in of_exps]
         if passed:
@@ -133,8 +136,8 @@ def count_shares(graph: Graph, carries: dict[Node, Slots], chosen: dict[Node, Ru
             for slot in factors:
                 if slot not in weighted:
                     of_exps[node] = shares.of[node][slot]
-        else:
-            counts[node] = _of_sum(node, is_open, graph, count)
+        elif (n := _of_sum(node, is_open, graph, count)) != 1:
+            counts[node] = n
     return shares
 
 

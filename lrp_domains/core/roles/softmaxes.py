@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from ..graph.graph import Edge, Graph, Node
 from ..graph.operations import VIEWS, Operation
 from ..graph.saved import read
-from ..graph.weights import is_layer
+from ..graph.weights import layers
 
 _EXPONENTIALS = frozenset(("Exp", "Exp2"))
 _REDUCING = frozenset("Sum Cumsum ScatterAdd IndexAdd ScatterReduce SegmentReduce LinalgVectorNorm Norm Mm Bmm".split())
@@ -57,13 +57,15 @@ class Softmaxes:
 def softmaxes(graph: Graph) -> Softmaxes:
     found, masses = Softmaxes(), {}
     exps: dict[Edge, list[Node]] = defaultdict(list)
-    for node in graph.order:
-        if node not in graph.reaching:
-            continue
-        op = graph.operations[node]
-        if op.base in _EXPONENTIALS:
+    for node in graph.reaching:
+        if graph.operations[node].base in _EXPONENTIALS:
             exps[graph.edges[node][0]].append(node)
             _add_logarithms(found, node, graph)
+    if not any(_divides(node, graph) for node in graph.reaching):
+        return found
+
+    for node in graph.reaching:
+        op = graph.operations[node]
         if op.base in ("Div", "Mul", "Reciprocal", "Pow") and masses:
             _add_quotient(found, masses, exps, node, graph)
         if (mass := _mass(node, op, masses, graph)) is not None:
@@ -87,7 +89,8 @@ def _mass(node: Node, op, masses: dict[Node, Mass], graph: Graph) -> Mass | None
     if op.base == "Div":
         return known[0] if graph.carried[node] == [0] else None
     norm = op.base in ("LinalgVectorNorm", "Norm") and read(node, "ord" if op.base != "Norm" else "p") == 1
-    if not (op.kind in ("linear", "reduction") or op.base in _GUARDS or is_product or norm) or is_layer(node, graph):
+    passes = op.kind in ("linear", "reduction") or op.base in _GUARDS or is_product or norm
+    if not passes or node in graph.once(layers):
         return None
     scores = frozenset().union(*(mass.scores for mass in known))
     is_sum = op.base in _REDUCING or any(mass.is_sum for mass in known) or _adds_unlike(op, scores, graph)
@@ -126,6 +129,10 @@ def _add_quotient(
             found.masses[node] = Mass(top.scores, True, top.is_weighted)
             if inverse is not None:
                 found.masses[inverse] = bottom
+
+
+def _divides(node: Node, graph: Graph) -> bool:
+    return _is_inverse(node, graph) or (graph.operations[node].base == "Div" and len(graph.carried[node]) == 2)
 
 
 def _is_inverse(node: Node | None, graph: Graph) -> bool:

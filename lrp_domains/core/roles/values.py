@@ -234,8 +234,11 @@ class Values:
 
 def pushed(edge: Edge, slot: int, x: Tensor) -> Tensor:
     """Return what a linear operation makes of x at a slot: the transpose of its backward."""
-    if operation(edge[0].name()).base in COPIES:
+    node, op = edge[0], operation(edge[0].name())
+    if op.base in COPIES:
         return x
+    if op.base == "Mul" and unpacking(node, op.tensors[1 - slot]) is None:
+        return wide(x * read(node, op.tensors[1 - slot]).detach()).expand(shape_of(edge))
     with torch.enable_grad():
         of_g = torch.zeros(shape_of(edge), dtype=_dtype(edge), device=x.device, requires_grad=True)
         of_x = _backward(edge, slot, of_g)

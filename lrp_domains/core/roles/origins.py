@@ -1,0 +1,86 @@
+"""Origins: what tells the tensors that values are functions of from one another.
+
+Equal views of one tensor are one origin, and reshapes cancel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+
+from ..graph.graph import Edge, Graph, Node, shape_of
+from ..graph.operations import RESHAPES
+from ..graph.saved import read
+
+Shape = tuple[int, ...]
+_ONE_TO_ONE = RESHAPES | {"Sum", "Mean"}  # over one value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """The view of an origin that a node makes."""
+
+    node: Node
+    of: object
+
+
+class Origins:
+    """The numbers of the views in a graph."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._numbers: dict[tuple, int] = {}
+        self._of_views: dict[View, object] = {}
+        self._bases: dict[object, tuple[object, Shape]] = {}  # of reshapes: what was reshaped, and its shape
+
+    def canonical(self, origin: object) -> object:
+        """Return the number of a view; other origins are what they are."""
+        if not isinstance(origin, View):
+            return origin
+        views = []
+        while isinstance(origin, View) and origin not in self._of_views:
+            views.append(origin)
+            origin = origin.of
+        known = self._of_views.get(origin, origin) if isinstance(origin, View) else origin
+        for view in reversed(views):
+            known = self._of_views[view] = self._of_view(view.node, known)
+        return known
+
+    def _of_view(self, node: Node, of: object) -> object:
+        base, shape = self.graph.operations[node].base, shape_of((node, 0))
+        if base not in _ONE_TO_ONE:
+            return self._number(
+                (base, tuple(_comparable(read(node, name)) for name in _kept_names(type(node))), shape, of)
+            )
+        root, first = self._bases.get(of, (of, self.shape(self.graph.edges[node][self.graph.carried[node][0]])))
+        if shape == first:
+            return root
+        number = self._number(("reshaped", shape, root))
+        self._bases[number] = (root, first)
+        return number
+
+    def _number(self, key: tuple) -> int:
+        return self._numbers.setdefault(key, len(self._numbers))
+
+    def shape(self, edge: Edge) -> Shape:
+        return tuple(self.graph.sources[edge].shape) if edge in self.graph.sources else shape_of(edge)
+
+    def keeps_size(self, node: Node) -> bool:
+        """Return whether a node has as many values as it reads: a sum over one value is a view."""
+        size = _size(shape_of((node, 0)))
+        return all(_size(self.shape(self.graph.edges[node][slot])) == size for slot in self.graph.carried[node])
+
+
+@cache
+def _kept_names(node_class: type) -> tuple[str, ...]:
+    return tuple(name[len("_saved_") :] for name in dir(node_class) if name.startswith("_saved_"))
+
+
+def _comparable(saved: object) -> object:
+    return object() if isinstance(saved, torch.Tensor) else tuple(saved) if isinstance(saved, list) else saved
+
+
+def _size(shape: Shape) -> int:
+    return torch.Size(shape).numel()
