@@ -138,6 +138,10 @@ OPERATIONS: dict[str, Operation] = {
     **_rows("linear", " ".join(VIEWS)),
     **_rows("piecewise", _PIECEWISE),
     **_rows("step", _STEP),
+    **_row("linear", "Split", (), "", "dim split_size"),
+    **_row("linear", "SplitWithSizes", (), "", "dim split_sizes"),
+    **_row("linear", "Select", (), "", "dim index"),
+    **_row("linear", "Slice", (), "", "dim start end step"),
     **{base: Operation(base, "activation", (), f.tensors, f.settings, f) for base, f in FUNCTIONS.items()},
     # ---- Products. The tensors are those of the slots, in order; what stands in no factor is added.
     **_row("product", "Mul", (0, 1), "self other"),

@@ -39,7 +39,7 @@ def layers(graph: Graph) -> set[Node]:
 
     A constant matrix, such as a graph's adjacency, a mask, a permutation, makes no layer: a gate times it is a gate.
     """
-    found = set()
+    found = _summed_products(graph)
     for node in graph.reaching:
         op = graph.operations[node]
         if op.kind != "product" or op.base == "Mul" or (slot := weight_slot(node, graph)) is None:

@@ -7,7 +7,8 @@ import torch
 from ..errors import RelevanceError
 from ..graph.graph import Graph, Node
 from ..graph.saved import read, unpacking
-from ..rules.norms import is_instance_norm, is_training
+from ..roles.roles import is_training
+from ..rules.norms import is_instance_norm
 
 _EVAL = 'call model.eval() before the forward pass (or accept the noise with unknown="gradient")'
 

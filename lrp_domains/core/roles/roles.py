@@ -24,10 +24,11 @@ import torch
 from ..graph.elementwise import degree_of, is_zero_at_zero, keeps_near_zero
 from ..graph.graph import Edge, Graph, Node, shape_of
 from ..graph.operations import COPIES, VIEWS, Operation
-from ..graph.saved import dimension, has, read
+from ..graph.saved import dimension, has, keeps, read, unpacking
 from ..graph.weights import layers
 from .origins import Origins, View
 from .packs import FOLDS, pack_of
+from .pieces import pieces
 from .softmaxes import Softmaxes, softmaxes
 from .values import Values
 
@@ -63,6 +64,10 @@ class Value(NamedTuple):
         return self.form == Form.POWER and self.degree == 1
 
     @property
+    def is_affine(self) -> bool:
+        return self.is_linear or self.form == Form.SHIFTED
+
+    @property
     def is_pure(self) -> bool:
         """Whether the value is 0 where its origin is."""
         return self.form == Form.ZERO or (self.form == Form.POWER and self.degree > 0)
@@ -70,10 +75,11 @@ class Value(NamedTuple):
 
 _SUMS = frozenset(("Add", "Sub", "Rsub"))
 CLAMPS = frozenset("Clamp ClampMin ClampMax Hardtanh Relu Maximum Minimum Fmax Fmin".split())
-CHOICES = frozenset(("Where", "Maximum", "Minimum", "Fmax", "Fmin"))
+CHOICES = frozenset("Where Maximum Minimum Fmax Fmin Clamp".split())
 _SAME = COPIES | {"Neg", "Scale"}
 _TOGETHER = _SUMS | CHOICES | {"Mul", "Addcmul", "Div", "Lerp1"}
-_OPAQUE = frozenset(("attention", "embedding", "in_place", "glu", "unknown", "refused"))
+_OPAQUE = frozenset(("embedding", "glu", "unknown", "refused"))
+VALUE = 2  # of an attention
 _CONTRACTIONS = frozenset(("Bmm", "Mm", "Mv", "Dot"))
 # Operations over several values, which over one are elementwise.
 _OF_ONE = frozenset("Sum Mean LinalgVectorNorm Norm Sign Sgn Round Floor Ceil Trunc".split())
@@ -98,10 +104,15 @@ class Roles:
         return self.graph.once(softmaxes)
 
     @cached_property
+    def _pieces(self) -> dict[Edge, Edge]:
+        return self.graph.once(pieces)
+
+    @cached_property
     def _layers(self) -> set[Node]:
         return self.graph.once(layers)
 
     def of(self, edge: Edge) -> Value:
+        edge = self._pieces.get(edge, edge)
         if edge in self.graph.sources:
             return Value(edge)
         value = self._of.get(edge[0]) or self._find(edge[0])
@@ -109,7 +120,7 @@ class Roles:
             return value
         origin = (value.origin, edge[1])
         if self.graph.operations[edge[0]].kind == "statistic":  # the mean that var_mean returns too
-            return Value(origin)
+            return Value(origin, self.rank(self.graph.edges[edge[0]][0]))
         return value._replace(origin=origin)
 
     def _find(self, node: Node) -> Value:
@@ -164,6 +175,8 @@ class Roles:
 
     def _put_together(self, node: Node) -> list[Value]:
         op = self.graph.operations[node]
+        if op.base in _CONTRACTIONS and self._is_square(node, op):
+            return [self.of(edge) for edge in self.graph.edges[node]]
         if not (
             op.base in _TOGETHER or op.base == "Prod" or (op.base in _CONTRACTIONS and self.origins.keeps_size(node))
         ):
@@ -184,6 +197,17 @@ class Roles:
         pure = op.base in ("Mul", "Addcmul", "Prod") and any(value.is_pure for value in lifted)
         unlike = any(new.form == Form.UNSEEN and new.origin != own for new, own in zip(lifted, origins, strict=False))
         return lifted if pure or not unlike else []
+
+    def _is_square(self, node: Node, op: Operation) -> bool:
+        """Whether a contraction multiplies each value of one tensor by itself, as in ``d @ d``."""
+        if len(self.graph.carried[node]) < 2 or not all(keeps(node, name) for name in op.tensors):
+            return False
+        if any(unpacking(node, name) is not None for name in op.tensors):
+            return False
+        left, right = (read(node, name) for name in op.tensors)
+        if left.data_ptr() != right.data_ptr() or left._version != right._version:
+            return False
+        return left.squeeze().stride() == right.squeeze().stride() and left.squeeze().shape == right.squeeze().shape
 
     def lifted(self, node: Node) -> frozenset[object]:
         """Return the sums with a constant that a node puts together with what the constant was added to."""
@@ -229,14 +253,17 @@ class Roles:
                 self._packs[origin] = x.origin, pack[2]
             return x._replace(origin=origin, form=form, degree=1.0)
         if (len(slots) > 1 or op.base == "Prod") and (parts := self.together(node)):
-            return self._combined(op, parts)
+            value = self._combined(op, parts)
+            return Value((node, 0), rank_of(value)) if op.base in _CONTRACTIONS else value
         if len(slots) == 1:
             if op.base == "Mul" or (op.base == "Div" and slots == [0]):
                 return first
-            if op.base in _SUMS:
+            if op.base in _SUMS or op.base == "Addcmul" or (op.kind == "batch_norm" and not is_training(node)):
                 return self._shifted(node, first)
-            if op.base == "Where":  # with a constant, as a ReLU may be written
+            if op.base == "Where" and self.values.is_one_sided((node, 0)):  # a ReLU, or another clamp
                 return first._replace(form=Form.ZERO, degree=1.0) if first.is_pure else first
+            if op.base == "Abs" and _is_complex(edges[0], self.graph):
+                return Value((node, 0), Rank.ACTIVATED, degree=0.5)
             if op.function is not None:
                 return self._applied(node, op, slots[0], first)
             if op.kind in ("linear", "statistic", "step") and op.base in _OF_ONE and self.origins.keeps_size(node):
@@ -322,15 +349,21 @@ class Roles:
 
     def _origin(self, node: Node, op: Operation, slots: list[int]) -> Value:
         """A value that is no elementwise function of one origin."""
+        edges = self.graph.edges[node]
         if op.kind == "softmax":
             return Value((node, 0), Rank.PROBABILITY)
+        if op.kind == "attention":  # a softmax times values
+            if VALUE in slots:
+                return Value((node, 0), self.rank(edges[VALUE]))
+            return Value((node, 0), Rank.PROBABILITY if edges[VALUE][0] is None else Rank.SIGNAL)
+        if op.base == "Hypot":
+            return Value((node, 0), Rank.ACTIVATED, degree=0.5)
         if op.kind == "statistic":  # a root of what has the rank of an activation; the largest value isn't one
             if op.base in ("LinalgVectorNorm", "Norm") and read(node, "ord" if op.base != "Norm" else "p") == torch.inf:
                 return Value((node, 0), Rank.ACTIVATED)
             return Value((node, 0), Rank.ACTIVATED, degree=degree_of(node) / 2)
         if op.kind in ("norm", "batch_norm", "scaling"):
             slots = [slot for slot in slots if slot not in op.factors] or slots
-        edges = self.graph.edges[node]
         return Value((node, 0), max(self.rank(edges[slot], inverse=op.base == "Div" and slot == 1) for slot in slots))
 
     def origin(self, edge: Edge) -> object:
@@ -362,6 +395,16 @@ class Roles:
         return origin in self._before and all(
             edge[0] is None or self.graph.leads_to_source(edge) for edge in self.graph.edges[origin[0]]
         )
+
+
+def is_training(node: Node) -> bool:
+    """Return whether a batch norm used the statistics of its batch."""
+    return read(node, "training", False)
+
+
+def _is_complex(edge: Edge, graph: Graph) -> bool:
+    source = graph.sources.get(edge)
+    return source.is_complex() if source is not None else edge[0]._input_metadata[edge[1]].dtype.is_complex
 
 
 def rank_of(value: Value) -> Rank:

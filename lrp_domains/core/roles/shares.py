@@ -13,18 +13,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from ..graph.graph import Edge, Graph
 from ..graph.operations import COPIES
 from ..graph.saved import dimension, has, read
 from ..graph.weights import layers
 from ..rule import Node, Rule, Slots
+from .pieces import pieces
 from .roles import Rank, Roles, Value
 from .softmaxes import softmaxes
 
 # Of how many factors a nested product is resolved.
 MOST_FACTORS = 12
-_PASSING = frozenset(("linear", "norm", "batch_norm", "product", "scaling", "reduction"))
+_PASSING = frozenset(
+    "linear norm batch_norm product scaling reduction attention in_place interpolation piecewise statistic".split()
+)
+QUERY, KEY, VALUE = range(3)  # the slots of an attention
 
 
 @dataclass(frozen=True)
@@ -88,9 +93,10 @@ def count_shares(graph: Graph, carries: dict[Node, Slots], chosen: dict[Node, Ru
     """Return the shares of all products, given where relevance may flow."""
     counts: dict[Node, int] = {}
     of_exps: dict[Node, float] = {}  # what share of a value's relevance the exponentials of a softmax have
-    shares, parts, roles = Shares(carries), graph.once(softmaxes), graph.once(Roles)
+    shares, parts, roles, whole = Shares(carries), graph.once(softmaxes), graph.once(Roles), graph.once(pieces)
 
     def count(edge: Edge) -> int:
+        edge = whole.get(edge, edge)
         return 1 if edge in graph.sources else counts.get(edge[0], 1)
 
     known = graph.once(layers)
@@ -98,7 +104,8 @@ def count_shares(graph: Graph, carries: dict[Node, Slots], chosen: dict[Node, Ru
         op, edges = graph.operations[node], graph.edges[node]
         if op.kind not in _PASSING or True not in slots or node in known:
             continue
-        if op.kind != "product" or (len(edges) > 1 and len(graph.carried[node]) == 1):
+        several = op.kind == "attention" or (op.kind == "product" and (len(edges) == 1 or len(graph.carried[node]) > 1))
+        if not several:
             for edge in edges:
                 if edge[0] in counts or edge[0] in of_exps:
                     break
@@ -109,10 +116,12 @@ def count_shares(graph: Graph, carries: dict[Node, Slots], chosen: dict[Node, Ru
         if passed:
             of_exps[node] = passed[0]
         factors = [slot for slot in op.factors if slot in is_open] if op.kind == "product" else []
-        if op.base in ("Prod", "Cumprod"):
-            counts[node] = 1 if roles.together(node) else _entries(node)
+        if op.kind == "attention":
+            shares.of[node], counts[node] = _of_attention(is_open, edges, count)
+        elif op.base in ("Prod", "Cumprod"):
+            counts[node] = _of_running_product(node, graph, chosen)
         elif node in parts.parts and len(factors) == 2:
-            below = 1 if op.base == "Div" or edges[0][0] not in of_exps else 0
+            below = 1 if op.base == "Div" or edges[0][0] in of_exps else 0
             shares.of[node] = {below: of_exps.get(edges[1 - below][0], 1.0)}
             counts[node] = count(edges[1 - below])
         elif (
@@ -126,34 +135,67 @@ def count_shares(graph: Graph, carries: dict[Node, Slots], chosen: dict[Node, Ru
         elif len(factors) > 1:
             masses = {slot: parts.masses.get(edges[slot][0]) for slot in factors}
             weighted = [slot for slot, mass in masses.items() if mass is None or mass.is_weighted]
-            if len(weighted) < len(factors) and all(masses.values()):  # the exponentials of one softmax
+            is_one = all(masses.values()) and frozenset.intersection(*(mass.scores for mass in masses.values()))
+            if len(weighted) < len(factors) and is_one:  # the exponentials of one softmax
                 own = of_exps.get(edges[weighted[0]][0], 1.0) if weighted else 1.0
                 shares.of[node] = {slot: 1.0 if slot in weighted else own for slot in factors}
                 counts[node] = count(edges[weighted[0]]) if weighted else 1
                 continue
-            counts[node] = sum(count(edges[slot]) for slot in factors)
-            shares.of[node] = {slot: count(edges[slot]) / counts[node] for slot in factors}
+            total = sum(count(edges[slot]) for slot in factors)
+            shares.of[node] = {slot: count(edges[slot]) / total for slot in factors}
             for slot in factors:
                 if slot not in weighted:
                     of_exps[node] = shares.of[node][slot]
-        elif (n := _of_sum(node, is_open, graph, count)) != 1:
-            counts[node] = n
+            counts[node] = _of_sum(node, is_open, graph, count, dict.fromkeys(factors, total))
+        else:
+            counts[node] = _of_sum(node, is_open, graph, count)
+        if counts.get(node, 1) == 1 or not roles.of((node, 0)).is_affine:  # an activation counts one
+            counts.pop(node, None)
     return shares
 
 
-def _entries(node: Node) -> int:
-    """How many factors a running product has."""
+def _of_attention(
+    is_open: list[int], edges: tuple[Edge, ...], count: Callable[[Edge], int]
+) -> tuple[dict[int, float], int]:
+    """The shares of a fused attention: its weights are one factor, the values as many as they are made of."""
+    of_values = count(edges[VALUE]) if VALUE in is_open else 0
+    of_scores = sum(count(edges[slot]) for slot in (QUERY, KEY) if slot in is_open)
+    total = of_values + any(slot != VALUE for slot in is_open)
+    shares = dict.fromkeys(is_open, 1 / total)
+    for slot in {QUERY, KEY, VALUE} & shares.keys():
+        shares[slot] *= of_values if slot == VALUE else count(edges[slot]) / of_scores
+    return shares, total
+
+
+def _of_running_product(node: Node, graph: Graph, chosen: dict[Node, Rule | None]) -> int:
+    """How many factors a product along a dimension has."""
+    roles, rule = graph.once(Roles), chosen[node]
+    factors = [Factor(edge, slot) for slot, edge in enumerate(roles.factors(node)) if graph.leads_to_source(edge)]
+    if factors and isinstance(rule, ProductRule):
+        return divide(factors, graph, rule.least, lambda edge: 1)[1]
     shape = read(node, "self").shape
     return shape[dimension(read(node, "dim"), len(shape))] if has(node, "dim") else shape.numel()
 
 
-def _of_sum(node: Node, is_open: list[int], graph: Graph, count: Callable[[Edge], int]) -> int:
-    """The count of a sum: that of its summands of the highest rank, one if they differ."""
+def _of_sum(
+    node: Node,
+    is_open: list[int],
+    graph: Graph,
+    count: Callable[[Edge], int],
+    factors: dict[int, int] = MappingProxyType({}),
+) -> int:
+    """The count of a sum: that of its summands of the highest rank, one if they differ.
+
+    Of a product that adds, ``factors`` are the slots that are multiplied, with their count.
+    """
     edges = graph.edges[node]
-    found = {count(edges[slot]) for slot in is_open}
-    if len(found) > 1:  # a gate that is added to a product, as before the first step of a recurrence
+    by_slot = {slot: factors.get(slot) or count(edges[slot]) for slot in is_open}
+    if len(set(by_slot.values())) > 1:  # a gate that is added to a product, as before the first step of a recurrence
         ranks = {slot: graph.once(Roles).rank(edges[slot]) for slot in is_open}
-        found = {count(edges[slot]) for slot in is_open if ranks[slot] == max(ranks.values())}
+        of_product = max((ranks[slot] for slot in factors), default=None)
+        ranks |= dict.fromkeys(factors, of_product)
+        by_slot = {slot: n for slot, n in by_slot.items() if ranks[slot] == max(ranks.values())}
+    found = set(by_slot.values())
     return found.pop() if len(found) == 1 else 1
 
 
@@ -167,8 +209,12 @@ def _resolved(
     rule, roles = chosen[node], graph.once(Roles)
     if not isinstance(rule, ProductRule) or roles.together(node):
         return None
-    factors = [factor for slot in (0, 1) for factor in _flattened(node, slot, graph, carries)]
+    factors = _flattened(node, graph, carries, frozenset())
     origins = {roles.origin(factor.edge) for factor in factors}
+    # A product that another factor is a function of, u in u (sigmoid(u) c), is one factor.
+    if whole := origins & {edge for factor in factors for edge, _ in factor.way}:
+        factors = _flattened(node, graph, carries, frozenset(whole))
+        origins = {roles.origin(factor.edge) for factor in factors}
     if len(factors) < 3 or len(origins) == len(factors):
         return None
     return divide(factors, graph, rule.least, count)
@@ -204,10 +250,11 @@ def _rank(group: list[Factor], roles: Roles) -> Rank:
     return roles.rank_of_product([(factor.edge, factor.is_inverse) for factor in group])
 
 
-def _flattened(node: Node, slot: int, graph: Graph, carries: dict[Node, Slots]) -> list[Factor]:
-    """The factors that carry of what stands at a slot of a product."""
+def _flattened(node: Node, graph: Graph, carries: dict[Node, Slots], whole: frozenset[object]) -> list[Factor]:
+    """The factors that carry of what a product multiplies; some products are left whole."""
     found, roles, parts = [], graph.once(Roles), graph.once(softmaxes).parts
-    pending = [Factor(graph.edges[node][slot], slot, (), graph.operations[node].base == "Div" and slot == 1)]
+    is_div = graph.operations[node].base == "Div"
+    pending = [Factor(graph.edges[node][slot], slot, (), is_div and slot == 1) for slot in (0, 1)]
     while pending:
         if len(found) + len(pending) > MOST_FACTORS:
             return []  # a running product is not resolved
@@ -217,11 +264,11 @@ def _flattened(node: Node, slot: int, graph: Graph, carries: dict[Node, Slots]) 
             found += [factor] if factor.edge in graph.sources else []
             continue
         op, reaching = graph.operations[child], graph.carried[child]
-        is_product = op.base in ("Mul", "Div") and child not in parts
+        is_product = op.base in ("Mul", "Div") and child not in parts and factor.edge not in whole
         if not (is_product or op.base in COPIES or op.base in ("Neg", "Scale")) or roles.together(child):
             found += [factor] if True in carries.get(child, ()) else []
             continue
         for s in reaching:
             inverse = factor.is_inverse != (op.base == "Div" and s == 1)
-            pending.append(Factor(graph.edges[child][s], slot, (*factor.way, (factor.edge, s)), inverse))
+            pending.append(Factor(graph.edges[child][s], factor.slot, (*factor.way, (factor.edge, s)), inverse))
     return found

@@ -14,15 +14,17 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from ..graph.graph import Edge, Graph, Node
-from ..graph.operations import VIEWS, Operation
+from ..graph.operations import COPIES, RESHAPES, VIEWS, Operation
 from ..graph.saved import read
 from ..graph.weights import layers
 
-_EXPONENTIALS = frozenset(("Exp", "Exp2"))
-_REDUCING = frozenset("Sum Cumsum ScatterAdd IndexAdd ScatterReduce SegmentReduce LinalgVectorNorm Norm Mm Bmm".split())
+_EXPONENTIALS = frozenset(("Exp", "Exp2", "Pow2"))
+_REDUCING = frozenset(
+    "Sum Mean Cumsum ScatterAdd IndexAdd ScatterReduce SegmentReduce LinalgVectorNorm Norm Mm Bmm".split()
+)
 _GUARDS = frozenset("Clamp ClampMin Maximum Topk Sort Add Gather Index IndexSelect".split())
-_LINKS = VIEWS | frozenset("Gather IndexSelect Index".split())
-_SCALED = VIEWS | frozenset("Neg Mul Div Scale".split())
+_LINKS = VIEWS | frozenset("Gather IndexSelect Index Topk Sort".split())
+_SCALED = COPIES | RESHAPES | frozenset("Expand Neg Mul Div Scale".split())
 _TO_INVERSE = VIEWS | frozenset(("Mul",))  # ``1 / x`` is recorded as 1 times the inverse
 
 
@@ -59,7 +61,7 @@ def softmaxes(graph: Graph) -> Softmaxes:
     exps: dict[Edge, list[Node]] = defaultdict(list)
     for node in graph.reaching:
         if graph.operations[node].base in _EXPONENTIALS:
-            exps[graph.edges[node][0]].append(node)
+            exps[_scores(node, graph)].append(node)
             _add_logarithms(found, node, graph)
     if not any(_divides(node, graph) for node in graph.reaching):
         return found
@@ -68,7 +70,9 @@ def softmaxes(graph: Graph) -> Softmaxes:
         op = graph.operations[node]
         if op.base in ("Div", "Mul", "Reciprocal", "Pow") and masses:
             _add_quotient(found, masses, exps, node, graph)
-        if (mass := _mass(node, op, masses, graph)) is not None:
+        if node in found.parts and not found.masses[node].is_weighted:
+            masses[node] = Mass(frozenset(((node, 0),)))  # a softmax: its probabilities may be normalised once more
+        elif (mass := _mass(node, op, masses, graph)) is not None:
             masses[node] = mass
     if found.members or found.parts:
         found.masses.update({node: mass for node, mass in masses.items() if node not in found.masses})
@@ -76,8 +80,10 @@ def softmaxes(graph: Graph) -> Softmaxes:
 
 
 def _mass(node: Node, op, masses: dict[Node, Mass], graph: Graph) -> Mass | None:
-    if op.base in _EXPONENTIALS or op.kind == "softmax":
-        return Mass(frozenset(graph.edges[node]))
+    if op.base in _EXPONENTIALS:
+        return Mass(frozenset((_scores(node, graph),)))
+    if op.kind == "softmax":
+        return Mass(frozenset(((node, 0),)))
     if not masses:
         return None
     edges = graph.edges[node]
@@ -96,6 +102,11 @@ def _mass(node: Node, op, masses: dict[Node, Mass], graph: Graph) -> Mass | None
     is_sum = op.base in _REDUCING or any(mass.is_sum for mass in known) or _adds_unlike(op, scores, graph)
     is_weighted = len(known) < len(behind) or any(mass.is_weighted for mass in known)
     return Mass(scores, is_sum, is_weighted)
+
+
+def _scores(exp: Node, graph: Graph) -> Edge:
+    """What an exponential is taken of."""
+    return graph.edges[exp][graph.carried[exp][0]]
 
 
 def _adds_unlike(op: Operation, scores: frozenset[Edge], graph: Graph) -> bool:
@@ -154,8 +165,8 @@ def _is_difference(scores: Edge, graph: Graph) -> bool:
 
 
 def _add_logarithms(found: Softmaxes, exp: Node, graph: Graph) -> None:
-    """Add ``exp(log_softmax(s))`` and ``exp(s - logsumexp(s))``."""
-    edge = graph.through(graph.edges[exp][0], _LINKS)
+    """Add ``exp(log_softmax(s))`` and ``exp(s - logsumexp(s))``, the latter also written out."""
+    edge = graph.through(_scores(exp, graph), _LINKS)
     if edge in graph.sources:
         return
     node, op = edge[0], graph.operations[edge[0]]
@@ -165,9 +176,17 @@ def _add_logarithms(found: Softmaxes, exp: Node, graph: Graph) -> None:
         found.masses[node] = Mass(frozenset())
     elif op.base == "Sub" and all(graph.reaching[node]):
         scores, log = (graph.through(end, _LINKS) for end in graph.edges[node])
-        if log not in graph.sources and graph.operations[log[0]].base == "Logsumexp":
-            inner: Edge = graph.through(graph.edges[log[0]][0], _LINKS)
-            if inner == scores:
-                found.members.add(exp)
-                found.parts.add(log[0])
-                found.masses[log[0]] = Mass(frozenset())
+        if log in graph.sources:
+            return
+        within, inner = log[0], graph.through(graph.edges[log[0]][0], _LINKS)
+        if graph.operations[log[0]].base == "Log" and graph.operations[inner[0]].base in _REDUCING:
+            within, inner = inner[0], graph.through(graph.edges[inner[0]][0], _LINKS)
+            if graph.operations[inner[0]].base in _EXPONENTIALS:
+                found.members.add(inner[0])
+                inner = graph.through(_scores(inner[0], graph), _LINKS)
+        elif graph.operations[log[0]].base != "Logsumexp":
+            return
+        if inner == scores:
+            found.members.add(exp)
+            found.parts.update((log[0], within))
+            found.masses.update({log[0]: Mass(frozenset()), within: Mass(frozenset())})

@@ -19,9 +19,10 @@ from ..graph.checkpoints import Rereading
 from ..graph.elementwise import applied, inverted
 from ..graph.functions import wide
 from ..graph.graph import Edge, Graph, Node, shape_of
-from ..graph.operations import COPIES, operation
+from ..graph.operations import COPIES, RESHAPES, operation
 from ..graph.saved import keeps, read, unpacking
 from ..graph.weights import adds_bias
+from .pieces import pieces
 
 if TYPE_CHECKING:
     from .roles import Roles
@@ -30,7 +31,12 @@ Tensor = torch.Tensor
 # How many operations a value is followed back.
 LONGEST = 100
 # Linear operations that may add numbers which autograd doesn't keep.
-_ADDING = frozenset("Add Sub Rsub Where MaskedFill Fill IndexFill ConstantPadNd Scatter IndexPut IndexPutImpl".split())
+_ADDING = frozenset(
+    "Add Sub Rsub Addcmul Where MaskedFill Fill IndexFill ConstantPadNd Scatter IndexPut IndexPutImpl".split()
+)
+
+# Operations that take in a value as it is, or scaled.
+_TAKING_IN = COPIES | RESHAPES | frozenset("Neg Scale Mul Div T Transpose Permute Expand Select Slice".split())
 
 
 class Values:
@@ -80,17 +86,19 @@ class Values:
         return found
 
     @cached_property
-    def _choices(self) -> dict[Edge, list[Edge]]:
-        """The edges that are chosen from, each with the choices and the slot there."""
+    def _users(self) -> dict[Edge, list[Edge]]:
+        """The operations that take in an edge's value as it is, scaled, or as one choice, each with the slot there."""
         found: dict[Edge, list[Edge]] = defaultdict(list)
         for node in self.graph.reaching:
-            if self.graph.operations[node].base == "Where":
-                for slot, edge in enumerate(self.graph.edges[node]):
-                    found[edge].append((node, slot))
+            base, slots = self.graph.operations[node].base, self.graph.carried[node]
+            if base == "Where" or (len(slots) == 1 and base in _TAKING_IN and (base != "Div" or slots == [0])):
+                for slot in slots:
+                    found[self.graph.edges[node][slot]].append((node, slot))
         return found
 
     def value(self, edge: Edge, depth: int = 0) -> Tensor | None:
         """Return the value at an edge."""
+        edge = self.graph.once(pieces).get(edge, edge)
         if edge in self.graph.sources:
             return wide(self.graph.sources[edge].detach())
         if edge[0] is None or depth > LONGEST:
@@ -147,6 +155,7 @@ class Values:
 
     def at_zero(self, edge: Edge, through: frozenset[object] = frozenset(), depth: int = 0) -> Tensor | None:
         """Return what a value is where its origin is 0."""
+        edge = self.graph.once(pieces).get(edge, edge)
         role = self.roles.of(edge)
         if role.is_pure and role.origin not in through:
             return torch.zeros((), dtype=_dtype(edge), device=edge[0]._input_metadata[edge[1]].device)
@@ -169,9 +178,12 @@ class Values:
             return applied(node, slots[0])(parts[0])
         if op.base in ("Mul", "Div") and len(slots) == 2:
             return parts[0] * parts[1] if op.base == "Mul" else parts[0] / parts[1]
-        if op.kind not in ("linear", "product"):
+        if op.kind not in ("linear", "product", "batch_norm"):
             return None
         total = self._sum(edge, slots, parts)
+        if op.kind == "batch_norm":
+            number = self._number(edge, slots)
+            return None if number is None else total + number
         still = [slot for slot, behind in enumerate(edges) if slot not in slots and behind[0] is not None]
         still = [slot for slot in still if op.kind == "linear" or slot not in op.factors]
         if still:
@@ -213,12 +225,26 @@ class Values:
         return number
 
     def _seen_later(self, edge: Edge, parts: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        """The same, of a later value that takes in this one as it is: a choice between this and something else."""
-        for user, slot in self._choices.get(edge, ()):
-            if (y := self.value((user, 0))) is not None:
-                chosen = pushed((user, 0), slot, torch.ones_like(parts)) != 0
-                return y[chosen], pushed((user, 0), slot, parts)[chosen]
+        """The same, of a later value that takes in this one: as it is, scaled, or as a choice beside something else."""
+        pending = [(edge, parts, torch.ones_like(parts))]
+        while pending:
+            edge, parts, scale = pending.pop()
+            for user, slot in self._users.get(edge, ()):
+                pushed_parts, pushed_scale = (pushed((user, 0), slot, t) for t in (parts, scale))
+                if (y := self.value((user, 0))) is not None:
+                    seen = pushed_scale != 0
+                    scale = pushed_scale[seen]
+                    return y[seen] / scale, pushed_parts[seen] / scale
+                pending.append(((user, 0), pushed_parts, pushed_scale))
         return None, None
+
+    def is_one_sided(self, edge: Edge) -> bool:
+        """Return whether no value is negative, or none positive, as of a ReLU that is written as a choice.
+
+        A mask lets both pass. Where the values aren't kept, the choice counts as a mask.
+        """
+        y = self.value(edge)
+        return y is not None and bool((y >= 0).all() or (y <= 0).all())
 
     def is_zero(self, edge: Edge) -> bool:
         """Return whether a value is 0 where its origin is; taken for not, where it cannot be seen."""

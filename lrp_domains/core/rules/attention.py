@@ -7,27 +7,26 @@ computes anyway, so the attention matrix is never formed. CP-LRP's AH-rule (Ali 
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..graph.graph import Graph
+from ..roles.shares import Shares
 from ..rule import Grads, Node, Rule, Slots
 
-QUERY, KEY, VALUE, BIAS = range(4)
+VALUE = 2
 
 
-def _uniform_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    weights = 0.5 if carries[VALUE] else 1.0
-    scores = weights * (0.5 if carries[QUERY] and carries[KEY] else 1.0)
-    # A bias is added to the scores Q K^T: it takes part in A's relevance, not in the product.
-    shares = {
-        QUERY: scores,
-        KEY: scores,
-        VALUE: 0.5 if any(carries[:VALUE]) or any(carries[BIAS:]) else 1.0,
-        BIAS: weights,
-    }
+def _shares_backward(shares: dict[int, float], node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
     return tuple(g * shares[slot] if g is not None and carries[slot] else g for slot, g in enumerate(gi))
 
 
-uniform_attention = Rule("uniform (Q 1/4, K 1/4, V 1/2)", backward=_uniform_backward)
-"""AttnLRP's shares of the derivative; where Q, K or V carries no relevance, its share goes to its partner."""
+def _placed(node: Node, graph: Graph, shares: Shares) -> Rule:
+    return Rule(uniform_attention.name, backward=partial(_shares_backward, shares.of[node]))
+
+
+uniform_attention = Rule("uniform (Q 1/4, K 1/4, V 1/2)", place=_placed)
+"""AttnLRP's shares of the derivative; where Q, K or V carries no relevance, its share goes to its partner, and where
+one of them is a product of several factors, it has as many shares (roles/shares.py)."""
 
 
 def _value_open(node: Node, carries: Slots, graph: Graph) -> Slots:

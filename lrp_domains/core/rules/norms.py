@@ -14,6 +14,7 @@ import torch
 from ..graph.elementwise import argument, degree_of
 from ..graph.operations import operation
 from ..graph.saved import dimension, has, read
+from ..roles.roles import is_training
 from ..rule import Grads, Node, Rule, Slots, factors_closed
 
 
@@ -49,11 +50,6 @@ norm = Rule("scale constant", opens=factors_closed, backward=_norm_backward)
 
 
 # ---- Batch norms: one value per channel, the second dimension
-
-
-def is_training(node: Node) -> bool:
-    """Return whether a batch norm used the statistics of its batch."""
-    return read(node, "training", False)
 
 
 def is_instance_norm(node: Node) -> bool:

@@ -1,0 +1,78 @@
+"""Pieces: what was put side by side and is taken apart again, ``cat([a, b]).chunk(2)``, is what it was."""
+
+from __future__ import annotations
+
+from ..graph.graph import Edge, Graph, Node, shape_of
+from ..graph.saved import dimension, read
+
+
+def pieces(graph: Graph) -> dict[Edge, Edge]:
+    """Return the values that are cut out of a concatenation or a stack whole, with what was put in there."""
+    found: dict[Edge, Edge] = {}
+    for node in graph.reaching:
+        behind = graph.edges[node][0]
+        if graph.operations[node].base not in _PARTS or behind in graph.sources or behind[0] not in graph.reaching:
+            continue
+        if graph.operations[behind[0]].base not in ("Cat", "Stack"):
+            continue
+        ndim = len(shape_of(behind))
+        dim = dimension(read(node, "dim"), ndim)
+        if dim != dimension(read(behind[0], "dim"), ndim):
+            continue
+        put_in = _put_in(behind[0], dim, graph)
+        for number, part in enumerate(_PARTS[graph.operations[node].base](node, shape_of(behind)[dim])):
+            if part in put_in:
+                found[node, number] = put_in[part]
+    return found
+
+
+Part = tuple[int, int, bool]  # from where to where, and whether the dimension is kept
+
+
+def _put_in(node: Node, dim: int, graph: Graph) -> dict[Part, Edge]:
+    """What stands where along the dimension."""
+    edges = graph.edges[node]
+    if graph.operations[node].base == "Stack":
+        return {(index, index + 1, False): edge for index, edge in enumerate(edges) if graph.leads_to_source(edge)}
+    if any(edge[0] is None for edge in edges):
+        return {}  # the size of a constant isn't known
+    start, found = 0, {}
+    for edge in edges:
+        end = start + (graph.sources[edge].shape if edge in graph.sources else shape_of(edge))[dim]
+        if graph.leads_to_source(edge):
+            found[start, end, True] = edge
+        start = end
+    return found
+
+
+def _sizes(sizes: list[int]) -> list[Part]:
+    ends = [sum(sizes[: index + 1]) for index in range(len(sizes))]
+    return [(end - size, end, True) for end, size in zip(ends, sizes, strict=True)]
+
+
+def _split(node: Node, length: int) -> list[Part]:
+    size = read(node, "split_size")
+    return [(start, min(start + size, length), True) for start in range(0, length, size)]
+
+
+def _select(node: Node, length: int) -> list[Part]:
+    index = dimension(read(node, "index"), length)
+    return [(index, index + 1, False)]
+
+
+def _slice(node: Node, length: int) -> list[Part]:
+    start, end = read(node, "start"), read(node, "end")
+    start, end = (bound - 2**64 if bound >= 2**63 else bound for bound in (start, end))
+    return (
+        [(start + length * (start < 0), min(end + length * (end < 0), length), True)] if read(node, "step") == 1 else []
+    )
+
+
+_PARTS = {
+    "Split": _split,
+    "UnsafeSplit": _split,
+    "SplitWithSizes": lambda node, length: _sizes(list(read(node, "split_sizes"))),
+    "Unbind": lambda node, length: [(index, index + 1, False) for index in range(length)],
+    "Select": _select,
+    "Slice": _slice,
+}
