@@ -8,12 +8,18 @@ from .comparison import DIFFERS, REFUSED
 
 SOFTMAX_OF_TWO = "a softmax of two is a sigmoid of their difference, but a softmax and a gate have rules of their own"
 MULTIPLIED_OUT = "a sum is one factor of a product; multiplied out, its summands are products of unlike degree"
+SIGNED_PARTS = (
+    "a difference of two values of which one is 0: each by itself is no activation, their sum counts as a signal"
+)
+UNLIKE = (
+    "a sum of products of unlike degree counts as one factor of a further product; put side by side, all count alike"
+)
 SPLIT_LAYER = "a layer rule shares out one layer's z; two layers in a row, or a sum of several, have others"
 NUMBER = "Python's sum() adds the number 0, which autograd doesn't keep: it may be a bias"
 NOT_KEPT = "autograd keeps what a layer rule needs only where weights and biases require grad"
 SUM_OF_SQUARES = "CP-LRP closes an activated factor; in a sum of squares there is no factor to close"
 SIDE_OF_THE_MATRIX = "CP-LRP closes an activated factor, which a factor times a matrix no longer is"
-MASKED = "whether a mask was made of x can't be told without reading values; a masked signal is a signal"
+MASKED = "a choice that keeps one sign of its own argument is a ReLU; any other mask is a constant, whatever it was made of"
 ACTIVATED_PARTS = "a sum of activated values is activated, also where the activations cancel"
 NOT_SEEN = "the value at 0 needs a number that autograd doesn't keep"
 STATE = (
@@ -21,7 +27,6 @@ STATE = (
 )
 SPREAD_OUT = "what is spread over a larger tensor and read from it is no elementwise function of it any more"
 ONE_NODE = "F.glu as one node: its signal is the first half, whatever it was made of"
-TWICE = "the same scores computed twice are two tensors: exponentials over another tensor's sum make no softmax"
 OTHER_SCORES = "scores are recognised as they are, not through a sum, a root or a constant column beside the values"
 SHAPES = "a product with a constant matrix mixes what rounding leaves of a mean that is 0"
 ADJACENCY = "a constant sparse matrix on the left is taken for a graph's adjacency, which keeps LRP-0"
@@ -50,18 +55,28 @@ DIFFERENT = {
     ("bilinear form", "einsum of three"): SIDE_OF_THE_MATRIX,
     ("bilinear form", "bmm"): SIDE_OF_THE_MATRIX,
     ("bilinear form", "diagonal of a @ W @ b.T"): SIDE_OF_THE_MATRIX,
+    ("ReLU6", "relu(x) - relu(x - 6)"): ACTIVATED_PARTS,
+    ("absolute distance", "maximum - minimum"): SIGNED_PARTS,
+    ("bilinear form", "a · (b @ W.T)"): SIDE_OF_THE_MATRIX,
+    ("bilinear form", "outer product @ W"): SIDE_OF_THE_MATRIX,
+    ("bilinear form", "outer product times W, summed"): SIDE_OF_THE_MATRIX,
+    ("difference of squares", "(a + b) * (a - b)"): MULTIPLIED_OUT,
+    ("gated delta rule", "in chunks of one"): MULTIPLIED_OUT,
+    ("larger of two", "b + relu(a - b)"): SIGNED_PARTS,
+    ("mix by softmax", "einsum"): UNLIKE,
+    ("mix by softmax", "exp(log_softmax)"): UNLIKE,
+    ("mix by softmax", "softmax over the last dimension"): UNLIKE,
+    ("mix by softmax", "stack times stack, summed"): UNLIKE,
+    ("mix by softmax", "sum over the sum of exponentials"): UNLIKE,
+    ("sigmoid gate", "F.glu(cat([a, b]))"): ONE_NODE,
+    ("sum of products", "a * (b + c)"): UNLIKE,
+    ("sum of products", "a * (b - (-c))"): UNLIKE,
+    ("sum of products", "a times a stack, summed"): UNLIKE,
+    ("sum of products", "einsum"): UNLIKE,
     ("linear layer", "x @ eye, then the layer"): SPLIT_LAYER,
     ("linear layer", "two layers by singular values"): SPLIT_LAYER,
-    ("ReLU", "x * (x > 0)"): MASKED,
-    ("ReLU", "x * ((x > 0) * 2) / 2"): MASKED,
-    ("ReLU", "where(x > 0, 1, 0) * x"): MASKED,
-    ("ReLU", "masked_fill(x < 0, 0)"): MASKED,
-    ("ReLU", "y[x < 0] = 0"): MASKED,
     ("leaky ReLU", "x * where(x > 0, 1, 0.1)"): MASKED,
-    ("identity", "where(True, x, 0)"): MASKED,
-    ("ReGLU", "a * (a > 0) * b"): MASKED,
     ("ReGLU", "a * b * (a > 0)"): MASKED,
-    ("ReGLU", "masked_fill(a < 0, 0)"): MASKED,
     ("ReGLU", "where(a > 0, a * b, 0)"): MASKED,
     ("identity", "relu(x) - relu(-x)"): ACTIVATED_PARTS,
     ("identity", "sign(x) * |x|"): ACTIVATED_PARTS,
@@ -80,13 +95,10 @@ DIFFERENT = {
     ("LSTM from a learned state", "stack of gates times stack"): STATE,
     ("SiLU", "diag(x) @ sigmoid(x)"): SPREAD_OUT,
     ("square", "diagonal of the outer product"): SPREAD_OUT,
-    ("variance", "torch.cov of each row"): SPREAD_OUT,
     ("maximum", "infinity norm"): SPREAD_OUT,
     ("SiLU", "glu(cat([x, x]))"): ONE_NODE,
     ("SwiGLU", "glu(cat([a, a])) * b"): ONE_NODE,
-    ("attention, softmax by hand", "(exp @ v) / sum"): TWICE,
-    ("attention with a sink", "stable, over sum + exp(sink)"): TWICE,
-    ("two best of a softmax over all", "exp of the best / sum over all"): TWICE,
+    ("two best of a softmax over all", "exp of the best / sum over all"): OTHER_SCORES,
     ("attention, softmax by hand", "(exp @ [v, 1]), divided"): OTHER_SCORES,
     ("attention, softmax by hand", "softmax ** 2 over its sum, of s / 2"): OTHER_SCORES,
     ("attention with a sink", "exp(s - logaddexp)"): OTHER_SCORES,

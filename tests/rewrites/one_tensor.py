@@ -1,4 +1,4 @@
-"""Functions of one tensor in seven contexts: activations, powers, and what is taken over a row."""
+"""Functions of one tensor in eight contexts: activations, powers, and what is taken over a row."""
 
 from __future__ import annotations
 
@@ -25,6 +25,13 @@ def times_its_argument(f: Function) -> Function:
     return product
 
 
+def of_a_product(f: Function) -> Function:
+    def product(x):
+        return F.linear(f(F.linear(x, W1, B1) * F.linear(x, W2, B2)) * F.linear(x, W3, B3), W2, B2)
+
+    return product
+
+
 INPUTS = (draw(ROWS, WIDTH, seed=9),)
 CONTEXTS = {
     name: Context(put, INPUTS)
@@ -35,6 +42,7 @@ CONTEXTS = {
         "times a signal": lambda f: lambda x: F.linear(f(F.linear(x, W1, B1)) * F.linear(x, W3, B3), W2, B2),
         "a signal times it": lambda f: lambda x: F.linear(x, W3, B3) * f(F.linear(x, W1, B1)),
         "times its own argument": times_its_argument,
+        "of a product, times a signal": of_a_product,
         "after a norm": lambda f: lambda x: F.linear(f(F.layer_norm(x, (WIDTH,))), W2, B2),
     }.items()
 }

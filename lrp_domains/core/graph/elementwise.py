@@ -94,11 +94,16 @@ _DEGREES = {
 }  # fmt: skip
 
 
+def order_of(node: Node) -> float | None:
+    """Return p of a p-norm."""
+    return read(node, "ord" if operation(node.name()).base == "LinalgVectorNorm" else "p")
+
+
 def degree_of(node: Node) -> float | None:
     """Return p of a homogeneous function, ``f(a x) = a^p f(x)``: the identity rule is the derivative over p (Euler)."""
     base = operation(node.name()).base
     if base in ("LinalgVectorNorm", "Norm"):
-        return float(read(node, "ord" if base == "LinalgVectorNorm" else "p") != 0)
+        return float(order_of(node) != 0)
     if base in ("Pow", "Pow1"):
         if unpacking(node, "exponent") is not None:
             return None

@@ -98,6 +98,11 @@ def _is_beyond(y: Tensor) -> Tensor:
     return (y < torch.finfo(y.dtype).tiny) | y.isinf()
 
 
+def _has_lost_half(y: Tensor) -> Tensor:
+    """Whether a result next to 1 or -1 has lost half of its digits."""
+    return 1 - y.abs() < torch.finfo(y.dtype).eps ** 0.5
+
+
 def _of_elu(y: Tensor, a: float, s: float, t: float) -> Tensor:
     return torch.where(y > 0, y / s, torch.log1p(_above(y / (a * s), -1.0)) / t)
 
@@ -164,7 +169,7 @@ FUNCTIONS = {
     "Celu": _row(
         F.celu, "alpha", ratio=lambda x, a: _elu_ratio(x, a, 1.0, 1 / a), inverse=_of_celu, lost=lambda y, a: y <= -a
     ),
-    "Tanh": _row(torch.tanh, inverse=lambda y: torch.atanh(_above(_below(y, 1.0), -1.0)), lost=lambda y: y.abs() >= 1),
+    "Tanh": _row(torch.tanh, inverse=lambda y: torch.atanh(_above(_below(y, 1.0), -1.0)), lost=_has_lost_half),
     "Hardtanh": _row(torch.clamp, "min_val max_val"),
     "Softshrink": _row(F.softshrink, "lambd"),
     "Hardshrink": _row(F.hardshrink, "lambd"),
@@ -174,7 +179,7 @@ FUNCTIONS = {
         torch.sigmoid,
         rise=lambda x: torch.tanh(x / 2) / 2,
         inverse=lambda y: torch.logit(_below(_above(y, 0.0), 1.0)),
-        lost=lambda y: _is_beyond(y) | (y >= 1),
+        lost=lambda y: _is_beyond(y) | _has_lost_half(y),
     ),
     "Hardsigmoid": _row(F.hardsigmoid, ratio=lambda x: (0.5 / x.abs()).clamp(max=1 / 6)),
     # ---- Linear piece by piece

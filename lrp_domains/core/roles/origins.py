@@ -15,6 +15,7 @@ from ..graph.operations import RESHAPES
 from ..graph.saved import read
 
 Shape = tuple[int, ...]
+_ADDING_NUMBERS = frozenset("Add Sub Rsub Where MaskedFill ConstantPadNd Addcmul Addmm Baddbmm".split())
 _ONE_TO_ONE = RESHAPES | {"Sum", "Mean"}  # over one value
 
 
@@ -48,6 +49,13 @@ class Origins:
             known = self._of_views[view] = self._of_view(view.node, known)
         return known
 
+    def same(self, a: object, b: object) -> bool:
+        """Return whether two origins are one, also if it was computed twice."""
+        if a == b:
+            return True
+        is_node = all(isinstance(origin, tuple) and isinstance(origin[0], Node) for origin in (a, b))
+        return is_node and equal(a, b, self.graph)
+
     def _of_view(self, node: Node, of: object) -> object:
         base, shape = self.graph.operations[node].base, shape_of((node, 0))
         if base not in _ONE_TO_ONE:
@@ -71,6 +79,48 @@ class Origins:
         """Return whether a node has as many values as it reads: a sum over one value is a view."""
         size = _size(shape_of((node, 0)))
         return all(_size(self.shape(self.graph.edges[node][slot])) == size for slot in self.graph.carried[node])
+
+
+def root(origin: object) -> object:
+    """Return what a view of a view is a view of."""
+    while isinstance(origin, View):
+        origin = origin.of
+    return origin
+
+
+def equal(a: Edge, b: Edge, graph: Graph) -> bool:
+    """Return whether two values were computed from the same tensors by the same operations."""
+    pending = [(a, b)]
+    while pending:
+        a, b = pending.pop()
+        if a == b:
+            continue
+        if a in graph.sources or b in graph.sources or a[0] not in graph.edges or b[0] not in graph.edges:
+            return False
+        nodes, edges = (a[0], b[0]), (graph.edges[a[0]], graph.edges[b[0]])
+        if type(a[0]) is not type(b[0]) or a[1] != b[1] or len(edges[0]) != len(edges[1]) or not edges[0]:
+            return False
+        if shape_of(a) != shape_of(b):
+            return False
+        computed = {name for name, edge in zip(graph.operations[a[0]].tensors, edges[0], strict=False) if edge[0]}
+        unkept = [graph.operations[a[0]].slot_kept(slot) is None for slot, edge in enumerate(edges[0]) if not edge[0]]
+        if any(unkept) and graph.operations[a[0]].base in _ADDING_NUMBERS:
+            return False
+        for name in _kept_names(type(a[0])):
+            if name not in computed and not name.startswith("result") and not _alike(*(read(n, name) for n in nodes)):
+                return False
+        pending += zip(*edges, strict=True)
+    return True
+
+
+def _alike(a: object, b: object) -> bool:
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        return len(a) == len(b) and all(map(_alike, a, b))
+    if not isinstance(a, torch.Tensor) or not isinstance(b, torch.Tensor):
+        return type(a) is type(b) and a == b
+    if a.numel() == b.numel() == 1 and a.device.type == "cpu":
+        return a.item() == b.item()
+    return (a.data_ptr(), a.shape, a.stride(), a.dtype) == (b.data_ptr(), b.shape, b.stride(), b.dtype)
 
 
 @cache

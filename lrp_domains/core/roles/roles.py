@@ -15,18 +15,19 @@ with parameters is a layer, and one with a constant matrix is none (weights.py).
 from __future__ import annotations
 
 import weakref
+from collections import defaultdict
 from enum import IntEnum
 from functools import cached_property
 from typing import NamedTuple
 
 import torch
 
-from ..graph.elementwise import degree_of, is_zero_at_zero, keeps_near_zero
+from ..graph.elementwise import degree_of, is_zero_at_zero, keeps_near_zero, order_of
 from ..graph.graph import Edge, Graph, Node, shape_of
 from ..graph.operations import COPIES, VIEWS, Operation
 from ..graph.saved import dimension, has, keeps, read, unpacking
 from ..graph.weights import layers
-from .origins import Origins, View
+from .origins import Origins, View, root
 from .packs import FOLDS, pack_of
 from .pieces import pieces
 from .softmaxes import Softmaxes, softmaxes
@@ -76,6 +77,7 @@ class Value(NamedTuple):
 _SUMS = frozenset(("Add", "Sub", "Rsub"))
 CLAMPS = frozenset("Clamp ClampMin ClampMax Hardtanh Relu Maximum Minimum Fmax Fmin".split())
 CHOICES = frozenset("Where Maximum Minimum Fmax Fmin Clamp".split())
+_MASKS = frozenset("Where MaskedFill IndexPut IndexPutImpl".split())
 _SAME = COPIES | {"Neg", "Scale"}
 _TOGETHER = _SUMS | CHOICES | {"Mul", "Addcmul", "Div", "Lerp1"}
 _OPAQUE = frozenset(("embedding", "glu", "unknown", "refused"))
@@ -188,6 +190,8 @@ class Roles:
         origins = [self.origins.canonical(value.origin) for value in values]
         if origins.count(origins[0]) == len(origins):
             return values
+        if all(self.origins.same(origin, origins[0]) for origin in origins[1:]):
+            return [value._replace(origin=values[0].origin) for value in values]
         if self._before.keys().isdisjoint(value.origin for value in values):
             return []
         chains = [self._chain(value) for value in values]
@@ -204,10 +208,14 @@ class Roles:
             return False
         if any(unpacking(node, name) is not None for name in op.tensors):
             return False
-        left, right = (read(node, name) for name in op.tensors)
-        if left.data_ptr() != right.data_ptr() or left._version != right._version:
+        if not self.origins.same(*(root(self.of(edge).origin) for edge in self.graph.edges[node])):
             return False
-        return left.squeeze().stride() == right.squeeze().stride() and left.squeeze().shape == right.squeeze().shape
+        left, right = (read(node, name).squeeze() for name in op.tensors)
+        return (left.shape, left.stride(), left.storage_offset()) == (
+            right.shape,
+            right.stride(),
+            right.storage_offset(),
+        )
 
     def lifted(self, node: Node) -> frozenset[object]:
         """Return the sums with a constant that a node puts together with what the constant was added to."""
@@ -256,14 +264,14 @@ class Roles:
             value = self._combined(op, parts)
             return Value((node, 0), rank_of(value)) if op.base in _CONTRACTIONS else value
         if len(slots) == 1:
+            if first.is_pure and self._chooses(node, op) and self.values.keeps_one_sign(node, slots[0]):
+                return first._replace(form=Form.ZERO, degree=1.0)
             if op.base == "Mul" or (op.base == "Div" and slots == [0]):
                 return first
             if op.base in _SUMS or op.base == "Addcmul" or (op.kind == "batch_norm" and not is_training(node)):
                 return self._shifted(node, first)
-            if op.base == "Where" and self.values.is_one_sided((node, 0)):  # a ReLU, or another clamp
-                return first._replace(form=Form.ZERO, degree=1.0) if first.is_pure else first
             if op.base == "Abs" and _is_complex(edges[0], self.graph):
-                return Value((node, 0), Rank.ACTIVATED, degree=0.5)
+                return Value((node, 0), min(Rank.ACTIVATED, first.rank), degree=0.5)
             if op.function is not None:
                 return self._applied(node, op, slots[0], first)
             if op.kind in ("linear", "statistic", "step") and op.base in _OF_ONE and self.origins.keeps_size(node):
@@ -273,6 +281,14 @@ class Roles:
                     return Value(View(node, first.origin), first.rank, first.form, first.degree)
                 return self._powered(self._powered(first, 2.0), 0.5)
         return self._origin(node, op, slots)
+
+    def _chooses(self, node: Node, op: Operation) -> bool:
+        """Whether a node keeps some values and drops others."""
+        if op.base != "Mul":
+            return op.base in _MASKS
+        name = op.tensors[1 - self.graph.carried[node][0]]
+        other = None if unpacking(node, name) is not None else read(node, name)
+        return other is not None and other.shape == shape_of((node, 0)) and bool((other == 0).any())
 
     def _applied(self, node: Node, op: Operation, slot: int, x: Value) -> Value:
         """An elementwise function of a value."""
@@ -356,12 +372,13 @@ class Roles:
             if VALUE in slots:
                 return Value((node, 0), self.rank(edges[VALUE]))
             return Value((node, 0), Rank.PROBABILITY if edges[VALUE][0] is None else Rank.SIGNAL)
-        if op.base == "Hypot":
-            return Value((node, 0), Rank.ACTIVATED, degree=0.5)
-        if op.kind == "statistic":  # a root of what has the rank of an activation; the largest value isn't one
-            if op.base in ("LinalgVectorNorm", "Norm") and read(node, "ord" if op.base != "Norm" else "p") == torch.inf:
-                return Value((node, 0), Rank.ACTIVATED)
-            return Value((node, 0), Rank.ACTIVATED, degree=degree_of(node) / 2)
+        if op.kind == "statistic" or op.base == "Hypot":  # a root of what has the rank of an activation
+            rank = min(Rank.ACTIVATED, *(self.rank(edges[slot]) for slot in slots))
+            if op.base in ("LinalgVectorNorm", "Norm") and order_of(node) in (1, torch.inf):
+                return Value((node, 0), rank)  # a sum of absolute values, or the largest of them
+            return Value((node, 0), rank, degree=0.5 if op.base == "Hypot" else degree_of(node) / 2)
+        if op.base == "Prod" and (factors := self.factors(node)):
+            return Value((node, 0), self.rank_of_factors([(edge, False) for edge in factors]))
         if op.kind in ("norm", "batch_norm", "scaling"):
             slots = [slot for slot in slots if slot not in op.factors] or slots
         return Value((node, 0), max(self.rank(edges[slot], inverse=op.base == "Div" and slot == 1) for slot in slots))
@@ -389,6 +406,15 @@ class Roles:
         if all(value.form == Form.POWER for value in values) and (total := sum(value.degree for value in values)):
             return rank_of(values[0]._replace(rank=rank, degree=total))
         return min(rank, Rank.ACTIVATED if any(value.is_pure for value in values) else Rank.GATE)
+
+    def rank_of_factors(self, factors: list[tuple[Edge, bool]]) -> Rank:
+        """Return the highest rank among factors, of which functions of one origin are one."""
+        groups: dict[object, list[tuple[Edge, bool]]] = defaultdict(list)
+        for edge, inverse in factors:
+            if self.graph.leads_to_source(edge):
+                groups[self.origin(edge)].append((edge, inverse))
+        ranks = [self.rank_of_product(group) if len(group) > 1 else self.rank(*group[0]) for group in groups.values()]
+        return max(ranks)
 
     def is_unseen_sum(self, origin: object) -> bool:
         """Return whether an origin is the sum with a constant that autograd doesn't keep."""

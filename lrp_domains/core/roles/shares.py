@@ -21,7 +21,7 @@ from ..graph.saved import dimension, has, read
 from ..graph.weights import layers
 from ..rule import Node, Rule, Slots
 from .pieces import pieces
-from .roles import Rank, Roles, Value
+from .roles import CLAMPS, Rank, Roles, Value
 from .softmaxes import softmaxes
 
 # Of how many factors a nested product is resolved.
@@ -97,12 +97,16 @@ def count_shares(graph: Graph, carries: dict[Node, Slots], chosen: dict[Node, Ru
 
     def count(edge: Edge) -> int:
         edge = whole.get(edge, edge)
-        return 1 if edge in graph.sources else counts.get(edge[0], 1)
+        if edge in graph.sources or (
+            edge[1] == 0 and edge[0] in counts and graph.operations[edge[0]].kind == "statistic"
+        ):
+            return 1
+        return counts.get(edge[0], 1)
 
     known = graph.once(layers)
     for node, slots in carries.items():
         op, edges = graph.operations[node], graph.edges[node]
-        if op.kind not in _PASSING or True not in slots or node in known:
+        if not (op.kind in _PASSING or op.base in CLAMPS) or True not in slots or node in known:
             continue
         several = op.kind == "attention" or (op.kind == "product" and (len(edges) == 1 or len(graph.carried[node]) > 1))
         if not several:
@@ -119,7 +123,7 @@ def count_shares(graph: Graph, carries: dict[Node, Slots], chosen: dict[Node, Ru
         if op.kind == "attention":
             shares.of[node], counts[node] = _of_attention(is_open, edges, count)
         elif op.base in ("Prod", "Cumprod"):
-            counts[node] = _of_running_product(node, graph, chosen)
+            shares.of[node], counts[node] = _of_running_product(node, graph, chosen, count)
         elif node in parts.parts and len(factors) == 2:
             below = 1 if op.base == "Div" or edges[0][0] in of_exps else 0
             shares.of[node] = {below: of_exps.get(edges[1 - below][0], 1.0)}
@@ -132,6 +136,7 @@ def count_shares(graph: Graph, carries: dict[Node, Slots], chosen: dict[Node, Ru
             shares.nested[node], counts[node] = resolved
         elif len(factors) > 1 and roles.together(node):
             shares.of[node] = dict.fromkeys(factors, 0.5)
+            counts[node] = 1
         elif len(factors) > 1:
             masses = {slot: parts.masses.get(edges[slot][0]) for slot in factors}
             weighted = [slot for slot, mass in masses.items() if mass is None or mass.is_weighted]
@@ -147,9 +152,10 @@ def count_shares(graph: Graph, carries: dict[Node, Slots], chosen: dict[Node, Ru
                 if slot not in weighted:
                     of_exps[node] = shares.of[node][slot]
             counts[node] = _of_sum(node, is_open, graph, count, dict.fromkeys(factors, total))
-        else:
+        elif op.kind != "product" or not roles.together(node):
             counts[node] = _of_sum(node, is_open, graph, count)
-        if counts.get(node, 1) == 1 or not roles.of((node, 0)).is_affine:  # an activation counts one
+        is_activation = op.kind != "statistic" and not roles.of((node, 0)).is_affine
+        if is_activation or counts.get(node, 1) == 1:  # an activation counts one
             counts.pop(node, None)
     return shares
 
@@ -167,14 +173,17 @@ def _of_attention(
     return shares, total
 
 
-def _of_running_product(node: Node, graph: Graph, chosen: dict[Node, Rule | None]) -> int:
-    """How many factors a product along a dimension has."""
+def _of_running_product(
+    node: Node, graph: Graph, chosen: dict[Node, Rule | None], count: Callable[[Edge], int]
+) -> tuple[dict[int, float], int]:
+    """The shares of the factors along a dimension, if they are known each by itself, and how many there are."""
     roles, rule = graph.once(Roles), chosen[node]
     factors = [Factor(edge, slot) for slot, edge in enumerate(roles.factors(node)) if graph.leads_to_source(edge)]
     if factors and isinstance(rule, ProductRule):
-        return divide(factors, graph, rule.least, lambda edge: 1)[1]
+        taking, total = divide(factors, graph, rule.least, count)
+        return dict.fromkeys(range(len(roles.factors(node))), 0.0) | {f.slot: share for f, share in taking}, total
     shape = read(node, "self").shape
-    return shape[dimension(read(node, "dim"), len(shape))] if has(node, "dim") else shape.numel()
+    return {}, shape[dimension(read(node, "dim"), len(shape))] if has(node, "dim") else shape.numel()
 
 
 def _of_sum(

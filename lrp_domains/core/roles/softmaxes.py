@@ -13,10 +13,12 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+from ..graph.elementwise import order_of
 from ..graph.graph import Edge, Graph, Node
-from ..graph.operations import COPIES, RESHAPES, VIEWS, Operation
+from ..graph.operations import COPIES, RESHAPES, VIEWS
 from ..graph.saved import read
 from ..graph.weights import layers
+from .origins import equal
 
 _EXPONENTIALS = frozenset(("Exp", "Exp2", "Pow2"))
 _REDUCING = frozenset(
@@ -94,12 +96,12 @@ def _mass(node: Node, op, masses: dict[Node, Mass], graph: Graph) -> Mass | None
         return None
     if op.base == "Div":
         return known[0] if graph.carried[node] == [0] else None
-    norm = op.base in ("LinalgVectorNorm", "Norm") and read(node, "ord" if op.base != "Norm" else "p") == 1
+    norm = op.base in ("LinalgVectorNorm", "Norm") and order_of(node) == 1
     passes = op.kind in ("linear", "reduction") or op.base in _GUARDS or is_product or norm
     if not passes or node in graph.once(layers):
         return None
     scores = frozenset().union(*(mass.scores for mass in known))
-    is_sum = op.base in _REDUCING or any(mass.is_sum for mass in known) or _adds_unlike(op, scores, graph)
+    is_sum = op.base in _REDUCING or any(mass.is_sum for mass in known) or _adds_unlike(node, scores, graph)
     is_weighted = len(known) < len(behind) or any(mass.is_weighted for mass in known)
     return Mass(scores, is_sum, is_weighted)
 
@@ -109,9 +111,14 @@ def _scores(exp: Node, graph: Graph) -> Edge:
     return graph.edges[exp][graph.carried[exp][0]]
 
 
-def _adds_unlike(op: Operation, scores: frozenset[Edge], graph: Graph) -> bool:
+def _adds_unlike(node: Node, scores: frozenset[Edge], graph: Graph) -> bool:
     """Whether the exponentials of several scores are added, not functions of one, as in a tanh by hand."""
-    return op.base == "Add" and len({graph.through(edge, _SCALED) for edge in scores}) > 1
+    if graph.operations[node].base != "Add":
+        return False
+    if len({graph.through(edge, _SCALED) for edge in scores}) > 1:
+        return True
+    parts = {graph.through(edge, _SCALED) for edge in graph.edges[node]}  # of one exponential
+    return len(parts) > 1 and all(at in graph.reaching and graph.operations[at].base in VIEWS for at, _ in parts)
 
 
 def _add_quotient(
@@ -134,8 +141,8 @@ def _add_quotient(
                 continue
             edge = graph.edges[inverse][graph.carried[inverse][0]]
         top, bottom = masses.get(edges[above][0]), masses.get(edge[0])
-        if top and bottom and bottom.is_sum and not bottom.is_weighted and bottom.scores & top.scores:
-            found.members.update(exp for scores in bottom.scores for exp in exps[scores])
+        if top and bottom and bottom.is_sum and not bottom.is_weighted and _share_scores(top, bottom, graph):
+            found.members.update(exp for scores in bottom.scores | top.scores for exp in exps[scores])
             found.parts.update({node} if inverse is None else {node, inverse})
             found.masses[node] = Mass(top.scores, True, top.is_weighted)
             if inverse is not None:
@@ -144,6 +151,10 @@ def _add_quotient(
 
 def _divides(node: Node, graph: Graph) -> bool:
     return _is_inverse(node, graph) or (graph.operations[node].base == "Div" and len(graph.carried[node]) == 2)
+
+
+def _share_scores(top: Mass, bottom: Mass, graph: Graph) -> bool:
+    return bool(top.scores & bottom.scores) or any(equal(a, b, graph) for a in top.scores for b in bottom.scores)
 
 
 def _is_inverse(node: Node | None, graph: Graph) -> bool:

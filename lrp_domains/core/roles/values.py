@@ -35,6 +35,8 @@ _ADDING = frozenset(
     "Add Sub Rsub Addcmul Where MaskedFill Fill IndexFill ConstantPadNd Scatter IndexPut IndexPutImpl".split()
 )
 
+# Operations that may keep their result.
+_RESULTS = frozenset("activation softmax statistic Prod Cumprod Logsumexp Amax Amin".split())
 # Operations that take in a value as it is, or scaled.
 _TAKING_IN = COPIES | RESHAPES | frozenset("Neg Scale Mul Div T Transpose Permute Expand Select Slice".split())
 
@@ -120,7 +122,7 @@ class Values:
     def _computed(self, edge: Edge, depth: int) -> Tensor | None:
         node, op = edge[0], self.graph.operations[edge[0]]
         edges = self.graph.edges[node]
-        if edge[1] == 0 and op.kind in ("activation", "softmax") and keeps(node, "result"):
+        if edge[1] == 0 and (op.kind in _RESULTS or op.base in _RESULTS) and keeps(node, "result"):
             return self.kept(node, "result")
         if op.function is not None:
             slots = [slot for slot, behind in enumerate(edges) if behind[0] is not None]
@@ -238,13 +240,21 @@ class Values:
                 pending.append(((user, 0), pushed_parts, pushed_scale))
         return None, None
 
-    def is_one_sided(self, edge: Edge) -> bool:
-        """Return whether no value is negative, or none positive, as of a ReLU that is written as a choice.
+    def keeps_one_sign(self, node: Node, slot: int) -> bool:
+        """Return whether a choice keeps the positive ones of some values, or the negative ones, alone: a ReLU.
 
-        A mask lets both pass. Where the values aren't kept, the choice counts as a mask.
+        A mask keeps of both. Where the values cannot be had, a choice counts as a mask.
         """
-        y = self.value(edge)
-        return y is not None and bool((y >= 0).all() or (y <= 0).all())
+        y = self.value((node, 0))
+        if y is not None and bool((y > 0).any() and (y < 0).any()):
+            return False
+        x = self.value(self.graph.edges[node][slot])
+        if x is not None and y is None:
+            y, x = self._seen_later((node, 0), x.expand(shape_of((node, 0))))
+        if x is None or y is None or not bool((x > 0).any() and (x < 0).any()):
+            return False
+        kept = y != 0
+        return bool((kept == (x > 0)).all() or (kept == (x < 0)).all())
 
     def is_zero(self, edge: Edge) -> bool:
         """Return whether a value is 0 where its origin is; taken for not, where it cannot be seen."""

@@ -18,7 +18,7 @@ from ..graph.graph import Edge, Graph
 from ..graph.operations import operation
 from ..graph.saved import dimension, has, read
 from ..roles.roles import Form, Rank, Roles
-from ..roles.shares import Factor, ProductRule, Shares, divide, ranks_of, taker
+from ..roles.shares import Factor, ProductRule, Shares, ranks_of, taker
 from ..roles.softmaxes import softmaxes
 from ..roles.values import pulled
 from ..rule import Grads, Node, Rule, Slots
@@ -58,7 +58,7 @@ def _placed(name: str, least: Rank, node: Node, graph: Graph, shares: Shares) ->
     """The rule of a product at its place: the shares of its factors, or the halves of a composition."""
     roles, op = graph.once(Roles), graph.operations[node]
     if op.base in ("Prod", "Cumprod"):
-        return Rule(name, backward=partial(_running_backward, _weights(node, graph, least)))
+        return Rule(name, backward=partial(_running_backward, list(shares.of.get(node, {}).values())))
     if node in shares.nested:
         passes = [(f, partial(_nested_backward, f, share, graph)) for f, share in shares.nested[node]]
         return Rule(f"{name}, of nested factors", passes=tuple(passes))
@@ -141,27 +141,17 @@ signal = product("signal takes all", Rank.SIGNAL)
 # ---- prod and cumprod, along a dimension of n factors
 
 
-def _weights(node: Node, graph: Graph, least: Rank) -> list[float] | None:
-    """The shares of the entries along the dimension, if they are known each by itself."""
-    edges = graph.once(Roles).factors(node)
-    factors = [Factor(edge, index) for index, edge in enumerate(edges) if graph.leads_to_source(edge)]
-    if not factors:
-        return None
-    shares = {factor.slot: share for factor, share in divide(factors, graph, least, lambda edge: 1)[0]}
-    return [shares.get(index, 0.0) for index in range(len(edges))]
-
-
-def _running_backward(weights: list[float] | None, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
+def _running_backward(weights: list[float], node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
     x = argument(node)
     if not has(node, "dim"):
         return (gi[0] / x.numel(), *gi[1:])
     dim = dimension(read(node, "dim"), x.ndim)
     along = [-1 if d == dim else 1 for d in range(x.ndim)]
-    weights = [1 / x.shape[dim]] * x.shape[dim] if weights is None else weights
-    shares = torch.tensor(weights, dtype=x.dtype, device=x.device).view(along)
+    shares = torch.tensor(weights or [1.0] * x.shape[dim], dtype=x.dtype, device=x.device)
+    shares = (shares / shares.sum()).view(along)
     if operation(node.name()).base == "Prod":
         return (gi[0] * shares, *gi[1:])
-    entries = (shares > 0).to(x.dtype)
-    # y_k is the product of x_1 .. x_k, so each of them gets 1/k of its relevance: the derivative of g_k / k.
-    g = go[0] / entries.cumsum(dim).clamp_min(1)
-    return (torch.ops.aten.cumprod_backward(g, x, dim, read(node, "result")) * entries,)
+    # y_k is the product of x_1 .. x_k, which share its relevance as they stand: the derivative of g_k over their sum.
+    total = shares.cumsum(dim)
+    g = go[0] / total.masked_fill(total == 0, 1.0)
+    return (torch.ops.aten.cumprod_backward(g, x, dim, read(node, "result")) * shares,)
