@@ -17,7 +17,8 @@ from .graph.operations import Node, operation
 
 if TYPE_CHECKING:
     from .graph.graph import Graph
-    from .roles.shares import Factor, Shares
+    from .roles.nested import Factor
+    from .roles.shares import Shares
 
 Slots = tuple[bool, ...]
 Grads = tuple[torch.Tensor | None, ...]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -35,6 +36,8 @@ class Graph:
         For each node from which an input can be reached: whether that is so for each of its slots.
     carried
         The same as a list of slots.
+    named
+        The nodes from which an input can be reached, by the base of their name.
     """
 
     order: tuple[Node, ...]
@@ -43,6 +46,7 @@ class Graph:
     sources: dict[Edge, Tensor]
     reaching: dict[Node, Slots]
     carried: dict[Node, list[int]] = field(init=False, repr=False)
+    named: dict[str, list[Node]] = field(init=False, repr=False)
     _once: dict[Callable, object] = field(default_factory=dict, repr=False, compare=False)
 
     def leads_to_source(self, edge: tuple[Node | None, int]) -> bool:
@@ -50,7 +54,15 @@ class Graph:
 
     def __post_init__(self) -> None:
         carried = {node: [slot for slot, is_so in enumerate(slots) if is_so] for node, slots in self.reaching.items()}
+        named: dict[str, list[Node]] = defaultdict(list)
+        for node in self.reaching:
+            named[self.operations[node].base].append(node)
         object.__setattr__(self, "carried", carried)
+        object.__setattr__(self, "named", dict(named))
+
+    def of(self, bases: Iterable[str]) -> list[Node]:
+        """Return the nodes of some bases from which an input can be reached, base by base."""
+        return [node for base in bases for node in self.named.get(base, ())]
 
     def once(self, find: Callable[[Graph], T]) -> T:
         """Return what a function finds out about the whole graph; it is asked the first time only."""

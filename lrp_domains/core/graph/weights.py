@@ -40,9 +40,8 @@ def layers(graph: Graph) -> set[Node]:
     A constant matrix, such as a graph's adjacency, a mask, a permutation, makes no layer: a gate times it is a gate.
     """
     found = _summed_products(graph)
-    for node in graph.reaching:
-        op = graph.operations[node]
-        if op.kind != "product" or op.base == "Mul" or (slot := weight_slot(node, graph)) is None:
+    for node in graph.of((DENSE | CONVOLUTIONS | OTHERS) - {"Mul"}):
+        if (slot := weight_slot(node, graph)) is None:
             continue
         if graph.edges[node][slot][0] is not None or _kept_parameter(node, slot, graph) is not False:
             found.add(node)
@@ -92,9 +91,9 @@ def _is_matrix(node: Node, slot: int, graph: Graph) -> bool:
 def _summed_products(graph: Graph) -> set[Node]:
     """Products with a parameter that are summed along its entries: ``(x w).sum(-1)`` is ``x @ w``."""
     found = set()
-    for node in graph.reaching:
+    for node in graph.of(("Sum",)):
         child = graph.edges[node][0][0]
-        if graph.operations[node].base != "Sum" or child not in graph.reaching or graph.operations[child].base != "Mul":
+        if child not in graph.reaching or graph.operations[child].base != "Mul":
             continue
         slot = weight_slot(child, graph)
         edge = (None, 0) if slot is None else graph.edges[child][slot]

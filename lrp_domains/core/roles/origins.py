@@ -53,8 +53,9 @@ class Origins:
         """Return whether two origins are one, also if it was computed twice."""
         if a == b:
             return True
-        is_node = all(isinstance(origin, tuple) and isinstance(origin[0], Node) for origin in (a, b))
-        return is_node and equal(a, b, self.graph)
+        if type(a) is not tuple or type(b) is not tuple or type(a[0]) is not type(b[0]) or a[0] not in self.graph.edges:
+            return False
+        return equal(a, b, self.graph)
 
     def _of_view(self, node: Node, of: object) -> object:
         base, shape = self.graph.operations[node].base, shape_of((node, 0))

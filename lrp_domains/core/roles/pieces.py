@@ -9,9 +9,11 @@ from ..graph.saved import dimension, read
 def pieces(graph: Graph) -> dict[Edge, Edge]:
     """Return the values that are cut out of a concatenation or a stack whole, with what was put in there."""
     found: dict[Edge, Edge] = {}
-    for node in graph.reaching:
+    if "Cat" not in graph.named and "Stack" not in graph.named:
+        return found
+    for node in graph.of(_PARTS):
         behind = graph.edges[node][0]
-        if graph.operations[node].base not in _PARTS or behind in graph.sources or behind[0] not in graph.reaching:
+        if behind in graph.sources or behind[0] not in graph.reaching:
             continue
         if graph.operations[behind[0]].base not in ("Cat", "Stack"):
             continue

@@ -77,10 +77,11 @@ class Value(NamedTuple):
 _SUMS = frozenset(("Add", "Sub", "Rsub"))
 CLAMPS = frozenset("Clamp ClampMin ClampMax Hardtanh Relu Maximum Minimum Fmax Fmin".split())
 CHOICES = frozenset("Where Maximum Minimum Fmax Fmin Clamp".split())
-_MASKS = frozenset("Where MaskedFill IndexPut IndexPutImpl".split())
+_FILLS = frozenset("MaskedFill IndexPut IndexPutImpl".split())
 _SAME = COPIES | {"Neg", "Scale"}
 _TOGETHER = _SUMS | CHOICES | {"Mul", "Addcmul", "Div", "Lerp1"}
 _OPAQUE = frozenset(("embedding", "glu", "unknown", "refused"))
+_ENDING = _OPAQUE | {"product"}
 VALUE = 2  # of an attention
 _CONTRACTIONS = frozenset(("Bmm", "Mm", "Mv", "Dot"))
 # Operations over several values, which over one are elementwise.
@@ -114,7 +115,8 @@ class Roles:
         return self.graph.once(layers)
 
     def of(self, edge: Edge) -> Value:
-        edge = self._pieces.get(edge, edge)
+        if self._pieces:
+            edge = self._pieces.get(edge, edge)
         if edge in self.graph.sources:
             return Value(edge)
         value = self._of.get(edge[0]) or self._find(edge[0])
@@ -131,13 +133,11 @@ class Roles:
         while pending:
             last = pending[-1]
             op = graph.operations[last]
-            if last not in entered and not self._is_opaque(last, op):
+            if last not in entered and not (op.kind in _ENDING and self._is_opaque(last, op)):
                 entered.add(last)
-                for child, number in (
-                    graph.edges[last] if op.base != "Prod" else self.factors(last) or graph.edges[last]
-                ):
-                    if child in graph.reaching and child not in found and (child, number) not in graph.sources:
-                        pending.append(child)
+                for edge in (op.base == "Prod" and self.factors(last)) or graph.edges[last]:
+                    if edge[0] in graph.reaching and edge[0] not in found and edge not in graph.sources:
+                        pending.append(edge[0])
                 if pending[-1] is not last:
                     continue
             pending.pop()
@@ -236,57 +236,70 @@ class Roles:
     # ---- One node
 
     def _value(self, node: Node, op: Operation) -> Value:
-        slots, edges, found = self.graph.carried[node], self.graph.edges[node], self._softmaxes
+        slots, edges = self.graph.carried[node], self.graph.edges[node]
+        if op.base in _SAME:
+            return self.of(edges[slots[0]])
+        if op.base in VIEWS:
+            return self._view(node, op, self.of(edges[slots[0]]))
         if self._is_opaque(node, op):
             # The square of a difference, for each entry, is the one loss that is no output.
             return Value((node, 0), degree=2.0 if op.base == "MseLoss" else 1.0)
+        found = self._softmaxes
         if node in found.members or (node in found.parts and not found.masses[node].is_weighted):
             return Value((node, 0), Rank.PROBABILITY)
-        first = self.of(edges[slots[0]])
-        if op.base in _SAME:
-            return first
-        if op.base in VIEWS:
-            if op.base == "Select" and first.origin in self._packs:
-                origin, dim = self._packs[first.origin]
-                if dimension(read(node, "dim"), len(self.origins.shape(edges[0]))) == dim:
-                    return first._replace(origin=origin)
-            return Value(View(node, first.origin), first.rank, first.form, first.degree)
-        if (op.kind in ("softmax", "piecewise") or op.base in FOLDS) and (
-            pack := pack_of(node, self.graph)
-        ) is not None:
-            x = self.of(pack[0])
-            form = Form.ZERO if op.kind == "piecewise" and x.is_pure else Form.NONZERO
-            origin = ("packed", node) if op.kind == "softmax" else x.origin
-            if op.kind == "softmax":
-                self._packs[origin] = x.origin, pack[2]
-            return x._replace(origin=origin, form=form, degree=1.0)
+        if (op.kind in ("softmax", "piecewise") or op.base in FOLDS) and (pack := pack_of(node, self.graph)):
+            return self._of_pack(node, op, pack)
         if (len(slots) > 1 or op.base == "Prod") and (parts := self.together(node)):
             value = self._combined(op, parts)
             return Value((node, 0), rank_of(value)) if op.base in _CONTRACTIONS else value
-        if len(slots) == 1:
-            if first.is_pure and self._chooses(node, op) and self.values.keeps_one_sign(node, slots[0]):
-                return first._replace(form=Form.ZERO, degree=1.0)
-            if op.base == "Mul" or (op.base == "Div" and slots == [0]):
-                return first
-            if op.base in _SUMS or op.base == "Addcmul" or (op.kind == "batch_norm" and not is_training(node)):
-                return self._shifted(node, first)
-            if op.base == "Abs" and _is_complex(edges[0], self.graph):
-                return Value((node, 0), min(Rank.ACTIVATED, first.rank), degree=0.5)
-            if op.function is not None:
-                return self._applied(node, op, slots[0], first)
-            if op.kind in ("linear", "statistic", "step") and op.base in _OF_ONE and self.origins.keeps_size(node):
-                if op.kind == "step":
-                    return first._replace(form=Form.ZERO if op.base in ("Sign", "Sgn") else Form.NONZERO)
-                if op.kind == "linear":
-                    return Value(View(node, first.origin), first.rank, first.form, first.degree)
-                return self._powered(self._powered(first, 2.0), 0.5)
-        return self._origin(node, op, slots)
+        value = self._of_one(node, op, slots[0], self.of(edges[slots[0]])) if len(slots) == 1 else None
+        return self._origin(node, op, slots) if value is None else value
 
-    def _chooses(self, node: Node, op: Operation) -> bool:
+    def _view(self, node: Node, op: Operation, x: Value) -> Value:
+        if op.base == "Select" and x.origin in self._packs:
+            origin, dim = self._packs[x.origin]
+            if dimension(read(node, "dim"), len(self.origins.shape(self.graph.edges[node][0]))) == dim:
+                return x._replace(origin=origin)
+        return Value(View(node, x.origin), x.rank, x.form, x.degree)
+
+    def _of_pack(self, node: Node, op: Operation, pack: tuple[Edge, int, int]) -> Value:
+        """What runs along a stack in which one tensor alone carries is a function of that tensor."""
+        x = self.of(pack[0])
+        if op.kind == "softmax":
+            origin = ("packed", node)
+            self._packs[origin] = x.origin, pack[2]
+            return Value(origin, x.rank, Form.NONZERO)
+        return x._replace(form=Form.ZERO if op.kind == "piecewise" and x.is_pure else Form.NONZERO, degree=1.0)
+
+    def _of_one(self, node: Node, op: Operation, slot: int, x: Value) -> Value | None:
+        """What an operation makes of one value, beside constants; None if it isn't elementwise."""
+        if x.is_pure and self._chooses(node, op, slot) and self.values.keeps_one_sign(node, slot):
+            return x._replace(form=Form.ZERO, degree=1.0)
+        if op.base == "Mul" or (op.base == "Div" and slot == 0):
+            return x
+        if op.base in _SUMS or op.base == "Addcmul" or (op.kind == "batch_norm" and not is_training(node)):
+            return self._shifted(node, x)
+        if op.base == "Abs" and _is_complex(self.graph.edges[node][0], self.graph):
+            return Value((node, 0), min(Rank.ACTIVATED, x.rank), degree=0.5)
+        if op.function is not None:
+            return self._applied(node, op, slot, x)
+        if (
+            op.kind not in ("linear", "statistic", "step")
+            or op.base not in _OF_ONE
+            or not self.origins.keeps_size(node)
+        ):
+            return None
+        if op.kind == "step":
+            return x._replace(form=Form.ZERO if op.base in ("Sign", "Sgn") else Form.NONZERO)
+        if op.kind == "linear":
+            return Value(View(node, x.origin), x.rank, x.form, x.degree)
+        return self._powered(self._powered(x, 2.0), 0.5)
+
+    def _chooses(self, node: Node, op: Operation, slot: int) -> bool:
         """Whether a node keeps some values and drops others."""
         if op.base != "Mul":
-            return op.base in _MASKS
-        name = op.tensors[1 - self.graph.carried[node][0]]
+            return op.base == "Where" or (op.base in _FILLS and slot == 0)
+        name = op.tensors[1 - slot]
         other = None if unpacking(node, name) is not None else read(node, name)
         return other is not None and other.shape == shape_of((node, 0)) and bool((other == 0).any())
 

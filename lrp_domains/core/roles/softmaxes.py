@@ -61,11 +61,10 @@ class Softmaxes:
 def softmaxes(graph: Graph) -> Softmaxes:
     found, masses = Softmaxes(), {}
     exps: dict[Edge, list[Node]] = defaultdict(list)
-    for node in graph.reaching:
-        if graph.operations[node].base in _EXPONENTIALS:
-            exps[_scores(node, graph)].append(node)
-            _add_logarithms(found, node, graph)
-    if not any(_divides(node, graph) for node in graph.reaching):
+    for node in graph.of(_EXPONENTIALS):
+        exps[_scores(node, graph)].append(node)
+        _add_logarithms(found, node, graph)
+    if not any(_divides(node, graph) for node in graph.of(("Div", "Reciprocal", "Pow"))):
         return found
 
     for node in graph.reaching:
