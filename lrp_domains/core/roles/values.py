@@ -42,6 +42,7 @@ class Values:
         self._rereading = Rereading()
         self._known: dict[tuple[object, object], Tensor | None] = {}
         self.numbers: dict[Node, Tensor] = {}  # what sums were found to add
+        self.given: dict[Edge, Tensor] = {}  # values that are at hand, such as the output
 
     def forget(self) -> None:
         """Let go of what was computed."""
@@ -93,6 +94,8 @@ class Values:
         """Return the value at an edge."""
         if edge in self.graph.sources:
             return wide(self.graph.sources[edge].detach())
+        if edge in self.given:
+            return wide(self.given[edge])
         if edge[0] is None or depth > LONGEST:
             return None
         return self._once(("value", edge), lambda: self._value(edge, depth))
