@@ -11,6 +11,7 @@ from collections.abc import Collection
 import torch
 
 from ..errors import RelevanceError
+from ..graph.elementwise import inverted
 from ..graph.graph import Edge, Node
 from ..graph.operations import COPIES, RESHAPES
 from ..graph.saved import keeps
@@ -45,7 +46,7 @@ class Biases:
         self.values = sums.graph.once(Roles).values
         self._own: dict[Node, tuple[Tensor, ...]] = {}
         self._known: dict[Edge, tuple[Tensor, ...]] = {}
-        self._seen: dict[Edge, Tensor] = {}
+        self._seen: dict[Edge, tuple[Tensor, Tensor]] = {}
         self.holding: set[Node] = set()  # nodes whose value has something constant in it
         unseen: set[Node] = set()
         for node in sums.graph.order:
@@ -66,7 +67,8 @@ class Biases:
     def at(self, top: Edge, layers: Tensor) -> Tensor:
         """Return the bias at a top, given what the layers add up to there."""
         if top in self._seen:
-            return torch.where(self._seen[top].isnan(), 0.0, self._seen[top] - layers)
+            value, error = self._seen[top]
+            return _difference(value, layers, error)
         found = self.sums.total(top, self._known, lambda node: self._own[node], scaled=True)
         return found[0] if found else torch.zeros((), dtype=layers.dtype, device=layers.device)
 
@@ -90,20 +92,44 @@ class Biases:
         value = self.values.value(edges[slot]) if slot < len(edges) else None
         return None if value is None else number(node, slot, self.graph) * push(node, slot, value, self.graph)[0]
 
-    def _later(self, top: Edge) -> Tensor:
-        """The value of a neuron as a later operation kept it; not a number where that doesn't matter."""
-        edge, turns = top, []
-        while (value := self.values.value(edge)) is None:
+    def _later(self, top: Edge) -> tuple[Tensor, Tensor]:
+        """The value of a neuron as a later operation kept it, and its rounding; no numbers where nothing flows."""
+        edge, turns, values = top, [], self.values
+        eps = torch.finfo(top[0]._input_metadata[top[1]].dtype).eps
+        while (value := values.value(edge)) is None:
             users = [user for user, _ in self.sums.users.get(edge, ())]
             bases = {self.graph.operations[user].base for user in users}
             if bases == {"Relu"} and keeps(users[0], "result"):
-                value = self.values.kept(users[0], "result")
-                value = torch.where(value > 0, value, torch.nan)  # through the others nothing flows
+                value = values.kept(users[0], "result")
+                value = torch.where(value > 0, value, torch.nan)
                 break
             if len(users) != 1 or not bases <= _TURNS:
                 raise RelevanceError(_NOT_KEPT)
             turns.append(users[0])
             edge = (users[0], 0)
+        error = 8 * eps * value.abs()
+        if (saturating := values.inverted_at(edge)) is not None:
+            y = values.kept(saturating, "result")
+            error = sum((inverted(saturating, y * (1 + sign * 4 * eps)) - value).abs() for sign in (1, -1))
         for node in reversed(turns):
-            value = pulled((node, 0), 0, value, self.graph)
-        return value
+            value, error = (pulled((node, 0), 0, t, self.graph) for t in (value, error))
+        return value, error
+
+
+def _difference(value: Tensor, layers: Tensor, error: Tensor) -> Tensor:
+    """What a value has beside its layers; where it has saturated, what others of its channel have."""
+    bias = torch.where(value.isnan(), 0.0, value - layers)
+    is_sharp = value.isnan() | (error <= torch.finfo(value.dtype).eps ** 0.5 * (value.abs() + layers.abs()))
+    if bool(is_sharp.all()):
+        return bias
+    for channel in {value.ndim - 1, min(1, value.ndim - 1)}:
+        rows = bias.movedim(channel, -1).flatten(0, -2)
+        sharp, errors = (t.movedim(channel, -1).flatten(0, -2) for t in (is_sharp, error.nan_to_num(torch.inf)))
+        sharpest = errors.argmin(0, keepdim=True)
+        read, is_known = rows.gather(0, sharpest), sharp.gather(0, sharpest).all()
+        if bool(is_known & (((rows - read).abs() <= errors + errors.gather(0, sharpest)) | ~sharp).all()):
+            return torch.where(is_sharp, bias, read.view(-1, *[1] * (value.ndim - 1 - channel)))
+    raise RelevanceError(
+        "a layer rule needs a bias that left no trace in the graph, and the activation that kept the sum hides it, as "
+        "it has saturated: call model.requires_grad_(True) before the forward pass"
+    )

@@ -112,6 +112,12 @@ class Values:
             value = inverted(node, self.kept(node, "result"))
         return value
 
+    def inverted_at(self, edge: Edge) -> Node | None:
+        """Return the function whose result alone tells the value at an edge, if it is so."""
+        kept = any(keeps(node, name) for node, name in self._keepers.get(edge, ()))
+        is_known = kept or edge in self.given or self._computed(edge, 0) is not None
+        return None if is_known else self._inverses.get(edge)
+
     def _computed(self, edge: Edge, depth: int) -> Tensor | None:
         node, op = edge[0], self.graph.operations[edge[0]]
         edges = self.graph.edges[node]
