@@ -101,7 +101,9 @@ def _summed_products(graph: Graph) -> set[Node]:
     found = set()
     for node in graph.reaching:
         child = graph.edges[node][0][0]
-        if graph.operations[node].base != "Sum" or child not in graph.reaching or graph.operations[child].base != "Mul":
+        if graph.operations[node].base not in ("Sum", "Mean") or child not in graph.reaching:
+            continue
+        if graph.operations[child].base != "Mul":
             continue
         slot = weight_slot(child, graph)
         edge = (None, 0) if slot is None else graph.edges[child][slot]
