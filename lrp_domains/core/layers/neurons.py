@@ -36,6 +36,8 @@ class Sums:
         The edges whose values go on into a sum, with the number that each is multiplied by on the way.
     tops
         The other edges of layers and steps: where the neurons are.
+    numbers
+        What the steps multiply by, by node and slot.
     flow, users
         The slots that relevance flows to, by node, and for each edge the nodes and slots that it flows from.
     """
@@ -45,6 +47,7 @@ class Sums:
     steps: dict[Node, tuple[int, ...]]
     inside: dict[Edge, float]
     tops: tuple[Edge, ...]
+    numbers: dict[Edge, float]
     flow: dict[Node, Slots]
     users: dict[Edge, list[Edge]]
 
@@ -65,7 +68,7 @@ class Sums:
             found = [own(node) if output == 0 else () for output in range(len(node._input_metadata))]
             for slot in slots:
                 child = self.graph.edges[node][slot]
-                by = number(node, slot, self.graph) if scaled else 1.0
+                by = self.numbers[node, slot] if scaled else 1.0
                 pushed = [push(node, slot, x.expand(shape_of(child)), self.graph) for x in known[child]]
                 for output, parts in enumerate(zip(*pushed, strict=True)):
                     parts = tuple(x if by == 1 else by * x for x in parts)
@@ -74,8 +77,13 @@ class Sums:
         return known[edge]
 
 
-def add_up(graph: Graph, flow: dict[Node, Slots], layers: Collection[Node], apart: set[Edge]) -> Sums:
-    """Find the sums of layers among the nodes that relevance flows through; edges that stand apart go into none."""
+def add_up(
+    graph: Graph, flow: dict[Node, Slots], layers: Collection[Node], plain: Collection[Node], apart: set[Edge]
+) -> Sums:
+    """Find the sums of layers among the nodes that relevance flows through.
+
+    Only plain nodes, which have their derivative for a rule, can be steps; edges that stand apart go into no sum.
+    """
     users: dict[Edge, list[Edge]] = defaultdict(list)
     entered: dict[Node, tuple[int, ...]] = {}
     for node, slots in flow.items():
@@ -84,16 +92,18 @@ def add_up(graph: Graph, flow: dict[Node, Slots], layers: Collection[Node], apar
             users[graph.edges[node][slot]].append((node, slot))
         if node in layers:
             is_open = tuple(slot for slot in is_open if slot == adds_bias(node, graph.operations[node]))
-        if is_open and (node in layers or is_step(node, graph, layers)):
+        if is_open and (node in layers or (node in plain and is_step(node, graph, layers))):
             entered[node] = is_open
+    numbers = {(node, slot): number(node, slot, graph) for node, slots in entered.items() for slot in slots}
     apart = apart | graph.sources.keys()
     while True:
         steps = _steps(graph, layers, entered, users, apart)
-        inside, unlike = _inside(graph, layers, steps, users)
+        _leave_out_what_adds_nothing(graph, layers, steps, users)
+        inside, unlike = _inside(graph, steps, users, numbers)
         if not unlike:
             made = ((node, output) for node in {**steps, **dict.fromkeys(layers)} for output in _outputs(node, users))
             tops = tuple(edge for edge in made if edge not in inside)
-            return Sums(graph, frozenset(layers), steps, inside, tops, flow, users)
+            return Sums(graph, frozenset(layers), steps, inside, tops, numbers, flow, users)
         apart |= unlike
 
 
@@ -129,14 +139,10 @@ def _steps(
     return steps
 
 
-def _inside(
+def _leave_out_what_adds_nothing(
     graph: Graph, layers: Collection[Node], steps: dict[Node, tuple[int, ...]], users: dict[Edge, list[Edge]]
-) -> tuple[dict[Edge, float], set[Edge]]:
-    """The edges that lead into a sum with their numbers, and those that lead to several tops with unlike ones.
-
-    What only rearranges or scales after the last sum is left out of the steps: it is no part of the neuron.
-    """
-    leading: set[Edge] = set()
+) -> None:
+    """Drop the steps behind the last sum, which only rearrange or scale: they are no part of a neuron."""
     needed: set[Node] = set()
     pending = [node for node in steps if node in layers or adds_up(node, graph)]
     while pending:
@@ -144,16 +150,20 @@ def _inside(
         if node in needed or node not in steps:
             continue
         needed.add(node)
-        for slot in steps[node]:
-            edge = graph.edges[node][slot]
-            leading.add(edge)
+        for edge in (graph.edges[node][slot] for slot in steps[node]):
             pending += [edge[0], *(user for user, _ in users[edge])]
     for node in steps.keys() - needed:
         del steps[node]
-    numbers: dict[Edge, list[float]] = defaultdict(list)
+
+
+def _inside(
+    graph: Graph, steps: dict[Node, tuple[int, ...]], users: dict[Edge, list[Edge]], numbers: dict[Edge, float]
+) -> tuple[dict[Edge, float], set[Edge]]:
+    """The edges that go into sums, with their numbers, and those that lead to several tops with unlike ones."""
+    found: dict[Edge, set[float]] = defaultdict(set)
     for node, slots in steps.items():  # outputs first
-        after = {n for output in _outputs(node, users) for n in numbers.get((node, output), (1.0,))}
+        after = {n for output in _outputs(node, users) for n in found.get((node, output), (1.0,))}
         for slot in slots:
-            numbers[graph.edges[node][slot]] += [number(node, slot, graph) * n for n in after]
-    unlike = {edge for edge, found in numbers.items() if max(found) - min(found) > 1e-12 * max(map(abs, found))}
-    return {edge: found[0] for edge, found in numbers.items()}, unlike
+            found[graph.edges[node][slot]] |= {numbers[node, slot] * n for n in after}
+    unlike = {edge for edge, of_ways in found.items() if max(of_ways) - min(of_ways) > 1e-12 * max(map(abs, of_ways))}
+    return {edge: next(iter(of_ways)) for edge, of_ways in found.items()}, unlike

@@ -15,7 +15,7 @@ from ..layers.biases import Biases
 from ..layers.linear_maps import Layer, is_kept, layer_at
 from ..layers.neurons import Sums, add_up
 from ..layers.steps import pull
-from ..rule import Backward, Grads, Node, Rule, Slots
+from ..rule import Grads, Node, Rule, Slots
 from ..rules.layers import LayerRule
 from ..rules.rulesets import RuleSet
 from .choice import kind_at
@@ -36,14 +36,14 @@ def place_layers(
     ruled = {node: rule for node, rule in placed.items() if isinstance(rule, LayerRule)}
     if not ruled:
         return {}, delivered
-    layers = {node for node in flow if node in ruled or kind_at(node, graph) in ("dense", "convolution")}
-    run = _Pass(add_up(graph, flow, layers, apart), ruled, rules, delivered)
-    found = {}
-    for node, met in run.met.items():
-        rule = run.shown(node) if node in ruled else placed[node]
-        if any(own is not None for own, _ in met):
-            backward = partial(run.hand_down, None if node in ruled else rule.backward)
-            found[node] = replace(rule, backward=backward, arrives=run.arrive)
+    plain = {node for node, rule in placed.items() if rule.backward is None and not rule.passes}
+    layers = {node for node in plain if kind_at(node, graph) in ("dense", "convolution")} | ruled.keys()
+    run = _Pass(add_up(graph, flow, layers, plain, apart), ruled, rules, delivered)
+    found = {
+        node: replace(run.shown(node) if node in ruled else placed[node], backward=run.hand_down, arrives=run.arrive)
+        for node, met in run.met.items()
+        if any(own is not None for own, _ in met)
+    }
     return found, delivered
 
 
@@ -134,9 +134,9 @@ class _Pass:
                     result[output] = rule.of_bias(bias, s, *rule.settings).expand_as(g).to(g.dtype)
         return tuple(result)
 
-    def hand_down(self, before: Backward | None, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
+    def hand_down(self, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
         """Bring what was split above a node to what is below it, and let the rules of a layer hand it to its input."""
-        result = list(gi if before is None else before(node, carries, gi, go))
+        result = list(gi)
         split = [self.split.pop((node, output), {}) for output in range(len(node._input_metadata))]
         for rule in set().union(*split):
             found = [of_output.get(rule) for of_output in split]
