@@ -36,8 +36,8 @@ class Sums:
         The edges whose values go on into a sum, with the number that each is multiplied by on the way.
     tops
         The other edges of layers and steps: where the neurons are.
-    numbers
-        What the steps multiply by, by node and slot.
+    numbers, shapes
+        What the steps multiply by, and the shape of what they are given, by node and slot.
     flow, users
         The slots that relevance flows to, by node, and for each edge the nodes and slots that it flows from.
     """
@@ -48,6 +48,7 @@ class Sums:
     inside: dict[Edge, float]
     tops: tuple[Edge, ...]
     numbers: dict[Edge, float]
+    shapes: dict[Edge, torch.Size]
     flow: dict[Node, Slots]
     users: dict[Edge, list[Edge]]
 
@@ -65,11 +66,12 @@ class Sums:
                 continue
             if pending.pop() in known:
                 continue
-            found = [own(node) if output == 0 else () for output in range(len(node._input_metadata))]
+            found: list[Parts] = [() for _ in node._input_metadata]
+            found[0] = tuple(x.expand(shape_of((node, 0))) for x in own(node))
             for slot in slots:
                 child = self.graph.edges[node][slot]
                 by = self.numbers[node, slot] if scaled else 1.0
-                pushed = [push(node, slot, x.expand(shape_of(child)), self.graph) for x in known[child]]
+                pushed = [push(node, slot, x, self.graph) for x in known[child]]
                 for output, parts in enumerate(zip(*pushed, strict=True)):
                     parts = tuple(x if by == 1 else by * x for x in parts)
                     found[output] = tuple(map(torch.add, found[output], parts)) if found[output] else parts
@@ -95,6 +97,8 @@ def add_up(
         if is_open and (node in layers or (node in plain and is_step(node, graph, layers))):
             entered[node] = is_open
     numbers = {(node, slot): number(node, slot, graph) for node, slots in entered.items() for slot in slots}
+    made_by = {node: node._input_metadata for node in {edge[0] for edge in users}}  # it is made at each look
+    shapes = {at: made_by[edge[0]][edge[1]].shape for edge, ats in users.items() for at in ats}
     apart = apart | graph.sources.keys()
     while True:
         steps = _steps(graph, layers, entered, users, apart)
@@ -103,7 +107,7 @@ def add_up(
         if not unlike:
             made = ((node, output) for node in {**steps, **dict.fromkeys(layers)} for output in _outputs(node, users))
             tops = tuple(edge for edge in made if edge not in inside)
-            return Sums(graph, frozenset(layers), steps, inside, tops, numbers, flow, users)
+            return Sums(graph, frozenset(layers), steps, inside, tops, numbers, shapes, flow, users)
         apart |= unlike
 
 

@@ -23,6 +23,7 @@ SUMS = frozenset(("Add", "Sub", "Rsub"))
 JOINING = frozenset(("Cat", "Stack"))
 _SCALING = frozenset(("Mul", "Div"))
 TOTALS = frozenset(("Sum", "Mean"))
+_STAYING = COPIES | SUMS | _SCALING | {"Neg", "Scale"}
 _STEPS = VIEWS | SUMS | JOINING | frozenset(
     "Neg Scale Index UnsafeIndex IndexSelect Gather PixelShuffle PixelUnshuffle".split()
 )  # fmt: skip
@@ -107,21 +108,20 @@ def push(node: Node, slot: int, x: Tensor, graph: Graph) -> Values:
     return tuple(None if y is None else y * _count(node, graph) for y in made)
 
 
-def pull(node: Node, slots: list[int], g: Values, graph: Graph) -> Values:
-    """Return for some slots of a step what they get of g at its outputs, numbers left out."""
-    shapes = [shape_of(graph.edges[node][slot]) for slot in slots]
+def pull(node: Node, shapes: dict[int, torch.Size], g: Values, graph: Graph) -> Values:
+    """Return for some slots of a step, given with their shapes, what they get of g at its outputs, numbers left out."""
     if _stays(node, graph):
-        return tuple(g[0].sum_to_size(shape) for shape in shapes)
+        return tuple(g[0].sum_to_size(shape) for shape in shapes.values())
     if graph.operations[node].base in RESHAPES:
-        return (g[0].reshape(shapes[0]),)
+        return (g[0].reshape(*shapes.values()),)
     back = _backward(node, g)
-    return tuple(back[slot] * _count(node, graph) for slot in slots)
+    return tuple(back[slot] * _count(node, graph) for slot in shapes)
 
 
 def _stays(node: Node, graph: Graph) -> bool:
     """Whether a step leaves each entry in its place, or repeats it where it is broadcast."""
     op = graph.operations[node]
-    return op.base in COPIES | SUMS | _SCALING | {"Neg", "Scale"} or op.kind == "product"
+    return op.base in _STAYING or op.kind == "product"
 
 
 def _count(node: Node, graph: Graph) -> float:

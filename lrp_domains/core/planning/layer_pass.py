@@ -152,10 +152,10 @@ class _Pass:
 
     def _bring_back(self, rule: LayerRule, node: Node, found: list[Parts | None]) -> None:
         """Add what was split above a step to what is below it."""
-        slots = self.sums.steps[node]
+        shapes = {slot: self.sums.shapes[node, slot] for slot in self.sums.steps[node]}
         count = max(len(parts) for parts in found if parts is not None)
-        pulled = [pull(node, slots, tuple(p and p[part] for p in found), self.graph) for part in range(count)]
-        for slot, parts in zip(slots, zip(*pulled, strict=True), strict=True):
+        pulled = [pull(node, shapes, tuple(p and p[part] for p in found), self.graph) for part in range(count)]
+        for slot, parts in zip(shapes, zip(*pulled, strict=True), strict=True):
             below = self.split[self.graph.edges[node][slot]]
             below[rule] = tuple(map(torch.add, below[rule], parts)) if rule in below else parts
 
