@@ -338,6 +338,15 @@ def test_frozen_biases_are_read_from_what_is_kept(name):
         torch.testing.assert_close(relevance(found, x, rules=rules), expected, rtol=1e-7, atol=1e-9)
 
 
+def test_a_constant_that_is_stacked_and_added():
+    x, other = X.clone().requires_grad_(), draw(2, 3, 4)
+    stacked = torch.stack([F.linear(x, W, B), other]).sum(0)
+    expected = relevance(F.gelu(F.linear(x, W, B) + nn.Parameter(other)).sum(), x, rules=GAMMA)
+    torch.testing.assert_close(relevance(F.gelu(stacked).sum(), x, rules=GAMMA, retain_graph=True), expected, **TIGHT)
+    with pytest.raises(RelevanceError, match="buffer"):
+        relevance(stacked.sum(), x, rules=GAMMA)
+
+
 def test_a_bias_behind_a_saturated_activation():
     """It is read where the activation is sharp, and refused where a channel has no such place."""
     bias = torch.tensor([0.5, -0.5], dtype=torch.float64)

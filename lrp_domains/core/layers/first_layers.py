@@ -18,15 +18,11 @@ from ..roles.values import pulled, pushed
 
 Tensor = torch.Tensor
 _JOINING = frozenset(("Cat", "Stack"))
-_ONE_TO_ONE = (
-    VIEWS
-    | _JOINING
-    | frozenset(
-        """Neg Scale Add Sub Rsub Mul Div Addcmul Im2Col ConstantPadNd ReflectionPad1D ReflectionPad2D ReflectionPad3D
+_ONE_TO_ONE = VIEWS | _JOINING | frozenset(
+    """Neg Scale Add Sub Rsub Mul Div Addcmul Im2Col ConstantPadNd ReflectionPad1D ReflectionPad2D ReflectionPad3D
     ReplicationPad1D ReplicationPad2D ReplicationPad3D PixelShuffle PixelUnshuffle ChannelShuffle Index UnsafeIndex
     IndexSelect Gather MaskedFill Where NativeBatchNorm NativeBatchNormLegitNoTraining Deg2Rad Rad2Deg""".split()
-    )
-)
+)  # fmt: skip
 
 
 def ends_of_way(edge: Edge, graph: Graph) -> set[Edge]:

@@ -31,6 +31,7 @@ Tensor = torch.Tensor
 LONGEST = 100
 # Linear operations that may add numbers which autograd doesn't keep.
 _ADDING = frozenset("Add Sub Rsub Where MaskedFill Fill IndexFill ConstantPadNd Scatter IndexPut IndexPutImpl".split())
+_HOLDING = _ADDING | {"Cat", "Stack"}
 
 
 class Values:
@@ -127,7 +128,7 @@ class Values:
             slots = [slot for slot, behind in enumerate(edges) if behind[0] is not None]
             x = self.value(edges[slots[0]], depth + 1) if len(slots) == 1 else None
             return None if x is None else applied(node, slots[0])(x)
-        if op.kind not in ("linear", "product") or (op.base in _ADDING and any(e[0] is None for e in edges)):
+        if op.kind not in ("linear", "product") or (op.base in _HOLDING and any(e[0] is None for e in edges)):
             return None
         if op.base in ("Add", "Sub", "Rsub") and len(edges) < 2:
             return None
