@@ -71,7 +71,7 @@ def takes_layer_rules(node: Node, graph: Graph) -> bool:
         return _kept_parameter(node, slot, graph) is not False or (on_the_right and not (batched and of_attention))
     if (leaf := graph.variable(edges[slot])) is not None:
         return isinstance(leaf, torch.nn.Parameter) or leaf.ndim <= 2
-    of_parameters = all(isinstance(leaf, torch.nn.Parameter) for leaf in leaves_behind(edges[slot], graph))
+    of_parameters = _of_parameters(edges[slot], graph)
     if of_attention:
         return on_the_right and of_parameters and not batched
     return of_parameters or (on_the_right and not batched)
@@ -107,7 +107,7 @@ def _summed_products(graph: Graph) -> set[Node]:
             continue
         slot = weight_slot(child, graph)
         edge = (None, 0) if slot is None else graph.edges[child][slot]
-        if edge[0] is not None and graph.variable(edge) is not None:
+        if edge[0] is not None and (graph.variable(edge) is not None or _of_parameters(edge, graph)):
             shape = shape_of(edge)
         elif edge[0] is None and slot is not None and _kept_parameter(child, slot, graph):
             shape = read(child, graph.operations[child].slot_kept(slot)).shape
@@ -141,6 +141,10 @@ def _scores(graph: Graph) -> set[Node]:
             elif graph.operations[child].base in _TO_SCORES:
                 pending.append(child)
     return found
+
+
+def _of_parameters(edge: Edge, graph: Graph) -> bool:
+    return all(isinstance(leaf, torch.nn.Parameter) for leaf in leaves_behind(edge, graph))
 
 
 def leaves_behind(edge: Edge, graph: Graph) -> list[torch.Tensor]:

@@ -51,9 +51,6 @@ class LayerRule(Rule):
     def parts(self, layer: Layer) -> tuple[Tensor, ...]:
         return self.sums(layer, *self.settings)
 
-    def __str__(self) -> str:
-        return self.name
-
 
 # ---- Shared by gamma and alpha-beta: the positive and the negative contributions x_i w_ij
 
