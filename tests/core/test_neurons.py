@@ -179,6 +179,22 @@ def test_many_steps_cost_no_more_each():
     assert relevance(y[:, -1].sum(), x, rules=EPSILON).isfinite().all()
 
 
+def test_keys_of_a_context_are_no_weights():
+    """Attention of one sequence to a fixed context, by hand and fused: its products are no layers."""
+    queries, keys, context = weights(6, 4), weights(6, 4), draw(5, 6)
+
+    def by_hand(x):
+        return torch.softmax(x @ queries @ (context @ keys).T / 2, -1) @ (context @ keys)
+
+    def fused(x):
+        q, k = (x @ queries)[None, None], (context @ keys)[None, None]
+        return F.scaled_dot_product_attention(q, k, k)[0, 0]
+
+    x = X[0]
+    torch.testing.assert_close(by_hand(x), fused(x))
+    torch.testing.assert_close(explained(by_hand, [x], GAMMA), explained(fused, [x], GAMMA), rtol=1e-9, atol=1e-11)
+
+
 # ---- Several rules in one neuron
 
 

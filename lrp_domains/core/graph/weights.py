@@ -71,9 +71,9 @@ def takes_layer_rules(node: Node, graph: Graph) -> bool:
         return _kept_parameter(node, slot, graph) is not False or (on_the_right and not (batched and of_attention))
     if (leaf := graph.variable(edges[slot])) is not None:
         return isinstance(leaf, torch.nn.Parameter) or leaf.ndim <= 2
-    of_parameters = _of_parameters(edges[slot], graph)
+    of_parameters = all(isinstance(leaf, torch.nn.Parameter) for leaf in leaves_behind(edges[slot], graph))
     if of_attention:
-        return on_the_right and of_parameters and not batched
+        return on_the_right and of_parameters and not batched and not _is_of_data(edges[slot], graph)
     return of_parameters or (on_the_right and not batched)
 
 
@@ -107,7 +107,7 @@ def _summed_products(graph: Graph) -> set[Node]:
             continue
         slot = weight_slot(child, graph)
         edge = (None, 0) if slot is None else graph.edges[child][slot]
-        if edge[0] is not None and (graph.variable(edge) is not None or _of_parameters(edge, graph)):
+        if edge[0] is not None and graph.variable(edge) is not None:
             shape = shape_of(edge)
         elif edge[0] is None and slot is not None and _kept_parameter(child, slot, graph):
             shape = read(child, graph.operations[child].slot_kept(slot)).shape
@@ -143,19 +143,27 @@ def _scores(graph: Graph) -> set[Node]:
     return found
 
 
-def _of_parameters(edge: Edge, graph: Graph) -> bool:
-    return all(isinstance(leaf, torch.nn.Parameter) for leaf in leaves_behind(edge, graph))
-
-
 def leaves_behind(edge: Edge, graph: Graph) -> list[torch.Tensor]:
-    """The leaf tensors behind an edge."""
-    found, pending, seen = [], [edge[0]], {edge[0]}
-    while pending:
-        node = pending.pop()
-        if hasattr(node, "variable"):
-            found.append(node.variable)
+    """Return the leaf tensors behind an edge."""
+    return [node.variable for node in _nodes_behind(edge, graph) if hasattr(node, "variable")]
+
+
+def _is_of_data(edge: Edge, graph: Graph) -> bool:
+    """Whether a layer or a lookup stands behind an edge, as where keys are computed from a context."""
+    for node in _nodes_behind(edge, graph):
+        op, edges = graph.operations[node], graph.edges[node]
+        is_product = op.base in DENSE - {"Mul"} and len(shape_of((node, 0))) > 1
+        factors = [edges[slot][0] for slot in op.factors if slot < len(edges)]
+        if op.base == "Embedding" or (is_product and None in factors):
+            return True
+    return False
+
+
+def _nodes_behind(edge: Edge, graph: Graph) -> list[Node]:
+    found, seen = [edge[0]], {edge[0]}
+    for node in found:  # it grows
         for child, _ in graph.edges[node]:
             if child is not None and child not in seen:
                 seen.add(child)
-                pending.append(child)
+                found.append(child)
     return found
