@@ -111,8 +111,8 @@ def propagate(
             g = run.passed[edge] if g is None else g + run.passed[edge]
         r = torch.zeros_like(x) if g is None else x * g.conj()
         r = r.real if r.is_complex() else r  # a complex number counts as its two parts together
-        if edge in run.delivered:
-            r = r + run.delivered[edge].view_as(r)
+        if edge in plan.delivered:
+            r = r + plan.delivered[edge].view_as(r)
         results.append(r)
     _check_finite(results, run)
     return tuple(results)

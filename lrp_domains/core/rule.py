@@ -40,6 +40,8 @@ class Rule:
         ``backward(node, carries, gi, go) -> gi``: from the ``g`` of the outputs (``go``) and the plain derivative
         (``gi``) to the ``g`` of the inputs. ``carries`` says for every input whether relevance flows there.
         Without it the derivative stands. This is the signature to write for an autograd Function of your own.
+    arrives
+        ``arrives(node, go) -> go``: what the node is handed in the place of what arrives at its outputs.
     place
         ``place(node, graph, shares) -> Rule | None``: the rule as it applies at one place of a graph, None where it has
         no answer.
@@ -52,6 +54,7 @@ class Rule:
     name: str
     opens: Callable[[Node, Slots, Graph], Slots] | None = field(default=None, repr=False)
     backward: Backward | None = field(default=None, repr=False)
+    arrives: Callable[[Node, Grads], Grads] | None = field(default=None, repr=False)
     place: Callable[[Node, Graph, Shares], Rule | None] | None = field(default=None, repr=False)
     passes: tuple[tuple[Factor, Backward], ...] = field(default=(), repr=False)
     adds: Callable[[Node, Grads, Grads], tuple[str, float]] | None = field(default=None, repr=False)

@@ -83,6 +83,13 @@ CONVOLUTION = {
     "x * 1.0 first": lambda x: F.conv2d(x * 1.0, W, B, padding=1),
     "without bias, + b": lambda x: F.conv2d(x, W, padding=1) + B.view(-1, 1, 1),
     "without bias, + b[None, :, None, None]": lambda x: F.conv2d(x, W, padding=1) + B[None, :, None, None],
+    "one row and column more, cut off, + b": lambda x: (
+        F.conv2d(F.pad(x, (1, 2, 1, 2)), W)[..., :SIDE, :SIDE] + B.view(-1, 1, 1)
+    ),
+    "tokens, + b": lambda x: picture((F.conv2d(x, W, padding=1).flatten(2).mT + B).mT),
+    "channels padded one by one": lambda x: F.conv2d(
+        torch.stack([F.pad(x[:, i], (1, 1, 1, 1)) for i in range(CHANNELS)], 1), W, B
+    ),
     "sum over shifts": by_shifts,
     "one matrix": as_one_matrix,
     "outputs in two parts": lambda x: torch.cat(

@@ -55,6 +55,7 @@ KINDS = {
     "mixtures of experts": Kind(experts.FAMILIES, contexts(2), RULES),
     "linear layers": Kind(linear_layers.FAMILIES, linear_layers.CONTEXTS, LAYER_RULES),
     "attention under layer rules": Kind(attention_layers.UNDER_LAYER_RULES, attention_layers.CONTEXTS, LAYER_RULES),
+    "recurrent layers under layer rules": Kind(recurrent.UNDER_LAYER_RULES, recurrent.IN_A_BOX, LAYER_RULES),
     "convolutions": Kind(convolutions.FAMILIES, convolutions.CONTEXTS, LAYER_RULES),
 }
 

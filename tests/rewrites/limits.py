@@ -29,6 +29,7 @@ SPREAD_OUT = "what is spread over a larger tensor and read from it is no element
 ONE_NODE = "F.glu as one node: its signal is the first half, whatever it was made of"
 OTHER_SCORES = "scores are recognised as they are, not through a sum, a root or a constant column beside the values"
 SHAPES = "a product with a constant matrix mixes what rounding leaves of a mean that is 0"
+PLAIN_MATRIX = "a matrix on the right of rows of features is a weight, whatever it is made of; a sum has none"
 ADJACENCY = "a constant sparse matrix on the left is taken for a graph's adjacency, which keeps LRP-0"
 COMPLEX = "layer rules know no formula for complex products"
 NEEDS_A_DERIVATIVE = "PyTorch has no derivative for it"
@@ -107,6 +108,7 @@ DIFFERENT = {
     ("product of two", "lerp(0, a, b)"): SIDE_OF_THE_MATRIX,
     ("mean", "x @ full(1 / n)"): SHAPES,
     ("linear layer", "sparse W"): ADJACENCY,
+    ("GRU from zeros, layer by layer", "cat, then a matrix of ones"): PLAIN_MATRIX,
     ("convolution", "by Fourier transforms"): COMPLEX,
 }
 

@@ -12,6 +12,7 @@ from .tensors import ROWS, WIDTH, draw, parameter
 
 OUT = 4
 W, B = parameter(OUT, WIDTH, seed=101), parameter(OUT, seed=102)
+UPDATE = parameter(OUT, 2, seed=105), parameter(2, WIDTH, seed=106)
 PARTS = torch.linalg.svd(W.detach(), full_matrices=False)
 
 
@@ -82,6 +83,8 @@ LINEAR = {
     "autocast switched off": under_autocast,
     "matmul of columns": lambda x: (W @ x[..., None])[..., 0] + B,
     "times W, summed": lambda x: (x[:, None] * W).sum(-1) + B,
+    "times frozen W, summed": lambda x: (x[:, None] * without_gradient(W.detach())).sum(-1) + B,
+    "times W, mean": lambda x: (x[:, None] * W).mean(-1) * WIDTH + B,
     "inputs in two parts": lambda x: F.linear(x[:, :3], W[:, :3]) + F.linear(x[:, 3:], W[:, 3:], B),
     "outputs in two parts": lambda x: torch.cat([F.linear(x, W[:2], B[:2]), F.linear(x, W[2:], B[2:])], 1),
     "- (-b)": lambda x: F.linear(x, W) - (-B),
@@ -99,6 +102,28 @@ LINEAR = {
     "kron(x, 1), + outer(ones, b)": lambda x: (
         F.linear(torch.kron(x, torch.ones(1, 1)), W) + torch.outer(torch.ones(ROWS), B)
     ),
+    "cut in two, biases added after": lambda x: torch.cat(
+        [part + b for part, b in zip(F.linear(x, W).chunk(2, 1), B.chunk(2), strict=True)], 1
+    ),
+    "slices, biases added after": lambda x: (lambda y: torch.cat([y[:, :1] + B[:1], y[:, 1:] + B[1:]], 1))(
+        F.linear(x, W)
+    ),
+    "indexed, + b": lambda x: F.linear(x, W)[:, [3, 2, 1, 0]][:, [3, 2, 1, 0]] + B,
+    "expanded, + b": lambda x: (F.linear(x, W).expand(2, ROWS, OUT) + B)[0],
+    "repeated, + b": lambda x: (F.linear(x, W).repeat(2, 1) + B)[:ROWS],
+    "addmm of addmm": lambda x: torch.addmm(torch.addmm(B, x[:, :3], W[:, :3].T), x[:, 3:], W[:, 3:].T),
+    "mean of two halves": lambda x: torch.stack(
+        [F.linear(x[:, :3], 2 * W[:, :3], B), F.linear(x[:, 3:], 2 * W[:, 3:], B)]
+    ).mean(0),
+    "sum of columns": lambda x: torch.cat(
+        [F.linear(x[:, i : i + 1], W[:, i : i + 1])[..., None] for i in range(WIDTH)]
+        + [B.expand(ROWS, OUT)[..., None]],
+        -1,
+    ).sum(-1),
+    "dot by dot": lambda x: torch.stack([torch.stack([w @ row + b for w, b in zip(W, B, strict=True)]) for row in x]),
+    "low-rank update": lambda x: F.linear(x, W - UPDATE[0] @ UPDATE[1] + UPDATE[0] @ UPDATE[1], B),
+    "einsum, plain W": lambda x: torch.einsum("bi,oi->bo", x, W.detach()) + B,
+    "stacked features": lambda x: F.linear(torch.stack(x.unbind(1), 1), W, B),
     "W.clone()": lambda x: F.linear(x, W.clone(), B),
     "W * 1": lambda x: F.linear(x, W * 1, B),
     "b * 1": lambda x: F.linear(x, W, B * 1),

@@ -83,3 +83,7 @@ CONTEXTS = {
         lambda f: lambda x: F.linear(f(F.linear(x, *BELOW)), *ABOVE), (draw(BATCH, STEPS, WIDTH, seed=9),)
     ),
 }
+UNDER_LAYER_RULES = {f"{name}, layer by layer": FAMILIES[name] for name in ("RNN", "LSTM from zeros", "GRU from zeros")}
+IN_A_BOX = {
+    name: Context(context.put, tuple(x.clamp(-1, 1) for x in context.inputs)) for name, context in CONTEXTS.items()
+}

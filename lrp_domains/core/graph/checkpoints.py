@@ -10,8 +10,8 @@ from contextlib import AbstractContextManager, nullcontext
 
 from torch.utils import checkpoint
 
-from .operations import Node, operation
-from .saved import names, unpacking
+from .operations import Node
+from .saved import saved_names, unpacking
 
 # A torch that has no such groups says itself that a value was asked for twice.
 GraphExecGroup = getattr(checkpoint, "GraphExecGroup", nullcontext)
@@ -25,7 +25,7 @@ class Rereading:
 
     def of(self, node: Node) -> AbstractContextManager:
         # One hook, and so one group, for each checkpointed segment: it is recomputed once for all its rules.
-        for name in (*names(operation(node.name())), "result"):
+        for name in saved_names(type(node)):
             if (hook := unpacking(node, name)) is not None:
                 return self._groups.setdefault(hook, GraphExecGroup())
         return nullcontext()

@@ -11,6 +11,7 @@ from .graph import Graph
 from .operations import Node
 from .saved import names as kept_names
 from .saved import read, unpacking
+from .weights import leaves_behind, takes_layer_rules, weight_slot
 
 
 class ParameterNames:
@@ -32,12 +33,19 @@ class ParameterNames:
         return {name for names in self._by_identity.values() for name in names}
 
     def of(self, node: Node, graph: Graph) -> frozenset[str]:
-        """Return the names of the parameters among the node's inputs, seen through views of them."""
+        """Return the names of the parameters among the node's inputs, seen through views of them.
+
+        For a layer also those that its weights are computed from: by a weight norm, a mask, a low-rank update, ...
+        """
         names = set()
         for edge in graph.edges[node]:
             if edge[0] is not None:
                 names |= self._by_identity.get(id(graph.variable(edge)), set())
         op = graph.operations[node]
+        if op.kind == "product" and op.base != "Mul" and node in graph.reaching and takes_layer_rules(node, graph):
+            weights = graph.edges[node][weight_slot(node, graph)]
+            for leaf in leaves_behind(weights, graph) if weights[0] is not None else ():
+                names |= self._by_identity.get(id(leaf), set())
         # Where a node keeps its weight: the only trace of a frozen one.
         for kept in kept_names(op) if op.kind in ("product", "norm", "batch_norm") else ():
             tensor = None if unpacking(node, kept) is not None else read(node, kept, None)

@@ -34,7 +34,15 @@ def keeps(node: Node, name: str | None) -> bool:
 
 def unpacking(node: Node, name: str) -> object | None:
     """Return the hook that a saved value passes on its way back, if it has one (see checkpoints.py)."""
-    return getattr(getattr(node, f"_raw_saved_{name}", None), "unpack_hook", None)
+    raw = getattr(node, f"_raw_saved_{name}", None)
+    hooks = (getattr(one, "unpack_hook", None) for one in (raw if isinstance(raw, tuple) else (raw,)))
+    return next((hook for hook in hooks if hook is not None), None)
+
+
+@cache
+def saved_names(node_class: type) -> tuple[str, ...]:
+    """Return the names under which a class of nodes keeps tensors."""
+    return tuple(name.removeprefix("_raw_saved_") for name in dir(node_class) if name.startswith("_raw_saved_"))
 
 
 def dimension(saved: int, ndim: int) -> int:

@@ -52,7 +52,8 @@ def takes_layer_rules(node: Node, graph: Graph) -> bool:
     """Return whether a product is a layer for the rules of layers.py.
 
     Beside parameters and what is made of them, also any other tensor that stands as a weight: in a convolution, or as a
-    matrix on the right of rows of features (dequantised, cast, merged). An attention's own products are none.
+    matrix on the right of rows of features (dequantised, cast, merged). An attention's own products are none; what is
+    made of parameters alone and stands on the right of rows is a layer before a softmax too.
     """
     slot = weight_slot(node, graph)
     op, edges = graph.operations[node], graph.edges[node]
@@ -62,14 +63,17 @@ def takes_layer_rules(node: Node, graph: Graph) -> bool:
         return slot == op.factors[1]
     if op.base == "Mul":
         return node in graph.once(_summed_products)
-    stands_as_weight = slot == op.factors[1] and _is_matrix(node, slot, graph)
+    on_the_right = slot == op.factors[1] and _is_matrix(node, slot, graph)
+    of_attention = node in graph.once(_scores) or _is_probability(node, graph)
+    batched = op.base in ("Bmm", "Baddbmm")
     if edges[slot][0] is None:
-        return _kept_parameter(node, slot, graph) is not False or stands_as_weight
+        return _kept_parameter(node, slot, graph) is not False or (on_the_right and not (batched and of_attention))
     if (leaf := graph.variable(edges[slot])) is not None:
         return isinstance(leaf, torch.nn.Parameter) or leaf.ndim <= 2
-    if node in graph.once(_scores) or _is_probability(node, graph):
-        return False
-    return stands_as_weight or all(isinstance(leaf, torch.nn.Parameter) for leaf in _leaves(edges[slot], graph))
+    of_parameters = all(isinstance(leaf, torch.nn.Parameter) for leaf in leaves_behind(edges[slot], graph))
+    if of_attention:
+        return on_the_right and of_parameters and not batched and not _is_of_data(edges[slot], graph)
+    return of_parameters or (on_the_right and not batched)
 
 
 def _kept_parameter(node: Node, slot: int, graph: Graph) -> bool | None:
@@ -83,24 +87,32 @@ def _kept_parameter(node: Node, slot: int, graph: Graph) -> bool | None:
 
 
 def _is_matrix(node: Node, slot: int, graph: Graph) -> bool:
+    """Whether a factor is one matrix, also as the same for a whole batch."""
     name = graph.operations[node].slot_kept(slot)
     kept = None if name is None or unpacking(node, name) is not None else read(node, name, None)
-    return graph.operations[node].base not in ("Bmm", "Baddbmm") and (kept is None or kept.ndim <= 2)
+    if graph.operations[node].base in ("Bmm", "Baddbmm"):
+        return kept is not None and (len(kept) == 1 or kept.stride(0) == 0)
+    return kept is None or kept.ndim <= 2
 
 
 def _summed_products(graph: Graph) -> set[Node]:
     """Products with a parameter that are summed along its entries: ``(x w).sum(-1)`` is ``x @ w``."""
     found = set()
-    for node in graph.of(("Sum",)):
+    for node in graph.of(("Sum", "Mean")):
         child = graph.edges[node][0][0]
         if child not in graph.reaching or graph.operations[child].base != "Mul":
             continue
         slot = weight_slot(child, graph)
         edge = (None, 0) if slot is None else graph.edges[child][slot]
-        weight = None if edge[0] is None else graph.variable(edge)
+        if edge[0] is not None and graph.variable(edge) is not None:
+            shape = shape_of(edge)
+        elif edge[0] is None and slot is not None and _kept_parameter(child, slot, graph):
+            shape = read(child, graph.operations[child].slot_kept(slot)).shape
+        else:
+            continue
         ndim = len(shape_of((child, 0)))
         dims = [dimension(d, ndim) for d in (read(node, "dim", None) or range(ndim))]
-        shape = (1,) * ndim if weight is None else (1,) * (ndim - len(shape_of(edge))) + shape_of(edge)
+        shape = (1,) * (ndim - len(shape)) + tuple(shape)
         if all(shape[d] > 1 for d in dims):
             found.add(child)
     return found
@@ -128,15 +140,27 @@ def _scores(graph: Graph) -> set[Node]:
     return found
 
 
-def _leaves(edge: Edge, graph: Graph) -> list[torch.Tensor]:
-    """The leaf tensors behind an edge."""
-    found, pending, seen = [], [edge[0]], {edge[0]}
-    while pending:
-        node = pending.pop()
-        if hasattr(node, "variable"):
-            found.append(node.variable)
+def leaves_behind(edge: Edge, graph: Graph) -> list[torch.Tensor]:
+    """Return the leaf tensors behind an edge."""
+    return [node.variable for node in _nodes_behind(edge, graph) if hasattr(node, "variable")]
+
+
+def _is_of_data(edge: Edge, graph: Graph) -> bool:
+    """Whether a layer or a lookup stands behind an edge, as where keys are computed from a context."""
+    for node in _nodes_behind(edge, graph):
+        op, edges = graph.operations[node], graph.edges[node]
+        is_product = op.base in DENSE - {"Mul"} and len(shape_of((node, 0))) > 1
+        factors = [edges[slot][0] for slot in op.factors if slot < len(edges)]
+        if op.base == "Embedding" or (is_product and None in factors):
+            return True
+    return False
+
+
+def _nodes_behind(edge: Edge, graph: Graph) -> list[Node]:
+    found, seen = [edge[0]], {edge[0]}
+    for node in found:  # it grows
         for child, _ in graph.edges[node]:
             if child is not None and child not in seen:
                 seen.add(child)
-                pending.append(child)
+                found.append(child)
     return found

@@ -1,10 +1,12 @@
-"""The way from an explained input to the layer that reads it, through padding, scaling and normalisation.
+"""The way from explained inputs to a layer that reads them, through padding, scaling, normalisation and concatenation.
 
-On such a way each value that the layer reads is ``a x + c`` of at most one value of the input, so relevance passes it
-as it is, and bounds of the input are bounds of what the layer reads.
+On such a way each value that the layer reads is ``a x + c`` of at most one value of one input, so relevance passes it
+as it is, and bounds of the inputs are bounds of what the layer reads.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 
@@ -15,70 +17,96 @@ from ..graph.operations import VIEWS
 from ..roles.values import pulled, pushed
 
 Tensor = torch.Tensor
-_ONE_TO_ONE = VIEWS | frozenset(
-    """Neg Scale Add Sub Rsub Mul Div Cat Stack Im2Col ConstantPadNd ReflectionPad1D ReflectionPad2D ReflectionPad3D
+_JOINING = frozenset(("Cat", "Stack"))
+_ONE_TO_ONE = VIEWS | _JOINING | frozenset(
+    """Neg Scale Add Sub Rsub Mul Div Addcmul Im2Col ConstantPadNd ReflectionPad1D ReflectionPad2D ReflectionPad3D
     ReplicationPad1D ReplicationPad2D ReplicationPad3D PixelShuffle PixelUnshuffle ChannelShuffle Index UnsafeIndex
     IndexSelect Gather MaskedFill Where NativeBatchNorm NativeBatchNormLegitNoTraining Deg2Rad Rad2Deg""".split()
-)
+)  # fmt: skip
 
 
-def way_to_source(edge: Edge, graph: Graph) -> tuple[tuple[tuple[Edge, int], ...], Edge]:
-    """Return the steps from an edge to the input behind it, each with its slot, and the edge where they end.
+def ends_of_way(edge: Edge, graph: Graph) -> set[Edge]:
+    """Return the inputs that an edge leads to, or in their place what stands before them that isn't ``a x + c``."""
+    found, pending = set(), [edge]
+    while pending:
+        edge = pending.pop()
+        behind = _behind(edge, graph)
+        found |= set() if behind else {edge}
+        pending += [child for _, child in behind]
+    return found
 
-    That is an input, unless something else than padding, scaling and normalisation stands before it.
-    """
-    steps = []
-    while edge not in graph.sources and edge[0] in graph.reaching:
-        slots = graph.carried[edge[0]]
-        if len(slots) > 1 or graph.operations[edge[0]].base not in _ONE_TO_ONE:
-            break
-        steps.append((edge, slots[0]))
-        edge = graph.edges[edge[0]][slots[0]]
-    return tuple(steps), edge
+
+def _behind(edge: Edge, graph: Graph) -> list[tuple[int, Edge]]:
+    """The slots and edges from which a step of the way takes its values; none where the way ends."""
+    node = edge[0]
+    if edge in graph.sources or node not in graph.reaching:
+        return []
+    slots, base = graph.carried[node], graph.operations[node].base
+    if base not in _ONE_TO_ONE or (len(slots) > 1 and base not in _JOINING):
+        return []
+    return [(slot, graph.edges[node][slot]) for slot in slots]
 
 
 def is_first(edge: Edge, graph: Graph) -> bool:
-    """Return whether an edge leads to an explained input that isn't computed from another."""
-    _, end = way_to_source(edge, graph)
-    return end in graph.sources and end[0] not in graph.reaching
+    """Return whether an edge leads to explained inputs alone that aren't computed from others."""
+    return all(end in graph.sources and end[0] not in graph.reaching for end in ends_of_way(edge, graph))
 
 
-def bounds_at(edge: Edge, x: Tensor, graph: Graph, low: float | Tensor, high: float | Tensor) -> tuple[Tensor, Tensor]:
-    """Return bounds of an input as bounds of x, the value at an edge on the way from it."""
-    steps, end = way_to_source(edge, graph)
-    source = wide(graph.sources[end].detach())
-    both = []
-    for bound in (low, high):
-        of_source = torch.as_tensor(bound, dtype=source.dtype, device=source.device).expand_as(source)
-        difference = of_source - source
-        if bool((difference > 0).any() if bound is low else (difference < 0).any()):
-            raise RelevanceError(
-                f"z_box: inputs reach from {source.min():g} to {source.max():g}, outside the bounds given; "
-                "name bounds that hold for the model's input"
-            )
-        for at, slot in reversed(steps):
-            difference = pushed(at, slot, difference)
-        both.append(x + difference)
-    return torch.minimum(*both), torch.maximum(*both)
+@dataclass(frozen=True)
+class Way:
+    """The way from the explained inputs to the edge that a layer reads."""
 
+    edge: Edge
+    graph: Graph
 
-def deliver(r: Tensor, edge: Edge, graph: Graph, rule: str) -> tuple[Edge, Tensor]:
-    """Return the input that relevance at an edge belongs to, and the relevance there."""
-    steps, end = way_to_source(edge, graph)
-    if end not in graph.sources:
-        raise RelevanceError(
-            f"the {rule} rule is for a layer that reads an explained input directly; here {end[0].name()} stands before"
-        )
-    if end[0] in graph.reaching:
-        raise RelevanceError(
-            f"the {rule} rule is for a first layer, but this one reads an explained tensor that was computed from "
-            "another: explain them in two passes"
-        )
-    source = graph.sources[end]
-    scale = torch.ones_like(wide(source.detach()))
-    for at, slot in reversed(steps):
-        scale = pushed(at, slot, scale)
-    r = torch.where(scale == 0, 0.0, r / scale.masked_fill(scale == 0, 1.0))
-    for at, slot in steps:
-        r = pulled(at, slot, r, graph)
-    return end, r.to(source.dtype)
+    def _inputs(self, rule: str) -> dict[Edge, Tensor]:
+        ends = ends_of_way(self.edge, self.graph)
+        for end in ends:
+            if end not in self.graph.sources:
+                raise RelevanceError(
+                    f"the {rule} rule is for a layer that reads an explained input directly; here {end[0].name()} "
+                    "stands before"
+                )
+            if end[0] in self.graph.reaching:
+                raise RelevanceError(
+                    f"the {rule} rule is for a first layer, but this one reads an explained tensor that was computed "
+                    "from another: explain them in two passes"
+                )
+        return {end: wide(self.graph.sources[end].detach()) for end in ends}
+
+    def _pushed(self, edge: Edge, x: dict[Edge, Tensor]) -> Tensor:
+        """What the way makes of something at the inputs, constants left out."""
+        if edge in x:
+            return x[edge]
+        return sum(pushed(edge, slot, self._pushed(child, x)) for slot, child in _behind(edge, self.graph))
+
+    def _pulled(self, edge: Edge, r: Tensor, found: dict[Edge, Tensor]) -> None:
+        if edge in self.graph.sources:
+            found[edge] = found[edge] + r if edge in found else r
+        for slot, child in _behind(edge, self.graph):
+            self._pulled(child, pulled(edge, slot, r, self.graph), found)
+
+    def slope(self, rule: str) -> Tensor:
+        """Return the a of ``a x + c`` for each value that is read: 0 where it is of no input."""
+        return self._pushed(self.edge, {end: torch.ones_like(x) for end, x in self._inputs(rule).items()})
+
+    def margins(self, rule: str, low: float | Tensor, high: float | Tensor) -> tuple[Tensor, Tensor]:
+        """Return how far each value that is read lies above its lowest, and, negative, below its highest."""
+        inputs, both = self._inputs(rule), []
+        for bound, sign in ((low, 1), (high, -1)):
+            margins = {end: x - torch.as_tensor(bound, dtype=x.dtype, device=x.device) for end, x in inputs.items()}
+            for end, x in inputs.items():
+                if bool((sign * margins[end] < 0).any()):
+                    raise RelevanceError(
+                        f"{rule}: inputs reach from {x.min():g} to {x.max():g}, outside the bounds given; name bounds "
+                        "that hold for the model's input"
+                    )
+            both.append(self._pushed(self.edge, margins))
+        return torch.maximum(*both), torch.minimum(*both)
+
+    def deliver(self, r: Tensor, rule: str) -> dict[Edge, Tensor]:
+        """Return the relevance of each input, given that of what is read."""
+        slope, found = self.slope(rule), {}
+        r = torch.where(slope == 0, 0.0, r / slope.masked_fill(slope == 0, 1.0))
+        self._pulled(self.edge, r, found)
+        return {end: r.to(self.graph.sources[end].dtype) for end, r in found.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
 import torch
 
@@ -14,7 +13,7 @@ from ..graph.graph import Graph, Node
 from ..graph.saved import keeps, read
 from ..graph.weights import weight_slot
 from ..roles.roles import Roles
-from .first_layers import bounds_at
+from .first_layers import Way
 
 Tensor = torch.Tensor
 
@@ -33,8 +32,8 @@ class Layer:
         ``backward(s, w)`` is ``sum_j w_ij s_j``.
     slot
         Where the node takes its input.
-    bounds
-        ``bounds(low, high)``: bounds of the explained input, as bounds of x (see first_layers.py).
+    way
+        The way there from the explained inputs (first_layers.py).
     """
 
     x: Tensor
@@ -42,7 +41,7 @@ class Layer:
     forward: Callable[[Tensor, Tensor], Tensor]
     backward: Callable[[Tensor, Tensor], Tensor]
     slot: int
-    bounds: Callable[[object, object], tuple[Tensor, Tensor]]
+    way: Way
 
     def scaled(self, number: float) -> Layer:
         return self if number == 1 else replace(self, w=self.w * number)
@@ -66,23 +65,25 @@ def layer_at(node: Node, graph: Graph) -> Layer:
             "keep because the weight is frozen; call model.requires_grad_(True) before the forward pass, or use a rule "
             "set without layer rules (ATTN_LRP)"
         )
-    bounds = partial(bounds_at, graph.edges[node][slot], x, graph)
+    way = Way(graph.edges[node][slot], graph)
     if op.base == "Convolution":
-        return Layer(x, w, *_convolution(node, x), slot, bounds)
+        return Layer(x, w, *_convolution(node, x), slot, way)
     if op.base == "Mul":
-        return Layer(x, w, lambda x, w: x * w, lambda s, w: (s * w).sum_to_size(x.shape), slot, bounds)
+        return Layer(x, w, lambda x, w: x * w, lambda s, w: (s * w).sum_to_size(x.shape), slot, way)
     if op.base == "EmbeddingBag":
-        return Layer(x, w[read(node, "indices")], *_bag(node), slot, bounds)
+        return Layer(x, w[read(node, "indices")], *_bag(node), slot, way)
     if op.base == "Trilinear":
         w = _of_bilinear(node, w, slot, graph)
-        return Layer(x, w, lambda x, w: (x[:, None] @ w)[:, 0], lambda s, w: (w @ s[..., None])[..., 0], slot, bounds)
+        return Layer(x, w, lambda x, w: (x[:, None] @ w)[:, 0], lambda s, w: (w @ s[..., None])[..., 0], slot, way)
     alpha = read(node, "alpha", 1)
     w = (w.to_dense() if w.is_sparse else w) * alpha if alpha != 1 or w.is_sparse else w
+    if w.ndim == 1 and x.ndim == 1:  # one neuron
+        return Layer(x, w, lambda x, w: x @ w, lambda s, w: s * w, slot, way)
     if slot == op.factors[1]:
-        return Layer(x, w, lambda x, w: w @ x, lambda s, w: w.mT @ s, slot, bounds)
-    if w.ndim == 1:  # many inputs, one neuron
-        return Layer(x, w, lambda x, w: x @ w, lambda s, w: s[..., None] * w, slot, bounds)
-    return Layer(x, w, lambda x, w: x @ w, lambda s, w: s @ w.mT, slot, bounds)
+        return Layer(x, w, lambda x, w: w @ x, lambda s, w: w.mT @ s, slot, way)
+    if w.ndim == 1:  # one neuron for each row
+        return Layer(x, w, lambda x, w: x @ w, lambda s, w: s[..., None] * w, slot, way)
+    return Layer(x, w, lambda x, w: x @ w, lambda s, w: s @ w.mT, slot, way)
 
 
 def is_kept(node: Node, graph: Graph) -> bool:

@@ -1,248 +1,173 @@
 """Neurons: what a layer rule shares the relevance of, ``z = sum of x_i w_i + biases``, however the sum was written.
 
 A layer is one product of the graph (weights.py). Its neurons may be sums of several layers, with biases added apart,
-negated, concatenated: views, signs and sums are followed from the product up to where the sum ends. What is known there
-is brought back to the coordinates of the product, where the rule acts.
+negated, cut, repeated, concatenated. From each layer's result its users are followed, edge by edge, as long as all of
+them rearrange and add (steps.py) what layers make. Where that ends, and a sum came before, are the tops: there the
+neurons are.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, field
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 import torch
 
-from ..errors import RelevanceError
-from ..graph.graph import Edge, Graph, Node, shape_of
-from ..graph.operations import COPIES, RESHAPES
-from ..graph.saved import dimension, read
+from ..graph.graph import Edge, Graph, Node, Slots, shape_of
 from ..graph.weights import adds_bias
-from ..roles.roles import Roles
-from ..roles.values import pulled, pushed
-from .linear_maps import Layer, is_kept, layer_at, own_bias
+from .steps import adds_up, is_step, number, push
 
-Tensor = torch.Tensor
-# What a layer's result may pass on the way to the end of the sum: each of its values goes to one place.
-_REARRANGING = (
-    COPIES | RESHAPES | frozenset("T Transpose Permute Slice Select Flip Roll Rot90 Neg Scale Cat Stack".split())
-)
-_SUMS = frozenset(("Add", "Sub", "Rsub"))
-_SCALING = frozenset(("Mul", "Div", "Scale"))
-
-
-@dataclass
-class Neuron:
-    """The sum that some layers end in.
-
-    Attributes
-    ----------
-    top
-        The node where it ends.
-    layers
-        The layers, each with the way from its result to the top: nodes, with the slots they are entered by.
-    constants
-        Where something constant is added, each with the way from there.
-    """
-
-    graph: Graph
-    top: Node
-    layers: dict[Node, tuple[Edge, ...]]
-    constants: dict[Edge, tuple[Edge, ...]]
-    _known: dict = field(default_factory=dict, repr=False)
-    _seen: tuple[Tensor | None, list[Tensor]] = field(default=(None, []), repr=False)
-
-    def layer(self, node: Node) -> Layer:
-        """Return a layer, with its sign and scale in the sum as a part of its weights."""
-        if ("layer", node) not in self._known:
-            layer = layer_at(node, self.graph)
-            self._known["layer", node] = layer.scaled(self.scale(self.layers[node]))
-        return self._known["layer", node]
-
-    def scale(self, way: tuple[Edge, ...]) -> float:
-        """Return the number that a value is multiplied by on its way."""
-        if way not in self._known:
-            number = 1.0
-            for node, slot in way:
-                number *= _number(node, slot, self.graph)
-            self._known[way] = number
-        return self._known[way]
-
-    def _up(self, t: Tensor, way: tuple[Edge, ...]) -> Tensor:
-        """Return what stands at the beginning of a way, in the coordinates of the top."""
-        for node, slot in self._moves(way):
-            t = pushed((node, 0), slot, t) / _number(node, slot, self.graph)
-        return t
-
-    def at(self, t: Tensor, way: tuple[Edge, ...]) -> Tensor:
-        """Return what stands at the top, in the coordinates of the beginning of a way."""
-        for node, slot in reversed(self._moves(way)):
-            t = pulled((node, 0), slot, t, self.graph) / _number(node, slot, self.graph)
-        return t
-
-    def _moves(self, way: tuple[Edge, ...]) -> tuple[Edge, ...]:
-        """The steps of a way that put values in other places, rather than scale them or add to them."""
-        if ("moves", way) not in self._known:
-            graph = self.graph
-            self._known["moves", way] = tuple(
-                (node, slot)
-                for node, slot in way
-                if graph.operations[node].base not in _SCALING | _SUMS | {"Neg"}
-                or (graph.operations[node].base in _SUMS and shape_of(graph.edges[node][slot]) != shape_of((node, 0)))
-            )
-        return self._known["moves", way]
-
-    def total(self, rule) -> tuple[Tensor, ...]:
-        """Return what the layers add up to at the top, for each of the parts that a rule asks for."""
-        if rule not in self._known:
-            sums = None
-            for node, way in self.layers.items():
-                parts = rule.parts(self.layer(node))
-                parts = [self._up(part.expand(shape_of((node, 0))), way) for part in parts]
-                sums = parts if sums is None else [a + b for a, b in zip(sums, parts, strict=True)]
-            self._known[rule] = tuple(sums)
-        return self._known[rule]
-
-    @property
-    def z(self) -> Tensor:
-        """The layers' sum and the bias."""
-        return self.total(PLAIN)[0] + self.bias
-
-    @property
-    def bias(self) -> Tensor:
-        """All that is constant in the sum."""
-        if "bias" not in self._known:
-            z, constants = self._seen
-            bias = sum(constants) if z is None else z - self.total(PLAIN)[0]
-            self._known["bias"] = bias.expand(shape_of((self.top, 0)))
-        return self._known["bias"]
-
-    def look(self) -> None:
-        """Read what the graph keeps of the sum, before the pass frees it.
-
-        Raises
-        ------
-        RelevanceError
-            A bias is frozen, or a number, and no later operation kept the sum.
-        """
-        values = self.graph.once(Roles).values
-        constants = [self._constant(edge, way) for edge, way in self.constants.items()]
-        z = None
-        if any(constant is None for constant in constants) and (z := values.value((self.top, 0))) is None:
-            raise RelevanceError(
-                "a layer rule needs the layer's bias, which is not in the graph because it is frozen or a number; call "
-                "model.requires_grad_(True) before the forward pass (and add layers without Python's sum(), which "
-                "starts from the number 0)"
-            )
-        device = z.device if z is not None else self.top._input_metadata[0].device
-        self._seen = z, constants or [torch.zeros((), device=device)]
-        for way in (*self.layers.values(), *self.constants.values()):
-            self.scale(way)
-        for node in self.layers:
-            if not is_kept(node, self.graph):
-                self.layer(node)
-
-    def _constant(self, edge: Edge, way: tuple[Edge, ...]) -> Tensor | None:
-        node, slot = edge
-        if node in self.layers:
-            value = own_bias(node, self.graph)
-            value = None if value is None else value.expand(shape_of((node, 0)))
-        else:
-            edges = self.graph.edges[node]
-            value = self.graph.once(Roles).values.value(edges[slot]) if slot < len(edges) else None
-            value = None if value is None else pushed((node, 0), slot, value)
-        return None if value is None else self._up(value, way) * self.scale(way)
-
-
-def _number(node: Node, slot: int, graph: Graph) -> float:
-    """What a value at a slot is multiplied by."""
-    op = graph.operations[node]
-    if op.base == "Neg":
-        return -1.0
-    if op.base in _SUMS:
-        alpha = read(node, "alpha", 1)
-        first, second = {"Add": (1, alpha), "Sub": (1, -alpha), "Rsub": (-alpha, 1)}[op.base]
-        return float(second if slot else first)
-    if graph.operations[node].factors and slot == 0 and op.base not in _SCALING:
-        return float(read(node, "beta", 1))  # of a layer that adds another's result
-    if op.base in _SCALING:
-        other = read(node, "other" if slot == 0 else "self")
-        number = other.item() if isinstance(other, Tensor) else float(other)
-        return 1 / number if op.base == "Div" else number
-    return 1.0
-
-
-def neurons(graph: Graph, layers: set[Node]) -> dict[Node, Neuron]:
-    """Return for each layer the neuron that it is a part of."""
-    users: dict[Node, list[Edge]] = defaultdict(list)
-    for node in graph.order:
-        for slot, (child, _) in enumerate(graph.edges[node]):
-            users[child].append((node, slot))
-    parts = set(layers)
-    for node in graph.order:
-        if node in graph.reaching and node not in layers and _adds_up(node, graph, parts, users):
-            parts.add(node)
-    found: dict[Node, Neuron] = {}
-    for layer in (node for node in graph.order if node in layers):
-        way, node = [], layer
-        while len(users[node]) == 1 and _adds(*users[node][0], graph, parts, layers):
-            way.append(users[node][0])
-            node = way[-1][0]
-        neuron = found.setdefault(node, Neuron(graph, node, {}, {}))
-        neuron.layers[layer] = tuple(way)
-    by_layer = {layer: neuron for neuron in found.values() for layer in neuron.layers}
-    for layer, neuron in by_layer.items():
-        _add_constants(neuron, layer, graph)
-    for neuron in found.values():
-        neuron.look()
-    return by_layer
-
-
-def _adds(node: Node, slot: int, graph: Graph, parts: set[Node], layers: set[Node]) -> bool:
-    """Whether a sum goes on at a node: also where a layer adds another's result in the place of its bias."""
-    return node in parts and (node not in layers or slot not in graph.operations[node].factors)
-
-
-def _adds_up(node: Node, graph: Graph, parts: set[Node], users: dict[Node, list[Edge]]) -> bool:
-    """Whether a node only rearranges and adds what layers make."""
-    base, edges = graph.operations[node].base, graph.edges[node]
-    carried = [edges[slot][0] for slot in graph.carried[node]]
-    if not all(child in parts and len(users[child]) == 1 for child in carried):
-        return False
-    if base == "Sum":  # of what was put side by side to be added, or of the products of a layer
-        child = carried[0]
-        stacked = graph.operations[child].base == "Stack"
-        along = [dimension(d, len(shape_of((child, 0)))) for d in (read(node, "dim", None) or ())]
-        return graph.operations[child].base == "Mul" or (
-            stacked and along == [dimension(read(child, "dim"), len(shape_of((child, 0))))]
-        )
-    if base in ("Mul", "Div"):  # by a number
-        slot = 1 - graph.carried[node][0]
-        other = read(node, graph.operations[node].tensors[slot], None)
-        return len(carried) == 1 and edges[slot][0] is None and isinstance(other, Tensor) and other.ndim == 0
-    return base in _REARRANGING | _SUMS
-
-
-def _add_constants(neuron: Neuron, layer: Node, graph: Graph) -> None:
-    way = neuron.layers[layer]
-    op = graph.operations[layer]
-    own = adds_bias(layer, op)
-    if own is not None and not graph.leads_to_source(graph.edges[layer][own]):
-        neuron.constants[layer, own] = way
-    for index, (node, _) in enumerate(way):
-        if graph.operations[node].base in (*_SUMS, "Stack"):
-            count = 2 if graph.operations[node].base in _SUMS else len(graph.edges[node])
-            for slot in range(count):
-                edges = graph.edges[node]
-                if slot >= len(edges) or not graph.leads_to_source(edges[slot]):
-                    neuron.constants[node, slot] = way[index + 1 :]
+Parts = tuple[torch.Tensor, ...]
 
 
 @dataclass(frozen=True)
-class _Plain:
-    """The rule that asks for what the layers make."""
+class Sums:
+    """How the results of layers are added up.
 
-    def parts(self, layer: Layer) -> tuple[Tensor, ...]:
-        return (layer.forward(layer.x, layer.w),)
+    Attributes
+    ----------
+    layers
+        The layers of the graph.
+    steps
+        The nodes between them and their neurons, and the layers that add another's result; with the slots by which the
+        sums come in.
+    inside
+        The edges whose values go on into a sum, with the number that each is multiplied by on the way.
+    tops
+        The other edges of layers and steps: where the neurons are.
+    numbers, shapes
+        What the steps multiply by, and the shape of what they are given, by node and slot.
+    flow, users
+        The slots that relevance flows to, by node, and for each edge the nodes and slots that it flows from.
+    """
+
+    graph: Graph
+    layers: frozenset[Node]
+    steps: dict[Node, tuple[int, ...]]
+    inside: dict[Edge, float]
+    tops: tuple[Edge, ...]
+    numbers: dict[Edge, float]
+    shapes: dict[Edge, torch.Size]
+    flow: dict[Node, Slots]
+    users: dict[Edge, list[Edge]]
+
+    def total(self, edge: Edge, known: dict[Edge, Parts], own: Callable[[Node], Parts], scaled: bool) -> Parts:
+        """Return what nodes make by themselves, added up to an edge; none where none of them makes anything.
+
+        ``known`` are the edges where that was done already. ``scaled`` says whether the numbers on the way count.
+        """
+        pending = [edge]
+        while pending:
+            node = pending[-1][0]
+            slots = () if pending[-1] in known else self.steps.get(node, ())
+            if missing := [e for slot in slots if (e := self.graph.edges[node][slot]) not in known]:
+                pending += missing
+                continue
+            if pending.pop() in known:
+                continue
+            found: list[Parts] = [() for _ in node._input_metadata]
+            found[0] = tuple(x.expand(shape_of((node, 0))) for x in own(node))
+            for slot in slots:
+                child = self.graph.edges[node][slot]
+                by = self.numbers[node, slot] if scaled else 1.0
+                pushed = [push(node, slot, x, self.graph) for x in known[child]]
+                for output, parts in enumerate(zip(*pushed, strict=True)):
+                    parts = tuple(x if by == 1 else by * x for x in parts)
+                    found[output] = tuple(map(torch.add, found[output], parts)) if found[output] else parts
+            known |= {(node, output): parts for output, parts in enumerate(found)}
+        return known[edge]
 
 
-PLAIN = _Plain()
+def add_up(
+    graph: Graph, flow: dict[Node, Slots], layers: Collection[Node], plain: Collection[Node], apart: set[Edge]
+) -> Sums:
+    """Find the sums of layers among the nodes that relevance flows through.
+
+    Only plain nodes, which have their derivative for a rule, can be steps; edges that stand apart go into no sum.
+    """
+    users: dict[Edge, list[Edge]] = defaultdict(list)
+    entered: dict[Node, tuple[int, ...]] = {}
+    for node, slots in flow.items():
+        is_open = tuple(slot for slot, carries in enumerate(slots) if carries)
+        for slot in is_open:
+            users[graph.edges[node][slot]].append((node, slot))
+        if node in layers:
+            is_open = tuple(slot for slot in is_open if slot == adds_bias(node, graph.operations[node]))
+        if is_open and (node in layers or (node in plain and is_step(node, graph, layers))):
+            entered[node] = is_open
+    numbers = {(node, slot): number(node, slot, graph) for node, slots in entered.items() for slot in slots}
+    made_by = {node: node._input_metadata for node in {edge[0] for edge in users}}  # it is made at each look
+    shapes = {at: made_by[edge[0]][edge[1]].shape for edge, ats in users.items() for at in ats}
+    apart = apart | graph.sources.keys()
+    while True:
+        steps = _steps(graph, layers, entered, users, apart)
+        _leave_out_what_adds_nothing(graph, layers, steps, users)
+        inside, unlike = _inside(graph, steps, users, numbers)
+        if not unlike:
+            made = ((node, output) for node in {**steps, **dict.fromkeys(layers)} for output in _outputs(node, users))
+            tops = tuple(edge for edge in made if edge not in inside)
+            return Sums(graph, frozenset(layers), steps, inside, tops, numbers, shapes, flow, users)
+        apart |= unlike
+
+
+def _outputs(node: Node, users: dict[Edge, list[Edge]]) -> list[int]:
+    """The outputs of a node that are used; all, if it is the last."""
+    outputs = range(len(node._input_metadata))
+    return [output for output in outputs if users.get((node, output))] or list(outputs)
+
+
+def _steps(
+    graph: Graph,
+    layers: Collection[Node],
+    entered: dict[Node, tuple[int, ...]],
+    users: dict[Edge, list[Edge]],
+    apart: set[Edge],
+) -> dict[Node, tuple[int, ...]]:
+    """The nodes that take in nothing but what layers make, each of which goes on to such nodes alone."""
+    steps = dict(entered)
+
+    def goes_on(edge: Edge) -> bool:
+        made = edge[0] in steps or (edge[0] in layers and edge[0] not in entered)
+        return made and edge not in apart and all(slot in steps.get(user, ()) for user, slot in users[edge])
+
+    pending = deque(reversed(entered))  # inputs first
+    while pending:
+        node = pending.popleft()
+        if node not in steps or all(goes_on(graph.edges[node][slot]) for slot in steps[node]):
+            continue
+        del steps[node]
+        behind = [graph.edges[node][slot] for slot in entered[node]]
+        made = [(node, output) for output in range(len(node._input_metadata))]
+        pending += [user for edge in (*behind, *made) for user, _ in users.get(edge, ())]
+    return steps
+
+
+def _leave_out_what_adds_nothing(
+    graph: Graph, layers: Collection[Node], steps: dict[Node, tuple[int, ...]], users: dict[Edge, list[Edge]]
+) -> None:
+    """Drop the steps behind the last sum, which only rearrange or scale: they are no part of a neuron."""
+    needed: set[Node] = set()
+    pending = [node for node in steps if node in layers or adds_up(node, graph)]
+    while pending:
+        node = pending.pop()
+        if node in needed or node not in steps:
+            continue
+        needed.add(node)
+        for edge in (graph.edges[node][slot] for slot in steps[node]):
+            pending += [edge[0], *(user for user, _ in users[edge])]
+    for node in steps.keys() - needed:
+        del steps[node]
+
+
+def _inside(
+    graph: Graph, steps: dict[Node, tuple[int, ...]], users: dict[Edge, list[Edge]], numbers: dict[Edge, float]
+) -> tuple[dict[Edge, float], set[Edge]]:
+    """The edges that go into sums, with their numbers, and those that lead to several tops with unlike ones."""
+    found: dict[Edge, set[float]] = defaultdict(set)
+    for node, slots in steps.items():  # outputs first
+        after = {n for output in _outputs(node, users) for n in found.get((node, output), (1.0,))}
+        for slot in slots:
+            found[graph.edges[node][slot]] |= {numbers[node, slot] * n for n in after}
+    unlike = {edge for edge, of_ways in found.items() if max(of_ways) - min(of_ways) > 1e-12 * max(map(abs, of_ways))}
+    return {edge: next(iter(of_ways)) for edge, of_ways in found.items()}, unlike

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from ..errors import UnknownOperation
+from fnmatch import fnmatchcase
+
+from ..errors import RelevanceError, UnknownOperation
 from ..graph.graph import Graph, Node
 from ..graph.operations import REFUSED
 from ..graph.parameters import ParameterNames, modules
 from ..graph.saved import read
-from ..graph.weights import CONVOLUTIONS, DENSE, takes_layer_rules
+from ..graph.weights import CONVOLUTIONS, DENSE, OTHERS, takes_layer_rules
 from ..layers.first_layers import is_first
 from ..roles.packs import FOLDS, pack_of
 from ..roles.softmaxes import softmaxes
 from ..rule import Rule, gradient
+from ..rules.layers import LayerRule
 from ..rules.rulesets import RuleSet
 
 
 def choose(node: Node, graph: Graph, rules: RuleSet, names: ParameterNames | None) -> Rule | None:
     """Return the rule for a node; None where the rule set has no answer."""
-    if names is not None and rules.overrides and (rule := rules.override(names.of(node, graph))) is not None:
-        return rule
+    if names is not None:
+        for row in reversed(rules.overrides):  # the last that meets it counts
+            if meets(row, node, graph, names):
+                return row[1]
     if rules.names_nodes and (rule := rules.operations.get(node.name())) is not None:
         return rule
     kind = kind_at(node, graph)
@@ -27,6 +32,29 @@ def choose(node: Node, graph: Graph, rules: RuleSet, names: ParameterNames | Non
         if is_first(graph.edges[node][slot], graph):
             return rules.first
     return rules.operations.get(kind)
+
+
+def meets(row: tuple[str, Rule], node: Node, graph: Graph, names: ParameterNames) -> bool:
+    """Return whether an exception is for a node: it uses a parameter of such a name, and is a layer if the rule is for
+    layers. Norms, embeddings and biases added apart keep their rules.
+
+    Raises
+    ------
+    RelevanceError
+        The node is a layer that the layer rules have no formula for.
+    """
+    glob, rule = row
+    if graph.operations[node].kind in ("linear", "norm", "embedding") and isinstance(rule, LayerRule):
+        return False
+    if not any(fnmatchcase(name, glob) for name in names.of(node, graph)):
+        return False
+    if not isinstance(rule, LayerRule) or kind_at(node, graph) in ("dense", "convolution"):
+        return True
+    if graph.operations[node].base in OTHERS | {"Trilinear"}:
+        raise RelevanceError(
+            f"{rule} was asked for where {glob!r}, but the layer rules know no formula for {node.name()}"
+        )
+    return False
 
 
 def kind_at(node: Node, graph: Graph) -> str:

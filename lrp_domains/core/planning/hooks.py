@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -12,9 +12,7 @@ import torch
 
 from ..graph.checkpoints import Rereading
 from ..graph.graph import Edge, Node
-from ..layers.first_layers import deliver
 from ..rule import Grads, Rule, Slots
-from ..rules.layers import LayerRule
 from .plan import Plan
 
 Tensor = torch.Tensor
@@ -33,8 +31,6 @@ class Pass:
         Sees what each node receives and hands back.
     tasks
         The backward passes that are ours: another thread may run one of its own over the same graph.
-    delivered
-        Relevance that rules of a first layer yield for the inputs, by the input's edge.
     passed
         Coefficients that rules hand to edges further back, until the node there is reached.
     sums
@@ -44,7 +40,6 @@ class Pass:
     plan: Plan
     watch: Watch | None = None
     tasks: set[int] = field(default_factory=set)
-    delivered: dict[Edge, Tensor] = field(default_factory=dict)
     passed: dict[Edge, Tensor] = field(default_factory=dict)
     sums: dict[Node, list[Tensor]] = field(default_factory=dict)
     rereading: Rereading = field(default_factory=Rereading)
@@ -71,12 +66,11 @@ class NodeHook:
         if torch._C._current_graph_task_id() not in run.tasks or all(g is None for g in go):
             return None
         if self.rule.backward is not None:
-            with run.rereading.of(self.node):
+            # The rules of layers read what they need as it arrives, and other nodes' values too.
+            with run.rereading.of(self.node) if self.rule.arrives is None else nullcontext():
                 gi = self.rule.backward(self.node, self.carries, gi, go)
             open_now = (g for g, is_open in zip(gi, self.carries, strict=True) if is_open and g is not None)
             run.sums[self.node] = [g.detach().sum() for g in open_now]
-            if isinstance(self.rule, LayerRule) and self.rule.absolute:
-                gi = self._delivered(gi)
         for factor, backward in self.rule.passes:
             (g,) = backward(self.node, self.carries, gi, go)
             run.passed[factor.edge] = run.passed[factor.edge] + g if factor.edge in run.passed else g
@@ -89,15 +83,12 @@ class NodeHook:
         gi = tuple(torch.zeros_like(g) if s in self.kept_alive and s in self.closed else g for s, g in enumerate(gi))
         return tuple(None if s in self.closed and s not in self.kept_alive else g for s, g in enumerate(gi))
 
-    def _delivered(self, gi: Grads) -> Grads:
-        """Take relevance itself, not a coefficient, to the input it belongs to."""
-        graph, delivered = self.run.plan.graph, self.run.delivered
-        for slot in graph.operations[self.node].factors:
-            if self.carries[slot]:
-                source, r = deliver(gi[slot], graph.edges[self.node][slot], graph, str(self.rule))
-                delivered[source] = delivered[source] + r if source in delivered else r
-                gi = (*gi[:slot], None, *gi[slot + 1 :])
-        return gi
+
+def _arriving(run: Pass, node: Node, go: Grads) -> Grads | None:
+    """What a rule makes of what arrives."""
+    if torch._C._current_graph_task_id() not in run.tasks or all(g is None for g in go):
+        return None
+    return run.plan.rules[node].arrives(node, go)
 
 
 def _with_passed(run: Pass, node: Node, go: Grads) -> Grads | None:
@@ -112,13 +103,15 @@ def _with_passed(run: Pass, node: Node, go: Grads) -> Grads | None:
 def hooks(plan: Plan, top: Node, watch: Watch | None = None) -> Iterator[Pass]:
     """Put the rules on the nodes they meet, for the backward pass that comes by ``top``."""
     run, graph = Pass(plan, watch), plan.graph
-    handles, receiving = [top.register_prehook(run.start)], set()
+    handles = [top.register_prehook(run.start)]
     alive: dict[Node, set[int]] = defaultdict(set)
     for node in plan.carries:
         for factor, _ in plan.rules[node].passes:
             for at, slot in (((node, 0), factor.slot), *factor.way):
                 alive[at[0]].add(slot)
     try:
+        for receiver in {factor.edge[0] for rule in plan.rules.values() for factor, _ in rule.passes}:
+            handles.append(receiver.register_prehook(partial(_with_passed, run, receiver)))
         for node, carries in plan.carries.items():
             rule, edges = plan.rules[node], graph.edges[node]
             # A slot that leads nowhere gets no gradient anyway, and the ledger asks for more than the inputs.
@@ -129,11 +122,8 @@ def hooks(plan: Plan, top: Node, watch: Watch | None = None) -> Iterator[Pass]:
                 and edges[slot][0] is not None
                 and (watch is not None or graph.leads_to_source(edges[slot]))
             )
-            for factor, _ in rule.passes:
-                receiver = factor.edge[0]
-                if receiver not in receiving:
-                    receiving.add(receiver)
-                    handles.append(receiver.register_prehook(partial(_with_passed, run, receiver)))
+            if rule.arrives is not None:  # after what was passed on
+                handles.append(node.register_prehook(partial(_arriving, run, node)))
             if rule.backward is not None or rule.passes or closed or watch is not None:
                 handles.append(node.register_hook(NodeHook(run, node, rule, carries, closed, frozenset(alive[node]))))
         yield run

@@ -1,4 +1,4 @@
-"""The layer rules at their places: every layer knows the neuron that it is a part of (neurons.py)."""
+"""The layer rules at their places: a neuron's relevance is split where its sum ends, and handed down to its layers."""
 
 from __future__ import annotations
 
@@ -8,73 +8,171 @@ from functools import partial
 
 import torch
 
+from ..graph.checkpoints import Rereading
 from ..graph.functions import wide
 from ..graph.graph import Edge, Graph
-from ..graph.saved import read
-from ..layers.neurons import Neuron, neurons
-from ..roles.values import pulled
+from ..layers.biases import Biases
+from ..layers.linear_maps import Layer, is_kept, layer_at
+from ..layers.neurons import Sums, add_up
+from ..layers.steps import pull
 from ..rule import Grads, Node, Rule, Slots
 from ..rules.layers import LayerRule
+from ..rules.rulesets import RuleSet
+from .choice import kind_at
 
 Tensor = torch.Tensor
+Parts = tuple[Tensor, ...]
+Delivered = dict[Edge, Tensor]
 
 
-def place_layers(placed: dict[Node, Rule], flow: dict[Node, Slots], graph: Graph) -> dict[Node, Rule]:
-    """Return the layer rules among the rules of a plan with their neurons, and the rules of biases added apart."""
-    layers: dict[LayerRule, set[Node]] = defaultdict(set)
-    for node, rule in placed.items():
-        if isinstance(rule, LayerRule) and sum(graph.reaching[node]):
-            layers[rule].add(node)
-    found: dict[Node, Rule] = {}
-    for rule, nodes in layers.items():
-        for node, neuron in neurons(graph, nodes).items():
-            found[node] = replace(rule, backward=partial(_backward, rule, neuron))
-            for added, _ in neuron.constants:
-                if added not in neuron.layers and added in flow:
-                    found[added] = Rule(
-                        f"bias of {rule}", backward=partial(_bias_backward, rule, neuron, placed[added])
-                    )
-    return found
+def place_layers(
+    placed: dict[Node, Rule], flow: dict[Node, Slots], graph: Graph, rules: RuleSet, apart: set[Edge]
+) -> tuple[dict[Node, Rule], Delivered]:
+    """Return the rules of a plan for layers and for the steps to their neurons.
+
+    Also where the pass will put what rules of a first layer yield: relevance of the inputs, by the input's edge.
+    """
+    delivered: Delivered = {}
+    ruled = {node: rule for node, rule in placed.items() if isinstance(rule, LayerRule)}
+    if not ruled:
+        return {}, delivered
+    plain = {node for node, rule in placed.items() if rule.backward is None and not rule.passes}
+    layers = {node for node in plain if kind_at(node, graph) in ("dense", "convolution")} | ruled.keys()
+    run = _Pass(add_up(graph, flow, layers, plain, apart), ruled, rules, delivered)
+    found = {
+        node: replace(run.shown(node) if node in ruled else placed[node], backward=run.hand_down, arrives=run.arrive)
+        for node, met in run.met.items()
+        if any(own is not None for own, _ in met)
+    }
+    return found, delivered
 
 
-def _split(
-    rule: LayerRule, neuron: Neuron, way: tuple[Edge, ...], g: Tensor
-) -> tuple[tuple[Tensor, ...], Tensor, float]:
-    """The neuron's relevance, divided as the rule says, in the coordinates where g arrives; with the bias there."""
-    scale = neuron.scale(way)
-    z, bias = neuron.at(neuron.z, way), neuron.at(neuron.bias, way)
-    sums = tuple(neuron.at(part, way) for part in neuron.total(rule))
-    return rule.split(z * wide(g) / scale, z, bias, sums, *rule.settings), bias, scale
+class _Pass:
+    """What the layers of one backward pass share.
+
+    At the top of a sum each rule splits ``R = z g`` over all that its layers add up to there. What was split is brought
+    back step by step, while autograd itself carries the coefficient of the biases.
+    """
+
+    def __init__(self, sums: Sums, ruled: dict[Node, LayerRule], rules: RuleSet, delivered: Delivered) -> None:
+        self.sums, self.graph, self.delivered = sums, sums.graph, delivered
+        self.rereading = Rereading()
+        self.first = rules.first if isinstance(rules.first, LayerRule) else None
+        self.rules = {node: (ruled.get(node), _beside_others(node, ruled, rules, self.graph)) for node in sums.layers}
+        self.met = self._rules_met()
+        self.used = self._rules_used()
+        self.layers = {n: self._layer(n) for n in ruled if not is_kept(n, self.graph)}
+        self.biases = Biases(sums, {node for node in self.met if self._is_whole(self._rules_at(node))})
+        self.known: dict[Rule, dict[Edge, Parts]] = defaultdict(dict)
+        self.split: dict[Edge, dict[Rule, Parts]] = defaultdict(dict)
+
+    def _rules_met(self) -> dict[Node, set[tuple[Rule | None, Rule | None]]]:
+        """The rules of the layers that a node's value is made of; None for layers with another kind of rule."""
+        met: dict[Node, set] = {}
+        for node in self.graph.order:
+            if node in self.sums.steps or node in self.rules:
+                behind = [self.graph.edges[node][slot][0] for slot in self.sums.steps.get(node, ())]
+                own = {self.rules[node]} if node in self.rules else set()
+                met[node] = own.union(*(met[child] for child in behind))
+        return met
+
+    def _rules_at(self, node: Node) -> set[Rule | None]:
+        """The rules that apply at a top: that of a first layer only where all of the neuron's layers read an input."""
+        met = self.met[node]
+        if self.first is not None and all(rule is self.first for rule, _ in met):
+            return {self.first}
+        return {beside for _, beside in met}
+
+    def _rules_used(self) -> dict[Node, set[Rule | None]]:
+        """The rules that apply at the tops of the sums that a node's value goes into."""
+        used: dict[Node, set] = {node: set() for node in self.met}
+        for node, _ in self.sums.tops:
+            used[node] |= self._rules_at(node)
+        for node, slots in self.sums.steps.items():  # outputs first
+            for slot in slots:
+                used[self.graph.edges[node][slot][0]] |= used[node]
+        return used
+
+    @staticmethod
+    def _is_whole(rules: set[Rule | None]) -> bool:
+        """Whether one rule has all of a neuron, its bias too."""
+        return len(rules) == 1 and None not in rules
+
+    def shown(self, node: Node) -> Rule:
+        """The rule of a layer, as it stands in tables."""
+        rule, beside = self.rules[node]
+        return rule if rule in self.used[node] else beside
+
+    def _layer(self, node: Node) -> Layer:
+        with self.rereading.of(node):
+            return layer_at(node, self.graph).scaled(self.sums.inside.get((node, 0), 1.0))
+
+    def _made(self, rule: LayerRule, node: Node) -> Parts:
+        """What a layer makes, and the parts of it that its rule asks for."""
+        own, beside = self.rules.get(node, (None, None))
+        if rule != (own if rule is self.first else beside):
+            return ()
+        if node not in self.layers:
+            self.layers[node] = self._layer(node)
+        layer = self.layers[node]
+        return layer.forward(layer.x, layer.w), *rule.parts(layer)
+
+    def arrive(self, node: Node, go: Grads) -> Grads:
+        """Split what arrives at the tops of sums; hand on the coefficient of the biases there."""
+        result, rules = list(go), self._rules_at(node)
+        for output, g in enumerate(go):
+            top = (node, output)
+            if g is None or top in self.sums.inside:
+                continue
+            for rule in rules - {None}:
+                z, *sums = self.sums.total(top, self.known[rule], partial(self._made, rule), scaled=False)
+                bias = self.biases.at(top, z) if self._is_whole(rules) else torch.zeros_like(z)
+                z = z + bias
+                s = rule.split(z * wide(g), z, bias, tuple(sums), *rule.settings)
+                self.split[top][rule] = s
+                if self._is_whole(rules) and node in self.biases.holding:
+                    result[output] = rule.of_bias(bias, s, *rule.settings).expand_as(g).to(g.dtype)
+        return tuple(result)
+
+    def hand_down(self, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
+        """Bring what was split above a node to what is below it, and let the rules of a layer hand it to its input."""
+        result = list(gi)
+        split = [self.split.pop((node, output), {}) for output in range(len(node._input_metadata))]
+        for rule in set().union(*split):
+            found = [of_output.get(rule) for of_output in split]
+            if node in self.sums.steps:
+                self._bring_back(rule, node, found)
+            self.known[rule].pop((node, 0), None)
+        if node in self.layers:
+            layer = self.layers.pop(node)
+            mine = [(rule, s) for rule, s in split[0].items() if rule in self.rules[node]]
+            answers = [g for rule, s in mine if (g := self._of_input(rule, s, layer)) is not None]
+            result[layer.slot] = sum(answers).to(go[0].dtype) if answers else None
+        return tuple(result)
+
+    def _bring_back(self, rule: LayerRule, node: Node, found: list[Parts | None]) -> None:
+        """Add what was split above a step to what is below it."""
+        shapes = {slot: self.sums.shapes[node, slot] for slot in self.sums.steps[node]}
+        count = max(len(parts) for parts in found if parts is not None)
+        pulled = [pull(node, shapes, tuple(p and p[part] for p in found), self.graph) for part in range(count)]
+        for slot, parts in zip(shapes, zip(*pulled, strict=True), strict=True):
+            below = self.split[self.graph.edges[node][slot]]
+            below[rule] = tuple(map(torch.add, below[rule], parts)) if rule in below else parts
+
+    def _of_input(self, rule: LayerRule, s: Parts, layer: Layer) -> Tensor | None:
+        """What a layer's input gets under one of its rules; None where that goes to the explained inputs themselves."""
+        g = rule.back(layer, s, *rule.settings)
+        if not rule.absolute:
+            return g
+        for source, r in layer.way.deliver(g, str(rule)).items():
+            self.delivered[source] = self.delivered[source] + r if source in self.delivered else r
+        return None
 
 
-def _backward(rule: LayerRule, neuron: Neuron, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    layer = neuron.layer(node)
-    s, bias, scale = _split(rule, neuron, neuron.layers[node], go[0])
-    result = list(gi)
-    result[layer.slot] = rule.back(layer, s, *rule.settings).to(go[0].dtype)
-    for own in (slot for at, slot in neuron.constants if at is node):
-        if carries[own]:  # only the ledger asks for it
-            of_bias = rule.of_bias(bias, s, *rule.settings) * scale
-            result[own] = _to_bias(node, of_bias, gi[own])
-    return tuple(result)
-
-
-def _to_bias(node: Node, of_bias: Tensor, like: Tensor) -> Tensor:
-    """Sum a coefficient for each neuron over those that share a bias."""
-    if node.name().startswith("Convolution"):
-        return of_bias.sum([d for d in range(of_bias.ndim) if d != 1]).view_as(like).to(like.dtype)
-    return (of_bias * read(node, "beta", 1)).sum_to_size(like.shape).to(like.dtype)
-
-
-def _bias_backward(
-    rule: LayerRule, neuron: Neuron, before: Rule, node: Node, carries: Slots, gi: Grads, go: Grads
-) -> Grads:
-    if before.backward is not None:
-        gi = before.backward(node, carries, gi, go)
-    result = list(gi)
-    for (added, slot), way in neuron.constants.items():
-        if added is node and slot < len(carries) and carries[slot]:  # only the ledger asks for it
-            s, bias, scale = _split(rule, neuron, way, go[0])
-            of_bias = rule.of_bias(bias, s, *rule.settings) * scale
-            result[slot] = pulled((node, 0), slot, of_bias, neuron.graph).to(go[0].dtype)
-    return tuple(result)
+def _beside_others(node: Node, ruled: dict[Node, LayerRule], rules: RuleSet, graph: Graph) -> Rule | None:
+    """The rule of a layer in a neuron that isn't all of layers that read an input."""
+    rule = ruled.get(node)
+    if rule is None or rule is not rules.first:
+        return rule
+    ordinary = rules.operations[kind_at(node, graph)]
+    return ordinary if isinstance(ordinary, LayerRule) else rule

@@ -68,7 +68,7 @@ def add_leaves(plan: Plan, rules: RuleSet, names: ParameterNames | None) -> tupl
                     holding.add(child)
 
     leaves = [Leaf(node.variable, node not in holding) for node in graph.order if node in reached and _is_leaf(node)]
-    return Plan(graph, chosen, carries, plan.shares), tuple(leaves)
+    return replace(plan, rules=chosen, carries=carries), tuple(leaves)
 
 
 def _is_leaf(node: Node) -> bool:

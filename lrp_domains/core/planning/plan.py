@@ -9,24 +9,24 @@ from __future__ import annotations
 import fnmatch
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
 
 from ..errors import RelevanceError
-from ..graph.graph import Graph, Node, build_graph, edge_of
+from ..graph.graph import Edge, Graph, Node, build_graph, edge_of
 from ..graph.parameters import ParameterNames
 from ..graph.saved import check_saved
 from ..graph.weights import CONVOLUTIONS, DENSE, weight_slot
-from ..layers.first_layers import way_to_source
+from ..layers.first_layers import ends_of_way
 from ..roles.roles import Roles
 from ..roles.shares import Shares, count_shares
 from ..rule import Grads, Rule, Slots, gradient
 from ..rules.layers import LayerRule
 from ..rules.rulesets import RuleSet
-from ..rules.state_spaces import state_spaces
-from .choice import answer_unknown, choose
+from ..rules.state_spaces import state_space, state_spaces
+from .choice import answer_unknown, choose, meets
 from .layer_pass import place_layers
 from .refusals import refuse_training
 
@@ -45,12 +45,15 @@ class Plan:
         For each of them, the input slots that relevance flows to.
     shares
         What the factors of products take.
+    delivered
+        Relevance that rules of a first layer yield for the inputs in the pass, by the input's edge.
     """
 
     graph: Graph
     rules: dict[Node, Rule]
     carries: dict[Node, Slots]
     shares: Shares
+    delivered: dict[Edge, torch.Tensor]
 
 
 def make_plan(
@@ -68,6 +71,7 @@ def make_plan(
     names = ParameterNames(model) if model is not None else None
     _check_overrides(rules, model)
     graph = build_graph(output.grad_fn, inputs)
+    graph.once(Roles).values.given[edge_of(output)] = output.detach()
     _check_dependence(graph, inputs)
     for node in graph.reaching:
         check_saved(node)
@@ -77,6 +81,7 @@ def make_plan(
         raise _nothing_flows(graph, rules, names)
     for node in graph.reaching:
         refuse_training(node, graph, unknown)
+    _warn_of_overrides(graph, rules, names)
     _warn_of_layers(plan, rules)
     if unknown == "gradient":
         _warn_of_gradients(plan, rules)
@@ -97,12 +102,14 @@ def plan_graph(graph: Graph, root: Node | None, rules: RuleSet, names: Parameter
         if rule is not None and rule.place is not None:
             rule = rule.place(node, graph, shares)
         placed[node] = answer_unknown(node, graph, names, unknown) if rule is None else rule
-    placed |= place_layers(placed, flow, graph)
+    apart = {factor.edge for factors in shares.nested.values() for factor, _ in factors}
+    of_layers, delivered = place_layers(placed, flow, graph, rules, apart)
+    placed |= of_layers
     for node, number in graph.once(Roles).values.numbers.items():
-        if placed.get(node) == gradient:
-            placed[node] = Rule(gradient.name, adds=partial(_number_added, number))
+        if node in placed and placed[node].name == gradient.name:
+            placed[node] = replace(placed[node], adds=partial(_number_added, number))
     graph.once(Roles).values.forget()
-    return Plan(graph, placed, flow, shares)
+    return Plan(graph, placed, flow, shares, delivered)
 
 
 def _number_added(number: torch.Tensor, node: Node, gi: Grads, go: Grads) -> tuple[str, float]:
@@ -150,6 +157,18 @@ def _check_overrides(rules: RuleSet, model: torch.nn.Module | None) -> None:
             )
 
 
+def _warn_of_overrides(graph: Graph, rules: RuleSet, names: ParameterNames | None) -> None:
+    rows = [row for row in rules.overrides if row[1] is not state_space]
+    idle = [glob for glob, rule in rows if not any(meets((glob, rule), node, graph, names) for node in graph.reaching)]
+    if idle:
+        warnings.warn(
+            f"{rules.name}: between output and inputs nothing that the rule is for uses a parameter named "
+            f"{', '.join(map(repr, idle))}. Rules for layers meet dense layers and convolutions alone; a copy of a "
+            "frozen parameter can't be told from other constants",
+            stacklevel=4,
+        )
+
+
 def _check_dependence(graph: Graph, inputs: Sequence[torch.Tensor]) -> None:
     reached = {edge for edges in graph.edges.values() for edge in edges}
     for number, tensor in enumerate(inputs):
@@ -182,7 +201,7 @@ def _warn_of_layers(plan: Plan, rules: RuleSet) -> None:
     if rules.first is not None and not any(rule.name == rules.first.name for rule in plan.rules.values()):
         layers = (node for node in plan.carries if isinstance(plan.rules[node], LayerRule))
         inputs = (edge for node in layers for edge in graph.edges[node] if graph.leads_to_source(edge))
-        ends = [way_to_source(edge, graph)[1][0].name() for edge in inputs]
+        ends = [end[0].name() for edge in inputs for end in ends_of_way(edge, graph) if end not in graph.sources]
         warnings.warn(
             f"{rules.name}: no layer reads an input through padding, scaling or normalisation alone, so {rules.first} "
             f"was not used; {ends[-1] if ends else 'no layer'} stands before the first layer",

@@ -34,7 +34,7 @@ LONGEST = 100
 _ADDING = frozenset(
     "Add Sub Rsub Addcmul Where MaskedFill Fill IndexFill ConstantPadNd Scatter IndexPut IndexPutImpl".split()
 )
-
+_HOLDING = _ADDING | {"Cat", "Stack"}
 # Operations that may keep their result.
 _RESULTS = frozenset("activation softmax statistic Prod Cumprod Logsumexp Amax Amin".split())
 # Operations that take in a value as it is, or scaled.
@@ -50,6 +50,7 @@ class Values:
         self._rereading = Rereading()
         self._known: dict[tuple[object, object], Tensor | None] = {}
         self.numbers: dict[Node, Tensor] = {}  # what sums were found to add
+        self.given: dict[Edge, Tensor] = {}  # values that are at hand, such as the output
 
     def forget(self) -> None:
         """Let go of what was computed."""
@@ -103,6 +104,8 @@ class Values:
         edge = self.graph.once(pieces).get(edge, edge)
         if edge in self.graph.sources:
             return wide(self.graph.sources[edge].detach())
+        if edge in self.given:
+            return wide(self.given[edge])
         if edge[0] is None or depth > LONGEST:
             return None
         return self._once(("value", edge), lambda: self._value(edge, depth))
@@ -119,6 +122,12 @@ class Values:
             value = inverted(node, self.kept(node, "result"))
         return value
 
+    def inverted_at(self, edge: Edge) -> Node | None:
+        """Return the function whose result alone tells the value at an edge, if it is so."""
+        kept = any(keeps(node, name) for node, name in self._keepers.get(edge, ()))
+        is_known = kept or edge in self.given or self._computed(edge, 0) is not None
+        return None if is_known else self._inverses.get(edge)
+
     def _computed(self, edge: Edge, depth: int) -> Tensor | None:
         node, op = edge[0], self.graph.operations[edge[0]]
         edges = self.graph.edges[node]
@@ -128,7 +137,7 @@ class Values:
             slots = [slot for slot, behind in enumerate(edges) if behind[0] is not None]
             x = self.value(edges[slots[0]], depth + 1) if len(slots) == 1 else None
             return None if x is None else applied(node, slots[0])(x)
-        if op.kind not in ("linear", "product") or (op.base in _ADDING and any(e[0] is None for e in edges)):
+        if op.kind not in ("linear", "product") or (op.base in _HOLDING and any(e[0] is None for e in edges)):
             return None
         if op.base in ("Add", "Sub", "Rsub") and len(edges) < 2:
             return None

@@ -51,9 +51,6 @@ class LayerRule(Rule):
     def parts(self, layer: Layer) -> tuple[Tensor, ...]:
         return self.sums(layer, *self.settings)
 
-    def __str__(self) -> str:
-        return self.name
-
 
 # ---- Shared by gamma and alpha-beta: the positive and the negative contributions x_i w_ij
 
@@ -177,19 +174,18 @@ def z_box(low: float | Tensor, high: float | Tensor) -> LayerRule:
 
 
 def _box(layer: Layer, low, high) -> tuple[Tensor, Tensor]:
-    return layer.bounds(*(b.value if isinstance(b, _Bound) else b for b in (low, high)))
+    """``x - l`` and ``x - h``."""
+    return layer.way.margins("z_box", *(b.value if isinstance(b, _Bound) else b for b in (low, high)))
 
 
 def _box_sums(layer: Layer, low, high) -> tuple[Tensor]:
-    l, h = _box(layer, low, high)
-    below = layer.forward(l, layer.w.clamp(min=0)) + layer.forward(h, layer.w.clamp(max=0))
-    return (layer.forward(layer.x, layer.w) - below,)
+    above, below = _box(layer, low, high)
+    return (layer.forward(above, layer.w.clamp(min=0)) + layer.forward(below, layer.w.clamp(max=0)),)
 
 
 def _box_back(layer: Layer, s: tuple[Tensor], low, high) -> Tensor:
-    (l, h), w = _box(layer, low, high), layer.w
-    of_bounds = l * layer.backward(s[0], w.clamp(min=0)) + h * layer.backward(s[0], w.clamp(max=0))
-    return layer.x * layer.backward(s[0], w) - of_bounds
+    (above, below), w = _box(layer, low, high), layer.w
+    return above * layer.backward(s[0], w.clamp(min=0)) + below * layer.backward(s[0], w.clamp(max=0))
 
 
 def _first_split(r: Tensor, z: Tensor, b: Tensor, sums: tuple, *settings) -> tuple[Tensor]:
@@ -198,6 +194,7 @@ def _first_split(r: Tensor, z: Tensor, b: Tensor, sums: tuple, *settings) -> tup
 
 def w_squared(bias: bool = False) -> LayerRule:
     """``R_i = sum_j w_ij^2 / sum_i w_ij^2 R_j`` for a first layer with unbounded inputs (Montavon 2017, eq. 14).
+    The weights are those of the model's input: scaling between it and the layer counts as a part of them.
 
     With ``bias`` the square of the bias stands in the sum too, as in zennit, and the bias keeps its share.
     """
@@ -209,7 +206,7 @@ def w_squared(bias: bool = False) -> LayerRule:
 
 
 def _square_sums(layer: Layer, bias: bool) -> tuple[Tensor]:
-    return (layer.forward(torch.ones_like(layer.x), layer.w**2),)
+    return (layer.forward(layer.way.slope("w_squared") ** 2, layer.w**2),)
 
 
 def _square_split(r: Tensor, z: Tensor, b: Tensor, sums: tuple, bias: bool) -> tuple[Tensor]:
@@ -217,7 +214,7 @@ def _square_split(r: Tensor, z: Tensor, b: Tensor, sums: tuple, bias: bool) -> t
 
 
 def _square_back(layer: Layer, s: tuple[Tensor], bias: bool) -> Tensor:
-    return layer.backward(s[0], layer.w**2)
+    return layer.way.slope("w_squared") ** 2 * layer.backward(s[0], layer.w**2)
 
 
 def _square_of_bias(b: Tensor, s: tuple[Tensor], bias: bool) -> Tensor:
@@ -225,12 +222,14 @@ def _square_of_bias(b: Tensor, s: tuple[Tensor], bias: bool) -> Tensor:
 
 
 def flat() -> LayerRule:
-    """``R_i = sum_j R_j / n_j``: the n inputs of a neuron share alike (Lapuschkin et al. 2019). For a first layer."""
+    """``R_i = sum_j R_j / n_j``: the n inputs of a neuron share alike (Lapuschkin et al. 2019). For a first layer;
+    padding is no input."""
     return LayerRule("flat", sums=_flat_sums, split=_first_split, back=_flat_back, absolute=True)
 
 
 def _flat_sums(layer: Layer) -> tuple[Tensor]:
-    return (layer.forward(torch.ones_like(layer.x), torch.ones_like(layer.w)),)
+    is_of_input = (layer.way.slope("flat") != 0).to(layer.w.dtype)
+    return (layer.forward(is_of_input, torch.ones_like(layer.w)),)
 
 
 def _flat_back(layer: Layer, s: tuple[Tensor]) -> Tensor:

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from types import MappingProxyType
 
 import torch
@@ -72,7 +71,8 @@ class RuleSet:
     first
         The rule of the layers that read an input directly, if it differs.
     overrides
-        Pairs of a glob over parameter names and the rule of the nodes that use such a parameter. The last match counts.
+        Pairs of a glob over parameter names and the rule of the nodes that use such a parameter, of the layers among
+        them if it is a rule of layers. The last match counts.
     names_nodes
         Whether some of the operations are names of nodes.
     """
@@ -113,13 +113,6 @@ class RuleSet:
             )
         name = ", ".join(f"{key}: {rule}" for key, rule in rules.items())
         return replace(self, name=f"{self.name} with {name}", operations={**self.operations, **rules})
-
-    def override(self, parameters: frozenset[str]) -> Rule | None:
-        """The rule for a node that uses these parameters, if one was given."""
-        for glob, rule in reversed(self.overrides):
-            if any(fnmatchcase(name, glob) for name in parameters):
-                return rule
-        return None
 
     def table(self) -> str:
         """The set as text, one line an operation."""

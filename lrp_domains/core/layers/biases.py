@@ -1,0 +1,135 @@
+"""The biases of neurons: what is constant in the sums that layers end in.
+
+It is read from the graph. Frozen parameters, numbers and buffers leave no trace there; what they add up to is what a
+neuron's value, where some later operation kept it, has beside its layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import torch
+
+from ..errors import RelevanceError
+from ..graph.elementwise import inverted
+from ..graph.graph import Edge, Node
+from ..graph.operations import COPIES, RESHAPES
+from ..graph.saved import keeps
+from ..graph.weights import adds_bias
+from ..roles.roles import Roles
+from ..roles.values import pulled
+from .linear_maps import own_bias
+from .neurons import Sums
+from .steps import JOINING, SUMS, TOTALS, number, push
+
+Tensor = torch.Tensor
+_NOT_KEPT = (
+    "a layer rule needs all that is added to a layer, but a bias that is frozen, a number, buffer or mask leaves no "
+    "trace in the graph, and nothing later kept the sum: for a frozen bias call model.requires_grad_(True) before the "
+    "forward pass; make a buffer or number a Parameter; put a mask on by masked_fill or torch.where; and add layers "
+    "without Python's sum(), which starts from the number 0"
+)
+_TURNS = COPIES | RESHAPES | frozenset("T Transpose Permute Flip Roll".split())
+
+
+class Biases:
+    """The biases at the tops of sums; looked up before the pass, which frees what the graph keeps.
+
+    Raises
+    ------
+    RelevanceError
+        A bias is frozen, a number or a buffer, and no later operation kept the neuron's value.
+    """
+
+    def __init__(self, sums: Sums, wanted: Collection[Node]) -> None:
+        self.sums, self.graph = sums, sums.graph
+        self.values = sums.graph.once(Roles).values
+        self._own: dict[Node, tuple[Tensor, ...]] = {}
+        self._known: dict[Edge, tuple[Tensor, ...]] = {}
+        self._seen: dict[Edge, tuple[Tensor, Tensor]] = {}
+        self.holding: set[Node] = set()  # nodes whose value has something constant in it
+        unseen: set[Node] = set()
+        for node in sums.graph.order:
+            if node not in sums.steps and node not in sums.layers:
+                continue
+            constants = self._constants(node)
+            behind = {self.graph.edges[node][slot][0] for slot in sums.steps.get(node, ())}
+            if constants or behind & self.holding:
+                self.holding.add(node)
+            is_unseen = any(constant is None for constant in constants)
+            if is_unseen or behind & unseen:
+                unseen.add(node)
+            self._own[node] = (sum(constants),) if constants and not is_unseen else ()
+        for edge in sums.tops:
+            if edge[0] in unseen and edge[0] in wanted:
+                self._seen[edge] = self._later(edge)
+
+    def at(self, top: Edge, layers: Tensor) -> Tensor:
+        """Return the bias at a top, given what the layers add up to there."""
+        if top in self._seen:
+            value, error = self._seen[top]
+            return _difference(value, layers, error)
+        found = self.sums.total(top, self._known, lambda node: self._own[node], scaled=True)
+        return found[0] if found else torch.zeros((), dtype=layers.dtype, device=layers.device)
+
+    def _constants(self, node: Node) -> list[Tensor | None]:
+        """What a node adds by itself; None for what leaves no trace."""
+        op, edges = self.graph.operations[node], self.graph.edges[node]
+        entered = self.sums.steps.get(node, ())
+        if node in self.sums.layers:
+            own = adds_bias(node, op)
+            return [] if own is None or self.sums.flow[node][own] else [own_bias(node, self.graph)]
+        if op.base in SUMS:
+            return [self._constant(node, slot) for slot in (0, 1) if slot not in entered]
+        if op.base in JOINING:
+            added = any(self.graph.operations[user].base in TOTALS for user, _ in self.sums.users[node, 0])
+            joined = [self._constant(node, slot) for slot in range(len(edges)) if slot not in entered]
+            return joined if added else [value for value in joined if value is not None]  # else they stand apart
+        return []
+
+    def _constant(self, node: Node, slot: int) -> Tensor | None:
+        edges = self.graph.edges[node]
+        value = self.values.value(edges[slot]) if slot < len(edges) else None
+        return None if value is None else number(node, slot, self.graph) * push(node, slot, value, self.graph)[0]
+
+    def _later(self, top: Edge) -> tuple[Tensor, Tensor]:
+        """The value of a neuron as a later operation kept it, and its rounding; no numbers where nothing flows."""
+        edge, turns, values = top, [], self.values
+        eps = torch.finfo(top[0]._input_metadata[top[1]].dtype).eps
+        while (value := values.value(edge)) is None:
+            users = [user for user, _ in self.sums.users.get(edge, ())]
+            bases = {self.graph.operations[user].base for user in users}
+            if bases == {"Relu"} and keeps(users[0], "result"):
+                value = values.kept(users[0], "result")
+                value = torch.where(value > 0, value, torch.nan)
+                break
+            if len(users) != 1 or not bases <= _TURNS:
+                raise RelevanceError(_NOT_KEPT)
+            turns.append(users[0])
+            edge = (users[0], 0)
+        error = 8 * eps * value.abs()
+        if (saturating := values.inverted_at(edge)) is not None:
+            y = values.kept(saturating, "result")
+            error = sum((inverted(saturating, y * (1 + sign * 4 * eps)) - value).abs() for sign in (1, -1))
+        for node in reversed(turns):
+            value, error = (pulled((node, 0), 0, t, self.graph) for t in (value, error))
+        return value, error
+
+
+def _difference(value: Tensor, layers: Tensor, error: Tensor) -> Tensor:
+    """What a value has beside its layers; where it has saturated, what others of its channel have."""
+    bias = torch.where(value.isnan(), 0.0, value - layers)
+    is_sharp = value.isnan() | (error <= torch.finfo(value.dtype).eps ** 0.5 * (value.abs() + layers.abs()))
+    if bool(is_sharp.all()):
+        return bias
+    for channel in {value.ndim - 1, min(1, value.ndim - 1)}:
+        rows = bias.movedim(channel, -1).flatten(0, -2)
+        sharp, errors = (t.movedim(channel, -1).flatten(0, -2) for t in (is_sharp, error.nan_to_num(torch.inf)))
+        sharpest = errors.argmin(0, keepdim=True)
+        read, is_known = rows.gather(0, sharpest), sharp.gather(0, sharpest).all()
+        if bool(is_known & (((rows - read).abs() <= errors + errors.gather(0, sharpest)) | ~sharp).all()):
+            return torch.where(is_sharp, bias, read.view(-1, *[1] * (value.ndim - 1 - channel)))
+    raise RelevanceError(
+        "a layer rule needs a bias that left no trace in the graph, and the activation that kept the sum hides it, as "
+        "it has saturated: call model.requires_grad_(True) before the forward pass"
+    )

@@ -1,0 +1,135 @@
+"""Steps from a layer's result to its neuron: what rearranges, repeats, scales and adds, but mixes no entries.
+
+Each entry that a step makes takes at most one entry of each operand, or adds such. The numbers that a step multiplies
+by go into the layer's weights, whose sign the rules look at; what remains is brought on (`push`) and back (`pull`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+
+import torch
+
+from ..graph.checkpoints import Rereading
+from ..graph.graph import Graph, Node, shape_of
+from ..graph.operations import COPIES, RESHAPES, VIEWS
+from ..graph.saved import dimension, keeps, read
+from ..roles.roles import Roles
+
+Tensor = torch.Tensor
+Values = tuple[Tensor | None, ...]
+SUMS = frozenset(("Add", "Sub", "Rsub"))
+JOINING = frozenset(("Cat", "Stack"))
+_SCALING = frozenset(("Mul", "Div"))
+TOTALS = frozenset(("Sum", "Mean"))
+_STAYING = COPIES | SUMS | _SCALING | {"Neg", "Scale"}
+_STEPS = VIEWS | SUMS | JOINING | frozenset(
+    "Neg Scale Index UnsafeIndex IndexSelect Gather PixelShuffle PixelUnshuffle".split()
+)  # fmt: skip
+
+
+def is_step(node: Node, graph: Graph, layers: Collection[Node]) -> bool:
+    """Return whether a node only rearranges and adds up what layers make."""
+    base = graph.operations[node].base
+    if base in TOTALS:
+        return _adds_what_was_joined(node, graph, layers)
+    if base in _SCALING:
+        return _factor(node, graph) is not None
+    return base in _STEPS
+
+
+def adds_up(node: Node, graph: Graph) -> bool:
+    """Return whether a step adds something to what it is given."""
+    return graph.operations[node].base in SUMS | TOTALS
+
+
+def _adds_what_was_joined(node: Node, graph: Graph, layers: Collection[Node]) -> bool:
+    """A sum of what was put side by side to be added, or of the products of a layer."""
+    child, op = graph.edges[node][0], graph.operations
+    if child[0] in layers:
+        return op[child[0]].base == "Mul"
+    if child[0] not in graph.reaching or op[child[0]].base not in JOINING:
+        return False
+    ndim = len(shape_of(child))
+    along = dimension(read(child[0], "dim"), ndim)
+    parts = (shape_of(edge)[along] for edge in graph.edges[child[0]] if edge[0] is not None)
+    singles = op[child[0]].base == "Stack" or (
+        shape_of(child)[along] == len(graph.edges[child[0]]) and all(n == 1 for n in parts)
+    )
+    return singles and [dimension(d, ndim) for d in (read(node, "dim", None) or ())] == [along]
+
+
+def _factor(node: Node, graph: Graph) -> Tensor | None:
+    """The number that a product or quotient multiplies or divides by."""
+    op, slots = graph.operations[node], graph.carried[node]
+    if len(slots) != 1 or (op.base == "Div" and slots != [0]) or len(graph.edges[node]) < 2:
+        return None
+    slot = 1 - slots[0]
+    if graph.edges[node][slot][0] is not None or not keeps(node, op.tensors[slot]):
+        return None
+    factor = graph.once(Roles).values.kept(node, op.tensors[slot])
+    return factor if factor.ndim == 0 else None
+
+
+def number(node: Node, slot: int, graph: Graph) -> float:
+    """Return what a step multiplies by what it is given at a slot."""
+    op = graph.operations[node]
+    if op.base == "Neg":
+        return -1.0
+    if op.base in SUMS:
+        alpha = read(node, "alpha", 1)
+        first, second = {"Add": (1, alpha), "Sub": (1, -alpha), "Rsub": (-alpha, 1)}[op.base]
+        return float(second if slot else first)
+    if op.base in _SCALING:
+        factor = _factor(node, graph).item()
+        return 1 / factor if op.base == "Div" else factor
+    if op.base == "Scale":
+        factor = read(node, "other")
+        return 1 / float(factor) if node.name().startswith("Div") else float(factor)
+    if op.base == "Mean":
+        return math.prod(shape_of((node, 0))) / math.prod(shape_of(graph.edges[node][0]))
+    return float(read(node, "beta", 1)) if op.kind == "product" else 1.0  # of a layer that adds another's result
+
+
+def push(node: Node, slot: int, x: Tensor, graph: Graph) -> Values:
+    """Return for each output of a step what stands there of x at a slot, numbers left out."""
+    op = graph.operations[node]
+    if _stays(node, graph):
+        return (x.expand(shape_of((node, 0))),)
+    if op.base in RESHAPES:
+        return (x.reshape(shape_of((node, 0))),)
+    of_outputs = [
+        torch.zeros(meta.shape, dtype=x.dtype, device=x.device, requires_grad=True) for meta in node._input_metadata
+    ]
+    with torch.enable_grad():
+        of_x = _backward(node, of_outputs)[slot]
+    made = torch.autograd.grad(of_x, of_outputs, x.expand_as(of_x), allow_unused=True)
+    return tuple(None if y is None else y * _count(node, graph) for y in made)
+
+
+def pull(node: Node, shapes: dict[int, torch.Size], g: Values, graph: Graph) -> Values:
+    """Return for some slots of a step, given with their shapes, what they get of g at its outputs, numbers left out."""
+    if _stays(node, graph):
+        return tuple(g[0].sum_to_size(shape) for shape in shapes.values())
+    if graph.operations[node].base in RESHAPES:
+        return (g[0].reshape(*shapes.values()),)
+    back = _backward(node, g)
+    return tuple(back[slot] * _count(node, graph) for slot in shapes)
+
+
+def _stays(node: Node, graph: Graph) -> bool:
+    """Whether a step leaves each entry in its place, or repeats it where it is broadcast."""
+    op = graph.operations[node]
+    return op.base in _STAYING or op.kind == "product"
+
+
+def _count(node: Node, graph: Graph) -> float:
+    """A mean is taken for the sum; its number is a part of the weights."""
+    return 1 / number(node, 0, graph) if graph.operations[node].base == "Mean" else 1.0
+
+
+def _backward(node: Node, g: Values) -> Values:
+    with Rereading().of(node):  # what it saved in a checkpoint is read once more
+        result = node(*g)
+    return result if isinstance(result, tuple) else (result,)

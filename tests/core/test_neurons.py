@@ -1,0 +1,376 @@
+"""What a neuron is must not depend on how its sum was written: against loops and other forms."""
+
+import warnings
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.utils import prune
+from torch.utils.checkpoint import checkpoint
+
+from lrp_domains import (
+    ALPHA_BETA,
+    ATTN_LRP,
+    EPSILON,
+    GAMMA,
+    RelevanceError,
+    deep_taylor,
+    epsilon,
+    flat,
+    gamma,
+    ledger,
+    relevance,
+    unfused,
+    w_squared,
+    z_box,
+)
+
+from .test_layers import TIGHT, minus, only, plus
+
+SETS = {"epsilon": only(epsilon(0.1)), "gamma": GAMMA, "alpha-beta": ALPHA_BETA, "deep Taylor": deep_taylor(-4.0, 4.0)}
+
+
+def draw(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, dtype=torch.float64)
+
+
+def weights(*shape: int) -> nn.Parameter:
+    return nn.Parameter(0.7 * draw(*shape))
+
+
+def explained(f, inputs, rules, **options) -> torch.Tensor:
+    """The relevance of all inputs for a weighted sum of what f makes of them."""
+    inputs = [x.detach().clamp(-4, 4).requires_grad_() for x in inputs]
+    y = f(*inputs)
+    score = (y * torch.linspace(0.5, 1.5, y.numel(), dtype=y.dtype).view_as(y)).sum()
+    return torch.cat([r.flatten() for r in relevance(score, inputs, rules=rules, **options)])
+
+
+W, U, B = weights(4, 6), weights(4, 3), weights(4)
+X, K = draw(2, 3, 6), draw(2, 3)
+
+
+def test_a_sum_that_is_broadcast_equals_its_loop():
+    """One query added to every key: each of the sums is a neuron of its own (Bahdanau's attention, time embeddings)."""
+    q, k = K.clone().requires_grad_(), X.clone().requires_grad_()
+    y = F.linear(q, U, B)[:, None] + F.linear(k, W)
+    account = ledger(y, (q, k), rules=GAMMA)
+    of_q, of_k, of_b = torch.zeros_like(q), torch.zeros_like(k), 0.0
+    with torch.no_grad():
+        for row, at, j in torch.cartesian_prod(torch.arange(2), torch.arange(3), torch.arange(4)).tolist():
+            parts = [q[row] * U[j], k[row, at] * W[j], B[j : j + 1]]
+            z = sum(part.sum() for part in parts).item()
+            sign = plus if z > 0 else minus
+            favoured = [part + 0.25 * part.clone().apply_(sign) for part in parts]
+            shares = [part / sum(f.sum() for f in favoured) * z for part in favoured]
+            of_q[row] += shares[0]
+            of_k[row, at] += shares[1]
+            of_b += shares[2].item()
+    torch.testing.assert_close(account.relevance[0], of_q, **TIGHT)
+    torch.testing.assert_close(account.relevance[1], of_k, **TIGHT)
+    assert sum(account.leaves.values()) == pytest.approx(of_b, rel=1e-10)
+
+
+EDGES = torch.tensor([0, 1, 2, 0]), torch.tensor([1, 2, 0, 2])
+SAME = {
+    "cut, with biases after": (
+        lambda x: F.gelu(F.linear(x, W, B)),
+        lambda x: F.gelu(torch.cat([t + b for t, b in zip(F.linear(x, W).chunk(2, -1), B.chunk(2), strict=True)], -1)),
+    ),
+    "sliced, with biases after": (
+        lambda x: F.gelu(F.linear(x, W, B)),
+        lambda x: F.gelu((lambda y: torch.cat([y[..., :1] + B[:1], y[..., 1:] + B[1:]], -1))(F.linear(x, W))),
+    ),
+    "indexed before the bias": (
+        lambda x: F.gelu(F.linear(x, W, B)),
+        lambda x: F.gelu(F.linear(x, W)[..., [3, 2, 1, 0]][..., [3, 2, 1, 0]] + B),
+    ),
+    "expanded before the bias": (
+        lambda x: F.gelu(F.linear(x, W, B)),
+        lambda x: F.gelu((F.linear(x, W)[None].expand(2, -1, -1, -1) + B).select(0, 1)),
+    ),
+    "edges of a graph": (
+        lambda x: F.gelu(F.linear(torch.cat([x[0][EDGES[0]], x[0][EDGES[1]]], -1), torch.cat([W, 2 * W], 1), B)),
+        lambda x: F.gelu(F.linear(x[0], W)[EDGES[0]] + F.linear(x[0], 2 * W).index_select(0, EDGES[1]) + B),
+    ),
+    "mean of stacked layers": (
+        lambda x: F.gelu(F.linear(x, W[:, :3].repeat(1, 2), B)[None].mean(0)),
+        lambda x: F.gelu(
+            torch.stack([F.linear(x[..., :3], 2 * W[:, :3], B), F.linear(x[..., 3:], 2 * W[:, :3], B)]).mean(0)
+        ),
+    ),
+    "sum of concatenated columns": (
+        lambda x: F.gelu(F.linear(x, W, B)),
+        lambda x: F.gelu(
+            torch.cat([F.linear(x[..., i : i + 1], W[:, i : i + 1])[..., None] for i in range(6)], -1).sum(-1) + B
+        ),
+    ),
+    "addmm of addmm": (
+        lambda x: F.gelu(F.linear(x[0], W, B)),
+        lambda x: F.gelu(torch.addmm(torch.addmm(B, x[0, :, :3], W[:, :3].T), x[0, :, 3:], W[:, 3:].T)),
+    ),
+    "dot products": (
+        lambda x: F.gelu(F.linear(x[0, 0], W, B)),
+        lambda x: F.gelu(torch.stack([w @ x[0, 0] + b for w, b in zip(W, B, strict=True)])),
+    ),
+    "frozen weight in einsum": (
+        lambda x: F.gelu(F.linear(x, W.detach(), B)),
+        lambda x: F.gelu(torch.einsum("bti,oi->bto", x, W.detach()) + B),
+    ),
+    "computed weight before a softmax": (
+        lambda x: torch.softmax(F.linear(x, W, B), -1),
+        lambda x: torch.softmax(F.linear(x, W * 1, B), -1),
+    ),
+    "own scale after the sum": (
+        lambda x: F.gelu(0.3 * F.linear(x, W, B)),
+        lambda x: F.gelu(F.linear(x, W, B) / torch.tensor(1 / 0.3, dtype=torch.float64)),
+    ),
+    "channels normalised one by one": (
+        lambda x: F.gelu(F.linear((x - torch.arange(6.0)) / torch.arange(1.0, 7), W, B)),
+        lambda x: F.gelu(F.linear(torch.stack([(x[..., i] - i) / (i + 1) for i in range(6)], -1), W, B)),
+    ),
+    "checkpointed": (
+        lambda x: F.gelu(F.linear(x, W, B)[:, [0, 2, 1]]),
+        lambda x: F.gelu(checkpoint(lambda t: F.linear(t, W)[:, [0, 2, 1]] + B, x, use_reentrant=False)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SAME)
+@pytest.mark.parametrize("rules", SETS)
+def test_the_form_of_a_sum_changes_nothing(name, rules):
+    reference, form = SAME[name]
+    torch.testing.assert_close(reference(X), form(X))
+    torch.testing.assert_close(
+        explained(form, [X], SETS[rules]), explained(reference, [X], SETS[rules]), rtol=1e-9, atol=1e-11
+    )
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+@pytest.mark.parametrize("rules", SETS)
+def test_a_recurrent_layer_is_its_cell_step_by_step(kind, rules):
+    """torch's layer multiplies the inputs of all steps at once and cuts the result; a cell multiplies step by step."""
+    layer, cell = getattr(nn, kind)(6, 4, batch_first=True).double(), getattr(nn, f"{kind}Cell")(6, 4).double()
+    cell.load_state_dict({name.removesuffix("_l0"): value for name, value in layer.state_dict().items()})
+
+    def steps(x):
+        state, found = None, []
+        for x_t in x.unbind(1):
+            state = cell(x_t, state)
+            found.append(state[0] if kind == "LSTM" else state)
+        return torch.stack(found, 1)
+
+    with unfused():
+        torch.testing.assert_close(
+            explained(lambda x: layer(x)[0], [X], SETS[rules]),
+            explained(steps, [X], SETS[rules]),
+            rtol=1e-9,
+            atol=1e-11,
+        )
+
+
+def test_many_steps_cost_no_more_each():
+    """What is split goes back through the cut of all steps once, not once for each."""
+    layer = nn.RNN(3, 4, batch_first=True)
+    x = torch.randn(1, 1500, 3, requires_grad=True)
+    with unfused():
+        y = layer(x)[0]
+    assert relevance(y[:, -1].sum(), x, rules=EPSILON).isfinite().all()
+
+
+def test_keys_of_a_context_are_no_weights():
+    """Attention of one sequence to a fixed context, by hand and fused: its products are no layers."""
+    queries, keys, context = weights(6, 4), weights(6, 4), draw(5, 6)
+
+    def by_hand(x):
+        return torch.softmax(x @ queries @ (context @ keys).T / 2, -1) @ (context @ keys)
+
+    def fused(x):
+        q, k = (x @ queries)[None, None], (context @ keys)[None, None]
+        return F.scaled_dot_product_attention(q, k, k)[0, 0]
+
+    x = X[0]
+    torch.testing.assert_close(by_hand(x), fused(x))
+    torch.testing.assert_close(explained(by_hand, [x], GAMMA), explained(fused, [x], GAMMA), rtol=1e-9, atol=1e-11)
+
+
+# ---- Several rules in one neuron
+
+
+def test_the_rule_of_a_first_layer_needs_all_layers_to_read_an_input():
+    """``U x + V h`` is one layer on ``[x, h]``, which reads more than the input."""
+    below = weights(3, 6)
+
+    def summed(x):
+        return F.gelu(F.linear(x, W, B) + F.linear(F.relu(F.linear(x, below)), U))
+
+    def joined(x):
+        return F.gelu(F.linear(torch.cat([x, F.relu(F.linear(x, below))], -1), torch.cat([W, U], 1), B))
+
+    rules = SETS["deep Taylor"]
+    torch.testing.assert_close(explained(summed, [X], rules), explained(joined, [X], rules), **TIGHT)
+
+
+def test_unlike_rules_share_their_own_sums():
+    """By name: gamma for u alone. It shares out what u makes; the bias and v keep LRP-0, wherever the bias is added."""
+    model = nn.ModuleDict({"u": nn.Linear(6, 4), "v": nn.Linear(3, 4)}).double()
+    u, v = model["u"], model["v"]
+    x, k = X[0].clone().requires_grad_(), X[0, :, :3].clone().requires_grad_()
+    forms = (
+        lambda: u(x) + F.linear(k, v.weight),
+        lambda: F.linear(x, u.weight) + F.linear(k, v.weight, u.bias),
+        lambda: F.linear(x, u.weight) + F.linear(k, v.weight) + u.bias,
+    )
+    with torch.no_grad():
+        contributions = x[:, None] * u.weight  # row, neuron, input
+        z = contributions.sum(-1, keepdim=True)
+        favoured = torch.where(z > 0, contributions.clamp(min=0), contributions.clamp(max=0)) * 0.25 + contributions
+        of_x = (favoured / favoured.sum(-1, keepdim=True) * z).sum(1)
+    for form in forms:
+        found = relevance(form(), (x, k), rules=ATTN_LRP.where({"u.weight": gamma()}), model=model)
+        torch.testing.assert_close(found[0], of_x, **TIGHT)
+        torch.testing.assert_close(found[1], (k * v.weight.sum(0)).detach(), **TIGHT)
+
+
+# ---- Exceptions by name
+
+
+def test_a_layer_rule_by_name_passes_over_what_is_no_layer():
+    model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.PReLU(), nn.Flatten(), nn.Linear(27, 3)).eval()
+    model = nn.Sequential(*model[:4], nn.LayerNorm(27), model[4]).double()
+    x = draw(2, 2, 5, 5)
+    by_name = explained(model, [x], ATTN_LRP.where({"*": gamma()}), model=model)
+    by_kind = explained(model, [x], ATTN_LRP.for_nodes({"dense": gamma(), "convolution": gamma()}))
+    torch.testing.assert_close(by_name, by_kind, **TIGHT)
+    with pytest.warns(UserWarning, match=r"parameter named '1\.\*'.*dense layers and convolutions alone"):
+        explained(model, [x], ATTN_LRP.where({"1.*": gamma()}), model=model)
+
+
+class LowRank(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.base, self.a, self.b = nn.Linear(6, 4), nn.Parameter(torch.randn(2, 6)), nn.Parameter(torch.randn(4, 2))
+
+    def forward(self, x):
+        return F.linear(x, self.base.weight + self.b @ self.a, self.base.bias)
+
+
+COMPUTED = {
+    "weight norm": (lambda: nn.utils.parametrizations.weight_norm(nn.Linear(6, 4)), "*.original1"),
+    "spectral norm": (lambda: nn.utils.parametrizations.spectral_norm(nn.Linear(6, 4)).eval(), "*.original"),
+    "pruned": (lambda: prune.random_unstructured(nn.Linear(6, 4), "weight", 0.3), "weight_orig"),
+    "low rank": (LowRank, "a"),
+}
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+def test_names_are_seen_through_computed_weights(name):
+    make, glob = COMPUTED[name]
+    model = make().double()
+    found = explained(model, [X], ATTN_LRP.where({glob: gamma()}), model=model)
+    torch.testing.assert_close(found, explained(model, [X], GAMMA), **TIGHT)
+
+
+def test_layers_without_a_formula_are_refused_by_name():
+    model = nn.Bilinear(6, 6, 2).double()
+    with pytest.raises(RelevanceError, match=r"gamma.*'weight'.*no formula for TrilinearBackward0"):
+        explained(lambda x: model(x, x), [X], ATTN_LRP.where({"weight": gamma()}), model=model)
+
+
+def test_a_name_that_meets_nothing_is_warned_of():
+    model, x = nn.Linear(6, 4).double().requires_grad_(False), X.clone().requires_grad_()
+    with pytest.warns(UserWarning, match="parameter named 'weight'.*copy of a frozen parameter"):
+        explained(lambda x: F.linear(x, model.weight * 1), [X], ATTN_LRP.where({"weight": gamma()}), model=model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        relevance(model(x), x, rules=ATTN_LRP.where({"weight": gamma()}), model=model)
+
+
+# ---- First layers
+
+
+@pytest.mark.parametrize("rule", [flat(), w_squared(), z_box(-4.0, 4.0)], ids=str)
+def test_padding_is_no_input(rule):
+    kernel = weights(2, 1, 3, 3)
+    x = draw(1, 1, 4, 4).clamp(-4, 4).requires_grad_()
+    inside, before = F.conv2d(x, kernel, padding=1), F.conv2d(F.pad(x, (1, 1, 1, 1)), kernel)
+    found = relevance(inside, x, rules=only(rule))
+    torch.testing.assert_close(relevance(before, x, rules=only(rule)), found, **TIGHT)
+    torch.testing.assert_close(found.sum(), inside.sum().detach(), **TIGHT)
+
+
+@pytest.mark.parametrize("rule", [flat(), w_squared(), z_box(-4.0, 4.0)], ids=str)
+def test_a_first_layer_may_read_several_inputs(rule):
+    def joined(a, c):
+        return F.gelu(F.linear(torch.cat([2 * a, c], -1), torch.cat([W, U], 1), B))
+
+    def apart(a, c):
+        return F.gelu(F.linear(2 * a, W, B) + F.linear(c, U))
+
+    inputs = [X[0], X[0, :, :3]]
+    torch.testing.assert_close(explained(joined, inputs, only(rule)), explained(apart, inputs, only(rule)), **TIGHT)
+
+
+def test_scaling_before_a_first_layer_is_a_part_of_its_weights():
+    scale = torch.arange(1.0, 7, dtype=torch.float64)
+    for rule in (w_squared(), flat()):
+        found = explained(lambda x: F.linear(x * scale, W / scale), [X], only(rule))
+        torch.testing.assert_close(found, explained(lambda x: F.linear(x, W), [X], only(rule)), **TIGHT)
+
+
+def test_the_box_is_refused_behind_something_else_and_outside_its_bounds():
+    with pytest.raises(RelevanceError, match=r"z_box.*reads an explained input directly; here GeluBackward0"):
+        explained(lambda x: F.linear(F.gelu(x), W), [X], only(z_box(-9, 9)))
+    bound = torch.ones(6, dtype=torch.float64)
+    for x in (0.5 * bound, 2 * bound):
+        with pytest.raises(RelevanceError, match="outside the bounds"):
+            explained(lambda x: F.linear(x, W), [x], only(z_box(bound, bound)))
+
+
+# ---- Constants that leave no trace
+
+
+TRACELESS = {
+    "seen in the output": lambda x, w, b: F.linear(x, w, b),
+    "seen where a ReLU is positive": lambda x, w, b: F.relu(F.linear(x, w, b)).sum(-1),
+    "seen in place of a ReLU, turned": lambda x, w, b: F.relu(F.linear(x, w, b).transpose(0, 1)).sum(-1),
+    "layers added by Python": lambda x, w, b: F.relu(
+        sum([F.linear(x[..., :3], w[:, :3], b), F.linear(x[..., 3:], w[:, 3:])])
+    ),
+    "seen by a norm": lambda x, w, b: F.layer_norm(F.linear(x, w, b), (4,)).square().sum(-1),
+    "seen in a tanh": lambda x, w, b: torch.tanh(F.linear(x, w, b)).sum(-1),
+}
+
+
+@pytest.mark.parametrize("name", TRACELESS)
+def test_frozen_biases_are_read_from_what_is_kept(name):
+    x = X.clone().requires_grad_()
+    for rules in (GAMMA, ALPHA_BETA):
+        expected = relevance(TRACELESS[name](x, W, B).abs(), x, rules=rules)
+        found = TRACELESS[name](x, W, B.detach())
+        found = found if name == "seen in the output" else found.abs()
+        expected = relevance(TRACELESS[name](x, W, B), x, rules=rules) if name == "seen in the output" else expected
+        torch.testing.assert_close(relevance(found, x, rules=rules), expected, rtol=1e-7, atol=1e-9)
+
+
+def test_a_constant_that_is_stacked_and_added():
+    x, other = X.clone().requires_grad_(), draw(2, 3, 4)
+    stacked = torch.stack([F.linear(x, W, B), other]).sum(0)
+    expected = relevance(F.gelu(F.linear(x, W, B) + nn.Parameter(other)).sum(), x, rules=GAMMA)
+    torch.testing.assert_close(relevance(F.gelu(stacked).sum(), x, rules=GAMMA, retain_graph=True), expected, **TIGHT)
+    with pytest.raises(RelevanceError, match="buffer"):
+        relevance(stacked.sum(), x, rules=GAMMA)
+
+
+def test_a_bias_behind_a_saturated_activation():
+    """It is read where the activation is sharp, and refused where a channel has no such place."""
+    bias = torch.tensor([0.5, -0.5], dtype=torch.float64)
+    weight = nn.Parameter(torch.tensor([[1.0], [1.0]], dtype=torch.float64))
+    x = torch.tensor([[0.1], [10.0], [15.0]], dtype=torch.float64, requires_grad=True)
+    found = relevance(torch.tanh(F.linear(x, weight, bias)).sum(), x, rules=GAMMA)
+    expected = relevance(torch.tanh(F.linear(x, weight, nn.Parameter(bias))).sum(), x, rules=GAMMA)
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-6)
+    far = torch.tensor([[16.0], [17.0]], dtype=torch.float64, requires_grad=True)
+    with pytest.raises(RelevanceError, match="saturated"):
+        relevance(torch.tanh(F.linear(far, weight, bias)).sum(), far, rules=GAMMA)
