@@ -63,13 +63,14 @@ def takes_layer_rules(node: Node, graph: Graph) -> bool:
         return slot == op.factors[1]
     if op.base == "Mul":
         return node in graph.once(_summed_products)
-    on_the_right = slot == op.factors[1] and _is_matrix(node, slot, graph)
-    of_attention = node in graph.once(_scores) or _is_probability(node, graph)
-    batched = op.base in ("Bmm", "Baddbmm")
-    if edges[slot][0] is None:
-        return _kept_parameter(node, slot, graph) is not False or (on_the_right and not (batched and of_attention))
     if (leaf := graph.variable(edges[slot])) is not None:
         return isinstance(leaf, torch.nn.Parameter) or leaf.ndim <= 2
+    if edges[slot][0] is None and _kept_parameter(node, slot, graph) is not False:
+        return True
+    on_the_right, batched = slot == op.factors[1] and _is_matrix(node, slot, graph), op.base in ("Bmm", "Baddbmm")
+    of_attention = node in graph.once(_scores) or _is_probability(node, graph)
+    if edges[slot][0] is None:
+        return on_the_right and not (batched and of_attention)
     of_parameters = all(isinstance(leaf, torch.nn.Parameter) for leaf in leaves_behind(edges[slot], graph))
     if of_attention:
         return on_the_right and of_parameters and not batched and not _is_of_data(edges[slot], graph)

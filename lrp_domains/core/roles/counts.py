@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..graph.graph import Edge, Graph, Node
+from ..graph.operations import VIEWS
 from ..graph.weights import layers
 from ..rule import Slots
 from .pieces import pieces
@@ -32,7 +33,8 @@ class Counts:
 
     def put(self, node: Node, n: int, of_exps: float | None) -> None:
         """Set the count of a product; an activation counts one, of whatever it is made."""
-        n = n if n == 1 or self.roles.of((node, 0)).is_affine else 1
+        if n != 1 and self.graph.operations[node].kind != "attention" and not self.roles.of((node, 0)).is_affine:
+            n = 1
         if n != 1 or of_exps is not None:
             self._of[node] = n, of_exps
 
@@ -44,6 +46,9 @@ class Counts:
         else:
             return
         op = self.graph.operations[node]
+        if op.base in VIEWS:
+            self._of[node] = self._count(self.graph.edges[node][0])
+            return
         if (op.kind not in _PASSING and op.base not in CLAMPS) or node in self._layers:
             return
         slots = [slot for slot, is_open in enumerate(self.carries[node]) if is_open]
