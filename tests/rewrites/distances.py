@@ -98,6 +98,15 @@ TIMES_A_SPREAD = {
     "a * sqrt by hand": lambda a, b: a * (square_sum(b - b.mean(-1, keepdim=True)) / (WIDTH - 1)).sqrt(),
 }
 
+MAGNITUDE = {
+    "sqrt(a² + b²)": lambda a, b: (a * a + b * b).sqrt(),
+    "hypot": torch.hypot,
+    "abs of a complex number": lambda a, b: torch.complex(a, b).abs(),
+    "norm of a stack": lambda a, b: torch.stack([a, b]).norm(dim=0),
+    "(a ** 2 + b ** 2) ** 0.5": lambda a, b: (a**2 + b**2) ** 0.5,
+    "complex view": lambda a, b: torch.view_as_complex(torch.stack([a, b], -1)).abs(),
+}
+
 FAMILIES = {
     "cosine similarity": COSINE,
     "squared distance": SQUARED_DISTANCE,
@@ -105,4 +114,5 @@ FAMILIES = {
     "absolute distance": ABSOLUTE_DISTANCE,
     "over a length": OVER_A_LENGTH,
     "times a deviation": TIMES_A_SPREAD,
+    "magnitude": MAGNITUDE,
 }

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from .comparison import Function
+from .products import in_a_buffer, of_halves
 from .tensors import ROWS, WIDTH, draw
 
 ALL = torch.ones(ROWS, WIDTH, dtype=torch.bool)
@@ -55,6 +56,10 @@ SIGMOID_GATE = {
     "outer product's diagonal": lambda a, b: torch.einsum("bi,bj->bij", a, torch.sigmoid(b)).diagonal(dim1=1, dim2=2),
     "vmap over rows": lambda a, b: torch.vmap(lambda p, q: p * torch.sigmoid(q))(a, b),
     "of a clone": lambda a, b: a * torch.sigmoid(b.clone()),
+    "in a buffer": in_a_buffer(lambda a, b: a * torch.sigmoid(b)),
+    "gate in a buffer": lambda a, b: a * in_a_buffer(lambda _, b: torch.sigmoid(b))(a, b),
+    "halves of a concatenation": lambda a, b: of_halves(torch.mul)(a, torch.sigmoid(b)),
+    "a * (tanh(b / 2) / 2 + 0.5)": lambda a, b: a * (torch.tanh(b / 2) / 2 + 0.5),
     "of a view": lambda a, b: a * torch.sigmoid(b.view(-1)).view_as(a),
     "in two halves": lambda a, b: torch.cat([p * torch.sigmoid(q) for p, q in zip(*halves(a, b), strict=True)], 1),
     "cat of two gates": lambda a, b: a * torch.cat([torch.sigmoid(half) for half in b.chunk(2, 1)], 1),

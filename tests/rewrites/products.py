@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,23 @@ def dot(a: Tensor, b: Tensor) -> Tensor:
     return (a * b).sum(-1, keepdim=True)
 
 
+def in_a_buffer(f: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """The same, written into a buffer column by column."""
+
+    def written(a: Tensor, b: Tensor) -> Tensor:
+        buffer = torch.zeros_like(a)
+        for column in range(WIDTH):
+            buffer[..., column] = f(a[..., column], b[..., column])
+        return buffer
+
+    return written
+
+
+def of_halves(f: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """The same, of the halves of a concatenation."""
+    return lambda a, b: f(*torch.cat([a, b], -1).chunk(2, -1))
+
+
 PRODUCT = {
     "a * b": lambda a, b: a * b,
     "b * a": lambda a, b: b * a,
@@ -32,6 +50,8 @@ PRODUCT = {
     "addcmul": lambda a, b: torch.addcmul(torch.zeros_like(a), a, b),
     "mul_ on a clone": lambda a, b: a.clone().mul_(b),
     "(2 * a) * (b / 2)": lambda a, b: (2 * a) * (b / 2),
+    "in a buffer": in_a_buffer(torch.mul),
+    "halves of a concatenation": of_halves(torch.mul),
     "(-a) * (-b)": lambda a, b: (-a) * (-b),
     "outer product's diagonal": lambda a, b: torch.einsum("bi,bj->bij", a, b).diagonal(dim1=1, dim2=2),
     "bmm of numbers": lambda a, b: (a[..., None, None] @ b[..., None, None])[..., 0, 0],

@@ -12,7 +12,8 @@ from ..graph.graph import Edge, Graph, Node
 from ..graph.operations import COPIES
 from ..rule import Slots
 from .counts import Counts
-from .roles import Rank, Roles, Value
+from .forms import Rank, Value
+from .roles import Roles
 from .softmaxes import softmaxes
 
 # Of how many factors a nested product is resolved.

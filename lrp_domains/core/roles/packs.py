@@ -56,12 +56,11 @@ def pack_of(node: Node, graph: Graph) -> tuple[Edge, int, int] | None:
 def placed(node: Node, graph: Graph, value: Tensor | None) -> Rule | None:
     """Return the identity rule for what runs along a pack; ``value`` is that of what carries in it."""
     _, place, dim = pack_of(node, graph)
-    if graph.operations[node].kind == "softmax":
-        if value is None:
-            return None
-        of_softmax = partial(_softmax_backward, place, dim, value)
-        return Rule("identity", backward=of_softmax, adds=partial(_softmax_at_zero, place, dim, value))
-    return Rule("identity", backward=partial(_fold_backward, place, dim), adds=partial(_fold_at_zero, place, dim))
+    is_softmax = graph.operations[node].kind == "softmax"
+    if is_softmax and value is None:
+        return None
+    run = partial(_run, place, dim, value if is_softmax else None)
+    return Rule("identity", backward=partial(_backward, place, dim, run), adds=partial(_at_zero, run))
 
 
 def _with(t: Tensor, place: int, dim: int, part: Tensor | float) -> Tensor:
@@ -79,40 +78,28 @@ def _part(t: Tensor, place: int, dim: int) -> Tensor:
     return torch.view_as_real(t)[..., place] if t.is_complex() else t.select(dim, place)
 
 
-def _folded(place: int, dim: int, node: Node) -> tuple[Tensor, Tensor, Tensor]:
-    """What carries in a pack, what runs along it, and the same where what carries is 0."""
-    t = wide(read(node, "self"))
-    fold = FOLDS[node.name().partition("Backward")[0]]
-    return _part(t, place, dim), fold(t, node), fold(_with(t, place, dim, 0.0), node)
+def _run(place: int, dim: int, x: Tensor | None, node: Node) -> tuple[Tensor, Tensor, Tensor]:
+    """What carries in a pack, what runs along it, and the same where what carries is 0.
 
-
-def _fold_backward(place: int, dim: int, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    x, y, at_zero = _folded(place, dim, node)
-    return (_handed_back(((y - at_zero) * go[0]).reshape(x.shape), x, gi[0], place, dim),)
-
-
-def _fold_at_zero(place: int, dim: int, node: Node, gi: Grads, go: Grads) -> tuple[str, float]:
-    return f"{node.name().partition('Backward')[0]} at 0", (_folded(place, dim, node)[2] * go[0]).double().sum().item()
-
-
-def _softmaxes(place: int, dim: int, x: Tensor, node: Node) -> tuple[Tensor, Tensor]:
-    """A softmax along a pack, and the same where what carries is 0."""
+    Of a softmax, which keeps its result alone, the pack follows from that and from x.
+    """
+    if x is None:
+        t = wide(read(node, "self"))
+        fold = FOLDS[node.name().partition("Backward")[0]]
+        return _part(t, place, dim), fold(t, node), fold(_with(t, place, dim, 0.0), node)
     p = wide(read(node, "result"))
     logits = p.log() - _part(p, place, dim).log().unsqueeze(dim) + x.unsqueeze(dim)
-    return p, _with(logits, place, dim, 0.0).softmax(dim)
+    return x, p, _with(logits, place, dim, 0.0).softmax(dim)
 
 
-def _softmax_backward(place: int, dim: int, x: Tensor, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    p, at_zero = _softmaxes(place, dim, x, node)
-    return (_handed_back(((p - at_zero) * go[0]).sum(dim), x, gi[0], place, dim),)
+def _backward(place: int, dim: int, run: Callable, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
+    """``r / x`` at its place in the pack, and nothing for the constants."""
+    x, y, at_zero = run(node)
+    r, zero = (y - at_zero) * go[0], x == 0
+    r = r.sum(dim) if r.ndim > x.ndim else r.reshape(x.shape)
+    g = torch.where(zero, wide(_part(gi[0], place, dim)), r / x.masked_fill(zero, 1.0))
+    return (_with(torch.zeros_like(gi[0]), place, dim, g.to(_part(gi[0], place, dim).dtype)),)
 
 
-def _softmax_at_zero(place: int, dim: int, x: Tensor, node: Node, gi: Grads, go: Grads) -> tuple[str, float]:
-    return "Softmax at 0", (_softmaxes(place, dim, x, node)[1] * go[0]).double().sum().item()
-
-
-def _handed_back(r: Tensor, x: Tensor, gi: Tensor, place: int, dim: int) -> Tensor:
-    """The coefficient ``r / x`` at its place in the pack, and nothing for the constants."""
-    zero = x == 0
-    g = torch.where(zero, wide(_part(gi, place, dim)), r / x.masked_fill(zero, 1.0))
-    return _with(torch.zeros_like(gi), place, dim, g.to(_part(gi, place, dim).dtype))
+def _at_zero(run: Callable, node: Node, gi: Grads, go: Grads) -> tuple[str, float]:
+    return f"{node.name().partition('Backward')[0]} at 0", (run(node)[2] * go[0]).double().sum().item()

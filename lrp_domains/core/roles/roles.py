@@ -16,9 +16,7 @@ from __future__ import annotations
 
 import weakref
 from collections import defaultdict
-from enum import IntEnum
 from functools import cached_property
-from typing import NamedTuple
 
 import torch
 
@@ -27,52 +25,12 @@ from ..graph.graph import Edge, Graph, Node, shape_of
 from ..graph.operations import COPIES, VIEWS, Operation
 from ..graph.saved import dimension, has, keeps, read, unpacking
 from ..graph.weights import layers
+from .forms import Form, Rank, Value, rank_of
 from .origins import Origins, View, root
 from .packs import FOLDS, pack_of
 from .pieces import pieces
 from .softmaxes import Softmaxes, softmaxes
 from .values import Values
-
-
-class Rank(IntEnum):
-    SCALE = 0  # a root, an inverse: of a norm, a deviation, a distance
-    PROBABILITY = 1  # a softmax: outranked like a gate, but only the softmax's own rule makes it constant
-    GATE = 2  # nonlinear, and not 0 where its origin is 0: a sigmoid
-    ACTIVATED = 3  # nonlinear, and 0 where its origin is: a ReLU
-    SIGNAL = 4
-
-
-class Form(IntEnum):
-    """A value as a function of its origin u."""
-
-    POWER = 0  # c u^degree; of degree 1 it is linear
-    SHIFTED = 1  # c u and a constant
-    ZERO = 2  # any other function that is 0 at u = 0
-    NONZERO = 3  # any other that is not
-    UNSEEN = 4  # a constant was added that autograd doesn't keep: its value at u = 0 must be computed
-
-
-class Value(NamedTuple):
-    """A value's origin, the origin's rank, and the value as a function of it."""
-
-    origin: object
-    rank: Rank = Rank.SIGNAL
-    form: Form = Form.POWER
-    degree: float = 1.0
-
-    @property
-    def is_linear(self) -> bool:
-        return self.form == Form.POWER and self.degree == 1
-
-    @property
-    def is_affine(self) -> bool:
-        return self.is_linear or self.form == Form.SHIFTED
-
-    @property
-    def is_pure(self) -> bool:
-        """Whether the value is 0 where its origin is."""
-        return self.form == Form.ZERO or (self.form == Form.POWER and self.degree > 0)
-
 
 _SUMS = frozenset(("Add", "Sub", "Rsub"))
 CLAMPS = frozenset("Clamp ClampMin ClampMax Hardtanh Relu Maximum Minimum Fmax Fmin".split())
@@ -444,21 +402,6 @@ def is_training(node: Node) -> bool:
 def _is_complex(edge: Edge, graph: Graph) -> bool:
     source = graph.sources.get(edge)
     return source.is_complex() if source is not None else edge[0]._input_metadata[edge[1]].dtype.is_complex
-
-
-def rank_of(value: Value) -> Rank:
-    """The rank of a value whose form is known."""
-    if value.form == Form.POWER:
-        if value.degree == 1:
-            return value.rank
-        by_form = Rank.ACTIVATED if value.degree > 1 else Rank.SCALE
-    else:
-        by_form = Rank.ACTIVATED if value.form == Form.ZERO else Rank.GATE
-    return min(value.rank, by_form)
-
-
-def roles(graph: Graph) -> Roles:
-    return graph.once(Roles)
 
 
 def bounds(node: Node) -> tuple:

@@ -13,8 +13,9 @@ from ..graph.graph import Edge, Graph, Node
 from ..graph.saved import dimension, has, read
 from ..rule import Rule, Slots
 from .counts import Counts
+from .forms import Rank
 from .nested import Factor, divide, resolved
-from .roles import Rank, Roles
+from .roles import Roles
 from .softmaxes import softmaxes
 
 QUERY, KEY, VALUE = range(3)  # the slots of an attention
