@@ -374,3 +374,28 @@ def test_a_bias_behind_a_saturated_activation():
     far = torch.tensor([[16.0], [17.0]], dtype=torch.float64, requires_grad=True)
     with pytest.raises(RelevanceError, match="saturated"):
         relevance(torch.tanh(F.linear(far, weight, bias)).sum(), far, rules=GAMMA)
+
+
+@pytest.mark.parametrize("bias", ["frozen", "with zeros for the keys"])
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("rules", [EPSILON, GAMMA, ALPHA_BETA], ids=str)
+def test_a_bias_without_a_trace_is_read_from_what_an_attention_keeps(bias, fused, rules):
+    """As in BEiT and Swin v2, whose bias of queries, keys and values has zeros in its middle."""
+    rows = torch.Generator().manual_seed(0)
+    weight, known, x = (torch.randn(*shape, generator=rows).double() for shape in ((18, 6), (18,), (2, 4, 6)))
+    weight, x = torch.nn.Parameter(weight), x.requires_grad_()
+    known[6:12] = 0
+    parameter = torch.nn.Parameter(known)
+    without = {
+        "frozen": known.detach(),
+        "with zeros for the keys": torch.cat([parameter[:6], torch.zeros(6, dtype=torch.float64), parameter[12:]]),
+    }
+
+    def score(bias: torch.Tensor) -> torch.Tensor:
+        q, k, v = F.linear(x, weight, bias).reshape(2, 4, 3, 2, 3).permute(2, 0, 3, 1, 4).unbind(0)
+        if fused:
+            return F.scaled_dot_product_attention(q, k, v).sum()
+        return (((q * 3**-0.5) @ k.mT).softmax(-1) @ v).sum()
+
+    expected = relevance(score(parameter), x, rules=rules)
+    torch.testing.assert_close(relevance(score(without[bias]), x, rules=rules), expected, rtol=1e-9, atol=1e-12)

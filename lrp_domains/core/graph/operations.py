@@ -192,7 +192,7 @@ OPERATIONS: dict[str, Operation] = {
     **_row("batch_norm", "MiopenBatchNorm", (1,), "input", "training weight epsilon running_mean running_var"),
     **{
         f"ScaledDotProduct{kernel}": Operation(
-            f"ScaledDotProduct{kernel}", "attention", (0, 1, 2, 3), (), ("dropout_p",)
+            f"ScaledDotProduct{kernel}", "attention", (0, 1, 2, 3), ("query", "key", "value"), ("dropout_p",)
         )
         for kernel in _FUSED.split()
     },

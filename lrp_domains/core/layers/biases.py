@@ -6,21 +6,21 @@ neuron's value, where some later operation kept it, has beside its layers.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import torch
 
 from ..errors import RelevanceError
+from ..graph.checkpoints import Rereading
 from ..graph.elementwise import inverted
 from ..graph.graph import Edge, Node
-from ..graph.operations import COPIES, RESHAPES
+from ..graph.operations import VIEWS
 from ..graph.saved import keeps
 from ..graph.weights import adds_bias
 from ..roles.roles import Roles
-from ..roles.values import pulled
 from .linear_maps import own_bias
 from .neurons import Sums
-from .steps import JOINING, SUMS, TOTALS, number, push
+from .steps import JOINING, SCALING, SUMS, TOTALS, is_step, number, push
 
 Tensor = torch.Tensor
 _NOT_KEPT = (
@@ -29,7 +29,7 @@ _NOT_KEPT = (
     "forward pass; make a buffer or number a Parameter; put a mask on by masked_fill or torch.where; and add layers "
     "without Python's sum(), which starts from the number 0"
 )
-_TURNS = COPIES | RESHAPES | frozenset("T Transpose Permute Flip Roll".split())
+Seen = tuple[Tensor, Tensor]
 
 
 class Biases:
@@ -68,7 +68,7 @@ class Biases:
         """Return the bias at a top, given what the layers add up to there."""
         if top in self._seen:
             value, error = self._seen[top]
-            return _difference(value, layers, error)
+            return _difference(value, layers, error, torch.finfo(top[0]._input_metadata[top[1]].dtype).eps)
         found = self.sums.total(top, self._known, lambda node: self._own[node], scaled=True)
         return found[0] if found else torch.zeros((), dtype=layers.dtype, device=layers.device)
 
@@ -92,34 +92,67 @@ class Biases:
         value = self.values.value(edges[slot]) if slot < len(edges) else None
         return None if value is None else number(node, slot, self.graph) * push(node, slot, value, self.graph)[0]
 
-    def _later(self, top: Edge) -> tuple[Tensor, Tensor]:
-        """The value of a neuron as a later operation kept it, and its rounding; no numbers where nothing flows."""
-        edge, turns, values = top, [], self.values
-        eps = torch.finfo(top[0]._input_metadata[top[1]].dtype).eps
-        while (value := values.value(edge)) is None:
-            users = [user for user, _ in self.sums.users.get(edge, ())]
-            bases = {self.graph.operations[user].base for user in users}
-            if bases == {"Relu"} and keeps(users[0], "result"):
-                value = values.kept(users[0], "result")
-                value = torch.where(value > 0, value, torch.nan)
-                break
-            if len(users) != 1 or not bases <= _TURNS:
-                raise RelevanceError(_NOT_KEPT)
-            turns.append(users[0])
-            edge = (users[0], 0)
-        error = 8 * eps * value.abs()
-        if (saturating := values.inverted_at(edge)) is not None:
-            y = values.kept(saturating, "result")
-            error = sum((inverted(saturating, y * (1 + sign * 4 * eps)) - value).abs() for sign in (1, -1))
-        for node in reversed(turns):
-            value, error = (pulled((node, 0), 0, t, self.graph) for t in (value, error))
+    def _later(self, top: Edge) -> Seen:
+        """The value of a neuron, as later operations kept it, and its rounding."""
+        seen = self._seen_at(top)
+        if seen is None:
+            raise RelevanceError(_NOT_KEPT)
+        return seen
+
+    def _seen_at(self, edge: Edge) -> Seen | None:
+        """The same at an edge, also from what is cut out of it; no numbers where nothing kept it, or nothing flows."""
+        values, eps = self.values, torch.finfo(edge[0]._input_metadata[edge[1]].dtype).eps
+        if (value := values.value(edge)) is not None:
+            error = 8 * eps * value.abs()
+            if (saturating := values.inverted_at(edge)) is not None:
+                y = values.kept(saturating, "result")
+                error = sum((inverted(saturating, y * (1 + sign * 4 * eps)) - value).abs() for sign in (1, -1))
+            return value, error
+        found = [self._seen_by(user, eps) for user, _ in self.sums.users.get(edge, ())]
+        if all(seen is None for seen in found):
+            return None
+        value, error = next(seen for seen in found if seen is not None)
+        for other in found:  # what no user knows counts as unknown, unless nothing flows from any
+            of_other = (torch.zeros_like(value), torch.full_like(value, torch.inf)) if other is None else other
+            is_better = (of_other[1] < error) | (value.isnan() & ~of_other[0].isnan())
+            value, error = (torch.where(is_better, new, old) for new, old in zip(of_other, (value, error), strict=True))
         return value, error
 
+    def _seen_by(self, user: Node, eps: float) -> Seen | None:
+        """The same, of one operation that takes the edge in."""
+        base = self.graph.operations[user].base
+        if base == "Relu" and keeps(user, "result"):
+            value = self.values.kept(user, "result")
+            return torch.where(value > 0, value, torch.nan), 8 * eps * value
+        slot = self.graph.carried[user][0]
+        if base not in VIEWS and not (base in SCALING and is_step(user, self.graph, ())):
+            return None
+        parts = [self._seen_at((user, output)) for output in range(len(user._input_metadata))]
+        if all(part is None for part in parts):
+            return None
+        if base in SCALING:
+            by = number(user, slot, self.graph)
+            return parts[0][0] / by, parts[0][1] / abs(by)
 
-def _difference(value: Tensor, layers: Tensor, error: Tensor) -> Tensor:
+        def back(of_part: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+            with Rereading().of(user):
+                result = user(*(None if part is None else of_part(*part).to(part[0].dtype) for part in parts))
+            return result[slot] if isinstance(result, tuple) else result
+
+        count = back(lambda value, error: ~value.isnan() & error.isfinite())
+        is_off, is_known = back(lambda value, error: value.isnan()) > 0, count > 0
+        value = back(lambda value, error: value.where(~value.isnan() & error.isfinite(), 0.0)) / count.clamp_min(1)
+        error = back(lambda value, error: error.where(~value.isnan() & error.isfinite(), 0.0)) / count.clamp_min(1)
+        return (
+            value.masked_fill(~is_known & is_off, torch.nan),
+            error.masked_fill(~is_known & ~is_off, torch.inf),
+        )
+
+
+def _difference(value: Tensor, layers: Tensor, error: Tensor, eps: float) -> Tensor:
     """What a value has beside its layers; where it has saturated, what others of its channel have."""
     bias = torch.where(value.isnan(), 0.0, value - layers)
-    is_sharp = value.isnan() | (error <= torch.finfo(value.dtype).eps ** 0.5 * (value.abs() + layers.abs()))
+    is_sharp = value.isnan() | (error <= eps**0.5 * (value.abs() + layers.abs()))
     if bool(is_sharp.all()):
         return bias
     for channel in {value.ndim - 1, min(1, value.ndim - 1)}:

@@ -21,9 +21,10 @@ Tensor = torch.Tensor
 Values = tuple[Tensor | None, ...]
 SUMS = frozenset(("Add", "Sub", "Rsub"))
 JOINING = frozenset(("Cat", "Stack"))
-_SCALING = frozenset(("Mul", "Div"))
+_MULTIPLYING = frozenset(("Mul", "Div"))
 TOTALS = frozenset(("Sum", "Mean"))
-_STAYING = COPIES | SUMS | _SCALING | {"Neg", "Scale"}
+SCALING = _MULTIPLYING | {"Neg", "Scale"}
+_STAYING = COPIES | SUMS | SCALING
 _STEPS = VIEWS | SUMS | JOINING | frozenset(
     "Neg Scale Index UnsafeIndex IndexSelect Gather PixelShuffle PixelUnshuffle".split()
 )  # fmt: skip
@@ -34,7 +35,7 @@ def is_step(node: Node, graph: Graph, layers: Collection[Node]) -> bool:
     base = graph.operations[node].base
     if base in TOTALS:
         return _adds_what_was_joined(node, graph, layers)
-    if base in _SCALING:
+    if base in _MULTIPLYING:
         return _factor(node, graph) is not None
     return base in _STEPS
 
@@ -81,7 +82,7 @@ def number(node: Node, slot: int, graph: Graph) -> float:
         alpha = read(node, "alpha", 1)
         first, second = {"Add": (1, alpha), "Sub": (1, -alpha), "Rsub": (-alpha, 1)}[op.base]
         return float(second if slot else first)
-    if op.base in _SCALING:
+    if op.base in _MULTIPLYING:
         factor = _factor(node, graph).item()
         return 1 / factor if op.base == "Div" else factor
     if op.base == "Scale":
