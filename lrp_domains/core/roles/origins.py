@@ -51,8 +51,10 @@ class Origins:
 
     def same(self, a: object, b: object) -> bool:
         """Return whether two origins are one, also if it was computed twice."""
-        if a == b:
+        if a is b or a == b:
             return True
+        if isinstance(a, View) or isinstance(b, View):
+            return root(a) == root(b) and self.canonical(a) == self.canonical(b)
         if type(a) is not tuple or type(b) is not tuple or type(a[0]) is not type(b[0]) or a[0] not in self.graph.edges:
             return False
         return equal(a, b, self.graph)

@@ -145,13 +145,11 @@ class Roles:
         values = [self.of(edge) for edge in edges if self.graph.leads_to_source(edge)]
         if len(values) < 2:
             return []
-        origins = [self.origins.canonical(value.origin) for value in values]
-        if origins.count(origins[0]) == len(origins):
-            return values
-        if all(self.origins.same(origin, origins[0]) for origin in origins[1:]):
+        if all(self.origins.same(value.origin, values[0].origin) for value in values[1:]):
             return [value._replace(origin=values[0].origin) for value in values]
         if self._before.keys().isdisjoint(value.origin for value in values):
             return []
+        origins = [self.origins.canonical(value.origin) for value in values]
         chains = [self._chain(value) for value in values]
         common = next((u for u in chains[0] if all(u in chain for chain in chains[1:])), None)
         lifted = [] if common is None else [chain[common] for chain in chains]
