@@ -19,7 +19,7 @@ NUMBER = "Python's sum() adds the number 0, which autograd doesn't keep: it may 
 NOT_KEPT = "autograd keeps what a layer rule needs only where weights and biases require grad"
 SUM_OF_SQUARES = "CP-LRP closes an activated factor; in a sum of squares there is no factor to close"
 SIDE_OF_THE_MATRIX = "CP-LRP closes an activated factor, which a factor times a matrix no longer is"
-MASKED = "a choice that keeps one sign of its own argument is a ReLU; another mask is constant, whatever it was made of"
+MASKED = "whether a mask was made of x can't be told without reading values; a masked signal is a signal"
 ACTIVATED_PARTS = "a sum of activated values is activated, also where the activations cancel"
 NOT_SEEN = "the value at 0 needs a number that autograd doesn't keep"
 STATE = (
@@ -74,8 +74,17 @@ DIFFERENT = {
     ("sum of products", "a * (b - (-c))"): UNLIKE,
     ("sum of products", "a times a stack, summed"): UNLIKE,
     ("sum of products", "einsum"): UNLIKE,
+    ("identity", "where(True, x, 0)"): MASKED,
+    ("variance", "torch.cov of each row"): SPREAD_OUT,
     ("linear layer", "x @ eye, then the layer"): SPLIT_LAYER,
     ("linear layer", "two layers by singular values"): SPLIT_LAYER,
+    ("ReLU", "x * (x > 0)"): MASKED,
+    ("ReLU", "x * ((x > 0) * 2) / 2"): MASKED,
+    ("ReLU", "where(x > 0, 1, 0) * x"): MASKED,
+    ("ReLU", "masked_fill(x < 0, 0)"): MASKED,
+    ("ReLU", "y[x < 0] = 0"): MASKED,
+    ("ReGLU", "a * (a > 0) * b"): MASKED,
+    ("ReGLU", "masked_fill(a < 0, 0)"): MASKED,
     ("leaky ReLU", "x * where(x > 0, 1, 0.1)"): MASKED,
     ("ReGLU", "a * b * (a > 0)"): MASKED,
     ("ReGLU", "where(a > 0, a * b, 0)"): MASKED,

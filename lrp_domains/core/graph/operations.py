@@ -141,6 +141,8 @@ OPERATIONS: dict[str, Operation] = {
     **_row("linear", "Split", (), "", "dim split_size"),
     **_row("linear", "SplitWithSizes", (), "", "dim split_sizes"),
     **_row("linear", "Select", (), "", "dim index"),
+    **_row("linear", "Permute", (), "", "dims"),
+    **_row("linear", "Transpose", (), "", "dim0 dim1"),
     **_row("linear", "Slice", (), "", "dim start end step"),
     **{base: Operation(base, "activation", (), f.tensors, f.settings, f) for base, f in FUNCTIONS.items()},
     # ---- Products. The tensors are those of the slots, in order; what stands in no factor is added.

@@ -13,11 +13,13 @@ import torch
 from ..errors import RelevanceError
 from ..graph.checkpoints import Rereading
 from ..graph.elementwise import inverted
+from ..graph.functions import wide
 from ..graph.graph import Edge, Node
 from ..graph.operations import VIEWS
 from ..graph.saved import keeps
 from ..graph.weights import adds_bias
 from ..roles.roles import Roles
+from ..roles.values import dtype_at
 from .linear_maps import own_bias
 from .neurons import Sums
 from .steps import JOINING, SCALING, SUMS, TOTALS, is_step, number, push
@@ -30,6 +32,8 @@ _NOT_KEPT = (
     "without Python's sum(), which starts from the number 0"
 )
 Seen = tuple[Tensor, Tensor]
+# What takes some entries out as they are.
+_CHOOSING = frozenset("Index UnsafeIndex IndexSelect Gather Max Min Topk Amax Amin".split())
 
 
 class Biases:
@@ -108,11 +112,15 @@ class Biases:
                 y = values.kept(saturating, "result")
                 error = sum((inverted(saturating, y * (1 + sign * 4 * eps)) - value).abs() for sign in (1, -1))
             return value, error
-        found = [self._seen_by(user, eps) for user, _ in self.sums.users.get(edge, ())]
-        if all(seen is None for seen in found):
+        users = [user for user, _ in self.sums.users.get(edge, ())]
+        found = [self._seen_by(user, eps) for user in users]
+        if users and all(seen is None for seen in found):
             return None
-        value, error = next(seen for seen in found if seen is not None)
-        for other in found:  # what no user knows counts as unknown, unless nothing flows from any
+        # Where nothing flows from there is no need to know; what no user knows else is unknown.
+        meta = edge[0]._input_metadata[edge[1]]
+        value = torch.full(meta.shape, torch.nan, dtype=dtype_at(edge), device=meta.device)
+        error = torch.zeros_like(value)
+        for other in found:
             of_other = (torch.zeros_like(value), torch.full_like(value, torch.inf)) if other is None else other
             is_better = (of_other[1] < error) | (value.isnan() & ~of_other[0].isnan())
             value, error = (torch.where(is_better, new, old) for new, old in zip(of_other, (value, error), strict=True))
@@ -120,33 +128,42 @@ class Biases:
 
     def _seen_by(self, user: Node, eps: float) -> Seen | None:
         """The same, of one operation that takes the edge in."""
-        base = self.graph.operations[user].base
+        base, slot = self.graph.operations[user].base, self.graph.carried[user][0]
         if base == "Relu" and keeps(user, "result"):
             value = self.values.kept(user, "result")
             return torch.where(value > 0, value, torch.nan), 8 * eps * value
-        slot = self.graph.carried[user][0]
-        if base not in VIEWS and not (base in SCALING and is_step(user, self.graph, ())):
+        if base in SCALING and is_step(user, self.graph, ()):
+            by = number(user, slot, self.graph)
+            return (seen := self._seen_at((user, 0))) and (seen[0] / by, seen[1] / abs(by))
+        if base not in VIEWS | _CHOOSING:
             return None
         parts = [self._seen_at((user, output)) for output in range(len(user._input_metadata))]
         if all(part is None for part in parts):
             return None
-        if base in SCALING:
-            by = number(user, slot, self.graph)
-            return parts[0][0] / by, parts[0][1] / abs(by)
 
-        def back(of_part: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        def back(of_part: Callable[[Tensor, Tensor], Tensor], of_unknown: float | None = None) -> Tensor:
+            given = []
+            for output, part in enumerate(parts):
+                meta, dtype = user._input_metadata[output], dtype_at((user, output))
+                if part is not None:
+                    given.append(of_part(*part).to(dtype))
+                elif of_unknown is None or not meta.dtype.is_floating_point:
+                    given.append(None)
+                else:
+                    given.append(torch.full(meta.shape, of_unknown, dtype=dtype, device=meta.device))
             with Rereading().of(user):
-                result = user(*(None if part is None else of_part(*part).to(part[0].dtype) for part in parts))
-            return result[slot] if isinstance(result, tuple) else result
+                result = user(*given)
+            return wide(result[slot] if isinstance(result, tuple) else result)
 
-        count = back(lambda value, error: ~value.isnan() & error.isfinite())
-        is_off, is_known = back(lambda value, error: value.isnan()) > 0, count > 0
-        value = back(lambda value, error: value.where(~value.isnan() & error.isfinite(), 0.0)) / count.clamp_min(1)
-        error = back(lambda value, error: error.where(~value.isnan() & error.isfinite(), 0.0)) / count.clamp_min(1)
-        return (
-            value.masked_fill(~is_known & is_off, torch.nan),
-            error.masked_fill(~is_known & ~is_off, torch.inf),
-        )
+        def is_known(value: Tensor, error: Tensor) -> Tensor:
+            return ~value.isnan() & error.isfinite()
+
+        count = back(is_known)
+        is_unknown = (back(lambda value, error: ~value.isnan() & ~error.isfinite(), 1.0) > 0) & (count == 0)
+        value = back(lambda value, error: value.where(is_known(value, error), 0.0)) / count.clamp_min(1)
+        error = back(lambda value, error: error.where(is_known(value, error), 0.0)) / count.clamp_min(1)
+        value = value.masked_fill((count == 0) & ~is_unknown, torch.nan)
+        return value, error.masked_fill(is_unknown, torch.inf)
 
 
 def _difference(value: Tensor, layers: Tensor, error: Tensor, eps: float) -> Tensor:

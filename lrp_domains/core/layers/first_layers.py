@@ -27,13 +27,21 @@ _ONE_TO_ONE = VIEWS | _JOINING | frozenset(
 
 def ends_of_way(edge: Edge, graph: Graph) -> set[Edge]:
     """Return the inputs that an edge leads to, or in their place what stands before them that isn't ``a x + c``."""
-    found, pending = set(), [edge]
+    return {edge for edge in _way(edge, graph) if not _behind(edge, graph)}
+
+
+def _way(edge: Edge, graph: Graph) -> list[Edge]:
+    """The edges from an edge to where the way ends, each after all that it goes into."""
+    found, seen, pending = [], set(), [(edge, False)]
     while pending:
-        edge = pending.pop()
-        behind = _behind(edge, graph)
-        found |= set() if behind else {edge}
-        pending += [child for _, child in behind]
-    return found
+        edge, is_done = pending.pop()
+        if is_done:
+            found.append(edge)
+        elif edge not in seen:
+            seen.add(edge)
+            pending.append((edge, True))
+            pending += [(child, False) for _, child in _behind(edge, graph)]
+    return found[::-1]
 
 
 def _behind(edge: Edge, graph: Graph) -> list[tuple[int, Edge]]:
@@ -74,21 +82,27 @@ class Way:
                 )
         return {end: wide(self.graph.sources[end].detach()) for end in ends}
 
-    def _pushed(self, edge: Edge, x: dict[Edge, Tensor]) -> Tensor:
+    def _pushed(self, x: dict[Edge, Tensor]) -> Tensor:
         """What the way makes of something at the inputs, constants left out."""
-        if edge in x:
-            return x[edge]
-        return sum(pushed(edge, slot, self._pushed(child, x)) for slot, child in _behind(edge, self.graph))
+        made = dict(x)
+        for edge in reversed(_way(self.edge, self.graph)):
+            if edge not in made:
+                behind = _behind(edge, self.graph)
+                made[edge] = sum(pushed(edge, slot, made[child]) for slot, child in behind)
+        return made[self.edge]
 
-    def _pulled(self, edge: Edge, r: Tensor, found: dict[Edge, Tensor]) -> None:
-        if edge in self.graph.sources:
-            found[edge] = found[edge] + r if edge in found else r
-        for slot, child in _behind(edge, self.graph):
-            self._pulled(child, pulled(edge, slot, r, self.graph), found)
+    def _pulled(self, r: Tensor) -> dict[Edge, Tensor]:
+        """What the way hands back to the inputs of something at its end."""
+        found = {self.edge: r}
+        for edge in _way(self.edge, self.graph):
+            for slot, child in _behind(edge, self.graph):
+                back = pulled(edge, slot, found[edge], self.graph)
+                found[child] = found[child] + back if child in found else back
+        return {edge: r for edge, r in found.items() if edge in self.graph.sources}
 
     def slope(self, rule: str) -> Tensor:
         """Return the a of ``a x + c`` for each value that is read: 0 where it is of no input."""
-        return self._pushed(self.edge, {end: torch.ones_like(x) for end, x in self._inputs(rule).items()})
+        return self._pushed({end: torch.ones_like(x) for end, x in self._inputs(rule).items()})
 
     def margins(self, rule: str, low: float | Tensor, high: float | Tensor) -> tuple[Tensor, Tensor]:
         """Return how far each value that is read lies above its lowest, and, negative, below its highest."""
@@ -101,12 +115,11 @@ class Way:
                         f"{rule}: inputs reach from {x.min():g} to {x.max():g}, outside the bounds given; name bounds "
                         "that hold for the model's input"
                     )
-            both.append(self._pushed(self.edge, margins))
+            both.append(self._pushed(margins))
         return torch.maximum(*both), torch.minimum(*both)
 
     def deliver(self, r: Tensor, rule: str) -> dict[Edge, Tensor]:
         """Return the relevance of each input, given that of what is read."""
-        slope, found = self.slope(rule), {}
+        slope = self.slope(rule)
         r = torch.where(slope == 0, 0.0, r / slope.masked_fill(slope == 0, 1.0))
-        self._pulled(self.edge, r, found)
-        return {end: r.to(self.graph.sources[end].dtype) for end, r in found.items()}
+        return {end: r.to(self.graph.sources[end].dtype) for end, r in self._pulled(r).items()}

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import torch
 
 from ..errors import RelevanceError
-from ..graph.functions import wide
 from ..graph.graph import Graph, Node
 from ..graph.saved import keeps, read
 from ..graph.weights import weight_slot
@@ -71,7 +70,7 @@ def layer_at(node: Node, graph: Graph) -> Layer:
     if op.base == "Mul":
         return Layer(x, w, lambda x, w: x * w, lambda s, w: (s * w).sum_to_size(x.shape), slot, way)
     if op.base == "EmbeddingBag":
-        return Layer(x, w[read(node, "indices")], *_bag(node), slot, way)
+        return Layer(x, w[graph.once(Roles).values.kept(node, "indices")], *_bag(node, graph), slot, way)
     if op.base == "Trilinear":
         w = _of_bilinear(node, w, slot, graph)
         return Layer(x, w, lambda x, w: (x[:, None] @ w)[:, 0], lambda s, w: (w @ s[..., None])[..., 0], slot, way)
@@ -95,7 +94,7 @@ def is_kept(node: Node, graph: Graph) -> bool:
 def _factor(node: Node, slot: int, graph: Graph) -> Tensor | None:
     name = graph.operations[node].slot_kept(slot)
     if keeps(node, name):
-        return wide(read(node, name).detach())
+        return graph.once(Roles).values.kept(node, name)
     return graph.once(Roles).values.value(graph.edges[node][slot])
 
 
@@ -109,9 +108,9 @@ def own_bias(node: Node, graph: Graph) -> Tensor | None:
     return bias.view(-1, *[1] * (ndim - 2)) if convolution else bias * read(node, "beta", 1)
 
 
-def _bag(node: Node) -> tuple[Callable, Callable]:
+def _bag(node: Node, graph: Graph) -> tuple[Callable, Callable]:
     """A bag of embeddings, weighted by x; w are the rows that were looked up."""
-    bags, count = read(node, "result1"), node._input_metadata[0].shape[0]
+    bags, count = graph.once(Roles).values.kept(node, "result1"), node._input_metadata[0].shape[0]
 
     def forward(x: Tensor, w: Tensor) -> Tensor:
         return w.new_zeros(count, w.shape[-1]).index_add(0, bags, x[:, None] * w)

@@ -12,10 +12,12 @@ from collections.abc import Collection
 import torch
 
 from ..graph.checkpoints import Rereading
+from ..graph.functions import wide
 from ..graph.graph import Graph, Node, shape_of
 from ..graph.operations import COPIES, RESHAPES, VIEWS
 from ..graph.saved import dimension, keeps, read
 from ..roles.roles import Roles
+from ..roles.values import dtype_at
 
 Tensor = torch.Tensor
 Values = tuple[Tensor | None, ...]
@@ -101,12 +103,13 @@ def push(node: Node, slot: int, x: Tensor, graph: Graph) -> Values:
     if op.base in RESHAPES:
         return (x.reshape(shape_of((node, 0))),)
     of_outputs = [
-        torch.zeros(meta.shape, dtype=x.dtype, device=x.device, requires_grad=True) for meta in node._input_metadata
+        torch.zeros(meta.shape, dtype=dtype_at((node, output)), device=x.device, requires_grad=True)
+        for output, meta in enumerate(node._input_metadata)
     ]
     with torch.enable_grad():
         of_x = _backward(node, of_outputs)[slot]
-    made = torch.autograd.grad(of_x, of_outputs, x.expand_as(of_x), allow_unused=True)
-    return tuple(None if y is None else y * _count(node, graph) for y in made)
+    made = torch.autograd.grad(of_x, of_outputs, x.to(of_x.dtype).expand_as(of_x), allow_unused=True)
+    return tuple(None if y is None else wide(y * _count(node, graph)) for y in made)
 
 
 def pull(node: Node, shapes: dict[int, torch.Size], g: Values, graph: Graph) -> Values:
@@ -115,8 +118,8 @@ def pull(node: Node, shapes: dict[int, torch.Size], g: Values, graph: Graph) -> 
         return tuple(g[0].sum_to_size(shape) for shape in shapes.values())
     if graph.operations[node].base in RESHAPES:
         return (g[0].reshape(*shapes.values()),)
-    back = _backward(node, g)
-    return tuple(back[slot] * _count(node, graph) for slot in shapes)
+    back = _backward(node, tuple(None if t is None else t.to(dtype_at((node, output))) for output, t in enumerate(g)))
+    return tuple(wide(back[slot] * _count(node, graph)) for slot in shapes)
 
 
 def _stays(node: Node, graph: Graph) -> bool:

@@ -8,7 +8,6 @@ from functools import partial
 
 import torch
 
-from ..graph.checkpoints import Rereading
 from ..graph.functions import wide
 from ..graph.graph import Edge, Graph
 from ..layers.biases import Biases
@@ -56,7 +55,6 @@ class _Pass:
 
     def __init__(self, sums: Sums, ruled: dict[Node, LayerRule], rules: RuleSet, delivered: Delivered) -> None:
         self.sums, self.graph, self.delivered = sums, sums.graph, delivered
-        self.rereading = Rereading()
         self.first = rules.first if isinstance(rules.first, LayerRule) else None
         self.rules = {node: (ruled.get(node), _beside_others(node, ruled, rules, self.graph)) for node in sums.layers}
         self.met = self._rules_met()
@@ -104,8 +102,7 @@ class _Pass:
         return rule if rule in self.used[node] else beside
 
     def _layer(self, node: Node) -> Layer:
-        with self.rereading.of(node):
-            return layer_at(node, self.graph).scaled(self.sums.inside.get((node, 0), 1.0))
+        return layer_at(node, self.graph).scaled(self.sums.inside.get((node, 0), 1.0))
 
     def _made(self, rule: LayerRule, node: Node) -> Parts:
         """What a layer makes, and the parts of it that its rule asks for."""

@@ -11,11 +11,16 @@ from functools import cache
 import torch
 
 from ..graph.graph import Edge, Graph, Node, shape_of
-from ..graph.operations import RESHAPES
-from ..graph.saved import read
+from ..graph.operations import RESHAPES, VIEWS
+from ..graph.saved import dimension, keeps, read
 
 Shape = tuple[int, ...]
-_ADDING_NUMBERS = frozenset("Add Sub Rsub Where MaskedFill ConstantPadNd Addcmul Addmm Baddbmm".split())
+# Operations that are told by what they were given and by what they keep; a sum of one operand adds a number.
+_TRACED = VIEWS | frozenset(
+    """Add Sub Mul Div Neg Scale Mm Addmm Bmm Baddbmm Mv Dot Sum Mean Softmax Logsumexp Amax Amin LinalgVectorNorm
+    Norm""".split()
+)
+_UNTRACED = frozenset("Threshold NanToNum RreluWithNoise".split())
 _ONE_TO_ONE = RESHAPES | {"Sum", "Mean"}  # over one value
 
 
@@ -59,9 +64,13 @@ class Origins:
             return False
         return equal(a, b, self.graph)
 
+    def same_in_order(self, a: object, b: object) -> bool:
+        """Return whether two origins are one but for how their values are laid out in dimensions."""
+        return self.same(*(self._bases.get(origin, (origin,))[0] for origin in map(self.canonical, (a, b))))
+
     def _of_view(self, node: Node, of: object) -> object:
         base, shape = self.graph.operations[node].base, shape_of((node, 0))
-        if base not in _ONE_TO_ONE:
+        if base not in _ONE_TO_ONE and not self._moves_nothing(node, base):
             return self._number(
                 (base, tuple(_comparable(read(node, name)) for name in _kept_names(type(node))), shape, of)
             )
@@ -71,6 +80,22 @@ class Origins:
         number = self._number(("reshaped", shape, root))
         self._bases[number] = (root, first)
         return number
+
+    def _moves_nothing(self, node: Node, base: str) -> bool:
+        """Whether a view leaves the order of the values: it expands nothing, or moves dimensions of one value alone."""
+        before = self.shape(self.graph.edges[node][0])
+        if base == "Expand":
+            return before == shape_of((node, 0))
+        order = list(range(len(before)))
+        if base == "Permute":
+            order = [dimension(d, len(before)) for d in read(node, "dims")]
+        elif base in ("T", "Transpose") and len(before) > 1:
+            i, j = (0, 1) if base == "T" else (dimension(read(node, name), len(before)) for name in ("dim0", "dim1"))
+            order[i], order[j] = order[j], order[i]
+        else:
+            return False
+        moving = [d for d in order if before[d] != 1]
+        return moving == sorted(moving)
 
     def _number(self, key: tuple) -> int:
         return self._numbers.setdefault(key, len(self._numbers))
@@ -93,25 +118,26 @@ def root(origin: object) -> object:
 
 def equal(a: Edge, b: Edge, graph: Graph) -> bool:
     """Return whether two values were computed from the same tensors by the same operations."""
-    pending = [(a, b)]
+    pending, seen = [(a, b)], set()
     while pending:
         a, b = pending.pop()
-        if a == b:
+        if a == b or (a, b) in seen:
             continue
+        seen.add((a, b))
         if a in graph.sources or b in graph.sources or a[0] not in graph.edges or b[0] not in graph.edges:
             return False
-        nodes, edges = (a[0], b[0]), (graph.edges[a[0]], graph.edges[b[0]])
-        if type(a[0]) is not type(b[0]) or a[1] != b[1] or len(edges[0]) != len(edges[1]) or not edges[0]:
+        op, edges = graph.operations[a[0]], (graph.edges[a[0]], graph.edges[b[0]])
+        if type(a[0]) is not type(b[0]) or a[1] != b[1] or shape_of(a) != shape_of(b):
             return False
-        if shape_of(a) != shape_of(b):
+        if (op.base not in _TRACED and op.function is None) or op.base in _UNTRACED or len(edges[0]) != len(edges[1]):
             return False
-        computed = {name for name, edge in zip(graph.operations[a[0]].tensors, edges[0], strict=False) if edge[0]}
-        unkept = [graph.operations[a[0]].slot_kept(slot) is None for slot, edge in enumerate(edges[0]) if not edge[0]]
-        if any(unkept) and graph.operations[a[0]].base in _ADDING_NUMBERS:
+        constant = [slot for slot, edge in enumerate(edges[0]) if edge[0] is None]
+        if not all(keeps(node, op.slot_kept(slot)) for node in (a[0], b[0]) for slot in constant):
+            return False  # it leaves no trace
+        computed = {name for name, edge in zip(op.tensors, edges[0], strict=False) if edge[0] is not None}
+        told = [name for name in _kept_names(type(a[0])) if name not in computed and not name.startswith("result")]
+        if not all(_alike(read(a[0], name), read(b[0], name)) for name in told):
             return False
-        for name in _kept_names(type(a[0])):
-            if name not in computed and not name.startswith("result") and not _alike(*(read(n, name) for n in nodes)):
-                return False
         pending += zip(*edges, strict=True)
     return True
 

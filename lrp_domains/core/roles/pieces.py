@@ -54,7 +54,7 @@ def _sizes(sizes: list[int]) -> list[Part]:
 
 def _split(node: Node, length: int) -> list[Part]:
     size = read(node, "split_size")
-    return [(start, min(start + size, length), True) for start in range(0, length, size)]
+    return [(start, min(start + size, length), True) for start in range(0, length, max(size, 1))]
 
 
 def _select(node: Node, length: int) -> list[Part]:

@@ -23,10 +23,10 @@ import torch
 from ..graph.elementwise import degree_of, is_zero_at_zero, keeps_near_zero, order_of
 from ..graph.graph import Edge, Graph, Node, shape_of
 from ..graph.operations import COPIES, VIEWS, Operation
-from ..graph.saved import dimension, has, keeps, read, unpacking
+from ..graph.saved import dimension, has, read
 from ..graph.weights import layers
 from .forms import Form, Rank, Value, rank_of
-from .origins import Origins, View, root
+from .origins import Origins, View
 from .packs import FOLDS, pack_of
 from .pieces import pieces
 from .softmaxes import Softmaxes, softmaxes
@@ -35,7 +35,6 @@ from .values import Values
 _SUMS = frozenset(("Add", "Sub", "Rsub"))
 CLAMPS = frozenset("Clamp ClampMin ClampMax Hardtanh Relu Maximum Minimum Fmax Fmin".split())
 CHOICES = frozenset("Where Maximum Minimum Fmax Fmin Clamp".split())
-_FILLS = frozenset("MaskedFill IndexPut IndexPutImpl".split())
 _SAME = COPIES | {"Neg", "Scale"}
 _TOGETHER = _SUMS | CHOICES | {"Mul", "Addcmul", "Div", "Lerp1"}
 _OPAQUE = frozenset(("embedding", "glu", "unknown", "refused"))
@@ -135,7 +134,7 @@ class Roles:
 
     def _put_together(self, node: Node) -> list[Value]:
         op = self.graph.operations[node]
-        if op.base in _CONTRACTIONS and self._is_square(node, op):
+        if op.base in ("Bmm", "Dot") and self._is_square(node):
             return [self.of(edge) for edge in self.graph.edges[node]]
         if not (
             op.base in _TOGETHER or op.base == "Prod" or (op.base in _CONTRACTIONS and self.origins.keeps_size(node))
@@ -158,20 +157,15 @@ class Roles:
         unlike = any(new.form == Form.UNSEEN and new.origin != own for new, own in zip(lifted, origins, strict=False))
         return lifted if pure or not unlike else []
 
-    def _is_square(self, node: Node, op: Operation) -> bool:
-        """Whether a contraction multiplies each value of one tensor by itself, as in ``d @ d``."""
-        if len(self.graph.carried[node]) < 2 or not all(keeps(node, name) for name in op.tensors):
+    def _is_square(self, node: Node) -> bool:
+        """Whether a contraction multiplies each value by itself, row by row, as in ``(d * d).sum(-1)``."""
+        edges = self.graph.edges[node]
+        if len(self.graph.carried[node]) < 2:
             return False
-        if any(unpacking(node, name) is not None for name in op.tensors):
+        left, right = (self.origins.shape(edge) for edge in edges)
+        if self.graph.operations[node].base == "Bmm" and (left[-2], right[-1]) != (1, 1):
             return False
-        if not self.origins.same(*(root(self.of(edge).origin) for edge in self.graph.edges[node])):
-            return False
-        left, right = (read(node, name).squeeze() for name in op.tensors)
-        return (left.shape, left.stride(), left.storage_offset()) == (
-            right.shape,
-            right.stride(),
-            right.storage_offset(),
-        )
+        return self.origins.same_in_order(*(self.of(edge).origin for edge in edges))
 
     def lifted(self, node: Node) -> frozenset[object]:
         """Return the sums with a constant that a node puts together with what the constant was added to."""
@@ -229,8 +223,8 @@ class Roles:
 
     def _of_one(self, node: Node, op: Operation, slot: int, x: Value) -> Value | None:
         """What an operation makes of one value, beside constants; None if it isn't elementwise."""
-        if x.is_pure and self._chooses(node, op, slot) and self.values.keeps_one_sign(node, slot):
-            return x._replace(form=Form.ZERO, degree=1.0)
+        if op.base == "Where":  # with a constant, as a ReLU may be written
+            return x._replace(form=Form.ZERO, degree=1.0) if x.is_pure else x
         if op.base == "Mul" or (op.base == "Div" and slot == 0):
             return x
         if op.base in _SUMS or op.base == "Addcmul" or (op.kind == "batch_norm" and not is_training(node)):
@@ -250,14 +244,6 @@ class Roles:
         if op.kind == "linear":
             return Value(View(node, x.origin), x.rank, x.form, x.degree)
         return self._powered(self._powered(x, 2.0), 0.5)
-
-    def _chooses(self, node: Node, op: Operation, slot: int) -> bool:
-        """Whether a node keeps some values and drops others."""
-        if op.base != "Mul":
-            return op.base == "Where" or (op.base in _FILLS and slot == 0)
-        name = op.tensors[1 - slot]
-        other = None if unpacking(node, name) is not None else read(node, name)
-        return other is not None and other.shape == shape_of((node, 0)) and bool((other == 0).any())
 
     def _applied(self, node: Node, op: Operation, slot: int, x: Value) -> Value:
         """An elementwise function of a value."""

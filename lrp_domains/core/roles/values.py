@@ -19,7 +19,7 @@ from ..graph.checkpoints import Rereading
 from ..graph.elementwise import applied, inverted
 from ..graph.functions import wide
 from ..graph.graph import Edge, Graph, Node, shape_of
-from ..graph.operations import COPIES, RESHAPES, operation
+from ..graph.operations import COPIES, RESHAPES, VIEWS, operation
 from ..graph.saved import keeps, read, unpacking
 from ..graph.weights import adds_bias
 from .pieces import pieces
@@ -35,6 +35,8 @@ _ADDING = frozenset(
     "Add Sub Rsub Addcmul Where MaskedFill Fill IndexFill ConstantPadNd Scatter IndexPut IndexPutImpl".split()
 )
 _HOLDING = _ADDING | {"Cat", "Stack"}
+# Operations whose backward takes wider numbers than the forward pass had.
+_WIDENING = VIEWS | frozenset("Add Sub Rsub Neg Scale Sum Mean Cat Stack ConstantPadNd".split())
 # Operations that may keep their result.
 _RESULTS = frozenset("activation softmax statistic Prod Cumprod Logsumexp Amax Amin".split())
 # Operations that take in a value as it is, or scaled.
@@ -53,8 +55,9 @@ class Values:
         self.given: dict[Edge, Tensor] = {}  # values that are at hand, such as the output
 
     def forget(self) -> None:
-        """Let go of what was computed."""
+        """Let go of what was computed; a checkpoint recomputes for whoever reads later."""
         self._known.clear()
+        self._rereading = Rereading()
 
     def _once(self, key: tuple[object, object], find: Callable[[], Tensor | None]) -> Tensor | None:
         if key not in self._known:
@@ -169,7 +172,7 @@ class Values:
         edge = self.graph.once(pieces).get(edge, edge)
         role = self.roles.of(edge)
         if role.is_pure and role.origin not in through:
-            return torch.zeros((), dtype=_dtype(edge), device=edge[0]._input_metadata[edge[1]].device)
+            return torch.zeros((), dtype=dtype_at(edge), device=edge[0]._input_metadata[edge[1]].device)
         if edge in self.graph.sources:
             return None
         if depth > LONGEST:
@@ -244,26 +247,12 @@ class Values:
                 pushed_parts, pushed_scale = (pushed((user, 0), slot, t) for t in (parts, scale))
                 if (y := self.value((user, 0))) is not None:
                     seen = pushed_scale != 0
+                    if bool(seen.all()):
+                        return y / pushed_scale, pushed_parts / pushed_scale
                     scale = pushed_scale[seen]
                     return y[seen] / scale, pushed_parts[seen] / scale
                 pending.append(((user, 0), pushed_parts, pushed_scale))
         return None, None
-
-    def keeps_one_sign(self, node: Node, slot: int) -> bool:
-        """Return whether a choice keeps the positive ones of some values, or the negative ones, alone: a ReLU.
-
-        A mask keeps of both. Where the values cannot be had, a choice counts as a mask.
-        """
-        y = self.value((node, 0))
-        if y is not None and bool((y > 0).any() and (y < 0).any()):
-            return False
-        x = self.value(self.graph.edges[node][slot])
-        if x is not None and y is None:
-            y, x = self._seen_later((node, 0), x.expand(shape_of((node, 0))))
-        if x is None or y is None or not bool((x > 0).any() and (x < 0).any()):
-            return False
-        kept = y != 0
-        return bool((kept == (x > 0)).all() or (kept == (x < 0)).all())
 
     def is_zero(self, edge: Edge) -> bool:
         """Return whether a value is 0 where its origin is; taken for not, where it cannot be seen."""
@@ -285,7 +274,7 @@ def pushed(edge: Edge, slot: int, x: Tensor) -> Tensor:
     if op.base == "Mul" and unpacking(node, op.tensors[1 - slot]) is None:
         return wide(x * read(node, op.tensors[1 - slot]).detach()).expand(shape_of(edge))
     with torch.enable_grad():
-        of_g = torch.zeros(shape_of(edge), dtype=_dtype(edge), device=x.device, requires_grad=True)
+        of_g = torch.zeros(shape_of(edge), dtype=dtype_at(edge), device=x.device, requires_grad=True)
         of_x = _backward(edge, slot, of_g)
         (y,) = torch.autograd.grad(of_x, of_g, x.to(of_x.dtype).expand_as(of_x))
     return wide(y)
@@ -300,16 +289,18 @@ def _backward(edge: Edge, slot: int, g: Tensor) -> Tensor:
     return result[slot] if isinstance(result, tuple) else result
 
 
-def _dtype(edge: Edge) -> torch.dtype:
-    """Half precision would overflow where a rule adds up what cancels in the model."""
+def dtype_at(edge: Edge) -> torch.dtype:
+    """Half precision would overflow where a rule adds up what cancels in the model; what saved tensors needs theirs."""
     dtype = edge[0]._input_metadata[edge[1]].dtype
+    if operation(edge[0].name()).base not in _WIDENING:
+        return dtype
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
 
 
 def pulled(edge: Edge, slot: int, g: Tensor, graph: Graph) -> Tensor:
     """Return what the backward of a linear operation makes of g at a slot."""
     node = edge[0]
-    result = g if graph.operations[node].base in COPIES else _backward(edge, slot, g.to(_dtype(edge)))
+    result = g if graph.operations[node].base in COPIES else _backward(edge, slot, g.to(dtype_at(edge)))
     behind = graph.edges[node][slot] if slot < len(graph.edges[node]) else (None, 0)
     if behind in graph.sources:
         return wide(result.sum_to_size(graph.sources[behind].shape))
