@@ -399,3 +399,72 @@ def test_a_bias_without_a_trace_is_read_from_what_an_attention_keeps(bias, fused
 
     expected = relevance(score(parameter), x, rules=rules)
     torch.testing.assert_close(relevance(score(without[bias]), x, rules=rules), expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_has_constant_layers_and_indices_in_its_sums(dtype):
+    a, b = nn.Linear(4, 4), nn.Linear(4, 4)
+    x, context = torch.randn(3, 3, 4), torch.randn(3, 3, 4)
+
+    def explained(dtype: torch.dtype) -> torch.Tensor:
+        leaf = x.to(dtype).requires_grad_()
+        layers = a.to(dtype), b.to(dtype)
+        z = layers[0](leaf)[:, [0, 1]] + layers[1](leaf)[:, [1, 2]] + layers[1](context.to(dtype))[:, :2]
+        return relevance(torch.tanh(z).sum(), leaf, rules=GAMMA)
+
+    expected, scale = explained(torch.float32), explained(torch.float32).abs().max()
+    assert (explained(dtype).float() - expected).abs().max() < 0.1 * scale
+
+
+def test_frozen_layers_inside_a_checkpoint():
+    inner, last = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6), nn.GELU()), nn.Linear(6, 3)
+    x = torch.randn(2, 6, requires_grad=True)
+    expected = relevance(last(inner(x)).sum(), x, rules=GAMMA)
+    inner.requires_grad_(False)
+    found = relevance(last(checkpoint(inner, x, use_reentrant=False)).sum(), x, rules=GAMMA)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        lambda y: y[:, 1],
+        lambda y: y[:, 1:2],
+        lambda y: y.max(-1).values,
+        lambda y: y.gather(1, torch.tensor([[0], [2]])),
+        lambda y: y[torch.arange(2), torch.tensor([1, 0])],
+    ],
+)
+def test_the_bias_of_a_frozen_head_is_read_from_the_scores_that_are_explained(score):
+    net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)).double()
+    x = draw(2, 6).requires_grad_()
+    expected = relevance(score(net(x)), x, rules=GAMMA)
+    net.requires_grad_(False)
+    torch.testing.assert_close(relevance(score(net(x)), x, rules=GAMMA), expected, **TIGHT)
+
+
+def test_a_long_way_to_the_first_layer_is_walked_once():
+    layer, rules = nn.Linear(4, 4).double(), deep_taylor(0.0, 1.0)
+    x = torch.rand(2, 4, dtype=torch.float64, requires_grad=True)
+    expected = relevance(layer(x).sum(), x, rules=rules)
+    scaled, turned = x, x
+    for _ in range(600):
+        scaled = scaled * 1.0 + 0.0
+    for _ in range(40):
+        turned = torch.cat([turned[:, 1:], turned[:, :1]], 1)
+    torch.testing.assert_close(relevance(layer(scaled).sum(), x, rules=rules), expected, **TIGHT)
+    torch.testing.assert_close(relevance(layer(turned).sum(), x, rules=rules), expected, **TIGHT)
+
+
+@pytest.mark.parametrize("rules", SETS.values(), ids=SETS)
+def test_nearest_upsampling_repeats(rules):
+    lateral, top = nn.Conv2d(2, 3, 1).double(), nn.Conv2d(2, 3, 1).double()
+    x = draw(1, 2, 4, 4).clamp(-4, 4).requires_grad_()
+
+    def score(repeated) -> torch.Tensor:
+        return torch.relu(lateral(x) + repeated(top(x[..., ::2, ::2]))).sum()
+
+    by_hand = score(lambda y: y.repeat_interleave(2, -1).repeat_interleave(2, -2))
+    expected = relevance(by_hand, x, rules=rules)
+    found = relevance(score(lambda y: F.interpolate(y, scale_factor=2)), x, rules=rules)
+    torch.testing.assert_close(found, expected, **TIGHT)

@@ -9,14 +9,14 @@ neurons are.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 import torch
 
 from ..graph.graph import Edge, Graph, Node, Slots, shape_of
 from ..graph.weights import adds_bias
-from .steps import adds_up, is_step, number, push
+from .steps import JOINING, adds_up, is_step, joined, number, push
 
 Parts = tuple[torch.Tensor, ...]
 
@@ -68,15 +68,26 @@ class Sums:
                 continue
             found: list[Parts] = [() for _ in node._input_metadata]
             found[0] = tuple(x.expand(shape_of((node, 0))) for x in own(node))
-            for slot in slots:
-                child = self.graph.edges[node][slot]
-                by = self.numbers[node, slot] if scaled else 1.0
-                pushed = [push(node, slot, x, self.graph) for x in known[child]]
-                for output, parts in enumerate(zip(*pushed, strict=True)):
-                    parts = tuple(x if by == 1 else by * x for x in parts)
-                    found[output] = tuple(map(torch.add, found[output], parts)) if found[output] else parts
+            for parts in self._brought(node, slots, known, scaled):
+                for output, part in enumerate(parts):
+                    found[output] = tuple(map(torch.add, found[output], part)) if found[output] else part
             known |= {(node, output): parts for output, parts in enumerate(found)}
         return known[edge]
+
+    def _brought(
+        self, node: Node, slots: tuple[int, ...], known: dict[Edge, Parts], scaled: bool
+    ) -> Iterator[list[Parts]]:
+        """What stands at each output of a step of what it is given: slot by slot, or all at once where it joins."""
+        given = {slot: parts for slot in slots if (parts := known[self.graph.edges[node][slot]])}
+        if scaled:
+            given = {slot: tuple(self.numbers[node, slot] * x for x in parts) for slot, parts in given.items()}
+        if given and self.graph.operations[node].base in JOINING:
+            count = len(next(iter(given.values())))
+            parts = ({slot: parts[index] for slot, parts in given.items()} for index in range(count))
+            yield [tuple(joined(node, part, self.graph) for part in parts)]
+            return
+        for slot, parts in given.items():
+            yield list(zip(*(push(node, slot, x, self.graph) for x in parts), strict=True))
 
 
 def add_up(

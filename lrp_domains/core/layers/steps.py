@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from itertools import accumulate
 
 import torch
 
@@ -28,7 +29,8 @@ TOTALS = frozenset(("Sum", "Mean"))
 SCALING = _MULTIPLYING | {"Neg", "Scale"}
 _STAYING = COPIES | SUMS | SCALING
 _STEPS = VIEWS | SUMS | JOINING | frozenset(
-    "Neg Scale Index UnsafeIndex IndexSelect Gather PixelShuffle PixelUnshuffle".split()
+    """Neg Scale Index UnsafeIndex IndexSelect Gather PixelShuffle PixelUnshuffle UpsampleNearest1D UpsampleNearest2D
+    UpsampleNearest3D UpsampleNearestExact1D UpsampleNearestExact2D UpsampleNearestExact3D""".split()
 )  # fmt: skip
 
 
@@ -72,7 +74,8 @@ def _factor(node: Node, graph: Graph) -> Tensor | None:
     if graph.edges[node][slot][0] is not None or not keeps(node, op.tensors[slot]):
         return None
     factor = graph.once(Roles).values.kept(node, op.tensors[slot])
-    return factor if factor.ndim == 0 else None
+    repeats = shape_of((node, 0)) != shape_of(graph.edges[node][slots[0]])
+    return factor if factor.ndim == 0 or (factor.numel() == 1 and not repeats) else None
 
 
 def number(node: Node, slot: int, graph: Graph) -> float:
@@ -102,6 +105,12 @@ def push(node: Node, slot: int, x: Tensor, graph: Graph) -> Values:
         return (x.expand(shape_of((node, 0))),)
     if op.base in RESHAPES:
         return (x.reshape(shape_of((node, 0))),)
+    if op.base in JOINING:
+        return (joined(node, {slot: x}, graph),)
+    return tuple(None if y is None else y * _count(node, graph) for y in _pushed(node, slot, x))
+
+
+def _pushed(node: Node, slot: int, x: Tensor) -> Values:
     of_outputs = [
         torch.zeros(meta.shape, dtype=dtype_at((node, output)), device=x.device, requires_grad=True)
         for output, meta in enumerate(node._input_metadata)
@@ -109,7 +118,28 @@ def push(node: Node, slot: int, x: Tensor, graph: Graph) -> Values:
     with torch.enable_grad():
         of_x = _backward(node, of_outputs)[slot]
     made = torch.autograd.grad(of_x, of_outputs, x.to(of_x.dtype).expand_as(of_x), allow_unused=True)
-    return tuple(None if y is None else wide(y * _count(node, graph)) for y in made)
+    return tuple(None if y is None else wide(y) for y in made)
+
+
+def joined(node: Node, parts: dict[int, Tensor], graph: Graph) -> Tensor:
+    """Return what a concatenation or a stack makes of tensors at some of its slots, 0 elsewhere."""
+    shape, edges = shape_of((node, 0)), graph.edges[node]
+    dim, some = dimension(read(node, "dim"), len(shape)), next(iter(parts.values()))
+    result = torch.zeros(shape, dtype=some.dtype, device=some.device)
+    if graph.operations[node].base == "Stack":
+        for slot, x in parts.items():
+            result.select(dim, slot).copy_(x.expand(shape[:dim] + shape[dim + 1 :]))
+        return result
+    own = {slot: shape_of(edge)[dim] for slot, edge in enumerate(edges) if edge[0] is not None}
+    hidden = [slot for slot in range(len(edges)) if slot not in own]
+    if len(hidden) > 1:  # their sizes aren't kept
+        return sum(_pushed(node, slot, x)[0] for slot, x in parts.items())
+    own |= {slot: shape[dim] - sum(own.values()) for slot in hidden}
+    starts = list(accumulate((own[slot] for slot in range(len(edges))), initial=0))
+    for slot, x in parts.items():
+        part = result.narrow(dim, starts[slot], own[slot])
+        part.copy_(x.expand(part.shape))
+    return result
 
 
 def pull(node: Node, shapes: dict[int, torch.Size], g: Values, graph: Graph) -> Values:

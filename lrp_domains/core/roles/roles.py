@@ -137,7 +137,7 @@ class Roles:
         if op.base in ("Bmm", "Dot") and self._is_square(node):
             return [self.of(edge) for edge in self.graph.edges[node]]
         if not (
-            op.base in _TOGETHER or op.base == "Prod" or (op.base in _CONTRACTIONS and self.origins.keeps_size(node))
+            op.base in _TOGETHER or op.base == "Prod" or (op.base in _CONTRACTIONS and self._multiplies_numbers(node))
         ):
             return []
         edges = self.graph.edges[node] if op.base in _TOGETHER else self.factors(node)
@@ -166,6 +166,10 @@ class Roles:
         if self.graph.operations[node].base == "Bmm" and (left[-2], right[-1]) != (1, 1):
             return False
         return self.origins.same_in_order(*(self.of(edge).origin for edge in edges))
+
+    def _multiplies_numbers(self, node: Node) -> bool:
+        """Whether a contraction adds up nothing: it runs over one value, and repeats none."""
+        return self.origins.shape(self.graph.edges[node][0])[-1] == 1 and self.origins.keeps_size(node)
 
     def lifted(self, node: Node) -> frozenset[object]:
         """Return the sums with a constant that a node puts together with what the constant was added to."""
