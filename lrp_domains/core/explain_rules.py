@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import torch
 
 from .errors import freed_graphs_named
-from .graph.operations import Node
+from .graph.operations import KEY, QUERY, VALUE, Node
 from .graph.parameters import ParameterNames, modules
 from .planning.choice import kind_at
 from .planning.plan import Plan, make_plan
 from .relevance import checked_start
 from .roles.roles import Roles
+from .rule import gradient
 from .rules.rulesets import ATTN_LRP, RuleSet
 
 
@@ -90,8 +91,13 @@ def explain_rules(
 
 def _factors(node: Node, plan: Plan) -> str:
     """The ranks of a product's factors, and what each takes."""
+    if plan.rules[node].name == gradient.name:
+        return ""  # it shares nothing
     graph, roles = plan.graph, plan.graph.once(Roles)
-    op = graph.operations[node]
+    op, shares = graph.operations[node], plan.shares.of.get(node, {})
+    if op.kind == "attention":  # of a fused one the slots are what is multiplied
+        names = {QUERY: "query", KEY: "key", VALUE: "value"}
+        return ", ".join(f"{name} {shares.get(slot, 0.0):.2g}" for slot, name in names.items())
     edges = roles.factors(node) if op.kind == "product" else []
     if sum(graph.leads_to_source(edge) for edge in edges) < 2:
         return ""
@@ -104,8 +110,9 @@ def _factors(node: Node, plan: Plan) -> str:
         )
     shown = []
     for index, edge in enumerate(edges):
-        slot = op.factors[index] if index < len(op.factors) else 0
-        share = plan.shares.of.get(node, {}).get(slot, 1.0) if plan.carries[node][slot] else 0.0
+        # Along a dimension the factors are the entries of one tensor, at the only slot.
+        slot, number = (0, index) if op.base in ("Prod", "Cumprod") else (op.factors[index],) * 2
+        share = shares.get(number, 1.0) if plan.carries[node][slot] else 0.0
         is_divisor = op.base == "Div" and index == 1
         rank = roles.rank(edge, is_divisor).name.lower() if graph.leads_to_source(edge) else "constant"
         shown.append(f"{'1 / ' if is_divisor else ''}{rank} {share:.2g}")

@@ -213,3 +213,26 @@ def test_of_a_product_it_is_said_who_took_what():
         assert {activated, "gate 0, signal 1", "of one origin", "signal 1, 1 / gate 0"} <= factors
         assert any(text.startswith("nested: ") for text in factors)
     assert "factors" in str(explain_rules(score, x)).splitlines()[1]
+
+
+def factors_of(node: str, score: torch.Tensor, x: torch.Tensor, rules: object = ATTN_LRP) -> set[str]:
+    return {row.factors for row in explain_rules(score, x, rules=rules).rows if row.node.startswith(node)}
+
+
+def test_of_a_product_along_a_stack_each_factor_has_its_own_share():
+    layers = nn.ModuleList([nn.Linear(4, 6), nn.Linear(4, 6)])
+    x = torch.randn(2, 4, requires_grad=True)
+    a, b = (layer(x) for layer in layers)
+    score = torch.stack([torch.sigmoid(a), b]).prod(0).sum()
+    assert factors_of("Prod", score, x) == {"gate 0, signal 1"}
+
+
+def test_of_a_fused_attention_it_is_said_who_took_what():
+    layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(4)])
+    x = torch.randn(1, 2, 3, 4, requires_grad=True)
+    q, k, v, u = (layer(x) for layer in layers)
+    plain, of_a_product = (F.scaled_dot_product_attention(q, k, values).sum() for values in (v, u * v))
+    assert factors_of("ScaledDot", plain, x) == {"query 0.25, key 0.25, value 0.5"}
+    assert factors_of("ScaledDot", of_a_product, x) == {"query 0.17, key 0.17, value 0.67"}
+    assert factors_of("ScaledDot", plain, x, CP_LRP) == {"query 0, key 0, value 1"}
+    assert factors_of("ScaledDot", plain, x, GRADIENT) == {""}

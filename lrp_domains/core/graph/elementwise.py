@@ -9,7 +9,7 @@ import torch
 
 from .functions import wide
 from .operations import OPERATIONS, Node, Operation, operation
-from .saved import keeps, read, unpacking
+from .saved import has, keeps, read, unpacking
 
 Tensor = torch.Tensor
 
@@ -92,6 +92,13 @@ _DEGREES = {
     "Sqrt": 0.5, "Rsqrt": -0.5, "Reciprocal": -1.0, "Div": -1.0,
     "MseLoss": 2.0, "Std": 1.0, "Var": 2.0, "StdMean": 1.0, "VarMean": 2.0,  # of their spread
 }  # fmt: skip
+
+
+def bounds(node: Node) -> tuple[float | None, float | None]:
+    """Return the bounds of a clamp; a tensor for one counts as none."""
+    names = ("min", "max") if has(node, "min") else ("min_val", "max_val")
+    low, high = (read(node, name) for name in names)
+    return None if isinstance(low, Tensor) else low, None if isinstance(high, Tensor) else high
 
 
 def order_of(node: Node) -> float | None:

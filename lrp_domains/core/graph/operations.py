@@ -130,6 +130,7 @@ BARE_LOGARITHM = (
 )
 
 # ---- The table ------------------------------------------------------------------------------------------------
+QUERY, KEY, VALUE = range(3)  # the slots of a fused attention
 _NORM = "weight normalized_shape result2"
 _GEOMETRY = "bias_sym_sizes_opt stride padding dilation transposed output_padding groups"
 _FUSED = "FlashAttention FlashAttentionForCpu EfficientAttention CudnnAttention FusedAttentionOverrideable"

@@ -50,6 +50,11 @@ def dimension(saved: int, ndim: int) -> int:
     return (saved - 2**64 if saved >= 2**63 else saved) % ndim
 
 
+def is_training(node: Node) -> bool:
+    """Return whether a batch norm used the statistics of its batch."""
+    return read(node, "training", False)
+
+
 def names(op: Operation) -> tuple[str, ...]:
     """Return the names under which an operation keeps what its rule needs."""
     return (*(name for name in op.tensors if name is not None), *op.settings)

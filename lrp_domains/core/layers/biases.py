@@ -11,15 +11,14 @@ from collections.abc import Callable, Collection
 import torch
 
 from ..errors import RelevanceError
-from ..graph.checkpoints import Rereading
 from ..graph.elementwise import inverted
 from ..graph.functions import wide
 from ..graph.graph import Edge, Node
 from ..graph.operations import VIEWS
+from ..graph.replay import dtype_at, handed_back
 from ..graph.saved import keeps
 from ..graph.weights import adds_bias
 from ..roles.roles import Roles
-from ..roles.values import dtype_at
 from .linear_maps import own_bias
 from .neurons import Sums
 from .steps import JOINING, SCALING, SUMS, TOTALS, is_step, number, push
@@ -144,16 +143,14 @@ class Biases:
         def back(of_part: Callable[[Tensor, Tensor], Tensor], of_unknown: float | None = None) -> Tensor:
             given = []
             for output, part in enumerate(parts):
-                meta, dtype = user._input_metadata[output], dtype_at((user, output))
+                meta = user._input_metadata[output]
                 if part is not None:
-                    given.append(of_part(*part).to(dtype))
+                    given.append(of_part(*part))
                 elif of_unknown is None or not meta.dtype.is_floating_point:
                     given.append(None)
                 else:
-                    given.append(torch.full(meta.shape, of_unknown, dtype=dtype, device=meta.device))
-            with Rereading().of(user):
-                result = user(*given)
-            return wide(result[slot] if isinstance(result, tuple) else result)
+                    given.append(torch.full(meta.shape, of_unknown, device=meta.device))
+            return wide(handed_back(user, given)[slot])
 
         def is_known(value: Tensor, error: Tensor) -> Tensor:
             return ~value.isnan() & error.isfinite()

@@ -14,7 +14,7 @@ from ..errors import RelevanceError
 from ..graph.functions import wide
 from ..graph.graph import Edge, Graph
 from ..graph.operations import VIEWS
-from ..roles.values import pulled, pushed
+from ..graph.replay import pulled, pushed
 
 Tensor = torch.Tensor
 _JOINING = frozenset(("Cat", "Stack"))

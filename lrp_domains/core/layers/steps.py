@@ -12,16 +12,14 @@ from itertools import accumulate
 
 import torch
 
-from ..graph.checkpoints import Rereading
 from ..graph.functions import wide
 from ..graph.graph import Graph, Node, shape_of
 from ..graph.operations import COPIES, RESHAPES, VIEWS
+from ..graph.replay import Values, handed_back, made
 from ..graph.saved import dimension, keeps, read
 from ..roles.roles import Roles
-from ..roles.values import dtype_at
 
 Tensor = torch.Tensor
-Values = tuple[Tensor | None, ...]
 SUMS = frozenset(("Add", "Sub", "Rsub"))
 JOINING = frozenset(("Cat", "Stack"))
 _MULTIPLYING = frozenset(("Mul", "Div"))
@@ -107,18 +105,8 @@ def push(node: Node, slot: int, x: Tensor, graph: Graph) -> Values:
         return (x.reshape(shape_of((node, 0))),)
     if op.base in JOINING:
         return (joined(node, {slot: x}, graph),)
-    return tuple(None if y is None else y * _count(node, graph) for y in _pushed(node, slot, x))
-
-
-def _pushed(node: Node, slot: int, x: Tensor) -> Values:
-    of_outputs = [
-        torch.zeros(meta.shape, dtype=dtype_at((node, output)), device=x.device, requires_grad=True)
-        for output, meta in enumerate(node._input_metadata)
-    ]
-    with torch.enable_grad():
-        of_x = _backward(node, of_outputs)[slot]
-    made = torch.autograd.grad(of_x, of_outputs, x.to(of_x.dtype).expand_as(of_x), allow_unused=True)
-    return tuple(None if y is None else wide(y) for y in made)
+    outputs = range(len(node._input_metadata))
+    return tuple(None if y is None else y * _count(node, graph) for y in made(node, slot, x, outputs))
 
 
 def joined(node: Node, parts: dict[int, Tensor], graph: Graph) -> Tensor:
@@ -133,7 +121,7 @@ def joined(node: Node, parts: dict[int, Tensor], graph: Graph) -> Tensor:
     own = {slot: shape_of(edge)[dim] for slot, edge in enumerate(edges) if edge[0] is not None}
     hidden = [slot for slot in range(len(edges)) if slot not in own]
     if len(hidden) > 1:  # their sizes aren't kept
-        return sum(_pushed(node, slot, x)[0] for slot, x in parts.items())
+        return sum(made(node, slot, x, (0,))[0] for slot, x in parts.items())
     own |= {slot: shape[dim] - sum(own.values()) for slot in hidden}
     starts = list(accumulate((own[slot] for slot in range(len(edges))), initial=0))
     for slot, x in parts.items():
@@ -148,7 +136,7 @@ def pull(node: Node, shapes: dict[int, torch.Size], g: Values, graph: Graph) -> 
         return tuple(g[0].sum_to_size(shape) for shape in shapes.values())
     if graph.operations[node].base in RESHAPES:
         return (g[0].reshape(*shapes.values()),)
-    back = _backward(node, tuple(None if t is None else t.to(dtype_at((node, output))) for output, t in enumerate(g)))
+    back = handed_back(node, g)
     return tuple(wide(back[slot] * _count(node, graph)) for slot in shapes)
 
 
@@ -161,9 +149,3 @@ def _stays(node: Node, graph: Graph) -> bool:
 def _count(node: Node, graph: Graph) -> float:
     """A mean is taken for the sum; its number is a part of the weights."""
     return 1 / number(node, 0, graph) if graph.operations[node].base == "Mean" else 1.0
-
-
-def _backward(node: Node, g: Values) -> Values:
-    with Rereading().of(node):  # what it saved in a checkpoint is read once more
-        result = node(*g)
-    return result if isinstance(result, tuple) else (result,)

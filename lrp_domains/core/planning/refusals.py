@@ -6,8 +6,7 @@ import torch
 
 from ..errors import RelevanceError
 from ..graph.graph import Graph, Node
-from ..graph.saved import read, unpacking
-from ..roles.roles import is_training
+from ..graph.saved import is_training, read, unpacking
 from ..rules.norms import is_instance_norm
 
 _EVAL = 'call model.eval() before the forward pass (or accept the noise with unknown="gradient")'

@@ -5,6 +5,9 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
+SUMS = frozenset(("Add", "Sub", "Rsub"))
+CHOICES = frozenset("Where Maximum Minimum Fmax Fmin Clamp".split())
+
 
 class Rank(IntEnum):
     SCALE = 0  # a root, an inverse: of a norm, a deviation, a distance
@@ -55,3 +58,30 @@ def rank_of(value: Value) -> Rank:
     else:
         by_form = Rank.ACTIVATED if value.form == Form.ZERO else Rank.GATE
     return min(value.rank, by_form)
+
+
+def combined(base: str, parts: list[Value]) -> Value:
+    """Return what an operation makes of values of one origin, elementwise."""
+    rank = max(part.rank for part in parts)
+    powers = all(part.form == Form.POWER for part in parts)
+    if base == "Lerp1":
+        form = Form.ZERO if all(part.is_pure for part in parts[:-1]) else Form.UNSEEN
+    elif base in SUMS | CHOICES:
+        if powers and base in SUMS and len({part.degree for part in parts}) == 1:
+            return parts[0]._replace(rank=rank)
+        if base in SUMS and all(part.is_linear or part.form == Form.SHIFTED for part in parts):
+            return parts[0]._replace(rank=rank, form=Form.SHIFTED, degree=1.0)
+        form = Form.ZERO if all(part.is_pure for part in parts) else Form.UNSEEN
+    elif base == "Addcmul" and len(parts) == 3:
+        form = Form.ZERO if parts[0].is_pure and any(part.is_pure for part in parts[1:]) else Form.UNSEEN
+    elif powers:
+        degrees = [part.degree for part in parts]
+        total = degrees[0] - degrees[1] if base == "Div" else sum(degrees)
+        if total:
+            return parts[0]._replace(rank=rank, degree=total)
+        form = Form.NONZERO
+    else:
+        pure = parts[0].is_pure if base == "Div" else any(part.is_pure for part in parts)
+        unseen = any(part.form == Form.UNSEEN for part in parts)
+        form = Form.ZERO if pure else Form.UNSEEN if unseen else Form.NONZERO
+    return parts[0]._replace(rank=rank, form=form, degree=1.0)

@@ -55,7 +55,7 @@ def divide(factors: list[Factor], graph: Graph, least: Rank, counts: Counts) -> 
     for factor in factors:
         groups[roles.origin(factor.edge)].append(factor)
     ranks = {
-        origin: roles.rank_of_factors([(factor.edge, factor.is_inverse) for factor in group])
+        origin: roles.rank_of_product([(factor.edge, factor.is_inverse) for factor in group])
         for origin, group in groups.items()
     }
     top = min(max(ranks.values()), least)

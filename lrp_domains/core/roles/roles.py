@@ -20,26 +20,23 @@ from functools import cached_property
 
 import torch
 
-from ..graph.elementwise import degree_of, is_zero_at_zero, keeps_near_zero, order_of
+from ..graph.elementwise import bounds, degree_of, is_zero_at_zero, keeps_near_zero, order_of
 from ..graph.graph import Edge, Graph, Node, shape_of
-from ..graph.operations import COPIES, VIEWS, Operation
-from ..graph.saved import dimension, has, read
+from ..graph.operations import COPIES, VALUE, VIEWS, Operation
+from ..graph.saved import dimension, is_training, read
 from ..graph.weights import layers
-from .forms import Form, Rank, Value, rank_of
+from .forms import CHOICES, SUMS, Form, Rank, Value, combined, rank_of
 from .origins import Origins, View
 from .packs import FOLDS, pack_of
 from .pieces import pieces
 from .softmaxes import Softmaxes, softmaxes
 from .values import Values
 
-_SUMS = frozenset(("Add", "Sub", "Rsub"))
 CLAMPS = frozenset("Clamp ClampMin ClampMax Hardtanh Relu Maximum Minimum Fmax Fmin".split())
-CHOICES = frozenset("Where Maximum Minimum Fmax Fmin Clamp".split())
 _SAME = COPIES | {"Neg", "Scale"}
-_TOGETHER = _SUMS | CHOICES | {"Mul", "Addcmul", "Div", "Lerp1"}
+_TOGETHER = SUMS | CHOICES | {"Mul", "Addcmul", "Div", "Lerp1"}
 _OPAQUE = frozenset(("embedding", "glu", "unknown", "refused"))
 _ENDING = _OPAQUE | {"product"}
-VALUE = 2  # of an attention
 _CONTRACTIONS = frozenset(("Bmm", "Mm", "Mv", "Dot"))
 # Operations over several values, which over one are elementwise.
 _OF_ONE = frozenset("Sum Mean LinalgVectorNorm Norm Sign Sgn Round Floor Ceil Trunc".split())
@@ -204,7 +201,7 @@ class Roles:
         if (op.kind in ("softmax", "piecewise") or op.base in FOLDS) and (pack := pack_of(node, self.graph)):
             return self._of_pack(node, op, pack)
         if (len(slots) > 1 or op.base == "Prod") and (parts := self.together(node)):
-            value = self._combined(op, parts)
+            value = combined(op.base, parts)
             return Value((node, 0), rank_of(value)) if op.base in _CONTRACTIONS else value
         value = self._of_one(node, op, slots[0], self.of(edges[slots[0]])) if len(slots) == 1 else None
         return self._origin(node, op, slots) if value is None else value
@@ -231,17 +228,13 @@ class Roles:
             return x._replace(form=Form.ZERO, degree=1.0) if x.is_pure else x
         if op.base == "Mul" or (op.base == "Div" and slot == 0):
             return x
-        if op.base in _SUMS or op.base == "Addcmul" or (op.kind == "batch_norm" and not is_training(node)):
+        if op.base in SUMS or op.base == "Addcmul" or (op.kind == "batch_norm" and not is_training(node)):
             return self._shifted(node, x)
         if op.base == "Abs" and _is_complex(self.graph.edges[node][0], self.graph):
             return Value((node, 0), min(Rank.ACTIVATED, x.rank), degree=0.5)
         if op.function is not None:
             return self._applied(node, op, slot, x)
-        if (
-            op.kind not in ("linear", "statistic", "step")
-            or op.base not in _OF_ONE
-            or not self.origins.keeps_size(node)
-        ):
+        if op.base not in _OF_ONE or not self.origins.keeps_size(node):
             return None
         if op.kind == "step":
             return x._replace(form=Form.ZERO if op.base in ("Sign", "Sgn") else Form.NONZERO)
@@ -296,32 +289,6 @@ class Roles:
             return Value((node, 0), Rank.SCALE)
         return x if x.form == Form.SHIFTED else x._replace(form=Form.UNSEEN)
 
-    def _combined(self, op: Operation, parts: list[Value]) -> Value:
-        """Values of one origin, put together elementwise."""
-        rank = max(part.rank for part in parts)
-        powers = all(part.form == Form.POWER for part in parts)
-        if op.base == "Lerp1":
-            form = Form.ZERO if all(part.is_pure for part in parts[:-1]) else Form.UNSEEN
-        elif op.base in _SUMS | CHOICES:
-            if powers and op.base in _SUMS and len({part.degree for part in parts}) == 1:
-                return parts[0]._replace(rank=rank)
-            if op.base in _SUMS and all(part.is_linear or part.form == Form.SHIFTED for part in parts):
-                return parts[0]._replace(rank=rank, form=Form.SHIFTED, degree=1.0)
-            form = Form.ZERO if all(part.is_pure for part in parts) else Form.UNSEEN
-        elif op.base == "Addcmul" and len(parts) == 3:
-            form = Form.ZERO if parts[0].is_pure and any(part.is_pure for part in parts[1:]) else Form.UNSEEN
-        elif powers:
-            degrees = [part.degree for part in parts]
-            total = degrees[0] - degrees[1] if op.base == "Div" else sum(degrees)
-            if total:
-                return parts[0]._replace(rank=rank, degree=total)
-            form = Form.NONZERO
-        else:
-            pure = parts[0].is_pure if op.base == "Div" else any(part.is_pure for part in parts)
-            unseen = any(part.form == Form.UNSEEN for part in parts)
-            form = Form.ZERO if pure else Form.UNSEEN if unseen else Form.NONZERO
-        return parts[0]._replace(rank=rank, form=form, degree=1.0)
-
     def _origin(self, node: Node, op: Operation, slots: list[int]) -> Value:
         """A value that is no elementwise function of one origin."""
         edges = self.graph.edges[node]
@@ -360,6 +327,8 @@ class Roles:
 
     def rank_of_product(self, factors: list[tuple[Edge, bool]]) -> Rank:
         """Return the rank of a product of functions of one origin, some of them inverse."""
+        if len(factors) == 1:
+            return self.rank(*factors[0])
         values = [self._powered(self.seen(edge), -1.0) if inverse else self.seen(edge) for edge, inverse in factors]
         rank = max(value.rank for value in values)
         if all(value.form == Form.POWER for value in values) and (total := sum(value.degree for value in values)):
@@ -372,8 +341,7 @@ class Roles:
         for edge, inverse in factors:
             if self.graph.leads_to_source(edge):
                 groups[self.origin(edge)].append((edge, inverse))
-        ranks = [self.rank_of_product(group) if len(group) > 1 else self.rank(*group[0]) for group in groups.values()]
-        return max(ranks)
+        return max(map(self.rank_of_product, groups.values()))
 
     def is_unseen_sum(self, origin: object) -> bool:
         """Return whether an origin is the sum with a constant that autograd doesn't keep."""
@@ -382,17 +350,6 @@ class Roles:
         )
 
 
-def is_training(node: Node) -> bool:
-    """Return whether a batch norm used the statistics of its batch."""
-    return read(node, "training", False)
-
-
 def _is_complex(edge: Edge, graph: Graph) -> bool:
     source = graph.sources.get(edge)
     return source.is_complex() if source is not None else edge[0]._input_metadata[edge[1]].dtype.is_complex
-
-
-def bounds(node: Node) -> tuple:
-    """Return the bounds of a clamp; a tensor for one counts as none."""
-    names = ("min", "max") if has(node, "min") else ("min_val", "max_val")
-    return tuple(None if isinstance(bound := read(node, name), torch.Tensor) else bound for name in names)

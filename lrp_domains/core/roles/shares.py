@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..graph.graph import Edge, Graph, Node
+from ..graph.operations import KEY, QUERY, VALUE
 from ..graph.saved import dimension, has, read
 from ..rule import Rule, Slots
 from .counts import Counts
@@ -17,8 +18,6 @@ from .forms import Rank
 from .nested import Factor, divide, resolved
 from .roles import Roles
 from .softmaxes import softmaxes
-
-QUERY, KEY, VALUE = range(3)  # the slots of an attention
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from ..graph.checkpoints import Rereading
 from ..graph.elementwise import applied, inverted
 from ..graph.functions import wide
 from ..graph.graph import Edge, Graph, Node, shape_of
-from ..graph.operations import COPIES, RESHAPES, VIEWS, operation
+from ..graph.operations import COPIES, RESHAPES
+from ..graph.replay import dtype_at, pushed
 from ..graph.saved import keeps, read, unpacking
 from ..graph.weights import adds_bias
 from .pieces import pieces
@@ -35,8 +36,6 @@ _ADDING = frozenset(
     "Add Sub Rsub Addcmul Where MaskedFill Fill IndexFill ConstantPadNd Scatter IndexPut IndexPutImpl".split()
 )
 _HOLDING = _ADDING | {"Cat", "Stack"}
-# Operations whose backward takes wider numbers than the forward pass had.
-_WIDENING = VIEWS | frozenset("Add Sub Rsub Neg Scale Sum Mean Cat Stack ConstantPadNd".split())
 # Operations that may keep their result.
 _RESULTS = frozenset("activation softmax statistic Prod Cumprod Logsumexp Amax Amin".split())
 # Operations that take in a value as it is, or scaled.
@@ -264,44 +263,3 @@ class Values:
             return False
         eps = torch.finfo(edge[0]._input_metadata[edge[1]].dtype).eps
         return bool((at_zero.abs() <= min(1e3 * eps, 0.05)).all())
-
-
-def pushed(edge: Edge, slot: int, x: Tensor) -> Tensor:
-    """Return what a linear operation makes of x at a slot: the transpose of its backward."""
-    node, op = edge[0], operation(edge[0].name())
-    if op.base in COPIES:
-        return x
-    if op.base == "Mul" and unpacking(node, op.tensors[1 - slot]) is None:
-        return wide(x * read(node, op.tensors[1 - slot]).detach()).expand(shape_of(edge))
-    with torch.enable_grad():
-        of_g = torch.zeros(shape_of(edge), dtype=dtype_at(edge), device=x.device, requires_grad=True)
-        of_x = _backward(edge, slot, of_g)
-        (y,) = torch.autograd.grad(of_x, of_g, x.to(of_x.dtype).expand_as(of_x))
-    return wide(y)
-
-
-def _backward(edge: Edge, slot: int, g: Tensor) -> Tensor:
-    node, number = edge
-    grads: list[Tensor | None] = [None] * len(node._input_metadata)
-    grads[number] = g
-    with Rereading().of(node):  # what it saved in a checkpoint is read once more
-        result = node(*grads)
-    return result[slot] if isinstance(result, tuple) else result
-
-
-def dtype_at(edge: Edge) -> torch.dtype:
-    """Half precision would overflow where a rule adds up what cancels in the model; what saved tensors needs theirs."""
-    dtype = edge[0]._input_metadata[edge[1]].dtype
-    if operation(edge[0].name()).base not in _WIDENING:
-        return dtype
-    return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
-
-
-def pulled(edge: Edge, slot: int, g: Tensor, graph: Graph) -> Tensor:
-    """Return what the backward of a linear operation makes of g at a slot."""
-    node = edge[0]
-    result = g if graph.operations[node].base in COPIES else _backward(edge, slot, g.to(dtype_at(edge)))
-    behind = graph.edges[node][slot] if slot < len(graph.edges[node]) else (None, 0)
-    if behind in graph.sources:
-        return wide(result.sum_to_size(graph.sources[behind].shape))
-    return wide(result if behind[0] is None else result.sum_to_size(shape_of(behind)))

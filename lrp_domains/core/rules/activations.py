@@ -20,9 +20,9 @@ from ..graph.functions import secant, wide
 from ..graph.graph import Graph
 from ..graph.operations import BARE_LOGARITHM, operation
 from ..graph.saved import keeps
-from ..roles.forms import Form
+from ..roles.forms import CHOICES, Form
 from ..roles.packs import pack_of, placed
-from ..roles.roles import CHOICES, CLAMPS, Roles
+from ..roles.roles import CLAMPS, Roles
 from ..rule import Grads, Node, Rule, Slots, gradient, winner
 
 Tensor = torch.Tensor

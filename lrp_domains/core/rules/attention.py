@@ -10,10 +10,9 @@ from __future__ import annotations
 from functools import partial
 
 from ..graph.graph import Graph
+from ..graph.operations import VALUE
 from ..roles.shares import Shares
 from ..rule import Grads, Node, Rule, Slots
-
-VALUE = 2
 
 
 def _shares_backward(shares: dict[int, float], node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:

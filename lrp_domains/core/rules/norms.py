@@ -13,8 +13,7 @@ import torch
 
 from ..graph.elementwise import argument, degree_of
 from ..graph.operations import operation
-from ..graph.saved import dimension, has, read
-from ..roles.roles import is_training
+from ..graph.saved import dimension, has, is_training, read
 from ..rule import Grads, Node, Rule, Slots, factors_closed
 
 

@@ -16,13 +16,13 @@ import torch
 from ..graph.elementwise import argument
 from ..graph.graph import Edge, Graph
 from ..graph.operations import operation
+from ..graph.replay import pulled
 from ..graph.saved import dimension, has, read
 from ..roles.forms import Form, Rank
 from ..roles.nested import Factor, taker
 from ..roles.roles import Roles
 from ..roles.shares import ProductRule, Shares, ranks_of
 from ..roles.softmaxes import softmaxes
-from ..roles.values import pulled
 from ..rule import Grads, Node, Rule, Slots
 
 
