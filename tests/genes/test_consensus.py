@@ -10,7 +10,7 @@ from scipy.special import comb
 from lrp_domains.genes import CohortError, consensus
 from lrp_domains.genes.rankings.consensus import robust_ranks
 
-from .ranked import random_cohorts, ranked
+from .tables_of_ranks import random_cohorts, ranked
 
 
 def loop(ranks):

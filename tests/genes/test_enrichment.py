@@ -10,7 +10,7 @@ from scipy.stats import hypergeom
 from lrp_domains.genes import CohortError, enrich, marker_recovery, read_markers
 from lrp_domains.genes.rankings.gene_sets import read_gene_sets
 
-from .ranked import ranked
+from .tables_of_ranks import ranked
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def test_tables_that_hold_no_markers(tmp_path, text, message):
         read_markers(tmp_path / "markers.tsv")
 
 
-REAL = Path(__file__).parents[2] / "shared" / "data" / "genes" / "genesets"
+REAL = Path(__file__).parents[3] / "shared" / "data" / "genes" / "genesets"
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="needs the real gene sets")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lrp_domains.genes import CohortError, Training, made_cohort, rank, read_table, relevance, train, write_table
 from lrp_domains.genes.rankings.tables import COLUMNS, check_ranking, schema_in_words
 
-from .ranked import ranked
+from .tables_of_ranks import ranked
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def table():
 
 
 def test_the_schema_stands_in_the_documentation():
-    page = (Path(__file__).parents[1] / "docs" / "genes.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "genes.md").read_text()
     assert page.partition("<!-- schema -->\n")[2].partition("\n<!-- /schema -->")[0] == schema_in_words()
 
 

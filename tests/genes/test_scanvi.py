@@ -12,7 +12,7 @@ from lrp_domains import relevance as core_relevance
 from lrp_domains.genes import gene_model, relevance
 from lrp_domains.genes.models.reading import Read
 
-from .counted import GENES, cohort, leading
+from .counts_of_two_groups import GENES, cohort, leading
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # what scvi-tools warns of is not ours
 

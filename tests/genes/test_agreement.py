@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 from lrp_domains.genes import CohortError, agreement
 from lrp_domains.genes.rankings.agreement import rank_biased_overlap
 
-from .ranked import random_cohorts, ranked
+from .tables_of_ranks import random_cohorts, ranked
 
 
 def loop(a, b, p):

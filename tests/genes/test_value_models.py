@@ -11,7 +11,7 @@ from lrp_domains import capture
 from lrp_domains.genes import gene_model
 from lrp_domains.genes.models.reading import Read
 
-from .counted import CLASSES, GENES, cohort, explained, fit, leading
+from .counts_of_two_groups import CLASSES, GENES, cohort, explained, fit, leading
 
 
 class GeneEncoder(nn.Module):

@@ -33,7 +33,7 @@ from lrp_domains.genes import (
 )
 from lrp_domains.genes.models.reading import Read
 
-from .counted import CLASSES, GENES, cohort, explained, fit, leading
+from .counts_of_two_groups import CLASSES, GENES, cohort, explained, fit, leading
 
 DICTIONARY = {"<pad>": 0, "<mask>": 1, "<cls>": 2, "<eos>": 3} | {gene: i + 4 for i, gene in enumerate(GENES)}
 MEDIANS = {gene: 1.0 + 0.1 * i for i, gene in enumerate(GENES)}
