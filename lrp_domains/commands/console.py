@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.progress import track
 from typer.core import TyperGroup
 
+from .. import LrpError
+
 stderr = Console(stderr=True, soft_wrap=True, highlight=False)
 _PACKAGE = str(Path(__file__).parents[1])
 
@@ -28,9 +30,7 @@ class OneLineErrors(TyperGroup):
                 )
             except OSError as error:
                 self._say(f"{error.strerror or error}: '{error.filename}'" if error.filename else str(error))
-            except ValueError as error:
-                if not type(error).__module__.startswith("lrp_domains."):
-                    raise
+            except LrpError as error:
                 self._say(str(error))
             raise typer.Exit(1)
 

@@ -2,7 +2,7 @@
 
 from .capture import Captured, capture
 from .checks import CheckRow, CheckTable, check
-from .errors import RelevanceError, UnknownOperation
+from .errors import LrpError, RelevanceError, UnknownOperation
 from .explain_rules import RuleTable, explain_rules
 from .ledger import Ledger, ledger
 from .recurrent import unfused
@@ -24,8 +24,38 @@ from .rules.rulesets import (
 from .rules.state_spaces import state_space
 
 __all__ = [
-    "ALPHA_BETA", "ATTN_LRP", "CP_LRP", "EPSILON", "EPSILON_PLUS", "GAMMA", "GRADIENT", "MAMBA_LRP", "Captured",
-    "CheckRow", "CheckTable", "Ledger", "RelevanceError", "Rule", "RuleSet", "RuleTable", "UnknownOperation",
-    "alpha_beta", "capture", "check", "constant", "deep_taylor", "epsilon", "explain_rules", "flat", "gamma",
-    "gradient", "ledger", "relevance", "state_space", "unfused", "w_squared", "z_box",
-]  # fmt: skip
+    "ALPHA_BETA",
+    "ATTN_LRP",
+    "CP_LRP",
+    "EPSILON",
+    "EPSILON_PLUS",
+    "GAMMA",
+    "GRADIENT",
+    "MAMBA_LRP",
+    "Captured",
+    "CheckRow",
+    "CheckTable",
+    "Ledger",
+    "LrpError",
+    "RelevanceError",
+    "Rule",
+    "RuleSet",
+    "RuleTable",
+    "UnknownOperation",
+    "alpha_beta",
+    "capture",
+    "check",
+    "constant",
+    "deep_taylor",
+    "epsilon",
+    "explain_rules",
+    "flat",
+    "gamma",
+    "gradient",
+    "ledger",
+    "relevance",
+    "state_space",
+    "unfused",
+    "w_squared",
+    "z_box",
+]

@@ -4,7 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class RelevanceError(ValueError):
+class LrpError(ValueError):
+    """The base of all errors that tell users what they can mend."""
+
+
+class RelevanceError(LrpError):
     """An explanation that cannot be given as asked; the message says why and what to do."""
 
 

@@ -1,30 +1,13 @@
-"""What can be wrong with texts, models and targets, said in one message each: what, where, and what to do."""
+"""The error of this adapter, and the words of its messages."""
 
-from collections.abc import Iterable
-from difflib import get_close_matches
+from ..domain import DomainError, choices, listed
 
+# One class for all adapters: a text, a model or a request that don't fit; the message says what to do.
+TextError = DomainError
 
-class TextError(ValueError):
-    """A text, a model or a request that does not fit; the message says what to do."""
-
-
-def choices(name: object, known: Iterable[object], shown: int = 12) -> str:
-    """Name the nearest of the known names, or list them: the second half of a "there is no ..." message."""
-    known = [str(one) for one in known]
-    folded = {one.casefold(): one for one in known}
-    near = [folded[one] for one in get_close_matches(str(name).casefold(), folded, n=2, cutoff=0.6)]
-    if near:
-        return f"did you mean {listed(near)}?"
-    return f"there are: {listed(known, shown)}" if known else "there are none"
-
-
-def listed(names: Iterable[object], shown: int = 12) -> str:
-    """Quote names, the first few of many."""
-    names = [str(one) for one in names]
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return ", ".join(f"'{one}'" for one in names[:shown]) + more
+__all__ = ["TextError", "choices", "excerpt", "listed"]
 
 
 def excerpt(text: str, length: int = 40) -> str:
-    """Give the beginning of a text on one line, for a message."""
+    """Return the beginning of a text on one line, quoted, for a message."""
     return repr(text if len(text) <= length else text[:length] + "…")

@@ -39,7 +39,7 @@ def check(
 ) -> None:
     """Look at a cohort from end to end before any computing."""
     from ... import genes as library
-    from ...files import whole_file
+    from ...domain.files import whole_file
 
     with library.open_cohort(cohort) as adata:
         if model is not None:
@@ -207,7 +207,7 @@ def say_performance(model) -> None:
 
 def write_tsv(table, path: Path) -> None:
     """Write a small table."""
-    from ...files import whole_file
+    from ...domain.files import whole_file
 
     with whole_file(path) as temporary:
         table.to_csv(temporary, sep="\t", index=False, float_format="%.6g")

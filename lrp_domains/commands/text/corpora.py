@@ -23,7 +23,7 @@ def check(
     task: o.Task = "",
 ) -> None:
     """Look at a corpus and its model from end to end before any computing."""
-    from ...files import whole_file
+    from ...domain.files import whole_file
     from ...text.corpora import check_corpus, read_corpus
 
     texts = read_corpus(corpus, text_column, second_column or None, label_column or None)
@@ -51,7 +51,7 @@ def words(
     fewest: Annotated[int, typer.Option(min=1, help="In how many texts of a class a word must occur.")] = 2,
 ) -> None:
     """Rank the words of each class by their relevance over a corpus."""
-    from ...files import whole_file
+    from ...domain.files import whole_file
     from ...text import class_words
     from ...text.corpora import read_texts, read_words
 

@@ -15,7 +15,7 @@ def train_demo(
     seed: o.Seed = 0,
 ) -> None:
     """Train a small transformer on the demo corpus from scratch, in less than a minute."""
-    from ...files import whole_file
+    from ...domain.files import whole_file
     from ...text.demo import train_demo
 
     with quiet_library():

@@ -62,7 +62,7 @@ def explain(
     found = load()(texts or _lines(), wanted)
     found.print(numbers)
     if html is not None:
-        from ...files import whole_file
+        from ...domain.files import whole_file
 
         with whole_file(html) as temporary:
             temporary.write_text(found.to_html(), encoding="utf-8")

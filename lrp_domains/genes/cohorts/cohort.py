@@ -9,7 +9,7 @@ import h5py
 from anndata import AnnData, read_h5ad
 from anndata.io import read_elem, sparse_dataset
 
-from ...files import whole_file
+from ...domain.files import whole_file
 from ..errors import CohortError
 
 DEMO = "pbmc68k_reduced"

@@ -6,7 +6,7 @@ from pathlib import Path
 from anndata import AnnData
 
 from ... import ATTN_LRP, RuleSet
-from ...files import remove_abandoned, whole_file
+from ...domain.files import remove_abandoned, whole_file
 from .. import slots
 from ..cohorts.cohort import open_cohort
 from ..cohorts.copies import append, copied, write_tables

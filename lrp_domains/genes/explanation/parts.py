@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from ... import __version__
-from ...files import whole_file
+from ...domain.files import whole_file
 from ..errors import CohortError
 from .cells import Books, ExplainedCells
 from .group_statistics import GroupStatistics

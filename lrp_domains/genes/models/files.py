@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ...files import whole_file
+from ...domain.files import whole_file
 from ..errors import CohortError
 from .built_in import BUILT_IN, built_in
 from .expects import Expects

@@ -9,7 +9,7 @@ import h5py
 import pandas as pd
 from anndata.io import write_elem
 
-from ...files import whole_file
+from ...domain.files import whole_file
 from .. import slots
 from ..cohorts.cohort import open_cohort, read_cohort
 from ..explanation.group_statistics import GroupStatistics

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ...files import whole_file
+from ...domain.files import whole_file
 from ..errors import CohortError, choices, listed
 
 # Column: type, unit (none for names and bare numbers), what it says.

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...domain.page import Drawing
 from .. import slots
 from . import figures_of_cells
-from .drawing import Drawing
 from .figures_of_cells import ExplainedCell
 from .results import CohortResults
 

@@ -4,16 +4,10 @@ Relevance is drawn in a red-blue scale centred at zero, which those who don't te
 are always in the order of their categories.
 """
 
-import base64
-import io
-from dataclasses import dataclass, field
-
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from PIL import Image
 
-DIVERGING = "RdBu_r"
-FOR, AGAINST, NEUTRAL, INK = "#b2182b", "#2166ac", "#8a929e", "#1d2430"
+from ...domain.page import INK
+
 # Paul Tol's "muted" scheme, made for colour-blind readers; further groups start again and are told apart by number.
 COLOURS = (
     "#CC6677",
@@ -39,29 +33,6 @@ STYLE = {
     "axes.edgecolor": INK,
     "text.parse_math": False,
 }
-SHARP = 160  # dots per inch, of which 100 are one inch on screen
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A figure as an ``img`` holds it: its data, and its size on screen."""
-
-    source: str = field(repr=False)
-    width: int
-    height: int
-
-
-def drawing(figure: Figure, *, shades: bool = False) -> Drawing:
-    """Give a figure as a drawing of at most 256 colours, a third of the size; with `shades`, of a scale's all."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=SHARP)
-    if not shades:
-        with Image.open(buffer) as full:
-            few = full.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-        buffer = io.BytesIO()
-        few.save(buffer, format="png", optimize=True)
-    width, height = (round(100 * inches) for inches in figure.get_size_inches())
-    return Drawing("data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode(), width, height)
 
 
 def shorter(name: str, most: int = 28, end: int = 8) -> str:

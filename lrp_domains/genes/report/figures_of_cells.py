@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
-from .drawing import AGAINST, COLOURS, DIVERGING, FOR, INK, NEUTRAL, Drawing, drawing, plain_axes, shorter
+from ...domain.page import AGAINST, DIVERGING, FOR, INK, NEUTRAL, Drawing, drawing
+from .drawing import COLOURS, plain_axes, shorter
 
 GENES = 10
 IN_A_COLUMN = 22

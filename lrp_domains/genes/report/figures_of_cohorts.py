@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .drawing import DIVERGING, Drawing, drawing, name_axes
+from ...domain.page import DIVERGING, Drawing, drawing
+from .drawing import name_axes
 
 PANELS = {"spearman": "relevance", "de_spearman": "differential expression"}
 

@@ -5,8 +5,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ...domain.page import FOR, INK, NEUTRAL, Drawing, drawing
 from ..explanation.curves import measured_in
-from .drawing import FOR, INK, NEUTRAL, Drawing, drawing, plain_axes
+from .drawing import plain_axes
 
 ORDERS = {
     "relevance": ("relevance", {"color": FOR, "linewidth": 2.2}),

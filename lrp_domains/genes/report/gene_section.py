@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from ...domain.page import Drawing
 from . import figures_of_groups
-from .drawing import Drawing
 from .results import CohortResults
 
 # More genes than this are hard to read in one figure.

@@ -9,10 +9,11 @@ from typing import Any
 
 import matplotlib.style
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from ... import __version__
-from ...files import whole_file
+from ...domain.files import whole_file
+from ...domain.page import templates
 from ..errors import CohortError
 from .across_section import across_section
 from .cohort_section import cohort_section
@@ -83,13 +84,7 @@ def write_report(
 
 
 def _templates() -> Environment:
-    found = Environment(
-        loader=PackageLoader("lrp_domains.genes.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    found = templates("lrp_domains.genes.report")
     found.filters["shown"] = _shown
     return found
 

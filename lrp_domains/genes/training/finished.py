@@ -9,7 +9,7 @@ import torch
 from scipy import sparse
 from torch import nn
 
-from ...files import whole_file
+from ...domain.files import whole_file
 from ..cohorts.normalisation import Matrix
 
 

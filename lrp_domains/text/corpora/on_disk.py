@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from ...files import whole_file
+from ...domain.files import whole_file
 from ..errors import TextError
 from ..explainer import TextExplainer
 from ..settings import Progress, quietly

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...files import whole_file
+from ...domain.files import whole_file
 from ..errors import TextError
 from ..frames import COLUMNS, frame
 from ..relevances import TextRelevance

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ...files import whole_file
+from ...domain.files import whole_file
 from ..errors import TextError
 from .section import section
 

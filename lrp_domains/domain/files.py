@@ -10,9 +10,9 @@ from pathlib import Path
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """Give a temporary name beside `path` to write to; it takes the name `path` only when all went well.
+    """Yield a temporary path to write to; it is renamed to `path` only if the block succeeds.
 
-    The temporary name is in the same folder because a rename is atomic only within one file system.
+    The temporary file is in the same folder because a rename is atomic only within one file system.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -20,7 +20,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         if temporary.is_dir():
-            shutil.rmtree(path, ignore_errors=True)  # a folder can only take the place of an empty one
+            shutil.rmtree(path, ignore_errors=True)  # a folder can only replace an empty one
         else:
             with temporary.open("rb") as written:
                 os.fsync(written.fileno())
@@ -32,6 +32,6 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 
 def remove_abandoned(path: Path) -> None:
-    """Remove what processes that were killed while they wrote `path` have left; no other process may be writing it."""
+    """Remove temporary files of processes that were killed while writing `path`; no other process may be writing it."""
     for temporary in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         shutil.rmtree(temporary) if temporary.is_dir() else temporary.unlink()

@@ -1,0 +1,40 @@
+"""What every adapter needs: reading a model's inputs, scores, conservation per unit, resuming, progress, messages.
+
+It knows neither texts nor genes. ``lrp_domains.domain.page`` has the parts of report pages.
+"""
+
+from .account import Account
+from .device import device_of, parameter_of, refuse_training_mode
+from .files import remove_abandoned, whole_file
+from .messages import DomainError, check_choice, choices, listed, reason
+from .progress import Progress, no_progress
+from .read import Read, explain
+from .registry import Domain, installed_domains
+from .resume import locked, resumable
+from .score import NO_CLASS, SCORES, check_score, score_of
+
+__all__ = [
+    "NO_CLASS",
+    "SCORES",
+    "Account",
+    "Domain",
+    "DomainError",
+    "Progress",
+    "Read",
+    "check_choice",
+    "check_score",
+    "choices",
+    "device_of",
+    "explain",
+    "installed_domains",
+    "listed",
+    "locked",
+    "no_progress",
+    "parameter_of",
+    "reason",
+    "refuse_training_mode",
+    "remove_abandoned",
+    "resumable",
+    "score_of",
+    "whole_file",
+]

@@ -1,0 +1,48 @@
+"""The ledger of many samples: where their scores went, summed batch by batch."""
+
+from dataclasses import dataclass, field
+
+from .. import Ledger
+
+
+@dataclass
+class Account:
+    """Summed ledgers: ``score = units + rest + sum(leaves) + residue``.
+
+    Attributes
+    ----------
+    score
+        The sum of the scores.
+    units
+        The relevance of the domain's units: genes, tokens, pixels.
+    rest
+        The relevance of inputs that belong to no unit, such as special tokens.
+    leaves
+        The relevance of biases and other leaves, by name.
+    residue
+        What no ledger could assign.
+    """
+
+    score: float = 0.0
+    units: float = 0.0
+    rest: float = 0.0
+    leaves: dict[str, float] = field(default_factory=dict)
+    residue: float = 0.0
+
+    def add(self, ledger: Ledger, units: float | None = None) -> None:
+        """Add the ledger of a batch, whose units account for `units`; for all of its inputs if None."""
+        inputs = sum(ledger.inputs)
+        held = inputs if units is None else units
+        self._add(ledger.score, held, inputs - held, ledger.leaves, ledger.residue)
+
+    def merge(self, other: "Account") -> None:
+        """Add another account."""
+        self._add(other.score, other.units, other.rest, other.leaves, other.residue)
+
+    def _add(self, score: float, units: float, rest: float, leaves: dict[str, float], residue: float) -> None:
+        self.score += score
+        self.units += units
+        self.rest += rest
+        self.residue += residue
+        for name, amount in leaves.items():
+            self.leaves[name] = self.leaves.get(name, 0.0) + amount

@@ -1,0 +1,59 @@
+"""Finished parts of a long computation, kept on disk so that an interrupted run resumes."""
+
+import fcntl
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .files import remove_abandoned, whole_file
+from .messages import DomainError
+
+
+@contextmanager
+def resumable(out: Path, key: str, *, resume: bool = True) -> Iterator[Path]:
+    """Yield the hidden folder for the finished parts of a result; it is removed when the block succeeds.
+
+    Parameters
+    ----------
+    out
+        The file or folder that the result is written to.
+    key
+        Identifies the request: data, model and settings. Parts of a request with another key are removed.
+    resume
+        Keep the parts of an interrupted run; otherwise start from the beginning.
+
+    Raises
+    ------
+    DomainError
+        Another process is computing the same result.
+    """
+    folder = out.with_name(f".{out.name}.parts")
+    with locked(folder):
+        remove_abandoned(out)
+        known = folder / "key.txt"
+        if not resume or not known.is_file() or known.read_text() != key:
+            clear(folder)
+            with whole_file(known) as temporary:
+                temporary.write_text(key)
+        yield folder
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Make a folder and lock it for this process; raise `DomainError` if another process holds the lock."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:  # the system releases it, even after a kill
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DomainError(f"another process is using '{folder}' for the same result; wait for it") from None
+        yield
+
+
+def clear(folder: Path) -> None:
+    """Remove all parts from a locked folder."""
+    for path in folder.iterdir():
+        if path.name != "lock":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -1,0 +1,89 @@
+"""The number per sample that is explained, from the logits of its classes.
+
+A softmax ignores what is added to all logits alike, so a logit alone also counts what changes no prediction. Log-odds
+and margin don't.
+"""
+
+import torch
+from torch import Tensor
+
+from .messages import DomainError, choices
+
+SCORES = {
+    "log-odds": "logit minus the mean of the other classes' logits, weighted by their probabilities",
+    "margin": "logit minus the mean of the other classes' logits",
+    "logit": "logit",
+}
+NO_CLASS = -1  # in place of a class to contrast the target with
+
+
+def check_score(score: str) -> None:
+    """Raise if a score is unknown."""
+    if score in ("probability", "softmax", "sigmoid"):
+        raise DomainError(f"score='{score}': a probability saturates and hides what it depends on; use 'log-odds'")
+    if score not in SCORES:
+        raise DomainError(f"there is no score {score!r}; {choices(score, SCORES)}")
+
+
+def score_of(
+    logits: Tensor,
+    target: Tensor,
+    score: str = "log-odds",
+    *,
+    against: Tensor | None = None,
+    exclusive: bool = True,
+    real: Tensor | None = None,
+) -> Tensor:
+    """Compute one score per sample.
+
+    ========== ===================================================================================================
+    log-odds   ``z_t - sum_j w_j z_j`` over ``j != t``, with ``w = softmax(z_j)`` held constant. Its gradient is
+               that of ``log p_t / (1 - p_t)``. It exceeds these log-odds by the entropy of ``w``, which is 0 for
+               two classes; inputs and biases account for all of it, but not for an entropy.
+    margin     ``z_t - mean z_j`` over ``j != t``: all other classes count alike.
+    logit      ``z_t``
+    contrast   ``z_t - z_a``, where a class to contrast it with is given.
+    ========== ===================================================================================================
+
+    Parameters
+    ----------
+    logits
+        Samples x classes.
+    target
+        The number of a class per sample.
+    score
+        ``"log-odds"``, ``"margin"`` or ``"logit"``; ignored for a contrast.
+    against
+        The number of the class to contrast the target with per sample, or `NO_CLASS`.
+    exclusive
+        Whether a softmax chooses one class. If not (several labels, a regression), the logit is explained: it is the
+        log-odds already.
+    real
+        Which logits are no padding, samples x classes; None if all.
+
+    Returns
+    -------
+    One number per sample, with its graph.
+    """
+    own = logits.gather(1, target[:, None])[:, 0]
+    if against is not None and bool((against != NO_CLASS).all()):
+        return own - logits.gather(1, against[:, None])[:, 0]
+
+    others = _weights(logits, target, score, real) if exclusive and logits.shape[1] > 1 else None
+    scores = own if others is None else own - (logits * others).sum(1)
+    if against is None or bool((against == NO_CLASS).all()):
+        return scores
+    contrast = own - logits.gather(1, against.clamp(min=0)[:, None])[:, 0]
+    return torch.where(against == NO_CLASS, scores, contrast)
+
+
+def _weights(logits: Tensor, target: Tensor, score: str, real: Tensor | None) -> Tensor | None:
+    """Return the weights of the other classes, which sum to 1; None where they don't count."""
+    if score == "logit":
+        return None
+    others = logits.detach().scatter(1, target[:, None], -torch.inf)
+    if real is not None:
+        others = others.masked_fill(~real, -torch.inf)
+    if score == "margin":
+        others = torch.where(others == -torch.inf, others, torch.zeros_like(others))
+    return others.softmax(1)
