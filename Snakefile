@@ -1,4 +1,4 @@
-# What can be made here, by domain. Each rule runs one command of lrp-domains, so every step can be run by hand as well.
+# The reports that can be made, by domain. Each rule runs one command of lrp-domains, so every step can be run by hand as well.
 #
 #   snakemake --cores 2 --configfile configs/demo.yaml
 from snakemake.utils import min_version
@@ -9,20 +9,13 @@ min_version("9.0")
 include: "workflows/common.smk"
 
 
+# Each domain appends the files it makes.
 REPORTS = []
 
-if "genes" in config:
+for name, rules_of_domain in DOMAINS.items():
+    if name in config:
 
-    include: "workflows/genes.smk"
-
-    REPORTS.append(GENE_REPORT)
-
-
-if "text" in config:
-
-    include: "workflows/text.smk"
-
-    REPORTS.append(TEXT_REPORT)
+        include: rules_of_domain
 
 
 rule all:
@@ -36,7 +29,7 @@ onsuccess:
         print(f"Report: {os.path.abspath(report)}")
 
 
-# With --keep-going the other cohorts are finished by now: what they have in common is told, and who is missing and why.
+# With --keep-going the other cohorts are finished by now: the report shows them, and which are missing and why.
 onerror:
     if "genes" in config:
-        report_what_is_there()
+        shell(REPORT_OF_FINISHED_COHORTS)

@@ -74,7 +74,7 @@ def test_a_model_of_the_hub_needs_no_training(tmp_path):
         ({"genes": {"cohorts": "cohorts.csv"}}, "genes.cohorts: 'cohorts.csv' does not match"),
         ({"genes": {"cohorts": "c.tsv", "training": {"folds": 1}}}, "genes.training.folds: 1 is less than the minimum"),
         ({"genes": {"cohorts": "nowhere.tsv"}}, "there is no sheet 'nowhere.tsv', neither here nor beside"),
-        ({"gene": {}}, "top level: nothing to explain; name cohorts (genes:), corpora (text:), or both"),
+        ({"gene": {}}, "nothing to explain; name cohorts (genes:), corpora (text:), or both"),
         ({"text": {}}, "text: 'corpora' is a required property"),
         ({"text": {"corpora": "c.tsv", "explanation": {"shards": 0}}}, "text.explanation.shards: 0 is less than"),
         ({}, "no configuration; name one"),
@@ -103,7 +103,7 @@ def test_every_mistake_of_a_sheet_is_named_by_row_and_column(tmp_path):
     plan = snakemake("--configfile", configured(tmp_path, rows), folder=tmp_path)
     assert plan.returncode == 1 and not (tmp_path / "results").exists()
     for message in (
-        "row 3 ('good'), column name: used before; give each row a name of its own",
+        "row 3 ('good'), column name: used before; give each row a different name",
         "row 4 ('a/b'), column name: 'a/b' does not match",
         "row 5 ('c'), column path: there is no 'nowhere.h5ad' in",
         "row 6 ('d'), column path: 'good.csv' does not match",
@@ -141,11 +141,11 @@ def test_every_mistake_of_a_sheet_of_corpora_is_named(tmp_path):
     plan = snakemake("--configfile", tmp_path / "config.yaml", folder=tmp_path)
     assert plan.returncode == 1 and not (tmp_path / "results").exists()
     for message in (
-        "row 3 ('good'), column name: used before; give each row a name of its own",
+        "row 3 ('good'), column name: used before; give each row a different name",
         "row 4 ('a.b'), column name: 'a.b' does not match",
         "row 5 ('logs'), column name:",
         "row 6 ('c'), column path: there is no 'nowhere.csv' in",
-        "mend the path, or set corpora_exist: false if a rule makes it",
+        "correct the path, or set corpora_exist: false if a rule makes it",
         "row 7 ('d'), column path: 'reviews.xls' does not match",
         "row 8 ('e'): 'model' is a required property",
         "row 9 ('f'): 'target' is a dependency of 'against'",

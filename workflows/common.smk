@@ -1,6 +1,7 @@
 import os
 import shlex
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,20 @@ from jsonschema import Draft202012Validator
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
+# The rules of each domain, relative to the Snakefile; other packages add theirs through an entry point.
+DOMAINS = {"genes": "workflows/genes.smk", "text": "workflows/text.smk"}
+PLUGINS = {}
+
+if entry_points(group="lrp_domains.domains"):
+    from lrp_domains.domain import (
+        installed_domains,
+    )  # imports torch, which takes seconds
+
+    PLUGINS = {
+        name: domain for name, domain in installed_domains().items() if domain.workflow
+    }
+    DOMAINS |= {name: str(domain.workflow) for name, domain in PLUGINS.items()}
+
 
 def schema_of(name):
     """Read a schema that lies beside this file."""
@@ -16,65 +31,81 @@ def schema_of(name):
 
 
 def check(config, schema):
-    """Say everything that is wrong with the configuration, a line each, before any job runs; then fill in defaults."""
+    """Report every mistake of the configuration, one per line, before any job runs; then fill in defaults."""
     if not config:
         raise WorkflowError(
             "no configuration; name one: snakemake --configfile configs/demo.yaml"
         )
-    neither = "nothing to explain; name cohorts (genes:), corpora (text:), or both"
-    wrong = [
-        f"{'.'.join(map(str, error.absolute_path)) or 'top level'}: "
-        + (neither if error.validator == "anyOf" else error.message)
-        for error in Draft202012Validator(schema_of(schema)).iter_errors(config)
-    ]
+    if not set(config) & set(DOMAINS):
+        raise WorkflowError(
+            "nothing to explain; name cohorts (genes:), corpora (text:), or both"
+        )
+    own = {name: value for name, value in config.items() if name not in PLUGINS}
+    wrong = mistakes(own, schema_of(schema), "top level")
+    for name in set(config) & set(PLUGINS):
+        wrong += mistakes(config[name], PLUGINS[name].schema, name, f"{name}.")
     if wrong:
         raise WorkflowError(
             f"the configuration does not fit workflows/{schema}", *wrong
         )
-    validate(config, schema)
+    validate(own, schema)
+    config.update(own)
+
+
+def mistakes(settings, schema, top, prefix=""):
+    """Return what is wrong with settings: where, and what."""
+    return [
+        (
+            f"{prefix}{'.'.join(map(str, error.absolute_path))}: {error.message}"
+            if error.absolute_path
+            else f"{top}: {error.message}"
+        )
+        for error in Draft202012Validator(schema).iter_errors(settings)
+    ]
 
 
 def read_sheet(domain, name, made):
-    """Read a sheet, one row a cohort or corpus; say everything that is wrong with it, by row and column.
+    """Read a sheet, one row per cohort or corpus; report every mistake by row and column.
 
-    ``name`` is that of the setting and of the schema; a path ``made`` is no file, but comes with the package.
+    ``name`` is that of the setting and of the schema; a path ``made`` is not a file, but comes with the package.
     """
     path, exist = config[domain][name], config[domain][f"{name}_exist"]
-    found = Path(path) if Path(path).exists() else Path(workflow.basedir).joinpath(path)
-    if not found.is_file():
+    sheet = Path(path) if Path(path).exists() else Path(workflow.basedir).joinpath(path)
+    if not sheet.is_file():
         raise WorkflowError(
             f"there is no sheet '{path}', neither here nor beside the Snakefile"
         )
-    rules = schema_of(f"schemas/{name}.schema.yaml")
-    table = pd.read_csv(found, sep="\t", dtype=str, keep_default_na=False, comment="#")
+    schema = schema_of(f"schemas/{name}.schema.yaml")
+    table = pd.read_csv(sheet, sep="\t", dtype=str, keep_default_na=False, comment="#")
+    table = table.fillna("")  # of rows with fewer cells than the header
+
     rows, wrong = {}, []
-    table = table.fillna("")  # of rows with fewer cells than the head
-    for number, given in enumerate(table.to_dict("records"), 2):
+    for number, cells in enumerate(table.to_dict("records"), 2):
         row = {
             column.strip(): value.strip()
-            for column, value in given.items()
+            for column, value in cells.items()
             if value.strip()
         }
-        called = row.get("name", "")
-        for error in Draft202012Validator(rules).iter_errors(row):
+        label = row.get("name", "")
+        for error in Draft202012Validator(schema).iter_errors(row):
             column = ".".join(map(str, error.absolute_path))
-            about = rules["properties"].get(column, {}).get("description", "")
+            about = schema["properties"].get(column, {}).get("description", "")
             wrong.append(
-                f"row {number} ('{called}'){f', column {column}' if column else ''}: {error.message}."
+                f"row {number} ('{label}'){f', column {column}' if column else ''}: {error.message}."
                 f" {about}".rstrip()
             )
-        if called in rows:
+        if label in rows:
             wrong.append(
-                f"row {number} ('{called}'), column name: used before; give each row a name of its own"
+                f"row {number} ('{label}'), column name: used before; give each row a different name"
             )
         if exist and row.get("path", made) != made and not Path(row["path"]).exists():
             wrong.append(
-                f"row {number} ('{called}'), column path: there is no '{row['path']}' in {os.getcwd()}; "
-                f"mend the path, or set {name}_exist: false if a rule makes it"
+                f"row {number} ('{label}'), column path: there is no '{row['path']}' in {os.getcwd()}; "
+                f"correct the path, or set {name}_exist: false if a rule makes it"
             )
-        rows[called] = {
+        rows[label] = {
             column: rule["default"]
-            for column, rule in rules["properties"].items()
+            for column, rule in schema["properties"].items()
             if "default" in rule
         } | row
     if not len(table):
@@ -85,12 +116,12 @@ def read_sheet(domain, name, made):
 
 
 def option(flag, value):
-    """Give an option of a command, or nothing where its value is empty."""
+    """Return an option of a command; nothing where its value is empty."""
     return f"{flag} {shlex.quote(str(value))}" if value not in ("", None) else ""
 
 
 def options_of(rows, wildcard):
-    """Give a function that makes options of a command from columns of a sheet: flag="column"."""
+    """Return a function that makes options of a command from columns of a sheet: flag="column"."""
 
     def options(**flags):
         return lambda wildcards: " ".join(
@@ -102,19 +133,19 @@ def options_of(rows, wildcard):
 
 
 def settings_of(domain):
-    """Give a function that makes options of a command from settings of the configuration."""
+    """Return a function that makes options of a command from settings; what isn't set has the command's default."""
 
     def settings(section, *names):
+        chosen = config[domain].get(section) or {}
         return " ".join(
-            option(f"--{name.replace('_', '-')}", config[domain][section][name])
-            for name in names
+            option(f"--{name.replace('_', '-')}", chosen.get(name)) for name in names
         )
 
     return settings
 
 
 def device(wildcards, resources):
-    """Give the device of a job: the GPU if it was granted one (--resources gpu=0 takes all back)."""
+    """Return the device of a job: the GPU if it was granted one (--resources gpu=0 takes all back)."""
     return "cuda" if resources.gpu else "cpu"
 
 

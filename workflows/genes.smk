@@ -124,11 +124,11 @@ rule genes_explain:
         target=lambda wildcards: option(
             "--target",
             COHORTS[wildcards.cohort].get(
-                "target", config["genes"]["explanation"]["target"]
+                "target", config["genes"]["explanation"].get("target")
             ),
         ),
         settings=settings(
-            "explanation", "against", "score", "rules", "first", "batch_size"
+            "explanation", "against", "score", "rules", "top", "batch_size"
         ),
         layer="--layer" if config["genes"]["explanation"]["layer"] else "--no-layer",
         pickle=PICKLE,
@@ -220,7 +220,7 @@ rule genes_consensus:
 rule genes_enrich:
     input:
         tables=expand(rules.genes_rank.output.parquet, cohort=COHORTS),
-        gene_sets=config["genes"]["gene_sets"] or [],
+        gene_sets=config["genes"].get("gene_sets") or [],
     output:
         "results/genes/enrichment.tsv",
     log:
@@ -243,7 +243,7 @@ rule genes_report:
         curves=expand(rules.genes_curves.output, cohort=COHORTS),
         consensus=across("consensus", len(COHORTS) > 1),
         agreement=across("agreement", len(COHORTS) > 1),
-        enrichment=across("enrichment", config["genes"]["gene_sets"] != ""),
+        enrichment=across("enrichment", bool(config["genes"].get("gene_sets"))),
     output:
         GENE_REPORT,
     log:

@@ -1,8 +1,9 @@
-# The sheet of corpora, and what the rules of text.smk ask of it.
+# The sheet of corpora, and functions of its rows for the rules of text.smk.
 
 CORPORA = read_sheet("text", "corpora", made="demo")
 
 TEXT_REPORT = "results/text/report.html"
+REPORTS.append(TEXT_REPORT)
 DEMO_MODEL = "results/text/demo_model"
 
 corpus_options = options_of(CORPORA, "corpus")
@@ -10,35 +11,35 @@ text_settings = settings_of("text")
 
 
 def corpus_path(wildcards):
-    """Give a corpus's file; the model of the demo explains those of the demo sentences that it has not seen."""
-    own = CORPORA[wildcards.corpus]
-    if own["path"] == own["model"] == "demo":
+    """Return a corpus's file; for the demo corpus and model, the sentences that the model was not trained on."""
+    corpus = CORPORA[wildcards.corpus]
+    if corpus["path"] == corpus["model"] == "demo":
         return f"{DEMO_MODEL}/held_out.tsv"
-    return own["path"]
+    return corpus["path"]
 
 
 def corpus_file(wildcards):
-    """Give a corpus's file where it is a file of its own."""
+    """Return a corpus's file; nothing for the demo corpus, which comes with the package."""
     path = CORPORA[wildcards.corpus]["path"]
     return [] if path == "demo" else path
 
 
 def text_model(wildcards):
-    """Give the model of a corpus: a folder, a name on the hub, or the one that is trained for the demo."""
+    """Return the model of a corpus: a folder, a name on the hub, or the folder of the demo model."""
     model = CORPORA[wildcards.corpus]["model"]
     return DEMO_MODEL if model == "demo" else model
 
 
 def text_model_folder(wildcards):
-    """Give the model where it is a folder; a name on the hub is no file to wait for."""
+    """Return the model where it is a folder; a name on the hub is not a file to wait for."""
     model = text_model(wildcards)
     return model if model == DEMO_MODEL or Path(model).is_dir() else []
 
 
 def text_target(wildcards):
-    """Give what is explained in a corpus: as its row says, or else as the configuration does."""
-    own = CORPORA[wildcards.corpus]
-    chosen = own if "target" in own else config["text"]["explanation"]
+    """Return target and contrast of a corpus: those of its row, else those of the configuration."""
+    corpus = CORPORA[wildcards.corpus]
+    chosen = corpus if "target" in corpus else config["text"]["explanation"]
     return " ".join(
         option(f"--{name}", chosen.get(name)) for name in ("target", "against")
     )
