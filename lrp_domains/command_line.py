@@ -1,17 +1,38 @@
 """The command ``lrp-domains``: one group of sub-commands per domain."""
 
+import warnings
 from typing import Annotated
 
 import typer
 
 from . import __version__
-from .commands.console import OneLineErrors
+from .commands.console import OneLineErrors, say
 from .commands.genes import genes
 from .commands.text import text
+from .domain import installed_domains
 
 app = typer.Typer(cls=OneLineErrors, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.add_typer(genes, name="genes")
 app.add_typer(text, name="text")
+
+
+def _add_installed_domains() -> None:
+    """Add the commands of other packages; a package that can't be loaded must not break the others' commands."""
+    taken = {group.name for group in app.registered_groups}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        domains = installed_domains()
+    for name, domain in domains.items():
+        if name in taken:
+            say("warning", f"the domain '{name}' of another package has a name that is taken; it is left out")
+        else:
+            app.add_typer(domain.commands, name=name)
+    for warning in caught:
+        if str(warning.message).startswith("the domain"):
+            say("warning", str(warning.message), "bold yellow")
+
+
+_add_installed_domains()
 
 
 def _print_version(wanted: bool) -> None:
