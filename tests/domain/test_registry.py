@@ -1,0 +1,35 @@
+"""Domains of other packages, found by their entry points."""
+
+import typer
+
+from lrp_domains.domain import Domain, installed_domains, registry
+
+
+class Entry:
+    """An entry point."""
+
+    def __init__(self, name, loaded):
+        self.name, self.value, self.loaded = name, f"{name}:domain", loaded
+
+    def load(self):
+        if isinstance(self.loaded, Exception):
+            raise self.loaded
+        return self.loaded
+
+
+def test_domains_are_found_by_name(monkeypatch):
+    pixels = Domain(typer.Typer())
+    monkeypatch.setattr(registry, "entry_points", lambda group: [Entry("pixels", pixels)])
+    assert installed_domains() == {"pixels": pixels}
+
+
+def test_a_package_that_fails_is_left_out_with_a_warning(monkeypatch, recwarn):
+    pixels = Domain(typer.Typer())
+    entries = [Entry("broken", ImportError("no module named 'x'")), Entry("pixels", pixels), Entry("wrong", object())]
+    monkeypatch.setattr(registry, "entry_points", lambda group: entries)
+    assert installed_domains() == {"pixels": pixels}
+    messages = [str(warning.message) for warning in recwarn]
+    assert messages == [
+        "the domain 'broken' could not be loaded: no module named 'x'",
+        "the domain 'wrong' could not be loaded: 'wrong:domain' is a object, not a lrp_domains.domain.Domain",
+    ]

@@ -1,0 +1,31 @@
+"""Which cohorts of a run are finished, and why others are missing."""
+
+import os
+
+from lrp_domains.genes.report.finished import finished_cohorts
+
+
+def folder(path, *files, **logs):
+    (path / "logs").mkdir(parents=True)
+    for name in files:
+        (path / name).touch()
+    for number, (name, text) in enumerate(logs.items()):
+        (path / "logs" / f"{name}.log").write_text(text)
+        os.utime(path / "logs" / f"{name}.log", (number, number))
+    return path
+
+
+def test_finished_cohorts_and_why_others_are_missing(tmp_path):
+    folders = [
+        folder(tmp_path / "one", "genes.parquet", "explained.h5ad"),
+        folder(tmp_path / "untrained", check="fine\n", train="Training\nerror: all cells have one label\n"),
+        folder(tmp_path / "ranked", "genes.parquet", rank="error: an old one\n", explain="Traceback\nKilled\n"),
+        tmp_path / "unstarted",
+    ]
+    finished, missing = finished_cohorts(folders)
+    assert finished == [tmp_path / "one"]
+    assert missing == {
+        "untrained": "all cells have one label",
+        "ranked": "an old one",
+        "unstarted": "it was not started",
+    }
