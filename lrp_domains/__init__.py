@@ -1,9 +1,81 @@
 """Layer-wise relevance propagation for any PyTorch model, unmodified.
 
-The whole API of the core is here; ``lrp_domains.genes`` and ``lrp_domains.text`` are its adapters.
+The whole API of the core is here. ``lrp_domains.genes`` and ``lrp_domains.text`` are adapters, and
+``lrp_domains.domain`` is what adapters are built on.
 """
 
-from .core import *  # noqa: F403
-from .core import __all__  # noqa: F401
+from .core import (
+    ALPHA_BETA,
+    ATTN_LRP,
+    CP_LRP,
+    EPSILON,
+    EPSILON_PLUS,
+    GAMMA,
+    GRADIENT,
+    MAMBA_LRP,
+    Captured,
+    CheckRow,
+    CheckTable,
+    Ledger,
+    LrpError,
+    RelevanceError,
+    Rule,
+    RuleSet,
+    RuleTable,
+    UnknownOperation,
+    alpha_beta,
+    capture,
+    check,
+    constant,
+    deep_taylor,
+    epsilon,
+    explain_rules,
+    flat,
+    gamma,
+    gradient,
+    ledger,
+    relevance,
+    state_space,
+    unfused,
+    w_squared,
+    z_box,
+)
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "ALPHA_BETA",
+    "ATTN_LRP",
+    "CP_LRP",
+    "EPSILON",
+    "EPSILON_PLUS",
+    "GAMMA",
+    "GRADIENT",
+    "MAMBA_LRP",
+    "Captured",
+    "CheckRow",
+    "CheckTable",
+    "Ledger",
+    "LrpError",
+    "RelevanceError",
+    "Rule",
+    "RuleSet",
+    "RuleTable",
+    "UnknownOperation",
+    "alpha_beta",
+    "capture",
+    "check",
+    "constant",
+    "deep_taylor",
+    "epsilon",
+    "explain_rules",
+    "flat",
+    "gamma",
+    "gradient",
+    "ledger",
+    "relevance",
+    "state_space",
+    "unfused",
+    "w_squared",
+    "z_box",
+]

@@ -55,9 +55,18 @@ def test_the_code_shown_runs(page, in_a_folder_with_the_files_it_names):
         exec(compile(block, page, "exec"), names)
 
 
-def test_the_first_block_is_eight_lines_or_so():
-    first = [line for line in blocks("README.md")[0].splitlines() if line.strip()]
-    assert len(first) <= 8
+def test_the_first_block_is_eight_lines_and_prints_what_is_shown_below_it(capsys):
+    block = blocks("README.md")[0]
+    assert len([line for line in block.splitlines() if line.strip()]) <= 8
+    exec(compile(block, "README.md", "exec"), {})
+    printed = capsys.readouterr().out.splitlines()
+    shown = re.search(r"```\n(torch.Size.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)[1].splitlines()
+    assert len(printed) == len(shown)
+    number = r"[+-]\d[\d.e+-]*"
+    for line, expected in zip(printed, shown, strict=True):
+        assert re.sub(number, "", line).split() == re.sub(number, "", expected).split()
+        values, wanted = (list(map(float, re.findall(number, text))) for text in (line, expected))
+        assert values == pytest.approx(wanted, rel=1e-4, abs=1e-6)
 
 
 def test_the_pages_that_are_linked_exist():

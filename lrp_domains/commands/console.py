@@ -1,7 +1,7 @@
-"""What the commands say, all on stderr: progress, warnings, and one line for what was wrong."""
+"""What commands print, all on stderr: progress, warnings, and one line per error."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import typer
@@ -16,27 +16,23 @@ _PACKAGE = str(Path(__file__).parents[1])
 
 
 class OneLineErrors(TyperGroup):
-    """Say in one line what the user can mend, and exit with 1. Anything else is a bug and keeps its traceback."""
+    """Print errors that users can correct in one line, and exit with 1; others are bugs and keep their traceback."""
 
     def invoke(self, ctx):
         """Run a sub-command."""
         with warnings.catch_warnings():
-            warnings.showwarning = _once()
+            warnings.showwarning = _show_once()
             try:
                 return super().invoke(ctx)
             except ModuleNotFoundError as error:
-                self._say(
-                    f"the package '{error.name}' is not installed: pip install 'lrp-domains[{ctx.invoked_subcommand}]'"
-                )
+                message = f"the package '{error.name}' is not installed: "
+                message += f"pip install 'lrp-domains[{ctx.invoked_subcommand}]'"
             except OSError as error:
-                self._say(f"{error.strerror or error}: '{error.filename}'" if error.filename else str(error))
+                message = f"{error.strerror or error}: '{error.filename}'" if error.filename else str(error)
             except LrpError as error:
-                self._say(str(error))
+                message = str(error)
+            say("error", message, "bold red")
             raise typer.Exit(1)
-
-    @staticmethod
-    def _say(message: str) -> None:
-        say("error", message, "bold red")
 
 
 def say(kind: str, message: str, style: str = "bold") -> None:
@@ -46,16 +42,16 @@ def say(kind: str, message: str, style: str = "bold") -> None:
 
 
 def progress(items: Iterable, description: str) -> Iterable:
-    """Show how far an iteration is."""
+    """Yield the items and show a progress bar."""
     return track(items, description, console=stderr)
 
 
-def _once():
-    """Show each warning of this package once, though several steps of one command may give it."""
+def _show_once() -> Callable:
+    """Return a function that shows each warning of this package once, even if several steps of a command repeat it."""
     shown = set()
 
     def show(message, category, filename, lineno, file=None, line=None) -> None:
-        # Those of other packages are about our code, not about the user's data.
+        # Warnings of other packages are about our code, not about the user's data.
         if filename.startswith(_PACKAGE) and str(message) not in shown:
             shown.add(str(message))
             say("warning", str(message), "bold yellow")
