@@ -323,7 +323,7 @@ def test_what_cannot_be_done_is_said():
     with pytest.raises(RelevanceError, match=r"bias.*frozen.*requires_grad_\(True\).*masked_fill"):
         relevance(layer(x).sum(), x, rules=GAMMA)
     layer.bias.requires_grad_(True)
-    with pytest.raises(RelevanceError, match=r"z_box.*outside the bounds"):
+    with pytest.raises(RelevanceError, match=r"z_box.*outside the given bounds"):
         relevance(layer(x), x, rules=deep_taylor(0.0, 0.1))
     with pytest.raises(RelevanceError, match=r"flat rule.*reads an explained input directly"):
         relevance(layer(F.gelu(x)), x, rules=only(flat()))

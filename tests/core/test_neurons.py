@@ -324,7 +324,7 @@ def test_the_box_is_refused_behind_something_else_and_outside_its_bounds():
         explained(lambda x: F.linear(F.gelu(x), W), [X], only(z_box(-9, 9)))
     bound = torch.ones(6, dtype=torch.float64)
     for x in (0.5 * bound, 2 * bound):
-        with pytest.raises(RelevanceError, match="outside the bounds"):
+        with pytest.raises(RelevanceError, match="outside the given bounds"):
             explained(lambda x: F.linear(x, W), [x], only(z_box(bound, bound)))
 
 
