@@ -44,7 +44,7 @@ class Biases:
         A bias is frozen, a number or a buffer, and no later operation kept the neuron's value.
     """
 
-    def __init__(self, sums: Sums, wanted: Collection[Node]) -> None:
+    def __init__(self, sums: Sums, required: Collection[Node]) -> None:
         self.sums, self.graph = sums, sums.graph
         self.values = sums.graph.once(Roles).values
         self._added_by: dict[Node, tuple[Tensor, ...]] = {}
@@ -66,7 +66,7 @@ class Biases:
             self._added_by[node] = (sum(constants),) if constants and not is_unseen else ()
 
         for edge in sums.tops:
-            if edge[0] in unseen and edge[0] in wanted:
+            if edge[0] in unseen and edge[0] in required:
                 self._seen[edge] = self._later(edge)
 
     def at(self, top: Edge, layers: Tensor) -> Tensor:

@@ -52,11 +52,11 @@ class Sums:
     flow: dict[Node, Slots]
     users: dict[Edge, list[Edge]]
 
-    def total(self, edge: Edge, known: dict[Edge, Parts], own: Callable[[Node], Parts], scaled: bool) -> Parts:
+    def total(self, edge: Edge, known: dict[Edge, Parts], of_node: Callable[[Node], Parts], scaled: bool) -> Parts:
         """Return the sum of what the nodes up to an edge contribute; empty if no node contributes anything.
 
-        ``own`` returns the contribution of one node, ``known`` holds the sums at edges that are done, and ``scaled`` is
-        whether to multiply by the numbers on the way.
+        ``of_node`` returns the contribution of one node, ``known`` holds the sums at edges that are done, and
+        ``scaled`` is whether to multiply by the numbers on the way.
         """
         pending = [edge]
         while pending:
@@ -69,7 +69,7 @@ class Sums:
                 continue
 
             totals: list[Parts] = [() for _ in node._input_metadata]
-            totals[0] = tuple(x.expand(shape_of((node, 0))) for x in own(node))
+            totals[0] = tuple(x.expand(shape_of((node, 0))) for x in of_node(node))
             for parts in self._brought(node, slots, known, scaled):
                 for output, part in enumerate(parts):
                     totals[output] = tuple(map(torch.add, totals[output], part)) if totals[output] else part
