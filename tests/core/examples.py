@@ -1,7 +1,7 @@
 """Examples of every operation in the vocabulary: functions whose graph contains the operation's node.
 
-A name is the node's, ``Addmm`` for ``AddmmBackward0``, with the digit of other overloads, ``Pow.1`` for
-``PowBackward1``. What follows a comma tells examples of one node apart. All arguments of a function have the same
+An example has the name of its node, ``Addmm`` for ``AddmmBackward0``, with the digit of other overloads, ``Pow.1`` for
+``PowBackward1``. The text after a comma distinguishes examples of one node. All arguments of a function have the same
 shape, with a batch of any size in front.
 """
 
@@ -14,7 +14,7 @@ aten = torch.ops.aten
 
 
 def fixed(*shape: int) -> torch.Tensor:
-    """Return distinct numbers between -1 and 1, the same at each call."""
+    """Return distinct numbers between -1 and 1, the same in every call."""
     return torch.arange(1.0, 1 + math.prod(shape), dtype=torch.get_default_dtype()).sin().view(shape)
 
 
@@ -27,7 +27,7 @@ def invertible(x: torch.Tensor) -> torch.Tensor:
     return x + 6 * torch.eye(x.shape[-1], dtype=x.dtype)
 
 
-def written(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+def written_in_place(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     z = a * 1
     z[:, 0] = b[:, 1]
     z[:, 1].mul_(2)
@@ -47,12 +47,12 @@ def griffin_root(x: torch.Tensor) -> torch.Tensor:
 
 
 def parameter(t: torch.Tensor) -> torch.Tensor:
-    """Return part of an argument as a parameter would lie in memory."""
+    """Return part of an argument in the memory layout of a parameter."""
     return t.contiguous()
 
 
 def attention(q, k, v, mask, **settings):
-    """On a CPU a mask that requires grad, or a strided last dimension, would make no fused node."""
+    """Compute attention in one fused node, which on a CPU excludes strided last dimensions and masks with gradients."""
     return F.scaled_dot_product_attention(*(t.contiguous() for t in (q, k, v)), mask, **settings)
 
 
@@ -185,7 +185,7 @@ ROWS = {
     "Put, accumulated": lambda a, b: a.put(AGAIN, b[0, 0, :3], accumulate=True),
     "Where": lambda a, b: torch.where(MASK, a, b),
     "Zero": lambda x: aten.zero(x),
-    "CopySlices": written,
+    "CopySlices": written_in_place,
     "Cat": lambda a, b: torch.cat([a, b], 1),
     "Stack": lambda a, b: torch.stack([a, b], 1),
     "BlockDiag": lambda a, b: torch.block_diag(a[0], b[0]),
@@ -244,7 +244,7 @@ ROWS = {
     "Remainder.1": lambda a, b: torch.remainder(a, 2 + positive(b)),
     "Copysign": lambda a, b: torch.copysign(a, b),
     "Copysign.1": lambda x: torch.copysign(x, -1.0),
-    # linear piece by piece, constant piece by piece
+    # piecewise linear, piecewise constant
     "Relu": lambda x: torch.relu(x),
     "LeakyRelu": lambda x: F.leaky_relu(x, 0.1),
     "LeakyRelu.1": lambda x: F.leaky_relu_(x * 1, 0.1),
@@ -503,7 +503,7 @@ IMAGES = {
     "ScaledDotProductFlashAttentionForCpu, mask": lambda q, k, v: attention(q, k, v, fixed(4, 4)),
 }
 
-# ---- x of shape (batch, 4, 8, 8) in float32, the only dtype these are written for -------------------------------
+# ---- x of shape (batch, 4, 8, 8) in float32, the only dtype that these operations support ------------------------
 SINGLE = {
     "GroupedMm": lambda a, b: F.grouped_mm(parameter(a[:, 0]), parameter(b[:, 0]).mT),
     "MkldnnLinear": lambda x, w, b: torch._C._nn.mkldnn_linear(
@@ -514,14 +514,14 @@ SINGLE = {
     "MkldnnMaxPool3D": lambda x: F.max_pool3d(x[:, None].to_mkldnn(), 2, 2).to_dense(),
 }
 
-# By name: the function, and the shape of its arguments without the batch.
+# The function and the shape of its arguments without the batch, by name.
 EXAMPLES = {
     name: (function, shape)
     for functions, shape in ((ROWS, (3, 4)), (SQUARES, (3, 3)), (IMAGES, (4, 4, 4)), (SINGLE, (4, 8, 8)))
     for name, function in functions.items()
 }
 
-# What no forward pass makes on a CPU, and why.
+# Nodes that no forward pass makes on a CPU, and why.
 NOT_ON_A_CPU = {
     **dict.fromkeys(
         ("CudnnConvolution", "CudnnBatchNorm", "ScaledDotProductFlashAttention", "ScaledDotProductEfficientAttention",
@@ -529,7 +529,7 @@ NOT_ON_A_CPU = {
         "made on a CUDA device",
     ),
     "MiopenBatchNorm": "made on a ROCm device",
-    "FusedRmsNorm": "made on a CUDA or MPS device; a CPU takes it apart",
+    "FusedRmsNorm": "made on a CUDA or MPS device; a CPU decomposes it",
     **dict.fromkeys(
         ("ConvolutionOverrideable", "ScaledDotProductFusedAttentionOverrideable"),
         "made by backends outside PyTorch",

@@ -1,4 +1,4 @@
-"""Two small models, written as users write them, for tests of what `relevance` does beside the rules."""
+"""Two small models, written as users write them, for tests of what `relevance` does apart from the rules."""
 
 import torch
 from torch import nn
@@ -9,7 +9,7 @@ ROWS, TOKENS, WIDTH, CLASSES = 2, 5, 8, 3
 
 
 class Encoder(nn.Module):
-    """One pre-norm transformer block, written as users write one, with dropout that eval mode switches off."""
+    """One pre-norm transformer block, with dropout that eval mode switches off."""
 
     def __init__(self):
         super().__init__()

@@ -1,4 +1,4 @@
-"""The identity rule against (f(x) - f(0)) / x in fifty digits, and what becomes of it in few."""
+"""The identity rule against (f(x) - f(0)) / x in fifty digits, and its precision in lower dtypes."""
 
 import math
 
@@ -12,7 +12,7 @@ from lrp_domains import CP_LRP, relevance
 
 mpmath.mp.dps = 50
 POINTS = [0.0, 1e-10, -1e-10, 1e-3, -1e-3, 0.0099, -0.0099, 0.0101, -0.0101, 0.5, -0.7, 1.0, -1.0, 2.9, -2.9, 7.0, -7.0]
-# Where only the result is kept, x must be had from it: not for results that have rounded to a constant.
+# Not for functions of which only the result is kept: large results have rounded to a constant, and x is lost.
 LARGE = [20.0, -20.0, 80.0, -80.0]
 
 
@@ -34,7 +34,7 @@ def elu(x, alpha=1, scale=1):
 
 SELU = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 
-# torch's function, the function in many digits, and its points.
+# torch's function, the same function in many digits, and the points to compare them at.
 FUNCTIONS = {
     "gelu": (F.gelu, lambda x: x * mpmath.ncdf(x), POINTS + LARGE),
     "gelu, tanh": (
@@ -77,23 +77,23 @@ FUNCTIONS = {
 
 
 def coefficient(f, x: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
-    """What arrives at x: relevance / x, without dividing by x. x is reached through a sum that starts at zero."""
+    """Return the coefficient at x, relevance / x, without dividing by x."""
     probe = torch.ones_like(x, requires_grad=True)
-    # d(x + probe - 1) = d(probe), and the sum passes the coefficient on, so R(probe) = 1 * coefficient.
+    # x + (probe - 1) is x, and the sum passes the coefficient on to the probe, which is 1: R(probe) = 1 * coefficient.
     return relevance((f(x + (probe - 1)) * g).sum(), probe)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_the_quotient_is_exact(name):
+def test_the_quotient_of_every_function_is_exact(name):
     f, exact, points = FUNCTIONS[name]
     x, g = torch.tensor(points, dtype=torch.float64), torch.linspace(-2, 3, len(points), dtype=torch.float64)
-    found = coefficient(f, x, g)
+    coefficients = coefficient(f, x, g)
     at_zero = exact(mpf(0))
-    for point, factor, value in zip(points, g.tolist(), found.tolist(), strict=True):
+    for point, factor, value in zip(points, g.tolist(), coefficients.tolist(), strict=True):
         limit = point == 0 or abs(point) < 1e-9
         quotient = mpmath.diff(exact, 0, direction=-1) if point == 0 else (exact(mpf(point)) - at_zero) / mpf(point)
         expected = float(mpf(factor) * quotient)
-        # x is had from a result with 16 digits: near 7 and -7 tanh and the sigmoid have used up many of them.
+        # x is recovered from a result with 16 digits, many of which tanh and the sigmoid lose near 7 and -7.
         kept_result = name in ("tanh", "sigmoid", "elu in place", "expm1") and abs(point) > 2
         assert value == pytest.approx(expected, rel=1e-8 if kept_result else 1e-10, abs=1e-9 if limit else 1e-13), point
 
@@ -103,8 +103,8 @@ SIXTEEN_BITS = {torch.float16: 2e-3, torch.bfloat16: 1.6e-2}
 
 @pytest.mark.parametrize("dtype", [torch.float32, *SIXTEEN_BITS], ids=str)
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_finite_and_near_in_every_dtype(name, dtype):
-    """Within rounding of float64 at the same (rounded) points; finite at exact zeros, +-1e-10 and huge values."""
+def test_coefficients_are_finite_and_near_float64_in_every_dtype(name, dtype):
+    """They are within rounding of float64 at the same (rounded) points, and finite at 0, +-1e-10 and huge values."""
     f, _, points = FUNCTIONS[name]
     huge = (
         [] if name in ("exp", "expm1", "sinh", "cube") else [3e4] if name in ("log1p", "square root") else [3e4, -3e4]
@@ -112,25 +112,28 @@ def test_finite_and_near_in_every_dtype(name, dtype):
     x = torch.tensor([*points, *huge], dtype=dtype)
     x = x[x > 0] if name == "square root" else x[x > -1] if name == "log1p" else x
     x = x[f(x.double()).abs() < torch.finfo(dtype).max]
-    found = coefficient(f, x, torch.ones_like(x)).double()
-    assert found.isfinite().all()
+    actual = coefficient(f, x, torch.ones_like(x)).double()
+    assert actual.isfinite().all()
     if name in ("tanh", "sigmoid", "elu in place", "expm1", "exp"):
-        x, found = x[x.abs() < 1.5], found[x.abs() < 1.5]  # beyond, the kept result has too few digits: see below
+        x, actual = (
+            x[x.abs() < 1.5],
+            actual[x.abs() < 1.5],
+        )  # for larger x the kept result has too few digits: see below
     exact = coefficient(f, x.double(), torch.ones_like(x).double())
     rtol = SIXTEEN_BITS.get(dtype, 2e-6)
     kept = 8 if name in ("tanh", "sigmoid", "elu in place", "expm1", "exp", "cube", "square root", "sinh") else 1
-    torch.testing.assert_close(found, exact, rtol=kept * rtol, atol=kept * rtol * 0.1)
+    torch.testing.assert_close(actual, exact, rtol=kept * rtol, atol=kept * rtol * 0.1)
 
 
 @pytest.mark.parametrize(("f", "top"), [(torch.tanh, 8.664), (torch.sigmoid, 16.64)], ids=["tanh", "sigmoid"])
-def test_a_saturated_result_stands_for_the_largest_that_is_not(f, top):
-    """x = 30 is lost in float32; the coefficient is that of the largest x whose result isn't rounded to 1."""
-    found = coefficient(f, torch.tensor([30.0]), torch.ones(1)).item()
+def test_a_saturated_result_counts_as_the_largest_unsaturated_one(f, top):
+    """x = 30 is lost in float32; its coefficient is that of the largest x whose result isn't rounded to 1."""
+    actual = coefficient(f, torch.tensor([30.0]), torch.ones(1)).item()
     rise = (f(torch.tensor(top)) - f(torch.tensor(0.0))).item()
-    assert found == pytest.approx(rise / top, rel=1e-3)
+    assert actual == pytest.approx(rise / top, rel=1e-3)
 
 
-def test_the_constant_at_zero_is_a_leaf():
+def test_the_value_of_a_function_at_zero_is_a_leaf():
     from lrp_domains import ledger
 
     x = torch.randn(5, dtype=torch.float64, requires_grad=True)
@@ -139,8 +142,8 @@ def test_the_constant_at_zero_is_a_leaf():
     assert account.balanced(1e-12)
 
 
-def test_a_logarithm_of_a_sum_with_a_number_is_shared_from_there():
-    """Of a bare logarithm there is nothing to share from: it is refused (test_errors.py)."""
+def test_log_of_1_plus_x_follows_the_identity_rule_of_log1p():
+    """A bare logarithm has no value at 0 and is refused (test_errors.py)."""
     x = torch.rand(7, dtype=torch.float64, requires_grad=True)
-    for written in (lambda x: torch.log(1 + x), lambda x: torch.log2(x + 1) * math.log(2)):
-        torch.testing.assert_close(relevance(written(x).sum(), x), torch.log1p(x).detach(), rtol=1e-12, atol=1e-14)
+    for f in (lambda x: torch.log(1 + x), lambda x: torch.log2(x + 1) * math.log(2)):
+        torch.testing.assert_close(relevance(f(x).sum(), x), torch.log1p(x).detach(), rtol=1e-12, atol=1e-14)

@@ -1,4 +1,4 @@
-"""Attention, one head written out in loops, against every way PyTorch has of computing it."""
+"""Attention: one head written out in loops against all ways to compute it in PyTorch."""
 
 import math
 
@@ -13,11 +13,11 @@ ROWS, HEADS, QUERIES, KEYS, WIDTH = 2, 2, 3, 4, 3
 
 
 def relevance_by_loop(q, k, v, g, rules, carrying, bias=None):
-    """R(q), R(k), R(v) for one head, from the output's coefficient g; R_out = O * g.
+    """Return R(q), R(k), R(v) for one head, from the output's coefficient g, where R_out = O * g.
 
     Achtibat et al. 2024: O_jp = sum_i A_ji V_ip shares R_jp in equal halves among A and V (Prop. 3.3); the softmax
-    hands R_i = s_i (R(A_i) - A_i sum_l R(A_l)) on to its argument s (Prop. 3.1); s_ji = sum_p q_jp k_ip / sqrt(d) again
-    shares in halves. A partner that carries no relevance leaves its half to the other.
+    passes R_i = s_i (R(A_i) - A_i sum_l R(A_l)) to its argument s (Prop. 3.1); s_ji = sum_p q_jp k_ip / sqrt(d) again
+    shares in halves. If one factor carries no relevance, the other takes its half.
     """
     n, m, d = len(q), len(k), len(q[0])
     s = [[sum(q[j][p] * k[i][p] for p in range(d)) / math.sqrt(d) for i in range(m)] for j in range(n)]
@@ -41,7 +41,7 @@ def relevance_by_loop(q, k, v, g, rules, carrying, bias=None):
         if not scores_carry:
             continue
         for i in range(m):
-            # R(s_i) / s_i, so that a bias added to the scores takes the part that is its own
+            # R(s_i) / s_i, so that a bias that is added to the scores gets its part
             coefficient = r_a[i] - a[j][i] * sum(r_a)
             for p in range(d):
                 r_s = q[j][p] * k[i][p] / math.sqrt(d) * coefficient
@@ -95,35 +95,37 @@ MASKS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("who", CARRYING)
+@pytest.mark.parametrize("names", CARRYING)
 @pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize("rules", [ATTN_LRP, CP_LRP], ids=str)
-def test_attention_equals_its_loops(way, who, mask, rules):
-    if rules is CP_LRP and "v" not in who:
+def test_every_way_to_compute_attention_equals_its_loops(way, names, mask, rules):
+    if rules is CP_LRP and "v" not in names:
         pytest.skip("nothing flows: the weights are constant")
     shapes = {"q": (ROWS, HEADS, QUERIES, WIDTH), "k": (ROWS, HEADS, KEYS, WIDTH), "v": (ROWS, HEADS, KEYS, WIDTH)}
     tensors = {name: torch.randn(shape, dtype=torch.float64) for name, shape in shapes.items()}
-    for name in who:
+    for name in names:
         tensors[name].requires_grad_()
     output = way(*tensors.values(), MASKS[mask])
     g = torch.randn(output.shape, dtype=torch.float64)
-    inputs = [tensors[name] for name in who if rules is ATTN_LRP or name == "v"]
-    asked = [name for name in who if rules is ATTN_LRP or name == "v"]
-    found = dict(zip(asked, relevance((output * g).sum(), inputs, rules=rules), strict=True))
-    carrying = {name: name in asked for name in "qkv"}
+
+    explained = [name for name in names if rules is ATTN_LRP or name == "v"]
+    inputs = [tensors[name] for name in explained]
+    actual = dict(zip(explained, relevance((output * g).sum(), inputs, rules=rules), strict=True))
+
+    carrying = {name: name in explained for name in "qkv"}
     for row in range(ROWS):
         for head in range(HEADS):
             arguments = [tensors[name][row, head].tolist() for name in "qkv"]
             bias = None if MASKS[mask] is None else MASKS[mask].tolist()
             loop = relevance_by_loop(*arguments, g[row, head].tolist(), rules, carrying, bias)
             for name, expected in zip("qkv", loop, strict=True):
-                if name in asked:
-                    torch.testing.assert_close(found[name][row, head], expected, **TIGHT)
+                if name in explained:
+                    torch.testing.assert_close(actual[name][row, head], expected, **TIGHT)
 
 
 @pytest.mark.parametrize("rules", [ATTN_LRP, CP_LRP], ids=str)
 def test_multihead_attention_is_the_same_written_out(rules):
-    """nn.MultiheadAttention, with and without returned weights (fused or eager), equals its projections and heads."""
+    """nn.MultiheadAttention, fused or eager (with returned weights), equals its projections and heads by hand."""
     module = torch.nn.MultiheadAttention(6, 2, batch_first=True).double().eval()
     x = torch.randn(2, 4, 6, dtype=torch.float64, requires_grad=True)
 

@@ -1,4 +1,4 @@
-"""`capture`: intermediate results by module name, and nothing left behind."""
+"""`capture` keeps intermediate results by module name, and leaves nothing behind."""
 
 from collections import namedtuple
 
@@ -13,7 +13,7 @@ Pair = namedtuple("Pair", "state aside")
 
 
 class Shaped(nn.Module):
-    """A layer that hands its result back in some container."""
+    """A layer that returns its result in a container."""
 
     def __init__(self, contain):
         super().__init__()
@@ -61,18 +61,18 @@ def test_globs_choose_modules_in_the_order_of_their_calls(globs, names):
     assert len(kept) == len(names)
 
 
-def test_what_is_kept_is_the_very_tensor_of_the_forward_pass():
+def test_the_captured_tensor_is_that_of_the_forward_pass():
     model, x = model_and_inputs()
     with capture(model, "1", "") as kept:
         logits = model(x)
     assert kept[""] is logits
     torch.testing.assert_close(kept["1"], nn.functional.gelu(model[0](x)), **TIGHT)
-    found = relevance(logits[:, 0], kept["1"])
+    actual = relevance(logits[:, 0], kept["1"])
     hidden = nn.functional.gelu(model[0](x)).detach().requires_grad_()
-    torch.testing.assert_close(found, relevance(model[2:](hidden)[:, 0], hidden), **TIGHT)
+    torch.testing.assert_close(actual, relevance(model[2:](hidden)[:, 0], hidden), **TIGHT)
 
 
-def test_capturing_changes_no_number():
+def test_capturing_changes_neither_outputs_nor_relevance():
     model, x = model_and_inputs()
     with capture(model, "*"):
         inside = model(x)
@@ -99,8 +99,8 @@ def test_a_frozen_result_is_made_to_require_grad_in_its_container(name):
         output = module(x)
     assert type(output) is type(plain)
     assert take(output) is kept[""] and torch.equal(take(output), take(plain))
-    found = relevance((2 * take(output)).sum(), kept[""])
-    torch.testing.assert_close(found, 2 * take(plain), **TIGHT)
+    actual = relevance((2 * take(output)).sum(), kept[""])
+    torch.testing.assert_close(actual, 2 * take(plain), **TIGHT)
 
 
 def test_a_frozen_embedding_can_be_explained():
@@ -108,25 +108,25 @@ def test_a_frozen_embedding_can_be_explained():
     ids = torch.tensor([[1, 2, 3]])
     with capture(model, "0") as kept:
         logits = model(ids)
-    found = relevance(logits[..., 1], kept["0"])
-    torch.testing.assert_close(found, model[0](ids) * model[1].weight[1], **TIGHT)
+    actual = relevance(logits[..., 1], kept["0"])
+    torch.testing.assert_close(actual, model[0](ids) * model[1].weight[1], **TIGHT)
     assert not any(parameter.requires_grad for parameter in model.parameters())
 
 
 @pytest.mark.parametrize("frozen", [False, True])
-def test_what_is_kept_outlives_a_relu_in_place_behind_it(frozen):
-    """The tensor holds the module's values no more, but relevance belongs to the value the ReLU was given."""
+def test_a_relu_in_place_does_not_change_the_relevance_of_the_captured_value(frozen):
+    """The tensor no longer holds the module's values, but its relevance is that of the value before the ReLU."""
     model = nn.Sequential(nn.Embedding(10, 4), nn.ReLU(inplace=True), nn.Linear(4, 2)).double()
     model.requires_grad_(not frozen)
     ids = torch.tensor([[1, 2, 3]])
     with capture(model, "0") as kept:
         logits = model(ids)
-    found = relevance(logits[..., 0], kept["0"])
+    actual = relevance(logits[..., 0], kept["0"])
     expected = model[0](ids).clamp(min=0) * model[2].weight[0]
-    torch.testing.assert_close(found, expected.detach(), **TIGHT)
+    torch.testing.assert_close(actual, expected.detach(), **TIGHT)
 
 
-def test_calls_are_numbered():
+def test_repeated_calls_of_a_module_are_numbered():
     class Twice(nn.Module):
         def __init__(self):
             super().__init__()
@@ -145,7 +145,7 @@ def test_calls_are_numbered():
     assert torch.equal(kept["shared"], kept["shared:3"]) and not torch.equal(first, second)
 
 
-def test_one_name_that_begins_like_another_is_counted_apart():
+def test_modules_with_a_common_prefix_are_numbered_separately():
     model = nn.ModuleDict({"a": nn.Identity(), "a_b": nn.Identity()})
     with capture(model, "a*") as kept:
         for name in ("a", "a_b", "a"):
@@ -153,7 +153,7 @@ def test_one_name_that_begins_like_another_is_counted_apart():
     assert list(kept) == ["a", "a_b", "a:2"]
 
 
-def test_a_module_that_was_not_called_is_a_key_error_that_lists_what_was():
+def test_the_key_error_for_a_module_that_was_not_called_lists_those_that_were():
     model, x = model_and_inputs()
     with capture(model, "1", "3") as kept:
         model(x)
@@ -184,7 +184,7 @@ def test_a_module_without_a_tensor_to_keep_is_refused_by_name(contain):
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_hooks_are_gone_afterwards(fails):
+def test_capture_removes_its_hooks_also_after_an_exception(fails):
     model, x = model_and_inputs()
     before = hooks_of(model)
     try:
@@ -210,15 +210,15 @@ def test_captures_can_be_nested():
     assert outer["1"] is inner["1"]
 
 
-def test_under_no_grad_values_are_kept_and_nothing_is_made_to_require_grad():
+def test_under_no_grad_values_are_kept_and_do_not_require_grad():
     model, x = model_and_inputs()
     with torch.no_grad(), capture(model, "1") as kept:
         model(x)
     assert not kept["1"].requires_grad
 
 
-def test_modules_of_a_transformer():
-    """Neurons of other positions than the first are beside the way; those of the first hold what they add."""
+def test_captured_neurons_of_a_transformer_have_the_relevance_of_what_they_add():
+    """The score reads only the first position, so the neurons of other positions have no relevance."""
     layer = nn.TransformerEncoderLayer(8, 2, 12, dropout=0.0, batch_first=True, norm_first=True).double()
     x = torch.randn(2, 5, 8, dtype=torch.float64, requires_grad=True)
     with capture(layer, "self_attn", "linear1") as kept:

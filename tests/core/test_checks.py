@@ -1,4 +1,4 @@
-"""`check`: clean models pass all checks to rounding, and each check finds the fault that it is there for."""
+"""`check`: clean models pass all checks up to rounding, and each check detects its kind of fault."""
 
 import warnings
 from dataclasses import replace
@@ -48,7 +48,7 @@ def mlp(dtype=torch.float64):
 
 
 def case(name, dtype):
-    """A model, a function that calls it, and inputs."""
+    """Return a model, a function that calls it, and inputs."""
     if name == "mlp":
         model = mlp(dtype)
         return model, model, rows(3, 5, dtype=dtype)
@@ -62,12 +62,12 @@ def case(name, dtype):
 CASES = ("mlp", "transformer", "lstm")
 
 
-# ---- What is right passes, to rounding -----------------------------------------------------------------------
+# ---- Clean models pass, up to rounding -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("rules", [ATTN_LRP, CP_LRP], ids=str)
 @pytest.mark.parametrize("name", CASES)
-def test_clean_models_pass(name, rules):
+def test_clean_models_pass_in_float64(name, rules):
     model, function, x = case(name, torch.float64)
     with unfused():
         table = check(function, x, rules=rules, model=model)
@@ -89,8 +89,8 @@ def test_clean_models_pass_in_float32(name):
 HALF = torch.finfo(torch.bfloat16).eps ** 0.5
 
 
-def test_the_tolerance_is_that_of_the_coarsest_dtype_on_the_way():
-    """As under autocast, or where a norm computes in float32 whatever it gets."""
+def test_the_tolerance_is_that_of_the_coarsest_dtype_between_inputs_and_score():
+    """Dtypes differ under autocast, and where a norm always computes in float32."""
     assert row_of(check(mlp(torch.bfloat16), rows(2, 5, dtype=torch.bfloat16)), "batch").tolerance == HALF
     model, coarse = mlp(), dense(3, 3, dtype=torch.bfloat16)
     table = check(lambda x: coarse(model(x).bfloat16()).double(), rows(2, 5), model=nn.ModuleList([model, coarse]))
@@ -104,7 +104,7 @@ def missing(score, x, **options):
     return abs(account.residue) / max(abs(account.score), abs(account.inputs[0]), abs(sum(account.leaves.values())))
 
 
-def test_the_remainder_of_the_softmax_is_named_and_no_failure():
+def test_the_share_of_the_softmax_is_reported_and_not_a_failure():
     model, function, x = case("transformer", torch.float64)
     kept = row_of(check(function, x, model=model), "conservation")
     size = missing(function(x.requires_grad_()), x, model=model)
@@ -118,9 +118,9 @@ LAYERS = (EPSILON, ALPHA_BETA, replace(ATTN_LRP, first=epsilon(0.1)), ATTN_LRP.w
 
 
 @pytest.mark.parametrize("rules", LAYERS, ids=str)
-def test_what_layer_rules_keep_is_no_failure(rules):
+def test_the_share_of_layer_rules_is_reported_and_not_a_failure(rules):
     model, x = mlp(), rows(3, 5).abs()
-    model[0].weight.data.abs_()  # neurons without negative contributions: alpha_beta keeps their half
+    model[0].weight.data.abs_()  # alpha_beta doesn't conserve the relevance of neurons without negative contributions
     model[0].bias.data.abs_()
     conservation = row_of(check(model, x, rules=rules), "conservation")
     size = missing(model(x.requires_grad_()), x, rules=rules, model=model)
@@ -128,23 +128,23 @@ def test_what_layer_rules_keep_is_no_failure(rules):
     assert conservation.verdict == "passed" and conservation.difference <= 1e-13
 
 
-def test_frozen_parameters_hold_their_part():
+def test_frozen_parameters_do_not_fail_conservation():
     assert check(mlp().requires_grad_(False), rows(3, 5), rules=CP_LRP).rows[1].difference <= 1e-13
 
 
-def test_inputs_without_relevance_agree():
+def test_inputs_without_relevance_pass():
     table = check(mlp(), torch.zeros(3, 5).double())
     assert table.passed and row_of(table, "batch").difference == row_of(table, "rewriting").difference == 0
 
 
-def test_two_inputs_and_a_score_of_several_entries():
+def test_models_with_two_inputs_and_a_score_of_several_entries_pass():
     first, second = dense(5, 4), dense(3, 4)
     model = nn.ModuleList([first, second])
     table = check(lambda x, y: F.gelu(first(x) * second(y)), (rows(3, 5), rows(3, 3)), model=model)
     assert verdicts(table) == dict.fromkeys(NAMES, "passed") | {"precision": "skipped"}
 
 
-# ---- Each check finds its fault ------------------------------------------------------------------------------
+# ---- Each check detects its fault ----------------------------------------------------------------------------
 
 
 class Twice(torch.autograd.Function):
@@ -171,7 +171,7 @@ def test_a_rule_that_loses_relevance_fails_conservation():
     assert verdicts(wrong)["conservation"] == "failed" and row_of(wrong, "conservation").difference > 0.01
 
 
-def test_the_softmax_excuses_no_other_loss():
+def test_a_softmax_does_not_excuse_another_loss_of_relevance():
     model = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, dtype=torch.float64).eval()
     wrong = with_rule(lambda node, carries, gi, go: go, ATTN_LRP)
     table = check(lambda x: model(Twice.apply(x))[:, 0, 1], rows(2, 4, 8), rules=wrong, model=model)
@@ -179,7 +179,7 @@ def test_the_softmax_excuses_no_other_loss():
 
 
 class Attention(nn.Module):
-    """Attention with a softmax of its own, in plain operations."""
+    """Attention in plain operations."""
 
     def __init__(self):
         super().__init__()
@@ -191,7 +191,7 @@ class Attention(nn.Module):
 
 
 @pytest.mark.parametrize("kind", ["softmax", "dense"])
-def test_a_rule_of_your_own_for_what_may_keep_a_part_is_not_excused(kind):
+def test_a_custom_rule_that_loses_relevance_in_a_softmax_or_layer_is_not_excused(kind):
     half = Rule("half", backward=lambda node, carries, gi, go: tuple(g if g is None else g / 2 for g in gi))
     model, x = Attention(), rows(2, 4, 5)
     row = row_of(check(model, x), "conservation")
@@ -200,7 +200,7 @@ def test_a_rule_of_your_own_for_what_may_keep_a_part_is_not_excused(kind):
     assert row.verdict == "failed" and row.difference > 0.01
 
 
-def test_a_rule_that_looks_at_the_batch_fails_batch():
+def test_a_rule_that_depends_on_the_batch_fails_batch():
     model = nn.ModuleList([dense(5, 8), dense(8, 1)])
     rules = with_rule(lambda node, carries, gi, go: tuple(g / len(g) for g in gi))
     x = rows(4, 5)
@@ -211,8 +211,8 @@ def test_a_rule_that_looks_at_the_batch_fails_batch():
     assert row_of(table, "batch").verdict == "failed"
 
 
-def test_a_fault_in_a_row_of_little_relevance_is_seen():
-    """Each row counts in units of its own largest relevance."""
+def test_a_fault_in_a_row_of_little_relevance_is_detected():
+    """The difference of each row is relative to the largest relevance in that row."""
     model = dense(5, 1)
     rules = with_rule(lambda node, carries, gi, go: tuple(torch.cat([g[:-1], g[-1:] * len(g)]) for g in gi))
     x = rows(3, 5) * torch.tensor([[1.0], [1.0], [1e-12]]).double()
@@ -221,7 +221,7 @@ def test_a_fault_in_a_row_of_little_relevance_is_seen():
 
 
 class Centred(nn.Module):
-    """Rows that interact: each is seen relative to the mean of the batch."""
+    """A model whose rows interact: each is relative to the mean of the batch."""
 
     def __init__(self):
         super().__init__()
@@ -231,12 +231,12 @@ class Centred(nn.Module):
         return F.gelu(self.layer(x) - self.layer(x).mean(0))[:, 0]
 
 
-def test_rows_that_interact_in_a_module_fail():
+def test_rows_that_interact_in_a_module_fail_batch():
     model = Centred()
     batch = row_of(check(model, rows(4, 5)), "batch")
     assert batch.verdict == "failed" and batch.reason == "rows interact in the model: alone they have other scores"
     model.forward = lambda x: model.layer(x).mean()
-    assert row_of(check(model, rows(4, 5)), "batch").verdict == "skipped"  # a mean, for all that can be seen
+    assert row_of(check(model, rows(4, 5)), "batch").verdict == "skipped"  # it could be a mean over the batch
 
 
 MASK = rows(4, 5) > 0
@@ -252,7 +252,7 @@ MASK = rows(4, 5) > 0
         lambda model, x: model.layer(x * MASK)[:, 0],
     ],
 )
-def test_functions_that_take_no_row_alone_are_skipped_with_the_reason(function):
+def test_batch_is_skipped_for_functions_of_several_rows(function):
     model = Centred()
     batch = row_of(check(lambda x: function(model, x), rows(4, 5), model=model), "batch")
     assert batch.verdict == "skipped" and batch.reason.startswith("alone, rows have other scores: they interact, ")
@@ -274,8 +274,8 @@ def test_cancellation_fails_precision(activation):
     assert row_of(table, "precision").verdict == "failed" and row_of(table, "precision").difference > 0.1
 
 
-def test_a_rule_for_one_spelling_fails_rewriting():
-    """SiLU has a core form, x * sigmoid(x), that knows nothing of a rule for ``SiluBackward0``."""
+def test_a_rule_for_one_form_of_a_function_fails_rewriting():
+    """SiLU decomposes into x * sigmoid(x), to which a rule for ``SiluBackward0`` doesn't apply."""
     model = nn.ModuleList([dense(5, 8), dense(8, 1)])
 
     def function(x):
@@ -288,7 +288,7 @@ def test_a_rule_for_one_spelling_fails_rewriting():
     assert verdicts(check(function, x, rules=CP_LRP, model=model))["rewriting"] == "passed"
 
 
-def test_dropout_fails():
+def test_dropout_is_refused_or_fails_repeatability():
     model = nn.Sequential(dense(5, 40), nn.Dropout(0.5), dense(40, 1)).train()
     refused = check(model, rows(3, 5))
     assert verdicts(refused) == {"relevance": "failed"} and "call model.eval()" in refused.rows[0].reason
@@ -321,7 +321,7 @@ class Counting(nn.Module):
         return self.layer(x)
 
 
-def test_a_model_that_changes_with_each_call_fails_repeatability_and_is_left_as_it_was():
+def test_a_model_that_changes_with_each_call_fails_repeatability_and_is_restored():
     model, x = Counting(), rows(3, 5)
     table = check(model, x)
     assert row_of(table, "repeatability").reason.startswith("a call changes the model")
@@ -346,7 +346,7 @@ def test_hooks_and_gradients_that_a_function_leaves_fail_repeatability(leave):
     assert verdicts(check(function, rows(3, 5), model=model))["repeatability"] == "failed"
 
 
-def test_relevance_that_is_not_finite_fails():
+def test_relevance_that_is_not_finite_fails_all_checks():
     model = dense(5, 1, dtype=torch.float32)
     rules = with_rule(lambda node, carries, gi, go: tuple(g * torch.nan for g in gi))
     x = rows(3, 5, dtype=torch.float32)
@@ -354,10 +354,10 @@ def test_relevance_that_is_not_finite_fails():
     assert set(verdicts(table).values()) == {"failed"}
 
 
-# ---- What cannot be checked is said --------------------------------------------------------------------------
+# ---- What cannot be checked is skipped with the reason -------------------------------------------------------
 
 
-def test_without_the_model_nothing_can_be_converted_or_exported():
+def test_without_the_model_precision_and_rewriting_are_skipped():
     model = mlp(torch.float32)
     table = check(lambda x: model(x)[:, 1], rows(3, 5, dtype=torch.float32))
     assert verdicts(table) == dict.fromkeys(NAMES, "passed") | {"precision": "skipped", "rewriting": "skipped"}
@@ -365,34 +365,34 @@ def test_without_the_model_nothing_can_be_converted_or_exported():
     assert row_of(table, "rewriting").reason.endswith("name its module by model=")
 
 
-def test_a_function_that_no_export_takes():
+def test_rewriting_is_skipped_for_a_function_that_cannot_be_exported():
     model = mlp()
     table = check(lambda x: model(x)[:, 1] if x.sum() != 0 else model(x)[:, 0], rows(3, 5), model=model)
     rewriting = row_of(table, "rewriting")
     assert rewriting.verdict == "skipped" and "data-dependent" in rewriting.reason and "\n" not in rewriting.reason
 
 
-def test_a_decomposition_that_is_refused():
-    """SiLU becomes a product, which these rules don't know."""
+def test_rewriting_is_skipped_if_the_decomposition_is_refused():
+    """SiLU becomes a product, which these rules don't include."""
     rules = RuleSet("no products", {kind: rule for kind, rule in CP_LRP.operations.items() if kind != "product"})
     model = nn.Sequential(dense(5, 8), nn.SiLU(), dense(8, 1))
     rewriting = row_of(check(model, rows(3, 5), rules=rules), "rewriting")
     assert rewriting.verdict == "skipped" and rewriting.reason.startswith("the decomposition is refused: MulBackward0")
 
 
-def test_a_function_of_float32_alone():
+def test_precision_is_skipped_for_a_function_that_computes_in_float32():
     table = check(lambda x: F.gelu(x.float()).sum(-1), rows(3, 5, dtype=torch.float32))
     assert row_of(table, "precision").reason == "with inputs in float64 the function returns torch.float32"
 
 
 @pytest.mark.parametrize("shapes", [[(1, 5)], [(3, 5), (2, 5)], [(3, 5), ()]])
-def test_inputs_without_rows(shapes):
+def test_batch_is_skipped_for_inputs_without_common_rows(shapes):
     inputs = [torch.randn(shape) for shape in shapes]
     batch = row_of(check(lambda *inputs: sum(F.gelu(x).sum() for x in inputs), inputs), "batch")
     assert batch.reason == "the inputs have one row, or not the same number of rows" and batch.verdict == "skipped"
 
 
-def test_relevance_that_is_refused_is_the_only_row():
+def test_if_relevance_is_refused_the_table_has_only_that_row():
     table = check(lambda x: x.log_softmax(-1)[:, 0], rows(3, 5))
     with pytest.raises(RelevanceError) as refused:
         x = rows(3, 5).requires_grad_()
@@ -413,7 +413,7 @@ def test_relevance_that_is_refused_is_the_only_row():
         ((lambda x: (x, x), rows(2, 5)), {}, "the function must return a tensor, the score, not a tuple"),
     ],
 )
-def test_arguments_that_cannot_be_checked(arguments, options, message):
+def test_check_refuses_invalid_arguments(arguments, options, message):
     with pytest.raises(RelevanceError, match=message):
         check(*arguments, **options)
 
@@ -422,7 +422,7 @@ def test_arguments_that_cannot_be_checked(arguments, options, message):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_all_is_left_as_it_was(name):
+def test_check_leaves_model_inputs_and_global_state_unchanged(name):
     model, function, x = case(name, torch.float32)
     x.requires_grad_()
     for index, parameter in enumerate(model.parameters()):
@@ -431,10 +431,10 @@ def test_all_is_left_as_it_was(name):
 
     def everything():
         modules = [(module.training, dict(vars(module))) for module in model.modules()]
-        inside = [{key: dict(value) for key, value in kept.items() if isinstance(value, dict)} for _, kept in modules]
+        dicts = [{key: dict(value) for key, value in kept.items() if isinstance(value, dict)} for _, kept in modules]
         tensors = [(id(p), p._version, id(p.grad), p.requires_grad, p.dtype) for p in model.parameters()]
         flat = [id(weight) for weight in getattr(model, "_flat_weights", ())]
-        return modules, inside, tensors, flat
+        return modules, dicts, tensors, flat
 
     before, values = everything(), [value.clone() for value in (*model.state_dict().values(), x)]
     random = torch.random.get_rng_state()
@@ -450,7 +450,7 @@ def test_all_is_left_as_it_was(name):
     assert x.grad is None and x.requires_grad and x._version == 0 and torch.equal(torch.random.get_rng_state(), random)
 
 
-def test_a_closure_that_fails_in_float64_leaves_the_model_as_it_was():
+def test_a_function_that_fails_in_float64_leaves_the_model_unchanged():
     model = mlp(torch.float32)
     weight = model[0].weight
 
@@ -463,7 +463,7 @@ def test_a_closure_that_fails_in_float64_leaves_the_model_as_it_was():
     assert model[0].weight is weight and weight.dtype == torch.float32
 
 
-def test_gradients_may_be_switched_off_around_it():
+def test_check_works_inside_no_grad():
     with torch.no_grad():
         assert check(mlp(), rows(3, 5)).passed
 
@@ -471,7 +471,7 @@ def test_gradients_may_be_switched_off_around_it():
 # ---- The table -----------------------------------------------------------------------------------------------
 
 
-def test_the_printed_table():
+def test_the_table_of_checks_can_be_printed():
     table = CheckTable(
         "AttnLRP",
         (

@@ -1,4 +1,4 @@
-"""Compositions of elementwise functions, however they were cut into operations: F(u) - F(0) is the input's."""
+"""Compositions of elementwise functions, in whatever operations: the relevance of the input u is F(u) - F(0)."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from torch.utils.checkpoint import checkpoint
 
 from lrp_domains import ATTN_LRP, CP_LRP, RelevanceError, ledger, relevance
 
-# Written by hand, and F(u) - F(0) in closed form.
+# Functions written by hand, and F(u) - F(0) in closed form.
 WRITTEN = {
     "sigmoid": (lambda x: 1 / (1 + torch.exp(-x)), lambda x: torch.tanh(x / 2) / 2),
     "sigmoid, by exp": (lambda x: x.exp() / (1 + x.exp()), lambda x: torch.tanh(x / 2) / 2),
@@ -42,10 +42,10 @@ WRITTEN = {
 @pytest.mark.parametrize("rules", [ATTN_LRP, CP_LRP], ids=str)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
 @pytest.mark.parametrize("name", WRITTEN)
-def test_the_rise_is_the_inputs(name, dtype, rules):
-    """Also where an exp has overflowed, as long as another value shows which number was added."""
+def test_the_input_of_a_composition_gets_the_rise_from_zero(name, dtype, rules):
+    """This includes entries where an exp has overflowed, as long as another entry shows which number was added."""
     written, rise = WRITTEN[name]
-    # A softmax that has rounded to 0 has lost the constants beside it.
+    # A softmax that has rounded to 0 has lost its constants.
     large = [-20.0, 20.0] if name in ("tanh, by exps", "softmax beside 0") else [-100.0, -20.0, 20.0, 80.0]
     x = torch.tensor([-3.0, -0.4, 0.0, 0.7, 2.0, *large], dtype=dtype, requires_grad=True)
     tight = {"rtol": 1e-9, "atol": 1e-11} if dtype == torch.float64 else {"rtol": 1e-4, "atol": 1e-5}
@@ -53,7 +53,7 @@ def test_the_rise_is_the_inputs(name, dtype, rules):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-def test_a_number_that_cannot_be_told_from_rounding_is_said(dtype):
+def test_an_added_number_that_is_lost_in_rounding_is_refused(dtype):
     x = torch.tensor([-40.0], dtype=dtype, requires_grad=True)
     with pytest.raises(RelevanceError, match=r"AddBackward0 adds a number.*explain the function in float64"):
         relevance((1 / (1 + torch.exp(-x))).sum(), x)
@@ -71,10 +71,9 @@ def test_long_compositions_are_refused():
         relevance(y.sum(), x)
 
 
-@pytest.mark.parametrize(
-    "name", sorted(WRITTEN.keys() - {"tanh"})
-)  # whose last sum adds a number that nothing asks for
-def test_the_ledger_has_the_numbers_of_a_composition(name):
+# The last sum of the tanh adds a number that no rule reads.
+@pytest.mark.parametrize("name", sorted(WRITTEN.keys() - {"tanh"}))
+def test_the_ledger_accounts_for_the_numbers_of_a_composition(name):
     written, _ = WRITTEN[name]
     x = torch.tensor([-3.0, -0.4, 0.7, 2.0], dtype=torch.float64, requires_grad=True)
     account = ledger((written(x) * torch.tensor([1.0, 2.0, -3.0, 4.0], dtype=torch.float64)).sum(), x, rules=CP_LRP)
@@ -94,12 +93,12 @@ CHECKPOINTED = {
 
 @pytest.mark.parametrize("rules", [ATTN_LRP, CP_LRP], ids=str)
 @pytest.mark.parametrize("name", CHECKPOINTED)
-def test_a_checkpoint_changes_nothing(name, rules):
+def test_a_checkpoint_does_not_change_the_relevance_of_a_composition(name, rules):
     f = CHECKPOINTED[name]
     a, b = (torch.randn(3, 4, dtype=torch.float64, requires_grad=True) for _ in range(2))
     expected = relevance(f(a, b).sum(), a, rules=rules)
-    found = relevance(checkpoint(f, a, b, use_reentrant=False).sum(), a, rules=rules)
-    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-14)
+    actual = relevance(checkpoint(f, a, b, use_reentrant=False).sum(), a, rules=rules)
+    torch.testing.assert_close(actual, expected, rtol=1e-12, atol=1e-14)
     with torch.autograd.graph.save_on_cpu():
         y = f(a, b).sum()
     torch.testing.assert_close(relevance(y, a, rules=rules), expected, rtol=1e-12, atol=1e-14)

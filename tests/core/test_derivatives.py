@@ -1,4 +1,4 @@
-"""PyTorch's derivatives, which the engine trusts, against finite differences: in batches of one, in every layout."""
+"""PyTorch's derivatives, on which the engine relies, against finite differences: in batches of one, in every layout."""
 
 import contextlib
 import inspect
@@ -18,7 +18,7 @@ Tensor = torch.Tensor
 
 
 def as_tokens(t: Tensor) -> Tensor:
-    """Lay out as (batch, tokens, channels). Its strides are not those of channels_last where the batch is one."""
+    """Store a tensor as (batch, tokens, channels), with other strides than channels_last for a batch of one."""
     return t.flatten(2).mT.contiguous().mT.view(t.shape) if t.ndim > 2 else t
 
 
@@ -73,12 +73,12 @@ def inner(w: list[Tensor], change: list[Tensor]) -> tuple[float, float]:
 
 def nodes(y: list[Tensor]) -> set[str]:
     """Return the names of a graph's nodes, in the form of the examples' names."""
-    seen, left = set(), [t.grad_fn for t in y]
-    while left:
-        node = left.pop()
+    seen, pending = set(), [t.grad_fn for t in y]
+    while pending:
+        node = pending.pop()
         if node is not None and node not in seen:
             seen.add(node)
-            left += [parent for parent, _ in node.next_functions]
+            pending += [child for child, _ in node.next_functions]
     names = (re.sub(r"Backward(\d\w*)?$", r".\1", node.name().rsplit("::")[-1]) for node in seen)
     return {name.removesuffix(".0").removesuffix(".") for name in names}
 
@@ -88,11 +88,11 @@ def wrong_derivatives(name: str, dtype: torch.dtype, batch: int) -> Iterator[tup
     f, shape = EXAMPLES[name]
     exact, step, tolerance = (torch.float32, 1e-3, 2e-3) if name in SINGLE else (torch.float64, 1e-6, 1e-6)
     tolerance = max(tolerance, 1e-4 if dtype == torch.float32 else 0)
-    everyone = range(sum(p.default is p.empty for p in inspect.signature(f).parameters.values()))
+    indices = range(sum(p.default is p.empty for p in inspect.signature(f).parameters.values()))
 
     with default(exact):
-        points, directions = ([torch.randn(batch, *shape) for _ in everyone] for _ in range(2))
-        changes = [differences(f, points, k, directions[k], step) for k in everyone]
+        points, directions = ([torch.randn(batch, *shape) for _ in indices] for _ in range(2))
+        changes = [differences(f, points, k, directions[k], step) for k in indices]
     with default(dtype):
         y = outputs(f, [t.to(dtype).detach().requires_grad_() for t in points])
     arrivals = {
@@ -102,8 +102,8 @@ def wrong_derivatives(name: str, dtype: torch.dtype, batch: int) -> Iterator[tup
     }
     expected = {arrival: [inner(w, change) for change in changes] for arrival, w in arrivals.items()}
 
-    alone = [([k], "contiguous") for k in everyone if len(everyone) > 1]
-    for leaves, layout in [*((everyone, layout) for layout in LAYOUTS), *alone]:
+    singles = [([k], "contiguous") for k in indices if len(indices) > 1]
+    for leaves, layout in [*((indices, layout) for layout in LAYOUTS), *singles]:
         with default(dtype):
             x = [LAYOUTS[layout](t.to(dtype)).detach().requires_grad_(k in leaves) for k, t in enumerate(points)]
             y = outputs(f, x)
@@ -112,9 +112,9 @@ def wrong_derivatives(name: str, dtype: torch.dtype, batch: int) -> Iterator[tup
             gradients = torch.autograd.grad(y, [x[k] for k in leaves], w, retain_graph=True)
             for k, g in zip(leaves, gradients, strict=True):
                 # a copy, as arithmetic with the symbolic zeros that some derivatives return imports the compiler
-                found, (right, size) = (g.clone() * directions[k]).sum().item(), expected[arrival][k]
-                if not abs(found - right) <= tolerance * size:
-                    yield arrival, layout, [*leaves], k, found, right
+                derivative, (difference, size) = (g.clone() * directions[k]).sum().item(), expected[arrival][k]
+                if not abs(derivative - difference) <= tolerance * size:
+                    yield arrival, layout, [*leaves], k, derivative, difference
 
 
 @pytest.mark.filterwarnings("ignore:.*(prototype stage|in beta)")
@@ -129,7 +129,7 @@ def test_derivatives_agree_with_finite_differences(name):
 @pytest.mark.parametrize("norm", ["NativeBatchNorm", "NativeBatchNormLegitNoTraining"])
 @pytest.mark.parametrize("tokens_first", [True, False])
 def test_the_engine_does_not_rely_on_wrong_derivatives(norm, tokens_first):
-    """An image is explained alone as in a batch of two, and the account balances."""
+    """An image has the same relevance alone as in a batch of two, and relevance is conserved."""
     shape = (16, 4) if tokens_first else (4, 4, 4)
     x, (w, b) = torch.randn(2, *shape, dtype=torch.float64), torch.randn(2, 1, 4, 4, 4, dtype=torch.float64)
     b.requires_grad_()

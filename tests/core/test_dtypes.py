@@ -1,4 +1,4 @@
-"""Half precision: finite everywhere, and near what float64 gives. Extreme values."""
+"""Half precision and extreme values: relevance is finite everywhere, and near that in float64."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ from lrp_domains import (
 
 from ..architectures import zoo
 
-# How far relevance in 32 and 16 bits may be from that in 64, as a part of its length.
+# The largest distance of relevance in 32 and 16 bits from that in 64, relative to its length.
 DISTANCES = {torch.float32: 1e-4, torch.float16: 0.02, torch.bfloat16: 0.25}
 MODELS = ["bert", "llama", "causal/gpt2", "causal/gemma3_text", "image/vit", "torch/vgg", "torch/transformer-gelu"]
 
@@ -37,19 +37,19 @@ def explained(name: str, dtype: torch.dtype, rules) -> list[torch.Tensor]:
 @pytest.mark.parametrize("dtype", DISTANCES, ids=str)
 @pytest.mark.parametrize("rules", [ATTN_LRP, CP_LRP], ids=str)
 @pytest.mark.parametrize("name", MODELS)
-def test_near_float64(name, rules, dtype):
+def test_relevance_of_models_in_lower_precision_is_near_float64(name, rules, dtype):
     exact = torch.cat([r.flatten() for r in explained(name, torch.float64, rules)])
-    found = torch.cat([r.flatten() for r in explained(name, dtype, rules)])
-    assert found.isfinite().all()
-    distance = ((found - exact).norm() / exact.norm()).item()
+    actual = torch.cat([r.flatten() for r in explained(name, dtype, rules)])
+    assert actual.isfinite().all()
+    distance = ((actual - exact).norm() / exact.norm()).item()
     assert distance < DISTANCES[dtype], distance
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("rules", [ATTN_LRP, CP_LRP, EPSILON, GAMMA], ids=str)
 @pytest.mark.parametrize("value", [0.0, 1e-10, -1e-10, 6e-8, 30.0, -30.0])
-def test_extreme_inputs_stay_finite(value, rules, dtype):
-    """Through every kind of rule at once: identity at and beside 0, norms of constants, gates, products."""
+def test_the_relevance_of_extreme_inputs_is_finite(value, rules, dtype):
+    """The score passes every kind of rule: identity at and near 0, norms of constants, gates, products."""
     first, second = (torch.nn.Linear(4, 4, bias=False).to(dtype) for _ in range(2))
     x = torch.full((2, 3, 4), value, dtype=dtype)
     x[0, 0, 0] = 1.0
@@ -62,12 +62,12 @@ def test_extreme_inputs_stay_finite(value, rules, dtype):
     assert relevance(score, x, rules=rules).isfinite().all()
 
 
-def test_huge_values_in_float32():
+def test_the_relevance_of_huge_values_is_exact_in_float32():
     x = torch.tensor([1e30, -1e30, 0.0, 1e-30], requires_grad=True)
     score = (torch.nn.functional.gelu(x) + torch.nn.functional.silu(x) + torch.nn.functional.hardswish(x)).sum()
-    found = relevance(score, x)
-    assert found.isfinite().all()
-    assert found[0] == pytest.approx(3e30, rel=1e-6)
+    actual = relevance(score, x)
+    assert actual.isfinite().all()
+    assert actual[0] == pytest.approx(3e30, rel=1e-6)
 
 
 def convolutional(dtype: torch.dtype) -> nn.Module:
@@ -84,22 +84,22 @@ LAYER_RULES = [ATTN_LRP, EPSILON, GAMMA, ALPHA_BETA, EPSILON_PLUS]
 
 @pytest.mark.parametrize("rules", [*LAYER_RULES, deep_taylor(-6, 6)], ids=str)
 @pytest.mark.parametrize(("dtype", "distance"), [(torch.float16, 0.01), (torch.bfloat16, 0.15)], ids=str)
-def test_layer_rules_of_a_convolutional_network_near_float64(rules, dtype, distance):
+def test_layer_rules_of_a_convolutional_network_are_near_float64(rules, dtype, distance):
     image = torch.randn(2, 3, 8, 8, dtype=torch.float64).clamp(-6, 6)
     image[:, 0, :4] = 0.0
     image[:, 1, 0, :2] = torch.tensor([1e-10, -1e-10])
-    exact, found = (
+    exact, actual = (
         relevance(convolutional(d)(x)[:, 0], x, rules=rules).double()
         for d in (torch.float64, dtype)
         for x in [image.to(d).requires_grad_()]
     )
-    assert found.isfinite().all()
-    assert ((found - exact).norm() / exact.norm()).item() < distance
+    assert actual.isfinite().all()
+    assert ((actual - exact).norm() / exact.norm()).item() < distance
 
 
 @pytest.mark.parametrize("rules", [*LAYER_RULES, deep_taylor(0, 1.1e4)], ids=str)
 def test_large_contributions_that_cancel_do_not_overflow_in_float16(rules):
-    """Every activation and the score fit into float16; single relevances in between, z * g, do not."""
+    """All activations and the score fit into float16, but not all relevances z * g of hidden neurons do."""
     rows = 0.4 + torch.rand(3, 4, dtype=torch.float64) / 10
     first = torch.stack([rows, 0.98 * rows], 1).flatten(0, 1)
     second = torch.tensor([[10.0, -10.0] * 3], dtype=torch.float64)
@@ -115,8 +115,8 @@ def test_large_contributions_that_cancel_do_not_overflow_in_float16(rules):
             assert (hidden * v).isinf().any()
         return relevance(score, x, rules=rules).double()
 
-    exact, found = explained(torch.float64), explained(torch.float16)
-    assert ((found - exact).norm() / exact.norm()).item() < 0.01
+    exact, actual = explained(torch.float64), explained(torch.float16)
+    assert ((actual - exact).norm() / exact.norm()).item() < 0.01
 
 
 FUNCTIONS = {
@@ -141,15 +141,15 @@ VALUES = {
 @pytest.mark.parametrize("dtype", VALUES, ids=str)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_relevance_is_finite_where_the_forward_pass_is(name, dtype):
-    seen = 0
+    count = 0
     for value in [sign * v for v in VALUES[dtype] for sign in (1, -1)]:
         x = torch.tensor([[value, 1.0, -0.5]], dtype=dtype, requires_grad=True)
         y = FUNCTIONS[name](x)
         score = (y * torch.tensor([0.5, 0.25, 0.5], dtype=dtype)).sum()
         if y.isfinite().all() and score.isfinite():
-            seen += 1
+            count += 1
             assert relevance(score, x).isfinite().all(), value
-    assert seen >= 6
+    assert count >= 6
 
 
 def test_an_overflow_of_the_forward_pass_is_refused():
@@ -165,6 +165,6 @@ def test_under_autocast_relevance_keeps_the_inputs_dtype():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         score = model(x)[:, 1]
     assert score.dtype == torch.bfloat16
-    found = relevance(score, x)
-    assert found.dtype == torch.float32
-    assert 0 < ((found - exact).norm() / exact.norm()).item() < 0.05
+    actual = relevance(score, x)
+    assert actual.dtype == torch.float32
+    assert 0 < ((actual - exact).norm() / exact.norm()).item() < 0.05

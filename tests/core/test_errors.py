@@ -1,4 +1,4 @@
-"""Every clear error: what happened, where, and what to do."""
+"""Every error says what happened, where, and what to do."""
 
 import warnings
 
@@ -131,7 +131,7 @@ def unknown_operation():
     return torch.lgamma(x).sum(), x
 
 
-def own_function():
+def custom_function():
     x = leaf(3)
     return Triple.apply(x).sum(), x
 
@@ -144,7 +144,7 @@ def product_in_a_slice():
 
 
 def total_times_a_slice():
-    """Each value of the slice is multiplied by the same number, but that number carries relevance too."""
+    """Multiply each value of a slice by the same number, which carries relevance too."""
     x = leaf(3, 4)
     y = x * 1
     y[:, 0] *= x.sum()
@@ -246,7 +246,7 @@ class Triple(torch.autograd.Function):
         return 3 * g
 
 
-# What is asked for, and words of the message: what, where, what to do.
+# The case, the error, and words of its message.
 TABLE = [
     (no_graph, RelevanceError, "no grad_fn.*outside torch.no_grad"),
     (inference, RelevanceError, "no grad_fn.*inference_mode"),
@@ -273,7 +273,7 @@ TABLE = [
     (reentrant, UnknownOperation, "CheckpointFunctionBackward.*use_reentrant=False"),
     (fused_recurrent, UnknownOperation, r"MkldnnRnnLayerBackward0.*lrp_domains.unfused\(\)"),
     (unknown_operation, UnknownOperation, r"LgammaBackward0 \(pass model=.*for_nodes.*unknown=.gradient."),
-    (own_function, UnknownOperation, "TripleBackward.*for_nodes"),
+    (custom_function, UnknownOperation, "TripleBackward.*for_nodes"),
     (product_in_a_slice, RelevanceError, "CopySlices.*write it out of place"),
     (total_times_a_slice, RelevanceError, "CopySlices.*write it out of place"),
     (products_added_to_a_slice, RelevanceError, "CopySlices.*write it out of place"),
@@ -298,7 +298,7 @@ TABLE = [
 @pytest.mark.parametrize("function", [relevance, ledger])
 @pytest.mark.parametrize(("case", "error", "words"), TABLE, ids=[row[0].__name__ for row in TABLE])
 @pytest.mark.filterwarnings("ignore")
-def test_it_is_said_what_is_wrong_and_what_to_do(case, error, words, function):
+def test_errors_say_what_is_wrong_and_what_to_do(case, error, words, function):
     output, inputs, *options = case()
     with pytest.raises(error, match=f"(?s){words}"):
         function(output, inputs, **(options[0] if options else {}))
@@ -314,7 +314,7 @@ def test_inside_inference_mode_nothing_can_be_explained():
 
 @pytest.mark.parametrize("kernel", ["Flash", "Efficient", "Cudnn"])
 def test_dropout_inside_a_fused_kernel_is_refused(kernel):
-    """These kernels run on a GPU alone, so a stand-in takes the place of their node."""
+    """These kernels run only on a GPU, so a stub takes the place of their node."""
 
     class Stub:
         _saved_dropout_p = 0.1
@@ -331,14 +331,14 @@ def test_dropout_inside_a_fused_kernel_is_refused(kernel):
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_model_compiled_to_plain_operations_is_explained():
-    """The backend "eager" leaves autograd's graph as it is."""
+    """The backend "eager" leaves autograd's graph unchanged."""
     model, x = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.GELU()), leaf(2, 3)
     torch.testing.assert_close(
         relevance(torch.compile(model, backend="eager")(x).sum(), x), relevance(model(x).sum(), x)
     )
 
 
-def test_an_unknown_operation_is_placed_in_the_model():
+def test_the_error_for_an_unknown_operation_names_its_module():
     class Odd(torch.nn.Module):
         def __init__(self):
             super().__init__()
@@ -353,27 +353,27 @@ def test_an_unknown_operation_is_placed_in_the_model():
 
 
 @pytest.mark.parametrize(
-    "case", [unknown_operation, own_function, log_sum, batch_statistics], ids=lambda case: case.__name__
+    "case", [unknown_operation, custom_function, log_sum, batch_statistics], ids=lambda case: case.__name__
 )
-def test_the_derivative_is_accepted_on_request_and_said(case):
+def test_the_derivative_is_accepted_on_request_with_a_warning(case):
     output, x = case()
     (g,) = torch.autograd.grad(output.sum(), x, retain_graph=True)
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        found = relevance(output, x, unknown="gradient")
+        actual = relevance(output, x, unknown="gradient")
     if case is batch_statistics:
-        return  # has a rule; the noise alone was accepted
-    torch.testing.assert_close(found, x.detach() * g)
-    assert len(said) == 1
-    assert "derivative was taken instead" in str(said[0].message)
-    assert said[0].filename == __file__
+        return  # it has a rule; only the batch statistics were accepted
+    torch.testing.assert_close(actual, x.detach() * g)
+    assert len(caught) == 1
+    assert "derivative was taken instead" in str(caught[0].message)
+    assert caught[0].filename == __file__
 
 
-def test_a_rule_for_a_function_of_ones_own():
+def test_a_custom_function_can_be_given_a_rule():
     def keep(node, carries, gi, go):
         return (go[0],)
 
-    output, x = own_function()
+    output, x = custom_function()
     rules = ATTN_LRP.for_nodes({"TripleBackward": Rule("mine", backward=keep)})
     torch.testing.assert_close(relevance(output, x, rules=rules), x.detach())
 
@@ -383,20 +383,20 @@ def test_an_instance_norm_in_training_mode_is_accepted():
     assert relevance(torch.nn.InstanceNorm1d(3)(x)[:, 0, 0], x).isfinite().all()
 
 
-def test_a_mask_is_not_taken_for_dropout():
+def test_a_mask_is_not_mistaken_for_dropout():
     x = leaf(40, 40)
     mask = (torch.rand(40, 40) > 0.1).float()
     assert relevance((x * mask).sum(), x).isfinite().all()
     assert relevance((x * mask * 2.0).sum(), x).isfinite().all()
 
 
-def test_an_unknown_operation_beside_the_way_does_not_matter():
-    """Only what relevance passes needs a rule: here it feeds a denominator, which is constant."""
+def test_an_unknown_operation_that_no_relevance_passes_needs_no_rule():
+    """Here it feeds a denominator, which is constant."""
     x = leaf(3)
     torch.testing.assert_close(relevance((x / torch.lgamma(x).exp()).sum(), x), (x / torch.lgamma(x).exp()).detach())
 
 
-def test_what_is_no_rule_is_refused():
+def test_rule_sets_refuse_values_that_are_not_rules_and_unknown_operations():
     with pytest.raises(RelevanceError, match="is not a rule"):
         RuleSet("mine", {"dense": "epsilon"})
     with pytest.raises(RelevanceError, match="'attension' is neither an operation"):

@@ -1,4 +1,4 @@
-"""`explain_rules`: which rule meets which operation, as a table, before anything is computed."""
+"""`explain_rules` returns which rule applies to which operation, as a table, without computing relevance."""
 
 import pytest
 import torch
@@ -52,7 +52,7 @@ def rows_of(table):
 ATTENTION = "ScaledDotProductFlashAttentionForCpuBackward0"
 
 
-def test_every_operation_stands_in_the_table_with_its_rule_count_and_modules():
+def test_the_table_has_every_operation_with_its_rule_count_and_modules():
     model, x = model_and_inputs()
     table = explain_rules(model(x)[:, 1], x, model=model)
     rows = rows_of(table)
@@ -73,7 +73,7 @@ def test_every_operation_stands_in_the_table_with_its_rule_count_and_modules():
     assert (sums.operation, sums.count) == ("linear", 2)
 
 
-def test_the_counts_are_those_of_the_graph():
+def test_the_counts_add_up_to_the_nodes_of_the_graph():
     model, x = model_and_inputs()
     score = model(x)[:, 1]
     nodes, pending = set(), [score.grad_fn]
@@ -87,7 +87,7 @@ def test_the_counts_are_those_of_the_graph():
     assert sum(row.count for row in table.rows) == len(nodes - beside)
 
 
-def test_what_nothing_flows_to_is_listed_as_constant():
+def test_operations_without_relevance_are_listed_as_constant():
     model, x = model_and_inputs()
     table = explain_rules(model(x)[:, 1], x, model=model, rules=CP_LRP)
     rows = rows_of(table)
@@ -134,33 +134,35 @@ def test_the_table_can_be_printed():
 
 def test_without_the_model_no_module_is_named():
     model, x = model_and_inputs()
-    named, bare = (explain_rules(model(x)[:, 1], x, model=m) for m in (model, None))
-    assert all(row.modules == () for row in bare.rows)
-    assert [row.count for row in bare.rows] == [row.count for row in named.rows]
+    named, unnamed = (explain_rules(model(x)[:, 1], x, model=m) for m in (model, None))
+    assert all(row.modules == () for row in unnamed.rows)
+    assert [row.count for row in unnamed.rows] == [row.count for row in named.rows]
 
 
-class Nothing(TorchDispatchMode):
+class Record(TorchDispatchMode):
+    """The names of the operations that are carried out."""
+
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         self.called = [*getattr(self, "called", []), function.overloadpacket.__name__]
         return function(*args, **(kwargs or {}))
 
 
 def test_nothing_is_computed_and_the_graph_can_still_be_used():
-    """But for the check that the score is finite, no operation is carried out; relevance carries out many."""
+    """No operation is carried out except the check that the score is finite; `relevance` carries out many."""
     model, x = model_and_inputs()
     score = model(x)[:, 1]
-    with Nothing() as table:
+    with Record() as of_table:
         explain_rules(score, x, model=model)
     views = {"detach", "view", "t", "alias", "as_strided", "transpose", "select", "slice", "expand"}
     check = {"abs", "eq", "ne", "mul", "all", "isfinite", "_local_scalar_dense", "ones_like"}
-    assert set(table.called) <= views | check
-    with Nothing() as pass_:
-        found = relevance(score, x, model=model)
-    assert "mm" in pass_.called and not set(pass_.called) <= views | check
-    assert found.isfinite().all() and x.grad is None
+    assert set(of_table.called) <= views | check
+    with Record() as of_relevance:
+        actual = relevance(score, x, model=model)
+    assert "mm" in of_relevance.called and not set(of_relevance.called) <= views | check
+    assert actual.isfinite().all() and x.grad is None
 
 
-def test_it_takes_what_relevance_takes():
+def test_explain_rules_takes_intermediate_and_several_inputs():
     model, x = model_and_inputs()
     hidden = model.norm(x)
     score = model.head(hidden[:, 0])[:, 1]
@@ -170,7 +172,7 @@ def test_it_takes_what_relevance_takes():
     assert "NativeLayerNormBackward0" in {row.node for row in of_both.rows}
 
 
-def test_what_relevance_refuses_is_refused():
+def test_explain_rules_refuses_what_relevance_refuses():
     model, x = model_and_inputs()
     with pytest.raises(UnknownOperation, match=r"LogSoftmaxBackward0 .*'head'"):
         explain_rules(model(x).log_softmax(-1)[:, 0], x, model=model)
@@ -180,7 +182,7 @@ def test_what_relevance_refuses_is_refused():
         explain_rules(model(x)[:, 0], x, rules=ATTN_LRP.where({"*": constant}))
 
 
-def test_an_accepted_derivative_is_shown():
+def test_an_unknown_operation_that_is_accepted_is_shown():
     model, x = model_and_inputs()
     with pytest.warns(UserWarning, match="no rule for LgammaBackward0"):
         table = explain_rules(torch.lgamma(model(x)).sum(), x, model=model, unknown="gradient")
@@ -188,7 +190,7 @@ def test_an_accepted_derivative_is_shown():
     assert (row.operation, row.modules) == ("unknown", ("head",))
 
 
-def test_a_model_of_transformers_names_its_modules():
+def test_the_table_names_the_modules_of_a_bert():
     case = zoo.build("bert")
     score, inputs = zoo.forward(case)
     rows = rows_of(explain_rules(score, inputs, model=case.model))
@@ -201,7 +203,7 @@ def test_a_model_of_transformers_names_its_modules():
     assert pooler.modules == ("bert.pooler.dense",)
 
 
-def test_of_a_product_it_is_said_who_took_what():
+def test_the_shares_of_the_factors_of_products_are_shown():
     layers = nn.ModuleDict({name: nn.Linear(4, 6) for name in ("a", "b")})
     x = torch.randn(2, 4, requires_grad=True)
     a, b = (layer(x) for layer in layers.values())
@@ -219,7 +221,7 @@ def factors_of(node: str, score: torch.Tensor, x: torch.Tensor, rules: object = 
     return {row.factors for row in explain_rules(score, x, rules=rules).rows if row.node.startswith(node)}
 
 
-def test_of_a_product_along_a_stack_each_factor_has_its_own_share():
+def test_the_share_of_each_factor_of_a_product_along_a_stack_is_shown():
     layers = nn.ModuleList([nn.Linear(4, 6), nn.Linear(4, 6)])
     x = torch.randn(2, 4, requires_grad=True)
     a, b = (layer(x) for layer in layers)
@@ -227,7 +229,7 @@ def test_of_a_product_along_a_stack_each_factor_has_its_own_share():
     assert factors_of("Prod", score, x) == {"gate 0, signal 1"}
 
 
-def test_of_a_fused_attention_it_is_said_who_took_what():
+def test_the_shares_of_query_key_and_value_of_a_fused_attention_are_shown():
     layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(4)])
     x = torch.randn(1, 2, 3, 4, requires_grad=True)
     q, k, v, u = (layer(x) for layer in layers)

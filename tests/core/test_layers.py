@@ -37,7 +37,7 @@ def sign(z: float) -> float:
     return -1.0 if z < 0 else 1.0
 
 
-# Each oracle gives R_i of one neuron j from its inputs x_i, weights w_i, bias b and relevance R_j, and the bias's.
+# Each oracle returns R_i and R_b of one neuron j, from its inputs x_i, weights w_i, bias b and relevance R_j.
 def epsilon_loop(x, w, b, r, eps=0.01):
     z = sum(xi * wi for xi, wi in zip(x, w, strict=True)) + b
     share = [xi * wi / (z + eps * sign(z)) * r for xi, wi in zip(x, w, strict=True)]
@@ -99,39 +99,37 @@ def only(rule) -> RuleSet:
 
 
 def connections(layer, x: torch.Tensor):
-    """For each output of a linear layer: its index, and for each input in its reach the index and the weight.
+    """Return the inputs of each output of a linear layer with their weights, by index, and the biases.
 
-    Had from the layer itself, one unit vector after another, so it knows nothing of strides or groups. Inputs in reach
-    are those that have a nonzero weight (weights are random).
+    The layer is applied to one unit vector after another, so its strides and groups don't matter here. The inputs of an
+    output are those with a nonzero weight (weights are random).
     """
     zero = torch.zeros_like(x[:1])
-    without = layer(zero)
-    found = {index: [] for index in product(*map(range, without.shape[1:]))}
-    for place in product(*map(range, x.shape[1:])):
+    biases = layer(zero)
+    inputs = {j: [] for j in product(*map(range, biases.shape[1:]))}
+    for i in product(*map(range, x.shape[1:])):
         unit = zero.clone()
-        unit[(0, *place)] = 1.0
-        weights = layer(unit) - without
-        for index in found:
-            if weights[(0, *index)] != 0:
-                found[index].append((place, weights[(0, *index)].item()))
-    return found, without
+        unit[(0, *i)] = 1.0
+        weights = layer(unit) - biases
+        for j in inputs:
+            if weights[(0, *j)] != 0:
+                inputs[j].append((i, weights[(0, *j)].item()))
+    return inputs, biases
 
 
 def by_loop(layer, x, incoming, loop):
-    """Relevance of the inputs and of the biases, neuron by neuron."""
+    """Return the relevance of the inputs and of the biases, neuron by neuron."""
     with torch.no_grad():
-        found, biases = connections(layer, x)
+        inputs, biases = connections(layer, x)
     r = torch.zeros_like(x)
     of_biases = 0.0
     for row in range(len(x)):
-        for index, reach in found.items():
-            values = [x[(row, *place)].item() for place, _ in reach]
-            share, of_bias = loop(
-                values, [w for _, w in reach], biases[(0, *index)].item(), incoming[(row, *index)].item()
-            )
+        for j, connected in inputs.items():
+            values = [x[(row, *i)].item() for i, _ in connected]
+            share, of_bias = loop(values, [w for _, w in connected], biases[(0, *j)].item(), incoming[(row, *j)].item())
             of_biases += of_bias
-            for (place, _), part in zip(reach, share, strict=True):
-                r[(row, *place)] += part
+            for (i, _), part in zip(connected, share, strict=True):
+                r[(row, *i)] += part
     return r, of_biases
 
 
@@ -174,7 +172,7 @@ LAYERS = {
 
 @pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("rule", RULES)
-def test_rules_equal_their_loops(rule, name):
+def test_layer_rules_equal_their_loops(rule, name):
     make, shape = LAYERS[name]
     layer, x = make().double(), torch.randn(shape, dtype=torch.float64).clamp(-3, 3).requires_grad_()
     y = layer(x)
@@ -187,28 +185,28 @@ def test_rules_equal_their_loops(rule, name):
 
 
 @pytest.mark.parametrize("rule", ["epsilon", "gamma", "alpha2beta1", "z+"])
-def test_in_the_middle_of_a_network(rule):
-    """The rule's coefficient is what the layer below receives: two layers in a row equal two loops in a row."""
+def test_two_layers_in_a_row_equal_two_loops_in_a_row(rule):
+    """The layer below receives the coefficient of the rule."""
     first, second = torch.nn.Linear(5, 4).double(), torch.nn.Linear(4, 3).double()
     x = torch.randn(2, 5, dtype=torch.float64, requires_grad=True)
     hidden = torch.relu(first(x))
     y = second(hidden)
     of_set, loop = RULES[rule]
-    found = relevance(y, x, rules=only(of_set))
+    actual = relevance(y, x, rules=only(of_set))
     at_hidden, _ = by_loop(second, hidden.detach(), y.detach(), loop)
     expected, _ = by_loop(first, x.detach(), at_hidden, loop)
-    torch.testing.assert_close(found, expected, **TIGHT)
+    torch.testing.assert_close(actual, expected, **TIGHT)
 
 
 @pytest.mark.parametrize("rule", ["epsilon", "gamma", "alpha2beta1"])
-def test_the_input_as_second_operand(rule):
+def test_a_layer_may_have_its_input_as_the_second_operand(rule):
     w = torch.randn(4, 5, dtype=torch.float64, requires_grad=True)
     x = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
     of_set, loop = RULES[rule]
     incoming = torch.randn(4, 3, dtype=torch.float64)
-    found = relevance(w @ x, x, rules=only(of_set), start=incoming)
+    actual = relevance(w @ x, x, rules=only(of_set), start=incoming)
     expected, _ = by_loop(lambda columns: columns @ w.detach().T, x.detach().T, incoming.T, loop)
-    torch.testing.assert_close(found, expected.T, **TIGHT)
+    torch.testing.assert_close(actual, expected.T, **TIGHT)
 
 
 def test_bounds_of_the_box_may_differ_by_channel():
@@ -216,18 +214,18 @@ def test_bounds_of_the_box_may_differ_by_channel():
     x = torch.rand(1, 2, 3, 3, dtype=torch.float64).requires_grad_()
     low, high = torch.tensor([-1.0, 0.0]).view(1, 2, 1, 1), torch.tensor([1.0, 2.0]).view(1, 2, 1, 1)
     y = layer(x)
-    found = relevance(y, x, rules=only(z_box(low, high)))
+    actual = relevance(y, x, rules=only(z_box(low, high)))
     expected = torch.zeros_like(x)
     with torch.no_grad():
-        reach, _ = connections(layer, x)
-    for index, inputs in reach.items():
+        inputs, _ = connections(layer, x)
+    for j, connected in inputs.items():
         part = {
-            place: x[(0, *place)].item() * w - low[0, place[0]].item() * plus(w) - high[0, place[0]].item() * minus(w)
-            for place, w in inputs
+            i: x[(0, *i)].item() * w - low[0, i[0]].item() * plus(w) - high[0, i[0]].item() * minus(w)
+            for i, w in connected
         }
-        for place, p in part.items():
-            expected[(0, *place)] += p / sum(part.values()) * y[(0, *index)].item()
-    torch.testing.assert_close(found, expected, **TIGHT)
+        for i, p in part.items():
+            expected[(0, *i)] += p / sum(part.values()) * y[(0, *j)].item()
+    torch.testing.assert_close(actual, expected, **TIGHT)
 
 
 DENSE = (lambda: torch.nn.Linear(12, 8), torch.nn.ReLU, lambda: torch.nn.Linear(8, 4))
@@ -241,8 +239,8 @@ CONVOLUTIONS = (
 
 
 @pytest.mark.parametrize("parts", [DENSE, CONVOLUTIONS], ids=["dense", "convolution"])
-def test_deep_taylor_is_positive_and_conserving(parts):
-    """Without positive biases, a positive score is shared out whole, and nothing gets a negative part of it."""
+def test_deep_taylor_is_positive_and_conserves_relevance(parts):
+    """Without positive biases, the relevance of the inputs sums to a positive score, and none of it is negative."""
     model = torch.nn.Sequential(*(make() for make in parts)).double()
     for name, parameter in model.named_parameters():
         if name.endswith("bias"):
@@ -263,8 +261,8 @@ def test_gamma_zero_and_epsilon_to_zero_are_the_plain_rule():
     torch.testing.assert_close(relevance(layer(x), x, rules=only(epsilon(1e-14))), plain, **TIGHT)
 
 
-def test_a_constant_matrix_is_no_layer():
-    """The adjacency of a graph network has no neurons: LRP-0, whatever the rule of the layers."""
+def test_a_constant_matrix_is_not_a_layer():
+    """The adjacency matrix of a graph network has no neurons: LRP-0, whatever the rule for layers."""
     adjacency, layer = torch.rand(3, 3, dtype=torch.float64), torch.nn.Linear(4, 2).double()
     x = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
     of_set, loop = RULES["gamma"]
@@ -275,7 +273,7 @@ def test_a_constant_matrix_is_no_layer():
     torch.testing.assert_close(relevance(y, x, rules=only(of_set)), expected.detach(), **TIGHT)
 
 
-def test_a_bias_under_autocast_is_found():
+def test_the_bias_of_a_layer_under_autocast_is_recognised():
     layer, x = torch.nn.Linear(5, 4), torch.randn(3, 5, requires_grad=True)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         y = layer(x)
@@ -283,24 +281,23 @@ def test_a_bias_under_autocast_is_found():
     torch.testing.assert_close(relevance(y, x, rules=GAMMA), expected, rtol=0.05, atol=0.05)
 
 
-def test_a_layer_that_has_no_rule_is_named():
-    """What LRP-epsilon has no formula for is not passed over in silence."""
+def test_a_layer_without_a_formula_is_warned_of():
     x, w = torch.randn(2, 3, 4, requires_grad=True), torch.randn(2, 4, 5, requires_grad=True)
     y = torch.addbmm(torch.zeros(3, 5), x, w)
     with pytest.warns(UserWarning, match="LRP-epsilon has no rule for AddbmmBackward0.*derivative"):
         relevance(y.sum(), x, rules=EPSILON)
 
 
-def test_only_the_first_layer_has_the_rule_of_the_first():
-    """An intermediate result that is asked for beside the input makes no first layer of the one that reads it."""
+def test_the_rule_for_first_layers_applies_only_to_layers_that_read_the_input():
+    """If an intermediate result is explained along with the input, the layer that reads it is not a first layer."""
     first, second = torch.nn.Linear(4, 9).double(), torch.nn.Linear(9, 2).double()
     x = torch.rand(2, 4, dtype=torch.float64, requires_grad=True)
     rules = deep_taylor(0.0, 1.0)
     hidden = torch.relu(first(x))
     y = second(hidden)
     alone = relevance(y, x, rules=rules, retain_graph=True)
-    found, found_hidden = relevance(y, (x, hidden), rules=rules, retain_graph=True)
-    torch.testing.assert_close(found, alone, **TIGHT)
+    actual, found_hidden = relevance(y, (x, hidden), rules=rules, retain_graph=True)
+    torch.testing.assert_close(actual, alone, **TIGHT)
     assert (alone != 0).any()
     expected, _ = by_loop(second, hidden.detach(), y.detach(), z_plus_loop)
     torch.testing.assert_close(found_hidden, expected, **TIGHT)
@@ -309,32 +306,32 @@ def test_only_the_first_layer_has_the_rule_of_the_first():
         relevance(y, (x, hidden), rules=EPSILON.where({"1.weight": z_box(0, 9)}), model=model)
 
 
-def test_what_cannot_be_done_is_said():
+def test_layer_rules_refuse_lost_values_and_wrong_settings():
     layer, x = torch.nn.Linear(5, 4), torch.rand(3, 5, requires_grad=True)
     with pytest.raises(RelevanceError, match="alpha - beta = 1"):
         alpha_beta(2, 2)
-    layer.weight.requires_grad_(False)  # autograd keeps no input, and x + 1 can't be computed: it keeps no 1 either
+    layer.weight.requires_grad_(False)  # autograd keeps no input, and x + 1 can't be computed, as it doesn't keep the 1
     with pytest.raises(RelevanceError, match=r"weight is frozen.*requires_grad_\(True\)"):
         relevance(layer(x + 1), x, rules=EPSILON)
     expected = relevance(F.linear(x, layer.weight.clone().requires_grad_(), layer.bias), x, rules=EPSILON)
-    torch.testing.assert_close(relevance(layer(x), x, rules=EPSILON), expected)  # x itself is at hand
+    torch.testing.assert_close(relevance(layer(x), x, rules=EPSILON), expected)  # x itself is available
     layer.weight.requires_grad_(True)
     layer.bias.requires_grad_(False)
     with pytest.raises(RelevanceError, match=r"bias.*frozen.*requires_grad_\(True\).*masked_fill"):
         relevance(layer(x).sum(), x, rules=GAMMA)
     layer.bias.requires_grad_(True)
-    with pytest.raises(RelevanceError, match=r"z_box.*outside the bounds"):
+    with pytest.raises(RelevanceError, match=r"z_box.*outside the given bounds"):
         relevance(layer(x), x, rules=deep_taylor(0.0, 0.1))
     with pytest.raises(RelevanceError, match=r"flat rule.*reads an explained input directly"):
         relevance(layer(F.gelu(x)), x, rules=only(flat()))
 
 
-def test_a_buffer_that_is_added_before_a_norm_is_seen():
-    """As the sinusoidal positions of a patch embedding: the norm keeps what it reads."""
+def test_a_buffer_that_is_added_before_a_norm_is_recovered():
+    """The norm keeps its input, as for the sinusoidal positions of a patch embedding."""
     layer, buffer = torch.nn.Linear(4, 6).double(), torch.randn(6, dtype=torch.float64)
     x = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
-    found = relevance(F.layer_norm(layer(x) + buffer, (6,)).square().sum(), x, rules=GAMMA)
+    actual = relevance(F.layer_norm(layer(x) + buffer, (6,)).square().sum(), x, rules=GAMMA)
     with torch.no_grad():
         layer.bias += buffer
     expected = relevance(F.layer_norm(layer(x), (6,)).square().sum(), x, rules=GAMMA)
-    torch.testing.assert_close(found, expected, **TIGHT)
+    torch.testing.assert_close(actual, expected, **TIGHT)

@@ -1,4 +1,4 @@
-"""The account: every holder of relevance by name, and a residue that is zero under CP-LRP."""
+"""The ledger: the relevance of every leaf by name, and a residue that is zero under CP-LRP."""
 
 import math
 
@@ -15,8 +15,8 @@ def rows(*shape: int) -> torch.Tensor:
     return torch.randn(*shape, dtype=torch.float64, requires_grad=True)
 
 
-def test_two_layers_by_hand():
-    """R_b = b * g: the second bias holds itself, the first what its neurons' weights make of it."""
+def test_the_biases_of_two_layers_equal_those_by_hand():
+    """R_b = b * g: the second bias has the relevance b, the first b times the weights of its active neurons."""
     first, second = torch.nn.Linear(2, 3).double(), torch.nn.Linear(3, 1).double()
     model = torch.nn.Sequential(first, torch.nn.ReLU(), second)
     x = rows(1, 2)
@@ -30,16 +30,16 @@ def test_two_layers_by_hand():
     assert account.residue == pytest.approx(0, abs=1e-14)
 
 
-def test_the_relevance_is_that_of_the_plain_pass():
+def test_the_ledger_has_the_relevance_that_relevance_returns():
     case = zoo.build("bert")
     account = ledger(*zoo.forward(case), rules=ATTN_LRP, model=case.model)
-    for one, other in zip(account.relevance, relevance(*zoo.forward(case), rules=ATTN_LRP), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-14)
+    for actual, expected in zip(account.relevance, relevance(*zoo.forward(case), rules=ATTN_LRP), strict=True):
+        torch.testing.assert_close(actual, expected, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("padding_idx", [None, 0])
 def test_embeddings_that_are_added_are_leaves(padding_idx):
-    """Position and type embeddings hold relevance, in the padding row as well, which the forward pass adds like any."""
+    """Position and type embeddings have relevance, also in the padding row, which the forward pass adds like others."""
 
     class Model(torch.nn.Module):
         def __init__(self):
@@ -50,7 +50,7 @@ def test_embeddings_that_are_added_are_leaves(padding_idx):
             self.head = torch.nn.Linear(4, 1)
 
         def forward(self, x):
-            # The positions pass a norm and a projection of their own before they are added.
+            # The positions pass a norm and a projection before they are added.
             positions = self.project(self.norm(self.position(torch.tensor([0, 1, 0]))))
             return self.head(x + positions).sum((1, 2))
 
@@ -63,8 +63,8 @@ def test_embeddings_that_are_added_are_leaves(padding_idx):
     assert account.leaves["head.bias"] == pytest.approx(6 * model.head.bias.item(), rel=1e-12)
 
 
-def test_a_tied_weight_is_counted_where_it_is_added_only():
-    """GPT-2's table is added as an embedding and multiplies as the output matrix."""
+def test_a_tied_weight_is_a_leaf_only_where_it_is_added():
+    """GPT-2's table is added as an embedding, and multiplies as the output matrix."""
 
     class Tied(torch.nn.Module):
         def __init__(self):
@@ -77,12 +77,12 @@ def test_a_tied_weight_is_counted_where_it_is_added_only():
 
     model, x = Tied(), rows(2, 2, 4)
     account = ledger(model(x), x, model=model)
-    by_hand = 2 * (model.table[2] @ model.table[3]).item()  # the embedding's share, once a row
+    by_hand = 2 * (model.table[2] @ model.table[3]).item()  # the embedding's share, once per row
     assert account.leaves == {"table": pytest.approx(by_hand, rel=1e-12)}
     assert account.balanced(1e-12)
 
 
-def test_a_parameter_in_a_factor_holds_nothing():
+def test_a_parameter_in_a_factor_is_not_a_leaf():
     """Gemma's RMSNorm multiplies by 1 + weight."""
     weight, x = torch.nn.Parameter(torch.randn(4, dtype=torch.float64)), rows(2, 4)
     score = (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * (1 + weight)).sum(-1)
@@ -91,23 +91,23 @@ def test_a_parameter_in_a_factor_holds_nothing():
     assert account.balanced(1e-12)
 
 
-def test_what_is_frozen_ends_in_the_residue_and_is_said():
+def test_the_relevance_of_frozen_parameters_is_in_the_residue_with_a_note():
     model, x = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2)).double(), rows(2, 3)
-    seen = ledger(model(x)[:, 0], x, model=model)
+    unfrozen = ledger(model(x)[:, 0], x, model=model)
     model.requires_grad_(False)
     account = ledger(model(x)[:, 0], x, model=model)
-    assert account.residue == pytest.approx(sum(seen.leaves.values()), rel=1e-12)
+    assert account.residue == pytest.approx(sum(unfrozen.leaves.values()), rel=1e-12)
     assert not account.balanced()
     assert any("4 parameters are frozen" in note and "requires_grad_(True)" in note for note in account.notes)
 
 
-def test_a_number_that_is_added_ends_in_the_residue_and_is_said():
+def test_a_number_that_is_added_is_noted():
     x, y = rows(3), rows(3)
     account = ledger(((x + 1) * torch.tanh(y)).sum(), (x, y), rules=CP_LRP)
     assert any("1 sums add something that is no parameter" in note for note in account.notes)
 
 
-def test_the_softmax_keeps_a_part_under_attnlrp_and_it_is_said():
+def test_the_share_of_the_softmax_under_attnlrp_is_noted():
     case = zoo.build("bert")
     account = ledger(*zoo.forward(case), rules=ATTN_LRP, model=case.model)
     assert not account.balanced()
@@ -115,7 +115,7 @@ def test_the_softmax_keeps_a_part_under_attnlrp_and_it_is_said():
     assert ledger(*zoo.forward(case), rules=CP_LRP, model=case.model).balanced(1e-12)
 
 
-def test_several_inputs_and_another_start():
+def test_the_ledger_takes_several_inputs_and_a_start():
     x, y = rows(2, 3), rows(2, 3)
     weight = rows(3)
     score = ((x + y + weight) ** 2).sum(-1)
@@ -126,7 +126,7 @@ def test_several_inputs_and_another_start():
 
 
 def test_the_bounds_of_a_clamp_beyond_0_are_constants():
-    """A clamp is an elementwise function like any other: f(x) - f(0) is the input's, f(0) a constant."""
+    """A clamp is an elementwise function like any other: the input gets f(x) - f(0), and f(0) is a constant."""
     x = torch.tensor([-3.0, 0.5, 3.0], dtype=torch.float64, requires_grad=True)
     weights = torch.tensor([1.0, 10.0, 100.0], dtype=torch.float64)
     account = ledger((x.clamp(-1, 2) * weights).sum(), x)
@@ -137,7 +137,7 @@ def test_the_bounds_of_a_clamp_beyond_0_are_constants():
     assert account.inputs == (pytest.approx(100),)
 
 
-def test_it_can_be_printed():
+def test_the_ledger_can_be_printed():
     case = zoo.build("bert")
     text = str(ledger(*zoo.forward(case), rules=CP_LRP, model=case.model))
     lines = text.splitlines()
@@ -148,7 +148,7 @@ def test_it_can_be_printed():
         "all leaves",
         "residue",
     ]
-    assert sum(line.startswith("  ") for line in lines) == 9  # the eight largest, and the rest
+    assert sum(line.startswith("  ") for line in lines) == 9  # the eight largest, and the sum of the others
     assert any("position_embeddings" in line or "bias" in line for line in lines)
 
 
@@ -169,7 +169,7 @@ PLAIN = [
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_books_under_cp_lrp_balance_to_rounding(name):
+def test_relevance_is_conserved_to_rounding_under_cp_lrp(name):
     case = zoo.build(name)
     account = ledger(*zoo.forward(case), rules=CP_LRP, model=case.model)
     gross = sum(r.abs().sum().item() for r in account.relevance) + sum(map(abs, account.leaves.values()))
@@ -178,8 +178,8 @@ def test_books_under_cp_lrp_balance_to_rounding(name):
     assert not account.notes
 
 
-def test_gradient_times_input_does_not_balance_where_cp_lrp_does():
-    """The test above can fail."""
+def test_gradient_times_input_is_not_conserved_where_cp_lrp_is():
+    """This shows that the test above can fail."""
     case = zoo.build("bert")
     assert not ledger(*zoo.forward(case), rules=GRADIENT, model=case.model).balanced(1e-3)
 
@@ -187,7 +187,7 @@ def test_gradient_times_input_does_not_balance_where_cp_lrp_does():
 # ---- Named leaves by hand ------------------------------------------------------------------------------------
 
 
-def test_biases_behind_an_activation_by_a_loop():
+def test_the_biases_before_an_activation_equal_a_loop():
     """R_b = b g, where g of a hidden neuron is gelu(z) / z times its outgoing weight."""
     first, second = torch.nn.Linear(3, 5).double(), torch.nn.Linear(5, 2).double()
     model, x = torch.nn.Sequential(first, torch.nn.GELU(), second), rows(4, 3)
@@ -203,7 +203,7 @@ def test_biases_behind_an_activation_by_a_loop():
     }
 
 
-def test_what_a_layer_norm_adds_is_its_bias():
+def test_the_bias_of_a_layer_norm_is_a_leaf():
     norm, x = torch.nn.LayerNorm(4).double(), rows(3, 4)
     norm.weight.data.normal_()
     norm.bias.data.normal_()
@@ -212,7 +212,7 @@ def test_what_a_layer_norm_adds_is_its_bias():
     assert account.balanced(1e-12)
 
 
-def test_what_a_batch_norm_adds_is_its_bias_and_its_running_mean():
+def test_the_bias_and_the_running_mean_of_a_batch_norm_are_leaves():
     model, x = (
         torch.nn.Sequential(torch.nn.Conv1d(2, 3, 1, bias=False), torch.nn.BatchNorm1d(3)).double(),
         rows(4, 2, 5),
@@ -231,7 +231,7 @@ def test_what_a_batch_norm_adds_is_its_bias_and_its_running_mean():
     assert account.balanced(1e-12)
 
 
-def test_position_and_type_embeddings_are_named():
+def test_position_and_type_embeddings_are_named_leaves():
     case = zoo.build("bert")
     leaves = ledger(*zoo.forward(case), rules=CP_LRP, model=case.model).leaves
     assert leaves["bert.embeddings.position_embeddings.weight"] != 0
@@ -244,13 +244,13 @@ def test_position_and_type_embeddings_are_named():
 
 def test_without_the_model_leaves_have_numbers_and_the_same_amounts():
     case = zoo.build("bert")
-    named, numbered = (ledger(*zoo.forward(case), rules=CP_LRP, model=m).leaves for m in (case.model, None))
+    named, numbered = (ledger(*zoo.forward(case), rules=CP_LRP, model=model).leaves for model in (case.model, None))
     assert sorted(named.values()) == pytest.approx(sorted(numbered.values()), rel=1e-12)
     assert all(name.startswith("leaf ") for name in numbered)
 
 
-def test_a_weight_that_multiplies_only_is_no_leaf_wherever_it_stands():
-    """Under a sum, but scaling a carrier: x + w * x. Behind a sum, and itself added: x + w * v holds both."""
+def test_a_weight_is_a_leaf_only_where_its_product_is_added():
+    """In x + w * x it scales a value that carries relevance; in x + w * v both w and v are leaves."""
     w, v, x = rows(4), rows(4), rows(2, 4)
     assert ledger((x + w * x).sum(), x).leaves == {}
     account = ledger((x + w * v).sum(), x)
@@ -259,11 +259,11 @@ def test_a_weight_that_multiplies_only_is_no_leaf_wherever_it_stands():
     assert account.balanced(1e-12)
 
 
-# ---- What else holds a part ----------------------------------------------------------------------------------
+# ---- Other leaves and residues -------------------------------------------------------------------------------
 
 
 def test_a_bag_of_weighted_embeddings_is_a_product():
-    """Table and weights take half each, as leaves; a table that is explained takes all."""
+    """As leaves, table and weights get half each; if either is explained, it gets all."""
     table, weights, x = rows(5, 4), rows(2, 3), rows(2, 4)
     indices = torch.tensor([[0, 1, 2], [3, 4, 0]])
     bags = F.embedding_bag(indices, table, mode="sum", per_sample_weights=weights)
@@ -275,23 +275,23 @@ def test_a_bag_of_weighted_embeddings_is_a_product():
         assert account.leaves == {} and account.balanced(1e-12)
 
 
-def test_a_lookup_that_trains_by_frequency_is_a_lookup():
+def test_relevance_is_conserved_in_a_lookup_with_gradients_scaled_by_frequency():
     table, x = rows(5, 4), rows(2, 4)
     y = x + F.embedding(torch.tensor([[0, 1, 2], [3, 0, 0]]), table, scale_grad_by_freq=True).sum(1)
     assert ledger(y.sum(), x).balanced(1e-12)
 
 
 @pytest.mark.parametrize("f", [torch.maximum, torch.minimum, torch.fmax, torch.fmin])
-def test_the_larger_of_a_number_is_a_constant(f):
+def test_the_value_at_zero_of_a_maximum_with_numbers_is_a_leaf(f):
     x, bound = rows(2, 4), torch.tensor([0.3, -0.2, 0.0, 1.0], dtype=torch.float64)
     account = ledger(f(x, bound).sum(), x)
-    held = f(torch.zeros(2, 4, dtype=torch.float64), bound).sum().item()
-    assert held != 0
-    assert account.leaves == {f"({f.__name__.capitalize()} at 0)": pytest.approx(held, rel=1e-12)}
+    at_zero = f(torch.zeros(2, 4, dtype=torch.float64), bound).sum().item()
+    assert at_zero != 0
+    assert account.leaves == {f"({f.__name__.capitalize()} at 0)": pytest.approx(at_zero, rel=1e-12)}
     assert account.balanced(1e-12)
 
 
-def test_residues_of_layer_rules_and_of_numbers_put_in_are_said():
+def test_residues_of_layer_rules_and_of_inserted_numbers_are_noted():
     layer, x = torch.nn.Linear(4, 3).double(), rows(2, 4)
     layer.weight.data.abs_()
     layer.bias.data.zero_()
@@ -304,11 +304,11 @@ def test_residues_of_layer_rules_and_of_numbers_put_in_are_said():
     assert account.notes == ("ThresholdBackward0 may put in numbers of their own",)
 
 
-# ---- What depends on the inputs and is closed ----------------------------------------------------------------
+# ---- Branches that depend on the inputs but are constant -----------------------------------------------------
 
 
 class BesideASkip(torch.nn.Module):
-    """Two layers; what the second reads is closed by the branch's function, or isn't."""
+    """A branch of two layers beside a skip connection; the function between them may be constant under a rule."""
 
     def __init__(self, function):
         super().__init__()
@@ -319,14 +319,14 @@ class BesideASkip(torch.nn.Module):
         return (x + self.scale * self.B(self.function(self.A(x)))).sum(-1)
 
 
-def test_a_branch_that_a_rule_closes_has_a_row_of_its_own():
-    """CP-LRP's softmax is constant: its layer's weight, and no bias, holds what the branch adds."""
+def test_a_branch_that_a_rule_makes_constant_has_a_separate_row():
+    """The softmax is constant under CP-LRP: the relevance of the branch is assigned to the weight of its layer."""
     model, x = BesideASkip(lambda h: h.softmax(-1)).double(), rows(2, 4)
     account = ledger(model(x), x, rules=CP_LRP, model=model)
     added = (model.scale * (model.A(x).softmax(-1) @ model.B.weight.T)).sum().item()
     row = "(closed: depends on the inputs, {})"
     assert account.leaves == {
-        row.format("B.weight"): pytest.approx(added / 2, rel=1e-12),  # it and the scale are parameters: halves
+        row.format("B.weight"): pytest.approx(added / 2, rel=1e-12),  # half, as the scale is a parameter too
         row.format("scale"): pytest.approx(added / 2 + (model.scale * model.B.bias).sum().item(), rel=1e-12),
         "B.bias": pytest.approx((model.scale * model.B.bias).sum().item(), rel=1e-12),
     }
@@ -335,7 +335,7 @@ def test_a_branch_that_a_rule_closes_has_a_row_of_its_own():
     assert "(see (closed" in account.notes[0]
 
 
-def test_a_branch_that_nothing_holds_ends_in_the_residue_and_is_said():
+def test_a_constant_branch_without_parameters_is_in_the_residue_with_a_note():
     x = rows(2, 4)
     account = ledger(x.sum() + x.softmax(-1)[:, 0].sum(), x, rules=CP_LRP)
     assert account.residue == pytest.approx(x.softmax(-1)[:, 0].sum().item(), rel=1e-12)
@@ -346,15 +346,15 @@ def test_a_branch_that_nothing_holds_ends_in_the_residue_and_is_said():
     "function",
     [lambda h: torch.sigmoid(h) * torch.sigmoid(-h), lambda h: 1 / (1 + h * h), lambda h: h.exp() * h.exp().cos()],
 )
-def test_no_gate_closes_a_branch(function):
+def test_a_product_of_gates_does_not_make_a_branch_constant(function):
     model, x = BesideASkip(function).double(), rows(2, 4)
     account = ledger(model(x), x, rules=CP_LRP, model=model)
     assert not any("closed" in text for text in (*account.leaves, *account.notes)), account
 
 
 @pytest.mark.parametrize("cell", [torch.nn.GRU, torch.nn.LSTM])
-def test_what_a_gate_multiplies_is_not_closed(cell):
-    """The reset gate depends on the inputs; the bias that it multiplies in the first step is no part of a branch."""
+def test_what_a_gate_multiplies_is_not_a_constant_branch(cell):
+    """The reset gate depends on the inputs; the bias that it multiplies in the first step isn't part of a branch."""
     module, x = cell(2, 3, num_layers=2, batch_first=True).double(), rows(2, 3, 2)
     first = [rows(2, 2, 3) for _ in range(1 + (cell is torch.nn.LSTM))]
     with unfused():
@@ -365,7 +365,7 @@ def test_what_a_gate_multiplies_is_not_closed(cell):
 
 
 @pytest.mark.parametrize("f", [torch.pow, torch.maximum, torch.fmin, torch.hypot, torch.logaddexp, torch.atan2])
-def test_a_parameter_beside_an_argument_is_no_summand(f):
+def test_relevance_is_conserved_in_functions_of_an_input_and_a_parameter(f):
     x, p = rows(5, 4), rows(4)
     account = ledger(f(x.abs() + 0.1, p.abs()).sum(), x, rules=CP_LRP)
     assert account.balanced(1e-10), account

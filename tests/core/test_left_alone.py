@@ -1,4 +1,4 @@
-"""What `relevance` leaves as it was: the model, its gradients, the graph, global state, other threads."""
+"""What `relevance` leaves unchanged: the model, its gradients, the graph, global state, other threads."""
 
 import gc
 import threading
@@ -55,7 +55,7 @@ def test_parameters_frozen_in_part_give_the_same_bits():
 
 
 class Count(TorchDispatchMode):
-    """How often each operation is carried out."""
+    """The number of times that each operation is carried out."""
 
     def __init__(self):
         super().__init__()
@@ -69,18 +69,18 @@ class Count(TorchDispatchMode):
 
 @pytest.mark.parametrize("rules", [ATTN_LRP, CP_LRP], ids=str)
 def test_gradients_of_weights_are_never_computed(rules):
-    """Three layers: three matrix products to the input; with the weights' gradients there would be six."""
+    """Three layers take three matrix products; with the gradients of the weights there would be six."""
     model = nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 2)).double()
     x = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
     score = model(x)[:, 0]
-    with Count() as ours:
+    with Count() as without_weights:
         relevance(score, x, rules=rules, retain_graph=True)
     with Count() as with_weights:
         torch.autograd.grad(score.sum(), [x, *model.parameters()])
-    assert (ours.calls["mm"], with_weights.calls["mm"]) == (3, 6)
+    assert (without_weights.calls["mm"], with_weights.calls["mm"]) == (3, 6)
 
 
-def test_the_ledger_computes_no_gradient_of_weights_either():
+def test_the_ledger_computes_no_gradients_of_weights():
     model = nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 2)).double()
     x = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
     score = model(x)[:, 0]
@@ -89,8 +89,8 @@ def test_the_ledger_computes_no_gradient_of_weights_either():
     assert count.calls["mm"] == 2 and set(account.leaves) == {"0.bias", "2.bias"}
 
 
-def test_no_parameter_is_visited():
-    """A hook on each parameter's accumulator would be called by a backward pass that reaches it."""
+def test_the_pass_does_not_reach_the_parameters():
+    """A backward pass that reached a parameter would call the hook on its accumulator."""
     model, x = model_and_inputs()
     visited = []
     nodes = [get_gradient_edge(parameter).node for parameter in model.parameters()]
@@ -102,10 +102,9 @@ def test_no_parameter_is_visited():
     assert len(visited) == len(handles)
 
 
-def test_grad_of_everything_stays_as_it_was():
+def test_the_grad_of_parameters_and_inputs_is_left_unchanged():
     model, x = model_and_inputs()
-    held = [*list(model.parameters())[:2], x]
-    for tensor in held:
+    for tensor in [*list(model.parameters())[:2], x]:
         tensor.grad = torch.full_like(tensor, 7.0)
     before = [tensor.grad for tensor in [*model.parameters(), x]]
     relevance(model(x)[:, 0], x, model=model)
@@ -117,12 +116,12 @@ def test_grad_of_everything_stays_as_it_was():
 
 
 def everything_on(model):
-    """All that could be left on a model: attributes by identity, tensors by value, hooks."""
+    """Return all that could be left on a model: attributes by identity, tensors by value, hooks."""
     attributes = {}
     for name, module in model.named_modules():
         for key, value in vars(module).items():
-            inside = {k: id(v) for k, v in value.items()} if isinstance(value, dict) else None
-            attributes[name, key] = (id(value), inside)
+            entries = {k: id(v) for k, v in value.items()} if isinstance(value, dict) else None
+            attributes[name, key] = (id(value), entries)
     return attributes, {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
 
@@ -141,8 +140,8 @@ def test_the_model_is_left_alone(name, explain):
     assert x._version == version and torch.equal(x, values)
 
 
-def test_what_would_be_left_on_a_model_would_be_seen():
-    """The test above can fail: a forward hook, an attribute, a changed value."""
+def test_hooks_and_attributes_that_are_left_on_a_model_are_detected():
+    """This shows that the test above can fail."""
     model, _ = model_and_inputs()
     clean, _ = everything_on(model)
     handle = model.up.register_forward_hook(lambda *args: None)
@@ -184,7 +183,7 @@ def test_global_state_is_left_alone(fails):
     assert global_state() == before
 
 
-def test_it_works_inside_no_grad_too():
+def test_relevance_works_inside_no_grad():
     model, x = model_and_inputs()
     score = model(x)[:, 0]
     expected = relevance(score, x, retain_graph=True)
@@ -195,7 +194,7 @@ def test_it_works_inside_no_grad_too():
 # ---- The graph is left alone ---------------------------------------------------------------------------------
 
 
-def test_the_graph_is_freed_or_kept_as_asked():
+def test_the_graph_is_kept_only_with_retain_graph():
     model, x = model_and_inputs()
     score = model(x)[:, 0]
     first = relevance(score, x, retain_graph=True)
@@ -205,7 +204,7 @@ def test_the_graph_is_freed_or_kept_as_asked():
 
 
 @pytest.mark.parametrize("explain", [relevance, ledger, explain_rules])
-def test_a_graph_that_was_freed_is_named(explain):
+def test_a_graph_that_was_freed_is_refused(explain):
     x = torch.randn(3, requires_grad=True)
     score = (x * torch.randn(3)).sum()
     relevance(score, x)
@@ -222,14 +221,14 @@ def test_the_plain_gradient_is_the_same_afterwards(explain):
     assert torch.equal(plain_gradient(score, x), before)
 
 
-def test_two_rule_sets_on_one_graph_give_what_each_gives_alone():
+def test_several_rule_sets_on_one_graph_do_not_disturb_each_other():
     model, x = model_and_inputs()
     sets = [ATTN_LRP, CP_LRP, EPSILON, GAMMA, GRADIENT]
     alone = [relevance(model(x)[:, 0], x, rules=rules) for rules in sets]
     score = model(x)[:, 0]
     side_by_side = [relevance(score, x, rules=rules, retain_graph=True) for rules in sets + sets[::-1]]
-    for expected, found in zip(alone + alone[::-1], side_by_side, strict=True):
-        assert torch.equal(found, expected)
+    for expected, actual in zip(alone + alone[::-1], side_by_side, strict=True):
+        assert torch.equal(actual, expected)
     assert len({r.sum().item() for r in alone}) == len(sets)
 
 
@@ -246,7 +245,7 @@ def misshapen(node, carries, gi, go):
     [
         (ATTN_LRP.for_nodes({"SiluBackward0": Rule("raising", backward=raising)}), KeyError),
         (ATTN_LRP.for_nodes({"SiluBackward0": Rule("wrong shape", backward=misshapen)}), RuntimeError),
-        (deep_taylor(0.0, 0.001), RelevanceError),  # bounds that do not hold, found during the pass
+        (deep_taylor(0.0, 0.001), RelevanceError),  # wrong bounds, which are detected during the pass
     ],
     ids=["raising", "wrong shape", "wrong bounds"],
 )
@@ -261,7 +260,7 @@ def test_hooks_are_gone_after_an_exception(rules, error):
     assert torch.equal(relevance(score, h, retain_graph=True), relevance(score, h))
 
 
-def test_an_exception_of_a_rule_comes_through_as_it_is():
+def test_an_exception_in_a_rule_is_passed_on_unchanged():
     x = torch.randn(3, requires_grad=True)
     rules = ATTN_LRP.for_nodes({"TanhBackward0": Rule("raising", backward=raising)})
     with pytest.raises(KeyError, match="a rule of one's own"):
@@ -270,12 +269,12 @@ def test_an_exception_of_a_rule_comes_through_as_it_is():
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("rules", [ATTN_LRP, CP_LRP, EPSILON], ids=str)
-def test_the_same_bits_twice(name, rules):
-    one, other = (relevance(model(x)[:, 0], x, rules=rules) for model, x in (model_and_inputs(name) for _ in "ab"))
-    assert torch.equal(one, other)
+def test_two_passes_give_the_same_bits(name, rules):
+    first, second = (relevance(model(x)[:, 0], x, rules=rules) for model, x in (model_and_inputs(name) for _ in "ab"))
+    assert torch.equal(first, second)
 
 
-def test_graphs_deeper_than_the_stack():
+def test_graphs_may_be_deeper_than_the_stack():
     x = torch.randn(3, dtype=torch.float64, requires_grad=True)
     y = x
     for _ in range(3000):
@@ -283,8 +282,8 @@ def test_graphs_deeper_than_the_stack():
     torch.testing.assert_close(relevance(y.sum(), x), y.detach(), **TIGHT)
 
 
-def test_nothing_is_kept_alive():
-    """Nor is there a reference cycle: all is freed at once, without the garbage collector."""
+def test_no_tensor_is_kept_alive_afterwards():
+    """There is no reference cycle: everything is freed at once, without the garbage collector."""
     model, x = model_and_inputs()
     relevance(model(x)[:, 0], x, model=model)
     gc.collect()
@@ -333,12 +332,12 @@ def test_threads_with_one_model_do_not_disturb_each_other():
         return lambda: [relevance(model(x)[:, 0], x, rules=rules) for _ in range(10)]
 
     expected = [relevance(model(x)[:, 0], x, rules=rules) for rules in sets]
-    for one, found in zip(expected, in_threads([job(rules) for rules in sets]), strict=True):
-        assert all(torch.equal(r, one) for r in found)
+    for alone, of_thread in zip(expected, in_threads([job(rules) for rules in sets]), strict=True):
+        assert all(torch.equal(r, alone) for r in of_thread)
 
 
 def test_threads_with_one_graph_do_not_disturb_each_other():
-    """Hooks sit on the nodes of the graph: the passes of two threads must not meet each other's."""
+    """The hooks are on the nodes of the graph: a thread's pass must not run those of another thread."""
     layers = [layer for _ in range(30) for layer in (nn.Linear(16, 16), nn.GELU())]
     model = nn.Sequential(*layers, nn.Linear(16, 1)).double()
     x = torch.randn(100, 16, dtype=torch.float64, requires_grad=True)
@@ -348,5 +347,5 @@ def test_threads_with_one_graph_do_not_disturb_each_other():
         return lambda: [relevance(score, x, rules=rules, retain_graph=True) for _ in range(20)]
 
     expected = [relevance(score, x, rules=rules, retain_graph=True) for rules in sets]
-    for one, found in zip(expected, in_threads([job(rules) for rules in sets]), strict=True):
-        assert all(torch.equal(r, one) for r in found)
+    for alone, of_thread in zip(expected, in_threads([job(rules) for rules in sets]), strict=True):
+        assert all(torch.equal(r, alone) for r in of_thread)

@@ -1,4 +1,4 @@
-"""MambaLRP: the state spaces of Mamba and Mamba-2, by loops over their equations and in all families that have one."""
+"""MambaLRP: the state spaces of Mamba and Mamba-2, against loops over their equations and in all families with one."""
 
 import math
 import re
@@ -37,11 +37,11 @@ RULE = "state space: B, C, Delta constant"
 OF_STATE_SPACES = {"*.D": state_space}
 
 
-# ---- Jafari et al. 2024 by loops: relevance R of each tensor, from the output to the input ---------------------
+# ---- Jafari et al. 2024 in loops: relevance R of each tensor, from the output to the input ---------------------
 
 
 class Linear:
-    """y_j = sum_i w_ji x_i + b_j, at each token; LRP-0."""
+    """y_j = sum_i w_ji x_i + b_j, per token; LRP-0."""
 
     def __init__(self, x, weight, bias=None):
         self.x, self.weight = x, weight
@@ -52,7 +52,7 @@ class Linear:
 
 
 class Convolution:
-    """One filter for each channel, over the tokens before; LRP-0."""
+    """One filter per channel, over the preceding tokens; LRP-0."""
 
     def __init__(self, x, weight, bias):
         self.x, self.weight, self.width = x, weight[:, 0], weight.shape[2]
@@ -79,9 +79,9 @@ class StateSpace:
     def __init__(self, u, delta, A, B, C, D):
         self.u, self.delta, self.A, self.B, self.C, self.D = u, delta, A, B, C, D
         (tokens, channels), states = u.shape, A.shape[1]
-        self.places = [(t, c, n) for t in range(tokens) for c in range(channels) for n in range(states)]
+        self.indices = [(t, c, n) for t in range(tokens) for c in range(channels) for n in range(states)]
         self.h, self.y = torch.zeros(tokens, channels, states, dtype=u.dtype), D * u
-        for t, c, n in self.places:
+        for t, c, n in self.indices:
             self.h[t, c, n] = self.delta[t, c] * B[t, c, n] * u[t, c] + (self.carried(t, c, n) if t else 0)
             self.y[t, c] += C[t, c, n] * self.h[t, c, n]
 
@@ -90,7 +90,7 @@ class StateSpace:
 
     def back(self, R):
         of_u, of_h = self.D * self.u / self.y * R, torch.zeros_like(self.h)
-        for t, c, n in reversed(self.places):
+        for t, c, n in reversed(self.indices):
             h = self.h[t, c, n]
             of_h[t, c, n] += self.C[t, c, n] * h / self.y[t, c] * R[t, c]
             of_u[t, c] += self.delta[t, c] * self.B[t, c, n] * self.u[t, c] / h * of_h[t, c, n]
@@ -100,14 +100,15 @@ class StateSpace:
 
 
 def normed(x, norm, groups=1):
-    """RMSNorm; as its scale is constant, relevance passes it unchanged."""
+    """Compute an RMSNorm; as its scale is constant, relevance passes it unchanged."""
     rows = x.view(len(x), groups, -1)
     return (rows / (rows.square().mean(-1, keepdim=True) + norm.variance_epsilon).sqrt()).view_as(x) * norm.weight
 
 
 def mixed(x, mixer, of_y=None):
-    """What a mixer of Mamba or Mamba-2 makes of x; with the relevance of its output, the relevance of x."""
+    """Return the output of a mixer of Mamba or Mamba-2; or, given the relevance of the output, the relevance of x."""
     is_first = hasattr(mixer, "x_proj")
+
     projection = Linear(x, mixer.in_proj.weight, mixer.in_proj.bias)
     if is_first:
         before, z = projection.y.chunk(2, 1)
@@ -115,6 +116,7 @@ def mixed(x, mixer, of_y=None):
         z, before, step = projection.y.split([mixer.intermediate_size, mixer.conv_dim, mixer.num_heads], 1)
     convolution = Convolution(before, mixer.conv1d.weight, mixer.conv1d.bias)
     u, A = F.silu(convolution.y), -mixer.A_log.exp()
+
     if is_first:
         states, rank = mixer.ssm_state_size, mixer.time_step_rank
         step, B, C = (u @ mixer.x_proj.weight.T).split([rank, states, states], 1)
@@ -124,27 +126,29 @@ def mixed(x, mixer, of_y=None):
     else:
         shared = mixer.n_groups * mixer.ssm_state_size
         u, B, C = u.split([mixer.intermediate_size, shared, shared], 1)
-        head = [c // mixer.head_dim for c in range(mixer.intermediate_size)]  # of each channel
+        head = [c // mixer.head_dim for c in range(mixer.intermediate_size)]  # per channel
         group = [h // (mixer.num_heads // mixer.n_groups) for h in head]
         B, C = (part.view(len(x), mixer.n_groups, -1)[:, group] for part in (B, C))
         delta = F.softplus(step + mixer.dt_bias)[:, head]
         state_space = StateSpace(u, delta, A[head][:, None].expand(-1, B.shape[2]), B, C, mixer.D[head])
+
     gated = state_space.y * F.silu(z)
     if not is_first:
         gated = normed(gated, mixer.norm, mixer.n_groups)
     result = Linear(gated, mixer.out_proj.weight, mixer.out_proj.bias)
     if of_y is None:
         return result.y
+
     halves = result.back(of_y) / 2  # one for y, one for the gate
     of_u = state_space.back(halves)
     of_parts = of_u if is_first else torch.cat([of_u, torch.zeros(len(x), 2 * shared, dtype=x.dtype)], 1)
     of_before = convolution.back(of_parts)
-    rest = [] if is_first else [torch.zeros_like(step)]
-    return projection.back(torch.cat([of_before, halves] if is_first else [halves, of_before, *rest], 1))
+    of_step = [] if is_first else [torch.zeros_like(step)]
+    return projection.back(torch.cat([of_before, halves] if is_first else [halves, of_before, *of_step], 1))
 
 
 def by_loops(model, embeddings):
-    """The logit at the last token, and the relevance of the embeddings."""
+    """Return the logit at the last token, and the relevance of the embeddings."""
     inputs, x = [], embeddings
     for layer in model.backbone.layers:
         inputs.append((x, normed(x, layer.norm)))
@@ -164,7 +168,7 @@ def by_loops(model, embeddings):
 
 @contextmanager
 def all_in_float64():
-    """Mamba casts to float32 inside; here it must not."""
+    """Temporarily replace float32 by float64, as Mamba casts to float32."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.Tensor, "float", torch.Tensor.double)
         patch.setattr(torch, "float32", torch.float64)
@@ -203,7 +207,7 @@ def explained(model, rules=MAMBA_LRP, of=relevance, **options):
 
 
 @pytest.mark.parametrize("kind", ["mamba", "mamba2"])
-def test_equal_to_the_equations_by_loops(kind):
+def test_mamba_lrp_equals_the_equations_in_loops(kind):
     model = model_of(kind)
     score, x = forward(model)
     with torch.no_grad():
@@ -214,48 +218,49 @@ def test_equal_to_the_equations_by_loops(kind):
 
 @pytest.mark.parametrize("rules", [ATTN_LRP, CP_LRP, GRADIENT], ids=str)
 @pytest.mark.parametrize("kind", ["mamba", "mamba2"])
-def test_the_other_sets_are_something_else(kind, rules):
+def test_mamba_lrp_differs_from_the_other_sets(kind, rules):
     model = model_of(kind)
-    one, other = explained(model), explained(model, rules)
-    assert (one - other).abs().max() > 1e-3 * one.abs().max()
+    of_mamba_lrp, of_other = explained(model), explained(model, rules)
+    assert (of_mamba_lrp - of_other).abs().max() > 1e-3 * of_mamba_lrp.abs().max()
 
 
 @pytest.mark.parametrize("size", [1, 3, 16])
 def test_the_size_of_chunks_does_not_matter(size):
-    found, expected = (explained(model_of("mamba2", chunk_size=chunk)) for chunk in (size, 4))
-    torch.testing.assert_close(found, expected, **TIGHT)
+    actual, expected = (explained(model_of("mamba2", chunk_size=chunk)) for chunk in (size, 4))
+    torch.testing.assert_close(actual, expected, **TIGHT)
 
 
 @pytest.mark.parametrize("kind", ["mamba", "mamba2"])
-def test_one_step_from_a_cached_state_is_the_last_step_of_the_whole(kind, monkeypatch):
+def test_a_step_from_a_cached_state_equals_the_last_step_of_the_whole_text(kind, monkeypatch):
     model = model_of(kind)
     with all_in_float64(), torch.no_grad():
         cache = model(WORDS[:, :-1], use_cache=True).cache_params
-    monkeypatch.setattr(torch.Tensor, "copy_", lambda state, *others: state)  # or the step overwrites its own state
+    monkeypatch.setattr(torch.Tensor, "copy_", lambda state, *others: state)  # or the step overwrites the state it read
     score, x = forward(model, WORDS[:, -1:], cache_params=cache, use_cache=True)
     monkeypatch.undo()
-    found = relevance(score, x, rules=MAMBA_LRP, model=model)
-    torch.testing.assert_close(found[0, 0], explained(model)[0, -1], **TIGHT)
+    actual = relevance(score, x, rules=MAMBA_LRP, model=model)
+    torch.testing.assert_close(actual[0, 0], explained(model)[0, -1], **TIGHT)
 
 
-@pytest.mark.parametrize("asking", ["", "D"], ids=["all", "all but D"])
+@pytest.mark.parametrize("unfrozen", ["", "D"], ids=["all", "all but D"])
 @pytest.mark.parametrize("kind", ["mamba", "mamba2"])
-def test_frozen_parameters_change_nothing(kind, asking):
+def test_frozen_parameters_do_not_change_the_relevance(kind, unfrozen):
     model = model_of(kind)
     expected = explained(model)
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name.split(".")[-1] == asking)
+        parameter.requires_grad_(name.split(".")[-1] == unfrozen)
     torch.testing.assert_close(explained(model), expected, **TIGHT)
 
 
 @pytest.mark.parametrize("kind", ["mamba", "mamba2"])
-def test_relevance_is_conserved(kind):
+def test_relevance_is_conserved_under_mamba_lrp(kind):
     account = explained(model_of(kind), of=ledger)
     assert account.balanced(1e-12) and account.notes == ()
     assert not any(".D" in name or name.startswith("(closed") for name in account.leaves)
 
 
-def test_for_mamba_alone_the_layer_that_makes_the_three_may_be_closed_instead():
+def test_for_mamba_a_constant_x_proj_layer_is_equivalent():
+    """This layer computes B, C and Delta, and nothing else."""
     model = model_of("mamba")
     by_layer = ATTN_LRP.where({"*.x_proj.weight": constant})
     torch.testing.assert_close(explained(model, by_layer), explained(model), rtol=0, atol=0)
@@ -291,7 +296,7 @@ def written_in_place(u, delta, A, B, C):
 
 
 def in_parallel(u, delta, A, B, C):
-    """As attention: the scores of C and B first."""
+    """Compute the scan as an attention, with scores from C and B."""
     total = (delta[..., None] * A).cumsum(1)
     past = torch.ones(u.shape[1], u.shape[1]).tril()[:, :, None, None].bool()
     decay = torch.where(past, total[:, :, None] - total[:, None], -torch.inf).exp()
@@ -364,7 +369,7 @@ def state_space_of(mixer):
 
 
 def of_head(model, y):
-    """The relevance of the head's input."""
+    """Return the relevance of the head's input."""
     R = torch.zeros_like(y)
     R[-1] = model["head"].weight[1] * y[-1]
     return R
@@ -376,29 +381,29 @@ def test_a_scan_by_hand_equals_the_loops(scan, split):
     model = network(scan=scan, split=split)
     x = torch.randn(1, 6, 5, dtype=torch.float64, requires_grad=True)
     score = run(model, x)
-    found = relevance(score, x, rules=MAMBA_LRP, model=model)
+    actual = relevance(score, x, rules=MAMBA_LRP, model=model)
     with torch.no_grad():
         inner = Linear(x[0], model["mixer"].inner.weight, model["mixer"].inner.bias)
         space = state_space_of(model["mixer"])
         of_u = space.back(of_head(model, space.y))
         expected = inner.back(F.pad(of_u, (0, inner.y.shape[1] - 4)))
     torch.testing.assert_close(score[0].detach(), of_head(model, space.y).sum() + model["head"].bias[1], **TIGHT)
-    torch.testing.assert_close(found[0], expected, **TIGHT)
+    torch.testing.assert_close(actual[0], expected, **TIGHT)
 
 
-def test_one_after_another_without_a_layer_in_between():
+def test_two_state_spaces_in_a_row_without_a_layer_between_them_equal_the_loops():
     model = network()
     model["mixer"], second = Selective(inner=model["mixer"]).double(), model["mixer"]
     x = torch.randn(1, 6, 5, dtype=torch.float64, requires_grad=True)
-    found = relevance(run(model, x), x, rules=MAMBA_LRP, model=model)
+    actual = relevance(run(model, x), x, rules=MAMBA_LRP, model=model)
     with torch.no_grad():
         first, last = state_space_of(second), state_space_of(model["mixer"])
-        of_first = last.back(of_head(model, last.y))  # SiLU hands it on unchanged
+        of_first = last.back(of_head(model, last.y))  # SiLU passes it on unchanged
         expected = Linear(x[0], second.inner.weight, second.inner.bias).back(first.back(of_first))
-    torch.testing.assert_close(found[0], expected, **TIGHT)
+    torch.testing.assert_close(actual[0], expected, **TIGHT)
 
 
-def test_beside_the_way_to_the_inputs_a_state_space_holds_a_part():
+def test_relevance_is_conserved_beside_a_state_space_of_parameters():
     model, x = network(), torch.randn(1, 6, 5, dtype=torch.float64, requires_grad=True)
     model["beside"], c = Selective().double(), nn.Parameter(torch.randn(1, 6, 5, dtype=torch.float64))
     score = model["head"](model["mixer"](x) + model["beside"](c))[:, -1, 1]
@@ -425,7 +430,7 @@ class Scan(torch.autograd.Function):
         return None, torch.stack(of_write, 1)
 
 
-def test_a_scan_of_ones_own_needs_a_rule_of_ones_own():
+def test_a_scan_in_a_custom_function_requires_a_rule():
     def by_function(u, delta, A, B, C):
         h = Scan.apply((delta[..., None] * A).exp(), (delta * u)[..., None] * B[:, :, None])
         return torch.einsum("btcn,btn->btc", h, C)
@@ -435,16 +440,16 @@ def test_a_scan_of_ones_own_needs_a_rule_of_ones_own():
     with pytest.raises(UnknownOperation, match="ScanBackward"):
         relevance(run(model, x), x, rules=MAMBA_LRP, model=model)
     states_alone = Rule("states alone", opens=lambda node, carries, graph: (False, True))
-    found = relevance(run(model, x), x, rules=MAMBA_LRP.for_nodes({"ScanBackward": states_alone}), model=model)
-    torch.testing.assert_close(found, relevance(run(same, x), x, rules=MAMBA_LRP, model=same), **TIGHT)
+    actual = relevance(run(model, x), x, rules=MAMBA_LRP.for_nodes({"ScanBackward": states_alone}), model=model)
+    torch.testing.assert_close(actual, relevance(run(same, x), x, rules=MAMBA_LRP, model=same), **TIGHT)
 
 
 @pytest.mark.parametrize("base", [CP_LRP, GAMMA], ids=str)
-def test_the_row_goes_with_any_set(base):
+def test_the_state_space_rule_can_be_added_to_any_set(base):
     model, x = network(), torch.randn(1, 6, 5, dtype=torch.float64, requires_grad=True)
     account = ledger(run(model, x), x, rules=base.where(OF_STATE_SPACES), model=model)
     assert base is GAMMA or account.balanced(1e-12)
-    if base is CP_LRP:  # nothing else here is ruled otherwise
+    if base is CP_LRP:  # which has the rules of AttnLRP for everything else in this model
         expected = relevance(run(model, x), x, rules=MAMBA_LRP, model=model)
         torch.testing.assert_close(account.relevance[0], expected, **TIGHT)
         assert not torch.allclose(relevance(run(model, x), x, rules=CP_LRP), expected, rtol=0.1)
@@ -463,13 +468,13 @@ def test_a_state_that_is_explained_keeps_its_relevance(decays):
 
     model["mixer"].scan = from_state
     score = run(model, x)
-    found = relevance(score, [x, h], rules=MAMBA_LRP, model=model, retain_graph=True)
+    actual = relevance(score, [x, h], rules=MAMBA_LRP, model=model, retain_graph=True)
     _, delta, A, _, C = (part.detach() for part in model["mixer"].parts)
     weight = model["head"].weight[1].detach()
     decay = ((delta.sum(1) if decays else delta[:, 1])[..., None] * A).exp()
     expected = torch.einsum("c,bn,bcn,bcn->bcn", weight, C[:, 1], decay, h.detach())
-    torch.testing.assert_close(found[1], expected, **TIGHT)
-    torch.testing.assert_close(found[0], relevance(score, x, rules=MAMBA_LRP, model=model), **TIGHT)
+    torch.testing.assert_close(actual[1], expected, **TIGHT)
+    torch.testing.assert_close(actual[0], relevance(score, x, rules=MAMBA_LRP, model=model), **TIGHT)
 
 
 # ---- Every family of transformers ------------------------------------------------------------------------------
@@ -502,7 +507,7 @@ def with_constants(scan):
 @pytest.mark.parametrize("padded", [False, True], ids=["", "padded"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_in_every_family_the_parameters_of_the_scan_are_constant(family, padded, monkeypatch):
-    """Equal to AttnLRP with B, C, Delta and A detached before the scan, as the paper's own code has it."""
+    """MambaLRP equals AttnLRP with B, C, Delta and A detached before the scan, as in the code of the paper."""
     config = shrink(transformers.AutoConfig.for_model(family), FAMILIES[family])
     options = {} if family in ("mamba", "mamba2", "falcon_mamba") else {"experts_implementation": "eager"}
     torch.manual_seed(0)
@@ -511,30 +516,30 @@ def test_in_every_family_the_parameters_of_the_scan_are_constant(family, padded,
     model.double().eval()
     words = torch.arange(10, 24).view(2, 7)
     mask = (torch.arange(7) >= torch.tensor([[2 * padded], [0]])).long()
-    found = explained(model, words=words, attention_mask=mask)
+    actual = explained(model, words=words, attention_mask=mask)
     account = explained(model, CP_LRP.where(OF_STATE_SPACES), ledger, words=words, attention_mask=mask)
     assert account.balanced(1e-10)
 
     module = sys.modules[type(model).__module__]
     name = next(name for name in ("mamba2_chunk_scan", "mamba_selective_scan") if hasattr(module, name))
     monkeypatch.setattr(module, name, with_constants(getattr(module, name)))
-    torch.testing.assert_close(found, explained(model, ATTN_LRP, words=words, attention_mask=mask), **TIGHT)
+    torch.testing.assert_close(actual, explained(model, ATTN_LRP, words=words, attention_mask=mask), **TIGHT)
     assert any(re.search(r"\.D$", name) for name, _ in model.named_parameters())
 
 
-# ---- What is shown, and what is refused ------------------------------------------------------------------------
+# ---- Tables and errors -----------------------------------------------------------------------------------------
 
 
-def test_the_set_is_one_row_beside_attn_lrp():
+def test_mamba_lrp_is_attn_lrp_with_one_more_row():
     assert dict(MAMBA_LRP.operations) == dict(ATTN_LRP.operations) and MAMBA_LRP.first is None
     assert dict(MAMBA_LRP.overrides) == OF_STATE_SPACES
 
 
-def test_the_constants_are_shown():
+def test_the_table_shows_the_constants_of_the_state_spaces():
     table = explained(model_of("mamba"), of=explain_rules)
     assert str(table).splitlines()[0] == "rules of MambaLRP"
-    ruled = [row for row in table.rows if row.rule == RULE]
-    assert {(row.node, row.operation, row.factors, row.count) for row in ruled} == {
+    scan_rows = [row for row in table.rows if row.rule == RULE]
+    assert {(row.node, row.operation, row.factors, row.count) for row in scan_rows} == {
         ("MulBackward0", "product", "", 2),  # D u
         ("MulBackward0", "product", "signal 0, activated 1", 2),  # Delta B times u
         ("MulBackward0", "product", "gate 0, signal 1", 16),  # exp(Delta A) h, after the first step
@@ -545,7 +550,7 @@ def test_the_constants_are_shown():
     assert f"  *.D            {RULE}" in MAMBA_LRP.table().splitlines()
 
 
-def test_without_the_model_it_is_refused():
+def test_mamba_lrp_without_the_model_is_refused():
     score, x = forward(model_of("mamba"))
     with pytest.raises(RelevanceError, match="MambaLRP names parameters: pass model="):
         relevance(score, x, rules=MAMBA_LRP)
@@ -557,7 +562,7 @@ def test_a_model_without_a_state_space_is_refused():
         relevance(model(x)[:, 1], x, rules=MAMBA_LRP, model=model)
 
 
-def test_a_skip_that_cannot_be_seen_is_refused():
+def test_a_skip_parameter_without_a_trace_is_refused():
     model = transformers.MambaForCausalLM(transformers.MambaConfig(**SIZES, time_step_rank=2)).bfloat16().eval()
     x = model.get_input_embeddings()(WORDS).detach().requires_grad_()
 
@@ -598,13 +603,13 @@ def running(u, delta, A, B, C):
     ],
     ids=["squared", "activated", "divided", "running", "not of u", "nothing"],
 )
-def test_what_is_no_state_space_is_refused(scan, words):
+def test_a_scan_that_is_not_a_state_space_is_refused(scan, words):
     model, x = network(scan=scan), torch.randn(1, 6, 5, dtype=torch.float64, requires_grad=True)
     with pytest.raises(RelevanceError, match=rf"mixer\.D is no state space's skip D u: {words}"):
         relevance(run(model, x), x, rules=MAMBA_LRP, model=model)
 
 
-def test_one_that_a_checkpoint_hides_is_refused():
+def test_a_state_space_that_a_checkpoint_hides_is_refused():
     model, x = network(), torch.randn(1, 6, 5, dtype=torch.float64, requires_grad=True)
 
     def score():
@@ -617,7 +622,7 @@ def test_one_that_a_checkpoint_hides_is_refused():
         relevance(score(), x, rules=MAMBA_LRP, model=model)
 
 
-def test_one_that_is_hidden_among_others_is_refused():
+def test_a_hidden_state_space_beside_another_is_refused():
     model, x = network(), torch.randn(1, 6, 5, dtype=torch.float64, requires_grad=True)
     model["beside"] = Selective().double()
     model["mixer"].D.requires_grad_(False)
@@ -626,12 +631,12 @@ def test_one_that_is_hidden_among_others_is_refused():
         relevance(model["head"](y)[:, -1, 1], x, rules=MAMBA_LRP, model=model)
 
 
-def test_above_the_state_spaces_the_rule_changes_nothing():
+def test_the_state_space_rule_does_not_change_values_above_the_state_spaces():
     model, x = network(), torch.randn(1, 6, 5, dtype=torch.float64, requires_grad=True)
     h = model["mixer"](x)
     score = model["head"](h)[:, -1, 1]
-    found = relevance(score, h, rules=MAMBA_LRP, model=model, retain_graph=True)
-    torch.testing.assert_close(found, relevance(score, h), rtol=0, atol=0)
+    actual = relevance(score, h, rules=MAMBA_LRP, model=model, retain_graph=True)
+    torch.testing.assert_close(actual, relevance(score, h), rtol=0, atol=0)
     h = h.detach().requires_grad_()
     with pytest.raises(RelevanceError, match="this rule isn't needed"):
         relevance(model["head"](h)[:, -1, 1], h, rules=MAMBA_LRP, model=model)

@@ -13,7 +13,7 @@ EPS = 1e-3
 
 
 def by_loop(x, w, g, centred):
-    """R_i of one normalised group: each y_j = sum_i (d_ij - centred / n) x_i w_j / scale is shared among its parts."""
+    """Return R_i of one normalised group, where y_j = sum_i (d_ij - centred / n) x_i w_j / scale is shared by parts."""
     n = len(x)
     mean = sum(x) / n if centred else 0.0
     scale = math.sqrt(sum((value - mean) ** 2 for value in x) / n + EPS)
@@ -48,7 +48,7 @@ def rms_norm_by_division(x, w, b):
     return x / torch.sqrt((x * x).mean(-1, keepdim=True) + EPS) * (1 + (w - 1))
 
 
-# The norm, whether it is centred.
+# The norm, and whether it is centred.
 NORMS = {
     "layer norm": (lambda x, w, b: F.layer_norm(x, (4,), w, b, EPS), True),
     "by hand": (layer_norm_by_hand, True),
@@ -67,34 +67,38 @@ def test_norms_equal_their_loop(name, rules):
     norm, centred = NORMS[name]
     x = torch.randn(3, 2, 4, dtype=torch.float64, requires_grad=True)
     w, b, g = (torch.randn(4, dtype=torch.float64, requires_grad=True) for _ in range(3))
-    found = relevance((norm(x, w, b) * g).sum(), x, rules=rules)
+    actual = relevance((norm(x, w, b) * g).sum(), x, rules=rules)
     expected = [[by_loop(row, w.tolist(), g.tolist(), centred) for row in rows] for rows in x.tolist()]
-    torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64), **TIGHT)
+    torch.testing.assert_close(actual, torch.tensor(expected, dtype=torch.float64), **TIGHT)
 
 
 @pytest.mark.parametrize("affine", [True, False])
 @pytest.mark.parametrize("kind", ["layer over two dimensions", "group", "instance", "group on images"])
 def test_grouped_norms_equal_the_loop_of_each_group(kind, affine):
     groups = {"layer over two dimensions": 1, "group": 2, "instance": 4, "group on images": 2}[kind]
-    places = (3, 2) if kind == "group on images" else (3,)
-    x = torch.randn(2, 4, *places, dtype=torch.float64, requires_grad=True)
+    size = (3, 2) if kind == "group on images" else (3,)
+    x = torch.randn(2, 4, *size, dtype=torch.float64, requires_grad=True)
     module = {
         "layer over two dimensions": lambda: torch.nn.LayerNorm((4, 3), EPS, affine),
         "instance": lambda: torch.nn.InstanceNorm1d(4, EPS, affine=affine),
     }.get(kind, lambda: torch.nn.GroupNorm(2, 4, EPS, affine))()
     module = module.double().eval()
-    w = torch.ones(4, *places, dtype=torch.float64)
+
+    w = torch.ones(4, *size, dtype=torch.float64)
     if affine:
         module.weight.data.normal_()
         module.bias.data.normal_()
         weight = module.weight.detach()
-        w = weight if weight.ndim > 1 else weight.view(4, *[1] * len(places)).expand(4, *places)
+        w = weight if weight.ndim > 1 else weight.view(4, *[1] * len(size)).expand(4, *size)
+
     g = torch.randn_like(x)
-    found = relevance((module(x) * g).sum(), x)
+    actual = relevance((module(x) * g).sum(), x)
     for row in range(2):
         parts = (t.reshape(groups, -1).tolist() for t in (x[row], w, g[row]))
         expected = [by_loop(*group, True) for group in zip(*parts, strict=True)]
-        torch.testing.assert_close(found[row].reshape(groups, -1), torch.tensor(expected, dtype=torch.float64), **TIGHT)
+        torch.testing.assert_close(
+            actual[row].reshape(groups, -1), torch.tensor(expected, dtype=torch.float64), **TIGHT
+        )
 
 
 def test_batch_norm_is_linear_and_its_mean_is_a_leaf():
@@ -123,6 +127,6 @@ def test_batch_norm_is_linear_and_its_mean_is_a_leaf():
     assert account.balanced(1e-12)
 
 
-def test_the_number_of_values_that_are_not_zero_has_no_relevance():
+def test_the_number_of_nonzero_values_has_no_relevance():
     x = torch.tensor([1.0, 0.0, -2.0], dtype=torch.float64, requires_grad=True)
     assert relevance(torch.linalg.vector_norm(x, 0) + x.sum(), x).tolist() == x.tolist()

@@ -1,4 +1,4 @@
-"""The vocabulary: names that PyTorch has, one row for each operation, and nothing read that stands in no row."""
+"""The vocabulary: all its names are PyTorch's, and the code reads and names nothing that is not in it."""
 
 import re
 from pathlib import Path
@@ -31,7 +31,7 @@ OF_OVERLOADS = {"Pow1", "Pow2", "Lerp1"}
 CORE = Path(lrp_domains.__file__).parent / "core"
 
 
-def test_every_name_is_one_of_torch():
+def test_every_name_in_the_vocabulary_is_a_name_in_torch():
     assert {base for base in OPERATIONS if base not in BASES} <= ELSEWHERE | OF_OVERLOADS
     assert OPERATIONS.keys() >= operations.VIEWS >= operations.COPIES | operations.RESHAPES
     assert set(OVERLOADS) <= CLASSES.keys()
@@ -41,8 +41,8 @@ def test_every_kind_has_a_rule():
     assert {op.kind for op in OPERATIONS.values()} - {"reduction"} <= GRADIENT.operations.keys()
 
 
-def test_the_code_names_no_operation_that_is_in_no_row():
-    """What the rules, roles and layers ask for by name is a name of the vocabulary."""
+def test_every_operation_that_the_code_names_is_in_the_vocabulary():
+    """This includes the sets of names in the rules, roles and layers."""
     words = set()
     for path in CORE.rglob("*.py"):
         for text in re.findall(
@@ -54,13 +54,13 @@ def test_the_code_names_no_operation_that_is_in_no_row():
 
 
 def test_saved_values_are_read_in_one_place_by_names_of_the_vocabulary():
-    reading = {path.name for path in CORE.rglob("*.py") if "_saved_" in path.read_text()}
-    assert reading <= {"saved.py", "origins.py"}
-    named = set()
+    readers = {path.name for path in CORE.rglob("*.py") if "_saved_" in path.read_text()}
+    assert readers <= {"saved.py", "origins.py"}
+    names = set()
     for path in CORE.rglob("*.py"):
-        named |= set(re.findall(r'\b(?:read|keeps)\(\w+, "(\w+)"', path.read_text()))
+        names |= set(re.findall(r'\b(?:read|keeps)\(\w+, "(\w+)"', path.read_text()))
     listed = {name for op in OPERATIONS.values() for name in saved.names(op)}
-    assert named <= listed | {"result"}
+    assert names <= listed | {"result"}
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_saved_values_are_read_in_one_place_by_names_of_the_vocabulary():
         ("MyFunctionBackward", "unknown"),
     ],
 )
-def test_kinds(node, kind):
+def test_a_node_has_the_kind_of_its_operation_and_overload(node, kind):
     assert operation(node).kind == kind
 
 
@@ -90,7 +90,7 @@ def test_this_torch_has_every_private_name_that_is_read():
     assert saved.self_check() == {}
 
 
-def test_a_private_name_that_is_gone_is_an_error_that_says_so(monkeypatch):
+def test_a_private_name_that_torch_lacks_is_an_error_that_says_so(monkeypatch):
     row = OPERATIONS["Softplus"]
     monkeypatch.setitem(OPERATIONS, "Softplus", operations.replace(row, settings=(*row.settings, "input_of_old")))
     operation.cache_clear()
@@ -108,8 +108,8 @@ def test_a_private_name_that_is_gone_is_an_error_that_says_so(monkeypatch):
 
 
 @pytest.mark.parametrize("base", FUNCTIONS)
-def test_the_closed_forms_are_those_of_the_function(base):
-    """The rise is f(x) - f(0), the ratio that over x, the inverse undoes f."""
+def test_the_closed_forms_agree_with_the_function(base):
+    """The rise is f(x) - f(0), the ratio is the rise over x, and the inverse undoes f."""
     function, settings = FUNCTIONS[base], SETTINGS.get(base, ())
     if len(function.tensors) > 1 or function.homogeneous:
         return

@@ -1,4 +1,4 @@
-"""Padding: padded positions get exactly nothing, and a text's relevance doesn't depend on its batch."""
+"""Padding: padded positions get exactly 0, and a text's relevance doesn't depend on its batch."""
 
 import pytest
 import torch
@@ -26,21 +26,21 @@ def build(name: str) -> torch.nn.Module:
     import transformers
 
     config_class = getattr(transformers, MODELS[name][0])
-    known = set(config_class().to_dict()) | set(config_class.attribute_map)
-    model = getattr(transformers, name)(config_class(**{k: v for k, v in SIZES.items() if k in known}))
+    options = set(config_class().to_dict()) | set(config_class.attribute_map)
+    model = getattr(transformers, name)(config_class(**{k: v for k, v in SIZES.items() if k in options}))
     for parameter in model.parameters():
         parameter.data.add_(torch.randn_like(parameter), alpha=0.2)
     return model.double().eval()
 
 
 def explain(model, ids, mask, side, rules):
-    """One relevance for each position of the (encoder's) input; a score for each row."""
+    """Return one relevance per position of the (encoder's) input; there is one score per row."""
     arguments = {"input_ids": ids, "attention_mask": mask}
     if model.config.is_encoder_decoder:
         arguments["decoder_input_ids"] = torch.zeros(len(ids), 1, dtype=torch.long)
     if side == "left":
         arguments["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)
-    table = model.get_input_embeddings().weight  # of one module, or of two that share it
+    table = model.get_input_embeddings().weight  # which one or two modules have
     names = [n for n, m in model.named_modules() if isinstance(m, torch.nn.Embedding) and m.weight is table]
     with capture(model, *names) as kept:
         logits = model(**arguments).logits
@@ -52,20 +52,22 @@ def explain(model, ids, mask, side, rules):
 @pytest.mark.parametrize("rules", [ATTN_LRP, CP_LRP], ids=str)
 @pytest.mark.parametrize("implementation", ["sdpa", "eager"])
 @pytest.mark.parametrize("name", MODELS)
-def test_padding_is_nothing_and_batches_do_not_matter(name, implementation, rules):
+def test_padding_has_no_relevance_and_batches_do_not_matter(name, implementation, rules):
     model, side = build(name), MODELS[name][1]
     if implementation == "eager":
         if name == "LlamaForCausalLM":
             pytest.skip("its eager attention gives NaN for a padded position that sees nothing")
         model.set_attn_implementation("eager")
+
     texts = [torch.randint(4, 50, (length,)) for length in (7, 4, 5)]
     ids, mask = torch.ones(3, 7, dtype=torch.long), torch.zeros(3, 7, dtype=torch.long)
-    places = [slice(None, len(t)) if side == "right" else slice(7 - len(t), None) for t in texts]
-    for i, (text, place) in enumerate(zip(texts, places, strict=True)):
-        ids[i, place], mask[i, place] = text, 1
+    columns = [slice(None, len(t)) if side == "right" else slice(7 - len(t), None) for t in texts]
+    for i, (text, positions) in enumerate(zip(texts, columns, strict=True)):
+        ids[i, positions], mask[i, positions] = text, 1
+
     batch = explain(model, ids, mask, side, rules)
     assert (batch[mask == 0] == 0).all()
-    for i, (text, place) in enumerate(zip(texts, places, strict=True)):
+    for i, (text, positions) in enumerate(zip(texts, columns, strict=True)):
         alone = explain(model, text[None], torch.ones(1, len(text), dtype=torch.long), side, rules)[0]
         assert alone.abs().max() > 0
-        torch.testing.assert_close(batch[i, place], alone, rtol=1e-10, atol=1e-12 * alone.abs().max().item())
+        torch.testing.assert_close(batch[i, positions], alone, rtol=1e-10, atol=1e-12 * alone.abs().max().item())

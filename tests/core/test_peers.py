@@ -1,6 +1,6 @@
-"""Outside references: Captum's epsilon-LRP on dense and convolutional networks, and its gradient x input.
+"""Other implementations: Captum's epsilon-LRP on dense and convolutional networks, and its gradient x input.
 
-Captum's gamma and alpha-beta rules are for inputs of one sign only, so they are no reference.
+Captum's gamma and alpha-beta rules are for inputs of one sign only, so they can't serve as references.
 """
 
 import copy
@@ -30,25 +30,25 @@ def convolutional() -> tuple[torch.nn.Module, torch.Tensor]:
 
 @pytest.mark.parametrize("make", [dense, convolutional])
 @pytest.mark.parametrize("eps", [1e-9, 0.1])
-def test_captums_epsilon_rule(make, eps):
+def test_epsilon_equals_captums_epsilon_rule(make, eps):
     from captum.attr import LRP
     from captum.attr._utils.lrp_rules import EpsilonRule
 
     model, x = (part.double() for part in make())
-    theirs = copy.deepcopy(model)  # Captum leaves its rules on the layers
-    for layer in theirs:
+    of_captum = copy.deepcopy(model)  # Captum leaves its rules on the layers
+    for layer in of_captum:
         if isinstance(layer, torch.nn.Linear | torch.nn.Conv2d):
             layer.rule = EpsilonRule(epsilon=eps)
         elif isinstance(layer, torch.nn.Flatten | torch.nn.MaxPool2d):
-            layer.rule = EpsilonRule(epsilon=1e-14)  # as good as none
-    expected = LRP(theirs).attribute(x.clone().requires_grad_(), target=1).detach()
+            layer.rule = EpsilonRule(epsilon=1e-14)  # practically 0
+    expected = LRP(of_captum).attribute(x.clone().requires_grad_(), target=1).detach()
     rules = EPSILON.for_nodes({"dense": epsilon(eps), "convolution": epsilon(eps)})
     x.requires_grad_()
     torch.testing.assert_close(relevance(model(x)[:, 1], x, rules=rules), expected, rtol=1e-8, atol=1e-10)
 
 
 @pytest.mark.parametrize("make", [dense, convolutional])
-def test_captums_gradient_times_input(make):
+def test_gradient_equals_captums_gradient_times_input(make):
     from captum.attr import InputXGradient
 
     model, x = (part.double() for part in make())

@@ -1,4 +1,4 @@
-"""Products of two carriers, gates, quotients, and activations written as a product."""
+"""Products of two tensors that carry relevance, gates, quotients, and activations written as a product."""
 
 import math
 
@@ -16,7 +16,7 @@ def tensor(*shape: int, carries: bool = True) -> torch.Tensor:
 
 
 def halves(a, b, output):
-    """Half of gradient x input to each: the uniform rule for a product that is linear in a and in b."""
+    """Return half of gradient x input for each: the uniform rule for a product that is linear in a and in b."""
     return [t * g / 2 for t, g in zip((a, b), torch.autograd.grad(output, (a, b)), strict=True)]
 
 
@@ -37,18 +37,18 @@ PRODUCTS = {
 
 
 @pytest.mark.parametrize("name", PRODUCTS)
-def test_two_carriers_get_half_each(name):
+def test_two_factors_that_carry_relevance_get_half_each(name):
     a, b = tensor(3, 3), tensor(3, 3)
     weights = torch.randn_like(PRODUCTS[name](a, b))
     expected = halves(a, b, (PRODUCTS[name](a, b) * weights).sum())
-    found = relevance((PRODUCTS[name](a, b) * weights).sum(), (a, b))
-    for one, other in zip(found, expected, strict=True):
-        torch.testing.assert_close(one, other, **TIGHT)
+    actual = relevance((PRODUCTS[name](a, b) * weights).sum(), (a, b))
+    for of_factor, half in zip(actual, expected, strict=True):
+        torch.testing.assert_close(of_factor, half, **TIGHT)
 
 
 @pytest.mark.parametrize("name", PRODUCTS)
 @pytest.mark.parametrize("requires_grad", [True, False])
-def test_a_parameter_never_takes_a_share(name, requires_grad):
+def test_a_parameter_never_gets_a_share(name, requires_grad):
     x, w = tensor(3, 3), tensor(3, 3, carries=requires_grad)
     score = PRODUCTS[name](x, w).sum()
     (g,) = torch.autograd.grad(score, x, retain_graph=True)
@@ -58,32 +58,32 @@ def test_a_parameter_never_takes_a_share(name, requires_grad):
 def test_three_factors_of_one_operation_get_a_third():
     a, b, w = tensor(4, 3), tensor(4, 2), tensor(5, 3, 2)
     y = F.bilinear(a, b, w)
-    for found, x in zip(relevance(y, (a, b, w)), (a, b, w), strict=True):
-        assert found.sum().item() == pytest.approx(y.sum().item() / 3, rel=1e-12)
-        torch.testing.assert_close(found, x * torch.autograd.grad(F.bilinear(a, b, w).sum(), x)[0] / 3, **TIGHT)
+    for actual, x in zip(relevance(y, (a, b, w)), (a, b, w), strict=True):
+        assert actual.sum().item() == pytest.approx(y.sum().item() / 3, rel=1e-12)
+        torch.testing.assert_close(actual, x * torch.autograd.grad(F.bilinear(a, b, w).sum(), x)[0] / 3, **TIGHT)
 
 
 @pytest.mark.parametrize("zeros", [0, 1, 2])
-def test_running_products_share_alike(zeros):
+def test_factors_of_running_products_get_equal_shares(zeros):
     x = tensor(5)
     x.data[1 : 1 + zeros] = 0.0
     product = x.prod()
     expected = torch.full((5,), product.item() / 5, dtype=torch.float64)
     torch.testing.assert_close(relevance(product, x), expected, **TIGHT)
     weights = torch.randn(5, dtype=torch.float64)
-    found = relevance((x.cumprod(0) * weights).sum(), x)
+    actual = relevance((x.cumprod(0) * weights).sum(), x)
     expected = [
         sum(math.prod(x[: k + 1].tolist()) * weights[k].item() / (k + 1) for k in range(i, 5)) for i in range(5)
     ]
-    torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64), **TIGHT)
+    torch.testing.assert_close(actual, torch.tensor(expected, dtype=torch.float64), **TIGHT)
 
 
 @pytest.mark.parametrize("dim", [0, 1, -1])
-def test_running_products_along_a_dimension(dim):
+def test_running_products_along_a_dimension_equal_those_of_each_line(dim):
     x = tensor(2, 3, 2)
     weights = torch.randn(2, 3, 2, dtype=torch.float64)
-    found = relevance((x.cumprod(dim) * weights).sum(), x)
-    lines, of_weights, parts = (t.detach().movedim(dim, 0).flatten(1).unbind(1) for t in (x, weights, found))
+    actual = relevance((x.cumprod(dim) * weights).sum(), x)
+    lines, of_weights, parts = (t.detach().movedim(dim, 0).flatten(1).unbind(1) for t in (x, weights, actual))
     for line, weight, part in zip(lines, of_weights, parts, strict=True):
         alone = line.clone().requires_grad_()
         torch.testing.assert_close(part, relevance((alone.cumprod(0) * weight).sum(), alone), **TIGHT)
@@ -92,7 +92,7 @@ def test_running_products_along_a_dimension(dim):
     torch.testing.assert_close(relevance(product, x), expected, **TIGHT)
 
 
-def test_the_numerator_takes_all():
+def test_the_numerator_of_a_quotient_takes_all():
     a, b = tensor(4), tensor(4)
     for_a, for_b = relevance((a / b).sum(), (a, b))
     torch.testing.assert_close(for_a, (a / b).detach(), **TIGHT)
@@ -100,7 +100,7 @@ def test_the_numerator_takes_all():
 
 
 C = math.sqrt(2 / math.pi)
-# Written by hand, and what it is in one node.
+# Activations written by hand, and the same as one node.
 BY_HAND = {
     "gelu_new": (
         lambda x: 0.5 * x * (1.0 + torch.tanh(C * (x + 0.044715 * torch.pow(x, 3.0)))),
@@ -126,26 +126,28 @@ def test_activations_by_hand_follow_the_identity_rule(name, rules):
     by_hand, node = BY_HAND[name]
     x = tensor(200) * 2
     torch.testing.assert_close(by_hand(x), node(x))
-    found = relevance(by_hand(x).sum(), x, rules=rules)
-    torch.testing.assert_close(found, by_hand(x).detach(), **TIGHT)  # R_x = R_y
-    torch.testing.assert_close(found, relevance(node(x).sum(), x, rules=rules), rtol=1e-9, atol=1e-10)
+    actual = relevance(by_hand(x).sum(), x, rules=rules)
+    torch.testing.assert_close(actual, by_hand(x).detach(), **TIGHT)  # R_x = R_y
+    torch.testing.assert_close(actual, relevance(node(x).sum(), x, rules=rules), rtol=1e-9, atol=1e-10)
 
 
-def test_other_products_are_not_taken_for_activations():
+def test_other_products_are_not_mistaken_for_activations():
     x, y = tensor(4), tensor(4)
     linear = torch.nn.Linear(4, 4).double()
     for score, parts in [
         ((x * torch.tanh(y)).sum(), (x, y)),  # h of another tensor
-        (((x + y) * torch.tanh(x)).sum(), (x, y)),  # the signal is not x by scaling alone
+        (((x + y) * torch.tanh(x)).sum(), (x, y)),  # the signal is not x times a constant
     ]:
-        found = relevance(score, parts)
-        assert sum(r.sum() for r in found).item() == pytest.approx(score.item(), rel=1e-12)
-        assert found[0].abs().sum() > 0
-        assert found[1].abs().sum() > 0
+        actual = relevance(score, parts)
+        assert sum(r.sum() for r in actual).item() == pytest.approx(score.item(), rel=1e-12)
+        assert actual[0].abs().sum() > 0
+        assert actual[1].abs().sum() > 0
+
     # Not elementwise: half goes through the layer.
     gate = torch.tanh(linear(x))
-    found, through = relevance((x * gate).sum(), (x, gate))
+    actual, through = relevance((x * gate).sum(), (x, gate))
     torch.testing.assert_close(through, (x * gate).detach() / 2, **TIGHT)
+
     # A square is a product of x with itself: two halves.
     torch.testing.assert_close(relevance((x * x).sum(), x), (x * x).detach(), **TIGHT)
 
@@ -153,12 +155,12 @@ def test_other_products_are_not_taken_for_activations():
 @pytest.mark.parametrize(
     "activation", [F.silu, F.gelu, torch.relu, BY_HAND["gelu_new"][0]], ids=["silu", "gelu", "relu", "new"]
 )
-def test_a_gated_layer(activation):
-    """SwiGLU and the like: AttnLRP halves, the gate's half by the identity rule; CP-LRP takes the gate as constant."""
+def test_a_gated_layer_shares_under_attnlrp_and_has_a_constant_gate_under_cp_lrp(activation):
+    """Under AttnLRP, the half of the gate (as in SwiGLU) follows the identity rule."""
     gate, up = tensor(5), tensor(5)
     y = activation(gate) * up
-    for found in relevance(y.sum(), (gate, up)):
-        torch.testing.assert_close(found, y.detach() / 2, **TIGHT)
+    for actual in relevance(y.sum(), (gate, up)):
+        torch.testing.assert_close(actual, y.detach() / 2, **TIGHT)
     y = activation(gate) * up
     torch.testing.assert_close(relevance(y.sum(), up, rules=CP_LRP), y.detach(), **TIGHT)
     for_gate, for_up = relevance((activation(gate) * up).sum(), (gate, up), rules=CP_LRP)
@@ -167,11 +169,11 @@ def test_a_gated_layer(activation):
 
 
 @pytest.mark.parametrize("dim", [2, -1])
-def test_glu_as_one_node(dim):
+def test_in_a_glu_as_one_node_the_gate_is_constant(dim):
     x = tensor(3, 2, 6)
-    found = relevance(F.glu(x, dim), x)
-    torch.testing.assert_close(found[..., :3], F.glu(x, dim).detach(), **TIGHT)
-    assert (found[..., 3:] == 0).all()
+    actual = relevance(F.glu(x, dim), x)
+    torch.testing.assert_close(actual[..., :3], F.glu(x, dim).detach(), **TIGHT)
+    assert (actual[..., 3:] == 0).all()
 
 
 @pytest.mark.parametrize("f", [torch.sigmoid, torch.exp, F.softplus, torch.erfc, F.hardsigmoid])
@@ -187,8 +189,8 @@ def test_a_gate_is_constant_and_an_activation_is_not(f):
     assert account.balanced(1e-10)
 
 
-def test_an_odd_function_is_an_activation_and_shares():
-    """erf is 0 at 0; what GELU multiplies by is 1 + erf."""
+def test_an_odd_function_is_an_activation_and_gets_a_share():
+    """erf is 0 at 0, whereas GELU multiplies by 1 + erf."""
     x, y = tensor(4), tensor(4)
     for_x, for_y = relevance((torch.erf(x) * y).sum(), (x, y))
     for half in (for_x, for_y):
@@ -196,8 +198,8 @@ def test_an_odd_function_is_an_activation_and_shares():
     assert (relevance((torch.erf(x) * y).sum(), (x, y), rules=CP_LRP)[0] == 0).all()
 
 
-def test_a_gate_stays_one_on_the_way_to_its_product():
-    """Squeeze-and-excite, `1 - z`, a router: what becomes of a gate before it multiplies doesn't matter."""
+def test_a_gate_may_be_transformed_before_it_multiplies():
+    """This happens in squeeze-and-excite, `1 - z` and routers."""
     x, y = tensor(2, 4), tensor(2, 4)
     for gate in (1 - torch.sigmoid(x), torch.sigmoid(x).unsqueeze(0)[0] * 2, torch.sigmoid(x)[:, :1].expand(2, 4)):
         for_x, for_y = relevance((gate * y).sum(), (x, y))
@@ -205,7 +207,7 @@ def test_a_gate_stays_one_on_the_way_to_its_product():
         torch.testing.assert_close(for_y, (gate * y).detach(), **TIGHT)
 
 
-def test_a_mask_makes_no_gate_of_an_activation():
+def test_an_activation_that_is_masked_is_not_a_gate():
     x = tensor(2, 4)
     layer = torch.nn.Linear(4, 1, bias=False).double()
     mask = torch.tensor([[1.0, 0.0, 1.0, 1.0], [1.0, 1.0, 0.0, 0.0]], dtype=torch.float64)
@@ -214,7 +216,7 @@ def test_a_mask_makes_no_gate_of_an_activation():
     assert ((account.relevance[0] != 0) == (mask != 0)).all()
 
 
-def test_a_probability_has_nothing_to_flow_under_cp():
+def test_no_relevance_flows_from_a_probability_under_cp_lrp():
     x = tensor(2, 4)
     with pytest.raises(RelevanceError, match=r"no relevance flows.*logit rather than a probability"):
         relevance(torch.softmax(x, -1)[:, 1], x, rules=CP_LRP)

@@ -1,4 +1,4 @@
-"""Small networks put together at random: whatever they are made of, the books balance under CP-LRP."""
+"""Small random networks: whatever they consist of, relevance is conserved under CP-LRP."""
 
 import torch
 import torch.nn.functional as F
@@ -16,12 +16,12 @@ def weights(draw: st.DataObject, *shape: int) -> torch.Tensor:
 
 
 def bounded(x):
-    """Small enough for tanh and sigmoid not to round to 1, which would lose their argument (docs/method.md, Limits)."""
+    """Bound x, as a tanh or sigmoid that rounds to 1 would lose its argument (docs/method.md, Limits)."""
     return F.layer_norm(x, (WIDTH,))
 
 
 def computed_parameter(draw):
-    """As the position embeddings of some models, which pass a norm and a projection before they are added."""
+    """Compute a summand from parameters, like position embeddings that pass a norm and a projection."""
     scale, shift = weights(draw, WIDTH), weights(draw, WIDTH)
     return F.prelu(F.layer_norm(weights(draw, TOKENS, WIDTH), (WIDTH,), scale, shift).tanh(), weights(draw, 1))
 
@@ -33,7 +33,7 @@ def attention(draw, x, y):
     return torch.softmax(q @ k.mT / 2, dim=-1) @ v
 
 
-def written_slice(draw, x, y):
+def written_in_place(draw, x, y):
     z = x.clone()
     z[:, 0] = y[:, 1]
     z[:, 1] += y[:, 2]
@@ -41,12 +41,12 @@ def written_slice(draw, x, y):
 
 
 def gated_step(draw, x, y):
-    """A GRU-like step: a gate chooses between two signals."""
+    """Compute a step as in a GRU: a gate chooses between two signals."""
     gate = torch.sigmoid(x @ weights(draw, WIDTH, WIDTH) + weights(draw, WIDTH))
     return (1 - gate) * torch.tanh(bounded(y) @ weights(draw, WIDTH, WIDTH)) + gate * x
 
 
-# From two tensors of one shape (and a way to draw parameters) to a third of that shape.
+# Functions of two tensors of one shape (and a way to draw parameters) that return a third of that shape.
 STEPS = {
     "sum": lambda draw, x, y: x + y,
     "difference": lambda draw, x, y: x - 2 * y,
@@ -68,7 +68,7 @@ STEPS = {
     "indexed": lambda draw, x, y: x[:, [1, 1, 0]],
     "cumulated": lambda draw, x, y: x.cumsum(1),
     "largest": lambda draw, x, y: torch.maximum(x, y),
-    "written": written_slice,
+    "written": written_in_place,
     "relu": lambda draw, x, y: F.relu(x),
     "gelu": lambda draw, x, y: F.gelu(x),
     "silu": lambda draw, x, y: F.silu(x),
@@ -94,15 +94,17 @@ STEPS = {
 
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(draw=st.data())
-def test_the_books_of_a_random_network_balance(draw):
+def test_relevance_is_conserved_in_random_networks(draw):
     tensors = [weights(draw, ROWS, TOKENS, WIDTH)]
     names = draw.draw(st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=7))
     for name in names:
         x, y = (draw.draw(st.sampled_from(tensors)) for _ in range(2))
         tensors.append(STEPS[name](draw, x, y))
+
     score = (tensors[-1] * weights(draw, TOKENS, WIDTH)).sum((1, 2))
     account = ledger(score, tensors[0], rules=CP_LRP)
-    # Products and squares let totals grow and cancel, so rounding is measured against the gross amounts.
+
+    # Totals of products and squares may be large and cancel, so rounding is relative to the gross amounts.
     gross = abs(account.score) + account.relevance[0].abs().sum() + sum(map(abs, account.leaves.values()))
     assert abs(account.residue) <= 1e-10 * gross, f"{names}\n{account}"
     assert account.relevance[0].isfinite().all()

@@ -1,6 +1,6 @@
-"""Random programs over tensors of one shape, many operations each: under CP-LRP the books of all of them balance.
+"""Random programs of many operations over tensors of one shape: under CP-LRP relevance is conserved in all of them.
 
-`test_random_networks.py` puts layers together; here it is heads, experts, rotations, writes, and their like.
+`test_random_networks.py` combines layers; these programs combine heads, experts, rotations, writes in place, and so on.
 """
 
 import pytest
@@ -27,14 +27,14 @@ def multi_head(x, y, p):
 
 
 def experts(x, y, p):
-    """The best two of three experts, weighted by a router's probabilities."""
+    """Sum the best two of three experts, weighted by a router's probabilities."""
     best, chosen = (y @ p(WIDTH, 3)).softmax(-1).topk(2)
     outputs = torch.stack([F.gelu(F.linear(x, p(WIDTH, WIDTH), p(WIDTH))) for _ in range(3)], dim=2)
     picked = outputs.gather(2, chosen.unsqueeze(-1).expand(*chosen.shape, WIDTH))
     return (best.unsqueeze(-1) * picked).sum(2)
 
 
-def put_in_place(x, y, p):
+def written_in_place(x, y, p):
     z = x * p(WIDTH)
     z[:, 1:] = y[:, :2]
     z[..., 0] += y[..., 1]
@@ -59,13 +59,13 @@ def batch_norm(x, y, p):
     return F.batch_norm(x, mean, spread, p(TOKENS), p(TOKENS))
 
 
-# Each makes a tensor of the same shape from two; p(*shape) draws a parameter.
+# Functions of two tensors that return a third of the same shape; p(*shape) draws a parameter.
 OPERATIONS = {
     "scatter": lambda x, y, p: x.scatter(1, INDEX.new_tensor([1, 0, 2]).view(1, 3, 1).expand(SHAPE), y),
     "scatter add": lambda x, y, p: x.scatter_add(1, INDEX, y),
     "index add": lambda x, y, p: x.index_add(1, torch.tensor([0, 0]), y[:, 1:]),
     "index put": lambda x, y, p: x.index_put((torch.tensor([0, 1]), torch.tensor([2, 2])), y[:, 0]),
-    "in place": put_in_place,
+    "in place": written_in_place,
     "masked": lambda x, y, p: x.masked_fill(MASK, 0.0) + torch.where(MASK, y, 0.0),
     "chosen": lambda x, y, p: torch.where(x > y, x, y * p(WIDTH)),
     "padded": lambda x, y, p: F.pad(x, (0, 0, 1, 0))[:, :TOKENS] + y.flip(1),
@@ -117,7 +117,7 @@ OPERATIONS = {
     ),
     seed=st.integers(0, 2**16),
 )
-def test_books_of_a_random_program_balance(program, seed):
+def test_relevance_is_conserved_in_random_programs(program, seed):
     generator = torch.Generator().manual_seed(seed)
 
     def parameter(*shape):
@@ -126,7 +126,8 @@ def test_books_of_a_random_program_balance(program, seed):
     tensors = [parameter(*SHAPE)]
     for name, i, j in program:
         tensors.append(OPERATIONS[name](tensors[i % len(tensors)], tensors[j % len(tensors)], parameter))
-    # Every result is used, so that a fault cannot hide behind a tensor that nothing reads.
+
+    # The score reads every result, so that no fault remains hidden in an unused tensor.
     score = sum((tensor * parameter(*SHAPE).detach()).sum() for tensor in tensors[1:])
     account = ledger(score, tensors[0], rules=CP_LRP)
     gross = account.relevance[0].abs().sum().item() + sum(map(abs, account.leaves.values()))
@@ -136,8 +137,8 @@ def test_books_of_a_random_program_balance(program, seed):
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_books_of_each_operation_balance(name):
-    """One at a time, so that a fault has a name."""
+def test_relevance_is_conserved_in_each_operation(name):
+    """The operations run one at a time, so that a fault has a name."""
     x, y = rows(*SHAPE), rows(*SHAPE)
     score = (OPERATIONS[name](x, y, rows) * torch.randn(SHAPE, dtype=torch.float64)).sum()
     inputs = (x, y) if torch.autograd.grad(score, y, retain_graph=True, allow_unused=True)[0] is not None else x

@@ -1,4 +1,4 @@
-"""`relevance` as a function: what it takes and what it returns."""
+"""The function `relevance`: its arguments and its results."""
 
 import warnings
 
@@ -19,27 +19,27 @@ from lrp_domains import (
 
 from .plain_models import CLASSES, ROWS, TIGHT, TOKENS, WIDTH, model_and_inputs, plain_gradient
 
-# ---- What it takes and returns -------------------------------------------------------------------------------
+# ---- Inputs, outputs and results -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("container", [list, tuple, iter])
-def test_a_tensor_for_a_tensor_and_a_tuple_for_a_sequence(container):
+def test_relevance_returns_a_tensor_for_a_tensor_and_a_tuple_for_a_sequence(container):
     model, x = model_and_inputs()
     alone = relevance(model(x)[:, 0], x)
     assert isinstance(alone, torch.Tensor)
     assert alone.shape == x.shape and alone.dtype == x.dtype and not alone.requires_grad
-    among = relevance(model(x)[:, 0], container([x]))
-    assert isinstance(among, tuple) and torch.equal(among[0], alone)
+    in_tuple = relevance(model(x)[:, 0], container([x]))
+    assert isinstance(in_tuple, tuple) and torch.equal(in_tuple[0], alone)
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (ROWS,), (ROWS, 1)])
 def test_an_output_of_any_shape_is_summed(shape):
     model, x = model_and_inputs()
     scores = model(x)[:, 1]
-    one = scores[0] if not shape else scores[: max(shape)].view(shape)
-    found = relevance(one, x, retain_graph=True)
-    torch.testing.assert_close(found, relevance(one.sum(), x), **TIGHT)
-    assert found[0].abs().max() > 0
+    output = scores[0] if not shape else scores[: max(shape)].view(shape)
+    actual = relevance(output, x, retain_graph=True)
+    torch.testing.assert_close(actual, relevance(output.sum(), x), **TIGHT)
+    assert actual[0].abs().max() > 0
 
 
 PARTS = {
@@ -53,15 +53,15 @@ PARTS = {
 
 
 def with_hook(tensor):
-    """A hook of the user's own, which hands on a new tensor with the same values."""
+    """Register a hook of a user, which returns a new tensor with the same values."""
     tensor.register_hook(lambda g: g * 1.0)
     return tensor
 
 
 @pytest.mark.parametrize("name", PARTS)
 @pytest.mark.parametrize("explain", [relevance, lambda *args: ledger(*args).relevance[0]], ids=["relevance", "ledger"])
-def test_however_the_score_was_taken_from_the_output(name, explain):
-    """A score can be the second result of its node: unbind, chunk and split make one node for all of them."""
+def test_the_way_in_which_the_score_was_taken_from_the_output_does_not_matter(name, explain):
+    """A score may be the second result of its node: unbind, chunk and split have one node for all results."""
     model, x = model_and_inputs()
     expected = relevance(model(x)[:, 1], x)
     torch.testing.assert_close(explain(PARTS[name](model(x)), x), expected, **TIGHT)
@@ -108,7 +108,7 @@ NONLINEAR = {
 
 
 @pytest.mark.parametrize("name", NONLINEAR)
-def test_the_rule_set_gradient_is_gradient_times_input_whatever_there_is(name):
+def test_the_rule_set_gradient_is_gradient_times_input_for_every_operation(name):
     x = torch.randn(ROWS, TOKENS, WIDTH, dtype=torch.float64, requires_grad=True)
     y = NONLINEAR[name](x)
     score = (y * torch.randn_like(y)).sum()
@@ -116,7 +116,7 @@ def test_the_rule_set_gradient_is_gradient_times_input_whatever_there_is(name):
     torch.testing.assert_close(relevance(score, x, rules=GRADIENT), expected, **TIGHT)
 
 
-def test_several_inputs_at_once_get_what_each_gets_beside_the_others():
+def test_several_inputs_share_the_relevance_of_their_product():
     x, y = (torch.randn(3, 4, dtype=torch.float64, requires_grad=True) for _ in range(2))
     score = (x * y + x.sin() + 2 * y).sum()
     of_x, of_y = relevance(score, [x, y])
@@ -124,21 +124,21 @@ def test_several_inputs_at_once_get_what_each_gets_beside_the_others():
     torch.testing.assert_close(of_y, (x * y / 2 + 2 * y).detach(), **TIGHT)
 
 
-def test_what_is_not_asked_for_takes_no_share():
+def test_a_tensor_that_is_not_explained_gets_no_share():
     x, y = (torch.randn(3, 4, dtype=torch.float64, requires_grad=True) for _ in range(2))
     torch.testing.assert_close(relevance((x * y).sum(), x), (x * y).detach(), **TIGHT)
 
 
-def test_the_same_input_twice_gets_the_same_twice():
+def test_an_input_that_is_passed_twice_has_the_same_relevance_twice():
     model, x = model_and_inputs()
-    one, other = relevance(model(x)[:, 0], (x, x))
-    assert torch.equal(one, other) and torch.equal(one, relevance(model(x)[:, 0], x))
+    first, second = relevance(model(x)[:, 0], (x, x))
+    assert torch.equal(first, second) and torch.equal(first, relevance(model(x)[:, 0], x))
 
 
 # ---- Intermediate tensors ------------------------------------------------------------------------------------
 
 
-def test_hidden_states_conserve_layer_by_layer():
+def test_relevance_is_conserved_in_hidden_states_layer_by_layer():
     w1, w2 = (torch.randn(WIDTH, WIDTH, dtype=torch.float64) for _ in range(2))
     x = torch.randn(ROWS, WIDTH, dtype=torch.float64, requires_grad=True)
     h1 = x @ w1
@@ -162,8 +162,8 @@ SPLITS = {
 
 @pytest.mark.parametrize("name", SPLITS)
 @pytest.mark.parametrize("rules", [ATTN_LRP, CP_LRP], ids=str)
-def test_a_sibling_takes_no_share_of_a_product(name, rules):
-    """The two halves come out of one node, and only one of them is asked for."""
+def test_a_sibling_gets_no_share_of_a_product(name, rules):
+    """The two halves are results of one node, and only one of them is explained."""
     x = torch.randn(ROWS, TOKENS, 8, dtype=torch.float64, requires_grad=True)
     a, b = SPLITS[name](3 * x)
     product = a * b
@@ -176,8 +176,8 @@ def test_a_sibling_takes_no_share_of_a_product(name, rules):
         torch.testing.assert_close(half, whole / 2, **TIGHT)
 
 
-def test_attention_to_the_values_of_one_chunk_leaves_queries_and_keys_constant():
-    """Asked for v alone, q and k out of the same node are constants: v takes all, as gradient times input says."""
+def test_if_only_the_values_of_a_chunk_are_explained_queries_and_keys_are_constant():
+    """All three are results of one node; v alone gets gradient times input."""
     x = torch.randn(ROWS, TOKENS, 3 * WIDTH, dtype=torch.float64, requires_grad=True)
     q, k, v = (2 * x).unsqueeze(1).chunk(3, dim=-1)
     score = F.scaled_dot_product_attention(q, k, v)[..., 0, 0]
@@ -190,7 +190,7 @@ def test_attention_to_the_values_of_one_chunk_leaves_queries_and_keys_constant()
     torch.testing.assert_close(of_k, k.detach() * plain_gradient(score.sum(), k) / 4, **TIGHT)
 
 
-def test_heads_as_inputs_add_up_to_the_score():
+def test_every_attention_head_has_relevance_as_an_input():
     model, x = model_and_inputs()
     kept = []
     handle = model.out.register_forward_pre_hook(lambda module, args: kept.append(args[0]))
@@ -205,7 +205,7 @@ def test_heads_as_inputs_add_up_to_the_score():
 
 
 def test_start_scales_each_entry_of_the_output():
-    """A start twice the output doubles relevance, a start of zero drops a row, ones share 1 for each entry."""
+    """A start of twice the output doubles relevance, a start of 0 drops a row, and ones give each row a total of 1."""
     model = nn.Sequential(nn.Linear(4, 6, bias=False), nn.GELU(), nn.Linear(6, 1, bias=False)).double()
     x = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
     score = model(x)[:, 0]
@@ -221,10 +221,10 @@ def test_start_scales_each_entry_of_the_output():
     torch.testing.assert_close(ones.sum(1), torch.ones(3).double(), **TIGHT)
 
 
-def test_start_may_leave_out_an_output_of_zero():
+def test_start_may_be_zero_for_an_output_of_zero():
     x = torch.tensor([[0.0, 2.0]], dtype=torch.float64, requires_grad=True)
-    found = relevance(3 * x, x, start=torch.tensor([[0.0, 1.0]]))
-    assert torch.equal(found, torch.tensor([[0.0, 1.0]], dtype=torch.float64))
+    actual = relevance(3 * x, x, start=torch.tensor([[0.0, 1.0]]))
+    assert torch.equal(actual, torch.tensor([[0.0, 1.0]], dtype=torch.float64))
 
 
 @pytest.mark.parametrize(
@@ -241,16 +241,16 @@ def test_a_start_that_does_not_fit_is_refused(start, message):
 
 
 def test_complex_inputs_have_real_relevance():
-    """Re(x conj(g)): what the two parts of a complex number have together."""
+    """Re(x conj(g)) is the sum of the relevances of the two parts of a complex number."""
     weights = torch.randn(4, dtype=torch.complex128)
     x = torch.randn(3, 4, dtype=torch.complex128, requires_grad=True)
     score = (torch.fft.fft(x) * weights).real.sum(-1)
-    found = relevance(score, x, retain_graph=True)
+    actual = relevance(score, x, retain_graph=True)
     parts = torch.view_as_real(x.detach()).requires_grad_()
     of_parts = relevance((torch.fft.fft(torch.view_as_complex(parts)) * weights).real.sum(-1), parts)
-    assert not found.is_complex()
-    torch.testing.assert_close(found, of_parts.sum(-1), rtol=1e-12, atol=1e-13)
-    torch.testing.assert_close(found.sum(-1), score.detach(), rtol=1e-12, atol=1e-13)
+    assert not actual.is_complex()
+    torch.testing.assert_close(actual, of_parts.sum(-1), rtol=1e-12, atol=1e-13)
+    torch.testing.assert_close(actual.sum(-1), score.detach(), rtol=1e-12, atol=1e-13)
 
 
 def test_gradient_hooks_on_inputs_are_warned_of():
@@ -265,13 +265,13 @@ def test_gradient_hooks_on_inputs_are_warned_of():
 
 
 @pytest.mark.parametrize("intermediate", [False, True])
-def test_an_output_among_the_inputs_has_all_of_itself(intermediate):
-    """As autograd gives it the gradient 1."""
+def test_an_output_among_the_inputs_has_its_value_as_relevance(intermediate):
+    """Its gradient in autograd is 1."""
     x = torch.randn(3, requires_grad=True)
     y = x.tanh() if intermediate else x
     assert torch.equal(relevance(y, y, retain_graph=True), y.detach())
-    found, below = relevance(y, (y, x))
-    assert torch.equal(found, y.detach())
+    actual, below = relevance(y, (y, x))
+    assert torch.equal(actual, y.detach())
     torch.testing.assert_close(below, y.detach())
     part = x.chunk(3)[1]
     assert torch.equal(relevance(part, part), part.detach())

@@ -1,7 +1,7 @@
-"""A residual CNN needs no canonizer: its books balance and its relevance stays bounded.
+"""A residual CNN needs no canonizer: its relevance is conserved and stays bounded.
 
-An engine that adds relevances at every sum without dividing them gives 256 times the logit of a ResNet-18 (one doubling
-for each of its eight blocks); one that divides relevance by small activations gives up to 1e8 times.
+The relevance of a ResNet-18 is 256 times the logit in an engine that adds relevances at every sum without dividing them
+(one doubling per block), and up to 1e8 times in one that divides relevance by small activations.
 """
 
 import pytest
@@ -17,7 +17,7 @@ from ..architectures import zoo
     ids=str,
 )
 @pytest.mark.parametrize("seed", range(3))
-def test_resnet18_balances_and_is_bounded(rules, rtol, seed):
+def test_the_relevance_of_a_resnet18_is_conserved_and_bounded(rules, rtol, seed):
     case = zoo.build("torch/resnet18", seed=seed)
     score, (image,) = zoo.forward(case)
     account = ledger(score, image, rules=rules, model=case.model)

@@ -1,4 +1,4 @@
-"""`RuleSet`: data that is not changed, only made into other data."""
+"""`RuleSet`: immutable data, from which other sets are derived."""
 
 import dataclasses
 import operator
@@ -70,14 +70,14 @@ def test_where_and_for_nodes_make_new_sets():
 
 
 @pytest.mark.parametrize("rules", SETS, ids=str)
-def test_every_set_answers_every_operation(rules):
+def test_every_set_has_a_rule_for_every_operation(rules):
     assert set(ATTN_LRP.operations) <= set(rules.operations)
     assert set(rules.operations) <= set(GRADIENT.operations)
 
 
-def test_the_sets_differ_where_they_say_so():
-    def differs(one, other):
-        return {key for key in ATTN_LRP.operations if one.operations[key] != other.operations[key]}
+def test_the_sets_differ_only_in_the_rules_of_their_methods():
+    def differs(a, b):
+        return {key for key in ATTN_LRP.operations if a.operations[key] != b.operations[key]}
 
     assert differs(CP_LRP, ATTN_LRP) == {"product", "attention", "softmax"}
     for rules in (EPSILON, GAMMA, ALPHA_BETA, EPSILON_PLUS, deep_taylor(0, 1)):
@@ -87,7 +87,7 @@ def test_the_sets_differ_where_they_say_so():
 
 
 @pytest.mark.parametrize("rules", [*SETS, ATTN_LRP.where({"a.*": gamma(0.1), "b.weight": constant})], ids=str)
-def test_the_table_has_a_line_for_each_row(rules):
+def test_the_table_of_a_rule_set_has_one_line_per_row(rules):
     lines = rules.table().splitlines()
     assert lines[0] == rules.name
     rows = dict(line.split(maxsplit=1) for line in lines[1:] if not line.startswith("  first layer"))
@@ -107,20 +107,20 @@ def test_the_table_has_a_line_for_each_row(rules):
         (lambda: ATTN_LRP.for_nodes({"Softmax": constant}), "nor the name of an autograd node"),
     ],
 )
-def test_what_is_no_rule_or_no_operation_is_refused(make, words):
+def test_invalid_rules_and_unknown_operations_are_refused(make, words):
     with pytest.raises(RelevanceError, match=words):
         make()
 
 
-# ---- Which rule is taken: by parameter, by node, by place, by operation --------------------------------------
+# ---- The choice of a rule: by parameter, by node, by position, by operation ----------------------------------
 
 
 def marking(name, factor):
-    """A rule that hands on a multiple of the derivative, so that it can be seen where it was used."""
+    """Return a rule that multiplies the derivative by a factor, which shows where the rule was used."""
     return Rule(name, backward=lambda node, carries, gi, go: tuple(None if g is None else factor * g for g in gi))
 
 
-def test_the_name_of_a_node_goes_before_its_operation_and_a_parameter_before_both():
+def test_a_parameter_takes_precedence_over_a_node_and_a_node_over_its_operation():
     model, x = nn.Linear(4, 3, bias=False).double(), rows(2, 4)
     two, three, five = (marking(str(n), n) for n in (2, 3, 5))
     by_operation = ATTN_LRP.for_nodes({"dense": two})
@@ -128,11 +128,11 @@ def test_the_name_of_a_node_goes_before_its_operation_and_a_parameter_before_bot
     by_parameter = by_node.where({"weight": five})
     plain = relevance(model(x).sum(), x)
     for rules, factor in [(by_operation, 2), (by_node, 3), (by_parameter, 5)]:
-        found = relevance(model(x).sum(), x, rules=rules, model=model)
-        torch.testing.assert_close(found, factor * plain, **TIGHT)
+        actual = relevance(model(x).sum(), x, rules=rules, model=model)
+        torch.testing.assert_close(actual, factor * plain, **TIGHT)
 
 
-def test_the_last_match_of_several_globs_counts():
+def test_the_last_of_several_matching_globs_counts():
     model, x = dense_network(), rows(2, 4)
     two, three = marking("two", 2), marking("three", 3)
     plain = relevance(model(x).sum(), x)
@@ -149,13 +149,13 @@ def test_the_last_match_of_several_globs_counts():
 @pytest.mark.parametrize("frozen", [False, True])
 @pytest.mark.parametrize("name", ["weight", "bias", "*"])
 def test_an_override_finds_its_layer_by_weight_or_bias(name, frozen):
-    """A frozen bias leaves no trace in the graph; a frozen weight is found by where it lies in memory."""
+    """A frozen bias leaves no trace in the graph; a frozen weight is found by its address in memory."""
     model, x = dense_network(), rows(2, 4)
     model[2].requires_grad_(not frozen)
     rules = ATTN_LRP.where({f"2.{name}": marking("two", 2)})
     factor = 1 if frozen and name == "bias" else 2
-    found = relevance(model(x).sum(), x, rules=rules, model=model)
-    torch.testing.assert_close(found, factor * relevance(model(x).sum(), x), **TIGHT)
+    actual = relevance(model(x).sum(), x, rules=rules, model=model)
+    torch.testing.assert_close(actual, factor * relevance(model(x).sum(), x), **TIGHT)
 
 
 LAYERS = {
@@ -181,43 +181,45 @@ def test_an_override_finds_every_kind_of_layer(name, frozen):
     plain = relevance(
         score, x, rules=ATTN_LRP.for_nodes(dict.fromkeys(("norm", "batch_norm"), gradient)), retain_graph=True
     )
-    found = relevance(score, x, rules=ATTN_LRP.where({"layer.weight": marking("two", 2)}), model=model)
-    torch.testing.assert_close(found, 2 * plain, **TIGHT)
+    actual = relevance(score, x, rules=ATTN_LRP.where({"layer.weight": marking("two", 2)}), model=model)
+    torch.testing.assert_close(actual, 2 * plain, **TIGHT)
 
 
 @pytest.mark.parametrize("frozen", [False, True])
 def test_an_override_finds_all_parts_of_packed_attention_weights(frozen):
-    """`nn.MultiheadAttention` cuts one parameter into three where query and key differ."""
+    """`nn.MultiheadAttention` splits one parameter into three if query and key differ."""
     module = nn.MultiheadAttention(4, 2, batch_first=True).double().eval().requires_grad_(not frozen)
     query, memory = rows(1, 3, 4), rows(1, 5, 4)
     score = module(query, memory, memory, need_weights=False)[0].sum()
     plain = relevance(score, (query, memory), retain_graph=True)
-    found = relevance(score, (query, memory), rules=ATTN_LRP.where({"in_proj_weight": marking("two", 2)}), model=module)
-    for one, other in zip(found, plain, strict=True):
-        torch.testing.assert_close(one, 2 * other, **TIGHT)
-        assert other.abs().max() > 0
+    actual = relevance(
+        score, (query, memory), rules=ATTN_LRP.where({"in_proj_weight": marking("two", 2)}), model=module
+    )
+    for doubled, single in zip(actual, plain, strict=True):
+        torch.testing.assert_close(doubled, 2 * single, **TIGHT)
+        assert single.abs().max() > 0
 
 
 def test_an_override_with_a_tied_weight_finds_both_uses():
     model, x = nn.ModuleDict({"a": nn.Linear(4, 4), "b": nn.Linear(4, 4)}).double(), rows(2, 4)
     model["b"].weight = model["a"].weight
     for glob in ("a.weight", "b.weight"):
-        found = relevance(
+        actual = relevance(
             model["b"](model["a"](x)).sum(), x, rules=ATTN_LRP.where({glob: marking("two", 2)}), model=model
         )
-        torch.testing.assert_close(found, 4 * relevance(model["b"](model["a"](x)).sum(), x), **TIGHT)
+        torch.testing.assert_close(actual, 4 * relevance(model["b"](model["a"](x)).sum(), x), **TIGHT)
 
 
-def test_a_constant_by_name_is_a_detached_branch():
-    """MambaLRP and MoE routers: what a named parameter makes counts as constant."""
+def test_a_constant_layer_by_name_equals_a_detached_branch():
+    """MoE routers can be made constant in this way."""
     model, x = nn.ModuleDict({"gate": nn.Linear(4, 4), "up": nn.Linear(4, 4)}).double(), rows(2, 4)
     score = (model["gate"](x) * model["up"](x)).sum()
-    found = relevance(score, x, rules=ATTN_LRP.where({"gate.*": constant}), model=model)
+    actual = relevance(score, x, rules=ATTN_LRP.where({"gate.*": constant}), model=model)
     detached = (model["gate"](x).detach() * model["up"](x)).sum()
-    torch.testing.assert_close(found, relevance(detached, x), **TIGHT)
+    torch.testing.assert_close(actual, relevance(detached, x), **TIGHT)
 
 
-def test_layer_rules_by_name_are_those_of_the_sets():
+def test_a_layer_rule_for_all_weights_by_name_equals_the_rule_set():
     model, x = dense_network(), rows(2, 4)
     by_name = ATTN_LRP.where({"*.weight": gamma(0.25)})
     torch.testing.assert_close(
@@ -226,7 +228,7 @@ def test_layer_rules_by_name_are_those_of_the_sets():
 
 
 @pytest.mark.parametrize("view", [lambda x: x, lambda x: x.view(2, 4), lambda x: x.transpose(0, 1).mT], ids="abc")
-def test_the_first_rule_is_for_layers_that_read_an_input(view):
+def test_the_rule_for_first_layers_is_for_layers_that_read_an_input(view):
     model, x = dense_network(), torch.rand(2, 4, dtype=torch.float64, requires_grad=True)
     rules = dataclasses.replace(ATTN_LRP, first=marking("two", 2))
     torch.testing.assert_close(
@@ -242,7 +244,7 @@ def test_the_first_rule_is_for_layers_that_read_an_input(view):
 
 
 class MyFn(torch.autograd.Function):
-    """x squared, whose author's derivative is 2 x g."""
+    """x squared, with the derivative 2 x g."""
 
     @staticmethod
     def forward(ctx, x):
@@ -254,24 +256,24 @@ class MyFn(torch.autograd.Function):
         return 2 * ctx.saved_tensors[0] * g
 
 
-def test_a_rule_for_a_function_is_used_with_the_right_arguments():
-    seen = {}
+def test_a_rule_for_a_custom_function_gets_the_right_arguments():
+    arguments = {}
 
     def identity_rule(node, carries, gi, go):
-        seen.update(node=node.name(), carries=carries, derivative=gi[0], g=go[0])
+        arguments.update(node=node.name(), carries=carries, derivative=gi[0], g=go[0])
         return (go[0] * node.saved_tensors[0],)  # f(x) / x
 
     x = rows(3)
     rules = ATTN_LRP.for_nodes({"MyFnBackward": Rule("mine", backward=identity_rule)})
     torch.testing.assert_close(relevance((5 * MyFn.apply(x)).sum(), x, rules=rules), 5 * x.detach() ** 2, **TIGHT)
-    assert seen["node"] == "MyFnBackward" and seen["carries"] == (True,)
-    torch.testing.assert_close(seen["derivative"], 10 * x.detach(), **TIGHT)
-    assert (seen["g"] == 5).all()
+    assert arguments["node"] == "MyFnBackward" and arguments["carries"] == (True,)
+    torch.testing.assert_close(arguments["derivative"], 10 * x.detach(), **TIGHT)
+    assert (arguments["g"] == 5).all()
 
 
 @pytest.mark.parametrize("rule", [gradient, constant])
-def test_ready_rules_fit_a_function(rule):
+def test_gradient_and_constant_can_be_rules_of_a_custom_function(rule):
     x = rows(3)
-    found = relevance((MyFn.apply(x) * F.silu(x)).sum(), x, rules=ATTN_LRP.for_nodes({"MyFnBackward": rule}))
+    actual = relevance((MyFn.apply(x) * F.silu(x)).sum(), x, rules=ATTN_LRP.for_nodes({"MyFnBackward": rule}))
     signal = (x**2).detach() * F.silu(x).detach()
-    torch.testing.assert_close(found, signal * (1.5 if rule is gradient else 1), **TIGHT)
+    torch.testing.assert_close(actual, signal * (1.5 if rule is gradient else 1), **TIGHT)

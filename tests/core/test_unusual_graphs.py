@@ -1,4 +1,4 @@
-"""Overrides by parameter name, checkpoints, and writing in place: graphs that look unlike the model."""
+"""Overrides by parameter name, checkpoints and writes in place, where the graph differs from the model."""
 
 import pytest
 import torch
@@ -20,17 +20,18 @@ def rows(*shape: int) -> torch.Tensor:
     return torch.randn(*shape, dtype=torch.float64, requires_grad=True)
 
 
-def test_overrides_by_parameter_name():
+def test_overrides_by_parameter_name_apply_to_trainable_and_frozen_layers():
     model, x = network(), rows(3, 6)
     for trainable in (True, False):
         model.requires_grad_(trainable)
-        closed = ATTN_LRP.where({"3.weight": constant})
+        with_constant = ATTN_LRP.where({"3.weight": constant})
         with pytest.raises(RelevanceError, match="no relevance flows"):
-            relevance(model(x)[:, 1], x, rules=closed, model=model)
+            relevance(model(x)[:, 1], x, rules=with_constant, model=model)
         with pytest.raises(
             RelevanceError, match=r"no parameter of the model matches 'nothing.\*'; its first are 0.weight"
         ):
             relevance(model(x)[:, 1], x, rules=ATTN_LRP.where({"nothing.*": constant}), model=model)
+
     model.requires_grad_(True)
     mixed = relevance(model(x)[:, 1], x, rules=ATTN_LRP.where({"0.*": GAMMA.operations["dense"]}), model=model)
     hidden = model[0](x)
@@ -47,7 +48,7 @@ def test_overrides_reach_the_projections_of_multihead_attention():
 
 
 @pytest.mark.parametrize("rules", [ATTN_LRP, CP_LRP, GAMMA, GRADIENT], ids=str)
-def test_a_non_reentrant_checkpoint_changes_nothing(rules):
+def test_a_non_reentrant_checkpoint_does_not_change_the_relevance(rules):
     def block(x):
         return x + torch.tanh(network_part(x)) * torch.sigmoid(gate(x)).clamp(max=0.9)
 
@@ -59,18 +60,18 @@ def test_a_non_reentrant_checkpoint_changes_nothing(rules):
     def score(run):
         return run(block, run(block, x))[:, 1]
 
-    def kept(block, x):
+    def plain(block, x):
         return block(x)
 
     def checkpointed(block, x):
         return checkpoint(block, x, use_reentrant=False)
 
     for explain in (relevance, lambda *a, **k: ledger(*a, **k).relevance[0]):
-        expected = explain(score(kept), x, rules=rules, model=model)
+        expected = explain(score(plain), x, rules=rules, model=model)
         torch.testing.assert_close(explain(score(checkpointed), x, rules=rules, model=model), expected, **TIGHT)
 
 
-def test_writing_to_a_slice_in_place():
+def test_values_written_to_a_slice_in_place_keep_their_relevance():
     x, y = rows(3, 4), rows(3, 4)
 
     def written(x, y):
@@ -81,13 +82,13 @@ def test_writing_to_a_slice_in_place():
         return z
 
     weights = torch.randn(3, 4, dtype=torch.float64)
-    found = relevance((written(x, y) * weights).sum(), (x, y))
+    actual = relevance((written(x, y) * weights).sum(), (x, y))
     gradients = torch.autograd.grad((written(x, y) * weights).sum(), (x, y))
-    for r, t, g in zip(found, (x, y), gradients, strict=True):
+    for r, t, g in zip(actual, (x, y), gradients, strict=True):
         torch.testing.assert_close(r, t.detach() * g, **TIGHT)
 
 
-def test_relu_in_place():
+def test_a_relu_in_place_gives_the_same_relevance():
     model = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.ReLU(inplace=True), torch.nn.Linear(8, 4)).double()
     x = rows(3, 6)
     expected = relevance(model[2](F.relu(model[0](x)))[:, 1], x)

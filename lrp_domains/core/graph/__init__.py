@@ -1,1 +1,1 @@
-"""What autograd recorded: the graph, its operations and what each of them kept."""
+"""What autograd recorded: the graph, its operations and what each operation kept."""

@@ -1,4 +1,4 @@
-"""Elementwise functions as a graph has them: the argument that autograd kept, and f as it was set."""
+"""Elementwise functions in a graph: the argument that autograd kept, and f with its settings."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ Tensor = torch.Tensor
 
 
 def inverted(node: Node, y: Tensor) -> Tensor:
-    """Return the argument of a function that kept its result alone."""
+    """Return the argument of a function that kept only its result."""
     op = operation(node.name())
     return op.function.inverse(y, *settings_of(node, op))
 
 
 def argument(node: Node, slot: int = 0) -> Tensor:
-    """Return the argument of an elementwise function, as it was kept or from the result."""
+    """Return the argument of an elementwise function, as it was kept or computed from the result."""
     name = operation(node.name()).tensors[slot]
     return wide(read(node, name)) if keeps(node, name) else inverted(node, wide(read(node, "result")))
 
 
 def is_lost(node: Node, y: Tensor) -> bool:
-    """Return whether the result that a function kept alone has lost some of its arguments."""
+    """Return whether a function kept only its result, and some of its arguments can't be recovered from that."""
     op = operation(node.name())
     return op.function.lost is not None and bool(op.function.lost(y, *settings_of(node, op)).any())
 
 
 def applied(node: Node, slot: int = 0, x: Tensor | None = None) -> Callable[[Tensor], Tensor]:
-    """Return an elementwise function of the argument at a slot alone; x is that argument, if it is at hand."""
+    """Return an elementwise function of only the argument at a slot; x is that argument, if it is available."""
     op = operation(node.name())
     if len(op.tensors) > 1:
         other = _other(node, op, slot, x)
@@ -43,15 +43,17 @@ def applied(node: Node, slot: int = 0, x: Tensor | None = None) -> Callable[[Ten
 
 
 def settings_of(node: Node, op: Operation) -> tuple:
-    """Return what a function was set to."""
+    """Return the settings of a function."""
     return tuple(read(node, name) for name in op.function.settings)
 
 
 def _other(node: Node, op: Operation, slot: int, x: Tensor | None) -> Tensor:
-    """The other argument of a function of two tensors; of a hypotenuse autograd keeps the result in its place."""
+    """Return the other argument of a function of two tensors."""
     name = op.tensors[1 - slot]
     if keeps(node, name):
         return wide(read(node, name).detach())
+
+    # Of a hypotenuse, autograd may keep the result in place of an argument.
     x = wide(read(node, op.tensors[slot]).detach()) if x is None else x
     y = wide(read(node, "result").detach())
     return ((y - x) * (y + x)).clamp_min(0).sqrt()
@@ -59,28 +61,32 @@ def _other(node: Node, op: Operation, slot: int, x: Tensor | None) -> Tensor:
 
 @cache
 def _near_zero(base: str, settings: tuple) -> tuple[float, bool]:
-    """f(0), and whether f keeps what is near 0."""
+    """Return f(0), and whether f(x) is x near 0."""
     x = torch.tensor([0.0, 1e-3, -1e-3], dtype=torch.float64)
     y = OPERATIONS[base].function.f(x, *settings)
     return y[0].item(), bool((y == x).all())
 
 
 def is_zero_at_zero(node: Node, slot: int) -> bool:
-    """Return whether f(0) is 0. What a checkpoint recomputes isn't looked at and counts as 0."""
+    """Return whether f(0) is 0; a function whose settings a checkpoint would recompute counts as 0 there."""
     op = operation(node.name())
     if op.function.homogeneous:
         return True
-    read_too = [name for name in (*op.tensors, *op.function.settings) if name != op.tensors[slot]]
-    if any(unpacking(node, name) is not None for name in read_too):
+
+    other_names = [name for name in (*op.tensors, *op.function.settings) if name != op.tensors[slot]]
+    if any(unpacking(node, name) is not None for name in other_names):
         return True
+
+    # Settings that are numbers allow a cached answer.
     if len(op.tensors) == 1 and not any(isinstance(read(node, name), Tensor) for name in op.function.settings):
         return _near_zero(op.base, settings_of(node, op))[0] == 0
+
     f = applied(node, slot)
     return not bool((f(torch.zeros((), dtype=torch.float64)) != 0).any())
 
 
 def keeps_near_zero(node: Node) -> bool:
-    """Return whether f(x) is x for small x: a clamp with 0 inside."""
+    """Return whether f(x) is x for small x, as for a clamp with 0 between its bounds."""
     op = operation(node.name())
     if op.function.homogeneous or len(op.tensors) > 1 or op.factors:
         return op.base == "NanToNum"
@@ -95,7 +101,7 @@ _DEGREES = {
 
 
 def bounds(node: Node) -> tuple[float | None, float | None]:
-    """Return the bounds of a clamp; a tensor for one counts as none."""
+    """Return the bounds of a clamp; a bound that is a tensor counts as none."""
     names = ("min", "max") if has(node, "min") else ("min_val", "max_val")
     low, high = (read(node, name) for name in names)
     return None if isinstance(low, Tensor) else low, None if isinstance(high, Tensor) else high

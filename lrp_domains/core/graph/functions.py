@@ -1,8 +1,8 @@
-"""Elementwise functions: a row each. A new activation is one line here.
+"""Elementwise functions, one row each. A new activation is one line here.
 
-The identity rule (AttnLRP, Achtibat et al. 2024, eq. 9) passes the relevance of ``y = f(x)`` on to x as it is, ``R_x =
-R_y``. What f adds by itself, ``f(0)``, is a constant like a bias, so ``g_x = g_y (f(x) - f(0)) / x``, and its limit
-``f'(0)`` where x is 0. A row gives f, and where these would lose digits the difference or the quotient in closed form.
+The identity rule (AttnLRP, Achtibat et al. 2024, eq. 9) passes the relevance of ``y = f(x)`` on to x unchanged, ``R_x =
+R_y``. The value ``f(0)`` is a constant like a bias, so ``g_x = g_y (f(x) - f(0)) / x``, and its limit ``g_y f'(0)``
+where x is 0. A row holds f and, where these formulas would lose digits, the difference or the quotient in closed form.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Function:
     Attributes
     ----------
     f
-        ``f(x, *settings)``; of two tensors ``f(x, y)``.
+        ``f(x, *settings)``; for two tensors ``f(x, y)``.
     settings
         The names under which autograd keeps the settings.
     tensors
@@ -34,9 +34,9 @@ class Function:
     rise
         ``f(x) - f(0)`` in closed form.
     inverse
-        x from ``f(x)``, where autograd keeps the result alone (always, or when the function works in place).
+        x from ``f(x)``, where autograd keeps only the result (always, or when the function works in place).
     lost
-        Where the result has rounded to a bound, and with it the argument is lost.
+        Where the result has rounded to a bound, so that the argument can't be recovered.
     homogeneous
         ``f(a x) = a f(x)`` for ``a > 0``: the identity rule is the derivative.
     """
@@ -58,18 +58,19 @@ class Function:
 
 
 def wide(x: Tensor) -> Tensor:
-    """Half precision is too coarse for a quotient of small numbers."""
+    """Convert half precision, which is too coarse for a quotient of small numbers, to float32."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 def secant(f: Callable[[Tensor], Tensor], x: Tensor, x0: Tensor) -> Tensor:
-    """Return ``(f(x) - f(x0)) / (x - x0)``, and the slope half way where the difference is too small for that."""
+    """Return ``(f(x) - f(x0)) / (x - x0)``, or the slope halfway between them where they are too close for that."""
     x0 = x0.expand_as(x)
     rise = x - x0
     small = rise.abs() < torch.finfo(x.dtype).eps ** (1 / 3) * (1 + x.abs())
     ratio = (f(x) - f(x0)) / rise.masked_fill(small, 1.0)
     if not small.any():
         return ratio
+
     with torch.enable_grad():
         middle = ((x + x0) / 2).detach().requires_grad_()
         (slope,) = torch.autograd.grad(f(middle).sum(), middle)
@@ -80,7 +81,7 @@ def _row(f: Callable[..., Tensor], settings: str = "", tensors: str = "self", **
     return Function(f, tuple(settings.split()), tuple(tensors.split()), **rest)
 
 
-# ---- The argument, from a result that may have rounded to a bound: then the nearest value inside stands for it.
+# ---- The argument, recovered from the result; one that has rounded to a bound is moved to the nearest value inside.
 
 
 def _above(y: Tensor, low: float) -> Tensor:
@@ -94,12 +95,12 @@ def _below(y: Tensor, high: float) -> Tensor:
 
 
 def _is_beyond(y: Tensor) -> Tensor:
-    """Whether an exponential has lost digits, or is no number any more."""
+    """Return whether an exponential has lost digits or is infinite."""
     return (y < torch.finfo(y.dtype).tiny) | y.isinf()
 
 
 def _has_lost_half(y: Tensor) -> Tensor:
-    """Whether a result next to 1 or -1 has lost half of its digits."""
+    """Return whether a result is so close to 1 or -1 that its argument has lost half of its digits."""
     return 1 - y.abs() < torch.finfo(y.dtype).eps ** 0.5
 
 
@@ -138,7 +139,7 @@ def _gelu_ratio(x: Tensor, approximate: str) -> Tensor:
 
 
 def _softplus_rise(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
-    """``log((1 + exp(b x)) / 2) / b``, and x beyond the threshold."""
+    """Compute ``log((1 + exp(b x)) / 2) / b``, and ``x - log(2) / b`` beyond the threshold."""
     u = x * beta
     rise = u.clamp(min=0) + torch.log1p(torch.expm1(-u.abs()) / 2)
     return torch.where(u > threshold, x - math.log(2) / beta, rise / beta)
@@ -182,7 +183,7 @@ FUNCTIONS = {
         lost=lambda y: _is_beyond(y) | _has_lost_half(y),
     ),
     "Hardsigmoid": _row(F.hardsigmoid, ratio=lambda x: (0.5 / x.abs()).clamp(max=1 / 6)),
-    # ---- Linear piece by piece
+    # ---- Piecewise linear
     "Relu": _row(torch.relu, homogeneous=True),
     "LeakyRelu": _row(F.leaky_relu, "negative_slope", homogeneous=True),
     "RreluWithNoise": _row(lambda x, low, high: F.leaky_relu(x, (low + high) / 2), "lower upper", homogeneous=True),
@@ -232,7 +233,7 @@ FUNCTIONS = {
     "Hypot": _row(torch.hypot, tensors="self other"),
     "Atan2": _row(torch.atan2, tensors="self other"),
     "Pow1": _row(torch.pow, tensors="self exponent"),
-    # ---- Powers: homogeneous of a degree, so the identity rule is the derivative over it (Euler's theorem)
+    # ---- Powers: homogeneous of some degree, so the identity rule is the derivative over that degree (Euler's theorem)
     "Pow": _row(torch.pow, "exponent"),
     "Sqrt": _row(torch.sqrt, inverse=torch.square),
     "Rsqrt": _row(torch.rsqrt, inverse=lambda y: y**-2.0),

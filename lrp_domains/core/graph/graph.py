@@ -1,4 +1,4 @@
-"""The autograd graph behind an output: its nodes in order, and what leads to the inputs."""
+"""The autograd graph behind an output: its nodes in order, and which of them lead to the inputs."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class Graph:
     Attributes
     ----------
     order
-        All nodes behind the output; a node stands after everything it was computed from.
+        All nodes behind the output; each node comes after everything it was computed from.
     edges
-        For each node what it was computed from, slot by slot.
+        For each node, what it was computed from, slot by slot.
     operations
-        For each node its row of the vocabulary.
+        For each node, its row of the vocabulary.
     sources
         The edges that end in the inputs, with the inputs.
     reaching
-        For each node from which an input can be reached: whether that is so for each of its slots.
+        For each node from which an input can be reached, whether it can be reached through each slot.
     carried
-        The same as a list of slots.
+        The slots of `reaching` through which an input can be reached, as a list.
     named
         The nodes from which an input can be reached, by the base of their name.
     """
@@ -50,13 +50,16 @@ class Graph:
     _once: dict[Callable, object] = field(default_factory=dict, repr=False, compare=False)
 
     def leads_to_source(self, edge: tuple[Node | None, int]) -> bool:
+        """Return whether an input is at or behind an edge."""
         return edge[0] in self.reaching or edge in self.sources
 
     def __post_init__(self) -> None:
-        carried = {node: [slot for slot, is_so in enumerate(slots) if is_so] for node, slots in self.reaching.items()}
+        carried = {node: [slot for slot, leads in enumerate(slots) if leads] for node, slots in self.reaching.items()}
         named: dict[str, list[Node]] = defaultdict(list)
         for node in self.reaching:
             named[self.operations[node].base].append(node)
+
+        # The class is frozen.
         object.__setattr__(self, "carried", carried)
         object.__setattr__(self, "named", dict(named))
 
@@ -65,23 +68,23 @@ class Graph:
         return [node for base in bases for node in self.named.get(base, ())]
 
     def once(self, find: Callable[[Graph], T]) -> T:
-        """Return what a function finds out about the whole graph; it is asked the first time only."""
+        """Return the result of a function of the whole graph, which is computed only the first time."""
         if find not in self._once:
             self._once[find] = find(self)
         return self._once[find]
 
     def through(self, edge: Edge, bases: frozenset[str] = VIEWS) -> Edge:
-        """Return the edge behind operations of one input, views unless others are named."""
+        """Return the edge behind operations of one input, which are views by default."""
         while edge not in self.sources and edge[0] in self.edges and self.operations[edge[0]].base in bases:
             edges = self.edges[edge[0]]
-            carrying = [e for e in edges if self.leads_to_source(e)] if len(edges) > 1 else edges
+            carrying = [behind for behind in edges if self.leads_to_source(behind)] if len(edges) > 1 else edges
             if len(carrying) != 1:
                 break
             edge = carrying[0]
         return edge
 
     def variable(self, edge: Edge) -> Tensor | None:
-        """Return the leaf tensor (such as a parameter) behind an edge, views looked through."""
+        """Return the leaf tensor (such as a parameter) behind an edge, also through views."""
         node = edge[0]
         while node in self.operations and self.operations[node].base in VIEWS:
             node = self.edges[node][0][0]
@@ -89,12 +92,13 @@ class Graph:
 
 
 def edge_of(tensor: Tensor) -> Edge:
-    """Return where a tensor's gradient arrives."""
+    """Return the edge at which a tensor's gradient arrives."""
     edge = torch.autograd.graph.get_gradient_edge(tensor)
     return edge.node, edge.output_nr
 
 
 def build_graph(root: Node, inputs: Sequence[Tensor]) -> Graph:
+    """Return the graph between an output's node and the inputs."""
     sources = {edge_of(tensor): tensor for tensor in inputs}
     edges = _edges_inputs_first(root)
     reaching: dict[Node, Slots] = {}
@@ -106,19 +110,21 @@ def build_graph(root: Node, inputs: Sequence[Tensor]) -> Graph:
 
 
 def _edges_inputs_first(root: Node) -> dict[Node, tuple[Edge, ...]]:
-    """Depth first without recursion: graphs are deeper than Python's stack."""
+    """Return the edges of all nodes, inputs first."""
     order: dict[Node, tuple[Edge, ...]] = {}
-    seen, first = {root}, root.next_functions
-    stack = [(root, first, iter(first))]
+    seen, edges = {root}, root.next_functions
+
+    # Depth first without recursion: graphs are deeper than Python's stack.
+    stack = [(root, edges, iter(edges))]
     while stack:
-        node, edges, left = stack[-1]
-        for child, _ in left:
+        node, edges, remaining = stack[-1]
+        for child, _ in remaining:
             if child is not None and child not in seen:
                 seen.add(child)
                 behind = child.next_functions
                 stack.append((child, behind, iter(behind)))
                 break
-        else:
+        else:  # all children are done
             order[node] = edges
             stack.pop()
     return order

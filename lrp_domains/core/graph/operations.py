@@ -1,8 +1,8 @@
-"""The vocabulary: every autograd node the engine knows, one row per operation.
+"""The vocabulary: every autograd node that the engine knows, one row per operation.
 
-PyTorch names a node after the operation that made it: ``AddmmBackward0`` for ``torch.addmm``. The digit tells
-overloads apart, which mostly share their mathematics, so a row is found by what stands before ``Backward``, unless the
-overload has a row of its own. A name that stands nowhere here is unknown, and unknown is an error.
+PyTorch names a node after the operation that made it: ``AddmmBackward0`` for ``torch.addmm``. The digit distinguishes
+overloads, which mostly share their mathematics, so a row is found by the name before ``Backward``, unless the overload
+has a separate row. A name without a row is unknown and raises an error.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ Node = torch.autograd.graph.Node
 
 @dataclass(frozen=True)
 class Operation:
-    """What the engine knows of a node.
+    """What the engine knows about a node.
 
     Attributes
     ----------
     base
         The operation's name, ``Addmm`` for ``AddmmBackward0``.
     kind
-        The row of a rule set that meets it, or ``unknown``.
+        The row of a rule set that applies to it, or ``unknown``.
     factors
         Slots of the node's inputs that are multiplied with one another, or that scale: never summands.
     tensors
-        Under which name autograd keeps the tensor at each slot, or None.
+        The name under which autograd keeps the tensor at each slot, or None.
     settings
-        The names of what else is read.
+        The names of everything else that rules read.
     function
-        The elementwise function that it is.
+        The elementwise function that it computes, if it is one.
     """
 
     base: str
@@ -59,7 +59,7 @@ def _row(kind: str, base: str, factors: tuple[int, ...], tensors: str, settings:
     return {base: Operation(base, kind, factors, names, tuple(settings.split()))}
 
 
-# Nodes that only rearrange, copy or cast their one input: a parameter seen through them is still that parameter.
+# Nodes that only rearrange, copy or cast their one input: a parameter behind them is still that parameter.
 COPIES = frozenset("Clone LazyClone ToCopy Alias CopyBackwards Lift LiftFresh".split())
 RESHAPES = frozenset("View UnsafeView ReshapeAlias ReshapeCopy Squeeze Unsqueeze".split())
 VIEWS = COPIES | RESHAPES | frozenset(
@@ -67,7 +67,7 @@ VIEWS = COPIES | RESHAPES | frozenset(
     AsStrided Unfold Repeat Diagonal Flip Rot90 Roll NarrowCopy""".split()
 )  # fmt: skip
 
-# ---- Linear in the carriers: LRP-0 is the derivative, every input is a summand --------------------------------
+# ---- Linear in the inputs that carry relevance: LRP-0 is the derivative, every input is a summand -------------
 _LINEAR = """
     Add Sub Rsub Neg Sum Nansum Mean Cumsum Trace
     ViewAsReal ViewAsComplex Complex Conj ConjPhysical NegView ToDense ToPaddedTensor Values
@@ -83,7 +83,7 @@ _LINEAR = """
     UpsampleBilinear2DAa UpsampleBicubic2DAa FftR2C FftC2C FftC2R AffineGridGenerator
 """
 
-# ---- Winner takes all: the derivative sends relevance where the value came from -------------------------------
+# ---- Winner takes all: the derivative sends relevance to where the value came from ----------------------------
 _PIECEWISE = """
     Max Min Amax Amin Aminmax Topk Sort Kthvalue Median Nanmedian Mode Cummax Cummin Renorm Fmod Remainder Copysign
     Frac
@@ -91,7 +91,7 @@ _PIECEWISE = """
     FractionalMaxPool2D FractionalMaxPool3D MaxUnpool2D MaxUnpool3D
 """
 
-# ---- Constant piece by piece: the derivative is 0 -------------------------------------------------------------
+# ---- Piecewise constant: the derivative is 0 ------------------------------------------------------------------
 _STEP = "Sign Sgn Round Floor Ceil Trunc Gt Ge Lt Le Eq Ne Nextafter"
 
 _LOSSES = """
@@ -99,7 +99,7 @@ _LOSSES = """
     MultiMarginLoss MultilabelMarginLoss CtcLoss CudnnCtcLoss
 """
 
-# ---- Refused by name, each with its remedy --------------------------------------------------------------------
+# ---- Refused by name, each with a remedy ----------------------------------------------------------------------
 _ON_THE_CPU = "run this model on the CPU inside lrp_domains.unfused(); the fused CUDA cell hides its gates"
 REFUSED = {
     **dict.fromkeys(_LOSSES.split(), "explain the model's output, a logit or a prediction, not its loss"),
@@ -146,7 +146,7 @@ OPERATIONS: dict[str, Operation] = {
     **_row("linear", "Transpose", (), "", "dim0 dim1"),
     **_row("linear", "Slice", (), "", "dim start end step"),
     **{base: Operation(base, "activation", (), f.tensors, f.settings, f) for base, f in FUNCTIONS.items()},
-    # ---- Products. The tensors are those of the slots, in order; what stands in no factor is added.
+    # ---- Products. The tensors are those of the slots, in order; a slot that is no factor is added.
     **_row("product", "Mul", (0, 1), "self other"),
     **_row("product", "Mm", (0, 1), "self mat2"),
     **_row("product", "Bmm", (0, 1), "self mat2"),
@@ -169,12 +169,12 @@ OPERATIONS: dict[str, Operation] = {
     "Div": Operation(
         "Div", "product", (0, 1), ("self", "other"), function=Function(torch.div, tensors=("self", "other"))
     ),
-    # ---- Linear in one argument; the others, such as where a grid is sampled, count as constant.
+    # ---- Linear in one argument; the others, such as the points where a grid is sampled, count as constant.
     **_rows("scaling", "GridSampler2D GridSampler3D Ldexp Polar", (1,)),
     **_rows("scaling", "LinalgSolveEx LinalgSolveTriangular LinalgLstsq", (0,)),
     **_rows("scaling", "CholeskySolve", (1,)),
     **_rows("scaling", "Addcdiv", (2,)),
-    # ---- Statistics of many values, homogeneous of a degree
+    # ---- Statistics of many values, homogeneous of some degree
     **_row("statistic", "Std", (), "self"),
     **_row("statistic", "Var", (), "self"),
     **_row("statistic", "StdMean", (), "self", "dim keepdim"),
@@ -209,7 +209,7 @@ OPERATIONS: dict[str, Operation] = {
 OPERATIONS["PreluKernel"] = replace(OPERATIONS["PreluKernel"], factors=(1,))
 OPERATIONS["RreluWithNoise"] = replace(OPERATIONS["RreluWithNoise"], settings=("lower", "upper", "training"))
 
-# Overloads that are other operations: a number for a tensor, a tensor for a number, a division that rounds.
+# Overloads that are other operations: a number in place of a tensor, a tensor in place of a number, rounding division.
 OVERLOADS = {
     "PowBackward1": OPERATIONS["Pow1"],
     "PowBackward2": OPERATIONS["Pow2"],

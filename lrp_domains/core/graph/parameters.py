@@ -15,7 +15,7 @@ from .weights import leaves_behind, takes_layer_rules, weight_slot
 
 
 class ParameterNames:
-    """Finds the names of the parameters that a node uses, frozen or not."""
+    """The names of a model's parameters, frozen or not, and which of them a node uses."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         self._by_identity = defaultdict(set)
@@ -33,20 +33,22 @@ class ParameterNames:
         return {name for names in self._by_identity.values() for name in names}
 
     def of(self, node: Node, graph: Graph) -> frozenset[str]:
-        """Return the names of the parameters among the node's inputs, seen through views of them.
+        """Return the names of the parameters among the node's inputs, also behind views.
 
-        For a layer also those that its weights are computed from: by a weight norm, a mask, a low-rank update, ...
+        For a layer, include those that its weights are computed from: by a weight norm, a mask, a low-rank update, ...
         """
         names = set()
         for edge in graph.edges[node]:
             if edge[0] is not None:
                 names |= self._by_identity.get(id(graph.variable(edge)), set())
+
         op = graph.operations[node]
         if op.kind == "product" and op.base != "Mul" and node in graph.reaching and takes_layer_rules(node, graph):
             weights = graph.edges[node][weight_slot(node, graph)]
             for leaf in leaves_behind(weights, graph) if weights[0] is not None else ():
                 names |= self._by_identity.get(id(leaf), set())
-        # Where a node keeps its weight: the only trace of a frozen one.
+
+        # A frozen weight isn't in the graph: its only trace is the memory that the node keeps.
         for kept in kept_names(op) if op.kind in ("product", "norm", "batch_norm") else ():
             tensor = None if unpacking(node, kept) is not None else read(node, kept, None)
             if isinstance(tensor, torch.Tensor) and not tensor.is_sparse and tensor.data_ptr():
@@ -54,24 +56,24 @@ class ParameterNames:
         return frozenset(names)
 
     def _at(self, address: int) -> set[str]:
-        """The names of the parameter that holds an address, which may be that of a part, as in multi-head attention."""
+        """Return the names of the parameter at an address, which may be inside it, as in multi-head attention."""
         start = self._starts[bisect_right(self._starts, address) - 1] if self._starts else 0
         return self._by_address[start] if start <= address < self._end[start] else set()
 
     def of_tensor(self, tensor: torch.Tensor) -> str | None:
-        """The name of a parameter; where it has several, the first in alphabetical order."""
+        """Return the name of a parameter; of several, the first in alphabetical order."""
         return min(self._by_identity.get(id(tensor), ()), default=None)
 
 
 def modules(graph: Graph, names: ParameterNames) -> dict[Node, str]:
-    """For each node, the module whose parameter it uses, or the one whose result it works on."""
-    found: dict[Node, str] = {}
+    """Return for each node the module whose parameter it uses, or the module whose result it reads."""
+    module_of: dict[Node, str] = {}
     for node in graph.order:
-        own = min(names.of(node, graph), default=None)
-        if own is not None:
-            found[node] = own.rpartition(".")[0]
+        parameter = min(names.of(node, graph), default=None)
+        if parameter is not None:
+            module_of[node] = parameter.rpartition(".")[0]
             continue
-        behind = (found[child] for child, _ in graph.edges[node] if child in found)
+        behind = (module_of[child] for child, _ in graph.edges[node] if child in module_of)
         if (module := next(behind, None)) is not None:
-            found[node] = module
-    return found
+            module_of[node] = module
+    return module_of

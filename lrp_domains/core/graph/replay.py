@@ -1,4 +1,4 @@
-"""Linear operations carried out anew: forward and backward by what autograd recorded of them, their backward alone."""
+"""Linear operations repeated, forward and backward, with only the backward function that autograd recorded."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from .saved import read, unpacking
 
 Tensor = torch.Tensor
 Values = tuple[Tensor | None, ...]
-# Operations whose backward takes wider numbers than the forward pass had.
+# Operations whose backward accepts wider numbers than the forward pass had.
 _WIDENING = VIEWS | frozenset("Add Sub Rsub Neg Scale Sum Mean Cat Stack ConstantPadNd".split())
 
 
 def dtype_at(edge: Edge) -> torch.dtype:
-    """Half precision would overflow where a rule adds up what cancels in the model; what saved tensors needs theirs."""
+    """Return the dtype in which a node takes what arrives at an edge: float32 for half precision, where possible.
+
+    Half precision would overflow where a rule sums terms that cancel in the model. A node that saved tensors requires
+    their dtype.
+    """
     dtype = edge[0]._input_metadata[edge[1]].dtype
     if operation(edge[0].name()).base not in _WIDENING:
         return dtype
@@ -27,28 +31,30 @@ def dtype_at(edge: Edge) -> torch.dtype:
 
 
 def handed_back(node: Node, g: Sequence[Tensor | None]) -> Values:
-    """Return what a node hands back to its inputs of g at its outputs."""
-    given = [None if t is None else t.to(dtype_at((node, output))) for output, t in enumerate(g)]
-    with Rereading().of(node):  # what it saved in a checkpoint is read once more
-        result = node(*given)
+    """Return what a node passes back to its inputs for g at its outputs."""
+    g_out = [None if t is None else t.to(dtype_at((node, output))) for output, t in enumerate(g)]
+    with Rereading().of(node):  # values saved in a checkpoint are read once more
+        result = node(*g_out)
     return result if isinstance(result, tuple) else (result,)
 
 
 def made(node: Node, slot: int, x: Tensor, outputs: Collection[int]) -> Values:
-    """Return what a linear operation makes of x at a slot, for some of its outputs: the transpose of its backward."""
-    of_outputs: list[Tensor | None] = [None] * len(node._input_metadata)
+    """Apply a linear operation to x at a slot, for some of its outputs: the transpose of its backward."""
+    g_out: list[Tensor | None] = [None] * len(node._input_metadata)
     for output in outputs:
         shape, dtype = shape_of((node, output)), dtype_at((node, output))
-        of_outputs[output] = torch.zeros(shape, dtype=dtype, device=x.device, requires_grad=True)
+        g_out[output] = torch.zeros(shape, dtype=dtype, device=x.device, requires_grad=True)
     with torch.enable_grad():
-        of_x = handed_back(node, of_outputs)[slot]
-    wanted = [of_outputs[output] for output in outputs]
-    result = torch.autograd.grad(of_x, wanted, x.to(of_x.dtype).expand_as(of_x), allow_unused=True)
+        g_x = handed_back(node, g_out)[slot]
+
+    # The backward is linear in g, so its derivative there is the transpose, which is the forward operation.
+    variables = [g_out[output] for output in outputs]
+    result = torch.autograd.grad(g_x, variables, x.to(g_x.dtype).expand_as(g_x), allow_unused=True)
     return tuple(None if y is None else wide(y) for y in result)
 
 
 def pushed(edge: Edge, slot: int, x: Tensor) -> Tensor:
-    """Return what a linear operation makes of x at a slot, at one of its outputs."""
+    """Apply a linear operation to x at a slot, for one of its outputs."""
     node, op = edge[0], operation(edge[0].name())
     if op.base in COPIES:
         return x
@@ -58,12 +64,12 @@ def pushed(edge: Edge, slot: int, x: Tensor) -> Tensor:
 
 
 def pulled(edge: Edge, slot: int, g: Tensor, graph: Graph) -> Tensor:
-    """Return what a linear operation hands back to a slot of g at one of its outputs."""
+    """Return what a linear operation passes back to a slot for g at one of its outputs."""
     node = edge[0]
     behind = graph.edges[node][slot] if slot < len(graph.edges[node]) else (None, 0)
     if graph.operations[node].base not in COPIES:
-        of_outputs = (g if output == edge[1] else None for output in range(len(node._input_metadata)))
-        g = handed_back(node, list(of_outputs))[slot]
+        g_out = (g if output == edge[1] else None for output in range(len(node._input_metadata)))
+        g = handed_back(node, list(g_out))[slot]
     if behind in graph.sources:
         return wide(g.sum_to_size(graph.sources[behind].shape))
     return wide(g if behind[0] is None else g.sum_to_size(shape_of(behind)))

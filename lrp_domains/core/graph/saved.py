@@ -1,7 +1,7 @@
-"""What autograd kept of the forward pass: read here alone, by the names that the vocabulary lists.
+"""What autograd kept of the forward pass: read only here, by the names in the vocabulary.
 
 PyTorch's nodes keep what their derivatives need under private ``_saved_...`` names, which a release may change. They
-are checked before each pass, so that a change is an error that says so, never a wrong number.
+are checked before each pass, so that a change raises an error and never yields a wrong number.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ def has(node: Node, name: str) -> bool:
 
 
 def keeps(node: Node, name: str | None) -> bool:
-    """Whether a node keeps a tensor under a name: autograd leaves out what no derivative needs."""
+    """Return whether a node keeps a tensor under a name: autograd drops what no derivative needs."""
     return name is not None and (unpacking(node, name) is not None or isinstance(read(node, name, None), torch.Tensor))
 
 
 def unpacking(node: Node, name: str) -> object | None:
-    """Return the hook that a saved value passes on its way back, if it has one (see checkpoints.py)."""
+    """Return the hook that unpacks a saved value, if it has one (see checkpoints.py)."""
     raw = getattr(node, f"_raw_saved_{name}", None)
-    hooks = (getattr(one, "unpack_hook", None) for one in (raw if isinstance(raw, tuple) else (raw,)))
+    hooks = (getattr(value, "unpack_hook", None) for value in (raw if isinstance(raw, tuple) else (raw,)))
     return next((hook for hook in hooks if hook is not None), None)
 
 
@@ -46,7 +46,7 @@ def saved_names(node_class: type) -> tuple[str, ...]:
 
 
 def dimension(saved: int, ndim: int) -> int:
-    """Return a dimension that a node keeps: negative ones come out of PyTorch as if they were unsigned."""
+    """Return a saved dimension as an index: PyTorch returns negative ones as unsigned integers."""
     return (saved - 2**64 if saved >= 2**63 else saved) % ndim
 
 
@@ -62,25 +62,25 @@ def names(op: Operation) -> tuple[str, ...]:
 
 @cache
 def missing(node_class: type) -> tuple[str, ...]:
-    """Return the names of the vocabulary that a class of nodes doesn't have."""
+    """Return the names of the vocabulary that a class of nodes lacks."""
     op = operation(node_class.__name__)
-    wanted = set(names(op)) - {"tensors"}
+    required = set(names(op)) - {"tensors"}
     if op.function is not None and (op.function.homogeneous or op.function.inverse is not None):
-        wanted -= set(op.tensors)  # the result does as well
-    return tuple(sorted(name for name in wanted if not hasattr(node_class, f"_saved_{name}")))
+        required -= set(op.tensors)  # the result is enough
+    return tuple(sorted(name for name in required if not hasattr(node_class, f"_saved_{name}")))
 
 
 def check_saved(node: Node) -> None:
-    """Raise if a node lacks something that a rule would read."""
+    """Raise if a node lacks a saved value that a rule would read."""
     if lacking := missing(type(node)):
         raise RelevanceError(
             f"{node.name()} has no _saved_{lacking[0]} in torch {torch.__version__}, which its rule reads. Please "
-            "report it; until it is mended, use an older torch, or give the node another rule (rules.for_nodes)"
+            "report it; until it is fixed, use an older torch, or give the node another rule (rules.for_nodes)"
         )
 
 
 def self_check() -> dict[str, tuple[str, ...]]:
-    """Return all names that this version of torch lacks, by node: empty where all rules can read what they need."""
+    """Return all names that this version of torch lacks, by node: empty if all rules can read what they need."""
     nodes = {name: getattr(torch._C._functions, name) for name in dir(torch._C._functions)}
     keeping = {name: cls for name, cls in nodes.items() if any(field.startswith("_saved_") for field in dir(cls))}
     return {name: lacking for name, cls in keeping.items() if (lacking := missing(cls))}

@@ -1,4 +1,4 @@
-"""What a layer is: a product of one carrier with weights."""
+"""What a layer is: a product of weights with one factor that carries relevance."""
 
 from __future__ import annotations
 
@@ -11,62 +11,69 @@ from .saved import dimension, read, unpacking
 
 DENSE = frozenset("Mm Addmm Bmm Baddbmm Mv Addmv Dot SparseAddmm EmbeddingBag Trilinear Mul".split())
 CONVOLUTIONS = frozenset(("Convolution",))
-# Layers that the layer rules have no formula of.
+# Layers that the layer rules have no formula for.
 OTHERS = frozenset("Addbmm Addr Linear MkldnnLinear GroupedMm ConvolutionOverrideable CudnnConvolution ConvTbc".split())
-# What may stand between an attention's scores and its softmax.
+# Operations that may come between an attention's scores and its softmax.
 _TO_SCORES = VIEWS | frozenset("Add Sub Mul Div Scale MaskedFill Where Tanh Relu Cat".split())
 
 
 def adds_bias(node: Node, op: Operation) -> int | None:
-    """Return the slot of the bias that a layer adds by itself, if it adds one."""
+    """Return the slot of the bias that a layer adds in the same operation, if it adds one."""
     if op.base == "Convolution":
-        return 2 if sum(read(node, "bias_sym_sizes_opt") or ()) else None  # (0,) where there is none
+        return 2 if sum(read(node, "bias_sym_sizes_opt") or ()) else None  # (0,) without a bias
     return 0 if op.kind == "product" and op.factors == (1, 2) and op.base != "Addcmul" else None
 
 
 def weight_slot(node: Node, graph: Graph) -> int | None:
-    """Return the slot of the factor that carries nothing, if a matrix product or convolution has one such."""
+    """Return the slot of the factor that carries nothing, if a matrix product or convolution has one."""
     op = graph.operations[node]
     if op.kind != "product" or op.base not in DENSE | CONVOLUTIONS | OTHERS:
         return None
-    still = [slot for slot in op.factors if slot < len(graph.edges[node]) and not graph.reaching[node][slot]]
+    constant = [slot for slot in op.factors if slot < len(graph.edges[node]) and not graph.reaching[node][slot]]
     carried = [slot for slot in op.factors if slot < len(graph.edges[node]) and graph.reaching[node][slot]]
-    return still[0] if len(carried) == 1 and still else None
+    return constant[0] if len(carried) == 1 and constant else None
 
 
 def layers(graph: Graph) -> set[Node]:
-    """Return the products that have parameters, or what is made of them, for weights.
+    """Return the products whose weights are parameters or computed from parameters.
 
-    A constant matrix, such as a graph's adjacency, a mask, a permutation, makes no layer: a gate times it is a gate.
+    A product with a constant matrix, such as an adjacency matrix, a mask or a permutation, is not a layer: a gate times
+    it is a gate.
     """
-    found = _summed_products(graph)
+    nodes = _summed_products(graph)
     for node in graph.of((DENSE | CONVOLUTIONS | OTHERS) - {"Mul"}):
         if (slot := weight_slot(node, graph)) is None:
             continue
         if graph.edges[node][slot][0] is not None or _kept_parameter(node, slot, graph) is not False:
-            found.add(node)
-    return found
+            nodes.add(node)
+    return nodes
 
 
 def takes_layer_rules(node: Node, graph: Graph) -> bool:
     """Return whether a product is a layer for the rules of layers.py.
 
-    Beside parameters and what is made of them, also any other tensor that stands as a weight: in a convolution, or as a
-    matrix on the right of rows of features (dequantised, cast, merged). An attention's own products are none; what is
-    made of parameters alone and stands on the right of rows is a layer before a softmax too.
+    Its weights may be parameters, computed from parameters, or any other tensor in the position of a weight: in a
+    convolution, or as a matrix on the right of rows of features (dequantised, cast, merged). The products of an
+    attention are not layers; but a matrix that is computed only from parameters, on the right of rows, makes a layer
+    before a softmax too.
     """
     slot = weight_slot(node, graph)
     op, edges = graph.operations[node], graph.edges[node]
     if slot is None or node._input_metadata[0].dtype.is_complex:
         return False
+
     if op.base in CONVOLUTIONS:
         return slot == op.factors[1]
     if op.base == "Mul":
         return node in graph.once(_summed_products)
+
+    # A parameter is a weight wherever it is.
     if (leaf := graph.variable(edges[slot])) is not None:
         return isinstance(leaf, torch.nn.Parameter) or leaf.ndim <= 2
     if edges[slot][0] is None and _kept_parameter(node, slot, graph) is not False:
         return True
+
+    # For any other tensor its position decides.
     on_the_right, batched = slot == op.factors[1] and _is_matrix(node, slot, graph), op.base in ("Bmm", "Baddbmm")
     of_attention = node in graph.once(_scores) or _is_probability(node, graph)
     if edges[slot][0] is None:
@@ -78,7 +85,7 @@ def takes_layer_rules(node: Node, graph: Graph) -> bool:
 
 
 def _kept_parameter(node: Node, slot: int, graph: Graph) -> bool | None:
-    """Whether a weight that is not in the graph is a parameter; None if autograd didn't keep it."""
+    """Return whether a weight that is not in the graph is a parameter; None if autograd didn't keep it."""
     name = graph.operations[node].slot_kept(slot)
     if name is None:
         return None
@@ -88,7 +95,7 @@ def _kept_parameter(node: Node, slot: int, graph: Graph) -> bool | None:
 
 
 def _is_matrix(node: Node, slot: int, graph: Graph) -> bool:
-    """Whether a factor is one matrix, also as the same for a whole batch."""
+    """Return whether a factor is one matrix, possibly repeated for a whole batch."""
     name = graph.operations[node].slot_kept(slot)
     kept = None if name is None or unpacking(node, name) is not None else read(node, name, None)
     if graph.operations[node].base in ("Bmm", "Baddbmm"):
@@ -97,12 +104,13 @@ def _is_matrix(node: Node, slot: int, graph: Graph) -> bool:
 
 
 def _summed_products(graph: Graph) -> set[Node]:
-    """Products with a parameter that are summed along its entries: ``(x w).sum(-1)`` is ``x @ w``."""
-    found = set()
+    """Return the products with a parameter that are summed along its entries: ``(x w).sum(-1)`` is ``x @ w``."""
+    products = set()
     for node in graph.of(("Sum", "Mean")):
         child = graph.edges[node][0][0]
         if child not in graph.reaching or graph.operations[child].base != "Mul":
             continue
+
         slot = weight_slot(child, graph)
         edge = (None, 0) if slot is None else graph.edges[child][slot]
         if edge[0] is not None and graph.variable(edge) is not None:
@@ -111,34 +119,37 @@ def _summed_products(graph: Graph) -> set[Node]:
             shape = read(child, graph.operations[child].slot_kept(slot)).shape
         else:
             continue
+
+        # A parameter that is broadcast along a summed dimension scales the sum: it is not a weight of it.
         ndim = len(shape_of((child, 0)))
         dims = [dimension(d, ndim) for d in (read(node, "dim", None) or range(ndim))]
         shape = (1,) * (ndim - len(shape)) + tuple(shape)
         if all(shape[d] > 1 for d in dims):
-            found.add(child)
-    return found
+            products.add(child)
+    return products
 
 
 def _is_probability(node: Node, graph: Graph) -> bool:
+    """Return whether one of the factors is the result of a softmax."""
     ends = (graph.through(edge) for edge in graph.edges[node] if graph.leads_to_source(edge))
     return any(end not in graph.sources and graph.operations[end[0]].kind == "softmax" for end in ends)
 
 
 def _scores(graph: Graph) -> set[Node]:
-    """The products that the argument of a softmax is made of."""
+    """Return the products that the argument of a softmax is computed from."""
     pending = [node for node in graph.reaching if graph.operations[node].kind == "softmax"]
     pending += [node for node in graph.reaching if graph.operations[node].base == "Exp"]
-    found, seen = set(), set(pending)
+    products, seen = set(), set(pending)
     while pending:
         for child, _ in graph.edges[pending.pop()]:
             if child not in graph.reaching or child in seen:
                 continue
             seen.add(child)
             if graph.operations[child].base in DENSE - {"Mul"}:
-                found.add(child)
+                products.add(child)
             elif graph.operations[child].base in _TO_SCORES:
                 pending.append(child)
-    return found
+    return products
 
 
 def leaves_behind(edge: Edge, graph: Graph) -> list[torch.Tensor]:
@@ -147,7 +158,7 @@ def leaves_behind(edge: Edge, graph: Graph) -> list[torch.Tensor]:
 
 
 def _is_of_data(edge: Edge, graph: Graph) -> bool:
-    """Whether a layer or a lookup stands behind an edge, as where keys are computed from a context."""
+    """Return whether a layer or a lookup is behind an edge, such as for keys that are computed from a context."""
     for node in _nodes_behind(edge, graph):
         op, edges = graph.operations[node], graph.edges[node]
         is_product = op.base in DENSE - {"Mul"} and len(shape_of((node, 0))) > 1
@@ -158,10 +169,11 @@ def _is_of_data(edge: Edge, graph: Graph) -> bool:
 
 
 def _nodes_behind(edge: Edge, graph: Graph) -> list[Node]:
-    found, seen = [edge[0]], {edge[0]}
-    for node in found:  # it grows
+    """Return all nodes behind an edge."""
+    nodes, seen = [edge[0]], {edge[0]}
+    for node in nodes:  # the list grows
         for child, _ in graph.edges[node]:
             if child is not None and child not in seen:
                 seen.add(child)
-                found.append(child)
-    return found
+                nodes.append(child)
+    return nodes

@@ -1,1 +1,1 @@
-"""Layers with weights: their neurons, as linear maps, and the way from the input to the first of them."""
+"""Layers with weights: as linear maps, their neurons, and the path from the inputs to the first layers."""

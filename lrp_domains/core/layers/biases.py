@@ -1,7 +1,7 @@
-"""The biases of neurons: what is constant in the sums that layers end in.
+"""The biases of neurons: the constants in the sums of layers.
 
-It is read from the graph. Frozen parameters, numbers and buffers leave no trace there; what they add up to is what a
-neuron's value, where some later operation kept it, has beside its layers.
+They are read from the graph. Frozen parameters, numbers and buffers leave no trace there; their sum is the difference
+between a neuron's value, where a later operation kept it, and its layers.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from .steps import JOINING, SCALING, SUMS, TOTALS, is_step, number, push
 
 Tensor = torch.Tensor
 _NOT_KEPT = (
-    "a layer rule needs all that is added to a layer, but a bias that is frozen, a number, buffer or mask leaves no "
-    "trace in the graph, and nothing later kept the sum: for a frozen bias call model.requires_grad_(True) before the "
-    "forward pass; make a buffer or number a Parameter; put a mask on by masked_fill or torch.where; and add layers "
-    "without Python's sum(), which starts from the number 0"
+    "a layer rule needs all that is added to a layer, but a frozen bias, a number, a buffer or a mask leaves no "
+    "trace in the graph, and no later operation kept the sum: for a frozen bias call model.requires_grad_(True) before "
+    "the forward pass; make a buffer or number a Parameter; apply a mask with masked_fill or torch.where; and add "
+    "layers without Python's sum(), which starts from the number 0"
 )
 Seen = tuple[Tensor, Tensor]
-# What takes some entries out as they are.
+# Operations that take out some entries unchanged.
 _CHOOSING = frozenset("Index UnsafeIndex IndexSelect Gather Max Min Topk Amax Amin".split())
 
 
 class Biases:
-    """The biases at the tops of sums; looked up before the pass, which frees what the graph keeps.
+    """The biases at the tops of sums, collected before the pass, which frees what the graph keeps.
 
     Raises
     ------
@@ -44,13 +44,14 @@ class Biases:
         A bias is frozen, a number or a buffer, and no later operation kept the neuron's value.
     """
 
-    def __init__(self, sums: Sums, wanted: Collection[Node]) -> None:
+    def __init__(self, sums: Sums, required: Collection[Node]) -> None:
         self.sums, self.graph = sums, sums.graph
         self.values = sums.graph.once(Roles).values
-        self._own: dict[Node, tuple[Tensor, ...]] = {}
+        self._added_by: dict[Node, tuple[Tensor, ...]] = {}
         self._known: dict[Edge, tuple[Tensor, ...]] = {}
         self._seen: dict[Edge, tuple[Tensor, Tensor]] = {}
-        self.holding: set[Node] = set()  # nodes whose value has something constant in it
+        self.holding: set[Node] = set()  # nodes whose value includes a constant
+
         unseen: set[Node] = set()
         for node in sums.graph.order:
             if node not in sums.steps and node not in sums.layers:
@@ -62,48 +63,59 @@ class Biases:
             is_unseen = any(constant is None for constant in constants)
             if is_unseen or behind & unseen:
                 unseen.add(node)
-            self._own[node] = (sum(constants),) if constants and not is_unseen else ()
+            self._added_by[node] = (sum(constants),) if constants and not is_unseen else ()
+
         for edge in sums.tops:
-            if edge[0] in unseen and edge[0] in wanted:
+            if edge[0] in unseen and edge[0] in required:
                 self._seen[edge] = self._later(edge)
 
     def at(self, top: Edge, layers: Tensor) -> Tensor:
-        """Return the bias at a top, given what the layers add up to there."""
+        """Return the bias at a top, given the sum of the layers there."""
         if top in self._seen:
             value, error = self._seen[top]
             return _difference(value, layers, error, torch.finfo(top[0]._input_metadata[top[1]].dtype).eps)
-        found = self.sums.total(top, self._known, lambda node: self._own[node], scaled=True)
-        return found[0] if found else torch.zeros((), dtype=layers.dtype, device=layers.device)
+        totals = self.sums.total(top, self._known, lambda node: self._added_by[node], scaled=True)
+        return totals[0] if totals else torch.zeros((), dtype=layers.dtype, device=layers.device)
 
     def _constants(self, node: Node) -> list[Tensor | None]:
-        """What a node adds by itself; None for what leaves no trace."""
+        """Return the constants that a node adds; None for each that leaves no trace."""
         op, edges = self.graph.operations[node], self.graph.edges[node]
         entered = self.sums.steps.get(node, ())
+
         if node in self.sums.layers:
-            own = adds_bias(node, op)
-            return [] if own is None or self.sums.flow[node][own] else [own_bias(node, self.graph)]
+            slot = adds_bias(node, op)
+            return [] if slot is None or self.sums.flow[node][slot] else [own_bias(node, self.graph)]
+
         if op.base in SUMS:
             return [self._constant(node, slot) for slot in (0, 1) if slot not in entered]
+
         if op.base in JOINING:
-            added = any(self.graph.operations[user].base in TOTALS for user, _ in self.sums.users[node, 0])
+            # Without a later sum, a constant without a trace is in none of the neurons.
+            is_summed = any(self.graph.operations[user].base in TOTALS for user, _ in self.sums.users[node, 0])
             joined = [self._constant(node, slot) for slot in range(len(edges)) if slot not in entered]
-            return joined if added else [value for value in joined if value is not None]  # else they stand apart
+            return joined if is_summed else [value for value in joined if value is not None]
+
         return []
 
     def _constant(self, node: Node, slot: int) -> Tensor | None:
+        """Return the constant that a step adds at a slot; None if it leaves no trace."""
         edges = self.graph.edges[node]
         value = self.values.value(edges[slot]) if slot < len(edges) else None
         return None if value is None else number(node, slot, self.graph) * push(node, slot, value, self.graph)[0]
 
     def _later(self, top: Edge) -> Seen:
-        """The value of a neuron, as later operations kept it, and its rounding."""
+        """Return the value of a neuron, as later operations kept it, and its rounding error."""
         seen = self._seen_at(top)
         if seen is None:
             raise RelevanceError(_NOT_KEPT)
         return seen
 
     def _seen_at(self, edge: Edge) -> Seen | None:
-        """The same at an edge, also from what is cut out of it; no numbers where nothing kept it, or nothing flows."""
+        """Return the value at an edge and its rounding error, also from what is cut out of it.
+
+        None if no operation kept any of it. Where no relevance flows the value is NaN; where it flows but no operation
+        kept the value, the error is infinite.
+        """
         values, eps = self.values, torch.finfo(edge[0]._input_metadata[edge[1]].dtype).eps
         if (value := values.value(edge)) is not None:
             error = 8 * eps * value.abs()
@@ -111,50 +123,56 @@ class Biases:
                 y = values.kept(saturating, "result")
                 error = sum((inverted(saturating, y * (1 + sign * 4 * eps)) - value).abs() for sign in (1, -1))
             return value, error
+
         users = [user for user, _ in self.sums.users.get(edge, ())]
-        found = [self._seen_by(user, eps) for user in users]
-        if users and all(seen is None for seen in found):
+        seen_by_users = [self._seen_by(user, eps) for user in users]
+        if users and all(seen is None for seen in seen_by_users):
             return None
-        # Where nothing flows from there is no need to know; what no user knows else is unknown.
+
+        # Combine the most precise entries. An entry that no relevance flows from isn't needed.
         meta = edge[0]._input_metadata[edge[1]]
         value = torch.full(meta.shape, torch.nan, dtype=dtype_at(edge), device=meta.device)
         error = torch.zeros_like(value)
-        for other in found:
-            of_other = (torch.zeros_like(value), torch.full_like(value, torch.inf)) if other is None else other
-            is_better = (of_other[1] < error) | (value.isnan() & ~of_other[0].isnan())
-            value, error = (torch.where(is_better, new, old) for new, old in zip(of_other, (value, error), strict=True))
+        for seen in seen_by_users:
+            seen = (torch.zeros_like(value), torch.full_like(value, torch.inf)) if seen is None else seen
+            is_better = (seen[1] < error) | (value.isnan() & ~seen[0].isnan())
+            value, error = (torch.where(is_better, new, old) for new, old in zip(seen, (value, error), strict=True))
         return value, error
 
     def _seen_by(self, user: Node, eps: float) -> Seen | None:
-        """The same, of one operation that takes the edge in."""
+        """Return the value and error at an edge as seen by one operation that takes it in."""
         base, slot = self.graph.operations[user].base, self.graph.carried[user][0]
         if base == "Relu" and keeps(user, "result"):
             value = self.values.kept(user, "result")
+            # No relevance flows where a ReLU is 0.
             return torch.where(value > 0, value, torch.nan), 8 * eps * value
         if base in SCALING and is_step(user, self.graph, ()):
             by = number(user, slot, self.graph)
             return (seen := self._seen_at((user, 0))) and (seen[0] / by, seen[1] / abs(by))
         if base not in VIEWS | _CHOOSING:
             return None
+
         parts = [self._seen_at((user, output)) for output in range(len(user._input_metadata))]
         if all(part is None for part in parts):
             return None
 
+        # The backward of a selection adds up at each entry what is cut out of it.
         def back(of_part: Callable[[Tensor, Tensor], Tensor], of_unknown: float | None = None) -> Tensor:
-            given = []
+            g = []
             for output, part in enumerate(parts):
                 meta = user._input_metadata[output]
                 if part is not None:
-                    given.append(of_part(*part))
+                    g.append(of_part(*part))
                 elif of_unknown is None or not meta.dtype.is_floating_point:
-                    given.append(None)
+                    g.append(None)
                 else:
-                    given.append(torch.full(meta.shape, of_unknown, device=meta.device))
-            return wide(handed_back(user, given)[slot])
+                    g.append(torch.full(meta.shape, of_unknown, device=meta.device))
+            return wide(handed_back(user, g)[slot])
 
         def is_known(value: Tensor, error: Tensor) -> Tensor:
             return ~value.isnan() & error.isfinite()
 
+        # The mean of the cut-out entries that are known.
         count = back(is_known)
         is_unknown = (back(lambda value, error: ~value.isnan() & ~error.isfinite(), 1.0) > 0) & (count == 0)
         value = back(lambda value, error: value.where(is_known(value, error), 0.0)) / count.clamp_min(1)
@@ -164,19 +182,22 @@ class Biases:
 
 
 def _difference(value: Tensor, layers: Tensor, error: Tensor, eps: float) -> Tensor:
-    """What a value has beside its layers; where it has saturated, what others of its channel have."""
+    """Return the difference between a value and its layers; where it has saturated, that of others in its channel."""
     bias = torch.where(value.isnan(), 0.0, value - layers)
     is_sharp = value.isnan() | (error <= eps**0.5 * (value.abs() + layers.abs()))
     if bool(is_sharp.all()):
         return bias
+
+    # The channels may be the last dimension or the second; the entries of a channel must agree within their errors.
     for channel in {value.ndim - 1, min(1, value.ndim - 1)}:
         rows = bias.movedim(channel, -1).flatten(0, -2)
         sharp, errors = (t.movedim(channel, -1).flatten(0, -2) for t in (is_sharp, error.nan_to_num(torch.inf)))
         sharpest = errors.argmin(0, keepdim=True)
-        read, is_known = rows.gather(0, sharpest), sharp.gather(0, sharpest).all()
-        if bool(is_known & (((rows - read).abs() <= errors + errors.gather(0, sharpest)) | ~sharp).all()):
-            return torch.where(is_sharp, bias, read.view(-1, *[1] * (value.ndim - 1 - channel)))
+        biases, is_known = rows.gather(0, sharpest), sharp.gather(0, sharpest).all()
+        if bool(is_known & (((rows - biases).abs() <= errors + errors.gather(0, sharpest)) | ~sharp).all()):
+            return torch.where(is_sharp, bias, biases.view(-1, *[1] * (value.ndim - 1 - channel)))
+
     raise RelevanceError(
-        "a layer rule needs a bias that left no trace in the graph, and the activation that kept the sum hides it, as "
-        "it has saturated: call model.requires_grad_(True) before the forward pass"
+        "a layer rule needs a bias that left no trace in the graph, and the activation that kept the sum has saturated "
+        "and hides it: call model.requires_grad_(True) before the forward pass"
     )

@@ -1,7 +1,7 @@
-"""The way from explained inputs to a layer that reads them, through padding, scaling, normalisation and concatenation.
+"""The path from explained inputs to a layer that reads them, through padding, scaling, normalisation, concatenation.
 
-On such a way each value that the layer reads is ``a x + c`` of at most one value of one input, so relevance passes it
-as it is, and bounds of the inputs are bounds of what the layer reads.
+After such a path each value that the layer reads is ``a x + c`` of at most one value of one input. So relevance passes
+along it unchanged, and the bounds of the inputs yield bounds of what the layer reads.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ _ONE_TO_ONE = VIEWS | _JOINING | frozenset(
 
 
 def ends_of_way(edge: Edge, graph: Graph) -> set[Edge]:
-    """Return the inputs that an edge leads to, or in their place what stands before them that isn't ``a x + c``."""
+    """Return the edges where the path from an edge to the inputs ends: inputs, or values that aren't ``a x + c``."""
     return {edge for edge in _way(edge, graph) if not _behind(edge, graph)}
 
 
 def _way(edge: Edge, graph: Graph) -> list[Edge]:
-    """The edges from an edge to where the way ends, each after all that it goes into."""
-    found, seen, pending = [], set(), [(edge, False)]
+    """Return the edges from an edge to the ends of the path, each after all that it goes into."""
+    edges, seen, pending = [], set(), [(edge, False)]
     while pending:
         edge, is_done = pending.pop()
         if is_done:
-            found.append(edge)
+            edges.append(edge)
         elif edge not in seen:
             seen.add(edge)
             pending.append((edge, True))
             pending += [(child, False) for _, child in _behind(edge, graph)]
-    return found[::-1]
+    return edges[::-1]
 
 
 def _behind(edge: Edge, graph: Graph) -> list[tuple[int, Edge]]:
-    """The slots and edges from which a step of the way takes its values; none where the way ends."""
+    """Return the slots and edges from which a step of the path takes its values; none where the path ends."""
     node = edge[0]
     if edge in graph.sources or node not in graph.reaching:
         return []
@@ -56,24 +56,25 @@ def _behind(edge: Edge, graph: Graph) -> list[tuple[int, Edge]]:
 
 
 def is_first(edge: Edge, graph: Graph) -> bool:
-    """Return whether an edge leads to explained inputs alone that aren't computed from others."""
+    """Return whether an edge leads only to explained inputs that aren't computed from other inputs."""
     return all(end in graph.sources and end[0] not in graph.reaching for end in ends_of_way(edge, graph))
 
 
 @dataclass(frozen=True)
 class Way:
-    """The way from the explained inputs to the edge that a layer reads."""
+    """The path from the explained inputs to the edge that a layer reads."""
 
     edge: Edge
     graph: Graph
 
     def _inputs(self, rule: str) -> dict[Edge, Tensor]:
+        """Return the inputs that the layer reads; raise if it reads anything else, or not only first inputs."""
         ends = ends_of_way(self.edge, self.graph)
         for end in ends:
             if end not in self.graph.sources:
                 raise RelevanceError(
                     f"the {rule} rule is for a layer that reads an explained input directly; here {end[0].name()} "
-                    "stands before"
+                    "comes before it"
                 )
             if end[0] in self.graph.reaching:
                 raise RelevanceError(
@@ -83,43 +84,45 @@ class Way:
         return {end: wide(self.graph.sources[end].detach()) for end in ends}
 
     def _pushed(self, x: dict[Edge, Tensor]) -> Tensor:
-        """What the way makes of something at the inputs, constants left out."""
-        made = dict(x)
+        """Carry values at the inputs forward along the path, without its constants."""
+        values = dict(x)
         for edge in reversed(_way(self.edge, self.graph)):
-            if edge not in made:
+            if edge not in values:
                 behind = _behind(edge, self.graph)
-                made[edge] = sum(pushed(edge, slot, made[child]) for slot, child in behind)
-        return made[self.edge]
+                values[edge] = sum(pushed(edge, slot, values[child]) for slot, child in behind)
+        return values[self.edge]
 
     def _pulled(self, r: Tensor) -> dict[Edge, Tensor]:
-        """What the way hands back to the inputs of something at its end."""
-        found = {self.edge: r}
+        """Carry values at the end of the path back to the inputs."""
+        values = {self.edge: r}
         for edge in _way(self.edge, self.graph):
             for slot, child in _behind(edge, self.graph):
-                back = pulled(edge, slot, found[edge], self.graph)
-                found[child] = found[child] + back if child in found else back
-        return {edge: r for edge, r in found.items() if edge in self.graph.sources}
+                back = pulled(edge, slot, values[edge], self.graph)
+                values[child] = values[child] + back if child in values else back
+        return {edge: r for edge, r in values.items() if edge in self.graph.sources}
 
     def slope(self, rule: str) -> Tensor:
-        """Return the a of ``a x + c`` for each value that is read: 0 where it is of no input."""
+        """Return the a of ``a x + c`` for each value that is read: 0 where it depends on no input."""
         return self._pushed({end: torch.ones_like(x) for end, x in self._inputs(rule).items()})
 
     def margins(self, rule: str, low: float | Tensor, high: float | Tensor) -> tuple[Tensor, Tensor]:
-        """Return how far each value that is read lies above its lowest, and, negative, below its highest."""
+        """Return the distance of each value that is read above its lower bound and, negative, below its upper bound."""
         inputs, both = self._inputs(rule), []
         for bound, sign in ((low, 1), (high, -1)):
             margins = {end: x - torch.as_tensor(bound, dtype=x.dtype, device=x.device) for end, x in inputs.items()}
             for end, x in inputs.items():
                 if bool((sign * margins[end] < 0).any()):
                     raise RelevanceError(
-                        f"{rule}: inputs reach from {x.min():g} to {x.max():g}, outside the bounds given; name bounds "
-                        "that hold for the model's input"
+                        f"{rule}: inputs range from {x.min():g} to {x.max():g}, outside the given bounds; specify "
+                        "bounds that include the model's inputs"
                     )
             both.append(self._pushed(margins))
+
+        # A negative a exchanges the bounds.
         return torch.maximum(*both), torch.minimum(*both)
 
     def deliver(self, r: Tensor, rule: str) -> dict[Edge, Tensor]:
-        """Return the relevance of each input, given that of what is read."""
+        """Return the relevance of each input, given the relevance of the values that are read."""
         slope = self.slope(rule)
         r = torch.where(slope == 0, 0.0, r / slope.masked_fill(slope == 0, 1.0))
         return {end: r.to(self.graph.sources[end].dtype) for end, r in self._pulled(r).items()}

@@ -1,4 +1,4 @@
-"""Layers as linear maps: the input, the weights, and how they are multiplied, for each kind of product."""
+"""Layers as linear maps: their input, their weights, and how the two are multiplied, for each kind of product."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Layer:
     backward
         ``backward(s, w)`` is ``sum_j w_ij s_j``.
     slot
-        Where the node takes its input.
+        The slot at which the node takes its input.
     way
-        The way there from the explained inputs (first_layers.py).
+        The path from the explained inputs to that slot (first_layers.py).
     """
 
     x: Tensor
@@ -43,6 +43,7 @@ class Layer:
     way: Way
 
     def scaled(self, number: float) -> Layer:
+        """Return the layer with its weights multiplied by a number."""
         return self if number == 1 else replace(self, w=self.w * number)
 
 
@@ -56,7 +57,7 @@ def layer_at(node: Node, graph: Graph) -> Layer:
     """
     op = graph.operations[node]
     of_weight = weight_slot(node, graph)
-    slot = next(s for s in op.factors if s != of_weight and graph.reaching[node][s])
+    slot = next(factor for factor in op.factors if factor != of_weight and graph.reaching[node][factor])
     x, w = _factor(node, slot, graph), _factor(node, of_weight, graph)
     if x is None or w is None:
         raise RelevanceError(
@@ -65,6 +66,7 @@ def layer_at(node: Node, graph: Graph) -> Layer:
             "set without layer rules (ATTN_LRP)"
         )
     way = Way(graph.edges[node][slot], graph)
+
     if op.base == "Convolution":
         return Layer(x, w, *_convolution(node, x), slot, way)
     if op.base == "Mul":
@@ -74,13 +76,15 @@ def layer_at(node: Node, graph: Graph) -> Layer:
     if op.base == "Trilinear":
         w = _of_bilinear(node, w, slot, graph)
         return Layer(x, w, lambda x, w: (x[:, None] @ w)[:, 0], lambda s, w: (w @ s[..., None])[..., 0], slot, way)
+
+    # Matrix products.
     alpha = read(node, "alpha", 1)
     w = (w.to_dense() if w.is_sparse else w) * alpha if alpha != 1 or w.is_sparse else w
     if w.ndim == 1 and x.ndim == 1:  # one neuron
         return Layer(x, w, lambda x, w: x @ w, lambda s, w: s * w, slot, way)
     if slot == op.factors[1]:
         return Layer(x, w, lambda x, w: w @ x, lambda s, w: w.mT @ s, slot, way)
-    if w.ndim == 1:  # one neuron for each row
+    if w.ndim == 1:  # one neuron per row
         return Layer(x, w, lambda x, w: x @ w, lambda s, w: s[..., None] * w, slot, way)
     return Layer(x, w, lambda x, w: x @ w, lambda s, w: s @ w.mT, slot, way)
 
@@ -92,6 +96,7 @@ def is_kept(node: Node, graph: Graph) -> bool:
 
 
 def _factor(node: Node, slot: int, graph: Graph) -> Tensor | None:
+    """Return a factor of a layer, as it was kept or computed from what was kept."""
     name = graph.operations[node].slot_kept(slot)
     if keeps(node, name):
         return graph.once(Roles).values.kept(node, name)
@@ -99,7 +104,7 @@ def _factor(node: Node, slot: int, graph: Graph) -> Tensor | None:
 
 
 def own_bias(node: Node, graph: Graph) -> Tensor | None:
-    """Return the bias that a layer adds by itself, None if it cannot be seen."""
+    """Return the bias that a layer adds in the same operation; None if it leaves no trace."""
     convolution = graph.operations[node].base == "Convolution"
     bias = graph.once(Roles).values.value(graph.edges[node][2 if convolution else 0])
     if bias is None:
@@ -109,7 +114,7 @@ def own_bias(node: Node, graph: Graph) -> Tensor | None:
 
 
 def _bag(node: Node, graph: Graph) -> tuple[Callable, Callable]:
-    """A bag of embeddings, weighted by x; w are the rows that were looked up."""
+    """Return forward and backward of a bag of embeddings, weighted by x; w are the rows that were looked up."""
     bags, count = graph.once(Roles).values.kept(node, "result1"), node._input_metadata[0].shape[0]
 
     def forward(x: Tensor, w: Tensor) -> Tensor:
@@ -119,14 +124,15 @@ def _bag(node: Node, graph: Graph) -> tuple[Callable, Callable]:
 
 
 def _of_bilinear(node: Node, w: Tensor, slot: int, graph: Graph) -> Tensor:
-    """The weights of a bilinear layer whose other input is a constant: for each row a matrix."""
+    """Return the weights of a bilinear layer whose other input is a constant: one matrix per row."""
     if list(read(node, "sumdim")) != [2, 3]:
-        raise RelevanceError(f"the layer rules know no formula for {node.name()} as it is used here")
+        raise RelevanceError(f"the layer rules have no formula for {node.name()} as it is used here")
     other = _factor(node, 2 - slot, graph)
     return torch.einsum("oik,bk->bio" if slot == 0 else "oki,bk->bio", w, other)
 
 
 def _convolution(node: Node, x: Tensor) -> tuple[Callable, Callable]:
+    """Return forward and backward of a convolution without its bias."""
     names = ("stride", "padding", "dilation", "transposed", "output_padding", "groups")
     geometry = [read(node, name) for name in names]
 

@@ -1,9 +1,9 @@
-"""Neurons: what a layer rule shares the relevance of, ``z = sum of x_i w_i + biases``, however the sum was written.
+"""Neurons: the values ``z = sum of x_i w_i + biases`` whose relevance a layer rule shares, however they were written.
 
-A layer is one product of the graph (weights.py). Its neurons may be sums of several layers, with biases added apart,
-negated, cut, repeated, concatenated. From each layer's result its users are followed, edge by edge, as long as all of
-them rearrange and add (steps.py) what layers make. Where that ends, and a sum came before, are the tops: there the
-neurons are.
+A layer is one product of the graph (weights.py). Its neurons may be sums of several layers, with biases added
+separately, negated, cut, repeated, concatenated. From the result of each layer its users are followed, edge by edge, as
+long as all of them rearrange and add (steps.py) what layers compute. The neurons are at the tops: the edges where that
+ends, after the last sum.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ class Sums:
     layers
         The layers of the graph.
     steps
-        The nodes between them and their neurons, and the layers that add another's result; with the slots by which the
-        sums come in.
+        The nodes between them and their neurons, and the layers that add the result of another layer, with the slots
+        at which they take the sums.
     inside
-        The edges whose values go on into a sum, with the number that each is multiplied by on the way.
+        The edges whose values enter a later sum, with the number that each is multiplied by on the way there.
     tops
-        The other edges of layers and steps: where the neurons are.
+        The other edges of layers and steps: the neurons.
     numbers, shapes
-        What the steps multiply by, and the shape of what they are given, by node and slot.
+        What the steps multiply by, and the shapes of their inputs, by node and slot.
     flow, users
-        The slots that relevance flows to, by node, and for each edge the nodes and slots that it flows from.
+        The slots that relevance flows to, by node; and for each edge, the nodes and slots that it flows from.
     """
 
     graph: Graph
@@ -52,41 +52,44 @@ class Sums:
     flow: dict[Node, Slots]
     users: dict[Edge, list[Edge]]
 
-    def total(self, edge: Edge, known: dict[Edge, Parts], own: Callable[[Node], Parts], scaled: bool) -> Parts:
-        """Return what nodes make by themselves, added up to an edge; none where none of them makes anything.
+    def total(self, edge: Edge, known: dict[Edge, Parts], of_node: Callable[[Node], Parts], scaled: bool) -> Parts:
+        """Return the sum of what the nodes up to an edge contribute; empty if no node contributes anything.
 
-        ``known`` are the edges where that was done already. ``scaled`` says whether the numbers on the way count.
+        ``of_node`` returns the contribution of one node, ``known`` holds the sums at edges that are done, and
+        ``scaled`` is whether to multiply by the numbers on the way.
         """
         pending = [edge]
         while pending:
             node = pending[-1][0]
             slots = () if pending[-1] in known else self.steps.get(node, ())
-            if missing := [e for slot in slots if (e := self.graph.edges[node][slot]) not in known]:
+            if missing := [behind for slot in slots if (behind := self.graph.edges[node][slot]) not in known]:
                 pending += missing
                 continue
             if pending.pop() in known:
                 continue
-            found: list[Parts] = [() for _ in node._input_metadata]
-            found[0] = tuple(x.expand(shape_of((node, 0))) for x in own(node))
+
+            totals: list[Parts] = [() for _ in node._input_metadata]
+            totals[0] = tuple(x.expand(shape_of((node, 0))) for x in of_node(node))
             for parts in self._brought(node, slots, known, scaled):
                 for output, part in enumerate(parts):
-                    found[output] = tuple(map(torch.add, found[output], part)) if found[output] else part
-            known |= {(node, output): parts for output, parts in enumerate(found)}
+                    totals[output] = tuple(map(torch.add, totals[output], part)) if totals[output] else part
+            known |= {(node, output): parts for output, parts in enumerate(totals)}
         return known[edge]
 
     def _brought(
         self, node: Node, slots: tuple[int, ...], known: dict[Edge, Parts], scaled: bool
     ) -> Iterator[list[Parts]]:
-        """What stands at each output of a step of what it is given: slot by slot, or all at once where it joins."""
-        given = {slot: parts for slot in slots if (parts := known[self.graph.edges[node][slot]])}
+        """Yield the inputs of a step as they arrive at its outputs: slot by slot, or all at once if it joins them."""
+        inputs = {slot: parts for slot in slots if (parts := known[self.graph.edges[node][slot]])}
         if scaled:
-            given = {slot: tuple(self.numbers[node, slot] * x for x in parts) for slot, parts in given.items()}
-        if given and self.graph.operations[node].base in JOINING:
-            count = len(next(iter(given.values())))
-            parts = ({slot: parts[index] for slot, parts in given.items()} for index in range(count))
+            inputs = {slot: tuple(self.numbers[node, slot] * x for x in parts) for slot, parts in inputs.items()}
+
+        if inputs and self.graph.operations[node].base in JOINING:
+            count = len(next(iter(inputs.values())))
+            parts = ({slot: parts[index] for slot, parts in inputs.items()} for index in range(count))
             yield [tuple(joined(node, part, self.graph) for part in parts)]
             return
-        for slot, parts in given.items():
+        for slot, parts in inputs.items():
             yield list(zip(*(push(node, slot, x, self.graph) for x in parts), strict=True))
 
 
@@ -95,7 +98,7 @@ def add_up(
 ) -> Sums:
     """Find the sums of layers among the nodes that relevance flows through.
 
-    Only plain nodes, which have their derivative for a rule, can be steps; edges that stand apart go into no sum.
+    Only plain nodes, whose rule is the derivative, can be steps; the edges in ``apart`` enter no sum.
     """
     users: dict[Edge, list[Edge]] = defaultdict(list)
     entered: dict[Node, tuple[int, ...]] = {}
@@ -107,23 +110,26 @@ def add_up(
             is_open = tuple(slot for slot in is_open if slot == adds_bias(node, graph.operations[node]))
         if is_open and (node in layers or (node in plain and is_step(node, graph, layers))):
             entered[node] = is_open
+
     numbers = {(node, slot): number(node, slot, graph) for node, slots in entered.items() for slot in slots}
-    made_by = {node: node._input_metadata for node in {edge[0] for edge in users}}  # it is made at each look
-    shapes = {at: made_by[edge[0]][edge[1]].shape for edge, ats in users.items() for at in ats}
+    metadata = {node: node._input_metadata for node in {edge[0] for edge in users}}  # torch builds it on each access
+    shapes = {at: metadata[edge[0]][edge[1]].shape for edge, ats in users.items() for at in ats}
+
+    # An edge that reaches several tops with different numbers would need several weights: it becomes a top.
     apart = apart | graph.sources.keys()
     while True:
         steps = _steps(graph, layers, entered, users, apart)
         _leave_out_what_adds_nothing(graph, layers, steps, users)
         inside, unlike = _inside(graph, steps, users, numbers)
         if not unlike:
-            made = ((node, output) for node in {**steps, **dict.fromkeys(layers)} for output in _outputs(node, users))
-            tops = tuple(edge for edge in made if edge not in inside)
+            edges = ((node, output) for node in {**steps, **dict.fromkeys(layers)} for output in _outputs(node, users))
+            tops = tuple(edge for edge in edges if edge not in inside)
             return Sums(graph, frozenset(layers), steps, inside, tops, numbers, shapes, flow, users)
         apart |= unlike
 
 
 def _outputs(node: Node, users: dict[Edge, list[Edge]]) -> list[int]:
-    """The outputs of a node that are used; all, if it is the last."""
+    """Return the outputs of a node that are used; all of them for the last node."""
     outputs = range(len(node._input_metadata))
     return [output for output in outputs if users.get((node, output))] or list(outputs)
 
@@ -135,12 +141,12 @@ def _steps(
     users: dict[Edge, list[Edge]],
     apart: set[Edge],
 ) -> dict[Node, tuple[int, ...]]:
-    """The nodes that take in nothing but what layers make, each of which goes on to such nodes alone."""
+    """Return the nodes that take in only results of layers and steps, all of whose users are such nodes."""
     steps = dict(entered)
 
     def goes_on(edge: Edge) -> bool:
-        made = edge[0] in steps or (edge[0] in layers and edge[0] not in entered)
-        return made and edge not in apart and all(slot in steps.get(user, ()) for user, slot in users[edge])
+        of_layers = edge[0] in steps or (edge[0] in layers and edge[0] not in entered)
+        return of_layers and edge not in apart and all(slot in steps.get(user, ()) for user, slot in users[edge])
 
     pending = deque(reversed(entered))  # inputs first
     while pending:
@@ -148,16 +154,18 @@ def _steps(
         if node not in steps or all(goes_on(graph.edges[node][slot]) for slot in steps[node]):
             continue
         del steps[node]
+
+        # Check the neighbours of a dropped node again.
         behind = [graph.edges[node][slot] for slot in entered[node]]
-        made = [(node, output) for output in range(len(node._input_metadata))]
-        pending += [user for edge in (*behind, *made) for user, _ in users.get(edge, ())]
+        outputs = [(node, output) for output in range(len(node._input_metadata))]
+        pending += [user for edge in (*behind, *outputs) for user, _ in users.get(edge, ())]
     return steps
 
 
 def _leave_out_what_adds_nothing(
     graph: Graph, layers: Collection[Node], steps: dict[Node, tuple[int, ...]], users: dict[Edge, list[Edge]]
 ) -> None:
-    """Drop the steps behind the last sum, which only rearrange or scale: they are no part of a neuron."""
+    """Drop the steps after the last sum, which only rearrange or scale: they don't belong to a neuron."""
     needed: set[Node] = set()
     pending = [node for node in steps if node in layers or adds_up(node, graph)]
     while pending:
@@ -174,11 +182,11 @@ def _leave_out_what_adds_nothing(
 def _inside(
     graph: Graph, steps: dict[Node, tuple[int, ...]], users: dict[Edge, list[Edge]], numbers: dict[Edge, float]
 ) -> tuple[dict[Edge, float], set[Edge]]:
-    """The edges that go into sums, with their numbers, and those that lead to several tops with unlike ones."""
-    found: dict[Edge, set[float]] = defaultdict(set)
+    """Return the edges that enter sums, with their numbers, and those whose numbers differ among their tops."""
+    products: dict[Edge, set[float]] = defaultdict(set)
     for node, slots in steps.items():  # outputs first
-        after = {n for output in _outputs(node, users) for n in found.get((node, output), (1.0,))}
+        after = {n for output in _outputs(node, users) for n in products.get((node, output), (1.0,))}
         for slot in slots:
-            found[graph.edges[node][slot]] |= {numbers[node, slot] * n for n in after}
-    unlike = {edge for edge, of_ways in found.items() if max(of_ways) - min(of_ways) > 1e-12 * max(map(abs, of_ways))}
-    return {edge: next(iter(of_ways)) for edge, of_ways in found.items()}, unlike
+            products[graph.edges[node][slot]] |= {numbers[node, slot] * n for n in after}
+    unlike = {edge for edge, values in products.items() if max(values) - min(values) > 1e-12 * max(map(abs, values))}
+    return {edge: next(iter(values)) for edge, values in products.items()}, unlike

@@ -1,7 +1,8 @@
-"""Steps from a layer's result to its neuron: what rearranges, repeats, scales and adds, but mixes no entries.
+"""Steps from a layer's result to its neuron: operations that rearrange, repeat, scale and add, but mix no entries.
 
-Each entry that a step makes takes at most one entry of each operand, or adds such. The numbers that a step multiplies
-by go into the layer's weights, whose sign the rules look at; what remains is brought on (`push`) and back (`pull`).
+Each entry of a step's result is computed from at most one entry of each operand, or is a sum of such entries. The
+numbers that a step multiplies by become part of the layer's weights, whose sign matters to the rules; the rest of the
+step is applied forward by `push` and backward by `pull`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _STEPS = VIEWS | SUMS | JOINING | frozenset(
 
 
 def is_step(node: Node, graph: Graph, layers: Collection[Node]) -> bool:
-    """Return whether a node only rearranges and adds up what layers make."""
+    """Return whether a node only rearranges and adds up the results of layers."""
     base = graph.operations[node].base
     if base in TOTALS:
         return _adds_what_was_joined(node, graph, layers)
@@ -43,17 +44,18 @@ def is_step(node: Node, graph: Graph, layers: Collection[Node]) -> bool:
 
 
 def adds_up(node: Node, graph: Graph) -> bool:
-    """Return whether a step adds something to what it is given."""
+    """Return whether a step adds up entries."""
     return graph.operations[node].base in SUMS | TOTALS
 
 
 def _adds_what_was_joined(node: Node, graph: Graph, layers: Collection[Node]) -> bool:
-    """A sum of what was put side by side to be added, or of the products of a layer."""
+    """Return whether a sum runs over single entries that were joined, or over the products of a layer."""
     child, op = graph.edges[node][0], graph.operations
     if child[0] in layers:
         return op[child[0]].base == "Mul"
     if child[0] not in graph.reaching or op[child[0]].base not in JOINING:
         return False
+
     ndim = len(shape_of(child))
     along = dimension(read(child[0], "dim"), ndim)
     parts = (shape_of(edge)[along] for edge in graph.edges[child[0]] if edge[0] is not None)
@@ -64,10 +66,11 @@ def _adds_what_was_joined(node: Node, graph: Graph, layers: Collection[Node]) ->
 
 
 def _factor(node: Node, graph: Graph) -> Tensor | None:
-    """The number that a product or quotient multiplies or divides by."""
+    """Return the number that a product or quotient multiplies or divides by, if it is a single number."""
     op, slots = graph.operations[node], graph.carried[node]
     if len(slots) != 1 or (op.base == "Div" and slots != [0]) or len(graph.edges[node]) < 2:
         return None
+
     slot = 1 - slots[0]
     if graph.edges[node][slot][0] is not None or not keeps(node, op.tensors[slot]):
         return None
@@ -77,7 +80,7 @@ def _factor(node: Node, graph: Graph) -> Tensor | None:
 
 
 def number(node: Node, slot: int, graph: Graph) -> float:
-    """Return what a step multiplies by what it is given at a slot."""
+    """Return the number by which a step multiplies its input at a slot."""
     op = graph.operations[node]
     if op.base == "Neg":
         return -1.0
@@ -97,7 +100,7 @@ def number(node: Node, slot: int, graph: Graph) -> float:
 
 
 def push(node: Node, slot: int, x: Tensor, graph: Graph) -> Values:
-    """Return for each output of a step what stands there of x at a slot, numbers left out."""
+    """Apply a step without its number to x at a slot; return all outputs."""
     op = graph.operations[node]
     if _stays(node, graph):
         return (x.expand(shape_of((node, 0))),)
@@ -110,28 +113,32 @@ def push(node: Node, slot: int, x: Tensor, graph: Graph) -> Values:
 
 
 def joined(node: Node, parts: dict[int, Tensor], graph: Graph) -> Tensor:
-    """Return what a concatenation or a stack makes of tensors at some of its slots, 0 elsewhere."""
+    """Concatenate or stack tensors at some of a node's slots, with 0 at the others."""
     shape, edges = shape_of((node, 0)), graph.edges[node]
-    dim, some = dimension(read(node, "dim"), len(shape)), next(iter(parts.values()))
-    result = torch.zeros(shape, dtype=some.dtype, device=some.device)
+    dim, first = dimension(read(node, "dim"), len(shape)), next(iter(parts.values()))
+    result = torch.zeros(shape, dtype=first.dtype, device=first.device)
+
     if graph.operations[node].base == "Stack":
         for slot, x in parts.items():
             result.select(dim, slot).copy_(x.expand(shape[:dim] + shape[dim + 1 :]))
         return result
-    own = {slot: shape_of(edge)[dim] for slot, edge in enumerate(edges) if edge[0] is not None}
-    hidden = [slot for slot in range(len(edges)) if slot not in own]
-    if len(hidden) > 1:  # their sizes aren't kept
+
+    # Autograd doesn't keep the sizes of constants, but of one constant it is the size that remains.
+    sizes = {slot: shape_of(edge)[dim] for slot, edge in enumerate(edges) if edge[0] is not None}
+    hidden = [slot for slot in range(len(edges)) if slot not in sizes]
+    if len(hidden) > 1:
         return sum(made(node, slot, x, (0,))[0] for slot, x in parts.items())
-    own |= {slot: shape[dim] - sum(own.values()) for slot in hidden}
-    starts = list(accumulate((own[slot] for slot in range(len(edges))), initial=0))
+    sizes |= {slot: shape[dim] - sum(sizes.values()) for slot in hidden}
+
+    starts = list(accumulate((sizes[slot] for slot in range(len(edges))), initial=0))
     for slot, x in parts.items():
-        part = result.narrow(dim, starts[slot], own[slot])
+        part = result.narrow(dim, starts[slot], sizes[slot])
         part.copy_(x.expand(part.shape))
     return result
 
 
 def pull(node: Node, shapes: dict[int, torch.Size], g: Values, graph: Graph) -> Values:
-    """Return for some slots of a step, given with their shapes, what they get of g at its outputs, numbers left out."""
+    """Return what a step without its number passes back for g at its outputs, to the slots whose shapes are given."""
     if _stays(node, graph):
         return tuple(g[0].sum_to_size(shape) for shape in shapes.values())
     if graph.operations[node].base in RESHAPES:
@@ -141,11 +148,11 @@ def pull(node: Node, shapes: dict[int, torch.Size], g: Values, graph: Graph) -> 
 
 
 def _stays(node: Node, graph: Graph) -> bool:
-    """Whether a step leaves each entry in its place, or repeats it where it is broadcast."""
+    """Return whether a step leaves each entry in its place, or repeats it by broadcasting."""
     op = graph.operations[node]
     return op.base in _STAYING or op.kind == "product"
 
 
 def _count(node: Node, graph: Graph) -> float:
-    """A mean is taken for the sum; its number is a part of the weights."""
+    """Return the factor that turns a mean into a sum, as its number is part of the weights."""
     return 1 / number(node, 0, graph) if graph.operations[node].base == "Mean" else 1.0

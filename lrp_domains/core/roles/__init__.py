@@ -1,1 +1,1 @@
-"""What each value is, and what the factors of a product take."""
+"""The role of each value, and the shares of the factors of a product."""

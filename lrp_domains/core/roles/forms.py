@@ -1,4 +1,4 @@
-"""What a value is as a function of its origin u, its form, and the rank that follows from it."""
+"""The form of a value, which is what it is as a function of its origin u, and the rank that follows from the form."""
 
 from __future__ import annotations
 
@@ -10,25 +10,27 @@ CHOICES = frozenset("Where Maximum Minimum Fmax Fmin Clamp".split())
 
 
 class Rank(IntEnum):
-    SCALE = 0  # a root, an inverse: of a norm, a deviation, a distance
-    PROBABILITY = 1  # a softmax: outranked like a gate, but only the softmax's own rule makes it constant
+    """The role of a value in a product, lowest first."""
+
+    SCALE = 0  # a root or an inverse: of a norm, a deviation, a distance
+    PROBABILITY = 1  # a softmax: outranked like a gate, but only the rule of the softmax makes it constant
     GATE = 2  # nonlinear, and not 0 where its origin is 0: a sigmoid
-    ACTIVATED = 3  # nonlinear, and 0 where its origin is: a ReLU
+    ACTIVATED = 3  # nonlinear, and 0 where its origin is 0: a ReLU
     SIGNAL = 4
 
 
 class Form(IntEnum):
     """A value as a function of its origin u."""
 
-    POWER = 0  # c u^degree; of degree 1 it is linear
-    SHIFTED = 1  # c u and a constant
+    POWER = 0  # c u^degree; linear if the degree is 1
+    SHIFTED = 1  # c u plus a constant
     ZERO = 2  # any other function that is 0 at u = 0
-    NONZERO = 3  # any other that is not
-    UNSEEN = 4  # a constant was added that autograd doesn't keep: its value at u = 0 must be computed
+    NONZERO = 3  # any other function that is not 0 there
+    UNSEEN = 4  # autograd doesn't keep a constant that was added: the value at u = 0 must be computed
 
 
 class Value(NamedTuple):
-    """A value's origin, the origin's rank, and the value as a function of it."""
+    """A value's origin, the rank of the origin, and the form of the value."""
 
     origin: object
     rank: Rank = Rank.SIGNAL
@@ -45,12 +47,12 @@ class Value(NamedTuple):
 
     @property
     def is_pure(self) -> bool:
-        """Whether the value is 0 where its origin is."""
+        """Whether the value is 0 where its origin is 0."""
         return self.form == Form.ZERO or (self.form == Form.POWER and self.degree > 0)
 
 
 def rank_of(value: Value) -> Rank:
-    """The rank of a value whose form is known."""
+    """Return the rank of a value whose form is known."""
     if value.form == Form.POWER:
         if value.degree == 1:
             return value.rank
@@ -61,9 +63,10 @@ def rank_of(value: Value) -> Rank:
 
 
 def combined(base: str, parts: list[Value]) -> Value:
-    """Return what an operation makes of values of one origin, elementwise."""
+    """Return the value that an elementwise operation computes from values of one origin."""
     rank = max(part.rank for part in parts)
     powers = all(part.form == Form.POWER for part in parts)
+
     if base == "Lerp1":
         form = Form.ZERO if all(part.is_pure for part in parts[:-1]) else Form.UNSEEN
     elif base in SUMS | CHOICES:
@@ -72,16 +75,20 @@ def combined(base: str, parts: list[Value]) -> Value:
         if base in SUMS and all(part.is_linear or part.form == Form.SHIFTED for part in parts):
             return parts[0]._replace(rank=rank, form=Form.SHIFTED, degree=1.0)
         form = Form.ZERO if all(part.is_pure for part in parts) else Form.UNSEEN
+
     elif base == "Addcmul" and len(parts) == 3:
         form = Form.ZERO if parts[0].is_pure and any(part.is_pure for part in parts[1:]) else Form.UNSEEN
-    elif powers:
+
+    elif powers:  # a product or quotient of powers is a power
         degrees = [part.degree for part in parts]
         total = degrees[0] - degrees[1] if base == "Div" else sum(degrees)
         if total:
             return parts[0]._replace(rank=rank, degree=total)
         form = Form.NONZERO
-    else:
+
+    else:  # a product is 0 where one of its factors is
         pure = parts[0].is_pure if base == "Div" else any(part.is_pure for part in parts)
         unseen = any(part.form == Form.UNSEEN for part in parts)
         form = Form.ZERO if pure else Form.UNSEEN if unseen else Form.NONZERO
+
     return parts[0]._replace(rank=rank, form=form, degree=1.0)

@@ -1,6 +1,6 @@
-"""Nested products with factors of one origin in different brackets, ``(a b) sigmoid(a)``: resolved into their factors.
+"""Nested products with factors of one origin in different brackets, resolved into their factors.
 
-Factors of one origin are one factor, so this is ``silu(a) b``.
+Factors of one origin are one factor, so ``(a b) sigmoid(a)`` is ``silu(a) b``.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from .forms import Rank, Value
 from .roles import Roles
 from .softmaxes import softmaxes
 
-# Of how many factors a nested product is resolved.
+# The largest number of factors of a nested product that is resolved.
 MOST_FACTORS = 12
 
 
 @dataclass(frozen=True)
 class Factor:
-    """A factor of a nested product: its edge, the slot and the way to it, and whether it is divided by."""
+    """A factor of a nested product: its edge, the slot and the path to it, and whether it is a denominator."""
 
     edge: Edge
     slot: int
@@ -34,77 +34,87 @@ Divided = tuple[list[tuple[Factor, float]], int]
 
 
 def taker(values: list[Value]) -> int | None:
-    """Return which of the factors of ``x h(x)`` takes all: the first that is linear, else that is 0 at the origin's 0.
+    """Return the index of the factor of ``x h(x)`` that takes all the relevance.
 
-    This is the identity rule for the whole product: GPT-2's ``gelu_new``, swish, mish. None if no factor is 0 there.
+    This is the first factor that is linear, or else the first that is 0 where the origin is 0, or None. It yields the
+    identity rule for the whole product: GPT-2's ``gelu_new``, swish, mish.
     """
-    for wanted in ("is_linear", "is_pure"):
+    for condition in ("is_linear", "is_pure"):
         for index, value in enumerate(values):
-            if getattr(value, wanted):
+            if getattr(value, condition):
                 return index
     return None
 
 
 def divide(factors: list[Factor], graph: Graph, least: Rank, counts: Counts) -> Divided:
-    """Return the factors of a product that get something, with their shares, and how many factors they count.
+    """Return the factors of a product that get relevance, with their shares, and how many factors they count as.
 
-    Functions of one origin are one factor, of which `taker` gets the share.
+    Functions of one origin are one factor, and its share goes to the one that `taker` chooses.
     """
     roles = graph.once(Roles)
     groups: dict[object, list[Factor]] = defaultdict(list)
     for factor in factors:
         groups[roles.origin(factor.edge)].append(factor)
+
     ranks = {
         origin: roles.rank_of_product([(factor.edge, factor.is_inverse) for factor in group])
         for origin, group in groups.items()
     }
     top = min(max(ranks.values()), least)
+
     taking = []
     for origin, group in groups.items():
         if ranks[origin] >= top or ranks[origin] == Rank.PROBABILITY:
             direct = [factor for factor in group if not factor.is_inverse]
             index = taker([roles.seen(factor.edge) for factor in direct])
             taking.append((group[0], counts.of(group[0].edge)) if len(group) == 1 else (direct[index or 0], 1))
+
     total = sum(n for _, n in taking)
     return [(factor, n / total) for factor, n in taking], total
 
 
 def resolved(node: Node, graph: Graph, carries: dict[Node, Slots], least: Rank, counts: Counts) -> Divided | None:
-    """Return the factors of a nested product that take part, with their shares, and how many there are.
+    """Return the factors of a nested product that get relevance, with their shares, and how many they count as.
 
-    None if no two of them have one origin.
+    None if no two of them have the same origin.
     """
     roles = graph.once(Roles)
     factors = _flattened(node, graph, carries, frozenset())
     origins = {roles.origin(factor.edge) for factor in factors}
-    # A product that another factor is a function of, u in u (sigmoid(u) c), is one factor.
+
+    # A product that is the origin of another factor, such as u in u (sigmoid(u) c), is one factor.
     if whole := origins & {edge for factor in factors for edge, _ in factor.way}:
         factors = _flattened(node, graph, carries, frozenset(whole))
         origins = {roles.origin(factor.edge) for factor in factors}
+
     if len(factors) < 3 or len(origins) == len(factors):
         return None
     return divide(factors, graph, least, counts)
 
 
 def _flattened(node: Node, graph: Graph, carries: dict[Node, Slots], whole: frozenset[object]) -> list[Factor]:
-    """The factors that carry of what a product multiplies; some products are left whole."""
-    found, roles, parts = [], graph.once(Roles), graph.once(softmaxes).parts
+    """Return the factors of a product, also of products in it, that carry relevance; those in ``whole`` stay whole."""
+    factors, roles, parts = [], graph.once(Roles), graph.once(softmaxes).parts
     is_div = graph.operations[node].base == "Div"
+
     pending = [Factor(graph.edges[node][slot], slot, (), is_div and slot == 1) for slot in (0, 1)]
     while pending:
-        if len(found) + len(pending) > MOST_FACTORS:
+        if len(factors) + len(pending) > MOST_FACTORS:
             return []  # a running product is not resolved
+
         factor = pending.pop()
         child = factor.edge[0]
         if factor.edge in graph.sources or child not in graph.reaching:
-            found += [factor] if factor.edge in graph.sources else []
+            factors += [factor] if factor.edge in graph.sources else []
             continue
+
         op, reaching = graph.operations[child], graph.carried[child]
         is_product = op.base in ("Mul", "Div") and child not in parts and factor.edge not in whole
         if not (is_product or op.base in COPIES or op.base in ("Neg", "Scale")) or roles.together(child):
-            found += [factor] if True in carries.get(child, ()) else []
+            factors += [factor] if True in carries.get(child, ()) else []
             continue
-        for s in reaching:
-            inverse = factor.is_inverse != (op.base == "Div" and s == 1)
-            pending.append(Factor(graph.edges[child][s], factor.slot, (*factor.way, (factor.edge, s)), inverse))
-    return found
+
+        for slot in reaching:
+            inverse = factor.is_inverse != (op.base == "Div" and slot == 1)
+            pending.append(Factor(graph.edges[child][slot], factor.slot, (*factor.way, (factor.edge, slot)), inverse))
+    return factors

@@ -1,6 +1,6 @@
-"""Origins: what tells the tensors that values are functions of from one another.
+"""Origins: the identities of the tensors that values are functions of.
 
-Equal views of one tensor are one origin, and reshapes cancel.
+Equal views of one tensor are one origin, and reshapes cancel out.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from ..graph.operations import RESHAPES, VIEWS
 from ..graph.saved import dimension, keeps, read, unpacking
 
 Shape = tuple[int, ...]
-# Operations that are told by what they were given and by what they keep; a sum of one operand adds a number.
+# Operations that are identified by their inputs and by what they keep; a sum of one operand adds a number.
 _TRACED = VIEWS | frozenset(
     """Add Sub Mul Div Neg Scale Mm Addmm Bmm Baddbmm Mv Dot Sum Mean Softmax Logsumexp Amax Amin LinalgVectorNorm
     Norm""".split()
 )
 _UNTRACED = frozenset("Threshold NanToNum RreluWithNoise".split())
-_ONE_TO_ONE = RESHAPES | {"Sum", "Mean"}  # over one value
+_ONE_TO_ONE = RESHAPES | {"Sum", "Mean"}  # a sum over one value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +33,7 @@ class View:
 
 
 class Origins:
-    """The numbers of the views in a graph."""
+    """The views in a graph, numbered so that equal views have one number."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -42,20 +42,22 @@ class Origins:
         self._bases: dict[object, tuple[object, Shape]] = {}  # of reshapes: what was reshaped, and its shape
 
     def canonical(self, origin: object) -> object:
-        """Return the number of a view; other origins are what they are."""
+        """Return the number of a view; any other origin is returned unchanged."""
         if not isinstance(origin, View):
             return origin
+
+        # Without recursion, as a view may be one of many views.
         views = []
         while isinstance(origin, View) and origin not in self._of_views:
             views.append(origin)
             origin = origin.of
-        known = self._of_views.get(origin, origin) if isinstance(origin, View) else origin
+        canonical = self._of_views.get(origin, origin) if isinstance(origin, View) else origin
         for view in reversed(views):
-            known = self._of_views[view] = self._of_view(view.node, known)
-        return known
+            canonical = self._of_views[view] = self._of_view(view.node, canonical)
+        return canonical
 
     def same(self, a: object, b: object) -> bool:
-        """Return whether two origins are one, also if it was computed twice."""
+        """Return whether two origins are the same tensor, or were computed in the same way from the same tensors."""
         if a is b or a == b:
             return True
         if isinstance(a, View) or isinstance(b, View):
@@ -65,27 +67,31 @@ class Origins:
         return equal(a, b, self.graph)
 
     def same_in_order(self, a: object, b: object) -> bool:
-        """Return whether two origins are one but for how their values are laid out in dimensions."""
+        """Return whether two origins are the same up to a reshape."""
         return self.same(*(self._bases.get(origin, (origin,))[0] for origin in map(self.canonical, (a, b))))
 
     def _of_view(self, node: Node, of: object) -> object:
+        """Return the number of the view that a node makes of an origin."""
         base, shape = self.graph.operations[node].base, shape_of((node, 0))
         if base not in _ONE_TO_ONE and not self._moves_nothing(node, base):
             return self._number(
                 (base, tuple(_comparable(read(node, name)) for name in _kept_names(type(node))), shape, of)
             )
-        root, first = self._bases.get(of, (of, self.shape(self.graph.edges[node][self.graph.carried[node][0]])))
-        if shape == first:
-            return root
-        number = self._number(("reshaped", shape, root))
-        self._bases[number] = (root, first)
+
+        # A reshape of a reshape is one reshape of the base, and back to its shape it is the base.
+        base_of, base_shape = self._bases.get(of, (of, self.shape(self.graph.edges[node][self.graph.carried[node][0]])))
+        if shape == base_shape:
+            return base_of
+        number = self._number(("reshaped", shape, base_of))
+        self._bases[number] = (base_of, base_shape)
         return number
 
     def _moves_nothing(self, node: Node, base: str) -> bool:
-        """Whether a view leaves the order of the values: it expands nothing, or moves dimensions of one value alone."""
+        """Return whether a view keeps the order of the values: no expansion, and only dimensions of size 1 move."""
         before = self.shape(self.graph.edges[node][0])
         if base == "Expand":
             return before == shape_of((node, 0))
+
         order = list(range(len(before)))
         if base == "Permute":
             order = [dimension(d, len(before)) for d in read(node, "dims")]
@@ -94,6 +100,7 @@ class Origins:
             order[i], order[j] = order[j], order[i]
         else:
             return False
+
         moving = [d for d in order if before[d] != 1]
         return moving == sorted(moving)
 
@@ -101,16 +108,17 @@ class Origins:
         return self._numbers.setdefault(key, len(self._numbers))
 
     def shape(self, edge: Edge) -> Shape:
+        """Return the shape of the value at an edge, which may be an input."""
         return tuple(self.graph.sources[edge].shape) if edge in self.graph.sources else shape_of(edge)
 
     def keeps_size(self, node: Node) -> bool:
-        """Return whether a node has as many values as it reads: a sum over one value is a view."""
+        """Return whether a node's result has as many values as its inputs: a sum over one value is a view."""
         size = _size(shape_of((node, 0)))
         return all(_size(self.shape(self.graph.edges[node][slot])) == size for slot in self.graph.carried[node])
 
 
 def root(origin: object) -> object:
-    """Return what a view of a view is a view of."""
+    """Return the origin behind all views."""
     while isinstance(origin, View):
         origin = origin.of
     return origin
@@ -124,6 +132,8 @@ def equal(a: Edge, b: Edge, graph: Graph) -> bool:
         if a == b or (a, b) in seen:
             continue
         seen.add((a, b))
+
+        # The same operation, of inputs that are compared in turn.
         if a in graph.sources or b in graph.sources or a[0] not in graph.edges or b[0] not in graph.edges:
             return False
         op, edges = graph.operations[a[0]], (graph.edges[a[0]], graph.edges[b[0]])
@@ -131,20 +141,24 @@ def equal(a: Edge, b: Edge, graph: Graph) -> bool:
             return False
         if (op.base not in _TRACED and op.function is None) or op.base in _UNTRACED or len(edges[0]) != len(edges[1]):
             return False
+
+        # Constants and settings can only be compared if autograd kept them.
         constant = [slot for slot, edge in enumerate(edges[0]) if edge[0] is None]
         if not all(keeps(node, op.slot_kept(slot)) for node in (a[0], b[0]) for slot in constant):
-            return False  # it leaves no trace
-        computed = {name for name, edge in zip(op.tensors, edges[0], strict=False) if edge[0] is not None}
-        told = [name for name in _kept_names(type(a[0])) if name not in computed and not name.startswith("result")]
-        if any(unpacking(node, name) is not None for node in (a[0], b[0]) for name in told):
-            return False  # a checkpoint would recompute it
-        if not all(_alike(read(a[0], name), read(b[0], name)) for name in told):
             return False
+        computed = {name for name, edge in zip(op.tensors, edges[0], strict=False) if edge[0] is not None}
+        settings = [name for name in _kept_names(type(a[0])) if name not in computed and not name.startswith("result")]
+        if any(unpacking(node, name) is not None for node in (a[0], b[0]) for name in settings):
+            return False  # a checkpoint would recompute them
+        if not all(_alike(read(a[0], name), read(b[0], name)) for name in settings):
+            return False
+
         pending += zip(*edges, strict=True)
     return True
 
 
 def _alike(a: object, b: object) -> bool:
+    """Return whether two saved values are equal; large tensors only if they are the same memory."""
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):
         return len(a) == len(b) and all(map(_alike, a, b))
     if not isinstance(a, torch.Tensor) or not isinstance(b, torch.Tensor):
@@ -160,6 +174,7 @@ def _kept_names(node_class: type) -> tuple[str, ...]:
 
 
 def _comparable(saved: object) -> object:
+    """Return a saved value as part of a key; a tensor equals nothing else."""
     return object() if isinstance(saved, torch.Tensor) else tuple(saved) if isinstance(saved, list) else saved
 
 

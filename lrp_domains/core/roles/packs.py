@@ -1,6 +1,6 @@
 """Functions of one tensor packed with constants: ``logsumexp([x, 0])`` is a softplus, ``softmax([x, 0])`` a sigmoid.
 
-What runs along a stack in which one tensor alone carries is an elementwise function of that tensor, and follows the
+An operation along a stack in which only one tensor carries is an elementwise function of that tensor, and follows the
 identity rule: ``g_x = g_y (f([x, c]) - f([0, c])) / x``.
 """
 
@@ -18,7 +18,7 @@ from ..rule import Grads, Rule, Slots
 
 Tensor = torch.Tensor
 
-# What runs along a stack, of its values and of where the node says it runs.
+# The operations along a stack, as functions of its values and of the node, which holds the dimensions.
 FOLDS: dict[str, Callable[[Tensor, Node], Tensor]] = {
     "Logsumexp": lambda t, node: torch.logsumexp(t, _dims(node, t.ndim), read(node, "keepdim")),
     "LinalgVectorNorm": lambda t, node: torch.linalg.vector_norm(
@@ -36,16 +36,18 @@ def _dims(node: Node, ndim: int) -> tuple[int, ...]:
 
 
 def pack_of(node: Node, graph: Graph) -> tuple[Edge, int, int] | None:
-    """Return what alone carries in the stack that a node runs along: its edge, its place, and the dimension."""
+    """Return the one value that carries in the stack that a node runs along: its edge, its index and the dimension."""
     edge = graph.edges[node][0]
     if edge in graph.sources or edge[0] not in graph.reaching:
         return None
+
     pack, op = edge[0], graph.operations[node]
     slots, base = graph.carried[pack], graph.operations[pack].base
     if len(slots) != 1 or len(graph.edges[pack]) < 2:
         return None
-    if base == "Complex":
+    if base == "Complex":  # its absolute value is a norm of two numbers
         return (graph.edges[pack][slots[0]], slots[0], -1) if op.base == "Abs" else None
+
     ndim = len(shape_of(edge))
     if base != "Stack" or not (op.kind == "softmax" or op.base in (*FOLDS, "Max", "Min")) or not has(node, "dim"):
         return None
@@ -54,52 +56,53 @@ def pack_of(node: Node, graph: Graph) -> tuple[Edge, int, int] | None:
 
 
 def placed(node: Node, graph: Graph, value: Tensor | None) -> Rule | None:
-    """Return the identity rule for what runs along a pack; ``value`` is that of what carries in it."""
-    _, place, dim = pack_of(node, graph)
+    """Return the identity rule for an operation along a pack; ``value`` is the value that carries in it, if known."""
+    _, index, dim = pack_of(node, graph)
     is_softmax = graph.operations[node].kind == "softmax"
     if is_softmax and value is None:
         return None
-    run = partial(_run, place, dim, value if is_softmax else None)
-    return Rule("identity", backward=partial(_backward, place, dim, run), adds=partial(_at_zero, run))
+    run = partial(_run, index, dim, value if is_softmax else None)
+    return Rule("identity", backward=partial(_backward, index, dim, run), adds=partial(_at_zero, run))
 
 
-def _with(t: Tensor, place: int, dim: int, part: Tensor | float) -> Tensor:
-    """A pack with another tensor at a place."""
+def _with(t: Tensor, index: int, dim: int, part: Tensor | float) -> Tensor:
+    """Return a pack with another tensor at an index."""
     if t.is_complex():
         parts = torch.view_as_real(t).clone()
-        parts[..., place] = part
+        parts[..., index] = part
         return torch.view_as_complex(parts)
     t = t.clone()
-    t.select(dim, place).copy_(torch.as_tensor(part, dtype=t.dtype, device=t.device))
+    t.select(dim, index).copy_(torch.as_tensor(part, dtype=t.dtype, device=t.device))
     return t
 
 
-def _part(t: Tensor, place: int, dim: int) -> Tensor:
-    return torch.view_as_real(t)[..., place] if t.is_complex() else t.select(dim, place)
+def _part(t: Tensor, index: int, dim: int) -> Tensor:
+    return torch.view_as_real(t)[..., index] if t.is_complex() else t.select(dim, index)
 
 
-def _run(place: int, dim: int, x: Tensor | None, node: Node) -> tuple[Tensor, Tensor, Tensor]:
-    """What carries in a pack, what runs along it, and the same where what carries is 0.
+def _run(index: int, dim: int, x: Tensor | None, node: Node) -> tuple[Tensor, Tensor, Tensor]:
+    """Return x, which carries in a pack, ``f([x, c])`` and ``f([0, c])``.
 
-    Of a softmax, which keeps its result alone, the pack follows from that and from x.
+    A softmax keeps only its result: the pack follows from that and from x.
     """
     if x is None:
         t = wide(read(node, "self"))
         fold = FOLDS[node.name().partition("Backward")[0]]
-        return _part(t, place, dim), fold(t, node), fold(_with(t, place, dim, 0.0), node)
+        return _part(t, index, dim), fold(t, node), fold(_with(t, index, dim, 0.0), node)
     p = wide(read(node, "result"))
-    logits = p.log() - _part(p, place, dim).log().unsqueeze(dim) + x.unsqueeze(dim)
-    return x, p, _with(logits, place, dim, 0.0).softmax(dim)
+    logits = p.log() - _part(p, index, dim).log().unsqueeze(dim) + x.unsqueeze(dim)
+    return x, p, _with(logits, index, dim, 0.0).softmax(dim)
 
 
-def _backward(place: int, dim: int, run: Callable, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    """``r / x`` at its place in the pack, and nothing for the constants."""
+def _backward(index: int, dim: int, run: Callable, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
+    """Return ``r / x`` at the index of x in the pack, and 0 for the constants."""
     x, y, at_zero = run(node)
     r, zero = (y - at_zero) * go[0], x == 0
     r = r.sum(dim) if r.ndim > x.ndim else r.reshape(x.shape)
-    g = torch.where(zero, wide(_part(gi[0], place, dim)), r / x.masked_fill(zero, 1.0))
-    return (_with(torch.zeros_like(gi[0]), place, dim, g.to(_part(gi[0], place, dim).dtype)),)
+    g = torch.where(zero, wide(_part(gi[0], index, dim)), r / x.masked_fill(zero, 1.0))
+    return (_with(torch.zeros_like(gi[0]), index, dim, g.to(_part(gi[0], index, dim).dtype)),)
 
 
 def _at_zero(run: Callable, node: Node, gi: Grads, go: Grads) -> tuple[str, float]:
+    """Return the relevance of ``f([0, c])``, for the ledger."""
     return f"{node.name().partition('Backward')[0]} at 0", (run(node)[2] * go[0]).double().sum().item()

@@ -1,4 +1,4 @@
-"""Pieces: what was put side by side and is taken apart again, ``cat([a, b]).chunk(2)``, is what it was."""
+"""Pieces: values that were concatenated and are cut out again unchanged, as in ``cat([a, b]).chunk(2)``."""
 
 from __future__ import annotations
 
@@ -7,44 +7,47 @@ from ..graph.saved import dimension, read
 
 
 def pieces(graph: Graph) -> dict[Edge, Edge]:
-    """Return the values that are cut out of a concatenation or a stack whole, with what was put in there."""
-    found: dict[Edge, Edge] = {}
+    """Return the pieces that are cut out of a concatenation or a stack, with the values that they are."""
+    originals: dict[Edge, Edge] = {}
     if "Cat" not in graph.named and "Stack" not in graph.named:
-        return found
+        return originals
+
     for node in graph.of(_PARTS):
         behind = graph.edges[node][0]
         if behind in graph.sources or behind[0] not in graph.reaching:
             continue
         if graph.operations[behind[0]].base not in ("Cat", "Stack"):
             continue
+
         ndim = len(shape_of(behind))
         dim = dimension(read(node, "dim"), ndim)
         if dim != dimension(read(behind[0], "dim"), ndim):
             continue
-        put_in = _put_in(behind[0], dim, graph)
-        for number, part in enumerate(_PARTS[graph.operations[node].base](node, shape_of(behind)[dim])):
-            if part in put_in:
-                found[node, number] = put_in[part]
-    return found
+
+        joined = _joined(behind[0], dim, graph)
+        for output, part in enumerate(_PARTS[graph.operations[node].base](node, shape_of(behind)[dim])):
+            if part in joined:
+                originals[node, output] = joined[part]
+    return originals
 
 
-Part = tuple[int, int, bool]  # from where to where, and whether the dimension is kept
+Part = tuple[int, int, bool]  # start, end, and whether the dimension is kept
 
 
-def _put_in(node: Node, dim: int, graph: Graph) -> dict[Part, Edge]:
-    """What stands where along the dimension."""
+def _joined(node: Node, dim: int, graph: Graph) -> dict[Part, Edge]:
+    """Return the values that a node joins, by their part of the dimension."""
     edges = graph.edges[node]
     if graph.operations[node].base == "Stack":
         return {(index, index + 1, False): edge for index, edge in enumerate(edges) if graph.leads_to_source(edge)}
     if any(edge[0] is None for edge in edges):
         return {}  # the size of a constant isn't known
-    start, found = 0, {}
+    start, parts = 0, {}
     for edge in edges:
         end = start + (graph.sources[edge].shape if edge in graph.sources else shape_of(edge))[dim]
         if graph.leads_to_source(edge):
-            found[start, end, True] = edge
+            parts[start, end, True] = edge
         start = end
-    return found
+    return parts
 
 
 def _sizes(sizes: list[int]) -> list[Part]:
@@ -64,12 +67,13 @@ def _select(node: Node, length: int) -> list[Part]:
 
 def _slice(node: Node, length: int) -> list[Part]:
     start, end = read(node, "start"), read(node, "end")
-    start, end = (bound - 2**64 if bound >= 2**63 else bound for bound in (start, end))
+    start, end = (bound - 2**64 if bound >= 2**63 else bound for bound in (start, end))  # negative ones, see dimension
     return (
         [(start + length * (start < 0), min(end + length * (end < 0), length), True)] if read(node, "step") == 1 else []
     )
 
 
+# The parts that an operation cuts a dimension into, output by output.
 _PARTS = {
     "Split": _split,
     "UnsafeSplit": _split,

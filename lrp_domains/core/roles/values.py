@@ -1,8 +1,8 @@
-"""The values at the edges of a graph, from what autograd kept, and what they are where their origin is 0.
+"""The values at the edges of a graph, from what autograd kept, and their values where their origin is 0.
 
-A value is had as it was kept, as a function's result, computed anew, or from what a function made of it. What F(u) is
-at u = 0 is computed by the same operations. The numbers that they add, which autograd doesn't keep, are what a sum has
-beside its parts.
+A value is read where it was kept, computed again, or recovered from the result of a function of it. F(0) is computed by
+the same operations as F(u). Autograd doesn't keep the numbers that these add: such a number is the difference between a
+sum and its known terms.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .roles import Roles
 
 Tensor = torch.Tensor
-# How many operations a value is followed back.
+# The largest number of operations from which a value is computed.
 LONGEST = 100
 # Linear operations that may add numbers which autograd doesn't keep.
 _ADDING = frozenset(
@@ -38,33 +38,34 @@ _ADDING = frozenset(
 _HOLDING = _ADDING | {"Cat", "Stack"}
 # Operations that may keep their result.
 _RESULTS = frozenset("activation softmax statistic Prod Cumprod Logsumexp Amax Amin".split())
-# Operations that take in a value as it is, or scaled.
+# Operations that take in a value unchanged or scaled.
 _TAKING_IN = COPIES | RESHAPES | frozenset("Neg Scale Mul Div T Transpose Permute Expand Select Slice".split())
 
 
 class Values:
-    """The values of a graph; None where they cannot be had."""
+    """The values of a graph; None where they are not available."""
 
     def __init__(self, graph: Graph, roles: Roles) -> None:
         self.graph = graph
         self.roles = roles
         self._rereading = Rereading()
         self._known: dict[tuple[object, object], Tensor | None] = {}
-        self.numbers: dict[Node, Tensor] = {}  # what sums were found to add
-        self.given: dict[Edge, Tensor] = {}  # values that are at hand, such as the output
+        self.numbers: dict[Node, Tensor] = {}  # the numbers that sums add, as far as they were determined
+        self.given: dict[Edge, Tensor] = {}  # values that are available without the graph, such as the output
 
     def forget(self) -> None:
-        """Let go of what was computed; a checkpoint recomputes for whoever reads later."""
+        """Drop the computed values; a checkpoint recomputes them for later readers."""
         self._known.clear()
         self._rereading = Rereading()
 
     def _once(self, key: tuple[object, object], find: Callable[[], Tensor | None]) -> Tensor | None:
+        """Return the value for a key, which is computed only the first time."""
         if key not in self._known:
             self._known[key] = find()
         return self._known[key]
 
     def kept(self, node: Node, name: str) -> Tensor:
-        """Return what a node kept; from a checkpoint it is read once, in a group of its own."""
+        """Return what a node kept; in a checkpoint it is read once, in a separate execution group."""
         if unpacking(node, name) is None:
             return wide(read(node, name).detach())
         with self._rereading.of(node):
@@ -72,34 +73,34 @@ class Values:
 
     @cached_property
     def _keepers(self) -> dict[Edge, list[tuple[Node, str]]]:
-        """The nodes that may keep the value of an edge, and under which name."""
-        found: dict[Edge, list[tuple[Node, str]]] = defaultdict(list)
+        """The nodes that may keep the value of an edge, and the names under which they keep it."""
+        keepers: dict[Edge, list[tuple[Node, str]]] = defaultdict(list)
         for node in self.graph.reaching:
             for edge, name in zip(self.graph.edges[node], self.graph.operations[node].tensors, strict=False):
                 if name is not None:
-                    found[edge].append((node, name))
-        return found
+                    keepers[edge].append((node, name))
+        return keepers
 
     @cached_property
     def _inverses(self) -> dict[Edge, Node]:
         """The edges whose value is the argument of a function that kept its result and has an inverse."""
-        found = {}
+        functions = {}
         for node in self.graph.reaching:
             function = self.graph.operations[node].function
             if function is not None and function.inverse is not None and keeps(node, "result"):
-                found.setdefault(self.graph.edges[node][0], node)
-        return found
+                functions.setdefault(self.graph.edges[node][0], node)
+        return functions
 
     @cached_property
     def _users(self) -> dict[Edge, list[Edge]]:
-        """The operations that take in an edge's value as it is, scaled, or as one choice, each with the slot there."""
-        found: dict[Edge, list[Edge]] = defaultdict(list)
+        """The operations that take in an edge's value unchanged, scaled, or as one choice, each with the slot there."""
+        users: dict[Edge, list[Edge]] = defaultdict(list)
         for node in self.graph.reaching:
             base, slots = self.graph.operations[node].base, self.graph.carried[node]
             if base == "Where" or (len(slots) == 1 and base in _TAKING_IN and (base != "Div" or slots == [0])):
                 for slot in slots:
-                    found[self.graph.edges[node][slot]].append((node, slot))
-        return found
+                    users[self.graph.edges[node][slot]].append((node, slot))
+        return users
 
     def value(self, edge: Edge, depth: int = 0) -> Tensor | None:
         """Return the value at an edge."""
@@ -125,12 +126,13 @@ class Values:
         return value
 
     def inverted_at(self, edge: Edge) -> Node | None:
-        """Return the function whose result alone tells the value at an edge, if it is so."""
+        """Return the function from whose result the value at an edge is recovered, if that is the only way to it."""
         kept = any(keeps(node, name) for node, name in self._keepers.get(edge, ()))
         is_known = kept or edge in self.given or self._computed(edge, 0) is not None
         return None if is_known else self._inverses.get(edge)
 
     def _computed(self, edge: Edge, depth: int) -> Tensor | None:
+        """Return the value at an edge, computed from the values before it."""
         node, op = edge[0], self.graph.operations[edge[0]]
         edges = self.graph.edges[node]
         if edge[1] == 0 and (op.kind in _RESULTS or op.base in _RESULTS) and keeps(node, "result"):
@@ -139,10 +141,12 @@ class Values:
             slots = [slot for slot, behind in enumerate(edges) if behind[0] is not None]
             x = self.value(edges[slots[0]], depth + 1) if len(slots) == 1 else None
             return None if x is None else applied(node, slots[0])(x)
-        if op.kind not in ("linear", "product") or (op.base in _HOLDING and any(e[0] is None for e in edges)):
+
+        if op.kind not in ("linear", "product") or (op.base in _HOLDING and any(behind[0] is None for behind in edges)):
             return None
         if op.base in ("Add", "Sub", "Rsub") and len(edges) < 2:
-            return None
+            return None  # a number is added
+
         slots = [slot for slot, behind in enumerate(edges) if behind[0] is not None]
         if op.kind == "product":
             if adds_bias(node, op) is not None and edges[adds_bias(node, op)][0] is None:
@@ -152,7 +156,7 @@ class Values:
         return self._sum(edge, slots, [self.value(edges[slot], depth + 1) for slot in slots])
 
     def _sum(self, edge: Edge, slots: list[int], parts: list[Tensor | None]) -> Tensor | None:
-        """What a linear operation makes of its parts."""
+        """Apply a linear operation to the values at some of its slots."""
         if not slots or any(part is None for part in parts):
             return None
         return sum(pushed(edge, slot, part) for slot, part in zip(slots, parts, strict=True))
@@ -160,14 +164,14 @@ class Values:
     # ---- Where the origin is 0
 
     def reference(self, edge: Edge, through: frozenset[object] = frozenset()) -> tuple[Tensor | None, Tensor | None]:
-        """Return a value, and what it is where its origin is 0.
+        """Return a value, and its value where its origin is 0.
 
-        ``through`` are sums with a constant that are no origins here: what the constant was added to is.
+        The sums with a constant in ``through`` don't count as origins: instead, what the constant was added to does.
         """
         return self.value(edge), self.at_zero(edge, through)
 
     def at_zero(self, edge: Edge, through: frozenset[object] = frozenset(), depth: int = 0) -> Tensor | None:
-        """Return what a value is where its origin is 0."""
+        """Return the value at an edge where its origin is 0."""
         edge = self.graph.once(pieces).get(edge, edge)
         role = self.roles.of(edge)
         if role.is_pure and role.origin not in through:
@@ -176,8 +180,8 @@ class Values:
             return None
         if depth > LONGEST:
             raise RelevanceError(
-                f"{edge[0].name()} ends a composition of more than {LONGEST} elementwise operations, which aren't "
-                "followed that far: give its operations a rule (rules.for_nodes), or explain the parts one by one"
+                f"{edge[0].name()} ends a composition of more than {LONGEST} elementwise operations, which is too long "
+                "to compute: give its operations a rule (rules.for_nodes), or explain the parts one by one"
             )
         return self._once(("at zero", edge, through), lambda: self._at_zero(edge, through, depth + 1))
 
@@ -187,20 +191,23 @@ class Values:
         parts = [self.at_zero(edges[slot], through, depth) for slot in slots]
         if any(part is None for part in parts):
             return None
+
         if op.function is not None and len(slots) == 1 and not (op.base == "Div" and slots == [0]):
             return applied(node, slots[0])(parts[0])
         if op.base in ("Mul", "Div") and len(slots) == 2:
             return parts[0] * parts[1] if op.base == "Mul" else parts[0] / parts[1]
         if op.kind not in ("linear", "product", "batch_norm"):
             return None
+
+        # A linear operation keeps its constants: those in the graph, and those that autograd doesn't keep.
         total = self._sum(edge, slots, parts)
         if op.kind == "batch_norm":
             number = self._number(edge, slots)
             return None if number is None else total + number
-        still = [slot for slot, behind in enumerate(edges) if slot not in slots and behind[0] is not None]
-        still = [slot for slot in still if op.kind == "linear" or slot not in op.factors]
-        if still:
-            constants = self._sum(edge, still, [self.value(edges[slot]) for slot in still])
+        constant_slots = [slot for slot, behind in enumerate(edges) if slot not in slots and behind[0] is not None]
+        constant_slots = [slot for slot in constant_slots if op.kind == "linear" or slot not in op.factors]
+        if constant_slots:
+            constants = self._sum(edge, constant_slots, [self.value(edges[slot]) for slot in constant_slots])
             return None if constants is None else total + constants
         if op.base in _ADDING and len(slots) < 2:
             number = self._number(edge, slots)
@@ -208,9 +215,9 @@ class Values:
         return total
 
     def _number(self, edge: Edge, slots: list[int]) -> Tensor | None:
-        """What an operation adds that autograd doesn't keep: what its value has beside its parts.
+        """Return what an operation adds that autograd doesn't keep: the difference between its value and its parts.
 
-        If that is one number to rounding, it is read where the value is smallest, hence sharpest.
+        If that is one number up to rounding, it is read where the value is smallest, hence most precise.
         """
         edges = self.graph.edges[edge[0]]
         y = self.value(edge)
@@ -219,42 +226,47 @@ class Values:
             y, parts = self._seen_later(edge, parts)
         if y is None or parts is None or y.numel() == 0:
             return None
+
         eps = torch.finfo(edge[0]._input_metadata[edge[1]].dtype).eps
         size = (y.abs() + parts.abs()).nan_to_num(torch.inf)
         difference = y - parts
-        number, sharpest = difference.flatten()[size.argmin()], size.min()
+        number, smallest = difference.flatten()[size.argmin()], size.min()
         agrees = ((difference - number).abs() <= 8 * eps * size) | ~difference.isfinite()
-        if not bool(agrees.all()):
+        if not bool(agrees.all()):  # a tensor was added
             if difference.shape != shape_of(edge):
                 return None
             self.numbers[edge[0]] = difference
             return difference
-        if not bool(eps * sharpest <= 1e-2 * (1e-2 + number.abs())):
+
+        if not bool(eps * smallest <= 1e-2 * (1e-2 + number.abs())):
             raise RelevanceError(
                 f"{edge[0].name()} adds a number that autograd doesn't keep, and all of its values are too large to "
-                "tell it from rounding: explain the function in float64, or as torch's own (torch.sigmoid, ...)"
+                "distinguish it from rounding: explain the function in float64, or use torch's own (torch.sigmoid, ...)"
             )
         self.numbers[edge[0]] = number
         return number
 
     def _seen_later(self, edge: Edge, parts: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        """The same, of a later value that takes in this one: as it is, scaled, or as a choice beside something else."""
+        """Return a value and its known parts, from the value of a later operation that is available.
+
+        Such an operation takes in the value unchanged, scaled, or as one choice among others.
+        """
         pending = [(edge, parts, torch.ones_like(parts))]
         while pending:
             edge, parts, scale = pending.pop()
             for user, slot in self._users.get(edge, ()):
                 pushed_parts, pushed_scale = (pushed((user, 0), slot, t) for t in (parts, scale))
                 if (y := self.value((user, 0))) is not None:
-                    seen = pushed_scale != 0
-                    if bool(seen.all()):
+                    taken = pushed_scale != 0
+                    if bool(taken.all()):
                         return y / pushed_scale, pushed_parts / pushed_scale
-                    scale = pushed_scale[seen]
-                    return y[seen] / scale, pushed_parts[seen] / scale
+                    scale = pushed_scale[taken]
+                    return y[taken] / scale, pushed_parts[taken] / scale
                 pending.append(((user, 0), pushed_parts, pushed_scale))
         return None, None
 
     def is_zero(self, edge: Edge) -> bool:
-        """Return whether a value is 0 where its origin is; taken for not, where it cannot be seen."""
+        """Return whether a value is 0 where its origin is 0; False if that can't be computed."""
         try:
             at_zero = self.at_zero(edge)
         except RelevanceError:
