@@ -362,7 +362,7 @@ def test_without_the_model_nothing_can_be_converted_or_exported():
     table = check(lambda x: model(x)[:, 1], rows(3, 5, dtype=torch.float32))
     assert verdicts(table) == dict.fromkeys(NAMES, "passed") | {"precision": "skipped", "rewriting": "skipped"}
     assert "must have the same dtype" in row_of(table, "precision").reason
-    assert row_of(table, "rewriting").reason.endswith("name its module by model=")
+    assert row_of(table, "rewriting").reason.endswith("pass the module that it calls as model=")
 
 
 def test_a_function_that_no_export_takes():
@@ -389,7 +389,7 @@ def test_a_function_of_float32_alone():
 def test_inputs_without_rows(shapes):
     inputs = [torch.randn(shape) for shape in shapes]
     batch = row_of(check(lambda *inputs: sum(F.gelu(x).sum() for x in inputs), inputs), "batch")
-    assert batch.reason == "the inputs have one row, or not the same number of rows" and batch.verdict == "skipped"
+    assert batch.reason == "the inputs have only one row, or unequal numbers of rows" and batch.verdict == "skipped"
 
 
 def test_relevance_that_is_refused_is_the_only_row():
@@ -406,10 +406,10 @@ def test_relevance_that_is_refused_is_the_only_row():
         ((None, rows(2, 5)), {}, "check takes a function"),
         ((F.gelu, rows(2, 5)), {"rules": "AttnLRP"}, "check takes a function"),
         ((F.gelu, rows(2, 5)), {"model": F.gelu}, "check takes a function"),
-        ((F.gelu, torch.arange(4)), {}, "to explain tokens give their embeddings"),
-        ((F.gelu, ()), {}, "inputs must be floating tensors"),
-        ((F.gelu, rows(0, 5)), {}, "inputs must be floating tensors with entries"),
-        ((F.gelu, [rows(2, 5), 1.0]), {}, "inputs must be floating tensors"),
+        ((F.gelu, torch.arange(4)), {}, "to explain tokens pass their embeddings"),
+        ((F.gelu, ()), {}, "inputs must be floating-point tensors"),
+        ((F.gelu, rows(0, 5)), {}, "inputs must be floating-point tensors with entries"),
+        ((F.gelu, [rows(2, 5), 1.0]), {}, "inputs must be floating-point tensors"),
         ((lambda x: (x, x), rows(2, 5)), {}, "the function must return a tensor, the score, not a tuple"),
     ],
 )
