@@ -26,7 +26,7 @@ from lrp_domains import (
     relevance,
     state_space,
 )
-from tests.architectures.sizes import OVERRIDES
+from tests.architectures.small_configs import OVERRIDES
 from tests.architectures.zoo import perturb, shrink
 
 transformers = pytest.importorskip("transformers")

@@ -8,8 +8,8 @@ import torch
 from lrp_domains import ATTN_LRP, CP_LRP, EPSILON, RelevanceError, RuleSet, relevance
 
 from .graphs import ATTENTION, FULL, LAYERS, SPARSE, build, features, over_edges, score
+from .known_exceptions import NOT_BALANCED, REFUSED
 from .properties import CLOSE, account_of, difference, imbalance, is_explained, traces
-from .remarks import NOT_BALANCED, REFUSED
 
 pytestmark = pytest.mark.slow
 EXPLAINED = [name for name in LAYERS if f"graph/{name}" not in REFUSED]

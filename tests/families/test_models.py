@@ -10,9 +10,9 @@ from torch import Tensor
 
 from lrp_domains import ATTN_LRP, CP_LRP, EPSILON, RelevanceError, RuleSet, relevance
 
+from .known_exceptions import BUFFERS, FLOAT32_INSIDE, NOT_BALANCED, REFUSED, REFUSED_UNDER_EPSILON
 from .models import NAMES, Case, build, forward
 from .properties import CLOSE, CLOSE_IN_FLOAT32, account_of, difference, floating, imbalance, is_explained, row, traces
-from .remarks import BUFFERS, FLOAT32_INSIDE, NOT_BALANCED, REFUSED, REFUSED_UNDER_EPSILON
 
 pytestmark = pytest.mark.slow
 EXPLAINED = [name for name in NAMES if name not in REFUSED]
