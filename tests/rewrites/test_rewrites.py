@@ -87,7 +87,7 @@ def test_a_form_that_computes_another_function_raises():
 
 
 def test_a_form_is_the_same_differs_or_is_refused():
-    """In "halved" half of the relevance of exp(x) is lost."""
+    """In "halved" exp(x) is added and, as a constant, subtracted: the output is the same, the relevance is not."""
     forms = {
         "sum": lambda x: x + 0 * x.exp(),
         "same": lambda x: x * 1,
