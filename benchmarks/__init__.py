@@ -1,1 +1,1 @@
-"""What an explanation costs, as ratios measured in one run. `make bench` runs all and rewrites `results/`."""
+"""The cost of an explanation, as ratios measured in one run. `make bench` runs all and rewrites `results/`."""

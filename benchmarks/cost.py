@@ -1,6 +1,6 @@
-"""Time and memory of an explanation beside a plain gradient and a prediction: ``python -m benchmarks.cost``.
+"""Time and memory of an explanation, a plain gradient and a prediction: ``python -m benchmarks.cost``.
 
-``python -m benchmarks.cost SUBJECT METHOD`` measures the memory of one method in a process of its own.
+``python -m benchmarks.cost SUBJECT METHOD`` measures the memory of one method in a separate process.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .measure import cpu_seconds, in_own_process, median_ratio, peak_mb, residen
 from .methods import METHODS
 from .subjects import SUBJECTS
 
-# A slow method is run but once; it is tens of times dearer than the others.
+# Slow methods run only once: they take tens of times as long as the others.
 ONCE = ("integrated gradients, 50 steps",)
 
 
@@ -29,16 +29,16 @@ def time_of(subject_name: str) -> dict[str, dict[str, float]]:
     seconds = cpu_seconds(quick, repeats)
     return {
         name: {
-            "seconds": statistics.median(taken),
-            "gradient": median_ratio(taken, seconds["gradient x input"]),
-            "prediction": median_ratio(taken, seconds["prediction"]),
+            "seconds": statistics.median(times),
+            "gradient": median_ratio(times, seconds["gradient x input"]),
+            "prediction": median_ratio(times, seconds["prediction"]),
         }
-        for name, taken in seconds.items()
+        for name, times in seconds.items()
     }
 
 
 def memory_of(subject_name: str, method: str) -> dict[str, float]:
-    """Peak memory beyond the loaded model, in MB, of one method."""
+    """Measure one method: memory of the loaded model and peak memory, in MB, and CPU seconds."""
     subject = SUBJECTS[subject_name]()
     gc.collect()
     loaded = resident_mb()
@@ -56,12 +56,13 @@ def main() -> None:
             runs = [in_own_process("benchmarks.cost", subject_name, name) for _ in range(1 if name in ONCE else 3)]
             memory[name] = statistics.median(run["peak"] for run in runs)
             if name in ONCE:
-                taken = runs[0]["seconds"]
+                seconds = runs[0]["seconds"]
                 times[name] = {
-                    "seconds": taken,
-                    "gradient": taken / times["gradient x input"]["seconds"],
-                    "prediction": taken / times["prediction"]["seconds"],
+                    "seconds": seconds,
+                    "gradient": seconds / times["gradient x input"]["seconds"],
+                    "prediction": seconds / times["prediction"]["seconds"],
                 }
+
         for name in METHODS:
             rows.append(
                 {
@@ -75,13 +76,14 @@ def main() -> None:
                 }
             )
             print(rows[-1], flush=True)
+
     write(
         "cost",
         "Cost of an explanation",
         rows,
-        "CPU time of one forward and one explanation of the batch; ratios are medians over rounds in which all methods "
-        "took turns (integrated gradients ran once). Peak memory is that of a whole process, model included, the "
-        "median of three.",
+        "CPU time of one forward pass and one explanation of the batch. Ratios are medians over rounds in which all "
+        "methods took turns (integrated gradients ran once). Peak memory is that of a whole process, model included; "
+        "median of three processes.",
     )
 
 

@@ -1,7 +1,7 @@
 """Ranking the genes of a million cells that don't fit in memory: ``python -m benchmarks.genes_million``.
 
-``python -m benchmarks.genes_million PART`` measures one part in a process of its own. The cohort (1.3 GB) is made once,
-in the folder for temporary files, and found there again.
+``python -m benchmarks.genes_million PART`` measures one part in a separate process. The cohort (1.3 GB) is written once
+to the folder for temporary files, and reused from there.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from .measure import cpu_seconds, in_own_process, median_ratio, peak_mb, write
 
 MANY, FEW = 1_000_000, 100_000
 ROUNDS = 9
-# What time is spent on, and the functions that spend it.
-SPENT = {
+# The timed steps and their functions.
+STEPS = {
     "reading": [(Expression, "chunk"), (explaining, "dense_batch")],
     "LRP pass": [(explaining, "ledger")],
-    "statistics": [(GroupStatistics, f"add_{what}") for what in ("relevance", "network", "expression")],
+    "statistics": [(GroupStatistics, f"add_{term}") for term in ("relevance", "network", "expression")],
 }
 
 
 def cohort(cells: int) -> Path:
-    """Give the path of a cohort, made if it isn't there."""
+    """Return the path of a cohort; write it if it is missing."""
     path = Path(tempfile.gettempdir()) / f"lrp_domains_{cells}.h5ad"
     if not path.exists():
         unfinished = path.with_suffix(".unfinished")
@@ -53,20 +53,21 @@ def cohort(cells: int) -> Path:
 def ranking(cells: int) -> dict[str, float]:
     """Rank the genes of each group without keeping the relevance of each cell."""
     path = cohort(cells)
-    model, seconds = trained(path), dict.fromkeys([*SPENT, "forward"], 0.0)
+    model, seconds = trained(path), dict.fromkeys([*STEPS, "forward"], 0.0)
     with open_cohort(path) as adata, timed(seconds, model):
         before, wall = time.process_time(), time.perf_counter()
         relevance(adata, model, layer=None)
         table = rank(adata)
-        taken = {"seconds": time.process_time() - before, "wall": time.perf_counter() - wall}
-    first = table[table["rank"] <= MARKERS]
-    found = sum(
+        total = {"seconds": time.process_time() - before, "wall": time.perf_counter() - wall}
+
+    top = table[table["rank"] <= MARKERS]
+    n_markers = sum(
         gene in {NAMES[i] for i in markers_of(number)}
-        for number, (_, rows) in enumerate(first.groupby("group", sort=False))
+        for number, (_, rows) in enumerate(top.groupby("group", sort=False))
         for gene in rows["gene"]
     )
-    shares = {f"share of {name}": spent / taken["seconds"] for name, spent in seconds.items()}
-    return taken | shares | {"peak": peak_mb(), "found": found / len(first)}
+    shares = {f"share of {name}": step / total["seconds"] for name, step in seconds.items()}
+    return total | shares | {"peak": peak_mb(), "markers": n_markers / len(top)}
 
 
 def layer(cells: int) -> dict[str, float]:
@@ -75,14 +76,14 @@ def layer(cells: int) -> dict[str, float]:
     model, out = trained(path), path.with_suffix(".explained.h5ad")
     before, wall = time.process_time(), time.perf_counter()
     relevance_on_disk(path, model, out)
-    taken = {"seconds": time.process_time() - before, "wall": time.perf_counter() - wall}
+    total = {"seconds": time.process_time() - before, "wall": time.perf_counter() - wall}
     gigabytes = out.stat().st_size / 2**30
     out.unlink()
-    return taken | {"peak": peak_mb(), "gigabytes": gigabytes}
+    return total | {"peak": peak_mb(), "gigabytes": gigabytes}
 
 
 def ratio(cells: int) -> dict[str, float]:
-    """Explain and predict by turns, over the same loader."""
+    """Explain and predict in turn, over the same loader."""
     model = trained(cohort(cells))
     network = model.networks[0][0]
     with open_cohort(cohort(cells)) as adata:
@@ -102,19 +103,20 @@ def ratio(cells: int) -> dict[str, float]:
                 pass
 
         seconds = cpu_seconds({"load": load, "predict": predicting, "explain": explained}, ROUNDS)
-    medians = {name: statistics.median(taken) for name, taken in seconds.items()}
+
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
     return medians | {"ratio": median_ratio(seconds["explain"], seconds["predict"])}
 
 
 @contextmanager
 def timed(seconds: dict[str, float], model: GeneModel) -> Iterator[None]:
-    """Add up what time is spent on."""
+    """Temporarily add the CPU time of each step to ``seconds``."""
 
     def clocked(name: str, function: Callable) -> Callable:
-        def run(*arguments, **named):
+        def run(*arguments, **options):
             before = time.process_time()
             try:
-                return function(*arguments, **named)
+                return function(*arguments, **options)
             finally:
                 seconds[name] += time.process_time() - before
 
@@ -122,9 +124,9 @@ def timed(seconds: dict[str, float], model: GeneModel) -> Iterator[None]:
 
     with ExitStack() as patched:
         forward = {"forward": [(network, "forward") for _, network in model.unseen(-1)]}
-        for name, functions in (SPENT | forward).items():
-            for holder, function in functions:
-                patched.enter_context(patch.object(holder, function, clocked(name, getattr(holder, function))))
+        for name, functions in (STEPS | forward).items():
+            for owner, function in functions:
+                patched.enter_context(patch.object(owner, function, clocked(name, getattr(owner, function))))
         yield
 
 
@@ -135,10 +137,12 @@ def main() -> None:
     for _, cells in PARTS.values():
         cohort(cells)
     ranked, layered, compared = (in_own_process("benchmarks.genes_million", part, sparing=False) for part in PARTS)
-    shares = ", ".join(f"{name.removeprefix('share of ')} {of:.0%}" for name, of in ranked.items() if "share" in name)
+    shares = ", ".join(
+        f"{name.removeprefix('share of ')} {share:.0%}" for name, share in ranked.items() if "share" in name
+    )
     rows = [
-        _row("group rankings, no relevance of single cells", MANY, ranked),
-        _row("relevance of each cell written beside the cohort", MANY, layered),
+        _row("group rankings, without relevance per cell", MANY, ranked),
+        _row("relevance of each cell written with the cohort", MANY, layered),
         _row("prediction", FEW, {"seconds": compared["predict"]}),
         _row("explanation with sums over groups", FEW, {"seconds": compared["explain"]}),
         _row("the loader alone", FEW, {"seconds": compared["load"]}),
@@ -149,27 +153,27 @@ def main() -> None:
         rows,
         f"{MANY:,} cells x {len(NAMES):,} genes, 8 % of them expressed, in one uncompressed .h5ad of 1.3 GB; a network "
         f"of {len(NAMES):,}, 128 and {len(CLASSES)} units. Time of the group rankings: {shares}, the rest is "
-        f"bookkeeping. Explaining takes {compared['ratio']:.2f} times as long as predicting over the same loader (CPU "
-        f"time, median of {ROUNDS} rounds by turns). Of the first {MARKERS} genes of each group {ranked['found']:.0%} "
+        f"overhead. Explaining takes {compared['ratio']:.2f} times as long as predicting over the same loader (CPU "
+        f"time, median of {ROUNDS} rounds in turn). Of the top {MARKERS} genes of each group {ranked['markers']:.0%} "
         f"are its planted markers. The explained cohort is a file of {layered['gigabytes']:.1f} GB.",
     )
 
 
-def _row(what: str, cells: int, taken: dict[str, float]) -> dict[str, str | float]:
+def _row(task: str, cells: int, measured: dict[str, float]) -> dict[str, str | float]:
     return {
-        "what": what,
+        "task": task,
         "cells": f"{cells:,}",
-        "CPU s": taken["seconds"],
-        "cells a CPU second": cells / taken["seconds"],
-        "cells a second": cells / taken["wall"] if "wall" in taken else "",
-        "peak memory, MB": taken.get("peak", ""),
+        "CPU s": measured["seconds"],
+        "cells per CPU second": cells / measured["seconds"],
+        "cells per second": cells / measured["wall"] if "wall" in measured else "",
+        "peak memory, MB": measured.get("peak", ""),
     }
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
     if len(sys.argv) > 1:
-        measured, many = PARTS[sys.argv[1]]
-        print(json.dumps(measured(many)))
+        measure, n_cells = PARTS[sys.argv[1]]
+        print(json.dumps(measure(n_cells)))
     else:
         main()

@@ -1,4 +1,4 @@
-"""CPU seconds and peak memory, measured so that a noisy machine can't fake a ratio."""
+"""CPU seconds and peak memory, measured so that a noisy machine doesn't distort ratios."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def cpu_seconds(runs: dict[str, Callable[[], None]], repeats: int) -> dict[str, list[float]]:
-    """CPU time of each run: after one run to warm up, all in turn, ``repeats`` times over."""
+    """Return the CPU times of each run: after one warm-up, all in turn, ``repeats`` times."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
         run()
@@ -31,17 +31,17 @@ def cpu_seconds(runs: dict[str, Callable[[], None]], repeats: int) -> dict[str, 
 
 
 def median_ratio(a: list[float], b: list[float]) -> float:
-    """The median over the rounds of a / b, so that a slow spell of the machine weighs on both."""
+    """Return the median of a / b over the rounds, so that a slow phase of the machine affects both."""
     return statistics.median(x / y for x, y in zip(a, b, strict=True))
 
 
 def resident_mb() -> float:
-    """Memory in use now."""
+    """Return the memory in use."""
     return _status("VmRSS")
 
 
 def peak_mb() -> float:
-    """The most memory this process has used. (Not ru_maxrss: that is inherited from the process that started it.)"""
+    """Return the peak memory of this process. (Unlike ru_maxrss, which is inherited from the parent process.)"""
     return _status("VmHWM")
 
 
@@ -51,21 +51,21 @@ def _status(field: str) -> float:
 
 
 def in_own_process(module: str, *arguments: str, sparing: bool = True) -> dict[str, float]:
-    """Run ``python -m module arguments`` and read the JSON it prints last: memory is only known of a whole process.
+    """Run ``python -m module arguments`` and return the JSON it prints last, as memory is only known per process.
 
-    With ``sparing`` its peak is what is needed at once, at the cost of time; without, as it is for users.
+    With ``sparing`` the peak is the memory needed at one time, at the cost of speed; without, the peak that users see.
     """
-    # glibc's allocator keeps freed blocks, in amounts that vary from run to run: give large ones back at once.
+    # glibc's allocator keeps freed blocks, in amounts that vary from run to run: return large ones to the system.
     allocator = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
     environment = os.environ | (allocator if sparing else {}) | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", module, *arguments], capture_output=True, text=True, check=True, env=environment
     )
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 def machine() -> str:
-    """The machine and the versions, in one line."""
+    """Return the machine and the versions, in one line."""
     import transformers
 
     model = next(

@@ -30,15 +30,16 @@ def main() -> None:
         extra = {name: in_own_process("benchmarks.memory", str(tokens), name)["extra"] for name in COMPARED}
         row: dict[str, str | float] = {"tokens": f"{tokens:,}"}
         row |= {f"{name}, MB": extra[name] for name in COMPARED}
-        row |= {"AttnLRP, KB a token": 1024 * extra["AttnLRP"] / tokens}
+        row |= {"AttnLRP, KB per token": 1024 * extra["AttnLRP"] / tokens}
         rows.append(row)
         print(row, flush=True)
+
     write(
         "memory",
         "Memory against length",
         rows,
         "BERT-base, one text, peak memory beyond the loaded model. It grows in proportion to the length: a constant "
-        "number of KB a token.",
+        "number of KB per token.",
     )
 
 

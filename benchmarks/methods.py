@@ -31,7 +31,7 @@ def _lrp(rules: RuleSet) -> Callable[[Subject], None]:
 
 
 def integrated_gradients(subject: Subject) -> None:
-    """Captum's, 50 steps, a batch at a time as the other methods take it."""
+    """Run Captum's method with 50 steps, in batches of the size that the other methods use."""
     from captum.attr import IntegratedGradients
 
     x = subject.explained

@@ -1,4 +1,4 @@
-"""How the choice of the score changes what is found: logit, margin, log-odds, on the cohort that scanpy brings.
+"""How the choice of the score (logit, margin, log-odds) changes the ranked genes of the cohort that comes with scanpy.
 
     python -m benchmarks.scores
 
@@ -21,7 +21,7 @@ TOP = 12
 
 
 def main() -> None:
-    """Explain the same networks by each score."""
+    """Explain the same networks with each score."""
     warnings.simplefilter("ignore")
     adata = demo_cohort()
     model = train(adata, "bulk_labels")
@@ -29,21 +29,21 @@ def main() -> None:
     for score in SCORES:
         relevance(adata, model, score=score)
         table = tables[score] = rank(adata)
-        found = areas(curves(adata, model, table))
-        found = found[found["order"] == "relevance"]
-        first = table[table["rank"] <= 20]
+        means = areas(curves(adata, model, table))
+        means = means[means["order"] == "relevance"]
+        top = table[table["rank"] <= 20]
         rows.append(
             {
                 "score": score,
-                "mean probability under deletion": found["deletion"].mean(),
-                "under insertion": found["insertion"].mean(),
-                "absent genes among the first 20": (first["direction"] < 0).groupby(first["group"]).sum().mean(),
-                "also among the first 20 of Wilcoxon": (first["de_rank"] <= 20).groupby(first["group"]).sum().mean(),
+                "mean probability under deletion": means["deletion"].mean(),
+                "under insertion": means["insertion"].mean(),
+                "absent genes among the top 20": (top["direction"] < 0).groupby(top["group"]).sum().mean(),
+                "also among the top 20 of Wilcoxon": (top["de_rank"] <= 20).groupby(top["group"]).sum().mean(),
                 "genes for 90 % of the evidence": table.groupby("group")["score"].apply(_for_90).mean(),
             }
         )
-    summary = pd.DataFrame(rows)
-    text = _markdown(summary)
+
+    text = _markdown(pd.DataFrame(rows))
     (ROOT / "benchmarks" / "results" / "scores.md").write_text(
         "# The choice of the score\n\npbmc68k_reduced, ten groups, five folds; means over groups "
         f"(`python -m benchmarks.scores`).\n\n{text}\n"
@@ -64,21 +64,21 @@ def _markdown(table: pd.DataFrame) -> str:
 
 
 def _draw(tables: dict[str, pd.DataFrame]) -> Figure:
-    """The first genes of two groups by each score; pale where the gene is expressed less than in other groups."""
+    """Draw the top genes of two groups for each score; pale if a gene is expressed less than in other groups."""
     figure = Figure(figsize=(10.5, 6.4), layout="constrained")
     panels = figure.subplots(len(GROUPS), len(tables))
     for row, group in enumerate(GROUPS):
         for axes, (score, table) in zip(panels[row], tables.items(), strict=True):
-            first = table[table["group"] == group].nsmallest(TOP, "rank")
-            colours = np.where(first["direction"] > 0, "#b2182b", "#92c5de")
-            axes.barh(range(len(first)), first["score"], color=list(colours))
-            axes.set_yticks(range(len(first)), first["gene"], fontsize=8)
+            top = table[table["group"] == group].nsmallest(TOP, "rank")
+            colours = np.where(top["direction"] > 0, "#b2182b", "#92c5de")
+            axes.barh(range(len(top)), top["score"], color=list(colours))
+            axes.set_yticks(range(len(top)), top["gene"], fontsize=8)
             axes.invert_yaxis()
             axes.spines[["top", "right"]].set_visible(False)
             axes.set_title(f"{group}: {score}", fontsize=9.5)
             axes.tick_params(axis="x", labelsize=8)
     figure.supxlabel(
-        "mean relevance (blue: expressed less here than in the rest, so that its absence speaks)", fontsize=9
+        "mean relevance (blue: expressed less than in the rest, so that its absence is evidence)", fontsize=9
     )
     return figure
 

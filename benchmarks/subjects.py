@@ -1,4 +1,4 @@
-"""The models that are timed, with random weights: their cost doesn't depend on the values."""
+"""The models that are timed, with random weights, as the cost doesn't depend on the values."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Subject:
     predict
         One prediction, to be run without gradients.
     forward
-        One forward pass with gradients: a score per row, and the tensor to be explained.
+        One forward pass with gradients: a score per row, and the tensor to explain.
     from_input
-        The score per row as a function of that tensor, for methods that need to feed it.
+        The score per row as a function of that tensor, for methods that change it.
     explained
-        The tensor to be explained, computed once.
+        The tensor to explain, computed once.
     """
 
     predict: Callable[[], Tensor]
@@ -52,7 +52,7 @@ def language_model(model: nn.Module, batch: int, tokens: int, causal: bool) -> S
         return logits[:, -1, 1] if causal else logits[:, 1]
 
     def last_logit(**inputs) -> Tensor:
-        # A causal model is asked for its last position alone, as one does when it explains the next token.
+        # Only the last position of a causal model is computed, as when explaining the next token.
         return score(model(**inputs, logits_to_keep=1) if causal else model(**inputs))
 
     def forward() -> tuple[Tensor, Tensor]:

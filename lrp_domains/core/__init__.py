@@ -1,4 +1,4 @@
-"""The core: relevance of tensors. It knows neither texts nor genes."""
+"""The core: relevance of tensors, independent of texts and genes."""
 
 from .capture import Captured, capture
 from .checks import CheckRow, CheckTable, check

@@ -1,4 +1,4 @@
-"""Keep chosen intermediate results of a forward pass, to explain heads, neurons and layers."""
+"""Capture intermediate results of a forward pass, to explain heads, neurons and layers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Tensor = torch.Tensor
 
 
 class Captured(Mapping[str, Tensor]):
-    """The outputs that were kept, by module name; a module's second call is ``name:2``, and so on."""
+    """The captured outputs by module name; a module's second call is ``name:2``, and so on."""
 
     def __init__(self) -> None:
         self._tensors: dict[str, Tensor] = {}
@@ -39,15 +39,15 @@ class Captured(Mapping[str, Tensor]):
 
 @contextmanager
 def capture(model: torch.nn.Module, *globs: str) -> Iterator[Captured]:
-    """Keep what the modules whose names match a glob return, during the forward passes run inside.
+    """Temporarily capture the outputs of the modules whose names match a glob, in the forward passes run inside.
 
-    Where a module returns a tuple or a mapping, its first floating-point tensor is kept. A result that no gradient
-    would reach (of a frozen embedding, say) is made to require grad, without changing its values.
+    If a module returns a tuple or a mapping, its first floating-point tensor is kept. An output that no gradient would
+    reach, such as a frozen embedding's, is made to require grad, without changing its values.
 
     Parameters
     ----------
     model
-        Any module; its hooks are gone when the block is left, also by an exception.
+        Any module; its hooks are removed at the end of the block, also after an exception.
     globs
         Patterns over the names of ``model.named_modules()``, such as ``"encoder.layer.*.attention"``; ``""`` is the
         model itself.
@@ -61,6 +61,7 @@ def capture(model: torch.nn.Module, *globs: str) -> Iterator[Captured]:
     chosen = [(name, m) for name, m in model.named_modules() if any(fnmatchcase(name, glob) for glob in globs)]
     if not chosen:
         raise RelevanceError(f"no module matches {' or '.join(map(repr, globs))}; see dict(model.named_modules())")
+
     kept = Captured()
 
     def keep(name: str):
@@ -69,7 +70,7 @@ def capture(model: torch.nn.Module, *globs: str) -> Iterator[Captured]:
             if tensor is None:
                 raise RelevanceError(f"module {name!r} returns no floating-point tensor to keep")
             if not tensor.requires_grad and torch.is_grad_enabled():
-                # A clone of a leaf, so that a model that works in place may change it.
+                # A leaf can't be changed in place, as some models do with their outputs, but its clone can.
                 fresh = tensor.detach().requires_grad_().clone()
                 output, tensor = _replaced(output, tensor, fresh), fresh
             kept._keep(name, tensor)
@@ -93,7 +94,7 @@ def _first_tensor(output) -> Tensor | None:
 
 
 def _replaced(output, old: Tensor, new: Tensor):
-    """The same structure with one tensor in the place of another."""
+    """Return the same structure with one tensor replaced by another."""
     if output is old:
         return new
     if isinstance(output, Mapping):

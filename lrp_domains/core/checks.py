@@ -1,6 +1,6 @@
-"""Checks of an explanation that need no reference: relevance computed in two ways that must agree.
+"""Checks of an explanation without a reference: relevance is computed in two ways that must agree.
 
-Conservation cannot see relevance that went to the wrong input. The other checks can: each changes something that
+Conservation doesn't detect relevance that went to the wrong input. The other checks can: each changes something that
 relevance must not depend on, such as the batch, the precision, or how the model is written.
 """
 
@@ -39,13 +39,14 @@ class CheckRow:
 
 @dataclass(frozen=True, repr=False)
 class CheckTable:
-    """What `check` returns: shown as a table, its rows also as data; true if no check failed."""
+    """The result of `check`: printed as a table, with its rows as data; true if no check failed."""
 
     rules: str
     rows: tuple[CheckRow, ...]
 
     @property
     def passed(self) -> bool:
+        """Whether no check failed."""
         return all(row.verdict != "failed" for row in self.rows)
 
     def __bool__(self) -> bool:
@@ -70,18 +71,18 @@ def check(
     model: torch.nn.Module | None = None,
     unknown: str = "error",
 ) -> CheckTable:
-    """Check the relevance of ``inputs`` for the score ``function(*inputs)``, without a reference to compare with.
+    """Check the relevance of ``inputs`` for the score ``function(*inputs)`` without a reference.
 
-    * repeatability: a second call returns the same bits, and changes nothing in the model;
-    * conservation: inputs and additive leaves add up to the score (see `ledger`), but for what the softmax and layer
+    * repeatability: a second call returns the same bits, and no call changes the model;
+    * conservation: inputs and additive leaves add up to the score (see `ledger`), except for what the softmax and layer
       rules keep by definition: with a constant softmax and LRP-0 in the layers, nothing may be missing;
     * batch: a row has the same relevance alone as in the batch (one pass per row);
-    * precision: the model has the same relevance in float64;
-    * rewriting: so has its decomposition by ``torch.export`` and ``run_decompositions``.
+    * precision: relevance is the same in float64;
+    * rewriting: relevance is the same for the model's decomposition by ``torch.export`` and ``run_decompositions``.
 
-    Differences are relative to the largest relevance (conservation: to the score), and pass up to the square root of
-    epsilon, half of the digits, of the coarsest dtype on the way. Parameters count as not frozen. Inputs and model stay
-    as they are.
+    Differences are relative to the largest relevance (conservation: to the score). They may be as large as the square
+    root of the epsilon of the coarsest dtype that was used, half of its digits. No parameter counts as frozen. Inputs
+    and model stay unchanged.
 
     Parameters
     ----------
@@ -89,14 +90,14 @@ def check(
         The forward pass from floating inputs, rows of the batch first, to the score: a scalar, one per row, or any
         tensor, whose entries are summed. A module, or a function such as ``lambda e: model(inputs_embeds=e).logits``.
     model
-        The module that ``function`` calls, if it isn't one itself: to find, convert and name the parameters.
+        The module that ``function`` calls, if it isn't one itself, to find, convert and name the parameters.
     rules, unknown
         As in `relevance`.
 
     Raises
     ------
     RelevanceError
-        An argument cannot be checked. A failed check raises nothing: see `CheckTable.passed`.
+        An argument is invalid. A failed check doesn't raise: see `CheckTable.passed`.
 
     Examples
     --------
@@ -108,30 +109,31 @@ def check(
         raise RelevanceError("check takes a function, its inputs, a RuleSet as rules= and a torch.nn.Module as model=")
     if not inputs or not all(isinstance(x, Tensor) and x.is_floating_point() and x.numel() for x in inputs):
         raise RelevanceError(
-            "inputs must be floating tensors with entries: to explain tokens give their embeddings, and let the "
+            "inputs must be floating-point tensors with entries: to explain tokens pass their embeddings, and let the "
             "function hold input_ids and masks"
         )
+
     state = [(attributes, dict(attributes)) for attributes in map(vars, model.modules() if model is not None else ())]
     try:
         with torch.random.fork_rng([x.device for x in inputs if x.is_cuda]):
             return CheckTable(rules.name, _rows(_Case(function, model, rules, unknown), inputs))
-    finally:  # modules may have noted something down in their forward pass
+    finally:  # modules may have stored something on themselves in their forward pass
         for attributes, before in state:
             attributes.clear()
             attributes.update(before)
 
 
 class _Case(torch.nn.Module):
-    """A function to explain as a module, with copies of its model's tensors to stand in for them in each call."""
+    """The function as a module that is called with copies of its model's parameters and buffers."""
 
     def __init__(self, function: Callable, model: torch.nn.Module | None, rules: RuleSet, unknown: str, dtype=None):
         super().__init__()
         self.model, self.rules, self.unknown, self.tensors = model, rules, unknown, {}
-        self.called = (function,)  # in a tuple, lest a module be registered twice
+        self.called = (function,)  # in a tuple, so that a module isn't registered twice
         for name, tensor in (*self.named_parameters(), *self.named_buffers()):
-            floating = tensor.is_floating_point()
-            self.tensors[name] = tensor.detach().to(dtype if floating else None, copy=True)
-            self.tensors[name].requires_grad_(floating and isinstance(tensor, torch.nn.Parameter))
+            is_floating = tensor.is_floating_point()
+            self.tensors[name] = tensor.detach().to(dtype if is_floating else None, copy=True)
+            self.tensors[name].requires_grad_(is_floating and isinstance(tensor, torch.nn.Parameter))
 
     def forward(self, *inputs: Tensor, account: Callable | None = None, rules: RuleSet | None = None) -> Any:
         """Call the function, or return its score and what `relevance` or `ledger` makes of it."""
@@ -154,7 +156,7 @@ class _Case(torch.nn.Module):
 
 
 def _rows(case: _Case, inputs: Tensors) -> tuple[CheckRow, ...]:
-    """Carry out the checks. One that raises had nothing to compare; it has failed only if relevance was refused."""
+    """Run the checks. A check that raises is skipped, or failed if it raised a `RelevanceError`."""
     _, half = case.run(inputs, lambda score, leaves, **options: _coarsest(score) ** 0.5)
     try:
         base = case.explain(inputs)
@@ -202,7 +204,8 @@ def _conservation(case: _Case, inputs: Tensors, base: Tensors, tolerance: float)
     difference, notes = missing(rules)
     if difference <= tolerance:
         return difference, ""
-    # AttnLRP's softmax and layer rules keep a part by definition. With a constant softmax and LRP-0 all must be there.
+
+    # AttnLRP's softmax and layer rules keep a part by definition. With a constant softmax and LRP-0 all is there.
     operations = {kind: gradient if isinstance(rule, LayerRule) else rule for kind, rule in rules.operations.items()}
     for kind in ("softmax", "attention"):
         if operations[kind] is ATTN_LRP.operations[kind]:
@@ -216,7 +219,8 @@ def _conservation(case: _Case, inputs: Tensors, base: Tensors, tolerance: float)
 def _batch(case: _Case, inputs: Tensors, base: Tensors, tolerance: float) -> tuple[float, str]:
     (rows, *_), *others = {x.shape[:1] or (1,) for x in inputs}
     if others or rows == 1:
-        raise ValueError("the inputs have one row, or not the same number of rows")
+        raise ValueError("the inputs have only one row, or unequal numbers of rows")
+
     alone = [case.explain(tuple(x[row : row + 1] for x in inputs)) for row in range(rows)]
     scores = [values[0] for values in alone]
     per_row = base[0].shape[:1] == (rows,)
@@ -228,6 +232,7 @@ def _batch(case: _Case, inputs: Tensors, base: Tensors, tolerance: float) -> tup
             "alone, rows have other scores: they interact, the score is their mean, or the function holds tensors of "
             "the whole batch"
         )
+
     parts = [(score, *(r[row : row + 1] for r in base[1:])) for row in range(rows)]
     differences = [_difference((score, *values[1:]), part) for values, part in zip(alone, parts, strict=True)]
     return torch.tensor(differences, dtype=torch.float64).max().item(), ""
@@ -247,7 +252,7 @@ def _rewriting(case: _Case, inputs: Tensors, base: Tensors, tolerance: float) ->
     program = torch.export.export(case, tuple(x.detach().clone().requires_grad_() for x in inputs))
     module = program.run_decompositions().module()
     if case.model is None and program.constants:
-        raise ValueError("the function holds tensors of its own: name its module by model=")
+        raise ValueError("the function holds tensors: pass the module that it calls as model=")
     try:
         values = _Case(module, getattr(module, "model", None), case.rules, case.unknown).explain(inputs)
     except RelevanceError as error:
@@ -269,7 +274,7 @@ def _coarsest(score: Tensor) -> float:
 
 
 def _difference(values: Tensors, expected: Tensors) -> float:
-    """Return the largest difference in relevance, relative to the largest relevance, or in score, if that is more."""
+    """Return the largest difference in relevance, relative to the largest relevance, or in score if that is larger."""
 
     def largest(tensors: Sequence[Tensor]) -> float:
         return torch.stack([tensor.abs().max().double() for tensor in tensors]).max().item()

@@ -1,4 +1,4 @@
-"""Which rule met which operation, where, how often: the explanation explained."""
+"""A table of the rules that an explanation uses: which rule applies to which operation, where and how often."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from .rules.rulesets import ATTN_LRP, RuleSet
 
 @dataclass(frozen=True)
 class RuleUse:
-    """One row of the table: an autograd node's name, its operation, the rule, how often, and in which modules; of a
-    product the ranks of its factors (core/roles.py), each with the share it takes."""
+    """One row of the table: an autograd node's name, its operation, the rule, how often and in which modules it occurs;
+    for a product, the ranks of its factors (core/roles/roles.py), each with the share it gets."""
 
     node: str
     operation: str
@@ -34,7 +34,7 @@ class RuleUse:
 
 @dataclass(frozen=True, repr=False)
 class RuleTable:
-    """What `explain_rules` returns: shown as a table, its rows also as data."""
+    """The result of `explain_rules`: printed as a table, with its rows as data."""
 
     rules: str
     rows: tuple[RuleUse, ...]
@@ -43,8 +43,9 @@ class RuleTable:
         header = ("node", "operation", "rule", "factors", "count", "at or after")
         cells = [header]
         for row in self.rows:
-            shown = ", ".join(row.modules[:3]) + (f", {len(row.modules) - 3} more" if len(row.modules) > 3 else "")
-            cells.append((row.node, row.operation, row.rule, row.factors, str(row.count), shown))
+            where = ", ".join(row.modules[:3]) + (f", {len(row.modules) - 3} more" if len(row.modules) > 3 else "")
+            cells.append((row.node, row.operation, row.rule, row.factors, str(row.count), where))
+
         widths = [max(len(line[i]) for line in cells) for i in range(len(header))]
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
@@ -62,19 +63,20 @@ def explain_rules(
     model: torch.nn.Module | None = None,
     unknown: str = "error",
 ) -> RuleTable:
-    """List which rule meets which operation between the inputs and the output; nothing is computed.
+    """List which rule applies to which operation between the inputs and the output, without computing relevance.
 
-    Takes what `relevance` takes. With ``model`` the table says where. Operations that nothing flows to are listed
-    too. A product is listed with the ranks of its factors and what each takes: ``gate 0, signal 1``. A role that is
-    wrong can be overridden by a parameter's name (`RuleSet.where`).
+    The arguments are those of `relevance`. With ``model`` the table also lists the modules. Operations that no
+    relevance flows to are included. A product is listed with the ranks of its factors and the share of each:
+    ``gate 0, signal 1``. A wrong role can be overridden by a parameter's name (`RuleSet.where`).
     """
     tensors = (inputs,) if isinstance(inputs, torch.Tensor) else tuple(inputs)
     checked_start(output, tensors, None)
     with freed_graphs_named():
         plan = make_plan(output, tensors, rules, model, unknown)
-    where = modules(plan.graph, ParameterNames(model)) if model is not None else {}
+
+    module_of = modules(plan.graph, ParameterNames(model)) if model is not None else {}
     counts: Counter[tuple[str, str, str, str]] = Counter()
-    places = defaultdict(dict)
+    modules_of_row = defaultdict(dict)  # of dicts, as ordered sets
     for node in reversed(plan.graph.order):
         if node in plan.rules:
             key = (node.name(), kind_at(node, plan.graph), plan.rules[node].name, _factors(node, plan))
@@ -83,21 +85,26 @@ def explain_rules(
         else:
             continue
         counts[key] += 1
-        if where.get(node):
-            places[key].setdefault(where[node])
-    rows = tuple(RuleUse(*key[:3], count, tuple(places[key]), factors=key[3]) for key, count in sorted(counts.items()))
+        if module_of.get(node):
+            modules_of_row[key].setdefault(module_of[node])
+
+    rows = tuple(
+        RuleUse(*key[:3], count, tuple(modules_of_row[key]), factors=key[3]) for key, count in sorted(counts.items())
+    )
     return RuleTable(f"rules of {rules.name}", rows)
 
 
 def _factors(node: Node, plan: Plan) -> str:
-    """The ranks of a product's factors, and what each takes."""
+    """Return the ranks of a product's factors and the share of each, as text."""
     if plan.rules[node].name == gradient.name:
-        return ""  # it shares nothing
+        return ""  # nothing is shared
     graph, roles = plan.graph, plan.graph.once(Roles)
     op, shares = graph.operations[node], plan.shares.of.get(node, {})
-    if op.kind == "attention":  # of a fused one the slots are what is multiplied
+
+    if op.kind == "attention":  # fused: the slots are the factors
         names = {QUERY: "query", KEY: "key", VALUE: "value"}
         return ", ".join(f"{name} {shares.get(slot, 0.0):.2g}" for slot, name in names.items())
+
     edges = roles.factors(node) if op.kind == "product" else []
     if sum(graph.leads_to_source(edge) for edge in edges) < 2:
         return ""
@@ -108,12 +115,13 @@ def _factors(node: Node, plan: Plan) -> str:
         return "nested: " + ", ".join(
             f"{roles.rank(f.edge, f.is_inverse).name.lower()} {share:.2g}" for f, share in nested
         )
-    shown = []
+
+    cells = []
     for index, edge in enumerate(edges):
-        # Along a dimension the factors are the entries of one tensor, at the only slot.
+        # The factors of prod and cumprod are the entries of one tensor, at the only slot.
         slot, number = (0, index) if op.base in ("Prod", "Cumprod") else (op.factors[index],) * 2
         share = shares.get(number, 1.0) if plan.carries[node][slot] else 0.0
         is_divisor = op.base == "Div" and index == 1
         rank = roles.rank(edge, is_divisor).name.lower() if graph.leads_to_source(edge) else "constant"
-        shown.append(f"{'1 / ' if is_divisor else ''}{rank} {share:.2g}")
-    return ", ".join(shown)
+        cells.append(f"{'1 / ' if is_divisor else ''}{rank} {share:.2g}")
+    return ", ".join(cells)

@@ -1,8 +1,8 @@
-"""The ledger: where all of the score went.
+"""The ledger: the account of a score, which checks conservation.
 
-``score = sum of R(inputs) + sum of R(additive leaves) + residue``. What is added to a carrier of relevance holds a
-part of it: biases, position and type embeddings, the shifts of norms, the means of batch norms. Under CP-LRP the
-residue is 0 to rounding, for every architecture; under AttnLRP it is the Taylor remainder of the softmax.
+``score = sum of R(inputs) + sum of R(additive leaves) + residue``. What is added to a carrier of relevance accounts for
+a part of the score: biases, position and type embeddings, the shifts of norms, the means of batch norms. Under CP-LRP
+the residue is 0 to rounding, for every architecture; under AttnLRP it is the Taylor remainder of the softmax.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from .rules.rulesets import ATTN_LRP, RuleSet
 
 Tensor = torch.Tensor
 # Operations that write numbers which autograd doesn't keep.
-_PUT_IN = ("Threshold", "Where", "MaskedFill", "Fill", "IndexFill", "ConstantPadNd", "NanToNum")
-# The rows of weights that hold what depends on the inputs, and that a rule closed.
+_WRITES_NUMBERS = ("Threshold", "Where", "MaskedFill", "Fill", "IndexFill", "ConstantPadNd", "NanToNum")
+# Begins the rows of branches that depend on the inputs but that a rule holds constant.
 CLOSED = "closed: depends on the inputs"
 
 
@@ -41,17 +41,17 @@ class Ledger:
     inputs
         For each input, the sum of its relevance.
     leaves
-        For each additive leaf its relevance, by parameter name where the model was given. ``"(...)"`` are constants
-        that are no parameters: a batch norm's running mean, the value of an activation at 0. A branch that depends on
-        the inputs, but that a rule closes to them, has the row ``"(closed: depends on the inputs, its weight)"``.
+        The relevance of each additive leaf, by parameter name if the model was passed. ``"(...)"`` are constants other
+        than parameters: a batch norm's running mean, the value of an activation at 0. A branch that depends on the
+        inputs but that a rule holds constant has the row ``"(closed: depends on the inputs, its weight)"``.
     residue
-        What is left: ``score - sum(inputs) - sum(leaves)``.
+        The remainder: ``score - sum(inputs) - sum(leaves)``.
     relevance
-        The relevance of each input, of its shape.
+        The relevance of each input, in its shape.
     rules
         The name of the rule set.
     notes
-        What was closed, and where the books don't balance to 1e-6 what the residue may hold.
+        Which branches were closed and, if conservation doesn't hold to 1e-6, what the residue may contain.
     """
 
     score: float
@@ -63,7 +63,8 @@ class Ledger:
     notes: tuple[str, ...] = ()
 
     def balanced(self, rtol: float = 1e-6) -> bool:
-        """Whether the residue is at most ``rtol`` of the largest of the score and the holders' totals."""
+        """Return whether the residue is at most ``rtol`` times the largest of the score and the totals of inputs and
+        leaves."""
         scale = max(abs(self.score), abs(sum(self.inputs)), abs(sum(self.leaves.values())))
         return abs(self.residue) <= rtol * scale
 
@@ -90,11 +91,11 @@ def ledger(
     unknown: str = "error",
     retain_graph: bool = False,
 ) -> Ledger:
-    """Account for the whole of a score: inputs, additive leaves, residue.
+    """Account for all of a score: inputs, additive leaves, residue.
 
-    Takes what `relevance` takes, and costs one such pass. Only parameters that require grad can be found: those of a
-    frozen model end in the residue, and the ledger says so if ``model`` is given. So do numbers and buffers that the
-    model adds, such as the 1 of ``(x + 1) * y``: autograd doesn't keep them. Inputs must not depend on one another.
+    The arguments are those of `relevance`, and so is the cost. Only parameters that require grad can be found: those of
+    a frozen model end up in the residue, and a note says so if ``model`` is passed. So do numbers and buffers that the
+    model adds, such as the 1 of ``(x + 1) * y``, as autograd doesn't keep them. Inputs must not depend on one another.
 
     Examples
     --------
@@ -106,36 +107,38 @@ def ledger(
     with freed_graphs_named():
         plan = make_plan(top, tensors, rules, model, unknown)
         names = ParameterNames(model) if model is not None else None
-        plan, holders = add_leaves(plan, rules, names)
-    where = modules(plan.graph, names) if names is not None else {}
+        plan, leaf_tensors = add_leaves(plan, rules, names)
+    module_of = modules(plan.graph, names) if names is not None else {}
     leaves: defaultdict[str, float] = defaultdict(float)
 
-    def constants(node: Node, rule: Rule, gi: Grads, go: Grads) -> None:
+    def add_constant(node: Node, rule: Rule, gi: Grads, go: Grads) -> None:
         if rule.adds is not None and go[0] is not None:
             name, amount = rule.adds(node, gi, go)
-            leaves[f"({name}, {where[node]})" if where.get(node) else f"({name})"] += amount
+            leaves[f"({name}, {module_of[node]})" if module_of.get(node) else f"({name})"] += amount
 
     with freed_graphs_named():
-        explained = tensors + tuple(leaf.tensor for leaf in holders)
-        results = propagate(top, explained, plan, seed, retain_graph, watch=constants)
-    for number, (leaf, r) in enumerate(zip(holders, results[len(tensors) :], strict=True)):
+        explained = tensors + tuple(leaf.tensor for leaf in leaf_tensors)
+        results = propagate(top, explained, plan, seed, retain_graph, watch=add_constant)
+
+    for number, (leaf, r) in enumerate(zip(leaf_tensors, results[len(tensors) :], strict=True)):
         name = names.of_tensor(leaf.tensor) if names is not None else None
         name = name or f"leaf {number} {tuple(leaf.tensor.shape)}"
         if (total := r.double().sum().item()) or not leaf.closed:
             leaves[f"({CLOSED}, {name})" if leaf.closed else name] += total
+
     results = results[: len(tensors)]
     score = (output.detach() * seed).double().sum().item()
     totals = tuple(_total(r) for r in results)
     residue = score - sum(totals) - sum(leaves.values())
     account = Ledger(score, totals, dict(leaves), residue, results, rules.name)
-    notes = _what_is_closed(plan, account, where)
+    notes = _closed_branches(plan, account, module_of)
     if not account.balanced():
-        notes += _what_the_residue_holds(plan, model, where)
+        notes += _contents_of_residue(plan, model, module_of)
     return replace(account, notes=notes)
 
 
-def _what_is_closed(plan: Plan, account: Ledger, where: dict[Node, str]) -> tuple[str, ...]:
-    """What depends on the inputs and was added as a constant: in a row of its own, or in the residue."""
+def _closed_branches(plan: Plan, account: Ledger, module_of: dict[Node, str]) -> tuple[str, ...]:
+    """Return a note on branches that depend on the inputs but are constant: in their rows or in the residue."""
     rows = [name for name, total in account.leaves.items() if name.startswith(f"({CLOSED}") and total != 0]
     adding = [
         node
@@ -145,39 +148,42 @@ def _what_is_closed(plan: Plan, account: Ledger, where: dict[Node, str]) -> tupl
     ]
     if not rows and (not adding or account.balanced()):
         return ()
-    places = sorted({where[node] for node in adding if where.get(node)})
-    at = f" (at or after {', '.join(places[:3])})" if places else f" (see {', '.join(rows[:3])})" if rows else ""
+    names = sorted({module_of[node] for node in adding if module_of.get(node)})
+    where = f" (at or after {', '.join(names[:3])})" if names else f" (see {', '.join(rows[:3])})" if rows else ""
     return (
-        f"{len(rows) + len(adding)} branches depend on the inputs but count as constant under {account.rules}{at}: "
-        "their part of the score is no input's",
+        f"{len(rows) + len(adding)} branches depend on the inputs but count as constant under {account.rules}{where}: "
+        "no input gets their part of the score",
     )
 
 
 def _total(relevance: Tensor) -> float:
-    """Sum a large tensor without a second one of its size: rows in float32 at least, then all in float64."""
+    """Sum a large tensor without a copy of its size: each row in float32 or wider, then the rows in float64."""
     if not relevance.ndim:
         return relevance.item()
     return relevance.sum(-1, dtype=torch.promote_types(relevance.dtype, torch.float32)).double().sum().item()
 
 
-def _what_the_residue_holds(plan: Plan, model: torch.nn.Module | None, where: dict[Node, str]) -> tuple[str, ...]:
-    """What may be in a residue, as far as the graph shows it."""
+def _contents_of_residue(plan: Plan, model: torch.nn.Module | None, module_of: dict[Node, str]) -> tuple[str, ...]:
+    """Return notes on what the residue may contain, as far as the graph shows it."""
     notes = []
-    by_hand = plan.graph.once(softmaxes).members
+    written_out = plan.graph.once(softmaxes).members
     kinds = {plan.graph.operations[node].kind for node, carries in plan.carries.items() if all(carries[:1])}
-    if kinds & {"softmax", "attention"} or by_hand & plan.carries.keys():
+    if kinds & {"softmax", "attention"} or written_out & plan.carries.keys():
         notes.append("a softmax that is not constant keeps the remainder of its Taylor expansion (CP_LRP has none)")
-    if layers := sorted({rule.name for rule in plan.rules.values() if isinstance(rule, LayerRule)}):
+
+    if layer_rules := sorted({rule.name for rule in plan.rules.values() if isinstance(rule, LayerRule)}):
         notes.append(
-            f"{', '.join(layers)} may keep a part: epsilon its stabiliser, alpha and beta what a neuron without "
+            f"{', '.join(layer_rules)} may keep a part: epsilon its stabiliser, alpha and beta what a neuron without "
             "contributions of both signs cannot share"
         )
+
     frozen = [name for name, parameter in model.named_parameters() if not parameter.requires_grad] if model else []
     if frozen:
         notes.append(
-            f"{len(frozen)} parameters are frozen, such as {frozen[0]}: what they add cannot be seen. Call "
+            f"{len(frozen)} parameters are frozen, such as {frozen[0]}: what they add is not visible. Call "
             "model.requires_grad_(True) before the forward pass to see it"
         )
+
     hidden = [
         node
         for node in plan.carries
@@ -185,10 +191,11 @@ def _what_the_residue_holds(plan: Plan, model: torch.nn.Module | None, where: di
         and (len(plan.graph.edges[node]) < 2 or any(edge[0] is None for edge in plan.graph.edges[node]))
     ]
     if hidden and not frozen:
-        place = next((where[node] for node in hidden if node in where), None)
-        at = f", first at or after {place}" if place else ""
-        notes.append(f"{len(hidden)} sums add something that is no parameter (a buffer, a number, a mask){at}")
-    put_in = sorted({node.name() for node in plan.carries if plan.graph.operations[node].base in _PUT_IN})
-    if put_in and not notes:
-        notes.append(f"{', '.join(put_in)} may put in numbers of their own")
+        name = next((module_of[node] for node in hidden if node in module_of), None)
+        where = f", first at or after {name}" if name else ""
+        notes.append(f"{len(hidden)} sums add something other than a parameter (a buffer, a number, a mask){where}")
+
+    writing = sorted({node.name() for node in plan.carries if plan.graph.operations[node].base in _WRITES_NUMBERS})
+    if writing and not notes:
+        notes.append(f"{', '.join(writing)} may write numbers that autograd doesn't keep")
     return tuple(notes)

@@ -1,4 +1,4 @@
-"""Recurrent layers, step by step instead of in one fused kernel."""
+"""Recurrent layers recorded step by step instead of as one fused kernel."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import torch
 
 @contextmanager
 def unfused() -> Iterator[None]:
-    """Let PyTorch record `nn.LSTM`, `nn.GRU` and `nn.RNN` step by step, so that their gates can be seen.
+    """Temporarily make PyTorch record `nn.LSTM`, `nn.GRU` and `nn.RNN` step by step, so that their gates are visible.
 
-    Run the forward pass inside; the switches of cuDNN and oneDNN are put back on leaving. On a GPU the cell is still
+    Run the forward pass inside; the switches of cuDNN and oneDNN are restored afterwards. On a GPU the cell is still
     one fused kernel, which `relevance` refuses: move the model to the CPU.
 
     >>> with unfused():

@@ -1,4 +1,4 @@
-"""The pass: one backward in which some operations have another derivative."""
+"""The relevance pass: a backward pass in which some operations have another derivative."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def relevance(
 ) -> Tensor | tuple[Tensor, ...]:
     """Return the relevance of each entry of ``inputs`` for ``output``, by layer-wise relevance propagation.
 
-    A drop-in for ``torch.autograd.grad(output, inputs)``. The model isn't touched: what PyTorch recorded during an
-    ordinary forward pass is all that is needed.
+    A drop-in for ``torch.autograd.grad(output, inputs)``. The model isn't touched: only what PyTorch recorded during an
+    ordinary forward pass is needed.
 
     Parameters
     ----------
@@ -38,30 +38,30 @@ def relevance(
         ``logits[:, 3]`` explains a whole batch at once; a contrast is ``logits[:, a] - logits[:, b]``.
     inputs
         One tensor, or a sequence of them, that the output was computed from: leaves that require grad, or
-        intermediate results (see `capture`), of any shape. Asking for more can change the others' numbers: what is
-        asked for carries relevance, so a factor that was a constant takes a share.
+        intermediate results (see `capture`), of any shape. Explaining more tensors can change the results of the
+        others: each of them carries relevance, so a factor that was a constant gets a share.
     rules
         The rule set, such as `ATTN_LRP` (default), `CP_LRP`, `EPSILON`, `GAMMA`, `GRADIENT`.
     start
-        Relevance at the output, of the output's shape, if it should differ from the output itself (in its units):
-        ``torch.ones_like(output)`` shares 1 for each entry.
+        Relevance at the output, of the output's shape and in its units, if it should differ from the output itself:
+        ``torch.ones_like(output)`` shares 1 per entry.
     model
-        Only to find parameters by name: for overrides by `RuleSet.where`, and to say where an error arose.
+        Only used to find parameters by name: for overrides by `RuleSet.where`, and to say where an error arose.
     unknown
-        ``"error"``: refuse operations without a rule. ``"gradient"``: take their derivative, with a warning.
+        ``"error"``: refuse operations without a rule. ``"gradient"``: use their derivative, with a warning.
     retain_graph
-        Keep the graph for another pass.
+        Whether to keep the graph for another pass.
 
     Returns
     -------
-    Relevance of the same shape and dtype as each input (real, where that is complex), in units of the output: a tensor
-    for a tensor, a tuple for a sequence. Its sum is the output less what biases and (under AttnLRP) the softmax hold:
-    see `ledger`.
+    Relevance of the same shape and dtype as each input (real for a complex input), in units of the output: a tensor for
+    a tensor, a tuple for a sequence. It sums to the output less what biases and (under AttnLRP) the softmax account
+    for: see `ledger`.
 
     Raises
     ------
     UnknownOperation
-        An operation on the way has no rule.
+        An operation between the output and the inputs has no rule.
     RelevanceError
         The output has no graph or isn't finite, an input isn't in the graph, dropout was active, the relevance isn't
         finite, ...
@@ -88,7 +88,8 @@ def relevance(
 
 
 def above(output: Tensor) -> Tensor:
-    """A view of the output: a node of this pass alone, and one that even an input can be below."""
+    """Return a view of the output: a node that only this pass uses, and that is above the output even if that is an
+    input too."""
     with torch.enable_grad():
         return output.view_as(output)
 
@@ -101,16 +102,17 @@ def propagate(
     retain_graph: bool,
     watch: Watch | None = None,
 ) -> tuple[Tensor, ...]:
-    """Return the relevance of each tensor under a plan. ``watch`` sees what arrives at each node."""
+    """Return the relevance of each tensor under a plan. ``watch`` is called with what arrives at each node."""
     with hooks(plan, top.grad_fn, watch) as run:
         grads = torch.autograd.grad(top, tensors, seed, retain_graph=retain_graph, allow_unused=True)
+
     results = []
     for tensor, g in zip(tensors, grads, strict=True):
         x, edge = tensor.detach(), edge_of(tensor)
         if edge in run.passed:
             g = run.passed[edge] if g is None else g + run.passed[edge]
         r = torch.zeros_like(x) if g is None else x * g.conj()
-        r = r.real if r.is_complex() else r  # a complex number counts as its two parts together
+        r = r.real if r.is_complex() else r  # the sum over the real and the imaginary part
         if edge in plan.delivered:
             r = r + plan.delivered[edge].view_as(r)
         results.append(r)
@@ -122,21 +124,21 @@ def _check_finite(results: list[Tensor], run: Pass) -> None:
     for number, r in enumerate(results):
         if bool(r.isfinite().all()):
             continue
-        # Hooks ran on the way back, so the first that isn't finite is where it began.
+        # Hooks run from the output back, so the first node whose coefficients aren't finite is the cause.
         nodes = (node.name() for node, sums in run.sums.items() if not all(s.isfinite() for s in sums))
         first = next(nodes, None)
-        where = f"{first} was the first on the way back to make it so" if first else "no rule made it so: it overflowed"
+        cause = f"{first} was the first on the way back to make it so" if first else "no rule made it so: it overflowed"
         raise RelevanceError(
-            f"{int((~r.isfinite()).sum())} entries of the relevance of inputs[{number}] are not finite: {where}. Look "
-            "at what it was given (the power of 0, an exp that overflows, half precision), or give it another rule "
+            f"{int((~r.isfinite()).sum())} entries of the relevance of inputs[{number}] are not finite: {cause}. Check "
+            "its arguments (a power of 0, an exp that overflows, half precision), or use another rule for it "
             "(rules.for_nodes, rules.where)"
         )
 
 
 def checked_start(output: Tensor, tensors: tuple[Tensor, ...], start: Tensor | None) -> Tensor:
-    """Refuse what cannot be explained; return the coefficient to start from at the output."""
+    """Check the arguments of `relevance`; return the coefficient to start from at the output."""
     if torch.is_inference_mode_enabled():
-        raise RelevanceError("no gradient flows inside torch.inference_mode(): leave it before asking for relevance")
+        raise RelevanceError("no gradient flows inside torch.inference_mode(): leave it before computing relevance")
     if not isinstance(output, Tensor):
         raise RelevanceError(
             f"the output is a {type(output).__name__}, not a tensor: pass the score itself, such as "
@@ -147,8 +149,9 @@ def checked_start(output: Tensor, tensors: tuple[Tensor, ...], start: Tensor | N
             "the output has no grad_fn: run the forward pass outside torch.no_grad() and torch.inference_mode(), with "
             "at least one input that requires grad"
         )
+
     if not tensors:
-        raise RelevanceError("no inputs to explain were given")
+        raise RelevanceError("no inputs to explain: pass at least one tensor")
     for number, tensor in enumerate(tensors):
         if not isinstance(tensor, Tensor) or not tensor.requires_grad:
             raise RelevanceError(
@@ -156,24 +159,26 @@ def checked_start(output: Tensor, tensors: tuple[Tensor, ...], start: Tensor | N
             )
         if tensor._backward_hooks:
             warnings.warn(
-                f"inputs[{number}] has gradient hooks (register_hook), which see relevance's coefficients in the place "
-                "of gradients, and change relevance if they change them: remove them before",
+                f"inputs[{number}] has gradient hooks (register_hook), which receive relevance's coefficients instead "
+                "of gradients, and change relevance if they change them: remove them first",
                 stacklevel=3,
             )
-    if output.numel() == 0 or not bool(torch.isfinite(output.detach()).all()):
-        what = (
-            "is empty"
-            if output.numel() == 0
-            else f"has {int((~torch.isfinite(output)).sum())} entries that are not finite"
+
+    if output.numel() == 0:
+        raise RelevanceError("the output is empty: check the forward pass")
+    if not bool(torch.isfinite(output.detach()).all()):
+        raise RelevanceError(
+            f"the output has {int((~torch.isfinite(output)).sum())} entries that are not finite: check the forward "
+            "pass (NaN in the inputs, or overflow in half precision)"
         )
-        raise RelevanceError(f"the output {what}: look at the forward pass (inputs with NaN? half precision overflow?)")
+
     if start is None:
         return torch.ones_like(output)
     start = torch.as_tensor(start, device=output.device)
     if start.shape != output.shape:
         raise RelevanceError(f"start has shape {tuple(start.shape)}, the output {tuple(output.shape)}: they must agree")
     if not bool(torch.isfinite(start).all()):
-        raise RelevanceError("start has entries that are not finite: give a finite relevance for each output entry")
+        raise RelevanceError("start has entries that are not finite: pass a finite relevance for each output entry")
     score = output.detach()
     if bool(((score == 0) & (start != 0)).any()):
         raise RelevanceError("start gives relevance to an output entry that is 0, which has nothing to share")

@@ -1,8 +1,8 @@
-"""What a rule is: which of a node's inputs relevance may flow to, and the coefficient that goes there.
+"""What a rule is: to which of a node's inputs relevance may flow, and with which coefficient.
 
-At a tensor x relevance is written ``R = x * g``. A rule says how the ``g`` of a node's inputs follows from the ``g``
-of its outputs. Autograd has computed the plain derivative already when a rule is asked, so a rule that rescales the
-derivative (`uniform`) is as cheap as one that replaces it (`identity`).
+The relevance of a tensor x is written ``R = x * g``. A rule computes the ``g`` of a node's inputs from the ``g`` of its
+outputs. When a rule is called, autograd has already computed the plain derivative, so a rule that rescales it
+(`uniform`) is as cheap as one that replaces it (`identity`).
 """
 
 from __future__ import annotations
@@ -34,21 +34,22 @@ class Rule:
     name
         The rule's name in tables and errors.
     opens
-        ``opens(node, carries, graph) -> slots``: for every input of the node, whether relevance may flow to it.
-        ``carries`` says which of them lead to an input to be explained. Without it all of those stay open.
+        ``opens(node, carries, graph) -> slots``: for each input of the node, whether relevance may flow to it.
+        ``carries`` tells which of them lead to a tensor that is explained. By default all of those are open.
     backward
         ``backward(node, carries, gi, go) -> gi``: from the ``g`` of the outputs (``go``) and the plain derivative
-        (``gi``) to the ``g`` of the inputs. ``carries`` says for every input whether relevance flows there.
-        Without it the derivative stands. This is the signature to write for an autograd Function of your own.
+        (``gi``) to the ``g`` of the inputs. ``carries`` tells for each input whether relevance flows to it. By default
+        the derivative is kept. A rule for your own autograd Function has this signature.
     arrives
-        ``arrives(node, go) -> go``: what the node is handed in the place of what arrives at its outputs.
+        ``arrives(node, go) -> go``: replaces what arrives at the node's outputs.
     place
-        ``place(node, graph, shares) -> Rule | None``: the rule as it applies at one place of a graph, None where it has
-        no answer.
+        ``place(node, graph, shares) -> Rule | None``: the rule as it applies to one node of a graph, None if it can't
+        be applied there.
     passes
-        Factors of nested products that the rule hands a coefficient to, past the node's inputs, and how it is computed.
+        Factors of nested products that the rule hands a coefficient to, past the node's inputs, each with the function
+        that computes the coefficient.
     adds
-        ``adds(node, gi, go) -> (name, relevance)``: for the ledger, the constant that the operation adds by itself.
+        ``adds(node, gi, go) -> (name, relevance)``: for the ledger, the constant that the operation itself adds.
     """
 
     name: str
@@ -64,11 +65,12 @@ class Rule:
 
 
 def none_open(node: Node, carries: Slots, graph: Graph) -> Slots:
+    """Open no slot."""
     return (False,) * len(carries)
 
 
 def factors_closed(node: Node, carries: Slots, graph: Graph) -> Slots:
-    """Open but for the slots that scale: a norm's weight, a denominator."""
+    """Open all slots except those that scale, such as a norm's weight or a denominator."""
     factors = operation(node.name()).factors
     return tuple(slot not in factors for slot in range(len(carries)))
 
@@ -77,10 +79,10 @@ gradient = Rule("gradient")
 """The plain derivative. For a linear operation this is LRP-0."""
 
 winner = Rule("winner takes all", opens=factors_closed)
-"""The derivative of what is linear piece by piece: ReLU, max, top-k, max-pool."""
+"""The derivative of a piecewise linear operation: ReLU, max, top-k, max-pool."""
 
 constant = Rule("constant", opens=none_open)
 """The operation's value counts as a constant: no relevance flows through it."""
 
 others_constant = Rule("others constant", opens=factors_closed)
-"""The derivative for the argument that the operation is linear in; the other counts as constant."""
+"""The derivative for the argument that the operation is linear in; the others count as constant."""

@@ -1,4 +1,4 @@
-"""Writes docs/architectures.md: `python -m tests.architectures.table [path]`."""
+"""Write docs/architectures.md: `python -m tests.architectures.table [path]`."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path
 import torch
 import transformers
 
-from .accounts import TOLERANCES, Account, account
-from .remarks import FLOAT32, NO_GRADIENT, NOT_BALANCED, NOT_BUILDABLE, NOTES, UNKNOWN
+from .conservation import TOLERANCES, Outcome, outcome
+from .known_exceptions import FLOAT32, NO_GRADIENT, NOT_BUILDABLE, NOT_CONSERVED, NOTES, UNKNOWN
 from .zoo import architectures, sequence_classifiers
 
 PAGE = """# Architectures
 
-{balanced} of the {all} models that transformers {transformers} maps to a sequence classifier run, unmodified,
-with every operation known, and their books balance under CP-LRP: what the inputs, the biases and the other
-additive leaves receive adds up to the score. Below is every one of them, then samples of other kinds. Each is
-a tiny instance with random weights (`tests/architectures`), explained under AttnLRP and CP-LRP on a CPU with
+Of the {all} models that transformers {transformers} maps to a sequence classifier, {conserved} can be explained
+unmodified, without unknown operations, and with relevance conserved under CP-LRP: the relevance of the inputs, the
+biases and the other additive leaves adds up to the score. The tables list all of them, then samples of other kinds.
+Each is a tiny instance with random weights (`tests/architectures`), explained under AttnLRP and CP-LRP on a CPU with
 torch {torch}.
 
-*Imbalance* is |residue| / max(|score|, |inputs|, |leaves|) under CP-LRP. Rounding explains up to
+*Imbalance* is |residue| / max(|score|, |inputs|, |leaves|) under CP-LRP. Rounding accounts for up to
 {tolerances}.
 
 This page is generated: `python -m tests.architectures.table`.
@@ -33,45 +33,45 @@ HEAD = """
 """
 FAMILIES = {
     "": "sequence classifiers of transformers",
-    "experts-by-loop": "mixtures of experts in float64, one expert after another",
+    "experts-by-loop": "mixtures of experts in float64, one expert at a time",
     "causal": "causal language models",
     "masked": "masked language models",
     "seq2seq": "encoder-decoders",
     "image": "picture classifiers",
     "torch": "plain torch",
 }
-REMARKS = (NOT_BUILDABLE, NO_GRADIENT, UNKNOWN, NOT_BALANCED, FLOAT32, NOTES)
+EXCEPTIONS = (NOT_BUILDABLE, NO_GRADIENT, UNKNOWN, NOT_CONSERVED, FLOAT32, NOTES)
 
 
 def note(name: str) -> str:
-    return "; ".join(remarks[name] for remarks in REMARKS if name in remarks)
+    return "; ".join(reasons[name] for reasons in EXCEPTIONS if name in reasons)
 
 
-def row(name: str, found: Account | None) -> str:
-    """One line; without an account the architecture was not built."""
-    shown = f"`{name.rpartition('/')[2]}`"
-    if found is None:
-        return f"| {shown} | no | | | | {note(name)} |\n"
-    if found.refused:
-        return f"| {shown} | no | `{found.refused.split()[0]}` | | {found.precision} | {note(name)} |\n"
-    imbalance = f"{found.imbalance:.0e}" if found.balanced else f"**{found.imbalance:.2f}**"
-    return f"| {shown} | yes | | {imbalance} | {found.precision} | {note(name)} |\n"
+def row(name: str, result: Outcome | None) -> str:
+    """Return one row of a table; there is no result for an architecture that was not built."""
+    label = f"`{name.rpartition('/')[2]}`"
+    if result is None:
+        return f"| {label} | no | | | | {note(name)} |\n"
+    if result.refused:
+        return f"| {label} | no | `{result.refused.split()[0]}` | | {result.precision} | {note(name)} |\n"
+    imbalance = f"{result.imbalance:.0e}" if result.conserved else f"**{result.imbalance:.2f}**"
+    return f"| {label} | yes | | {imbalance} | {result.precision} | {note(name)} |\n"
 
 
 def page() -> str:
-    found = {name: None if name in NOT_BUILDABLE else account(name) for name in architectures()}
-    classifiers = [found[name] for name in sequence_classifiers()]
+    results = {name: None if name in NOT_BUILDABLE else outcome(name) for name in architectures()}
+    classifiers = [results[name] for name in sequence_classifiers()]
     text = PAGE.format(
-        balanced=sum(one is not None and one.balanced for one in classifiers),
+        conserved=sum(result is not None and result.conserved for result in classifiers),
         all=len(classifiers),
         transformers=transformers.__version__,
         torch=torch.__version__.partition("+")[0],
         tolerances=", ".join(f"{tolerance:.0e} ({kind})" for kind, tolerance in TOLERANCES.items()),
     )
     for prefix, family in FAMILIES.items():
-        members = [name for name in found if name.rpartition("/")[0] == prefix]
+        members = [name for name in results if name.rpartition("/")[0] == prefix]
         text += HEAD.format(family=family[0].upper() + family[1:])
-        text += "".join(row(name, found[name]) for name in members)
+        text += "".join(row(name, results[name]) for name in members)
     return text
 
 

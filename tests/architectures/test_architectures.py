@@ -1,4 +1,4 @@
-"""Every architecture of the zoo: explained unmodified, with nothing unknown, and with books that balance."""
+"""Every architecture of the zoo is explained unmodified, without unknown operations, and conserves relevance."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from torch import nn
 
 from lrp_domains import ATTN_LRP, CP_LRP, RuleSet, relevance
 
-from .accounts import account
-from .remarks import NO_GRADIENT, NOT_BALANCED, NOT_BUILDABLE, NOT_PADDED, UNKNOWN
+from .conservation import outcome
+from .known_exceptions import NO_GRADIENT, NOT_BUILDABLE, NOT_CONSERVED, NOT_PADDED, UNKNOWN
 from .zoo import architectures, build, forward, sequence_classifiers
 
 BUILT = [name for name in architectures() if name not in NOT_BUILDABLE]
@@ -17,7 +17,7 @@ EXPLAINED = [name for name in BUILT if name not in NO_GRADIENT | UNKNOWN]
 
 
 def traces(model: nn.Module) -> dict[str, object]:
-    """All that an explanation could leave on a model."""
+    """Return everything that an explanation could leave on a model."""
     hooks = {name: (len(m._forward_hooks), len(m._backward_hooks)) for name, m in model.named_modules()}
     gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
     attributes = {name: sorted(vars(module)) for name, module in model.named_modules()}
@@ -37,29 +37,28 @@ def test_it_is_tiny_and_its_score_depends_on_its_inputs(name: str) -> None:
 
 @pytest.mark.parametrize("rules", [ATTN_LRP, CP_LRP], ids=str)
 @pytest.mark.parametrize("name", EXPLAINED)
-def test_it_is_explained_and_the_model_left_alone(name: str, rules: RuleSet) -> None:
+def test_it_is_explained_and_left_unchanged(name: str, rules: RuleSet) -> None:
     case = build(name)
     run = forward(case)
     before = traces(case.model)
-    explained = relevance(run.score, run.inputs, rules=rules, model=case.model)
-    for found, tensor in zip(explained, run.inputs, strict=True):
-        assert found.shape == tensor.shape and found.dtype == tensor.dtype
-        assert found.isfinite().all() and found.abs().max() > 0
+    for r, x in zip(relevance(run.score, run.inputs, rules=rules, model=case.model), run.inputs, strict=True):
+        assert r.shape == x.shape and r.dtype == x.dtype
+        assert r.isfinite().all() and r.abs().max() > 0
     assert traces(case.model) == before
     assert torch.equal(forward(case).score, run.score)
 
 
 @pytest.mark.parametrize("padded", [False, True], ids=["full", "padded"])
 @pytest.mark.parametrize("name", EXPLAINED)
-def test_its_books_balance(name: str, padded: bool) -> None:
+def test_relevance_is_conserved(name: str, padded: bool) -> None:
     if padded and name in NOT_PADDED:
         pytest.skip(NOT_PADDED[name])
-    found = account(name, padded=padded)
-    assert not found.refused and not found.closed
-    assert found.balanced == (name not in NOT_BALANCED), f"imbalance {found.imbalance:.1e}"
+    result = outcome(name, padded=padded)
+    assert not result.refused and not result.closed
+    assert result.conserved == (name not in NOT_CONSERVED), f"imbalance {result.imbalance:.1e}"
 
 
 @pytest.mark.slow
-def test_at_least_115_sequence_classifiers_balance() -> None:
+def test_at_least_115_sequence_classifiers_conserve_relevance() -> None:
     runnable = [name for name in sequence_classifiers() if name in EXPLAINED]
-    assert sum(account(name).balanced for name in runnable) >= 115
+    assert sum(outcome(name).conserved for name in runnable) >= 115

@@ -1,8 +1,8 @@
-"""The zoo: tiny, randomly initialised instances of many architectures, none with a line of code of its own.
+"""The zoo: tiny, randomly initialised instances of many architectures, without code for any single one.
 
-A configuration class of transformers is shrunk field by field (`sizes.py`), the model is built from it, noise
-is added to all its weights and biases so that none is just zero or one, and a batch is made from the
-arguments its `forward` names.
+A configuration of transformers is shrunk field by field (`small_configs.py`), the model is built from it, noise is
+added to all its parameters so that none is exactly zero or one, and a batch is made for the arguments that its
+`forward` names.
 
     case = build("llama")
     score, inputs = forward(case)  # a scalar; the tokens' embeddings (or the pixels, or the features)
@@ -24,12 +24,12 @@ from transformers import PretrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 
-from . import plain
+from . import torch_models
 from .batches import batch_for
-from .remarks import EMBEDDINGS, FLOAT32, GROUPED_MM, LENGTHS, NOT_BUILDABLE
-from .sizes import OVERRIDES, SMALL
+from .known_exceptions import EMBEDDINGS, FLOAT32, GROUPED_MM, LENGTHS, NOT_BUILDABLE
+from .small_configs import OVERRIDES, SMALL
 
-# Besides all sequence classifiers, samples of other tasks; they are named "causal/gpt2", "image/vit", ...
+# Samples of other tasks, beside all sequence classifiers. They are named "causal/gpt2", "image/vit", ...
 SAMPLES = {
     "causal": (
         "AutoModelForCausalLM",
@@ -40,24 +40,27 @@ SAMPLES = {
     "seq2seq": ("AutoModelForSeq2SeqLM", "bart marian pegasus t5"),
     "image": ("AutoModelForImageClassification", "clip convnext resnet swin vit"),
 }
+SMOOTH = (nn.GELU, nn.SiLU, nn.Tanh, nn.ELU, nn.Mish, nn.Hardswish)
 PLAIN: dict[str, Callable[[], nn.Module]] = {
-    "torch/lstm": partial(plain.Recurrent, nn.LSTM),
-    "torch/gru": partial(plain.Recurrent, nn.GRU),
-    "torch/rnn": partial(plain.Recurrent, nn.RNN),
-    "torch/transformer-relu": partial(plain.Transformer, "relu", norm_first=False),
-    "torch/transformer-gelu": partial(plain.Transformer, "gelu", norm_first=False),
-    "torch/transformer-relu-norm-first": partial(plain.Transformer, "relu", norm_first=True),
-    "torch/transformer-gelu-norm-first": partial(plain.Transformer, "gelu", norm_first=True),
-    "torch/mlp-relu": lambda: plain.Perceptron(nn.ReLU(), nn.ReLU()),
-    "torch/mlp-smooth": lambda: plain.Perceptron(nn.GELU(), nn.SiLU(), nn.Tanh(), nn.ELU(), nn.Mish(), nn.Hardswish()),
-    "torch/vgg": plain.Vgg,
-    "torch/resnet18": plain.ResNet,
+    "torch/lstm": partial(torch_models.Recurrent, nn.LSTM),
+    "torch/gru": partial(torch_models.Recurrent, nn.GRU),
+    "torch/rnn": partial(torch_models.Recurrent, nn.RNN),
+    "torch/transformer-relu": partial(torch_models.Transformer, "relu", norm_first=False),
+    "torch/transformer-gelu": partial(torch_models.Transformer, "gelu", norm_first=False),
+    "torch/transformer-relu-norm-first": partial(torch_models.Transformer, "relu", norm_first=True),
+    "torch/transformer-gelu-norm-first": partial(torch_models.Transformer, "gelu", norm_first=True),
+    "torch/mlp-relu": lambda: torch_models.Perceptron(nn.ReLU(), nn.ReLU()),
+    "torch/mlp-smooth": lambda: torch_models.Perceptron(
+        nn.GELU(), nn.SiLU(), nn.Tanh(), nn.ELU(), nn.Mish(), nn.Hardswish()
+    ),
+    "torch/vgg": torch_models.Vgg,
+    "torch/resnet18": torch_models.ResNet,
 }
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """One row of the zoo; `make` builds its module in float32 from the global random state."""
+    """One entry of the zoo; `make` builds its module in float32 from the global random state."""
 
     name: str
     make: Callable[[], nn.Module]
@@ -69,7 +72,7 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Case:
-    """A model in eval mode with every parameter asking for a gradient, and a batch of two rows for it."""
+    """A model in eval mode whose parameters all require grad, and a batch of two rows for it."""
 
     architecture: Architecture
     model: nn.Module
@@ -82,7 +85,7 @@ class Forward(NamedTuple):
 
 
 def shrink(config: PretrainedConfig, overrides: Mapping[str, Any]) -> PretrainedConfig:
-    """The same kind of configuration with small sizes, and one layer of each kind it has (at least two)."""
+    """Return the same kind of configuration with small sizes, and one layer of each kind it has (at least two)."""
     fields = {field.name: getattr(config, field.name, None) for field in dataclasses.fields(config)}
     small = {name: value for name, value in SMALL.items() if name in fields or name == "num_labels"}
     for name in ("layer_types", "layers_block_type"):
@@ -101,13 +104,13 @@ def from_configuration(auto_model: str, model_type: str, **options: Any) -> nn.M
 
 
 def sequence_classifiers() -> list[str]:
-    """Every model type that transformers maps to a sequence classifier."""
+    """Return every model type that transformers maps to a sequence classifier."""
     return list(MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES)
 
 
 @cache
 def architectures() -> dict[str, Architecture]:
-    """The whole zoo by name; sequence classifiers bear the bare name of their model type."""
+    """Return the whole zoo by name; the name of a sequence classifier is its model type."""
     classifier = partial(from_configuration, "AutoModelForSequenceClassification")
     makers = {name: partial(classifier, name) for name in sequence_classifiers()}
     for name in sequence_classifiers():
@@ -121,7 +124,7 @@ def architectures() -> dict[str, Architecture]:
 
 @torch.no_grad()
 def perturb(model: nn.Module, generator: torch.Generator, spread: float = 0.2) -> None:
-    """Add noise to parameters and running statistics, and let every parameter ask for a gradient."""
+    """Add noise to parameters and running statistics, and make every parameter require grad."""
     for parameter in model.parameters():
         if parameter.is_floating_point():
             parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=spread)
@@ -132,51 +135,55 @@ def perturb(model: nn.Module, generator: torch.Generator, spread: float = 0.2) -
 
 
 def build(name: str, dtype: torch.dtype | None = None, *, padded: bool = False, seed: int = 0) -> Case:
-    """One architecture ready to run, in float64 if it can; if `padded`, the second row is shorter."""
+    """Return an architecture ready to run, in float64 if possible; if `padded`, the second row is shorter."""
     architecture = architectures()[name]
     if name in NOT_BUILDABLE:
-        raise NotImplementedError(f"{name} cannot be built here: {NOT_BUILDABLE[name]}")
+        raise NotImplementedError(f"{name} cannot be built: {NOT_BUILDABLE[name]}")
     dtype = dtype or architecture.dtype
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = architecture.make()
     perturb(model, torch.Generator().manual_seed(seed))
     model.eval().to(dtype)
+
     seq2seq = name.startswith("seq2seq/")
     batch = batch_for(model, dtype, length=LENGTHS.get(name, 9), padded=padded, seed=seed, decoder=seq2seq)
     return Case(architecture, model, batch)
 
 
 def embedding_modules(case: Case) -> list[nn.Module]:
-    """The modules that turn tokens into embeddings: the one the model names, and those sharing its weight."""
+    """Return the modules that turn tokens into embeddings: the model's input embeddings, and those that share their
+    weight."""
     if pattern := EMBEDDINGS.get(case.architecture.name):
         return [module for name, module in case.model.named_modules() if fnmatch(name, pattern)]
-    named = case.model.get_input_embeddings()
-    alike = [m for m in case.model.modules() if isinstance(m, nn.Embedding) and m.weight is named.weight]
-    return alike or [named]
+    embeddings = case.model.get_input_embeddings()
+    sharing = [m for m in case.model.modules() if isinstance(m, nn.Embedding) and m.weight is embeddings.weight]
+    return sharing or [embeddings]
 
 
 def forward(case: Case) -> Forward:
-    """One forward pass, tokens given as numbers as usual: the score of class 1, and what is to be explained.
+    """Run a forward pass from token ids, pixels or features; return the score of class 1 and the tensors to explain.
 
-    The score is summed over the batch; of a sequence of outputs the last real token's is taken.
+    The score is summed over the batch; of a sequence of outputs the one at the last real token is used.
     """
     inputs = [value for value in case.batch.values() if value.requires_grad]
-    caught: list[Tensor] = []
+    embeddings: list[Tensor] = []
 
-    def catch(module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
-        caught.append(output[0] if isinstance(output, tuple) else output)
+    def keep(module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
+        embeddings.append(output[0] if isinstance(output, tuple) else output)
 
-    hooks = [] if inputs else [module.register_forward_hook(catch) for module in embedding_modules(case)]
+    hooks = [] if inputs else [module.register_forward_hook(keep) for module in embedding_modules(case)]
     try:
         output = case.model(**case.batch)
     finally:
         for hook in hooks:
             hook.remove()
+
     logits = output if isinstance(output, Tensor) else output.logits
     if logits.ndim == 3:
         mask = case.batch.get("attention_mask")
         causal = mask is not None and mask.shape[1] == logits.shape[1]
         last = mask.sum(dim=1) - 1 if causal else torch.full((2,), logits.shape[1] - 1)
         logits = logits[torch.arange(2), last]
-    return Forward(logits[:, 1].sum(), inputs or caught)
+    return Forward(logits[:, 1].sum(), inputs or embeddings)

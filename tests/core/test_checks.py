@@ -362,7 +362,7 @@ def test_without_the_model_precision_and_rewriting_are_skipped():
     table = check(lambda x: model(x)[:, 1], rows(3, 5, dtype=torch.float32))
     assert verdicts(table) == dict.fromkeys(NAMES, "passed") | {"precision": "skipped", "rewriting": "skipped"}
     assert "must have the same dtype" in row_of(table, "precision").reason
-    assert row_of(table, "rewriting").reason.endswith("name its module by model=")
+    assert row_of(table, "rewriting").reason.endswith("pass the module that it calls as model=")
 
 
 def test_rewriting_is_skipped_for_a_function_that_cannot_be_exported():
@@ -389,7 +389,7 @@ def test_precision_is_skipped_for_a_function_that_computes_in_float32():
 def test_batch_is_skipped_for_inputs_without_common_rows(shapes):
     inputs = [torch.randn(shape) for shape in shapes]
     batch = row_of(check(lambda *inputs: sum(F.gelu(x).sum() for x in inputs), inputs), "batch")
-    assert batch.reason == "the inputs have one row, or not the same number of rows" and batch.verdict == "skipped"
+    assert batch.reason == "the inputs have only one row, or unequal numbers of rows" and batch.verdict == "skipped"
 
 
 def test_if_relevance_is_refused_the_table_has_only_that_row():
@@ -406,10 +406,10 @@ def test_if_relevance_is_refused_the_table_has_only_that_row():
         ((None, rows(2, 5)), {}, "check takes a function"),
         ((F.gelu, rows(2, 5)), {"rules": "AttnLRP"}, "check takes a function"),
         ((F.gelu, rows(2, 5)), {"model": F.gelu}, "check takes a function"),
-        ((F.gelu, torch.arange(4)), {}, "to explain tokens give their embeddings"),
-        ((F.gelu, ()), {}, "inputs must be floating tensors"),
-        ((F.gelu, rows(0, 5)), {}, "inputs must be floating tensors with entries"),
-        ((F.gelu, [rows(2, 5), 1.0]), {}, "inputs must be floating tensors"),
+        ((F.gelu, torch.arange(4)), {}, "to explain tokens pass their embeddings"),
+        ((F.gelu, ()), {}, "inputs must be floating-point tensors"),
+        ((F.gelu, rows(0, 5)), {}, "inputs must be floating-point tensors with entries"),
+        ((F.gelu, [rows(2, 5), 1.0]), {}, "inputs must be floating-point tensors"),
         ((lambda x: (x, x), rows(2, 5)), {}, "the function must return a tensor, the score, not a tuple"),
     ],
 )

@@ -260,7 +260,7 @@ TABLE = [
     (log_sum, UnknownOperation, "LogsumexpBackward0.*explain a logit"),
     (probability_under_cp, RelevanceError, "no relevance flows: under CP-LRP.*SoftmaxBackward0.*Explain a logit"),
     (overrides_without_model, RelevanceError, "pass model="),
-    (misspelt_unknown, RelevanceError, "unknown='ignore': say .error. or .gradient."),
+    (misspelt_unknown, RelevanceError, "unknown='ignore': expected .error. or .gradient."),
     (dropout, RelevanceError, r"MulBackward0.*dropout mask: call model.eval\(\)"),
     (dropout_behind_a_constant, RelevanceError, r"dropout mask: call model.eval\(\)"),
     (dropout_in_attention, RelevanceError, r"dropout.*: call model.eval\(\)"),
@@ -365,7 +365,7 @@ def test_the_derivative_is_accepted_on_request_with_a_warning(case):
         return  # it has a rule; only the batch statistics were accepted
     torch.testing.assert_close(actual, x.detach() * g)
     assert len(caught) == 1
-    assert "derivative was taken instead" in str(caught[0].message)
+    assert "derivative was used instead" in str(caught[0].message)
     assert caught[0].filename == __file__
 
 

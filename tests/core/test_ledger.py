@@ -104,7 +104,7 @@ def test_the_relevance_of_frozen_parameters_is_in_the_residue_with_a_note():
 def test_a_number_that_is_added_is_noted():
     x, y = rows(3), rows(3)
     account = ledger(((x + 1) * torch.tanh(y)).sum(), (x, y), rules=CP_LRP)
-    assert any("1 sums add something that is no parameter" in note for note in account.notes)
+    assert any("1 sums add something other than a parameter" in note for note in account.notes)
 
 
 def test_the_share_of_the_softmax_under_attnlrp_is_noted():
@@ -301,7 +301,7 @@ def test_residues_of_layer_rules_and_of_inserted_numbers_are_noted():
     assert any("alpha_beta(2, 1) may keep a part" in note for note in account.notes)
     account = ledger(F.threshold(x, 0.5, 3.0).sum(), x)
     assert account.residue == pytest.approx(3.0 * (x <= 0.5).sum().item(), rel=1e-12)
-    assert account.notes == ("ThresholdBackward0 may put in numbers of their own",)
+    assert account.notes == ("ThresholdBackward0 may write numbers that autograd doesn't keep",)
 
 
 # ---- Branches that depend on the inputs but are constant -----------------------------------------------------

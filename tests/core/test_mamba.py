@@ -26,7 +26,7 @@ from lrp_domains import (
     relevance,
     state_space,
 )
-from tests.architectures.sizes import OVERRIDES
+from tests.architectures.small_configs import OVERRIDES
 from tests.architectures.zoo import perturb, shrink
 
 transformers = pytest.importorskip("transformers")
@@ -605,7 +605,7 @@ def running(u, delta, A, B, C):
 )
 def test_a_scan_that_is_not_a_state_space_is_refused(scan, words):
     model, x = network(scan=scan), torch.randn(1, 6, 5, dtype=torch.float64, requires_grad=True)
-    with pytest.raises(RelevanceError, match=rf"mixer\.D is no state space's skip D u: {words}"):
+    with pytest.raises(RelevanceError, match=rf"mixer\.D is not the skip D u of a state space: {words}"):
         relevance(run(model, x), x, rules=MAMBA_LRP, model=model)
 
 

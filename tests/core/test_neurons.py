@@ -244,7 +244,7 @@ def test_a_layer_rule_by_name_ignores_operations_that_are_not_layers():
     by_name = explained(model, [x], ATTN_LRP.where({"*": gamma()}), model=model)
     by_kind = explained(model, [x], ATTN_LRP.for_nodes({"dense": gamma(), "convolution": gamma()}))
     torch.testing.assert_close(by_name, by_kind, **TIGHT)
-    with pytest.warns(UserWarning, match=r"parameter named '1\.\*'.*dense layers and convolutions alone"):
+    with pytest.warns(UserWarning, match=r"parameter named '1\.\*'.*only to dense layers and convolutions"):
         explained(model, [x], ATTN_LRP.where({"1.*": gamma()}), model=model)
 
 

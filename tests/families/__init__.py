@@ -1,1 +1,1 @@
-"""Families of models that other packages make, graph layers and exported programs: explained as they are."""
+"""Models and graph layers of other packages, and exported programs, are explained unmodified."""

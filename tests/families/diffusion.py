@@ -1,4 +1,4 @@
-"""Models of diffusers, with sizes at which they are tiny, and the shapes of what they take: data, no code."""
+"""Models of diffusers with tiny sizes, and the shapes of their inputs, as data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 class Diffuser(NamedTuple):
     """A class of diffusers, its configuration, and the shapes of its floating inputs, in order.
 
-    After the first input stands the time step, one number per row, if ``timed``. ``labels`` are classes.
+    If ``timed``, the second input is the time step, one number per row. With ``labels`` the last input are classes.
     """
 
     kind: str

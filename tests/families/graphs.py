@@ -1,6 +1,6 @@
-"""Graph layers of PyTorch Geometric, and what its attention is when written densely with torch.
+"""Graph layers of PyTorch Geometric, and its attention layers written densely with torch.
 
-Nodes have ``WIDTH`` features. On a full graph every node attends to all of them, itself included, and a layer over
+Nodes have ``WIDTH`` features. On a full graph every node attends to all nodes, itself included, so a layer over its
 edges is the dense attention of a sequence.
 """
 
@@ -19,7 +19,7 @@ from .packages import package
 
 NODES, WIDTH, HEADS, SIZE = 6, 5, 2, 4
 FULL = torch.cartesian_prod(torch.arange(NODES), torch.arange(NODES)).T.contiguous()
-# Each node but one has two neighbours, the one before it and the second after it; one edge is there twice.
+# Each node has two neighbours, the one before it and the second after it; one edge occurs twice.
 NODE = torch.arange(NODES)
 SOURCES = torch.cat([NODE - 1, NODE + 2, NODE[:1]]) % NODES
 SPARSE = torch.stack([SOURCES, torch.cat([NODE, NODE, NODE[1:2]])])
@@ -27,7 +27,7 @@ IN_DEGREES = torch.bincount(torch.bincount(SPARSE[1], minlength=NODES))
 
 
 def disjoint(edges: Tensor, graphs: int) -> Tensor:
-    """The edges of several graphs of one form, as one graph."""
+    """Return the edges of several graphs with the same edges, as one graph."""
     return torch.cat([edges + NODES * number for number in range(graphs)], dim=1)
 
 
@@ -137,10 +137,10 @@ def features(graphs: int = 2) -> Tensor:
 
 
 def over_edges(layer: nn.Module, x: Tensor, edges: Tensor) -> Tensor:
-    """Run a layer over several graphs of one form."""
+    """Run a layer over several graphs with the same edges."""
     return layer(x.flatten(0, 1), disjoint(edges, len(x))).unflatten(0, x.shape[:2])
 
 
 def score(out: Tensor) -> Tensor:
-    """One number per graph, from all its nodes and channels."""
+    """Return one number per graph, from all its nodes and channels."""
     return (F.gelu(out) * torch.linspace(-1, 2, out[0].numel(), dtype=out.dtype).view_as(out[0])).flatten(1).sum(1)

@@ -1,6 +1,6 @@
-"""The models of timm, torchvision and diffusers: random, small, none with a line of code of its own.
+"""Models of timm, torchvision and diffusers: random, small, without code for any single one.
 
-A model is built from its options, what is just zero in it is drawn anew, and it gets a batch of two rows.
+A model is built from its options, parameters that are zero are drawn at random, and it gets a batch of two rows.
 
     case = build("timm/test_nfnet")
     scores = forward(case.model, case.inputs)  # one per row
@@ -28,7 +28,7 @@ CLASSES = 5
 
 @dataclass(frozen=True)
 class Case:
-    """A model in eval mode and float64, and what it takes, a batch of two rows; floating inputs require grad."""
+    """A model in eval mode and float64, and a batch of two rows for it; floating-point inputs require grad."""
 
     name: str
     model: nn.Module
@@ -52,7 +52,7 @@ def shapes(name: str) -> tuple[tuple[int, ...], ...]:
 
 @torch.no_grad()
 def redraw(model: nn.Module, generator: torch.Generator) -> nn.Module:
-    """Draw anew what is just zero, or nearly; add noise to biases, to scales and to running statistics."""
+    """Draw weights that are zero, or nearly, at random; add noise to biases, scales and running statistics."""
     for parameter in model.parameters():
         if parameter.ndim < 2 or parameter.numel() == max(parameter.shape):
             parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.1)
@@ -81,12 +81,12 @@ def build(name: str) -> Case:
 
 
 def first(output: object) -> Tensor:
-    """The first tensor of what a model returns."""
+    """Return the first tensor of a model's output."""
     while not isinstance(output, Tensor):
         output = next(iter(output.values() if isinstance(output, dict) else output))
     return output
 
 
 def forward(model: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
-    """The second number of each row's output: the score of class 1, or a pixel's."""
+    """Return the second number of each row's output: the score of class 1, or of a pixel."""
     return first(model(*inputs)).flatten(1)[:, 1]

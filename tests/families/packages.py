@@ -1,8 +1,8 @@
-"""Packages that need not be here: a test that needs one is skipped, with the reason, where it cannot be imported.
+"""Optional packages: a test that needs one is skipped, with the reason, where it cannot be imported.
 
-PyPI's torchvision is built for CUDA. Beside a CPU build of torch it has no operators and cannot even be imported, nor
-can what imports it if it is there (timm, diffusers, transformers): it describes two operators that do not exist. No
-model here needs them, so they are declared.
+PyPI's torchvision is built for CUDA. With a CPU build of torch its operators are missing, so importing it fails, and
+with it the packages that import torchvision if it is installed (timm, diffusers, transformers). The models of these
+tests don't use the missing operators, so they are only declared.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import pytest
 import torch
 
 MISSING = ("nms", "qnms")
-DECLARED = torch.library.Library("torchvision", "FRAGMENT")  # while it lives, so does what is declared
+DECLARED = torch.library.Library("torchvision", "FRAGMENT")  # declarations last as long as this object
 
 
 @cache
 def declare_operators() -> None:
-    """Make torchvision importable, if it is installed and only lacks its operators."""
+    """Make torchvision importable if it is installed and only its operators are missing."""
     if find_spec("torchvision") is None:
         return
     try:
@@ -34,7 +34,7 @@ def declare_operators() -> None:
 
 
 def package(name: str) -> ModuleType:
-    """Return a package, or skip the test that asks for it."""
+    """Import a package, or skip the test that needs it."""
     try:
         declare_operators()
         return import_module(name)

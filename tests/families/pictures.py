@@ -1,11 +1,11 @@
-"""Models for pictures and films, with the options that make them small: data, no code."""
+"""Models for pictures and films, with options that make them small, as data."""
 
 from __future__ import annotations
 
 from typing import Any
 
-# Models that `timm.create_model` knows by name; a picture has so many pixels a side.
-SIDE = 64
+SIDE = 64  # of a picture, in pixels
+# Names of models for `timm.create_model`.
 TIMM: dict[str, dict[str, Any]] = {
     "cait_xxs24_224": {"img_size": SIDE, "depth": 2},
     "convit_tiny": {"img_size": SIDE, "depth": 3, "local_up_to_layer": 2},
@@ -72,7 +72,7 @@ TORCHVISION: dict[str, dict[str, Any]] = {
     "video.swin3d_t": {},
 }  # fmt: skip
 
-# The pictures of those that other sizes than (2, 3, SIDE, SIDE) are for.
+# The shapes of inputs other than (2, 3, SIDE, SIDE).
 SHAPES = {
     "timm/eva02_tiny_patch14_224": (2, 3, 56, 56),
     "torchvision/inception_v3": (2, 3, 80, 80),

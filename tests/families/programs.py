@@ -1,4 +1,4 @@
-"""Models to be exported and decomposed: the zoo's plain ones, some of transformers and some of the other families."""
+"""Models to export and decompose: the zoo's plain ones, some of transformers and some of the other families."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMES = [*PLAIN, *TRANSFORMERS, *OTHERS]
 
 
 class Scores(nn.Module):
-    """A model as a function from floating tensors to the score of class 1, one per row."""
+    """A model as a function from floating-point tensors to the score of class 1, one per row."""
 
     def __init__(self, model: nn.Module, call: Callable[..., Tensor]) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ def of_states(model: nn.Module, embeddings: Tensor) -> Tensor:
 
 
 def build(name: str) -> tuple[nn.Module, tuple[Tensor, ...]]:
-    """Return a module that gives one score per row, and what it takes."""
+    """Return a module that computes one score per row, and its inputs."""
     if name in OTHERS:
         case = models.build(name)
         return Scores(case.model, lambda model, *inputs: models.first(model(*inputs)).flatten(1)), case.inputs

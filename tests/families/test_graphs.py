@@ -1,4 +1,4 @@
-"""Graph layers of PyTorch Geometric: attention over edges is dense attention, and no neighbour is lost."""
+"""Graph layers of PyTorch Geometric: attention over edges equals dense attention, and relevance is conserved."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import torch
 from lrp_domains import ATTN_LRP, CP_LRP, EPSILON, RelevanceError, RuleSet, relevance
 
 from .graphs import ATTENTION, FULL, LAYERS, SPARSE, build, features, over_edges, score
+from .known_exceptions import NOT_CONSERVED, REFUSED
 from .properties import CLOSE, account_of, difference, imbalance, is_explained, traces
-from .remarks import NOT_BALANCED, REFUSED
 
 pytestmark = pytest.mark.slow
 EXPLAINED = [name for name in LAYERS if f"graph/{name}" not in REFUSED]
@@ -21,17 +21,17 @@ def test_attention_over_the_edges_of_a_full_graph_is_dense_attention(name: str, 
     layer, x = build(name), features()
     over_the_edges, dense = over_edges(layer, x, FULL), ATTENTION[name][1](layer, x)
     torch.testing.assert_close(over_the_edges, dense, rtol=1e-12, atol=1e-12)
-    found, expected = (relevance(score(out).sum(), [x], rules=rules, model=layer) for out in (over_the_edges, dense))
+    of_edges, expected = (relevance(score(out).sum(), [x], rules=rules, model=layer) for out in (over_the_edges, dense))
     assert is_explained(expected, [x])
-    assert difference(found, expected) < CLOSE
+    assert difference(of_edges, expected) < CLOSE
 
 
 @pytest.mark.parametrize("name", EXPLAINED)
-def test_its_ledger_balances(name: str) -> None:
+def test_relevance_is_conserved(name: str) -> None:
     layer, x = build(name), features()
     account = account_of(score(over_edges(layer, x, SPARSE)), [x], layer)
     assert is_explained(account.relevance, [x])
-    assert (imbalance(account) < CLOSE) == (f"graph/{name}" not in NOT_BALANCED), account
+    assert (imbalance(account) < CLOSE) == (f"graph/{name}" not in NOT_CONSERVED), account
 
 
 @pytest.mark.parametrize("rules", [ATTN_LRP, CP_LRP, EPSILON], ids=str)
@@ -41,12 +41,12 @@ def test_a_graph_alone_has_the_same_relevance(name: str, rules: RuleSet) -> None
     (of_both,) = relevance(score(over_edges(layer, x, SPARSE)).sum(), [x], rules=rules, model=layer)
     for number, graph in enumerate(x.detach()):
         alone = graph[None].clone().requires_grad_()
-        found = relevance(score(over_edges(layer, alone, SPARSE)).sum(), [alone], rules=rules, model=layer)
-        assert difference(found, [of_both[number : number + 1]]) < CLOSE
+        of_alone = relevance(score(over_edges(layer, alone, SPARSE)).sum(), [alone], rules=rules, model=layer)
+        assert difference(of_alone, [of_both[number : number + 1]]) < CLOSE
 
 
 @pytest.mark.parametrize("name", EXPLAINED)
-def test_the_layer_is_left_alone(name: str) -> None:
+def test_the_layer_is_left_unchanged(name: str) -> None:
     layer, x = build(name), features()
     scores = score(over_edges(layer, x, SPARSE))
     before = traces(layer)
@@ -56,7 +56,7 @@ def test_the_layer_is_left_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in LAYERS if name not in EXPLAINED])
-def test_what_is_refused(name: str) -> None:
+def test_a_product_over_neighbours_is_refused(name: str) -> None:
     layer, x = build(name), features()
     with pytest.raises(RelevanceError, match="ScatterReduce"):
         relevance(score(over_edges(layer, x, SPARSE)).sum(), x, rules=CP_LRP)

@@ -1,4 +1,4 @@
-"""Models of timm, torchvision and diffusers under the rule sets: each a forward pass, its ledger, its rows."""
+"""Models of timm, torchvision and diffusers: relevance is conserved, rows are independent, models left unchanged."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch import Tensor
 
 from lrp_domains import ATTN_LRP, CP_LRP, EPSILON, RelevanceError, RuleSet, relevance
 
+from .known_exceptions import BUFFERS, FLOAT32_INSIDE, NOT_CONSERVED, REFUSED, REFUSED_UNDER_EPSILON
 from .models import NAMES, Case, build, forward
 from .properties import CLOSE, CLOSE_IN_FLOAT32, account_of, difference, floating, imbalance, is_explained, row, traces
-from .remarks import BUFFERS, FLOAT32_INSIDE, NOT_BALANCED, REFUSED, REFUSED_UNDER_EPSILON
 
 pytestmark = pytest.mark.slow
 EXPLAINED = [name for name in NAMES if name not in REFUSED]
@@ -43,14 +43,14 @@ def run_of(name: str) -> Run:
 
 @pytest.fixture(scope="module", params=EXPLAINED)
 def run(request: pytest.FixtureRequest) -> Run:
-    """Made once for all the tests of a model."""
+    """The forward pass of a model, shared among its tests."""
     return run_of(request.param)
 
 
-def test_its_ledger_balances(run: Run) -> None:
+def test_relevance_is_conserved(run: Run) -> None:
     account = account_of(run.scores, run.inputs, run.case.model)
     assert not any("closed" in name for name in account.leaves)
-    assert (imbalance(account) < run.close) == (run.case.name not in NOT_BALANCED), account
+    assert (imbalance(account) < run.close) == (run.case.name not in NOT_CONSERVED), account
 
 
 @pytest.mark.parametrize("rules", [ATTN_LRP, CP_LRP], ids=str)
@@ -60,11 +60,11 @@ def test_a_row_alone_has_the_same_relevance(run: Run, rules: RuleSet) -> None:
     for number in range(len(run.scores)):
         alone = row(run.case.inputs, number)
         score = forward(run.case.model, alone)
-        found = relevance(score.sum(), floating(alone), rules=rules, model=run.case.model)
-        assert difference(found, [r[number : number + 1] for r in of_batch]) < run.close
+        of_alone = relevance(score.sum(), floating(alone), rules=rules, model=run.case.model)
+        assert difference(of_alone, [r[number : number + 1] for r in of_batch]) < run.close
 
 
-def test_a_rule_for_layers_is_not_refused(run: Run) -> None:
+def test_a_layer_rule_is_refused_only_where_a_bias_is_hidden(run: Run) -> None:
     if run.case.name in REFUSED_UNDER_EPSILON:
         with pytest.raises(RelevanceError, match="the layer's bias"):
             run.explain(EPSILON)
@@ -72,7 +72,7 @@ def test_a_rule_for_layers_is_not_refused(run: Run) -> None:
         assert is_explained(run.explain(EPSILON), run.inputs)
 
 
-def test_the_model_is_left_alone(run: Run) -> None:
+def test_the_model_is_left_unchanged(run: Run) -> None:
     before = traces(run.case.model)
     gradients = [x.grad for x in run.inputs]
     run.explain(ATTN_LRP)
@@ -82,13 +82,13 @@ def test_the_model_is_left_alone(run: Run) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name in REFUSED])
-def test_what_is_refused(name: str) -> None:
+def test_a_hidden_change_in_place_is_refused(name: str) -> None:
     with pytest.raises(RelevanceError, match="CopySlices"):
         run_of(name).explain(CP_LRP)
 
 
 @pytest.mark.parametrize("name", BUFFERS)
-def test_balanced_once_a_buffer_is_a_leaf(name: str) -> None:
+def test_relevance_is_conserved_once_a_buffer_is_an_input(name: str) -> None:
     case = build(name)
     buffer = case.model.get_buffer(BUFFERS[name]).requires_grad_()
     scores = forward(case.model, case.inputs)

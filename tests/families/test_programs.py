@@ -21,9 +21,9 @@ def test_a_decomposed_program_has_the_same_relevance(name: str) -> None:
     torch.testing.assert_close(of_program, scores, rtol=1e-12, atol=1e-12)
 
     for rules in (ATTN_LRP, CP_LRP):
-        found, expected = (
-            relevance(values.sum(), floating(inputs), rules=rules, model=explained, retain_graph=True)
-            for values, explained in ((of_program, program), (scores, model))
+        relevances, expected = (
+            relevance(values.sum(), floating(inputs), rules=rules, model=module, retain_graph=True)
+            for values, module in ((of_program, program), (scores, model))
         )
         assert is_explained(expected, floating(inputs))
-        assert difference(found, expected) < CLOSE
+        assert difference(relevances, expected) < CLOSE

@@ -1,1 +1,1 @@
-"""The same functions, written in different ways: relevance must not depend on how a function was written."""
+"""The same functions written in different ways: relevance must not depend on how a function is written."""

@@ -24,7 +24,7 @@ def half_by_tanh(x: Tensor) -> Tensor:
 
 
 def bent(x: Tensor) -> Tensor:
-    """What the tanh of GELU is taken of."""
+    """Return the argument of the tanh in GELU."""
     return SLOPE * (x + CUBIC * x**3)
 
 

@@ -57,7 +57,7 @@ def by_einsum_heads_last(q, k, v):
 
 
 def with_unit_weights(q, k, v):
-    """torch's own function, with unit matrices in the place of its projections."""
+    """Call torch's function with identity matrices as its projections."""
     eye = torch.eye(WIDTH)
     q, k, v = (x.transpose(0, 1) for x in (q, k, v))
     out, _ = F.multi_head_attention_forward(
@@ -127,7 +127,7 @@ PLAIN = {
 
 
 def grouped(f: Function) -> Function:
-    """All heads of the queries share the first head of keys and values."""
+    """Share the first head of keys and values among all heads of the queries."""
     return lambda q, k, v: merge(f(split(q), split(k)[:, :1], split(v)[:, :1]))
 
 
@@ -175,7 +175,7 @@ def rotate_as_complex(x: Tensor) -> Tensor:
 
 
 def rotate_by_matrices(x: Tensor) -> Tensor:
-    """One matrix per token, made of the rotated unit vectors."""
+    """Multiply by one matrix per token, whose rows are the rotated unit vectors."""
     matrices = rotate_halves(torch.eye(WIDTH)[:, None].expand(WIDTH, TOKENS, WIDTH))
     return torch.einsum("bti,itj->btj", x, matrices)
 

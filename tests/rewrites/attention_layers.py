@@ -15,7 +15,7 @@ OUT, OUT_BIAS = parameter(WIDTH, WIDTH, seed=46), parameter(WIDTH, seed=47)
 
 
 def module(batch_first: bool) -> nn.MultiheadAttention:
-    layer = nn.MultiheadAttention(WIDTH, HEADS, batch_first=batch_first, device="meta")  # no numbers drawn
+    layer = nn.MultiheadAttention(WIDTH, HEADS, batch_first=batch_first, device="meta")  # draws no random numbers
     layer.in_proj_weight, layer.in_proj_bias = IN, IN_BIAS
     layer.out_proj.weight, layer.out_proj.bias = OUT, OUT_BIAS
     return layer
@@ -37,7 +37,7 @@ def tokens_first(q, k, v):
 
 
 def sum_over_heads(q, k, v):
-    """Each head through its own part of the output's matrix."""
+    """Multiply each head by its part of the output matrix, and sum."""
     parts = zip((q, k, v), IN.chunk(3), IN_BIAS.chunk(3), strict=True)
     q, k, v = (split(F.linear(x, w, b)) for x, w, b in parts)
     heads = (softmax(scores(q, k)) @ v).unbind(1)
@@ -56,7 +56,7 @@ PROJECTED = {
 
 
 def all_of_one(f: Function) -> Function:
-    """Self-attention: of the first tensor alone."""
+    """Return self-attention, of the first tensor only."""
     return lambda q, k, v: f(q, q, q) + 0.1 * (k + v)
 
 
@@ -74,19 +74,19 @@ SELF = {name: all_of_one(PROJECTED[name]) for name in PROJECTED} | {
 }
 
 
-# ---- Under the layer rules, which mustn't take a product of attention for a layer ------------------------------
+# ---- Under the layer rules, which mustn't treat a product of attention as a layer ------------------------------
 
 CONTEXT, LATENTS = draw(*SEQUENCE, seed=49), parameter(1, TOKENS, WIDTH, seed=50)
 OF_QUERIES, OF_KEYS, OF_VALUES = ((parameter(WIDTH, WIDTH, seed=s), parameter(WIDTH, seed=s + 1)) for s in (56, 58, 66))
 
 
 def to_a_context(attend: Function) -> Function:
-    """Queries of the input; keys and values of a context that isn't asked for."""
+    """Return attention with queries of the input, and keys and values of a context that isn't explained."""
     return lambda x: attend(F.linear(x, *OF_QUERIES), F.linear(CONTEXT, *OF_KEYS), F.linear(CONTEXT, *OF_VALUES))
 
 
 def of_latents(attend: Function) -> Function:
-    """Learned queries, as in Perceiver and DETR."""
+    """Return attention with learned queries, as in Perceiver and DETR."""
 
     def run(x):
         queries = F.linear(LATENTS, *OF_QUERIES).expand(len(x), -1, -1)

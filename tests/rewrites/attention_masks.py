@@ -14,7 +14,7 @@ from .tensors import parameter
 
 PAST = torch.ones(TOKENS, TOKENS, dtype=torch.bool).tril()
 NEAR = PAST & ~PAST.tril(-2)
-PRESENT = torch.tensor([[True, True, True, False], [True, True, False, False]])  # keys that are no padding
+PRESENT = torch.tensor([[True, True, True, False], [True, True, False, False]])  # keys other than padding
 
 
 def bias_of(mask: Tensor) -> Tensor:
@@ -22,7 +22,7 @@ def bias_of(mask: Tensor) -> Tensor:
 
 
 def masked(mask: Tensor) -> dict[str, Function]:
-    """Attention that sees the keys of a mask alone."""
+    """Return forms of attention that sees only the keys of a mask."""
     bias, lowest = bias_of(mask), torch.finfo(torch.float64).min
     large = torch.where(mask, 0.0, -1e9).double()
     return {
@@ -42,13 +42,13 @@ def masked(mask: Tensor) -> dict[str, Function]:
 
 
 def query_after_query(q, k, v):
-    """As when decoding with a cache."""
+    """Attend query by query, as when decoding with a cache."""
     steps = [softmax(scores(q[:, :, t : t + 1], k[:, :, : t + 1])) @ v[:, :, : t + 1] for t in range(TOKENS)]
     return torch.cat(steps, 2)
 
 
 def rows_without_padding(q, k, v):
-    """Each row with its own number of keys."""
+    """Attend in each row to its number of keys."""
     lengths = PRESENT.sum(-1).tolist()
     rows = [sdpa(a, b[:, :n], c[:, :n]) for a, b, c, n in zip(q, k, v, lengths, strict=True)]
     return torch.stack(rows)
@@ -82,7 +82,7 @@ TABLE, BUCKETS = parameter(2 * TOKENS - 1, HEADS, seed=42), torch.arange(TOKENS)
 
 
 def with_positions_in_keys(q, k, v):
-    """ALiBi as two more dimensions of keys and one-hot queries."""
+    """Add ALiBi by further dimensions: of the keys, and one-hot in the queries."""
     positions = torch.eye(TOKENS).expand(BATCH, HEADS, TOKENS, TOKENS)
     keys = torch.cat([k, ALIBI.mT.expand(BATCH, HEADS, TOKENS, TOKENS)], -1)
     return softmax(torch.cat([q * SCALE, positions], -1) @ keys.mT) @ v

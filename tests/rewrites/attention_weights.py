@@ -13,7 +13,7 @@ from .tensors import parameter
 
 
 def online(q, k, v, chunk=2):
-    """Flash attention's running maximum, sum and output over chunks of keys."""
+    """Accumulate maximum, sum and output over chunks of keys, as flash attention does."""
     largest, total, out = torch.full((*q.shape[:-1], 1), -math.inf), 0.0, 0.0
     for k_part, v_part in zip(k.split(chunk, 2), v.split(chunk, 2), strict=True):
         s = scores(q, k_part)
@@ -25,7 +25,7 @@ def online(q, k, v, chunk=2):
 
 
 def by_parts_and_logsumexp(q, k, v):
-    """Two softmaxes over halves of the keys, merged by their logsumexps (tree attention)."""
+    """Merge the softmaxes over two halves of the keys by their logsumexps (tree attention)."""
     parts = [(scores(q, a), b) for a, b in zip(k.chunk(2, 2), v.chunk(2, 2), strict=True)]
     sums = torch.cat([s.logsumexp(-1, keepdim=True) for s, _ in parts], -1)
     shares = softmax(sums)
@@ -33,7 +33,7 @@ def by_parts_and_logsumexp(q, k, v):
 
 
 def over_edges(q, k, v):
-    """Softmax by group over a list of edges, as in graph libraries."""
+    """Compute the softmax by group over a list of edges, as graph libraries do."""
     target, source = (index.flatten() for index in torch.meshgrid(*[torch.arange(TOKENS)] * 2, indexing="ij"))
     s = (q[:, :, target] * k[:, :, source]).sum(-1) * SCALE
     group = target.expand_as(s)
@@ -80,7 +80,7 @@ SOFTMAX_BY_HAND = {
     "by group over edges": by_heads(over_edges),
 }
 
-# ---- Sinks: a learned score per head that takes its part of the softmax and has no value -----------------------
+# ---- Sinks: a learned score per head that takes a part of the softmax and has no value -------------------------
 
 SINK = parameter(HEADS, seed=43)
 
@@ -94,7 +94,7 @@ def with_sink(s: Tensor) -> Tensor:
 
 
 def with_a_sink_key(q, k, v):
-    """The sink as a key: a masked score with a bias, and a value of zeros."""
+    """Append the sink as a score whose value is zero."""
     return softmax(torch.cat([scores(q, k), sink()], -1)) @ F.pad(v, (0, 0, 0, 1))
 
 

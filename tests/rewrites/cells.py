@@ -1,4 +1,4 @@
-"""Recurrent layers: torch's own with given parameters, and steps run through time."""
+"""Recurrent layers: torch's with shared parameters, and steps run through time."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Step = Callable[..., Tensor]
 
 
 def weights(gates: int, seed: int) -> tuple[nn.Parameter, ...]:
-    """W and U, then b and c, of so many gates."""
+    """Return W and U, then b and c, for that many gates."""
     shapes = [(gates * WIDTH, WIDTH)] * 2 + [(gates * WIDTH,)] * 2
-    return tuple(nn.Parameter(0.5 * draw(*shape, seed=seed + place)) for place, shape in enumerate(shapes))
+    return tuple(nn.Parameter(0.5 * draw(*shape, seed=seed + offset)) for offset, shape in enumerate(shapes))
 
 
 FIRST = parameter(1, WIDTH, seed=51)  # a learned first state
@@ -26,8 +26,8 @@ FIRST_CELL = parameter(1, WIDTH, seed=52)
 
 
 def module(kind: type[nn.RNNBase], parameters: tuple[nn.Parameter, ...]) -> nn.RNNBase:
-    """torch's own layer with these very parameters."""
-    layer = kind(WIDTH, WIDTH, batch_first=True, device="meta")  # no numbers drawn
+    """Return torch's layer with these parameters."""
+    layer = kind(WIDTH, WIDTH, batch_first=True, device="meta")  # draws no random numbers
     for name, value in zip(("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"), parameters, strict=True):
         setattr(layer, name, value)
     return layer
@@ -55,7 +55,7 @@ def of_torch(layer: nn.RNNBase, *states: Callable[[Tensor], Tensor]) -> Function
 
 
 def through_time(step: Step, *states: Callable[[Tensor], Tensor]) -> Function:
-    """Run a step over the sequence; where it has a cell, a step returns that too."""
+    """Run a step over the sequence. A step with a cell returns the state and the cell."""
 
     def run(x: Tensor) -> Tensor:
         state, outputs = tuple(state(x) for state in states), []

@@ -1,4 +1,4 @@
-"""Is the relevance of a function the same, however it is written? One check per form, context and rule set."""
+"""Comparison of the relevance of a function's forms with a reference: one check per form, context and rule set."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FORWARD = {"rtol": 1e-9, "atol": 1e-10}
 
 @dataclass(frozen=True)
 class Context:
-    """Where a form stands: ``put`` makes of it a function of ``inputs``, whose relevance is compared."""
+    """The network around a form: ``put`` builds a function of ``inputs`` from it, whose relevance is compared."""
 
     put: Callable[[Function], Function]
     inputs: tuple[Tensor, ...]
@@ -42,9 +42,9 @@ class Kind:
 
 @dataclass(frozen=True)
 class Check:
-    """What became of one form in one context under one rule set, compared with the reference.
+    """The result for one form in one context under one rule set, compared with the reference.
 
-    ``size`` is the largest difference over the reference's largest relevance; ``cosine`` is that of the two.
+    ``size`` is the largest difference over the reference's largest relevance; ``cosine`` is the cosine of the two.
     """
 
     family: str
@@ -58,12 +58,13 @@ class Check:
 
     @property
     def holds(self) -> bool:
+        """Whether the form agrees with the reference."""
         return self.outcome in (SAME, BOTH_REFUSED)
 
 
 @dataclass(frozen=True)
 class Explained:
-    """The output of a form in a context, and per rule set its relevance, or the error, and the warnings."""
+    """The output of a form in a context and, per rule set, its relevance or the error, and the warnings."""
 
     output: Tensor
     relevance: dict[str, Tensor | Exception]
@@ -71,27 +72,29 @@ class Explained:
 
 
 def compare(kind: Kind, every: int = 1) -> Iterator[Check]:
-    """Check each form in each context, or one of ``every``, chosen by its place."""
-    place = 0
+    """Check each form in each context, or one in ``every``."""
+    number = 0
     for family, forms in kind.families.items():
         reference = next(iter(forms))
         for name, context in kind.contexts.items():
             expected = None
             for form, f in forms.items():
-                place += 1
-                if place % every:
+                number += 1
+                if number % every:
                     continue
+
                 with float64():
                     expected = expected or explain(forms[reference], context, kind.rules)
-                    found = expected if form == reference else explain(f, context, kind.rules)
+                    actual = expected if form == reference else explain(f, context, kind.rules)
                 torch.testing.assert_close(
-                    found.output,
+                    actual.output,
                     expected.output,
                     **FORWARD,
                     msg=lambda text, at=(family, form, name): f"{at}: not the same function. {text}",
                 )
+
                 for rules in kind.rules:
-                    outcome = judge(found.relevance[rules], expected.relevance[rules], found.warnings[rules])
+                    outcome = judge(actual.relevance[rules], expected.relevance[rules], actual.warnings[rules])
                     yield Check(family, name, rules, form, *outcome)
 
 
@@ -99,29 +102,31 @@ def explain(f: Function, context: Context, rule_sets: Mapping[str, RuleSet]) -> 
     inputs = tuple(x.detach().clone().requires_grad_() for x in context.inputs)
     output = context.put(f)(*inputs)
     score = (output * torch.linspace(0.5, 1.5, output.numel()).view_as(output)).sum()
-    found, told = {}, {}
+
+    results, messages = {}, {}
     for name, rules in rule_sets.items():
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
                 parts = relevance(score, inputs, rules=rules, retain_graph=True)
-                found[name] = torch.cat([part.flatten() for part in parts])
-            except Exception as error:  # a crash is an outcome too: the other forms are still compared
-                found[name] = error
-        told[name] = "; ".join(str(warning.message) for warning in caught)
-    return Explained(output.detach(), found, told)
+                results[name] = torch.cat([part.flatten() for part in parts])
+            except Exception as error:  # a crash is an outcome too, and the other forms are still compared
+                results[name] = error
+        messages[name] = "; ".join(str(warning.message) for warning in caught)
+    return Explained(output.detach(), results, messages)
 
 
-def judge(found: Tensor | Exception, expected: Tensor | Exception, warned: str) -> tuple[str, float, float, str]:
-    """The outcome, the size of the difference, the cosine, and the message of the error or warning."""
-    for result in (found, expected):
+def judge(actual: Tensor | Exception, expected: Tensor | Exception, warned: str) -> tuple[str, float, float, str]:
+    """Return the outcome, the size of the difference, the cosine, and the message of the error or warning."""
+    for result in (actual, expected):
         if isinstance(result, Exception) and not isinstance(result, RelevanceError):
             return CRASHED, float("nan"), float("nan"), f"{type(result).__name__}: {result}"
-    if isinstance(found, Exception):
+    if isinstance(actual, Exception):
         outcome = BOTH_REFUSED if isinstance(expected, Exception) else REFUSED
-        return outcome, float("nan"), float("nan"), str(found)
+        return outcome, float("nan"), float("nan"), str(actual)
     if isinstance(expected, Exception):
         return ONLY_THE_REFERENCE, float("nan"), float("nan"), str(expected)
-    size = ((found - expected).abs().max() / expected.abs().max().clamp_min(1e-300)).item()
-    cosine = torch.nn.functional.cosine_similarity(found, expected, dim=0, eps=1e-300).item()
+
+    size = ((actual - expected).abs().max() / expected.abs().max().clamp_min(1e-300)).item()
+    cosine = torch.nn.functional.cosine_similarity(actual, expected, dim=0, eps=1e-300).item()
     return SAME if size < CLOSE else DIFFERS, size, cosine, warned

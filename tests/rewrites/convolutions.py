@@ -16,7 +16,7 @@ GROUPED_B, DEPTHWISE_B = parameter(OUT * 2, seed=115), parameter(CHANNELS, seed=
 
 
 def patches(x: Tensor) -> Tensor:
-    """(picture, entry of the kernel, place)."""
+    """Return patches of shape (picture, entry of the kernel, position)."""
     return F.unfold(x, SIZE, padding=1)
 
 
@@ -25,7 +25,7 @@ def picture(rows: Tensor) -> Tensor:
 
 
 def by_shifts(x: Tensor) -> Tensor:
-    """A layer over the channels for each place of the kernel."""
+    """Sum a layer over the channels for each position in the kernel."""
     padded = F.pad(x, (1, 1, 1, 1))
     parts = [
         torch.einsum("bchw,oc->bohw", padded[:, :, i : i + SIDE, j : j + SIDE], W[:, :, i, j])
@@ -44,7 +44,7 @@ def by_fourier(x: Tensor) -> Tensor:
 
 
 def as_one_matrix(x: Tensor) -> Tensor:
-    """A layer on the flat picture, with the convolution's matrix as its weight."""
+    """Apply a linear layer to the flat picture, with the convolution's matrix as its weight."""
     units = torch.eye(CHANNELS * SIDE**2).view(-1, CHANNELS, SIDE, SIDE)
     matrix = nn.Parameter(F.conv2d(units, W.detach(), padding=1).flatten(1).T.contiguous())
     bias = nn.Parameter(B.detach().repeat_interleave(SIDE**2))
@@ -52,12 +52,12 @@ def as_one_matrix(x: Tensor) -> Tensor:
 
 
 def with_folded_norm(x: Tensor) -> Tensor:
-    """As where a batch norm was merged: the weights are new parameters of the same numbers."""
+    """Use new parameters with the same values, as after merging a batch norm into the weights."""
     return F.conv2d(x, nn.Parameter(W.detach() * 2 / 2), nn.Parameter(B.detach() + 0), padding=1)
 
 
 def module(x: Tensor) -> Tensor:
-    layer = nn.Conv2d(CHANNELS, OUT, SIZE, padding=1, device="meta")  # no numbers drawn
+    layer = nn.Conv2d(CHANNELS, OUT, SIZE, padding=1, device="meta")  # draws no random numbers
     layer.weight, layer.bias = W, B
     return layer(x)
 
@@ -69,8 +69,8 @@ CONVOLUTION = {
     "conv3d": lambda x: F.conv3d(x[:, :, None], W[:, :, None], B, padding=(0, 1, 1))[:, :, 0],
     "conv_transpose2d of the flipped W": lambda x: F.conv_transpose2d(x, W.flip(2, 3).transpose(0, 1), B, padding=1),
     "channels last": lambda x: F.conv2d(x.contiguous(memory_format=torch.channels_last), W, B, padding=1),
-    "vmap over pictures": lambda x: torch.vmap(lambda one: F.conv2d(one[None], W, B, padding=1)[0])(x),
-    "picture by picture": lambda x: torch.stack([F.conv2d(one, W, B, padding=1) for one in x]),
+    "vmap over pictures": lambda x: torch.vmap(lambda image: F.conv2d(image[None], W, B, padding=1)[0])(x),
+    "picture by picture": lambda x: torch.stack([F.conv2d(image, W, B, padding=1) for image in x]),
     "stride and dilation of 1": lambda x: F.conv2d(x, W, B, stride=(1, 1), padding=(1, 1), dilation=(1, 1)),
     "float64 asked for": lambda x: F.conv2d(x.to(torch.float64), W, B, padding=1),
     "one group": lambda x: F.conv2d(x, W, B, padding=1, groups=1),
@@ -133,7 +133,7 @@ DEPTHWISE_CONVOLUTION = {
         + DEPTHWISE_B[:, None]
     ),
     "vmap over pictures": lambda x: torch.vmap(
-        lambda one: F.conv2d(one, DEPTHWISE, DEPTHWISE_B, padding=1, groups=CHANNELS)
+        lambda image: F.conv2d(image, DEPTHWISE, DEPTHWISE_B, padding=1, groups=CHANNELS)
     )(x),
 }
 
@@ -155,7 +155,7 @@ def scaled_and_shifted(x: Tensor) -> Tensor:
 
 
 def tokens(norm: Function) -> Function:
-    """As behind the stem of a picture transformer: the gradient of the norm arrives transposed."""
+    """Turn pictures to tokens, as after the stem of a vision transformer: the norm's gradient arrives transposed."""
     return lambda x: norm(x).flatten(2).transpose(1, 2)
 
 
@@ -167,8 +167,8 @@ BATCH_NORM = {
     "F.batch_norm": tokens(running),
     "by hand": tokens(lambda x: normalised(x) * per_channel(SCALE) + per_channel(SHIFT)),
     "scale and shift": tokens(scaled_and_shifted),
-    "picture by picture": tokens(lambda x: torch.cat([running(one[None]) for one in x])),
-    "each picture's own tokens": lambda x: torch.cat([tokens(running)(one[None]) for one in x]),
+    "picture by picture": tokens(lambda x: torch.cat([running(image[None]) for image in x])),
+    "each picture's own tokens": lambda x: torch.cat([tokens(running)(image[None]) for image in x]),
     "native_batch_norm": tokens(lambda x: torch.native_batch_norm(x, SCALE, SHIFT, MEAN, SPREAD, False, 0.1, EPS)[0]),
     "as exported": tokens(
         lambda x: torch.ops.aten._native_batch_norm_legit_no_training(x, SCALE, SHIFT, MEAN, SPREAD, 0.1, EPS)[0]

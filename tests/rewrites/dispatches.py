@@ -1,4 +1,4 @@
-"""From rows, the numbers of their chosen experts and their weights to the mixture, in many ways."""
+"""Mixtures from rows, the indices of their chosen experts and the experts' weights, written in many ways."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def expert(x: Tensor, number: int) -> Tensor:
 
 
 def of_all(x: Tensor) -> Tensor:
-    """(row, expert, width)."""
+    """Return the outputs of all experts, of shape (row, expert, width)."""
     return F.gelu(torch.einsum("bd,edf->bef", x, WEIGHTS))
 
 
@@ -31,7 +31,7 @@ def indexed(x: Tensor, chosen: Tensor, weights: Tensor) -> Tensor:
 
 
 def of_indexed_weights(x: Tensor, chosen: Tensor, weights: Tensor) -> Tensor:
-    """Each row's own matrices."""
+    """Multiply each row by the matrices of its experts."""
     outputs = F.gelu(torch.einsum("bd,bkdf->bkf", x, WEIGHTS[chosen]))
     return torch.einsum("bk,bkf->bf", weights, outputs)
 
@@ -77,7 +77,7 @@ def by_matrix_product(x: Tensor, chosen: Tensor, weights: Tensor) -> Tensor:
 
 
 def sorted_by_expert(x: Tensor, chosen: Tensor, weights: Tensor) -> Tensor:
-    """As grouped kernels do: rows in the order of their experts, and back."""
+    """Sort the rows by expert and back, as grouped kernels do."""
     order = chosen.flatten().argsort(stable=True)
     rows, numbers = order // CHOSEN, chosen.flatten()[order]
     outputs = F.gelu(torch.einsum("rd,rdf->rf", x[rows], WEIGHTS[numbers]))

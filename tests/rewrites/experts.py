@@ -1,4 +1,4 @@
-"""Mixtures of experts: routers and dispatch, written in many ways, of rows ``x`` and the router's ``logits``.
+"""Mixtures of experts, written in many ways: routers and dispatch of rows ``x`` by the router's ``logits``.
 
 The first form of a family is the reference.
 """
@@ -58,7 +58,7 @@ def best_less_logsumexp(logits):
 
 
 def sigmoid_of_the_difference(logits):
-    """A softmax of two is a sigmoid of their difference."""
+    """Compute the softmax of two as a sigmoid of their difference."""
     best, chosen = logits.topk(CHOSEN)
     return chosen, torch.sigmoid(best - best.flip(-1))
 

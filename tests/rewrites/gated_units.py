@@ -21,19 +21,19 @@ def in_chunks(f: Function, a: Tensor, b: Tensor) -> Tensor:
 
 
 def of_one_layer(f: Function, a: Tensor, b: Tensor) -> Tensor:
-    """As where one layer makes both."""
+    """Concatenate both tensors, as if one layer had computed them."""
     return f(*torch.cat([a, b], -1).chunk(2, -1))
 
 
 def products(act: Function, name: str) -> dict[str, Function]:
-    """The product of an activation and a signal, whatever the activation."""
-    scale, one = nn.Parameter(torch.ones(WIDTH, dtype=torch.float64)), torch.ones((), dtype=torch.float64)
+    """Return forms of the product of an activation and a signal, for any activation."""
+    scale, ones = nn.Parameter(torch.ones(WIDTH, dtype=torch.float64)), torch.ones((), dtype=torch.float64)
     return {
         f"{name}(a) * b": lambda a, b: act(a) * b,
         f"b * {name}(a)": lambda a, b: b * act(a),
         f"2 * {name}(a) * b / 2": lambda a, b: 2 * act(a) * b / 2,
         f"{name}(a) * scale * b, a Parameter": lambda a, b: act(a) * scale * b,
-        f"{name}(a) * scale * b, a constant": lambda a, b: act(a) * one * b,
+        f"{name}(a) * scale * b, a constant": lambda a, b: act(a) * ones * b,
         f"({name}(a) + 0) * b": lambda a, b: (act(a) + 0) * b,
         f"-{name}(a) * -b": lambda a, b: -act(a) * -b,
         "cat of two activated halves": lambda a, b: torch.cat([act(half) for half in a.chunk(2, 1)], 1) * b,

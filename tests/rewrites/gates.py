@@ -151,7 +151,7 @@ SOFTPLUS_GATE = {
     "addcmul": lambda a, b: torch.addcmul(torch.zeros_like(a), a, F.softplus(b)),
 }
 
-# ---- What a gate leaves, and what it adds ----------------------------------------------------------------------
+# ---- One minus a gate, one plus a gate -------------------------------------------------------------------------
 
 CLOSING_GATE = {
     "a * (1 - sigmoid(b))": lambda a, b: a * (1 - torch.sigmoid(b)),
@@ -192,13 +192,13 @@ SQUEEZE_EXCITE = {
     "a / (1 + exp(-mean))": lambda a, b: a / (1 + torch.exp(-b.mean(-1, keepdim=True))),
 }
 
-# ---- Gates of constants, and functions of a row that are no gates --------------------------------------------------
+# ---- Gates of constants, and functions of a row that aren't gates --------------------------------------------------
 
 STATE, ONES = draw(1, WIDTH, seed=30), torch.ones(ROWS, WIDTH, dtype=torch.float64)
 
 
 def row_by_row(f: Function) -> Function:
-    """Each row alone, as in a batch of one."""
+    """Apply a form to each row as a batch of one."""
     return lambda a, b: torch.cat([f(p[None], q[None]) for p, q in zip(a, b, strict=True)])
 
 
@@ -233,7 +233,7 @@ GATE_ADDED = {
 
 
 def times_tanh_of_length(length: Function) -> Function:
-    """No activation, for all that the tanh is of the same tensor."""
+    """Multiply by the tanh of a length, which isn't an activation although it is computed from the same tensor."""
     return lambda a, b: a * torch.tanh(length(a)) + b
 
 

@@ -32,7 +32,7 @@ def gru_of_separate_layers(x: Tensor, h: Tensor) -> Tensor:
 
 
 def gru_of_joined_input(x: Tensor, h: Tensor) -> Tensor:
-    """r and z come from one layer of [x, h]."""
+    """Compute r and z by one layer of [x, h]."""
     w, u, b, c = OF_GRU
     two = 2 * WIDTH
     r, z = F.linear(torch.cat([x, h], -1), torch.cat([w[:two], u[:two]], 1), b[:two] + c[:two]).sigmoid().chunk(2, -1)
@@ -58,7 +58,7 @@ def gru_with_addcmul(x: Tensor, h: Tensor) -> Tensor:
 
 
 def gru_with_open_gate(x: Tensor, h: Tensor) -> Tensor:
-    """1 - z as a gate of its own."""
+    """Use 1 - z as a separate gate."""
     w, u, b, c = OF_GRU
     (r, z, n), (r_h, z_h, n_h) = F.linear(x, w, b).chunk(3, -1), F.linear(h, u, c).chunk(3, -1)
     n = torch.tanh(n + torch.sigmoid(r + r_h) * n_h)
@@ -104,7 +104,7 @@ STEPS_OF_GRU = {name: mixed(mix) for name, mix in MIXES.items()} | {
 
 
 def gru_from_the_second_step(x: Tensor) -> Tensor:
-    """The first step is written without a state."""
+    """Write the first step without a state."""
     (w, _, b, c), x_1 = OF_GRU, x[:, 0]
     r, z, n = F.linear(x_1, w, b).chunk(3, -1)
     c_r, c_z, c_n = c.chunk(3)

@@ -1,4 +1,4 @@
-"""From rows to heads and back, and the parts that all forms of attention share."""
+"""Conversions from rows to heads and back, and functions that the forms of attention share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ sdpa = F.scaled_dot_product_attention
 
 
 def split(x: Tensor) -> Tensor:
-    """(batch, tokens, width) as (batch, heads, tokens, size)."""
+    """Convert (batch, tokens, width) to (batch, heads, tokens, size)."""
     return x.unflatten(-1, (-1, SIZE)).transpose(1, 2)
 
 
@@ -27,7 +27,7 @@ def merge(x: Tensor) -> Tensor:
 
 
 def by_heads(f: Function) -> Function:
-    """A function of heads as one of whole rows."""
+    """Convert a function of heads to one of whole rows."""
     return lambda q, k, v: merge(f(split(q), split(k), split(v)))
 
 
@@ -48,5 +48,5 @@ def top(s: Tensor) -> Tensor:
 
 
 def weighted(weights: Callable[[Tensor], Tensor]) -> Function:
-    """Attention whose weights are this function of the scores."""
+    """Return attention whose weights are this function of the scores."""
     return by_heads(lambda q, k, v: weights(scores(q, k)) @ v)

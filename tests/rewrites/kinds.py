@@ -1,4 +1,4 @@
-"""All kinds of functions whose rewritten forms are compared."""
+"""The kinds of functions whose forms are compared."""
 
 from __future__ import annotations
 
@@ -62,5 +62,5 @@ KINDS = {
 
 @functools.cache
 def checks(kind: str) -> tuple[Check, ...]:
-    """All checks of a kind, made once."""
+    """Return all checks of a kind, computed once."""
     return tuple(compare(KINDS[kind]))

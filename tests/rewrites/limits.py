@@ -1,39 +1,35 @@
-"""Forms that can't give the same relevance, and why: data, no code. Tests check that it is still true.
+"""Forms that can't have the same relevance, and why, as data. Tests check that it is still true.
 
-The keys are the family and the form. Those of the first table differ in at least one context under one rule set, those
-of the second are refused; a form that may be refused may not differ.
+The keys are family and form. Those of the first table differ in at least one context under one rule set, those of the
+second are refused; a form that may be refused may not differ.
 """
 
 from .comparison import DIFFERS, REFUSED
 
-SOFTMAX_OF_TWO = "a softmax of two is a sigmoid of their difference, but a softmax and a gate have rules of their own"
+SOFTMAX_OF_TWO = "a softmax of two is a sigmoid of their difference, but a softmax and a gate have different rules"
 MULTIPLIED_OUT = "a sum is one factor of a product; multiplied out, its summands are products of unlike degree"
 SIGNED_PARTS = (
-    "a difference of two values of which one is 0: each by itself is no activation, their sum counts as a signal"
+    "a difference of two values of which one is 0: neither is an activation, and their sum counts as a signal"
 )
-UNLIKE = (
-    "a sum of products of unlike degree counts as one factor of a further product; put side by side, all count alike"
-)
-SPLIT_LAYER = "a layer rule shares out one layer's z; two layers in a row, or a sum of several, have others"
-NUMBER = "Python's sum() adds the number 0, which autograd doesn't keep: it may be a bias"
+UNLIKE = "a sum of products of unlike degree counts as one factor of a further product; if stacked, all count alike"
+SPLIT_LAYER = "a layer rule shares one layer's z; two layers in a row, or a sum of several, have other values of z"
+NUMBER = "Python's sum() adds the number 0, which autograd doesn't keep, so that it could be any bias"
 NOT_KEPT = "autograd keeps what a layer rule needs only where weights and biases require grad"
-SUM_OF_SQUARES = "CP-LRP closes an activated factor; in a sum of squares there is no factor to close"
-SIDE_OF_THE_MATRIX = "CP-LRP closes an activated factor, which a factor times a matrix no longer is"
-MASKED = "whether a mask was made of x can't be told without reading values; a masked signal is a signal"
-ACTIVATED_PARTS = "a sum of activated values is activated, also where the activations cancel"
-NOT_SEEN = "the value at 0 needs a number that autograd doesn't keep"
-STATE = (
-    "a constant state: z h is a function of the gate alone, while h - n is one of the signal, with its own value at 0"
-)
-SPREAD_OUT = "what is spread over a larger tensor and read from it is no elementwise function of it any more"
-ONE_NODE = "F.glu as one node: its signal is the first half, whatever it was made of"
-OTHER_SCORES = "scores are recognised as they are, not through a sum, a root or a constant column beside the values"
-SHAPES = "a product with a constant matrix mixes what rounding leaves of a mean that is 0"
-PLAIN_MATRIX = "a matrix on the right of rows of features is a weight, whatever it is made of; a sum has none"
-ADJACENCY = "a constant sparse matrix on the left is taken for a graph's adjacency, which keeps LRP-0"
-COMPLEX = "layer rules know no formula for complex products"
+SUM_OF_SQUARES = "CP-LRP holds an activated factor constant; a sum of squares has no such factor"
+SIDE_OF_THE_MATRIX = "CP-LRP holds an activated factor constant, but its product with a matrix is not one"
+MASKED = "only values would show whether a mask was computed from x; a masked signal is a signal"
+ACTIVATED_PARTS = "a sum of activated values is activated, even if the activations cancel"
+NOT_SEEN = "the value at 0 depends on a number that autograd doesn't keep"
+STATE = "a constant state: z h is a function of the gate alone, while h - n is one of the signal, not 0 at 0"
+SPREAD_OUT = "values spread over a larger tensor and read from it are not recognised as an elementwise function"
+ONE_NODE = "F.glu as one node: its signal is the first half, whatever that was computed from"
+OTHER_SCORES = "scores are recognised directly, not through a sum, a root or a constant column beside the values"
+SHAPES = "a product with a constant matrix mixes the rounding errors of a mean that is 0"
+PLAIN_MATRIX = "a matrix on the right of rows of features is a weight, whatever it is computed from; a sum has none"
+ADJACENCY = "a constant sparse matrix on the left is treated as a graph's adjacency matrix, which keeps LRP-0"
+COMPLEX = "layer rules have no formula for complex products"
 NEEDS_A_DERIVATIVE = "PyTorch has no derivative for it"
-WRITTEN_OUT = "refused: the message says what to write in its place"
+WRITTEN_OUT = "refused: the message says what to write instead"
 
 DIFFERENT = {
     ("mix by softmax", "sigmoid(s - t)"): SOFTMAX_OF_TWO,
@@ -138,5 +134,5 @@ REFUSALS = {
 
 LIMITS = {DIFFERS: DIFFERENT, REFUSED: REFUSALS}
 
-# Of all checks at most these shares may differ and be refused, known limits included.
+# The largest shares of all checks that may differ and be refused, known limits included.
 MOST_THAT_DIFFER, MOST_THAT_ARE_REFUSED = 0.025, 0.012

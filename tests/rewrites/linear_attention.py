@@ -74,7 +74,7 @@ NORMALISED = {
 
 
 def causal_in_chunks(q, k, v, size=2):
-    """What came before a chunk by its state, the chunk itself in parallel."""
+    """Use a state for what precedes a chunk, and compute the chunk itself in parallel."""
     state, outputs = 0.0, []
     for a, b, c in zip(q.split(size, 1), k.split(size, 1), v.split(size, 1), strict=True):
         outputs.append((a @ b.mT).tril() @ c + (a @ state if outputs else 0.0))
@@ -129,7 +129,7 @@ RETENTION = {
     "cumsum of scaled outer products": lambda q, k, v: read(q * POWERS, (outer(k / POWERS, v)).cumsum(1)),
 }
 
-# ---- Averages over the past: functions of one of the tensors, as a check of the sums alone ---------------------
+# ---- Averages over the past: functions of one of the tensors, to check the sums alone --------------------------
 
 
 def moving_average(state, v):
@@ -143,7 +143,7 @@ def moving_average_by_lerp(state, v):
 
 
 def kernel() -> Tensor:
-    """The decays as a causal convolution, oldest first."""
+    """Apply the decays as a causal convolution, oldest first."""
     return (1 - DECAY) * DECAYS[-1].view(1, 1, TOKENS).repeat(WIDTH, 1, 1)
 
 

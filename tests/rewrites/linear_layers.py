@@ -17,13 +17,13 @@ PARTS = torch.linalg.svd(W.detach(), full_matrices=False)
 
 
 def weight_norm(x: Tensor) -> Tensor:
-    """g v / |v|, as torch's old weight norm computes it."""
+    """Compute g v / |v| as torch's old weight norm does."""
     v, g = nn.Parameter(W.detach()), nn.Parameter(W.detach().norm(dim=1, keepdim=True))
     return F.linear(x, torch._weight_norm(v, g, 0), B)
 
 
 def layer() -> nn.Linear:
-    module = nn.Linear(WIDTH, OUT, device="meta")  # no numbers drawn
+    module = nn.Linear(WIDTH, OUT, device="meta")  # draws no random numbers
     module.weight, module.bias = W, B
     return module
 
@@ -38,13 +38,13 @@ def under_autocast(x: Tensor) -> Tensor:
 
 
 def of_embeddings(x: Tensor) -> Tensor:
-    """A bag of all rows of W.T, weighted by x."""
+    """Look up a bag of all rows of W.T, weighted by x."""
     everything = torch.arange(WIDTH).expand(len(x), WIDTH)
     return F.embedding_bag(everything, W.T, per_sample_weights=x, mode="sum") + B
 
 
 def frozen(f: Function) -> Function:
-    """With weights that are no parameters, or frozen ones."""
+    """Use weights that are plain tensors."""
     return lambda x: f(x, W.detach(), B.detach())
 
 

@@ -21,7 +21,7 @@ def lstm_gates(x: Tensor, h: Tensor) -> tuple[Tensor, ...]:
 
 
 def kept(keep: Step) -> Step:
-    """A step whose cell is ``keep(i, f, g, c)``."""
+    """Return a step whose cell is ``keep(i, f, g, c)``."""
 
     def step(x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         i, f, g, o = lstm_gates(x, h)
@@ -49,7 +49,7 @@ def lstm_of_joined_input(x: Tensor, h: Tensor, cell: Tensor) -> tuple[Tensor, Te
 
 
 def lstm_with_joined_gates(x: Tensor, h: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-    """One sigmoid of three gates, from slices."""
+    """Compute three gates by one sigmoid of joined slices."""
     w, u, b, c = OF_LSTM
     z = F.linear(x, w, b) + F.linear(h, u, c)
     i, f, o = torch.sigmoid(torch.cat([z[:, : 2 * WIDTH], z[:, 3 * WIDTH :]], -1)).chunk(3, -1)

@@ -14,7 +14,7 @@ EPS = 1e-5
 
 
 def wide(column: Tensor) -> Tensor:
-    """One number per row, repeated over the row."""
+    """Repeat one number per row over the row."""
     return column.expand(ROWS, WIDTH)
 
 
@@ -43,7 +43,7 @@ def length(x: Tensor) -> Tensor:
 
 
 def over(x: Tensor, spread) -> Tensor:
-    """``x`` over the root of a function of it."""
+    """Divide ``x`` by the root of a function of it."""
     return x / torch.sqrt(spread(x) + EPS)
 
 
@@ -58,7 +58,7 @@ def layer_norm_distributed(x: Tensor) -> Tensor:
 
 
 def layer_norm_by_batch_norm(x: Tensor) -> Tensor:
-    """The rows of x are the channels."""
+    """Use the rows of x as channels."""
     columns = x.t()[None].reshape(1, WIDTH, ROWS).transpose(1, 2).reshape(1, ROWS, WIDTH)
     return F.batch_norm(columns, None, None, training=True, eps=EPS)[0]
 

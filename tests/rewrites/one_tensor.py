@@ -1,4 +1,4 @@
-"""Functions of one tensor in eight contexts: activations, powers, and what is taken over a row."""
+"""Functions of one tensor in eight contexts: activations, powers, and functions of a row."""
 
 from __future__ import annotations
 

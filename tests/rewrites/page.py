@@ -1,4 +1,4 @@
-"""Writes docs/invariance.md: `python -m tests.rewrites.page [path]`."""
+"""Write docs/invariance.md: `python -m tests.rewrites.page [path]`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .limits import LIMITS
 
 PAGE = """# Invariance
 
-The relevance of a function must not depend on how the function was written. Here {families} functions are written
-in {forms} forms. Each form stands in several contexts and is explained under each rule set; its relevance is the
-same where it agrees with the reference's, the first form's, to {close:.0e} of the largest. {same} of {all} checks
-agree. The forms are in `tests/rewrites`; all is computed on a CPU in float64 with torch {torch}.
+The relevance of a function must not depend on how the function is written. Here {families} functions are written
+in {forms} forms. Each form is put in several contexts and explained under each rule set. Its relevance agrees with
+that of the reference, the first form, if the two differ by at most {close:.0e} of the largest. {same} of {all} checks
+agree. The forms are in `tests/rewrites`; everything is computed on a CPU in float64 with torch {torch}.
 
-*Refused* are checks whose form raises an error that says what to do; where the reference is refused too, as it
-should be, the two agree. *No reference* are checks whose reference is refused while the form isn't.
+*Refused* are checks whose form raises an error that says what to do; if the reference is refused too, as it should
+be, the two agree. *No reference* are checks whose reference is refused while the form isn't.
 
 This page is generated: `python -m tests.rewrites.page`.
 
@@ -39,12 +39,12 @@ NOT_THE_SAME = """
 
 
 def code(text: str) -> str:
-    """A code span that can stand in a table."""
+    """Return a code span that is valid in a table."""
     return "`" + text.replace("|", "\\|") + "`"
 
 
 def counts(kind: str) -> str:
-    """One line per kind."""
+    """Return the table row of a kind."""
     families, outcomes = KINDS[kind].families, Counter(check.outcome for check in checks(kind))
     numbers = (
         len(families),
@@ -56,36 +56,39 @@ def counts(kind: str) -> str:
     return f"| {kind} | {' | '.join(map(str, numbers))} |\n"
 
 
-def found(of_form: list[Check]) -> str:
-    """What became of one form, by rule set."""
-    texts = []
+def outcomes_of(checks_of_form: list[Check]) -> str:
+    """Return the outcomes of one form by rule set, as text."""
     by_outcome = defaultdict(list)
-    for check in of_form:
+    for check in checks_of_form:
         by_outcome[check.rules, check.outcome].append(check)
-    for (rules, outcome), those in by_outcome.items():
-        what = outcome
+
+    texts = []
+    for (rules, outcome), group in by_outcome.items():
+        text = outcome
         if outcome == DIFFERS:
-            size, cosine = max(check.size for check in those), min(check.cosine for check in those)
-            what = f"{size:.2g}, cosine {cosine:.2f}" + ", with a warning" * any(check.message for check in those)
-        texts.append(f"{rules} {what} in {len(those)}")
+            size, cosine = max(check.size for check in group), min(check.cosine for check in group)
+            text = f"{size:.2g}, cosine {cosine:.2f}" + ", with a warning" * any(check.message for check in group)
+        texts.append(f"{rules} {text} in {len(group)}")
     return "; ".join(texts)
 
 
 def section(kind: str) -> str:
-    """The forms that aren't the same, then those that are."""
+    """Return the section of a kind: the forms that aren't the same, then those that are."""
     families, contexts, rules = KINDS[kind].families, KINDS[kind].contexts, KINDS[kind].rules
     text = HEAD.format(kind=kind[0].upper() + kind[1:], contexts=", ".join(contexts), rules=", ".join(rules))
+
     by_form = defaultdict(list)
     for check in checks(kind):
         if not check.holds:
             by_form[check.family, check.form].append(check)
-    reasons = {key: why for table in LIMITS.values() for key, why in table.items()}
+    reasons = {key: reason for table in LIMITS.values() for key, reason in table.items()}
     rows = [
-        f"| {family} ({code(next(iter(families[family])))}) | {code(form)} | {found(those)} "
+        f"| {family} ({code(next(iter(families[family])))}) | {code(form)} | {outcomes_of(group)} "
         f"| {reasons.get((family, form), '')} |\n"
-        for (family, form), those in by_form.items()
+        for (family, form), group in by_form.items()
     ]
     text += NOT_THE_SAME + "".join(rows) if rows else "\nAll forms are the same.\n"
+
     text += "\nThe same everywhere:\n\n"
     for family, forms in families.items():
         same = [code(form) for form in forms if (family, form) not in by_form]

@@ -24,7 +24,7 @@ def dot(a: Tensor, b: Tensor) -> Tensor:
 
 
 def in_a_buffer(f: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
-    """The same, written into a buffer column by column."""
+    """Write the result into a buffer column by column."""
 
     def written(a: Tensor, b: Tensor) -> Tensor:
         buffer = torch.zeros_like(a)
@@ -36,7 +36,7 @@ def in_a_buffer(f: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tens
 
 
 def of_halves(f: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
-    """The same, of the halves of a concatenation."""
+    """Apply a form to the halves of a concatenation."""
     return lambda a, b: f(*torch.cat([a, b], -1).chunk(2, -1))
 
 

@@ -35,7 +35,7 @@ MEAN = {
 
 
 def by_infinity_norm(x: Tensor) -> Tensor:
-    """The largest entry is the infinity norm, once all of them are positive."""
+    """Compute the largest entry as an infinity norm, after making all entries positive."""
     lowest = x.amin().detach() - 1
     return torch.linalg.vector_norm(x - lowest, float("inf"), dim=-1, keepdim=True) + lowest
 

@@ -18,12 +18,12 @@ from .tensors import WIDTH, parameter
 
 
 def gates(g: Tensor) -> tuple[Tensor, Tensor]:
-    """The strength b of writing, and the logarithm of the state's decay a; per token."""
+    """Return the strength b of writing and the logarithm of the state's decay a, both per token."""
     return torch.sigmoid(g[..., :1]), -F.softplus(g[..., 1:2])
 
 
 def between(log_decay: Tensor) -> Tensor:
-    """The decay from one token to another, 0 to those before."""
+    """Return the decay from each token to each other, 0 to earlier ones."""
     total = log_decay.cumsum(1)
     past = PAST[: total.shape[1], : total.shape[1]].bool()
     return torch.where(past, total - total.mT, -torch.inf).exp()
@@ -38,7 +38,7 @@ def delta_step(state, q, k, v, b, log_decay):
 
 
 def delta_step_by_matrix(state, q, k, v, b, log_decay):
-    """S' = (I - b k kᵀ) a S + b k vᵀ."""
+    """Compute S' = (I - b k kᵀ) a S + b k vᵀ."""
     if not isinstance(state, Tensor):
         state = torch.zeros(BATCH, WIDTH, WIDTH)
     forget = torch.eye(WIDTH) - b.unsqueeze(-1) * outer(k, k)
@@ -47,7 +47,7 @@ def delta_step_by_matrix(state, q, k, v, b, log_decay):
 
 
 def delta_in_chunks(q, k, v, b, log_decay, size):
-    """Chunks in parallel, by the inverse of a triangular matrix (Yang et al. 2024)."""
+    """Compute chunks in parallel, by the inverse of a triangular matrix (Yang et al. 2024)."""
     state, outputs = torch.zeros(BATCH, WIDTH, WIDTH), []
     for q_c, k_c, v_c, b_c, log_c in zip(*(x.split(size, 1) for x in (q, k, v, b, log_decay)), strict=True):
         total, decay = log_c.cumsum(1), between(log_c)
@@ -61,7 +61,7 @@ def delta_in_chunks(q, k, v, b, log_decay, size):
 
 
 def delta(f: Function) -> Function:
-    """With keys and queries of unit length."""
+    """Normalise keys and queries to unit length."""
     return lambda q, k, v, g: f(F.normalize(q, dim=-1), F.normalize(k, dim=-1), v, *gates(g))
 
 
@@ -120,7 +120,7 @@ A, SKIP = parameter(WIDTH, WIDTH, seed=53), parameter(WIDTH, seed=54)
 
 
 def scan(f: Function) -> Function:
-    """Of the decays' logarithms and what is written, both per token, channel and state."""
+    """Return a scan; ``f`` gets the decays' logarithms and the inputs, both per token, channel and state."""
 
     def run(u, delta, b, c):
         delta, rate = F.softplus(delta), -torch.exp(0.3 * A)
@@ -130,7 +130,7 @@ def scan(f: Function) -> Function:
 
 
 def discretised_first(u, delta, b, c):
-    """Δ B first, as in the original's discretisation, then times u."""
+    """Compute Δ B first, as the original discretisation does, then multiply by u."""
     delta, rate = F.softplus(delta), -torch.exp(0.3 * A)
     log_decay = torch.einsum("btd,dn->btdn", delta, rate)
     write = torch.einsum("btd,btn->btdn", delta, b) * u.unsqueeze(-1)
@@ -161,7 +161,7 @@ def by_exp_of_sums(log_decay, write, c):
 
 
 def by_doubling(log_decay, write, c):
-    """Hillis and Steele's associative scan."""
+    """Compute Hillis and Steele's associative scan."""
     decay, shift = log_decay.exp(), 1
     while shift < TOKENS:
         write = write + decay * F.pad(write, (0, 0, 0, 0, shift, 0))[:, :TOKENS]

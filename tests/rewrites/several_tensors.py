@@ -1,4 +1,4 @@
-"""Contexts for functions of two, three or four tensors: of inputs, of layers, of a mixture of both."""
+"""Contexts for functions of two, three or four tensors: of inputs, of layers, of both."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LAST = parameter(WIDTH, WIDTH, seed=11), parameter(WIDTH, seed=12)
 
 
 def contexts(tensors: int, shape: tuple[int, ...] = (ROWS, WIDTH)) -> dict[str, Context]:
-    """The contexts for functions of so many tensors of one shape."""
+    """Return the contexts for functions of that many tensors of one shape."""
 
     def layers(x: Tensor) -> list[Tensor]:
         return [F.linear(x, weight, bias) for weight, bias in LAYERS[:tensors]]
@@ -29,7 +29,7 @@ def contexts(tensors: int, shape: tuple[int, ...] = (ROWS, WIDTH)) -> dict[str, 
         return [first * F.linear(x, *FURTHER), *others]
 
     def times_a_layer(y: Tensor, x: Tensor) -> Tensor:
-        return y * F.linear(x, *FURTHER).flatten(0, -2).mean(0)  # of a shape that fits all
+        return y * F.linear(x, *FURTHER).flatten(0, -2).mean(0)  # its shape broadcasts with all others
 
     x = (draw(*shape, seed=9),)
     return {

@@ -1,4 +1,4 @@
-"""The numbers that all forms of a function share: drawn from seeds, in float64."""
+"""The tensors that all forms of a function share, drawn from seeds, in float64."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def parameter(*shape: int, seed: int) -> nn.Parameter:
 
 @contextmanager
 def float64() -> Iterator[None]:
-    """Let the forms write ``torch.zeros(1)`` as a user does, and still agree to the last digits."""
+    """Temporarily make float64 the default, so that forms that call ``torch.zeros(1)`` agree to the last digits."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:

@@ -1,4 +1,4 @@
-"""The relevance of a function must not depend on how the function was written."""
+"""The relevance of a function must not depend on how the function is written."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .limits import LIMITS, MOST_THAT_ARE_REFUSED, MOST_THAT_DIFFER
 from .page import page
 from .tensors import draw
 
-SAMPLE = 19  # one of so many forms is checked in every run; a prime, so that all contexts are met
+SAMPLE = 19  # one in that many forms is checked in every run; a prime, so that all contexts occur
 
 
 def unexpected(of_a_kind: Iterable[Check]) -> list[str]:
-    """The checks that fail and aren't known limits, one line each. A crash is never known."""
+    """Return the checks that fail and aren't known limits, one line each. A crash is never a known limit."""
     return [
         f"{check.family}: {check.form}, {check.context}, under {check.rules} {check.outcome}: "
         f"{check.size:.2g} of the largest relevance, cosine {check.cosine:.2f} {check.message}"
@@ -45,8 +45,8 @@ def test_every_form_gives_the_same_relevance(kind):
 @pytest.mark.slow
 @pytest.mark.parametrize("outcome", LIMITS)
 def test_known_limits_are_still_limits(outcome):
-    met = {(check.family, check.form) for kind in KINDS for check in checks(kind) if check.outcome == outcome}
-    stale = sorted(set(LIMITS[outcome]) - met)
+    current = {(check.family, check.form) for kind in KINDS for check in checks(kind) if check.outcome == outcome}
+    stale = sorted(set(LIMITS[outcome]) - current)
     assert not stale
 
 
@@ -59,10 +59,10 @@ def test_few_checks_differ_and_few_are_refused():
 
 
 @pytest.mark.slow
-def test_the_page_is_what_the_run_gives():
-    """If not: `python -m tests.rewrites.page`."""
-    written = Path(__file__).parents[2] / "docs" / "invariance.md"
-    assert written.read_text(encoding="utf-8") == page()
+def test_the_page_is_up_to_date():
+    """Otherwise run `python -m tests.rewrites.page`."""
+    committed = Path(__file__).parents[2] / "docs" / "invariance.md"
+    assert committed.read_text(encoding="utf-8") == page()
 
 
 # ---- The comparison itself -----------------------------------------------------------------------------------
@@ -73,21 +73,21 @@ def kind_of(**forms) -> Kind:
     return Kind({"family": forms}, {"on the input": context}, {"AttnLRP": ATTN_LRP, "CP-LRP": CP_LRP})
 
 
-def test_families_have_names_of_their_own():
+def test_names_of_families_are_unique_and_limits_name_existing_forms():
     names = [family for kind in KINDS.values() for family in kind.families]
     assert len(names) == len(set(names))
-    known = {(family, form) for kind in KINDS.values() for family, forms in kind.families.items() for form in forms}
+    all_forms = {(family, form) for kind in KINDS.values() for family, forms in kind.families.items() for form in forms}
     for table in LIMITS.values():
-        assert set(table) <= known
+        assert set(table) <= all_forms
 
 
-def test_a_form_that_is_another_function_fails_loudly():
+def test_a_form_that_computes_another_function_raises():
     with pytest.raises(AssertionError, match=r"family.*double.*not the same function"):
         list(compare(kind_of(once=lambda x: x * 1, double=lambda x: 2 * x)))
 
 
-def test_outcomes():
-    """The same, a difference (of what a gate holds), and a refusal."""
+def test_a_form_is_the_same_differs_or_is_refused():
+    """In "halved" exp(x) is added and, as a constant, subtracted: the output is the same, the relevance is not."""
     forms = {
         "sum": lambda x: x + 0 * x.exp(),
         "same": lambda x: x * 1,
@@ -100,7 +100,7 @@ def test_outcomes():
     assert outcomes["refused"].outcome == REFUSED and "logit" in outcomes["refused"].message
 
 
-def test_the_default_dtype_is_left_alone():
+def test_the_default_dtype_is_restored():
     before = torch.get_default_dtype()
     seen = []
     list(compare(kind_of(once=lambda x: seen.append(torch.get_default_dtype()) or x * 1)))

@@ -1,1 +1,1 @@
-"""Which rule meets which node, and the pass that carries it out."""
+"""The plan of a backward pass, which rule applies to which node, and the hooks that carry it out."""

@@ -1,4 +1,4 @@
-"""The choice of a rule for one node: by parameter name, by node name, by place, by operation."""
+"""The choice of a rule for a node: by parameter name, node name, position as a first layer, or operation."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from ..rules.rulesets import RuleSet
 
 
 def choose(node: Node, graph: Graph, rules: RuleSet, names: ParameterNames | None) -> Rule | None:
-    """Return the rule for a node; None where the rule set has no answer."""
+    """Return the rule for a node, or None if the rule set has none."""
     if names is not None:
-        for row in reversed(rules.overrides):  # the last that meets it counts
+        for row in reversed(rules.overrides):  # the last match takes precedence
             if meets(row, node, graph, names):
                 return row[1]
     if rules.names_nodes and (rule := rules.operations.get(node.name())) is not None:
@@ -35,8 +35,10 @@ def choose(node: Node, graph: Graph, rules: RuleSet, names: ParameterNames | Non
 
 
 def meets(row: tuple[str, Rule], node: Node, graph: Graph, names: ParameterNames) -> bool:
-    """Return whether an exception is for a node: it uses a parameter of such a name, and is a layer if the rule is for
-    layers. Norms, embeddings and biases added apart keep their rules.
+    """Return whether a row of ``overrides`` applies to a node.
+
+    The node must use a parameter whose name matches and, for a layer rule, be a layer: norms, embeddings and biases
+    that are added separately keep their rules.
 
     Raises
     ------
@@ -51,14 +53,12 @@ def meets(row: tuple[str, Rule], node: Node, graph: Graph, names: ParameterNames
     if not isinstance(rule, LayerRule) or kind_at(node, graph) in ("dense", "convolution"):
         return True
     if graph.operations[node].base in OTHERS | {"Trilinear"}:
-        raise RelevanceError(
-            f"{rule} was asked for where {glob!r}, but the layer rules know no formula for {node.name()}"
-        )
+        raise RelevanceError(f"{rule} for {glob!r} can't be applied: the layer rules have no formula for {node.name()}")
     return False
 
 
 def kind_at(node: Node, graph: Graph) -> str:
-    """Return the row of a rule set for a node, as it stands in its graph."""
+    """Return which operation of a rule set a node counts as in its graph."""
     op, slots = graph.operations[node], graph.carried[node]
     if op.kind in ("linear", "norm", "attention", "embedding"):
         return op.kind
@@ -71,7 +71,7 @@ def kind_at(node: Node, graph: Graph) -> str:
     if op.kind == "reduction":
         return {"sum": "linear", "mean": "linear", "prod": "unknown"}.get(read(node, "reduce"), "piecewise")
     if op.base == "MseLoss" and read(node, "reduction") == 0:
-        return "statistic"  # of each entry: homogeneous of degree 2
+        return "statistic"  # entry by entry it is homogeneous of degree 2
     if op.base == "Div" and len(slots) == 1:
         return "linear" if slots == [0] else "activation"
     if op.kind == "product" and takes_layer_rules(node, graph):
@@ -83,15 +83,15 @@ def kind_at(node: Node, graph: Graph) -> str:
 
 
 def answer_unknown(node: Node, graph: Graph, names: ParameterNames | None, unknown: str) -> Rule:
-    """Raise for a node without a rule, or accept its derivative."""
+    """Raise for a node without a rule, or return the gradient as its rule if that is accepted."""
     op = graph.operations[node]
     if unknown == "gradient":
         return gradient
-    where = modules(graph, names).get(node) if names is not None else None
-    place = f" (at or after module {where!r})" if where else "" if names else " (pass model= to see where)"
+    module = modules(graph, names).get(node) if names is not None else None
+    where = f" (at or after module {module!r})" if module else "" if names else " (pass model= to see where)"
     if op.kind == "refused":
-        raise UnknownOperation(f"{node.name()}{place} cannot be explained: {REFUSED[op.base]}")
+        raise UnknownOperation(f"{node.name()}{where} cannot be explained: {REFUSED[op.base]}")
     raise UnknownOperation(
-        f"{node.name()}{place} has no rule and is not known to be linear. Either give it one, "
+        f"{node.name()}{where} has no rule and is not known to be linear. Either give it one, "
         f'rules.for_nodes({{"{node.name()}": rule}}), or accept its derivative with unknown="gradient"'
     )

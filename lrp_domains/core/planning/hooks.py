@@ -1,4 +1,4 @@
-"""The rules as hooks on the nodes of one graph, for the duration of one backward pass."""
+"""Hooks that apply the rules to the nodes of a graph, for the duration of one backward pass."""
 
 from __future__ import annotations
 
@@ -21,20 +21,22 @@ Watch = Callable[[Node, Rule, Grads, Grads], None]
 
 @dataclass
 class Pass:
-    """What the hooks of one backward pass share.
+    """The state that the hooks of one backward pass share.
 
     Attributes
     ----------
     plan
         The plan that they carry out.
     watch
-        Sees what each node receives and hands back.
+        A function that is called with what each node receives and hands back.
     tasks
-        The backward passes that are ours: another thread may run one of its own over the same graph.
+        The ids of this explanation's backward passes: another thread may run one over the same graph.
     passed
-        Coefficients that rules hand to edges further back, until the node there is reached.
+        Coefficients that rules handed to edges further back, kept until the node there is reached.
     sums
-        For each node whose rule divides, a sum over what it handed back: finite, if all of that is.
+        For each node whose rule computes coefficients, their sums: finite only if all of them are.
+    rereading, rewatching
+        Recomputed checkpoints, for the rules and for ``watch``.
     """
 
     plan: Plan
@@ -46,12 +48,17 @@ class Pass:
     rewatching: Rereading = field(default_factory=Rereading)
 
     def start(self, go: Grads) -> None:
+        """Record that the backward pass that is running belongs to this explanation."""
         self.tasks.add(torch._C._current_graph_task_id())
 
 
 @dataclass(frozen=True)
 class NodeHook:
-    """The rule of one node, the slots that nothing may flow to, and those on the way to what rules hand on past it."""
+    """The rule of one node as a hook.
+
+    ``closed`` are the slots that nothing may flow to, ``kept_alive`` those on the way to a factor that a rule hands a
+    coefficient to.
+    """
 
     run: Pass
     node: Node
@@ -61,60 +68,66 @@ class NodeHook:
     kept_alive: frozenset[int]
 
     def __call__(self, gi: Grads, go: Grads) -> Grads | None:
-        """Return what the node hands back: the rule's answer, and nothing where relevance may not flow."""
+        """Return what the node hands back: the rule's coefficients, and None where no relevance may flow."""
         run = self.run
         if torch._C._current_graph_task_id() not in run.tasks or all(g is None for g in go):
             return None
+
         if self.rule.backward is not None:
-            # The rules of layers read what they need as it arrives, and other nodes' values too.
+            # Layer rules have read what they need on arrival, other nodes' values included.
             with run.rereading.of(self.node) if self.rule.arrives is None else nullcontext():
                 gi = self.rule.backward(self.node, self.carries, gi, go)
             open_now = (g for g, is_open in zip(gi, self.carries, strict=True) if is_open and g is not None)
             run.sums[self.node] = [g.detach().sum() for g in open_now]
+
         for factor, backward in self.rule.passes:
             (g,) = backward(self.node, self.carries, gi, go)
             run.passed[factor.edge] = run.passed[factor.edge] + g if factor.edge in run.passed else g
         if self.rule.passes:
             gi = tuple(None if g is None else torch.zeros_like(g) for g in gi)
+
         if run.watch is not None:
             with run.rewatching.of(self.node):
                 run.watch(self.node, self.rule, gi, go)
-        # Where something is handed on further back, zeros: a node that nothing arrives at cannot be handed anything.
+
+        # On the way to such a factor zeros are handed back instead of None: autograd skips nodes that receive nothing.
         gi = tuple(torch.zeros_like(g) if s in self.kept_alive and s in self.closed else g for s, g in enumerate(gi))
         return tuple(None if s in self.closed and s not in self.kept_alive else g for s, g in enumerate(gi))
 
 
 def _arriving(run: Pass, node: Node, go: Grads) -> Grads | None:
-    """What a rule makes of what arrives."""
+    """Return what the rule's ``arrives`` makes of what arrives at a node."""
     if torch._C._current_graph_task_id() not in run.tasks or all(g is None for g in go):
         return None
     return run.plan.rules[node].arrives(node, go)
 
 
 def _with_passed(run: Pass, node: Node, go: Grads) -> Grads | None:
-    """What arrives at a node, and what was handed to it from further up."""
+    """Return what arrives at a node, plus what was handed to it from further up."""
     if torch._C._current_graph_task_id() not in run.tasks:
         return None
     arriving = [(g, run.passed.get((node, number))) for number, g in enumerate(go)]
-    return tuple(g if more is None else more if g is None else g + more for g, more in arriving)
+    return tuple(g if passed is None else passed if g is None else g + passed for g, passed in arriving)
 
 
 @contextmanager
 def hooks(plan: Plan, top: Node, watch: Watch | None = None) -> Iterator[Pass]:
-    """Put the rules on the nodes they meet, for the backward pass that comes by ``top``."""
+    """Temporarily register the rules as hooks on their nodes, for the backward pass that starts at ``top``."""
     run, graph = Pass(plan, watch), plan.graph
     handles = [top.register_prehook(run.start)]
+
     alive: dict[Node, set[int]] = defaultdict(set)
     for node in plan.carries:
         for factor, _ in plan.rules[node].passes:
             for at, slot in (((node, 0), factor.slot), *factor.way):
                 alive[at[0]].add(slot)
+
     try:
         for receiver in {factor.edge[0] for rule in plan.rules.values() for factor, _ in rule.passes}:
             handles.append(receiver.register_prehook(partial(_with_passed, run, receiver)))
         for node, carries in plan.carries.items():
             rule, edges = plan.rules[node], graph.edges[node]
-            # A slot that leads nowhere gets no gradient anyway, and the ledger asks for more than the inputs.
+            # Slots that lead to no input get no gradient anyway, unless the ledger explains more than the inputs.
             closed = tuple(
                 slot
                 for slot, is_open in enumerate(carries)
@@ -122,7 +135,7 @@ def hooks(plan: Plan, top: Node, watch: Watch | None = None) -> Iterator[Pass]:
                 and edges[slot][0] is not None
                 and (watch is not None or graph.leads_to_source(edges[slot]))
             )
-            if rule.arrives is not None:  # after what was passed on
+            if rule.arrives is not None:  # registered after _with_passed, so that it sees what was passed on
                 handles.append(node.register_prehook(partial(_arriving, run, node)))
             if rule.backward is not None or rule.passes or closed or watch is not None:
                 handles.append(node.register_hook(NodeHook(run, node, rule, carries, closed, frozenset(alive[node]))))

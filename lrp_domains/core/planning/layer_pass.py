@@ -1,4 +1,4 @@
-"""The layer rules at their places: a neuron's relevance is split where its sum ends, and handed down to its layers."""
+"""Layer rules applied to whole neurons: relevance is split where a neuron's sum ends, and handed down to its layers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def place_layers(
 ) -> tuple[dict[Node, Rule], Delivered]:
     """Return the rules of a plan for layers and for the steps to their neurons.
 
-    Also where the pass will put what rules of a first layer yield: relevance of the inputs, by the input's edge.
+    Also return a dict that the pass will fill with the relevance that first-layer rules yield, by the input's edge.
     """
     delivered: Delivered = {}
     ruled = {node: rule for node, rule in placed.items() if isinstance(rule, LayerRule)}
@@ -37,20 +37,21 @@ def place_layers(
         return {}, delivered
     plain = {node for node, rule in placed.items() if rule.backward is None and not rule.passes}
     layers = {node for node in plain if kind_at(node, graph) in ("dense", "convolution")} | ruled.keys()
+
     run = _Pass(add_up(graph, flow, layers, plain, apart), ruled, rules, delivered)
-    found = {
+    of_layers = {
         node: replace(run.shown(node) if node in ruled else placed[node], backward=run.hand_down, arrives=run.arrive)
         for node, met in run.met.items()
-        if any(own is not None for own, _ in met)
+        if any(rule is not None for rule, _ in met)
     }
-    return found, delivered
+    return of_layers, delivered
 
 
 class _Pass:
-    """What the layers of one backward pass share.
+    """The state that the layers of one backward pass share.
 
-    At the top of a sum each rule splits ``R = z g`` over all that its layers add up to there. What was split is brought
-    back step by step, while autograd itself carries the coefficient of the biases.
+    At the top of a sum each rule splits ``R = z g`` by the total of its layers there. The results of the split are
+    brought back step by step, while autograd itself carries the coefficient of the biases.
     """
 
     def __init__(self, sums: Sums, ruled: dict[Node, LayerRule], rules: RuleSet, delivered: Delivered) -> None:
@@ -65,24 +66,24 @@ class _Pass:
         self.split: dict[Edge, dict[Rule, Parts]] = defaultdict(dict)
 
     def _rules_met(self) -> dict[Node, set[tuple[Rule | None, Rule | None]]]:
-        """The rules of the layers that a node's value is made of; None for layers with another kind of rule."""
+        """Return the rules of the layers that each node's value sums; None for layers with another kind of rule."""
         met: dict[Node, set] = {}
         for node in self.graph.order:
             if node in self.sums.steps or node in self.rules:
                 behind = [self.graph.edges[node][slot][0] for slot in self.sums.steps.get(node, ())]
-                own = {self.rules[node]} if node in self.rules else set()
-                met[node] = own.union(*(met[child] for child in behind))
+                of_node = {self.rules[node]} if node in self.rules else set()
+                met[node] = of_node.union(*(met[child] for child in behind))
         return met
 
     def _rules_at(self, node: Node) -> set[Rule | None]:
-        """The rules that apply at a top: that of a first layer only where all of the neuron's layers read an input."""
+        """Return the rules at a top: the first-layer rule only if all of the neuron's layers read an input."""
         met = self.met[node]
         if self.first is not None and all(rule is self.first for rule, _ in met):
             return {self.first}
         return {beside for _, beside in met}
 
     def _rules_used(self) -> dict[Node, set[Rule | None]]:
-        """The rules that apply at the tops of the sums that a node's value goes into."""
+        """Return for each node the rules that apply at the tops of the sums that its value goes into."""
         used: dict[Node, set] = {node: set() for node in self.met}
         for node, _ in self.sums.tops:
             used[node] |= self._rules_at(node)
@@ -93,11 +94,11 @@ class _Pass:
 
     @staticmethod
     def _is_whole(rules: set[Rule | None]) -> bool:
-        """Whether one rule has all of a neuron, its bias too."""
+        """Return whether a single rule applies to a whole neuron, bias included."""
         return len(rules) == 1 and None not in rules
 
     def shown(self, node: Node) -> Rule:
-        """The rule of a layer, as it stands in tables."""
+        """Return the rule of a layer as tables show it."""
         rule, beside = self.rules[node]
         return rule if rule in self.used[node] else beside
 
@@ -105,9 +106,9 @@ class _Pass:
         return layer_at(node, self.graph).scaled(self.sums.inside.get((node, 0), 1.0))
 
     def _made(self, rule: LayerRule, node: Node) -> Parts:
-        """What a layer makes, and the parts of it that its rule asks for."""
-        own, beside = self.rules.get(node, (None, None))
-        if rule != (own if rule is self.first else beside):
+        """Return a layer's result and the sums that its rule needs; nothing if it has another rule."""
+        alone, beside = self.rules.get(node, (None, None))
+        if rule != (alone if rule is self.first else beside):
             return ()
         if node not in self.layers:
             self.layers[node] = self._layer(node)
@@ -115,7 +116,7 @@ class _Pass:
         return layer.forward(layer.x, layer.w), *rule.parts(layer)
 
     def arrive(self, node: Node, go: Grads) -> Grads:
-        """Split what arrives at the tops of sums; hand on the coefficient of the biases there."""
+        """Split what arrives at the tops of sums; pass on the coefficient of the biases there."""
         result, rules = list(go), self._rules_at(node)
         for output, g in enumerate(go):
             top = (node, output)
@@ -132,32 +133,32 @@ class _Pass:
         return tuple(result)
 
     def hand_down(self, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
-        """Bring what was split above a node to what is below it, and let the rules of a layer hand it to its input."""
+        """Bring what was split above a node to the nodes below it, and apply a layer's rules to it."""
         result = list(gi)
         split = [self.split.pop((node, output), {}) for output in range(len(node._input_metadata))]
         for rule in set().union(*split):
-            found = [of_output.get(rule) for of_output in split]
             if node in self.sums.steps:
-                self._bring_back(rule, node, found)
+                self._bring_back(rule, node, [of_output.get(rule) for of_output in split])
             self.known[rule].pop((node, 0), None)
+
         if node in self.layers:
             layer = self.layers.pop(node)
-            mine = [(rule, s) for rule, s in split[0].items() if rule in self.rules[node]]
-            answers = [g for rule, s in mine if (g := self._of_input(rule, s, layer)) is not None]
-            result[layer.slot] = sum(answers).to(go[0].dtype) if answers else None
+            of_layer = [(rule, s) for rule, s in split[0].items() if rule in self.rules[node]]
+            coefficients = [g for rule, s in of_layer if (g := self._of_input(rule, s, layer)) is not None]
+            result[layer.slot] = sum(coefficients).to(go[0].dtype) if coefficients else None
         return tuple(result)
 
-    def _bring_back(self, rule: LayerRule, node: Node, found: list[Parts | None]) -> None:
+    def _bring_back(self, rule: LayerRule, node: Node, of_outputs: list[Parts | None]) -> None:
         """Add what was split above a step to what is below it."""
         shapes = {slot: self.sums.shapes[node, slot] for slot in self.sums.steps[node]}
-        count = max(len(parts) for parts in found if parts is not None)
-        pulled = [pull(node, shapes, tuple(p and p[part] for p in found), self.graph) for part in range(count)]
+        count = max(len(parts) for parts in of_outputs if parts is not None)
+        pulled = [pull(node, shapes, tuple(p and p[part] for p in of_outputs), self.graph) for part in range(count)]
         for slot, parts in zip(shapes, zip(*pulled, strict=True), strict=True):
             below = self.split[self.graph.edges[node][slot]]
             below[rule] = tuple(map(torch.add, below[rule], parts)) if rule in below else parts
 
     def _of_input(self, rule: LayerRule, s: Parts, layer: Layer) -> Tensor | None:
-        """What a layer's input gets under one of its rules; None where that goes to the explained inputs themselves."""
+        """Return the coefficient of a layer's input under a rule; None if relevance goes to the explained inputs."""
         g = rule.back(layer, s, *rule.settings)
         if not rule.absolute:
             return g
@@ -167,7 +168,7 @@ class _Pass:
 
 
 def _beside_others(node: Node, ruled: dict[Node, LayerRule], rules: RuleSet, graph: Graph) -> Rule | None:
-    """The rule of a layer in a neuron that isn't all of layers that read an input."""
+    """Return a layer's rule in a neuron some of whose layers don't read an input."""
     rule = ruled.get(node)
     if rule is None or rule is not rules.first:
         return rule

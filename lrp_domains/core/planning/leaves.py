@@ -1,12 +1,11 @@
-"""The additive leaves: what holds relevance beside the inputs, for the ledger.
+"""The additive leaves: what has relevance beside the inputs, for the ledger.
 
-What is added to a carrier holds a part of the score: biases, position and type embeddings, the shifts of norms. A
-parameter that is part of a factor (Gemma's ``1 + weight``) holds none. Behind what is added, every parameter is a
-carrier: a position embedding that passes a norm and a projection keeps its relevance, shared with the projection's
-weight.
+What is added to a carrier accounts for a part of the score: biases, position and type embeddings, the shifts of norms.
+A parameter in a factor (Gemma's ``1 + weight``) has no relevance. Behind a term that is added, every parameter is a
+carrier: a position embedding that passes a norm and a projection shares its relevance with the projection's weight.
 
-What is added may also depend on the inputs and be constant under a rule: CP-LRP's softmax before a layer. Then the
-layer's weight alone can hold it, and the ledger lists it apart.
+A term may also depend on the inputs but be constant under a rule, such as CP-LRP's softmax before a layer. Only the
+layer's weight is left to account for it then, and the ledger lists it separately.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ from .plan import Plan, plan_graph
 
 @dataclass(frozen=True)
 class Leaf:
-    """A tensor that holds relevance; ``closed`` if all it does is to weigh what depends on the inputs."""
+    """A tensor that has relevance; ``closed`` if it only weighs what depends on the inputs."""
 
     tensor: torch.Tensor
     closed: bool
 
 
 def add_leaves(plan: Plan, rules: RuleSet, names: ParameterNames | None) -> tuple[Plan, tuple[Leaf, ...]]:
-    """Return the plan with the slots opened where something is added, and the leaf tensors that lead to."""
+    """Return the plan with open slots where terms are added, and the leaf tensors behind them."""
     graph = plan.graph
     roots = [
         (node, slot)
@@ -41,12 +40,13 @@ def add_leaves(plan: Plan, rules: RuleSet, names: ParameterNames | None) -> tupl
         for slot in additive_slots(graph.operations[node], len(carries))
         if not carries[slot] and graph.edges[node][slot][0] is not None and graph.edges[node][slot] not in graph.sources
     ]
+
     behind = _behind([graph.edges[node][slot][0] for node, slot in roots], plan)
     leaf_graph = _graph_to_leaves(graph, behind)
-    overrides = tuple(row for row in rules.overrides if row[1] is not state_space)  # here parameters carry, D too
+    overrides = tuple(row for row in rules.overrides if row[1] is not state_space)  # parameters carry, D included
     leaf_plan = plan_graph(leaf_graph, None, replace(rules, first=None, overrides=overrides), names, "gradient")
 
-    # From what is added down to the leaves; `holding` are the nodes that hold something of their own.
+    # From the added terms down to the leaves; `holding` are the nodes that do more than weigh closed terms.
     carries, chosen = dict(plan.carries), dict(plan.rules)
     reached: set[Node] = set()
     holding: set[Node] = set()
@@ -56,6 +56,7 @@ def add_leaves(plan: Plan, rules: RuleSet, names: ParameterNames | None) -> tupl
             carries[node] = tuple(is_open or i == slot for i, is_open in enumerate(carries[node]))
             reached.add(edge[0])
             holding.add(edge[0])
+
     for node in reversed(graph.order):
         slots = leaf_plan.carries.get(node, ())
         if node not in reached or True not in slots:
@@ -76,20 +77,20 @@ def _is_leaf(node: Node) -> bool:
 
 
 def _behind(pending: list[Node], plan: Plan) -> set[Node]:
-    """All nodes behind some, up to those that carry relevance already."""
-    found: set[Node] = set()
+    """Return all nodes behind the given ones, up to those that carry relevance already."""
+    visited: set[Node] = set()
     while pending:
         node = pending.pop()
-        if node in found or True in plan.carries.get(node, ()):
+        if node in visited or True in plan.carries.get(node, ()):
             continue
-        found.add(node)
+        visited.add(node)
         edges = plan.graph.edges[node]
         pending += [edge[0] for edge in edges if edge[0] is not None and edge not in plan.graph.sources]
-    return found
+    return visited
 
 
 def _weighs_closed(node: Node, slot: int, graph: Graph) -> bool:
-    """Whether a parameter is the weight of something that depends on the inputs."""
+    """Return whether a slot is a parameter that weighs something that depends on the inputs."""
     factors, edges = graph.operations[node].factors, graph.edges[node]
     if slot not in factors or graph.variable(edges[slot]) is None:
         return False
@@ -97,7 +98,7 @@ def _weighs_closed(node: Node, slot: int, graph: Graph) -> bool:
 
 
 def _graph_to_leaves(graph: Graph, behind: set[Node]) -> Graph:
-    """The part of the graph behind what is added, with the leaves as its sources."""
+    """Return the part of the graph behind the added terms, with the leaves as its sources."""
     sources: dict[Edge, torch.Tensor] = {(node, 0): node.variable for node in behind if _is_leaf(node)}
     reaching: dict[Node, Slots] = {}
     for node in graph.order:
@@ -109,7 +110,7 @@ def _graph_to_leaves(graph: Graph, behind: set[Node]) -> Graph:
 
 
 def additive_slots(op: Operation, count: int) -> list[int]:
-    """Return the slots of an operation whose value is added, not multiplied."""
+    """Return the slots of an operation whose values are added, not multiplied."""
     if op.kind in ("attention", "activation", "unknown", "refused"):
         return []
     return [slot for slot in range(count) if slot not in op.factors]

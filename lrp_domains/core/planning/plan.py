@@ -1,6 +1,6 @@
-"""Which rule meets which node, and where relevance flows: the plan of one explanation.
+"""The plan of an explanation: which rule applies to which node, and where relevance flows.
 
-A node *carries* relevance if one of its open inputs leads to a tensor to be explained. A parameter carries none, so a
+A node *carries* relevance if one of its open inputs leads to a tensor that is explained. A parameter carries none, so a
 weight never takes a share of a product; neither does anything behind a constant.
 """
 
@@ -44,9 +44,9 @@ class Plan:
     carries
         For each of them, the input slots that relevance flows to.
     shares
-        What the factors of products take.
+        The shares that the factors of products get.
     delivered
-        Relevance that rules of a first layer yield for the inputs in the pass, by the input's edge.
+        Relevance that first-layer rules yield for the inputs during the pass, by the input's edge.
     """
 
     graph: Graph
@@ -63,13 +63,14 @@ def make_plan(
     model: torch.nn.Module | None,
     unknown: str,
 ) -> Plan:
-    """Plan the backward pass from ``output`` to ``inputs``; raise where there can be none."""
+    """Plan the backward pass from ``output`` to ``inputs``; raise if it can't be explained."""
     if unknown not in ("error", "gradient"):
-        raise RelevanceError(f'unknown={unknown!r}: say "error" or "gradient"')
+        raise RelevanceError(f'unknown={unknown!r}: expected "error" or "gradient"')
     if not isinstance(rules, RuleSet):
-        raise RelevanceError(f"rules={rules!r} is no rule set; pass one such as lrp_domains.ATTN_LRP")
+        raise RelevanceError(f"rules={rules!r} is not a rule set; pass one such as lrp_domains.ATTN_LRP")
     names = ParameterNames(model) if model is not None else None
     _check_overrides(rules, model)
+
     graph = build_graph(output.grad_fn, inputs)
     graph.once(Roles).values.given[edge_of(output)] = output.detach()
     _check_dependence(graph, inputs)
@@ -89,7 +90,7 @@ def make_plan(
 
 
 def plan_graph(graph: Graph, root: Node | None, rules: RuleSet, names: ParameterNames | None, unknown: str) -> Plan:
-    """Return the plan for a graph, from a root; from all of its nodes, if none is given."""
+    """Return the plan for a graph from a root, or from all of its nodes if there is no root."""
     chosen = {node: choose(node, graph, rules, names) for node in graph.order if node in graph.reaching}
     chosen |= state_spaces(chosen, graph, rules, names)
     carries = carriers(graph, chosen)
@@ -102,13 +103,15 @@ def plan_graph(graph: Graph, root: Node | None, rules: RuleSet, names: Parameter
         if rule is not None and rule.place is not None:
             rule = rule.place(node, graph, shares)
         placed[node] = answer_unknown(node, graph, names, unknown) if rule is None else rule
+
     apart = {factor.edge for factors in shares.nested.values() for factor, _ in factors}
     of_layers, delivered = place_layers(placed, flow, graph, rules, apart)
     placed |= of_layers
+
     for node, number in graph.once(Roles).values.numbers.items():
         if node in placed and placed[node].name == gradient.name:
             placed[node] = replace(placed[node], adds=partial(_number_added, number))
-    graph.once(Roles).values.forget()
+    graph.once(Roles).values.forget()  # free what was computed for planning
     return Plan(graph, placed, flow, shares, delivered)
 
 
@@ -119,7 +122,7 @@ def _number_added(number: torch.Tensor, node: Node, gi: Grads, go: Grads) -> tup
 def carriers(graph: Graph, chosen: dict[Node, Rule | None]) -> dict[Node, Slots]:
     """Return for each node the open slots that lead to a source."""
     carries: dict[Node, Slots] = {}
-    for node, rule in chosen.items():  # inputs first, so children are known before parents
+    for node, rule in chosen.items():  # inputs first, so that children come before parents
         slots = tuple(edge in graph.sources or True in carries.get(edge[0], ()) for edge in graph.edges[node])
         if rule is not None and rule.opens is not None and True in slots:
             opened = rule.opens(node, slots, graph)
@@ -129,7 +132,7 @@ def carriers(graph: Graph, chosen: dict[Node, Rule | None]) -> dict[Node, Slots]
 
 
 def flow_from(root: Node, graph: Graph, carries: dict[Node, Slots], shares: Shares) -> dict[Node, Slots]:
-    """Return the nodes that relevance comes to from the root, outputs first, with their carrying slots."""
+    """Return the nodes that relevance reaches from the root, outputs first, with their carrying slots."""
     reached, flow = {root}, {}
     for node in reversed(graph.order):
         if node in reached and True in carries.get(node, ()):
@@ -142,17 +145,17 @@ def flow_from(root: Node, graph: Graph, carries: dict[Node, Slots], shares: Shar
     return flow
 
 
-# ---- What is checked
+# ---- Checks and warnings
 
 
 def _check_overrides(rules: RuleSet, model: torch.nn.Module | None) -> None:
     if rules.overrides and model is None:
         raise RelevanceError(f"rule set {rules.name} names parameters: pass model= so that they can be found")
     for glob, _ in rules.overrides:
-        known = [name for name, _ in model.named_parameters(remove_duplicate=False)]
-        if not fnmatch.filter(known, glob):
+        names = [name for name, _ in model.named_parameters(remove_duplicate=False)]
+        if not fnmatch.filter(names, glob):
             raise RelevanceError(
-                f"no parameter of the model matches {glob!r}; its first are {', '.join(known[:3])} "
+                f"no parameter of the model matches {glob!r}; its first are {', '.join(names[:3])} "
                 "(see dict(model.named_parameters()))"
             )
 
@@ -162,9 +165,9 @@ def _warn_of_overrides(graph: Graph, rules: RuleSet, names: ParameterNames | Non
     idle = [glob for glob, rule in rows if not any(meets((glob, rule), node, graph, names) for node in graph.reaching)]
     if idle:
         warnings.warn(
-            f"{rules.name}: between output and inputs nothing that the rule is for uses a parameter named "
-            f"{', '.join(map(repr, idle))}. Rules for layers meet dense layers and convolutions alone; a copy of a "
-            "frozen parameter can't be told from other constants",
+            f"{rules.name}: no operation between output and inputs that the rule applies to uses a parameter named "
+            f"{', '.join(map(repr, idle))}. Layer rules apply only to dense layers and convolutions; a copy of a "
+            "frozen parameter can't be distinguished from other constants",
             stacklevel=4,
         )
 
@@ -189,29 +192,30 @@ def _nothing_flows(graph: Graph, rules: RuleSet, names: ParameterNames | None) -
 
 
 def _warn_of_layers(plan: Plan, rules: RuleSet) -> None:
-    """Warn of layers that the layer rules have no formula for, and of a first layer that isn't found."""
+    """Warn of layers that the layer rules have no formula for, and if no first layer was found."""
     graph = plan.graph
     if isinstance(rules.operations.get("dense"), LayerRule):
         layers = {node for node in plan.carries if weight_slot(node, graph) is not None}
-        passed = {node.name() for node in layers if graph.operations[node].base not in DENSE | CONVOLUTIONS}
-        if passed := sorted(passed - rules.operations.keys()):
+        others = {node.name() for node in layers if graph.operations[node].base not in DENSE | CONVOLUTIONS}
+        if others := sorted(others - rules.operations.keys()):
             warnings.warn(
-                f"{rules.name} has no rule for {', '.join(passed)}: LRP-0, the derivative, was taken", stacklevel=4
+                f"{rules.name} has no rule for {', '.join(others)}: LRP-0, the derivative, was used", stacklevel=4
             )
+
     if rules.first is not None and not any(rule.name == rules.first.name for rule in plan.rules.values()):
         layers = (node for node in plan.carries if isinstance(plan.rules[node], LayerRule))
         inputs = (edge for node in layers for edge in graph.edges[node] if graph.leads_to_source(edge))
         ends = [end[0].name() for edge in inputs for end in ends_of_way(edge, graph) if end not in graph.sources]
         warnings.warn(
             f"{rules.name}: no layer reads an input through padding, scaling or normalisation alone, so {rules.first} "
-            f"was not used; {ends[-1] if ends else 'no layer'} stands before the first layer",
+            f"was not used; {ends[-1] if ends else 'no layer'} comes before the first layer",
             stacklevel=4,
         )
 
 
 def _warn_of_gradients(plan: Plan, rules: RuleSet) -> None:
     kinds = ("unknown", "refused")
-    taken = sorted({node.name() for node in plan.carries if plan.graph.operations[node].kind in kinds})
-    taken = [name for name in taken if name not in rules.operations]
-    if taken and "unknown" not in rules.operations:
-        warnings.warn(f"no rule for {', '.join(taken)}: their derivative was taken instead", stacklevel=4)
+    names = sorted({node.name() for node in plan.carries if plan.graph.operations[node].kind in kinds})
+    names = [name for name in names if name not in rules.operations]
+    if names and "unknown" not in rules.operations:
+        warnings.warn(f"no rule for {', '.join(names)}: their derivative was used instead", stacklevel=4)

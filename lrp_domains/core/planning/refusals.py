@@ -1,4 +1,4 @@
-"""Randomness that a forward pass in training mode leaves in the graph: found, and refused."""
+"""Refusals of graphs from a forward pass in training mode: dropout, batch statistics, random slopes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _EVAL = 'call model.eval() before the forward pass (or accept the noise with unk
 
 
 def refuse_training(node: Node, graph: Graph, unknown: str) -> None:
-    """Raise if a node is a dropout or a batch norm that used its batch's statistics."""
+    """Raise if a node is a dropout, drew its slopes at random, or is a batch norm that used its batch's statistics."""
     if unknown == "gradient":
         return
     op = graph.operations[node]
@@ -28,22 +28,23 @@ def refuse_training(node: Node, graph: Graph, unknown: str) -> None:
 
 
 def _is_dropout(node: Node, graph: Graph) -> bool:
-    """On the CPU dropout is a product with a constant tensor of zeros and 1 / (1 - p).
+    """Return whether a product looks like dropout: on the CPU, one with a constant tensor of zeros and 1 / (1 - p).
 
-    That tensor was drawn in place and then scaled in place, so its version is 2, where a mask of the model's own, such
-    as a graph's adjacency, was not written to.
+    That tensor was drawn in place and then scaled in place, so its version is 2. A mask that the model itself made,
+    such as a graph's adjacency matrix, was not written to.
     """
     edges, slots = graph.edges[node], graph.carried[node]
     if len(edges) < 2 or len(slots) != 1 or edges[1 - slots[0]][0] is not None:
         return False
     name = ("self", "other")[1 - slots[0]]
     if unpacking(node, name) is not None:
-        return False  # recomputed at each look: not for a check
+        return False  # reading it would recompute a checkpoint, which a check isn't worth
     mask = read(node, name, None)
     if not isinstance(mask, torch.Tensor) or mask.numel() < 2 or not mask.is_floating_point() or mask._version != 2:
         return False
     if mask.numel() * mask.element_size() != mask.untyped_storage().nbytes():
-        return False  # a view: the mask that dropout draws is a tensor of its own
+        return False  # a view, while dropout draws a whole tensor
+
     sample = mask.detach().as_strided((min(512, mask.numel()),), (1,), 0)
-    top = sample.max()
-    return bool(top > 1 and (sample == 0).any() and ((sample == 0) | (sample == top)).all())
+    largest = sample.max()
+    return bool(largest > 1 and (sample == 0).any() and ((sample == 0) | (sample == largest)).all())

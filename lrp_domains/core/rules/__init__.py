@@ -1,1 +1,1 @@
-"""The rules, and the sets of them."""
+"""The rules and the rule sets."""

@@ -1,11 +1,11 @@
-"""The identity rule: an activation passes relevance on as it is (AttnLRP, Achtibat et al. 2024, eq. 9).
+"""The identity rule: an activation passes relevance on unchanged (AttnLRP, Achtibat et al. 2024, eq. 9).
 
-``g_x = g_y (f(x) - f(0)) / x`` for one operation. If it is a part of a composition F(u), ``g_u = g_y (F(u) - F(0)) /
-u``: each operation gets the secant from the value x0 that its argument has at u = 0,
+For a single operation ``g_x = g_y (f(x) - f(0)) / x``. For a composition F(u) of several operations ``g_u = g_y
+(F(u) - F(0)) / u``: each operation gets the secant from x0, the value that its argument has at u = 0,
 
     g_x = g_y (f(x) - f(x0)) / (x - x0)
 
-and along a chain the secants telescope to the quotient of the whole. Sums and scalings are their own secants.
+and along a chain the secants telescope to the quotient of F. Sums and scalings are their own secants.
 """
 
 from __future__ import annotations
@@ -34,22 +34,24 @@ def _identity_backward(slot: int, x: Tensor | None, node: Node, carries: Slots, 
     x = argument(node, slot) if x is None else x
     if op.function.ratio is not None:
         return (*gi[:slot], (op.function.ratio(x, *settings_of(node, op)) * g).to(gi[slot].dtype), *gi[slot + 1 :])
+
     if len(op.tensors) > 1:
         f = applied(node, slot, x)
         rise = f(x) - f(torch.zeros_like(x))
     else:
         rise = op.function.risen(x, *settings_of(node, op))
-    zero, rise = x == 0, _bounded(rise)
-    slope = wide(gi[slot]).masked_fill(
-        ~gi[slot].isfinite(), 0.0
-    )  # without a bound at 0, where there is nothing to pass
-    g = torch.where(zero, slope, g * (rise / x.masked_fill(zero, 1.0)))
+    rise = _bounded(rise)
+
+    # At x = 0 the limit of the quotient is the slope. Where that is infinite, there is no relevance to pass on.
+    is_zero = x == 0
+    slope = wide(gi[slot]).masked_fill(~gi[slot].isfinite(), 0.0)
+    g = torch.where(is_zero, slope, g * (rise / x.masked_fill(is_zero, 1.0)))
     return (*gi[:slot], g.to(gi[slot].dtype), *gi[slot + 1 :])
 
 
 def _power_backward(degree: float, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
     result = [g / degree if g is not None and carries[slot] else g for slot, g in enumerate(gi)]
-    if 0 < degree < 1:  # at 0 the slope has no bound, and there is nothing to pass on
+    if 0 < degree < 1:  # at 0 the slope is infinite, but there is no relevance to pass on
         result[0] = result[0].masked_fill(argument(node) == 0, 0.0)
     return tuple(result)
 
@@ -60,31 +62,35 @@ def _secant_backward(slot: int, x: Tensor, x0: Tensor, node: Node, carries: Slot
 
 
 def _placed(node: Node, graph: Graph, shares: object) -> Rule | None:
-    """The identity rule for a node's place: of a power, of a part of a composition, of an activation by itself."""
+    """Return the identity rule as it applies to a node: a power, a part of a composition, or a lone activation."""
     op = graph.operations[node]
     if (pack := pack_of(node, graph)) is not None:
         return placed(node, graph, graph.once(Roles).values.value(pack[0])) or gradient
+
     slots = [0] if op.base == "PreluKernel" else graph.carried[node]
-    if len(slots) > 1:  # the larger of two, say, of unlike things
+    if len(slots) > 1:  # of unlike arguments, such as the larger of two
         return winner if op.base in CHOICES or op.base == "Hypot" else None
     slot, degree = slots[0], degree_of(node)
+
     roles = graph.once(Roles)
     edge = graph.edges[node][slot]
     role = roles.of(edge)
     if op.base in CLAMPS:
-        roles.of((node, 0))  # whether it is a hard sigmoid
+        roles.of((node, 0))  # fills roles.hard if the clamp is a hard sigmoid
     is_hard = node in roles.hard or (op.base in _LOGARITHMS and role.is_linear and roles.is_unseen_sum(role.origin))
     if is_hard or (not role.is_pure and role.form != Form.POWER):
         x, x0 = roles.values.reference(edge, frozenset((role.origin,)) if is_hard else frozenset())
         if x is not None and x0 is not None:
             backward = partial(_secant_backward, slot, _bounded(x), _bounded(x0))
             return Rule("identity, of a composition", backward=backward, adds=partial(_at_zero, slot, x))
+
     if degree is not None:
         return Rule("identity", backward=partial(_power_backward, degree)) if degree not in (0, 1) else winner
     if op.function.homogeneous:
         return winner
     if op.base in _LOGARITHMS:
         raise UnknownOperation(f"{node.name()} cannot be explained: {BARE_LOGARITHM}")
+
     x = None
     if not keeps(node, op.tensors[slot]) and is_lost(node, roles.values.kept(node, "result")):
         x = roles.values.value(edge)
@@ -93,24 +99,24 @@ def _placed(node: Node, graph: Graph, shares: object) -> Rule | None:
 
 
 def _at_zero(slot: int, x: Tensor | None, node: Node, gi: Grads, go: Grads) -> tuple[str, float]:
-    """The constant f(0): what the function gets and does not hand back."""
+    """Return the relevance of the constant f(0): what the function receives but doesn't hand back."""
     op, x = operation(node.name()), argument(node, slot) if x is None else x
     of_y = (wide(go[0]) * applied(node, slot, x)(x)).double().sum()
     return f"{op.base} at 0", (of_y - (x * wide(gi[slot])).double().sum()).item()
 
 
 def _bounded(x: Tensor) -> Tensor:
-    """Where an exp has overflowed, the largest number that still can be computed with."""
+    """Replace infinities, such as of an exp that overflowed, by the largest number that can be computed with."""
     if x.is_complex():
         return x
-    most = torch.finfo(x.dtype).max / 4
-    return x.nan_to_num(torch.nan, most, -most)
+    largest = torch.finfo(x.dtype).max / 4
+    return x.nan_to_num(torch.nan, largest, -largest)
 
 
 def _opens(node: Node, carries: Slots, graph: Graph) -> Slots:
-    """All but the slope of a PReLU, which is a weight."""
+    """Close the slope of a PReLU, which is a weight."""
     return (carries[0], False) if graph.operations[node].base == "PreluKernel" else carries
 
 
 identity = Rule("identity", opens=_opens, place=_placed)
-"""``R_x = R_y``: an activation passes relevance on (Achtibat et al. 2024, eq. 9)."""
+"""``R_x = R_y``: an activation passes relevance on unchanged (Achtibat et al. 2024, eq. 9)."""

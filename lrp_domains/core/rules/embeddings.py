@@ -9,8 +9,11 @@ from ..rule import Grads, Node, Rule, Slots
 
 
 def _lookup_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    """The derivative of a lookup as it is: autograd leaves out the padding row, which the forward pass adds like any
-    other, and divides by how often a row occurs where training asks for that."""
+    """Return the plain derivative of a lookup.
+
+    Autograd's leaves out the padding row, which the forward pass adds like any other, and under `scale_grad_by_freq`
+    it is divided by how often a row occurs.
+    """
     indices, g = read(node, "indices").flatten(), go[0]
     has_padding = read(node, "padding_idx") >= 0 and bool((indices == read(node, "padding_idx")).any())
     if gi[0] is None or gi[0].is_sparse or not (has_padding or read(node, "scale_grad_by_freq")):

@@ -1,4 +1,4 @@
-"""Gates as one node: a factor that counts as constant, so that the signal takes all (Arras et al. 2017)."""
+"""Gates in one node: a factor that counts as constant, so that the signal gets all (Arras et al. 2017)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def _glu_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
 
 
 glu = Rule("gate constant", backward=_glu_backward)
-"""A gated linear unit as one node: its gate is constant."""
+"""A gated linear unit in one node: its gate is constant."""
 
 SELF, END, WEIGHT = range(3)
 
 
 def _open_to_ends(node: Node, carries: Slots, graph: Graph) -> Slots:
-    """The two ends; the weight between them only where it ranks as high."""
+    """Open the two ends, and the weight between them only where its rank is as high."""
     roles, edges = graph.once(Roles), graph.edges[node]
     ends = [roles.rank(edges[slot]) for slot in (SELF, END) if carries[slot]]
     is_equal = not ends or (carries[WEIGHT] and roles.rank(edges[WEIGHT]) >= max(ends))
@@ -30,7 +30,7 @@ def _open_to_ends(node: Node, carries: Slots, graph: Graph) -> Slots:
 
 
 def _interpolation_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    # y = x + w (end - x): the product's factors w and end - x share, if both carry.
+    # y = x + w (end - x): the factors w and end - x share the product's relevance, if both carry any.
     if not (carries[WEIGHT] and any(carries[:WEIGHT])):
         return gi
     of_end = gi[END] if gi[END] is not None else read(node, "weight") * go[0]
@@ -39,4 +39,4 @@ def _interpolation_backward(node: Node, carries: Slots, gi: Grads, go: Grads) ->
 
 
 interpolation = Rule("weight constant", opens=_open_to_ends, backward=_interpolation_backward)
-"""``lerp(x, end, w)``: the weight is a gate, unless it ranks as high as what it lies between."""
+"""``lerp(x, end, w)``: the weight is a gate, unless its rank is as high as that of the ends."""

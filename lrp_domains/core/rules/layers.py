@@ -1,9 +1,9 @@
 """Rules for layers with weights, ``z_j = sum_i x_i w_ij + b_j``: dense layers and convolutions.
 
 Each rule is one way of sharing ``R_j`` among the inputs of neuron j. It is written for any linear map
-(linear_maps.py): what a rule sums up over a neuron's inputs, how it divides ``R_j = z_j g_j`` by that, and what it
-hands back to the inputs, ``g_i = R_i / x_i``, which never divides by x. The rules of the first layer (`z_box`,
-`w_squared`, `flat`) give an input relevance even where it is 0; they hand back ``R_i`` itself.
+(layers/linear_maps.py), in three steps: what the rule sums over a neuron's inputs, how it divides ``R_j = z_j g_j`` by
+that sum, and what it hands back to the inputs, ``g_i = R_i / x_i``, without ever dividing by x. The rules for the first
+layer (`z_box`, `w_squared`, `flat`) give relevance even to inputs that are 0; they hand back ``R_i`` itself.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ class LayerRule(Rule):
     Attributes
     ----------
     settings
-        What the functions below take beside their arguments.
+        Further arguments of the functions below.
     sums
         ``sums(layer, *settings)``: what a layer adds to a neuron, as many tensors as the rule needs.
     split
-        ``split(r, z, b, sums, *settings)``: the neuron's relevance r, divided by what it is shared in proportion to; z
-        is its value, b its bias.
+        ``split(r, z, b, sums, *settings)``: the neuron's relevance r divided by the sum that it is shared in proportion
+        to; z is the neuron's value, b its bias.
     back
-        ``back(layer, s, *settings)``: what the layer's input gets of what was split.
+        ``back(layer, s, *settings)``: the layer's input's share of ``s``, the result of ``split``.
     of_bias
         ``of_bias(b, s, *settings)``: the coefficient of the bias.
     absolute
-        The rule yields relevance itself, not relevance / input: fit for the layer next to the input alone.
+        The rule returns relevance itself instead of relevance / input, so it suits only a layer that reads an input.
     """
 
     settings: tuple = ()
@@ -49,6 +49,7 @@ class LayerRule(Rule):
     absolute: bool = False
 
     def parts(self, layer: Layer) -> tuple[Tensor, ...]:
+        """Return the sums of a layer that the rule needs."""
         return self.sums(layer, *self.settings)
 
 
@@ -64,7 +65,7 @@ def _signed_sums(layer: Layer, *settings: float) -> tuple[Tensor, Tensor]:
 
 
 def _signed_back(layer: Layer, s: tuple[Tensor, Tensor], w_plus: Tensor, w_minus: Tensor) -> Tensor:
-    """Where x is positive, w+ makes the positive contributions; where it is negative, w-."""
+    """Hand back by sign: positive contributions come from w+ where x is positive, from w- where it is negative."""
     for_positive = layer.backward(s[0], w_plus) + layer.backward(s[1], w_minus)
     for_negative = layer.backward(s[0], w_minus) + layer.backward(s[1], w_plus)
     return torch.where(layer.x >= 0, for_positive, for_negative)
@@ -96,7 +97,7 @@ def _plain_back(layer: Layer, s: tuple[Tensor, ...], *settings: float) -> Tensor
 
 
 def gamma(gamma: float = 0.25) -> LayerRule:
-    """The epsilon rule with ``w + gamma w+``, favouring what speaks for the neuron (Montavon et al. 2019, sec. 10.2.3),
+    """LRP-0 with ``w + gamma w+`` for w: positive contributions count more (Montavon et al. 2019, sec. 10.2.3);
     generalised to inputs and outputs of both signs (Andéol et al. 2021).
 
     Where ``z_j > 0``: ``R_i = (x_i w_ij + gamma (x_i w_ij)+) / (z_j + gamma (sum_i (x_i w_ij)+ + b_j+)) R_j``; where
@@ -130,7 +131,9 @@ def alpha_beta(alpha: float = 2.0, beta: float = 1.0) -> LayerRule:
     2015, eq. 60). The parts are those of the contributions ``x_i w_ij`` and of the bias; ``alpha_beta(1, 0)`` is z+.
     """
     if abs(alpha - beta - 1) > 1e-9 or beta < 0:
-        raise RelevanceError(f"alpha_beta needs alpha - beta = 1 and beta >= 0, not alpha={alpha:g}, beta={beta:g}")
+        raise RelevanceError(
+            f"alpha_beta requires alpha - beta = 1 and beta >= 0, got alpha={alpha:g} and beta={beta:g}"
+        )
     return LayerRule(
         f"alpha_beta({alpha:g}, {beta:g})",
         settings=(alpha, beta), sums=_signed_sums, split=_alpha_beta_split, back=_alpha_beta_back,
@@ -156,7 +159,7 @@ def _alpha_beta_of_bias(b: Tensor, s: tuple[Tensor, Tensor], alpha: float, beta:
 
 @dataclass(frozen=True, eq=False)
 class _Bound:
-    """A tensor among a rule's settings: equal to itself alone."""
+    """A tensor among a rule's settings, compared by identity."""
 
     value: Tensor
 
@@ -174,7 +177,7 @@ def z_box(low: float | Tensor, high: float | Tensor) -> LayerRule:
 
 
 def _box(layer: Layer, low, high) -> tuple[Tensor, Tensor]:
-    """``x - l`` and ``x - h``."""
+    """Return ``x - l`` and ``x - h``."""
     return layer.way.margins("z_box", *(b.value if isinstance(b, _Bound) else b for b in (low, high)))
 
 
@@ -194,9 +197,9 @@ def _first_split(r: Tensor, z: Tensor, b: Tensor, sums: tuple, *settings) -> tup
 
 def w_squared(bias: bool = False) -> LayerRule:
     """``R_i = sum_j w_ij^2 / sum_i w_ij^2 R_j`` for a first layer with unbounded inputs (Montavon 2017, eq. 14).
-    The weights are those of the model's input: scaling between it and the layer counts as a part of them.
+    Scaling between the model's input and the layer counts as a part of the weights.
 
-    With ``bias`` the square of the bias stands in the sum too, as in zennit, and the bias keeps its share.
+    With ``bias`` the sum includes the square of the bias, as in zennit, and the bias keeps its share.
     """
     return LayerRule(
         "w_squared(bias)" if bias else "w_squared",
@@ -222,8 +225,8 @@ def _square_of_bias(b: Tensor, s: tuple[Tensor], bias: bool) -> Tensor:
 
 
 def flat() -> LayerRule:
-    """``R_i = sum_j R_j / n_j``: the n inputs of a neuron share alike (Lapuschkin et al. 2019). For a first layer;
-    padding is no input."""
+    """``R_i = sum_j R_j / n_j``: the n inputs of a neuron get equal shares (Lapuschkin et al. 2019). For a first layer;
+    padding doesn't count as an input."""
     return LayerRule("flat", sums=_flat_sums, split=_first_split, back=_flat_back, absolute=True)
 
 

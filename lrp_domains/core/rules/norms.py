@@ -1,8 +1,8 @@
-"""Normalisation: its scale is a constant, and what remains is linear (LN-rule, Ali et al. 2022, eq. 7; Achtibat et al.
-2024, Prop. 3.4).
+"""Normalisation: with its scale held constant it is linear (LN-rule, Ali et al. 2022, eq. 7; Achtibat et al. 2024,
+Prop. 3.4).
 
-For ``y = (x - mean) * rstd * w + b``: ``g_x = h - mean(h)`` with ``h = g * w * rstd``. An RMS norm isn't centred and
-has no mean to take off. Of a norm that is written by hand the graph shows the statistics.
+For ``y = (x - mean) * rstd * w + b``: ``g_x = h - mean(h)`` with ``h = g * w * rstd``. An RMS norm isn't centred, so
+no mean is subtracted. Of a norm that is written by hand the graph shows the statistics.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from ..rule import Grads, Node, Rule, Slots, factors_closed
 
 
 def _norm_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    row = {"NativeLayerNorm": _layer_norm, "NativeGroupNorm": _group_norm, "FusedRmsNorm": _rms_norm}
-    return (row[operation(node.name()).base](node, go[0]), *gi[1:])
+    functions = {"NativeLayerNorm": _layer_norm, "NativeGroupNorm": _group_norm, "FusedRmsNorm": _rms_norm}
+    return (functions[operation(node.name()).base](node, go[0]), *gi[1:])
 
 
 def _layer_norm(node: Node, g: torch.Tensor) -> torch.Tensor:
@@ -52,8 +52,11 @@ norm = Rule("scale constant", opens=factors_closed, backward=_norm_backward)
 
 
 def is_instance_norm(node: Node) -> bool:
-    """`nn.InstanceNorm` arrives as a batch norm with statistics over one folded batch row: rows don't mix. It has no
-    running statistics, which tells it from a batch norm that was left in training mode and met a batch of one."""
+    """Return whether a batch norm is an `nn.InstanceNorm`, in which rows don't mix.
+
+    PyTorch records it as a batch norm over a batch of one, into which all rows are folded. Unlike a batch norm that was
+    left in training mode and met a batch of one, it has no running statistics.
+    """
     return is_training(node) and read(node, "input").shape[0] == 1 and read(node, "running_mean") is None
 
 
@@ -62,8 +65,8 @@ def _by_channel(values: torch.Tensor, ndim: int) -> torch.Tensor:
 
 
 def _batch_norm_scale(node: Node) -> torch.Tensor:
-    """``w / sqrt(var + eps)`` per channel, of the running statistics."""
-    eps = read(node, "eps") if has(node, "eps") else read(node, "epsilon")  # cuDNN's has another name
+    """Return ``w / sqrt(var + eps)`` per channel, from the running statistics."""
+    eps = read(node, "eps") if has(node, "eps") else read(node, "epsilon")  # cuDNN's name
     scale = (read(node, "running_var") + eps).rsqrt()
     return scale if read(node, "weight") is None else scale * read(node, "weight")
 
@@ -71,9 +74,10 @@ def _batch_norm_scale(node: Node) -> torch.Tensor:
 def _batch_norm_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
     g = go[0]
     if not is_training(node):
-        # Linear. Not torch's derivative: on a CPU that is wrong for a batch of one whose gradient arrives transposed.
+        # Linear, but torch's derivative is wrong on the CPU for a batch of one whose gradient arrives transposed.
         of_bias = None if gi[2] is None else g.sum([d for d in range(g.ndim) if d != 1]).to(gi[2].dtype)
         return ((g * _by_channel(_batch_norm_scale(node), g.ndim)).to(g.dtype), gi[1], of_bias)
+
     x, weight = read(node, "input"), read(node, "weight")
     dims = [0, *range(2, x.ndim)]
     eps = read(node, "eps") if has(node, "eps") else read(node, "epsilon")
@@ -84,7 +88,7 @@ def _batch_norm_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Gr
 
 
 def _running_mean(node: Node, gi: Grads, go: Grads) -> tuple[str, float]:
-    """What a batch norm with running statistics adds beside its bias, ``- mean * w / std`` per channel."""
+    """Return the relevance of what running statistics add beside the bias, ``- mean * w / std`` per channel."""
     if is_training(node):
         return "running mean", 0.0
     g = go[0].sum([d for d in range(go[0].ndim) if d != 1])
@@ -95,16 +99,17 @@ batch_norm = Rule("scale constant", opens=factors_closed, backward=_batch_norm_b
 """BatchNorm with running statistics, and InstanceNorm."""
 
 
-# ---- Statistics as features: homogeneous, so the identity rule is the derivative over the degree
+# ---- Statistics as features: homogeneous, so the identity rule is the derivative divided by the degree
 
 
 def _statistic_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
     degree = degree_of(node)
-    if degree == 0:  # a number of values that aren't 0
+    if degree == 0:  # the number of values that aren't 0
         return gi
     if operation(node.name()).base not in ("VarMean", "StdMean"):
         return tuple(None if g is None else g / degree for g in gi)
-    # Two outputs: the mean is linear and gets its derivative, the spread is a scale.
+
+    # Two outputs: the mean is linear and gets its derivative, the spread its derivative divided by the degree.
     x, of_spread, of_mean = argument(node), go[0], go[1]
     if of_mean is None:
         return (gi[0] / degree,)
@@ -118,4 +123,4 @@ def _statistic_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Gra
 
 
 statistic = Rule("identity", backward=_statistic_backward)
-"""A deviation, a variance, a norm as a feature. As a factor it is a scale, which products.py holds constant."""
+"""A deviation, a variance or a norm as a feature. As a factor it is a scale, which products.py holds constant."""

@@ -1,10 +1,10 @@
 """Products of carriers: the highest rank takes all, equal ranks share.
 
 The uniform rule (AttnLRP, Achtibat et al. 2024, Prop. 3.2) gives each of N factors the same share 1/N of the
-derivative, however the product is bracketed. What is outranked (roles.py) counts as constant: a gate beside a signal
-(Arras et al. 2017), a norm's scale (the LN-rule of Ali et al. 2022). AttnLRP and CP-LRP differ in one number, from
-which rank on factors are equals: AttnLRP shares between an activation and a signal, under CP-LRP the signal takes all
-(gated MLPs).
+derivative, however the product is bracketed. A factor of lower rank (roles/roles.py) counts as constant: a gate beside
+a signal (Arras et al. 2017), a norm's scale (the LN-rule of Ali et al. 2022). AttnLRP and CP-LRP differ only in the
+rank from which factors count as equal: under AttnLRP an activation and a signal share, under CP-LRP the signal takes
+all (gated MLPs).
 """
 
 from __future__ import annotations
@@ -27,21 +27,23 @@ from ..rule import Grads, Node, Rule, Slots
 
 
 def open_factors(node: Node, graph: Graph, carrying: Slots, least: Rank) -> Slots:
-    """Return for each factor of a product whether relevance flows to it, of those that carry any."""
+    """Return for each factor of a product whether relevance flows to it; ``carrying`` tells which ones carry any."""
     roles, op = graph.once(Roles), graph.operations[node]
     if sum(carrying) < 2 or node in graph.once(softmaxes).parts:
         return carrying
     factors = roles.factors(node)
-    if parts := roles.together(node):
+
+    if parts := roles.together(node):  # the factors are functions of one tensor
         reaching = [index for index, edge in enumerate(factors) if graph.leads_to_source(edge)]
-        parts = parts[len(parts) - len(reaching) :]  # what is added stands before the factors
+        parts = parts[len(parts) - len(reaching) :]  # the terms that are added come first
         if op.base == "Div" and parts[1].is_pure:
-            index = 0  # it has no value at 0 to share from
+            index = 0  # a pure denominator is 0 at the origin's 0, so there is nothing to share from
         else:
             index = taker(parts if op.base != "Div" else parts[:1])
         if index is None or not carrying[reaching[index]]:
             return carrying
         return tuple(i == reaching[index] for i in range(len(factors)))
+
     ranks = ranks_of(node, graph, carrying)
     top = min(max(rank for rank in ranks if rank is not None), least)
     return tuple(rank is not None and (rank >= top or rank == Rank.PROBABILITY) for rank in ranks)
@@ -57,19 +59,21 @@ def _opens(least: Rank, node: Node, carries: Slots, graph: Graph) -> Slots:
 
 
 def _placed(name: str, least: Rank, node: Node, graph: Graph, shares: Shares) -> Rule:
-    """The rule of a product at its place: the shares of its factors, or the halves of a composition."""
+    """Return the rule of a product as it applies to a node: the shares of its factors, or a composition's split."""
     roles, op = graph.once(Roles), graph.operations[node]
     if op.base in ("Prod", "Cumprod"):
         return Rule(name, backward=partial(_running_backward, list(shares.of.get(node, {}).values())))
     if node in shares.nested:
         passes = [(f, partial(_nested_backward, f, share, graph)) for f, share in shares.nested[node]]
         return Rule(f"{name}, of nested factors", passes=tuple(passes))
+
     of_slots = dict(shares.of.get(node, {}))
     if len(of_slots) > 1 and op.base in ("Mul", "Div") and roles.together(node):
         references = [roles.values.reference(edge, roles.lifted(node)) for edge in graph.edges[node]]
         if all(value is not None for pair in references for value in pair):
             backward, adds = partial(_split_backward, *references), partial(_left_over, *references)
             return Rule(f"{name}, of a composition", backward=backward, adds=adds)
+
     if op.base == "Div" and shares.carries[node][1] and node not in graph.once(softmaxes).parts:
         of_slots[1] = of_slots.get(1, 1.0) * _of_denominator(graph.edges[node][1], roles)
     of_slots = {slot: share for slot, share in of_slots.items() if isinstance(share, torch.Tensor) or share != 1}
@@ -79,7 +83,7 @@ def _placed(name: str, least: Rank, node: Node, graph: Graph, shares: Shares) ->
 def _nested_backward(
     factor: Factor, share: float, graph: Graph, node: Node, carries: Slots, gi: Grads, go: Grads
 ) -> Grads:
-    """The derivative for a factor of a nested product, times its share."""
+    """Return the derivative for a factor of a nested product, times its share."""
     g = gi[factor.slot]
     for at, slot in factor.way:
         g = pulled(at, slot, g, graph)
@@ -89,7 +93,7 @@ def _nested_backward(
 
 
 def _of_denominator(edge: Edge, roles: Roles) -> torch.Tensor | float:
-    """What makes the derivative of ``1 / y`` its identity rule: -1, or y over its value at 0."""
+    """Return the factor from the derivative of ``1 / y`` to its identity rule: -1, or y over its value at 0."""
     role = roles.of(edge)
     if role.is_pure or role.form == Form.POWER:
         return -1.0
@@ -102,9 +106,10 @@ def _share_backward(shares: dict, node: Node, carries: Slots, gi: Grads, go: Gra
 
 
 def _split_backward(x: tuple, y: tuple, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    """A split of ``x y - x0 y0``, or of ``x / y - x0 / y0``: any will do, as both factors are functions of one tensor.
+    """Split ``x y - x0 y0`` or ``x / y - x0 / y0`` between x and y.
 
-    Half way between the two that are exact, where x is near x0; else x takes all, as the halves would cancel.
+    Every exact split is valid, as both factors are functions of one tensor. Where x is near x0, it is the mean of the
+    two in which one factor moves after the other; elsewhere those would cancel, and x takes all.
     """
     op = operation(node.name())
     (x, x0), (y, y0) = x, y
@@ -112,9 +117,10 @@ def _split_backward(x: tuple, y: tuple, node: Node, carries: Slots, gi: Grads, g
     rise = x * y - x0 * y0
     if op.base == "Div":
         of_x, of_y, rise = (1 / y + 1 / y0) / 2, -of_y / (y * y0), x / y - x0 / y0
-    far = (x - x0).abs() > x0.abs()
-    of_x = torch.where(far, rise / (x - x0).masked_fill(~far, 1.0), of_x)
-    of_y = torch.where(far, 0.0, of_y)
+
+    is_far = (x - x0).abs() > x0.abs()
+    of_x = torch.where(is_far, rise / (x - x0).masked_fill(~is_far, 1.0), of_x)
+    of_y = torch.where(is_far, 0.0, of_y)
     return tuple(
         None if g is None else (coefficient * go[0]).sum_to_size(g.shape).to(g.dtype)
         for g, coefficient in zip(gi, (of_x, of_y), strict=True)
@@ -122,22 +128,22 @@ def _split_backward(x: tuple, y: tuple, node: Node, carries: Slots, gi: Grads, g
 
 
 def _left_over(x: tuple, y: tuple, node: Node, gi: Grads, go: Grads) -> tuple[str, float]:
-    """The product's value at its origin's 0, and what its factors' own constants hold of it."""
+    """Return the relevance of the product's value at its origin's 0, less what its factors' constants account for."""
     of_factors = sum((value * g).double().sum() for (value, _), g in zip((x, y), gi, strict=True) if g is not None)
     whole = x[0] / y[0] if operation(node.name()).base == "Div" else x[0] * y[0]
     return "product at 0", ((whole * go[0]).double().sum() - of_factors).item()
 
 
 def product(name: str, least: Rank) -> ProductRule:
-    """Return the rule of products in which factors of rank ``least`` and above are equals."""
+    """Return the rule of products in which all factors of rank ``least`` and above count as equal."""
     return ProductRule(name, opens=partial(_opens, least), place=partial(_placed, name, least), least=least)
 
 
 uniform = product("uniform", Rank.ACTIVATED)
-"""Equal shares to the factors that carry relevance (Achtibat et al. 2024, Prop. 3.2); gates and scales carry none."""
+"""Equal shares for the factors that carry relevance (Achtibat et al. 2024, Prop. 3.2); gates and scales carry none."""
 
 signal = product("signal takes all", Rank.SIGNAL)
-"""As `uniform`, but an activation that meets a signal is a gate too: constant (CP-LRP's gated MLP)."""
+"""Like `uniform`, but an activation beside a signal is a gate too, and constant (CP-LRP's gated MLP)."""
 
 
 # ---- prod and cumprod, along a dimension of n factors
@@ -147,13 +153,15 @@ def _running_backward(weights: list[float], node: Node, carries: Slots, gi: Grad
     x = argument(node)
     if not has(node, "dim"):
         return (gi[0] / x.numel(), *gi[1:])
+
     dim = dimension(read(node, "dim"), x.ndim)
     along = [-1 if d == dim else 1 for d in range(x.ndim)]
     shares = torch.tensor(weights or [1.0] * x.shape[dim], dtype=x.dtype, device=x.device)
     shares = (shares / shares.sum()).view(along)
     if operation(node.name()).base == "Prod":
         return (gi[0] * shares, *gi[1:])
-    # y_k is the product of x_1 .. x_k, which share its relevance as they stand: the derivative of g_k over their sum.
+
+    # y_k is the product of x_1 .. x_k, which share its relevance: g_k is divided by the sum of their shares.
     total = shares.cumsum(dim)
     g = go[0] / total.masked_fill(total == 0, 1.0)
     return (torch.ops.aten.cumprod_backward(g, x, dim, read(node, "result")) * shares,)

@@ -1,10 +1,10 @@
-"""Rule sets: which rule meets which operation. Data, not code.
+"""Rule sets, as data: which rule applies to which operation.
 
 ========================  =====================================================================================
 `ATTN_LRP`                Achtibat et al. 2024: for transformers and everything else. The default.
-`CP_LRP`                  Ali et al. 2022: attention weights and gates constant. Its ledger balances to rounding.
-`MAMBA_LRP`               Jafari et al. 2024: B, C and Delta of Mamba's state spaces constant. Needs ``model=``.
-`GRADIENT`                Plain gradient x input, no rule at all. The control.
+`CP_LRP`                  Ali et al. 2022: attention weights and gates constant. Conserves relevance to rounding.
+`MAMBA_LRP`               Jafari et al. 2024: B, C and Delta of Mamba's state spaces constant. Requires ``model=``.
+`GRADIENT`                Plain gradient x input without any rules, as a control.
 `EPSILON`                 Bach et al. 2015: the epsilon rule at every dense layer and convolution.
 `GAMMA`                   Montavon et al. 2019: the gamma rule at every layer, for ReLU networks.
 `ALPHA_BETA`              Bach et al. 2015: alpha 2, beta 1 at every layer.
@@ -12,7 +12,7 @@
 `deep_taylor(low, high)`  Montavon et al. 2017: zB at the first layer, z+ above, for bounded inputs such as images.
 ========================  =====================================================================================
 
-The last five keep `ATTN_LRP`'s rules for what is not a layer.
+The last five use `ATTN_LRP`'s rules for all operations other than layers.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from .norms import batch_norm, norm, statistic
 from .products import signal, uniform
 from .state_spaces import state_space
 
-# The operations a rule set has a rule for, and AttnLRP's rules.
+# The operations that a rule set has rules for, and AttnLRP's rules for them.
 _ATTN_LRP = {
     "dense": gradient,  # a linear map with weights; LRP-0 is the derivative
     "convolution": gradient,
@@ -64,15 +64,15 @@ class RuleSet:
     Attributes
     ----------
     name
-        How the set is called in tables, files and reports.
+        The set's name in tables, files and reports.
     operations
         From an operation (``"dense"``, ``"softmax"``, ...; see `RuleSet.table`) or the name of an autograd node
-        (``"MyFunctionBackward"``) to its rule. The name of a node goes before its operation.
+        (``"MyFunctionBackward"``) to its rule. The name of a node takes precedence over its operation.
     first
-        The rule of the layers that read an input directly, if it differs.
+        The rule for layers that read an input directly, if it differs.
     overrides
-        Pairs of a glob over parameter names and the rule of the nodes that use such a parameter, of the layers among
-        them if it is a rule of layers. The last match counts.
+        Pairs of a glob over parameter names and the rule for the nodes that use such a parameter; a layer rule applies
+        only to the layers among them. The last match takes precedence.
     names_nodes
         Whether some of the operations are names of nodes.
     """
@@ -93,7 +93,7 @@ class RuleSet:
         object.__setattr__(self, "names_nodes", any("Backward" in key for key in self.operations))
 
     def where(self, overrides: Mapping[str, Rule]) -> RuleSet:
-        """This set with other rules where a parameter's name matches a glob. Needs ``model=`` in the call.
+        """Return this set with other rules where a parameter's name matches a glob. The call then requires ``model=``.
 
         >>> ATTN_LRP.where({"head.*": epsilon(1e-6), "*.q_proj.weight": constant})
         """
@@ -101,7 +101,7 @@ class RuleSet:
         return replace(self, name=f"{self.name} where {name}", overrides=(*self.overrides, *overrides.items()))
 
     def for_nodes(self, rules: Mapping[str, Rule]) -> RuleSet:
-        """This set with other rules for some operations or autograd nodes, such as a third party's Function.
+        """Return this set with other rules for some operations or autograd nodes, such as a third party's Function.
 
         >>> ATTN_LRP.for_nodes({"softmax": constant, "MyFunctionBackward": Rule("mine", backward=my_backward)})
         """
@@ -115,7 +115,7 @@ class RuleSet:
         return replace(self, name=f"{self.name} with {name}", operations={**self.operations, **rules})
 
     def table(self) -> str:
-        """The set as text, one line an operation."""
+        """Return the set as text, one line per operation."""
         rows = [
             *self.operations.items(),
             *([("first layer", self.first)] if self.first else []),
@@ -145,7 +145,7 @@ EPSILON_PLUS = _with_layers("LRP-epsilon-plus", epsilon(), alpha_beta(1, 0))
 def deep_taylor(low: float | torch.Tensor, high: float | torch.Tensor) -> RuleSet:
     """Deep Taylor decomposition for inputs in ``[low, high]``, such as the pixels of an image.
 
-    zB at the layers that read an input, z+ at all others (Montavon et al. 2017). The bounds are numbers, or tensors
-    that broadcast to the input, such as ``(1, 3, 1, 1)`` for channels that were normalised each by itself.
+    zB for the layers that read an input, z+ for all others (Montavon et al. 2017). The bounds are numbers or tensors
+    that broadcast to the input, such as ``(1, 3, 1, 1)`` for channels that were normalised separately.
     """
     return _with_layers("Deep Taylor", alpha_beta(1, 0), alpha_beta(1, 0), first=z_box(low, high))

@@ -1,17 +1,17 @@
-"""What cannot be had of an architecture, and why: data, no code. Tests check that it is still true."""
+"""What is unavailable for an architecture, and why, as data. Tests check that it is still true."""
 
-# Instances of these cannot be built here.
+# These cannot be built.
 NOT_BUILDABLE = {
-    "layoutlmv2": "its picture backbone needs the package detectron2, which the package index does not have",
+    "layoutlmv2": "its picture backbone requires the package detectron2, which is not on the package index",
 }
 
-# These run forward, but their own backward pass refuses.
+# Their forward pass runs, but their own backward pass raises.
 NO_GRADIENT = {
     "reformer": "its reversible layers are a custom autograd Function that keeps no graph and refuses eval",
 }
 
 # These are built in float32, all others in float64.
-GROUPED_MM = "torch's grouped_mm, its default for experts, does not take float64"
+GROUPED_MM = "torch's grouped_mm, its default for experts, does not support float64"
 FLOAT32 = {
     "axk1": GROUPED_MM,
     "axk2": GROUPED_MM,
@@ -33,20 +33,20 @@ FLOAT32 = {
     "causal/qwen3_moe": GROUPED_MM,
 }
 
-# Their attention cannot take a batch with padding.
+# Their attention does not support padding.
 NOT_PADDED = {
     "nystromformer": "it adds a mask over all tokens to the scores of its few landmarks: shapes differ",
 }
 
-# No rule is known for an operation of theirs; a test gives the rule and balances the books.
+# One of their operations has no rule; a test adds the rule and checks conservation.
 UNKNOWN = {
-    "yoso": "its attention is a custom autograd Function, YosoCumulation; a one-line rule for it balances",
+    "yoso": "its attention is a custom autograd Function, YosoCumulation; with a one-line rule relevance is conserved",
 }
 
-# Under CP-LRP their residue is what constants outside the graph hold. Tests make leaves of these.
-SINUSOIDS = "its sinusoidal positions are a constant outside the graph, and hold the residue"
-ONE = "its experts multiply by (up + 1); the number 1 is no tensor of the graph, and holds the residue"
-NOT_BALANCED = {
+# Under CP-LRP their residue belongs to constants outside the graph. Tests turn these into leaves.
+SINUSOIDS = "its sinusoidal positions are a constant outside the graph, which accounts for the residue"
+ONE = "its experts multiply by (up + 1); the number 1 is not a tensor of the graph, and accounts for the residue"
+NOT_CONSERVED = {
     "ctrl": SINUSOIDS,
     "gpt_oss": ONE,
     "experts-by-loop/gpt_oss": ONE,
@@ -54,26 +54,26 @@ NOT_BALANCED = {
     "seq2seq/pegasus": SINUSOIDS,
 }
 
-# What is worth knowing of the others.
+# Notes on others.
 TEXT_ONLY = "run on text, without a picture"
 NOTES = {
-    "causal/rwkv": "with `use_cache=False`; with a cache it overwrites what its own gradient needs",
+    "causal/rwkv": "with `use_cache=False`; with a cache it overwrites tensors that its gradient needs",
     "gemma3": TEXT_ONLY,
     "layoutlmv3": TEXT_ONLY,
     "luke": "run on words, without entities",
     "modernvbert": TEXT_ONLY,
-    "mra": "without its CUDA kernel, transformers replaces its attention by zeros",
+    "mra": "without its CUDA kernel, transformers replaces its attention with zeros",
     "qwen3_5": TEXT_ONLY,
     "t5gemma2": TEXT_ONLY,
     "ultravbert": TEXT_ONLY,
 }
 
-# Modules whose outputs are the tokens' embeddings, where `get_input_embeddings` names none, or not all.
+# Modules whose outputs are the tokens' embeddings, where `get_input_embeddings` returns none or not all of them.
 EMBEDDINGS = {
     "canine": "canine.char_embeddings.HashBucketCodepointEmbedder_*",
     "perceiver": "perceiver.input_preprocessor.embeddings",
     "t5gemma": "*.embed_tokens",
 }
 
-# Tokens in a row where the usual nine would switch sparse attention off.
+# The number of tokens per row, for models whose sparse attention is off for the usual nine.
 LENGTHS = {"big_bird": 20, "bigbird_pegasus": 20}

@@ -1,12 +1,12 @@
-"""Sizes at which every architecture is tiny: data, no code.
+"""Configuration values at which every architecture is tiny, as data.
 
-`SMALL` holds one value for each size that configurations of transformers know, whatever the model.
-`OVERRIDES` holds what one model needs besides, by its `model_type`.
+`SMALL` has one value per field of transformers' configurations, for all models.
+`OVERRIDES` has the further values that a single model needs, by its `model_type`.
 """
 
 from typing import Any
 
-PAD, BOS, EOS, MASK, FIRST_WORD, VOCABULARY = 0, 1, 2, 3, 8, 64  # 4 to 7 are left to pictures and the like
+PAD, BOS, EOS, MASK, FIRST_WORD, VOCABULARY = 0, 1, 2, 3, 8, 64  # 4 to 7 are special tokens of picture models
 SIDE = 16  # of a picture, in pixels
 
 SMALL: dict[str, Any] = {
@@ -48,7 +48,7 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 
 OVERRIDES: dict[str, dict[str, Any]] = {
-    # latent attention (q_lora_rank, kv_lora_rank) knows no grouped keys; one layer is dense, one has experts
+    # latent attention (q_lora_rank, kv_lora_rank) has no grouped keys; one layer is dense, one has experts
     "axk1": {"num_key_value_heads": 4},
     "axk2": {"num_key_value_heads": 4, "gated_norm_rank": 4,
              "index_n_heads": 2, "index_head_dim": 8, "index_topk": 4},
@@ -56,7 +56,7 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     "deepseek_v3": {"num_key_value_heads": 4, "first_k_dense_replace": 1},
     "minicpm3": {"num_key_value_heads": 4},
     "mistral4": {"num_key_value_heads": 4, "first_k_dense_replace": 1},
-    # sparse and local attention so small that a short sequence meets it
+    # sparse and local attention so small that it applies to a short sequence
     "big_bird": {"block_size": 2, "num_random_blocks": 1},
     "bigbird_pegasus": {"block_size": 2, "num_random_blocks": 1},
     "canine": {"num_hash_buckets": 16, "local_transformer_stride": 4, "type_vocab_size": 2},
@@ -72,11 +72,11 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1},
     "mamba2": {"num_heads": 8, "n_groups": 2, "chunk_size": 4},
     "minimax": {"block_size": 4},
-    "rwkv": {"use_cache": False},  # with it, RWKV overwrites in place what its own gradient needs
+    "rwkv": {"use_cache": False},  # with a cache RWKV overwrites tensors that its gradient needs
     "zamba": {"num_hidden_layers": 3, "layers_block_type": ["linear_attention", "hybrid", "hybrid"],
               "attention_hidden_size": 64, "attention_head_dim": 16},
     "zamba2": {"chunk_size": 4, "adapter_rank": 4, "mamba_headdim": 8, "n_mamba_heads": 8},
-    # sizes that only one model knows, or that must fit together
+    # sizes that only one model has, or that must fit together
     "cohere_compass_text": {
         "layer_types": ["sliding_attention", "full_attention"],
         "rope_parameters": {

@@ -1,15 +1,15 @@
-"""Small models written in plain PyTorch, as users write them: nothing in them knows about relevance."""
+"""Small models in plain PyTorch, written the way users write them, without regard to relevance."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .sizes import VOCABULARY
+from .small_configs import VOCABULARY
 
 
 class Recurrent(nn.Module):
-    """Two bidirectional layers over an embedding; the last states of both directions are classified."""
+    """Two bidirectional layers over an embedding; the state at the last position is classified."""
 
     def __init__(self, kind: type[nn.RNNBase]) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Transformer(nn.Module):
 
 
 class Perceptron(nn.Module):
-    """The plain multilayer perceptron, one hidden layer for each activation given."""
+    """A multilayer perceptron with one hidden layer per activation."""
 
     def __init__(self, *activations: nn.Module) -> None:
         super().__init__()

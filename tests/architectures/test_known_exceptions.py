@@ -1,4 +1,4 @@
-"""What `remarks.py` says cannot be had, still cannot be had, and for the reason it gives."""
+"""The entries of `known_exceptions.py` still hold, for the reasons stated there."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from torch import Tensor, nn
 
 from lrp_domains import CP_LRP, RelevanceError, Rule, UnknownOperation, ledger, relevance
 
-from .remarks import FLOAT32, NO_GRADIENT, NOT_BALANCED, NOT_BUILDABLE, NOT_PADDED, ONE, SINUSOIDS, UNKNOWN
+from .known_exceptions import FLOAT32, NO_GRADIENT, NOT_BUILDABLE, NOT_CONSERVED, NOT_PADDED, ONE, SINUSOIDS, UNKNOWN
 from .zoo import Case, architectures, build, forward
 
 
 @pytest.mark.parametrize("name", NOT_BUILDABLE)
-def test_not_buildable(name: str) -> None:
+def test_building_it_requires_a_missing_package(name: str) -> None:
     with pytest.raises(ImportError, match="detectron2"):
         architectures()[name].make()
 
 
 @pytest.mark.parametrize("name", NO_GRADIENT)
-def test_no_gradient(name: str) -> None:
+def test_its_own_backward_pass_raises(name: str) -> None:
     run = forward(build(name))
     with pytest.raises(RelevanceError, match="_ReversibleFunctionBackward"):
         relevance(run.score, run.inputs, rules=CP_LRP)
@@ -30,7 +30,7 @@ def test_no_gradient(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FLOAT32)
-def test_float32_only(name: str) -> None:
+def test_it_fails_in_float64(name: str) -> None:
     try:
         score = forward(build(name, torch.float64)).score
     except RuntimeError as error:
@@ -40,13 +40,13 @@ def test_float32_only(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NOT_PADDED)
-def test_not_padded(name: str) -> None:
+def test_it_fails_with_padding(name: str) -> None:
     with pytest.raises(RuntimeError, match="size of tensor"):
         forward(build(name, padded=True))
 
 
 @pytest.mark.parametrize("name", UNKNOWN)
-def test_unknown_until_a_rule_is_given(name: str) -> None:
+def test_its_unknown_operation_can_be_given_a_rule(name: str) -> None:
     run = forward(build(name))
     with pytest.raises(UnknownOperation, match="YosoCumulationBackward"):
         relevance(run.score, run.inputs, rules=CP_LRP)
@@ -56,28 +56,28 @@ def test_unknown_until_a_rule_is_given(name: str) -> None:
 
 
 def sinusoids_as_leaves(case: Case) -> list[Tensor]:
-    """The list that a forward pass will fill with the model's positions, which then require a gradient."""
+    """Return a list that the forward pass will fill with the model's positions, which then require grad."""
     if case.architecture.name == "ctrl":
         case.model.transformer.pos_encoding = case.model.transformer.pos_encoding.double()
         return [case.model.transformer.pos_encoding.requires_grad_(True)]
-    found: list[Tensor] = []
+    positions: list[Tensor] = []
     for name, module in case.model.named_modules():
         if name.endswith("embed_positions"):
-            module.register_forward_hook(lambda m, arguments, y: found.append(y.requires_grad_(True)))
-    return found
+            module.register_forward_hook(lambda m, arguments, y: positions.append(y.requires_grad_(True)))
+    return positions
 
 
-@pytest.mark.parametrize("name", [name for name, reason in NOT_BALANCED.items() if reason == SINUSOIDS])
-def test_balanced_once_positions_are_leaves(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name, reason in NOT_CONSERVED.items() if reason == SINUSOIDS])
+def test_relevance_is_conserved_once_positions_are_leaves(name: str) -> None:
     case = build(name)
     positions = sinusoids_as_leaves(case)
     run = forward(case)
     assert ledger(run.score, [*run.inputs, *positions], rules=CP_LRP, model=case.model).balanced()
 
 
-@pytest.mark.parametrize("name", [name for name, reason in NOT_BALANCED.items() if reason == ONE])
-def test_balanced_once_the_number_one_is_a_leaf(name: str) -> None:
-    """The experts' gate as transformers has it, but for the 1, which is a tensor here."""
+@pytest.mark.parametrize("name", [name for name, reason in NOT_CONSERVED.items() if reason == ONE])
+def test_relevance_is_conserved_once_the_number_one_is_a_leaf(name: str) -> None:
+    """The experts' gate is that of transformers, except that the 1 is a tensor."""
     case = build(name)
     ones: list[Tensor] = []
 
