@@ -1,4 +1,4 @@
-"""The hooks of the site, see .mkdocs.yml: MkDocs reads the repository, not only docs/, and notebooks as pages."""
+"""Hooks of the site (.mkdocs.yml): its pages have the paths of the repository, and notebooks are pages."""
 
 from __future__ import annotations
 
@@ -16,8 +16,15 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = "benchmarks/results"
 # The pages, and the files that they link to.
 SHOWN = (
-    *("*.md", "LICENSE", "CITATION.cff", "docs/**/*.md", "docs/**/*.png", f"{RESULTS}/*"),
-    *("configs/*", "workflows/schemas/*", "lrp_domains/**/*.schema.yaml"),
+    "*.md",
+    "LICENSE",
+    "CITATION.cff",
+    "docs/**/*.md",
+    "docs/**/*.png",
+    f"{RESULTS}/*",
+    "configs/*",
+    "workflows/schemas/*",
+    "lrp_domains/**/*.schema.yaml",
 )
 # A section whose lines are all flush left: a text, not names or types with their descriptions below.
 RETURNED_TEXT = re.compile(r"(?<=^Returns\n-------\n)(?:\S.*(?:\n|\Z))+(?! )", flags=re.MULTILINE)
@@ -51,7 +58,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def _append_notebook(files: Files, config: MkDocsConfig, path: Path) -> None:
-    """Convert a notebook to Markdown without running it, its figures to files beside it."""
+    """Convert a notebook to Markdown without executing it, and its figures to files beside it."""
     name = path.relative_to(ROOT).as_posix()
     text, resources = MarkdownExporter().from_notebook_node(nbformat.read(path, as_version=4))
     for figure, data in resources["outputs"].items():
@@ -61,7 +68,7 @@ def _append_notebook(files: Files, config: MkDocsConfig, path: Path) -> None:
 
 
 class PlainDocstrings(griffe.Extension):
-    """Adapt what numpydoc allows and Markdown, or griffe's reading of numpydoc, doesn't."""
+    """Adapt docstrings where numpydoc allows what griffe or Markdown doesn't."""
 
     def on_object(self, *, obj: griffe.Object, **_: object) -> None:
         """Indent a text below `Returns`, whose type is that of the signature, and fence code outside of `Examples`."""
