@@ -8,7 +8,7 @@ TORCH_OPTIONS ?=
 # One thread a process: on small models more threads only wait for one another.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint docs bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores $(CORES) --configfile configs/demo.yaml --quiet rules progress
@@ -22,6 +22,11 @@ lint: $(VENV)/.installed
 	$(BIN)/snakefmt --check Snakefile workflows
 	$(BIN)/snakemake --lint --configfile configs/demo.yaml
 
+# The site, into build/site. It fails on a broken link and on a public name without documentation.
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m pytest tests/test_site.py -k documented
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file .mkdocs.yml
+
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.cost
 	$(BIN)/python -m benchmarks.memory
@@ -34,5 +39,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[text,genes,workflows,dev]'
 	touch $@
 
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) results .snakemake
+	rm -rf $(VENV) build results .snakemake

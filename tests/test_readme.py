@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+PAGES = ["README.md", *(f"docs/{name}.md" for name in "method genes text own_model rules checks".split())]
 
 
-def blocks(page: str) -> list[str]:
-    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)
+def blocks(page: str, language: str = "python") -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)
 
 
 @pytest.fixture
@@ -43,8 +44,8 @@ def save_ranked_cohort(path: Path) -> None:
     adata.write_h5ad(path)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/method.md", "docs/genes.md", "docs/text.md"])
-def test_the_code_shown_runs(page, in_a_folder_with_the_files_it_names):
+@pytest.mark.parametrize("page", PAGES)
+def test_the_code_shown_runs(page, in_a_folder_with_the_files_it_names, capsys):
     import matplotlib
 
     matplotlib.use("agg")
@@ -53,6 +54,9 @@ def test_the_code_shown_runs(page, in_a_folder_with_the_files_it_names):
     names = {"__name__": "shown"}  # a page is read from top to bottom
     for block in shown:
         exec(compile(block, page, "exec"), names)
+    printed = capsys.readouterr().out
+    for output in blocks(page, "text"):
+        assert output in printed
 
 
 def test_the_first_block_is_eight_lines_and_prints_what_is_shown_below_it(capsys):
@@ -70,6 +74,6 @@ def test_the_first_block_is_eight_lines_and_prints_what_is_shown_below_it(capsys
 
 
 def test_the_pages_that_are_linked_exist():
-    for page in ["README.md", *(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]:
+    for page in ["README.md", *(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))]:
         for target in re.findall(r"\]\((?!http)([^)#]+)", (ROOT / page).read_text()):
             assert ((ROOT / page).parent / target).exists(), f"{page} links to {target}"

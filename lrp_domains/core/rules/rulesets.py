@@ -133,13 +133,28 @@ def _with_layers(name: str, dense: Rule, convolution: Rule, first: Rule | None =
 
 
 ATTN_LRP = RuleSet("AttnLRP", _ATTN_LRP)
+"""The default: for transformers and all other architectures (Achtibat et al. 2024)."""
+
 CP_LRP = RuleSet("CP-LRP", {**_ATTN_LRP, "product": signal, "attention": value_attention, "softmax": constant})
+"""Attention weights and gates constant; conserves relevance to rounding (Ali et al. 2022)."""
+
 MAMBA_LRP = RuleSet("MambaLRP", _ATTN_LRP, overrides=(("*.D", state_space),))
+"""B, C and Delta of Mamba's state spaces constant (Jafari et al. 2024). Requires ``model=``."""
+
 GRADIENT = RuleSet("gradient x input", dict.fromkeys([*_ATTN_LRP, "unknown", "refused"], gradient))
+"""Plain gradient x input without any rules, as a control."""
+
 EPSILON = _with_layers("LRP-epsilon", epsilon(), epsilon())
+"""The epsilon rule for every dense layer and convolution (Bach et al. 2015)."""
+
 GAMMA = _with_layers("LRP-gamma", gamma(), gamma())
+"""The gamma rule for every layer, for ReLU networks (Montavon et al. 2019)."""
+
 ALPHA_BETA = _with_layers("LRP-alpha2beta1", alpha_beta(2, 1), alpha_beta(2, 1))
+"""The alpha-beta rule with alpha 2 and beta 1 for every layer (Bach et al. 2015)."""
+
 EPSILON_PLUS = _with_layers("LRP-epsilon-plus", epsilon(), alpha_beta(1, 0))
+"""z+ for convolutions, epsilon for dense layers (Montavon et al. 2019)."""
 
 
 def deep_taylor(low: float | torch.Tensor, high: float | torch.Tensor) -> RuleSet:
