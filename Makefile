@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 CORES  ?= 2
-# Where torch comes from, such as --index-url with PyTorch's index of CPU builds; as it is, pip decides.
+# Where torch comes from, such as --index-url with PyTorch's index of CPU builds; by default pip decides.
 TORCH_OPTIONS ?=
-# One thread a process: on small models more threads only wait for one another.
+# One thread per process: on small models more threads only wait for one another.
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: demo test lint docs bench clean
@@ -32,7 +32,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.memory
 
 $(VENV)/.installed: pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lrp_domains needs Python 3.11 or newer")'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lrp_domains requires Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet $(TORCH_OPTIONS) -c constraints.txt torch

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
-# Wraps an iteration, given what is done in it, such as ``rich.progress.track``.
 Progress = Callable[[Iterable, str], Iterable]
+"""Wraps an iteration, given a description, such as ``rich.progress.track``."""
 
 
 def no_progress(items: Iterable, description: str) -> Iterable:

@@ -14,7 +14,10 @@ SCORES = {
     "margin": "logit minus the mean of the other classes' logits",
     "logit": "logit",
 }
-NO_CLASS = -1  # in place of a class to contrast the target with
+"""The scores by name, and their formulas in words."""
+
+NO_CLASS = -1
+"""Stands for no class to contrast the target with."""
 
 
 def check_score(score: str) -> None:
