@@ -6,17 +6,17 @@
 >>> explainer(reviews, target="POSITIVE").to_frame()
 """
 
-from .class_words import class_words
-from .collection import TextRelevances
-from .continuation import ContinuationRelevance
 from .errors import TextError
 from .explainer import TextExplainer
-from .figures import class_words_figure
-from .frames import frame
-from .labels import Labels
-from .relevances import TextLedger, TextRelevance, Token, Word
-from .segmentation import segment
+from .heads.labels import Labels
+from .results.class_words import class_words
+from .results.collection import TextRelevances
+from .results.continuation import ContinuationRelevance
+from .results.figures import class_words_figure
+from .results.relevance import TextLedger, TextRelevance, Token, Word
+from .results.tables import frame
 from .settings import Settings
+from .tokens.segmentation import segment
 
 __all__ = [
     "ContinuationRelevance",

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from .. import Ledger, ledger
 from .books import Books
+from .document import Reading
 from .errors import TextError, excerpt
-from .network import Network, Pass
-from .padding import exact_side, pad
-from .readings import Reading
-from .rows import Answer, Row
+from .models.network import Network, Pass
 from .settings import Settings
+from .tokens.padding import exact_side, pad
+from .tokens.rows import Answer, Row
 
 
 @dataclass(frozen=True)

@@ -10,24 +10,24 @@ import torch
 from torch import Tensor, nn
 
 from .. import ATTN_LRP, RuleSet
+from .arguments import Item, chunks, listed_texts, one_for_each
 from .batches import Batches
 from .books import Books
-from .classification import Classification
-from .collection import TextRelevances, total
-from .continuation import ContinuationRelevance, explain_continuation
-from .encoding import encode
 from .errors import TextError
-from .heads import head_of
-from .labels import Labels
-from .longest import longest
-from .network import Network, transformers_network
-from .pretrained import load
-from .reader import Reader
-from .relevances import TextRelevance
-from .requests import Item, chunks, listed_texts, one_for_each
+from .heads.classification import Classification
+from .heads.labels import Labels
+from .heads.table import head_of
+from .heads.tasks import plain_model, task_of
+from .models.custom_model import encode_with, triple_network
+from .models.network import Network, transformers_network
+from .models.pretrained import load
+from .pipeline import Reader
+from .results.collection import TextRelevances, total
+from .results.continuation import ContinuationRelevance, explain_continuation
+from .results.relevance import TextRelevance
 from .settings import Progress, Settings, quietly
-from .tasks import plain_model, task_of
-from .triple import encode_with, triple_network
+from .tokens.encoding import encode
+from .tokens.longest import longest
 
 # So many batches of a stream are sorted by length together: more saves little padding, and nobody should wait long.
 BATCHES_AT_ONCE = 8

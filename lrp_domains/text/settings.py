@@ -6,8 +6,8 @@ from typing import Any
 
 from .. import ATTN_LRP, RuleSet
 from .errors import TextError, choices
-from .scores import check_score
-from .segmentation import Segmentation
+from .heads.scores import check_score
+from .tokens.segmentation import Segmentation
 
 Progress = Callable[[Iterable, str], Iterable]
 LONG = {"windows": "read in windows", "truncate": "cut, with a warning", "error": "refused"}

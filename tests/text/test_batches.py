@@ -8,7 +8,7 @@ import transformers
 
 from lrp_domains import CP_LRP
 from lrp_domains.text import TextExplainer
-from lrp_domains.text.longest import longest
+from lrp_domains.text.tokens.longest import longest
 
 from .models_made import BERT, bert, gpt2, shaken, t5
 from .tokenizers_made import SENTENCES, tokenizer_of

@@ -11,7 +11,7 @@ from transformers import ByT5Tokenizer, CanineTokenizer, T5Config, T5ForSequence
 
 from lrp_domains import CP_LRP
 from lrp_domains.text import TextExplainer
-from lrp_domains.text.alignment import align
+from lrp_domains.text.tokens.alignment import align
 
 from .models_made import T5, bert, gpt2, shaken, t5
 from .test_words import UNICODE

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from lrp_domains.text import TextExplainer, class_words, class_words_figure
-from lrp_domains.text.class_words import in_context
+from lrp_domains.text.results.class_words import in_context
 
 from .models_made import bert
 from .tokenizers_made import SENTENCES, tokenizer_of

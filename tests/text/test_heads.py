@@ -6,9 +6,9 @@ import torch
 
 from lrp_domains import CP_LRP, capture, relevance
 from lrp_domains.text import TextExplainer
-from lrp_domains.text.encoding import encode
-from lrp_domains.text.question_answering import Asked, QuestionAnswering
-from lrp_domains.text.rows import Row
+from lrp_domains.text.heads.question_answering import Asked, QuestionAnswering
+from lrp_domains.text.tokens.encoding import encode
+from lrp_domains.text.tokens.rows import Row
 
 from .models_made import bart, bert, gpt2, t5
 from .tokenizers_made import SENTENCES, tokenizer_of

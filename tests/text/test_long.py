@@ -8,8 +8,8 @@ import torch
 
 from lrp_domains import CP_LRP
 from lrp_domains.text import TextError, TextExplainer
-from lrp_domains.text.encoding import encode
-from lrp_domains.text.windows import cut, windows
+from lrp_domains.text.tokens.encoding import encode
+from lrp_domains.text.tokens.lengths import cut, windows
 
 from .models_made import bert, gpt2
 from .tokenizers_made import SENTENCES, tokenizer_of

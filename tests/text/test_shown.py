@@ -10,7 +10,7 @@ from rich.console import Console
 
 from lrp_domains import CP_LRP
 from lrp_domains.text import TextExplainer, frame
-from lrp_domains.text.colours import AGAINST, FOR, colour
+from lrp_domains.text.results.colours import AGAINST, FOR, colour
 
 from .models_made import bert, gpt2
 from .tokenizers_made import SENTENCES, tokenizer_of

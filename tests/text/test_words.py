@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrp_domains.text.encoding import Encoding, encode
-from lrp_domains.text.words import settle, word_sums
+from lrp_domains.text.tokens.encoding import Encoding, encode
+from lrp_domains.text.tokens.words import settle, word_sums
 
 from .tokenizers_made import ZOO, tokenizer_of
 

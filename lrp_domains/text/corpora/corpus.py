@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..arguments import Item
 from ..demo import read_demo
 from ..errors import TextError, choices
-from ..labels import Labels
-from ..requests import Item
+from ..heads.labels import Labels
 
 DEMO = "demo"
 READERS = {

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 
 from ...domain.files import whole_file
 from ..errors import TextError
-from ..frames import COLUMNS, frame
-from ..relevances import TextRelevance
+from ..results.relevance import TextRelevance
+from ..results.tables import COLUMNS, frame
 
 NUMBERS = {"probability", "score", "words", "added", "spread", "rest", "relevance"}
 COUNTS = {"text", "start", "end"}

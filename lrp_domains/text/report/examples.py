@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from ..relevances import TextLedger, TextRelevance, Word
+from ..results.relevance import TextLedger, TextRelevance, Word
 
 
 def chosen(texts: pd.DataFrame, number: int) -> dict[str, list[int]]:

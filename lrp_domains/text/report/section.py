@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..class_words import class_words
 from ..corpora.tables import read_texts, read_words
 from ..errors import TextError
-from ..figures import class_words_figure
-from ..html import page
+from ..results.class_words import class_words
+from ..results.figures import class_words_figure
+from ..results.html import page
 from .examples import chosen, items
 
 LEDGER = {

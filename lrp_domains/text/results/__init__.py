@@ -1,0 +1,1 @@
+"""What an explanation holds, as objects, tables, pages and figures."""
