@@ -1,101 +1,152 @@
-"""The way of texts through a model: tokens, rows, batches, and back to words."""
+"""From texts to their relevance: tokens, rows, batches, and back to words."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import chain
-from typing import Any
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from .arguments import item_of
-from .batches import Batches
-from .books import Books
-from .document import Reading
-from .errors import TextError
-from .models.network import Network
+from torch import Tensor
+
+from ..domain import Account, Progress, no_progress, refuse_training_mode
+from .arguments import Request
+from .batches import Batch, Runner, batches_of
+from .document import Document
+from .errors import TextError, about
+from .models.text_model import TextModel
+from .padding_side import PaddingSide
 from .results.relevance import TextRelevance
-from .settings import Progress, Settings, quietly
+from .settings import Settings
 from .tokens.encoding import Encoding, join
-from .tokens.fitting import fit
+from .tokens.lengths import Fitted, LengthLimit
 from .tokens.rows import Row
 
-Request = tuple[Any, Any, Any]  # a text or a pair, its target, its place
 
-
-@dataclass(frozen=True)
-class Reader:
-    """Explains texts, some at a time.
+class Pipeline:
+    """Explains requests with one model.
 
     Attributes
     ----------
-    network, head
-        The model, and what it is for.
-    settings
-        How to explain.
-    encode
-        From texts, as tuples, and the number of the first to `Encoding` objects.
-    longest
-        The most tokens that the model reads at once, None if there is no limit.
-    batches
-        What runs the model.
+    model, settings
+        The model and how to explain it.
+    runner
+        Runs batches.
+    padding
+        The side on which their rows are padded.
+    limit
+        How long texts may be.
     """
 
-    network: Network
-    head: Any
-    settings: Settings
-    encode: Callable[[Sequence[tuple[str, ...]], int], list[Encoding]]
-    longest: int | None
-    batches: Batches
+    def __init__(self, model: TextModel, settings: Settings) -> None:
+        if settings.window is not None and model.longest is not None and settings.window > model.longest:
+            raise TextError(f"window={settings.window}: the model reads at most {model.longest} tokens at once")
+        self.model, self.settings = model, settings
+        self.runner = Runner(model, settings)
+        self.padding = PaddingSide(self.runner)
+        self.limit = LengthLimit(
+            settings.window or model.longest,
+            long=settings.long,
+            stride=settings.stride,
+            in_windows=model.head.in_windows,
+            cut_side=model.head.cut_side,
+        )
 
     def explain(
-        self, requests: Sequence[Request], first: int, books: Books, progress: Progress = quietly
-    ) -> list[TextRelevance]:
-        """Explain some texts, the first of which has this number."""
-        items = [item_of(text, number) for number, (text, _, _) in enumerate(requests, first)]
-        encodings = self._apart(items, first) if self.head.apart else [(one,) for one in self.encode(items, first)]
-        readings = [
-            self._reading(parts, target, at, number)
-            for number, (parts, (_, target, at)) in enumerate(zip(encodings, requests, strict=True), first)
-        ]
-        if self.head.in_windows and (long := [reading for reading in readings if len(reading.rows) > 1]):
-            self.batches.decide(long)
-        own = Books()
-        for batch in progress(list(self.batches.of(readings)), "Explaining"):
-            self.batches.explain(batch, readings, own)
-        if len(readings) == 1:
-            readings[0].leaves, readings[0].residue = dict(own.leaves), own.residue
-        books.add(own.leaves, own.residue)
-        settings = self.settings
-        return [one.tell(self.head.parts(one.encoding), settings.words, settings.rules.name) for one in readings]
+        self, requests: Sequence[Request], *, first: int = 0, progress: Progress = no_progress
+    ) -> tuple[list[TextRelevance], Account]:
+        """Explain texts.
 
-    def fitted(self, encoding: Encoding, number: int) -> tuple[Encoding, list, tuple[str, ...]]:
-        """A text that the model can read, its windows, and what the user should know."""
-        return fit(encoding, self.longest, self.settings, self.head.in_windows, self.head.cut_side, number)
+        Parameters
+        ----------
+        requests
+            The texts, and what to explain of each.
+        first
+            The number of the first text, for messages.
+        progress
+            Wraps the iteration over batches.
 
-    def check_length(self, rows: Sequence[Row], number: int) -> None:
-        """Refuse what has become too long by what a head put behind it."""
-        tokens = max(len(row) for row in rows)
-        if self.longest is not None and tokens > self.longest:
+        Returns
+        -------
+        results
+            Per text its relevance.
+        account
+            The sum of their ledgers.
+        """
+        refuse_training_mode(self.model.network.module)
+        documents = self._documents(requests, first)
+        side = self.padding.find(self._batches(documents, "right"))
+
+        # All windows of a text explain the same label, which their mean logits predict.
+        long = [document for document in documents if self.model.head.in_windows and len(document.rows) > 1]
+        if long:
+            self._choose_labels(long, side)
+
+        account = Account()
+        for batch in progress(self._batches(documents, side), "Explaining"):
+            account.add(self.runner.explain(batch, side or "right"))
+
+        # The leaves of a batch can't be split among its texts.
+        alone = account if len(documents) == 1 else None
+        parts = [self.model.head.parts(document.encoding) for document in documents]
+        results = [d.result(names, self.settings, alone) for d, names in zip(documents, parts, strict=True)]
+        return results, account
+
+    def encode(self, items: Sequence[tuple[str, ...]]) -> Iterator[tuple[Encoding, ...]]:
+        """Yield the encoding of each text or pair, or of each half of a pair that the model reads separately."""
+        if self.model.head.apart:
+            encodings = iter(self.model.encode([(text,) for item in items for text in item]))
+            for item in items:
+                yield tuple(next(encodings) for _ in item)
+        else:
+            for encoding in self.model.encode(items):
+                yield (encoding,)
+
+    def check_length(self, rows: Sequence[Row]) -> None:
+        """Raise if rows became too long by what a head added to a text."""
+        tokens, longest = max(len(row) for row in rows), self.model.longest
+        if longest is not None and tokens > longest:
             raise TextError(
-                f"text {number} and what continues it have {tokens} tokens, but the model reads {self.longest} at "
-                "once: shorten one of them"
+                f"with its continuation the text has {tokens} tokens, but the model reads {longest} at once: shorten "
+                "one of them"
             )
 
-    def _apart(self, items: Sequence[tuple[str, ...]], first: int) -> list[tuple[Encoding, ...]]:
-        """The tokens of pairs whose texts the model reads one by one."""
-        for number, item in enumerate(items, first):
-            if len(item) != 2:
-                raise TextError(f"text {number} is one text, but similarity is about two: give a tuple of two")
-        halves = [self.encode([(item[half],) for item in items], first) for half in (0, 1)]
-        return list(zip(*halves, strict=True))
+    def _documents(self, requests: Sequence[Request], first: int) -> list[Document]:
+        documents = []
+        encodings = self.encode([request.texts for request in requests])
+        for number, request in enumerate(requests, first):
+            with about(f"text {number}"):
+                fitted = [self.limit.fit(encoding) for encoding in next(encodings)]
+                documents.append(self._document(request, fitted))
+            for note in (half.note for half in fitted if half.was_cut):
+                warnings.warn(f"text {number}: {note}", stacklevel=2)
+        return documents
 
-    def _reading(self, parts: tuple[Encoding, ...], target: Any, at: Any, number: int) -> Reading:
-        """One text made ready."""
-        encodings, picks, notes = zip(*(self.fitted(one, number) for one in parts), strict=True)
-        encoding = join(*encodings) if len(encodings) == 2 else encodings[0]
-        try:
-            encoding, rows = self.head.read(encoding, picks[0], target, at)
-        except TextError as error:
-            raise TextError(f"text {number}: {error}") from error
-        self.check_length(rows, number)
-        return Reading(encoding, rows, tuple(chain.from_iterable(notes)))
+    def _document(self, request: Request, fitted: Sequence[Fitted]) -> Document:
+        encoding = fitted[0].encoding
+        if self.model.head.apart:
+            if len(fitted) != 2:
+                raise TextError("similarity requires two texts: pass a tuple of two")
+            encoding = join(encoding, fitted[1].encoding)
+        encoding, rows = self.model.head.rows(encoding, fitted[0].windows, request)
+        self.check_length(rows)
+        return Document(encoding, rows, tuple(half.note for half in fitted if half.note))
+
+    def _batches(self, documents: Sequence[Document], side: str | None) -> list[Batch]:
+        """Return the rows of documents in batches; as small as they can be if none can be padded (side None)."""
+        size = 1 if side is None else self.settings.batch_size
+        return list(batches_of(documents, size, together=self.model.head.apart))
+
+    def _choose_labels(self, documents: Sequence[Document], side: str | None) -> None:
+        """Let all rows of each document explain the label that the mean of their logits predicts."""
+        head = self.model.head
+        logits: defaultdict[int, Tensor | float] = defaultdict(float)
+        for batch in self._batches(documents, side):
+            rows = [row for _, row in batch]
+            outputs = self.runner.predict(rows, side or "right")
+            for (document, row), values in zip(batch, head.logits(outputs, rows).double().cpu(), strict=True):
+                logits[id(document)] += row.weight * values
+
+        for document in documents:
+            subject, document.answer = head.choose(logits[id(document)], document.rows[0].subject)
+            document.rows = [replace(row, subject=subject) for row in document.rows]

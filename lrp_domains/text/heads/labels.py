@@ -1,12 +1,14 @@
-"""Labels by name or number, and what a request to explain some of them means."""
+"""Labels by name or number, and which of them a request asks for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
 
+from ...domain import NO_CLASS, check_choice
+from ..arguments import Request
 from ..errors import TextError, choices, listed
 
-PREDICTED = None
+PREDICTED = -1  # in place of a label or token: the predicted one
 KINDS = ("one", "several", "number")
 
 
@@ -19,7 +21,7 @@ class Labels:
     names
         K names.
     kind
-        ``"one"`` (a softmax chooses one), ``"several"`` (each by itself, by a sigmoid), or ``"number"`` (regression).
+        ``"one"`` (a softmax chooses one), ``"several"`` (each separately, by a sigmoid), or ``"number"`` (regression).
     """
 
     names: tuple[str, ...]
@@ -27,24 +29,25 @@ class Labels:
 
     @classmethod
     def named(cls, names: Sequence[str], kind: str = "one") -> "Labels":
-        """Labels by name, checked."""
+        """Return labels by name, after checking them."""
         names = tuple(str(name) for name in names)
-        if not names or isinstance(names, str):
-            raise TextError("labels is empty: name the model's outputs, in order")
+        if not names:
+            raise TextError("labels is empty: pass the names of the model's outputs, in order")
         if len(set(names)) < len(names):
-            raise TextError(f"labels holds a name twice: {listed(names)}")
-        if kind not in KINDS:
-            raise TextError(f"kind={kind!r}; {choices(kind, KINDS)}")
+            raise TextError(f"labels contains a name twice: {listed(names)}")
+        check_choice("kind of labels", kind, KINDS)
         return cls(names, kind)
 
     def number(self, label: object) -> int:
-        """Give the number of a label, which may be a name or the number itself."""
+        """Return the number of a label, which may be a name or the number itself."""
         if isinstance(label, Integral) and not isinstance(label, bool):
             if 0 <= label < len(self.names):
                 return int(label)
-            raise TextError(f"there is no label {label}; the model has {len(self.names)}, from 0 on: {self._known()}")
+            count = len(self.names)
+            raise TextError(f"there is no label {label}; the model has {count}, from 0 on: {choices('', self.names)}")
         if not isinstance(label, str):
-            raise TextError(f"target={label!r} is no label; give the name or the number of one: {self._known()}")
+            raise TextError(f"{label!r} is not a label; pass the name or number of one: {choices('', self.names)}")
+
         if label in self.names:
             return self.names.index(label)
         folded = [name.casefold() for name in self.names]
@@ -52,41 +55,33 @@ class Labels:
             return folded.index(label.casefold())
         raise TextError(f"the model has no label '{label}'; {choices(label, self.names)}")
 
-    def _known(self) -> str:
-        return choices("", self.names)
-
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which label to explain: the predicted one (None), or one by number, perhaps against another."""
+class LabelChoice:
+    """Which label to explain by number, or `PREDICTED`, and which to contrast it with, or `NO_CLASS`."""
 
-    label: int | None = None
-    against: int | None = None
+    label: int = PREDICTED
+    against: int = NO_CLASS
 
     def name(self, labels: Labels, predicted: int) -> str:
-        """Say it."""
-        name = labels.names[predicted if self.label is None else self.label]
-        return name if self.against is None else f"{name} against {labels.names[self.against]}"
+        """Return the name of what is explained."""
+        name = labels.names[predicted if self.label == PREDICTED else self.label]
+        return name if self.against == NO_CLASS else f"{name} against {labels.names[self.against]}"
 
 
-def wanted_label(target: object, labels: Labels) -> Wanted:
-    """Read a target: None, a label, or a pair of labels to contrast."""
-    if target is PREDICTED:
-        return Wanted()
-    if isinstance(target, tuple):
-        if len(target) != 2:
-            raise TextError(f"target={target!r}: a contrast is a pair of labels, such as {labels.names[:2]!r}")
-        label, against = (labels.number(one) for one in target)
-        if label == against:
-            raise TextError(f"target={target!r} contrasts a label with itself; name two")
-        return Wanted(label, against)
-    return Wanted(labels.number(target))
+def label_choice(request: Request, labels: Labels) -> LabelChoice:
+    """Return which labels a request asks for."""
+    label = PREDICTED if request.target is None else labels.number(request.target)
+    against = NO_CLASS if request.against is None else labels.number(request.against)
+    if label != PREDICTED and label == against:
+        raise TextError(f"target={request.target!r} and against={request.against!r} are the same label: name two")
+    return LabelChoice(label, against)
 
 
-def labels_of(config, outputs: int) -> Labels:
-    """The labels that a transformers configuration tells of."""
+def labels_of(config) -> Labels:
+    """Return the labels that a configuration of transformers names."""
     names = {int(number): str(name) for number, name in (getattr(config, "id2label", None) or {}).items()}
-    kind = {"multi_label_classification": "several", "regression": "number"}.get(
-        getattr(config, "problem_type", None), "number" if outputs == 1 else "one"
-    )
-    return Labels(tuple(names.get(i, f"LABEL_{i}") for i in range(outputs)), kind)
+    default = "number" if config.num_labels == 1 else "one"
+    kinds = {"multi_label_classification": "several", "regression": "number"}
+    kind = kinds.get(getattr(config, "problem_type", None), default)
+    return Labels(tuple(names.get(number, f"LABEL_{number}") for number in range(config.num_labels)), kind)

@@ -1,4 +1,4 @@
-"""The similarity of two texts: which words make a model find them alike?"""
+"""The head of a sentence encoder: which words make two texts similar?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,62 +8,55 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import TextError, choices
+from ...domain import check_choice
+from ..arguments import Request
+from ..errors import TextError
 from ..tokens.encoding import Encoding
-from ..tokens.location import refuse_place
-from ..tokens.rows import Answer, Row
-from .scores import Scores
+from ..tokens.location import refuse_location
+from ..tokens.rows import Answer, Row, row_of
+from .head import Head
 
 POOLINGS = ("mean", "first", "last")
 
 
 @dataclass(frozen=True)
-class SentenceSimilarity:
-    """Explains the cosine of two texts' vectors, each pooled from its tokens'.
+class SentenceSimilarity(Head):
+    """Explains the cosine of two texts' vectors, each pooled from the vectors of its tokens.
 
     The cosine is a product of the two, so each text gets half of it.
     """
 
     pooling: str
-    in_windows = False
+    labels = None
     apart = True
-    cut_side = "right"
 
     def __post_init__(self) -> None:
-        if self.pooling not in POOLINGS:
-            raise TextError(f"pooling={self.pooling!r}; {choices(self.pooling, POOLINGS)}")
+        check_choice("pooling", self.pooling, POOLINGS)
 
-    def parts(self, encoding: Encoding) -> tuple[str, ...]:
-        """What the texts are called."""
-        return ("first", "second")
-
-    def read(self, encoding: Encoding, windows: list[np.ndarray], target: Any, at: Any) -> tuple[Encoding, list[Row]]:
-        """A row for each of the two texts."""
-        refuse_place(at, "the similarity of two texts is that of the whole")
-        if target is not None:
-            raise TextError(f"target={target!r}: the similarity of two texts is one number; leave it out")
+    def rows(self, encoding: Encoding, windows: list[np.ndarray], request: Request) -> tuple[Encoding, list[Row]]:
+        """Return one row per text of the pair."""
+        refuse_location(request.at, "two texts are compared as a whole")
+        if request.target is not None:
+            raise TextError(f"target={request.target!r}: the similarity of two texts is one number; leave it out")
         second = encoding.starts[1]
         halves = np.arange(second), np.arange(second, len(encoding))
-        return encoding, [
-            Row({name: values[pick] for name, values in encoding.inputs.items()}, (pick,)) for pick in halves
-        ]
+        return encoding, [row_of(encoding, half, subject=None) for half in halves]
 
-    def scores(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> tuple[Scores, list[Answer]]:
-        """Half of a pair's cosine for each of its two rows."""
+    def scores(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, list[Answer]]:
+        """Compute half of a pair's cosine for each of its two rows."""
         states = getattr(outputs, "last_hidden_state", None)
         if states is None:
-            raise TextError("the model gave no last_hidden_state: load it without a head, by AutoModel")
-        vectors = self.pooled(states, np.array([len(row) for row in rows]), first)
+            raise TextError("the model returned no last_hidden_state: load it without a head, by AutoModel")
+        vectors = self._pool(states, np.array([len(row) for row in rows]), first)
         unit = vectors / vectors.norm(dim=1, keepdim=True)
         cosine = (unit[0::2] * unit[1::2]).sum(1)
-        halves = cosine.repeat_interleave(2) / 2
-        said = [Answer(one, None, "cosine similarity") for one in cosine.detach().cpu().tolist() for _ in range(2)]
-        return Scores(halves, torch.zeros_like(halves.detach())), said
+        answers = [Answer(value, None, "cosine similarity") for value in cosine.detach().cpu().tolist()]
+        return cosine.repeat_interleave(2) / 2, [answer for answer in answers for _ in range(2)]
 
-    def pooled(self, states: Tensor, lengths: np.ndarray, first: np.ndarray) -> Tensor:
-        """One vector for each row, B x H, from B x T x H."""
+    def _pool(self, states: Tensor, lengths: np.ndarray, first: np.ndarray) -> Tensor:
+        """Return one vector per row, B x H, from the states of its tokens, B x T x H."""
         column = torch.arange(states.shape[1])
         start, end = torch.from_numpy(first)[:, None], torch.from_numpy(first + lengths)[:, None]
-        chosen = {"mean": (column >= start) & (column < end), "first": column == start, "last": column == end - 1}
-        weight = chosen[self.pooling].to(states.device, states.dtype)
+        pooled = {"mean": (column >= start) & (column < end), "first": column == start, "last": column == end - 1}
+        weight = pooled[self.pooling].to(states.device, states.dtype)
         return (states * (weight / weight.sum(1, keepdim=True))[:, :, None]).sum(1)

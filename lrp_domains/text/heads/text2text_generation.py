@@ -6,115 +6,118 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from ..arguments import Request
 from ..errors import TextError
 from ..tokens.encoding import ADDED, Encoding
-from ..tokens.location import refuse_place
+from ..tokens.location import refuse_location
 from ..tokens.rows import Answer, Row
-from ..tokens.vocabulary import spelled
-from .scores import Scores
-from .token_scores import Positions, scores_at, sequence_logits
+from ..tokens.vocabulary import spell
+from .head import Generator, Head
+from .token_scores import Positions, Predicted, scores_at, sequence_logits
 
 PARTS = ("source", "target", "against")
-LONGEST_ANSWER = 40
+LONGEST_ANSWER = 40  # tokens
 
 
 @dataclass(frozen=True)
-class Text2TextGeneration:
-    """Explains what the model answers (by greedy search), a given answer, or one answer against another.
+class Text2TextGeneration(Head, Generator):
+    """Explains the model's answer (by greedy search), a given answer, or one answer against another.
 
     The score of an answer is the sum of its tokens' scores, each given those before it. The source is the encoder's
-    side, the answer so far the decoder's. The prediction is what the model says at each place after that answer so
-    far.
+    side, the answer before each token the decoder's. The prediction is the model's at each place, given the explained
+    answer up to there.
     """
 
     model: Any
     tokenizer: Any
     score: str
-    in_windows = False
-    apart = False
-    cut_side = "right"
+    labels = None
+    continues = True
 
     def parts(self, encoding: Encoding) -> tuple[str, ...]:
-        """What the texts are called."""
+        """Return the names of the source and of the answers."""
         return PARTS[: len(encoding.texts)]
 
-    def read(self, encoding: Encoding, windows: list[np.ndarray], target: Any, at: Any) -> tuple[Encoding, list[Row]]:
-        """The rows of a text: one, or one for each of two answers."""
-        refuse_place(at, "an encoder-decoder is asked for a whole answer")
+    def rows(self, encoding: Encoding, windows: list[np.ndarray], request: Request) -> tuple[Encoding, list[Row]]:
+        """Return one row per answer."""
+        refuse_location(request.at, "an encoder-decoder is explained for a whole answer")
         if len(encoding.texts) != 1:
-            raise TextError("an encoder-decoder reads one source: give a single text, and the answer as target=")
-        answers = target if isinstance(target, tuple) else (target,)
-        if len(answers) > 2:
-            raise TextError(f"target={target!r}: a contrast is a pair of answers")
+            raise TextError("an encoder-decoder reads one source: pass a single text, and the answer as target=")
+        answers = [answer for answer in (request.target, request.against) if answer is not None]
+        ids = [self.token_ids(answer, encoding) for answer in answers] or [self.generate(encoding, LONGEST_ANSWER)]
+
         whole, rows = None, []
-        for answer, weight in zip(answers, (1.0, -1.0), strict=False):
-            ids = self.generated(encoding, LONGEST_ANSWER) if answer is None else self.ids_of(answer, encoding)
-            whole, row = self.continued(encoding, ids, whole, weight)
+        for tokens, weight in zip(ids, (1.0, -1.0), strict=False):
+            whole, row = self.continued(encoding, tokens, whole=whole, weight=weight)
             rows.append(row)
-        named = " against ".join(text.strip() for text in whole.texts[1:])
-        return whole, [replace(row, target=named) for row in rows]
+        target = " against ".join(text.strip() for text in whole.texts[1:])
+        return whole, [replace(row, target=target) for row in rows]
 
     def continued(
-        self, encoding: Encoding, ids: Sequence[int], whole: Encoding | None = None, weight: float = 1.0
+        self, encoding: Encoding, ids: Sequence[int], *, whole: Encoding | None = None, weight: float = 1.0
     ) -> tuple[Encoding, Row]:
-        """The row of a source with an answer; the answer becomes one more text of the whole."""
+        """Return a source with an answer; the answer becomes one more text of the whole."""
         whole = whole or replace(encoding, side=np.zeros(len(encoding), np.int64))
         added = np.isin(ids, self.tokenizer.all_special_ids)
-        counted = np.flatnonzero(~added)
-        if not len(counted):
-            raise TextError("the model's answer is empty: name one, target='...'")
-        inputs = encoding.inputs | {"decoder_input_ids": np.array([self._start(), *ids[:-1]])}
-        places = (np.arange(len(encoding)), len(whole) + np.arange(len(ids)))
-        wanted = Positions.at(counted, np.array(ids)[counted])
-        return with_answer(self.tokenizer, whole, list(ids), added), Row(inputs, places, weight, wanted)
+        columns = np.flatnonzero(~added)  # </s> is not explained
+        if not len(columns):
+            raise TextError("the model's answer is empty: choose one, target='...'")
 
-    def ready(self, encoding: Encoding) -> Encoding:
-        """A source to be answered."""
+        inputs = encoding.inputs | {"decoder_input_ids": np.array([self._start(), *ids[:-1]])}
+        sides = (np.arange(len(encoding)), len(whole) + np.arange(len(ids)))
+        positions = Positions.at(columns, np.array(ids)[columns])
+        row = Row(inputs, sides, weight=weight, subject=positions)
+        return _with_answer(self.tokenizer, whole, list(ids)), row
+
+    def source(self, encoding: Encoding) -> Encoding:
+        """Return a source unchanged."""
         return encoding
 
-    def scores(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> tuple[Scores, list[Answer]]:
-        """The score of each row, and what the model said."""
-        logits = sequence_logits(outputs, rows, "sequence-to-sequence generation")
-        scores, said = scores_at(logits, [row.wanted for row in rows], np.zeros_like(first), self.score)
-        return scores, [self._answer(row, one) for row, one in zip(rows, said, strict=True)]
+    def token_ids(self, phrase: object, encoding: Encoding) -> list[int]:
+        """Return the tokens of an answer, with those that the tokenizer adds."""
+        if not isinstance(phrase, str) or not phrase:
+            raise TextError(f"expected an answer as a text that isn't empty, got {phrase!r}")
+        return self.tokenizer(text_target=phrase, verbose=False)["input_ids"]
 
-    def generated(self, encoding: Encoding, longest: int) -> list[int]:
-        """The tokens that the model answers with, without the decoder's start."""
+    def generate(self, encoding: Encoding, longest: int) -> list[int]:
+        """Return the tokens that the model answers with, without the decoder's start."""
         device = next(self.model.parameters()).device
         ids = torch.from_numpy(encoding.inputs["input_ids"])[None].to(device)
+        options = {"max_new_tokens": longest, "do_sample": False, "num_beams": 1}
         with torch.no_grad():
-            ids = self.model.generate(
-                ids, attention_mask=torch.ones_like(ids), max_new_tokens=longest, do_sample=False, num_beams=1
-            )
-        return ids[0, 1:].tolist()
+            generated = self.model.generate(ids, attention_mask=torch.ones_like(ids), **options)
+        return generated[0, 1:].tolist()
 
-    def ids_of(self, answer: object, encoding: Encoding) -> list[int]:
-        """The tokens of an answer, with those that the tokenizer adds."""
-        if not isinstance(answer, str) or not answer:
-            raise TextError(f"target={answer!r}: an answer is a text, not empty")
-        return self.tokenizer(text_target=answer, verbose=False)["input_ids"]
+    def scores(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, list[Answer]]:
+        """Compute the score of each row's answer, and what the model predicts at its places."""
+        logits = sequence_logits(outputs, rows, "sequence-to-sequence generation")
+        # The decoder starts at the first column, whatever side its encoder is padded on.
+        start, positions = np.zeros_like(first), [row.subject for row in rows]
+        scores, predictions = scores_at(logits, positions, first=start, score=self.score)
+        return scores, [self._answer(*fields) for fields in zip(rows, predictions, strict=True)]
 
     def _start(self) -> int:
         for config in (getattr(self.model, "generation_config", None), self.model.config):
             if (start := getattr(config, "decoder_start_token_id", None)) is not None:
                 return start
-        raise TextError("the model's configuration names no decoder_start_token_id: set it")
+        raise TextError("the model's configuration has no decoder_start_token_id: set it")
 
-    def _answer(self, row: Row, said: Any) -> Answer:
-        prediction = spelled(self.tokenizer, said.predicted.tolist())[0]
-        return Answer(prediction, float(np.prod(said.probability)), row.target)
+    def _answer(self, row: Row, predicted: Predicted) -> Answer:
+        prediction = spell(self.tokenizer, predicted.numbers.tolist())[0]
+        return Answer(prediction, float(np.prod(predicted.probabilities)), row.target)
 
 
-def with_answer(tokenizer, encoding: Encoding, ids: list[int], added: np.ndarray) -> Encoding:
-    """A source and an answer as a further text; the decoder reads its start and all tokens but the last."""
-    own = [one for one, is_added in zip(ids, added, strict=True) if not is_added]
-    text, spelt = spelled(tokenizer, own)
+def _with_answer(tokenizer, encoding: Encoding, ids: list[int]) -> Encoding:
+    """Return a source with an answer as one more text; the decoder reads its start and all tokens but the last."""
+    added = np.isin(ids, tokenizer.all_special_ids)
+    text, spelled = spell(tokenizer, [number for number, is_added in zip(ids, added, strict=True) if not is_added])
     spans = np.zeros((len(ids), 2), np.int64)
-    spans[~added] = spelt
-    number, read = len(encoding.texts), encoding.read or tuple((0, len(one)) for one in encoding.texts)
-    part = np.where(added, ADDED, number)
-    end = int(spelt[-1, 0]) if not added[-1] else len(text)
+    spans[~added] = spelled
+
+    part = np.where(added, ADDED, len(encoding.texts))
+    end = len(text) if added[-1] else int(spelled[-1, 0])
     return replace(
         encoding,
         texts=(*encoding.texts, text),
@@ -122,5 +125,5 @@ def with_answer(tokenizer, encoding: Encoding, ids: list[int], added: np.ndarray
         spans=None if encoding.spans is None else np.concatenate([encoding.spans, [[0, 0]], spans[:-1]]),
         part=np.r_[encoding.part, ADDED, part[:-1]],
         side=np.r_[encoding.side, np.ones(len(ids), np.int64)],
-        read=(*read, (0, end)),
+        kept=(*encoding.ranges, (0, end)),
     )

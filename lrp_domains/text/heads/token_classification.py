@@ -1,81 +1,80 @@
-"""The head of a token classifier: what is this word?"""
+"""The head of a token classifier: why this label of a word?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
+from ..arguments import Request
 from ..errors import TextError, excerpt
 from ..tokens.encoding import ADDED, Encoding
 from ..tokens.location import tokens_at
 from ..tokens.rows import Answer, Row, row_of
-from .labels import Labels, Wanted, wanted_label
-from .scores import Scores
-from .token_scores import NONE, PREDICTED, Positions, scores_at, sequence_logits
+from .head import Head
+from .labels import LabelChoice, Labels, label_choice
+from .token_scores import Positions, Predicted, scores_at, sequence_logits
+
+OUTSIDE = "O"  # the label of words that are no entity
 
 
 @dataclass(frozen=True)
-class Tagged:
-    """The label to explain, the columns of the place (None: to be chosen), the row's encoding."""
+class TaggedPlace:
+    """The label to explain, the columns of the place (None: to be chosen), and the row's encoding."""
 
-    label: Wanted
+    label: LabelChoice
     columns: np.ndarray | None
     encoding: Encoding
 
 
 @dataclass(frozen=True)
-class TokenClassification:
+class TokenClassification(Head):
     """Explains the label of one place; the score of several tokens is the mean of theirs.
 
-    Without a place it takes the token whose label, other than the outside's, the model is surest of.
+    Without a place it explains the token that has the most probable label other than the outside's.
     """
 
     labels: Labels
     score: str
-    in_windows = False
-    apart = False
-    cut_side = "right"
 
-    def parts(self, encoding: Encoding) -> tuple[str, ...]:
-        """What the texts are called."""
-        return ("text",) if len(encoding.texts) == 1 else ("first", "second")
-
-    def read(self, encoding: Encoding, windows: list[np.ndarray], target: Any, at: Any) -> tuple[Encoding, list[Row]]:
-        """The row of a text."""
+    def rows(self, encoding: Encoding, windows: list[np.ndarray], request: Request) -> tuple[Encoding, list[Row]]:
+        """Return the one row of a text."""
         if not (encoding.part != ADDED).any():
-            raise TextError(f"{excerpt(encoding.texts[0])} has no token of its own to label: leave it out")
-        columns = None if at is None else tokens_at(at, encoding)
-        wanted = Tagged(wanted_label(target, self.labels), columns, encoding)
-        return encoding, [row_of(encoding, windows[0], 1.0, wanted, two_sides=False)]
+            raise TextError(f"{excerpt(encoding.texts[0])} has no token to label: leave it out")
+        columns = None if request.at is None else tokens_at(request.at, encoding)
+        place = TaggedPlace(label_choice(request, self.labels), columns, encoding)
+        return encoding, [row_of(encoding, windows[0], subject=place)]
 
-    def scores(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> tuple[Scores, list[Answer]]:
-        """The score of each row, and what the model said."""
+    def scores(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, list[Answer]]:
+        """Compute the score of the label at each row's place, and what the model predicts there."""
         logits = sequence_logits(outputs, rows, "token classification")
         if logits.shape[2] != len(self.labels.names):
-            raise TextError(f"the model gave {logits.shape[2]} logits a token for {len(self.labels.names)} labels")
-        sure = logits.detach().double().softmax(2).cpu().numpy()
-        positions = []
-        for row, own, start in zip(rows, sure, first, strict=True):
-            columns, label = row.wanted.columns, row.wanted.label
-            if columns is None:
-                columns = self._surest(row.wanted.encoding, own[start : start + len(row)])
-            target = PREDICTED if label.label is None else label.label
-            against = NONE if label.against is None else label.against
-            positions.append(Positions.at(columns, target, against, share=1 / len(columns)))
-        scores, said = scores_at(logits, positions, first, self.score)
-        return scores, [self._answer(*one) for one in zip(rows, positions, said, strict=True)]
+            raise TextError(
+                f"the model returned {logits.shape[2]} logits per token for {len(self.labels.names)} labels"
+            )
 
-    def _surest(self, encoding: Encoding, sure: np.ndarray) -> np.ndarray:
-        named = [i for i, name in enumerate(self.labels.names) if name != "O"]
-        best = np.where(encoding.part != ADDED, sure[:, named or slice(None)].max(1), -1)
+        probabilities = logits.detach().double().softmax(2).cpu().numpy()
+        positions = []
+        for row, row_probabilities, start in zip(rows, probabilities, first, strict=True):
+            columns, label = row.subject.columns, row.subject.label
+            if columns is None:
+                columns = self._most_probable(row.subject.encoding, row_probabilities[start : start + len(row)])
+            positions.append(Positions.at(columns, label.label, against=label.against, share=1 / len(columns)))
+
+        scores, predictions = scores_at(logits, positions, first=first, score=self.score)
+        return scores, [self._answer(*fields) for fields in zip(rows, positions, predictions, strict=True)]
+
+    def _most_probable(self, encoding: Encoding, probabilities: np.ndarray) -> np.ndarray:
+        entities = [number for number, name in enumerate(self.labels.names) if name != OUTSIDE]
+        best = np.where(encoding.part != ADDED, probabilities[:, entities or slice(None)].max(1), -1)
         return np.array([best.argmax()])
 
-    def _answer(self, row: Row, positions: Positions, said: Any) -> Answer:
-        encoding, number = row.wanted.encoding, int(said.predicted[0])
-        place = encoding.pieces[positions.columns[0]]
+    def _answer(self, row: Row, positions: Positions, predicted: Predicted) -> Answer:
+        encoding, number, columns = row.subject.encoding, int(predicted.numbers[0]), positions.columns
+        words = encoding.pieces[columns[0]]
         if encoding.spans is not None:
-            start, end = encoding.spans[positions.columns, 0].min(), encoding.spans[positions.columns, 1].max()
-            place = encoding.texts[int(encoding.part[positions.columns[0]])][start:end].strip() or place
-        target = row.wanted.label.name(self.labels, number)
-        return Answer(self.labels.names[number], float(said.probability[0]), f"{target} at '{place}'")
+            start, end = encoding.spans[columns, 0].min(), encoding.spans[columns, 1].max()
+            words = encoding.texts[int(encoding.part[columns[0]])][start:end].strip() or words
+        target = row.subject.label.name(self.labels, number)
+        return Answer(self.labels.names[number], float(predicted.probabilities[0]), f"{target} at '{words}'")

@@ -1,4 +1,4 @@
-"""Scores at chosen positions of a sequence: for heads that say something of each token."""
+"""Scores at chosen positions of a sequence: for heads that predict something per token."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...domain import NO_CLASS, score_of
 from ..errors import TextError
 from ..tokens.rows import Row
-from .scores import Scores, contrast_of, score_of
-
-PREDICTED = -1
-NONE = -1
+from .labels import PREDICTED
 
 
 @dataclass(frozen=True)
@@ -25,11 +23,11 @@ class Positions:
     columns
         n columns, counted from the row's first token.
     targets
-        For each the number of a label or token, or `PREDICTED`.
+        Per column the number of a label or token, or `PREDICTED`.
     against
-        For each the number of what it is contrasted with, or `NONE`.
+        Per column the number of what the target is contrasted with, or `NO_CLASS`.
     share
-        What each counts in the row's score: 1 for a sum, 1 / n for a mean.
+        The weight of each column in the row's score: 1 for a sum, 1 / n for a mean.
     """
 
     columns: np.ndarray
@@ -38,65 +36,77 @@ class Positions:
     share: float = 1.0
 
     @classmethod
-    def at(cls, columns, targets, against=NONE, share: float = 1.0) -> "Positions":
-        """From single numbers or sequences of them."""
+    def at(cls, columns: Any, targets: Any, *, against: Any = NO_CLASS, share: float = 1.0) -> "Positions":
+        """Return positions from single numbers or sequences of them."""
         columns, targets, against = np.broadcast_arrays(np.atleast_1d(columns), targets, against)
-        return cls(columns, targets, against, share)
+        return cls(columns, targets, against, share=share)
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a model says at a row's positions: numbers of labels or tokens, how surely, and how surely the target."""
+class Predicted:
+    """What a model predicts at a row's positions, n each.
 
-    predicted: np.ndarray
-    probability: np.ndarray
-    given: np.ndarray
+    Attributes
+    ----------
+    numbers
+        The predicted labels or tokens.
+    probabilities
+        Their probabilities.
+    target_probabilities
+        The probabilities of the targets.
+    """
+
+    numbers: np.ndarray
+    probabilities: np.ndarray
+    target_probabilities: np.ndarray
 
 
 def sequence_logits(outputs: Any, rows: Sequence[Row], task: str) -> Tensor:
-    """B x T x K."""
+    """Return logits per token, B x T x K."""
     logits = getattr(outputs, "logits", None)
     if logits is None or logits.ndim != 3 or len(logits) != len(rows):
-        found = "no logits" if logits is None else f"logits of shape {tuple(logits.shape)}"
+        shape = "no logits" if logits is None else f"logits of shape {tuple(logits.shape)}"
         raise TextError(
-            f"for {len(rows)} rows the model gave {found}, not one row of them for each token: is it for {task}?"
+            f"for {len(rows)} rows the model returned {shape}, expected one row of logits per token: is it a model "
+            f"for {task}?"
         )
     return logits
 
 
 def scores_at(
-    logits: Tensor, positions: Sequence[Positions], first: np.ndarray, score: str
-) -> tuple[Scores, list[Said]]:
-    """Give one number per row, from its positions.
+    logits: Tensor, positions: Sequence[Positions], *, first: np.ndarray, score: str
+) -> tuple[Tensor, list[Predicted]]:
+    """Compute one number per row, from its positions.
 
     Parameters
     ----------
     logits
         B x T x K.
     positions
-        For each row.
+        Per row.
     first
-        For each row the column of its first token.
+        Per row the column of its first token.
     score
-        See `score_of`.
+        See `lrp_domains.domain.score_of`.
     """
 
-    def numbers(name: str) -> Tensor:
-        return torch.from_numpy(np.concatenate([getattr(one, name) for one in positions])).to(logits.device)
+    def all_rows(field: str) -> Tensor:
+        return torch.from_numpy(np.concatenate([getattr(chosen, field) for chosen in positions])).to(logits.device)
 
-    counts = [len(one.columns) for one in positions]
+    # The positions of all rows as one long list.
+    counts = [len(chosen.columns) for chosen in positions]
     row = torch.repeat_interleave(torch.tensor(counts)).to(logits.device)
-    picked = logits[row, numbers("columns") + torch.from_numpy(first).to(logits.device)[row]]
+    picked = logits[row, all_rows("columns") + torch.from_numpy(first).to(logits.device)[row]]
+
     probabilities = picked.detach().double().softmax(1)
-    sure, predicted = probabilities.max(1)
-    targets, against = numbers("targets"), numbers("against")
+    highest, predicted = probabilities.max(1)
+    targets = all_rows("targets")
     targets = torch.where(targets == PREDICTED, predicted, targets)
-    found = score_of(picked, targets, score)
-    if bool((is_pair := against != NONE).any()):
-        found = found.where(is_pair, contrast_of(picked, targets, against.clamp(min=0)))
-    share = torch.tensor([one.share for one in positions], dtype=logits.dtype, device=logits.device)[row]
-    none = torch.zeros(len(positions), dtype=logits.dtype, device=logits.device)
-    scores = Scores(none.index_add(0, row, found.explained * share), none.index_add(0, row, found.spread * share))
-    given = probabilities.gather(1, targets[:, None])[:, 0]
-    parts = zip(*(one.cpu().split(counts) for one in (predicted, sure, given)), strict=True)
-    return scores, [Said(*(one.numpy() for one in part)) for part in parts]
+
+    scores = score_of(picked, targets, score, against=all_rows("against"))
+    share = torch.tensor([chosen.share for chosen in positions], dtype=logits.dtype, device=logits.device)[row]
+    zeros = torch.zeros(len(positions), dtype=logits.dtype, device=logits.device)
+    of_targets = probabilities.gather(1, targets[:, None])[:, 0]
+    columns = (values.cpu().split(counts) for values in (predicted, highest, of_targets))
+    rows = [Predicted(*(values.numpy() for values in fields)) for fields in zip(*columns, strict=True)]
+    return zeros.index_add(0, row, scores * share), rows

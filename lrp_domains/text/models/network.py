@@ -1,10 +1,11 @@
-"""One forward pass of a model that isn't ours, with the output of its own embedding kept."""
+"""One forward pass of the user's model, with the output of its embedding kept."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,31 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from ... import capture, unfused
+from ...domain import Read
 from ..errors import TextError
-from ..heads.tasks import plain_model
-
-
-@dataclass(frozen=True)
-class Pass:
-    """What a forward pass left: the outputs, and for each side of the model the embeddings it used.
-
-    Embeddings are B x T x H each, or T x B x H if they are turned.
-    """
-
-    outputs: Any
-    sides: list[list[Tensor]]
-    turned: bool = False
-
-    @property
-    def embeddings(self) -> list[Tensor]:
-        """Those of all sides."""
-        return [tensor for side in self.sides for tensor in side]
-
-    def by_token(self, relevance: Sequence[Tensor]) -> list[np.ndarray]:
-        """For each side the relevance of each token, B x T (float64), from that of each embedding."""
-        parts = iter(relevance)
-        sums = [sum(next(parts).double().sum(-1) for _ in side) for side in self.sides]
-        return [(one.T if self.turned else one).cpu().numpy() for one in sums]
 
 
 @dataclass(frozen=True)
@@ -56,9 +34,9 @@ class Network:
     two_sides
         Whether the embeddings are used twice, by an encoder and a decoder.
     vocabulary
-        How many different tokens the model knows, where its embedding tells.
+        The number of different tokens, if the embedding has it.
     recurrent
-        Whether it may hold recurrent layers, whose fused kernels hide their gates.
+        Whether the model may contain recurrent layers, whose fused kernels hide their gates.
     """
 
     module: nn.Module
@@ -71,45 +49,59 @@ class Network:
 
     @property
     def device(self) -> torch.device:
-        return next((p.device for p in self.module.parameters()), torch.device("cpu"))
+        """The device of the model."""
+        return next((parameter.device for parameter in self.module.parameters()), torch.device("cpu"))
 
-    def run(self, batch: Mapping[str, Tensor]) -> "Pass":
-        """One forward pass with a graph."""
-        if self.module.training:
-            raise TextError("the model is in training mode, where dropout makes every pass another: call model.eval()")
+    def run(self, batch: Mapping[str, Tensor]) -> Read[list[np.ndarray]]:
+        """Run one forward pass with a graph; its units are the tokens, per side of the model B x T (float64)."""
         ids = batch["input_ids"]
         with (
             unfused() if self.recurrent else nullcontext(),
-            _own_rows(self.module, self.added, len(ids)),
-            _turned(self.module, self.words, ids) as turned,
+            _one_copy_per_row(self.module, self.added, len(ids)),
+            _transposed(self.module, self.words, ids) as transposed,
             capture(self.module, *self.words, *self.added) as kept,
         ):
             outputs = self.call(batch)
-        sides: list[list[Tensor]] = []
-        axis = int(any(turned))
-        for name, tensor in kept.items():
-            if not sides or (self.two_sides and name.partition(":")[0] in self.words and sides[-1]):
-                sides.append([])
-            if tensor.ndim != 3 or tensor.shape[axis] != len(ids):
-                continue
-            if not sides[-1] or tensor.shape[1 - axis] == sides[-1][0].shape[1 - axis]:
-                sides[-1].append(tensor)
+
+        sides = self._sides(kept, len(ids), axis=int(any(transposed)))
         if not sides or not sides[0]:
             raise TextError(
-                f"the embedding {' or '.join(self.words)} was not called with one vector a token: name the module that "
-                "is, embedding='name' (see dict(model.named_modules()))"
+                f"the embedding {' or '.join(self.words)} was not called with one vector per token: name the module "
+                "that is, embedding='name' (see dict(model.named_modules()))"
             )
-        return Pass(outputs, sides, any(turned))
+        sources = tuple(tensor for side in sides for tensor in side)
+        counts = [len(side) for side in sides]
+        return Read(outputs, sources, partial(_per_token, counts=counts, transposed=any(transposed)))
 
     def predict(self, batch: Mapping[str, Tensor]) -> Any:
-        """Give the outputs alone."""
+        """Return the outputs only."""
         with torch.no_grad():
             return self.call(batch)
 
+    def _sides(self, kept: Mapping[str, Tensor], rows: int, axis: int) -> list[list[Tensor]]:
+        """Return the embeddings of each side, in the order of their calls; `axis` is that of the rows."""
+        sides: list[list[Tensor]] = []
+        for name, tensor in kept.items():
+            # A second lookup of tokens begins the decoder; positions and types follow the tokens they are added to.
+            if not sides or (self.two_sides and name.partition(":")[0] in self.words and sides[-1]):
+                sides.append([])
+            if tensor.ndim != 3 or tensor.shape[axis] != rows:
+                continue
+            if not sides[-1] or tensor.shape[1 - axis] == sides[-1][0].shape[1 - axis]:
+                sides[-1].append(tensor)
+        return sides
+
+
+def _per_token(relevance: Sequence[Tensor], *, counts: Sequence[int], transposed: bool) -> list[np.ndarray]:
+    """Sum the relevance of embeddings to tokens, per side B x T (float64), given how many embeddings each side has."""
+    parts = iter(relevance)
+    sums = [sum(next(parts).double().sum(-1) for _ in range(count)) for count in counts]
+    return [(total.T if transposed else total).cpu().numpy() for total in sums]
+
 
 @contextmanager
-def _own_rows(module: nn.Module, names: Sequence[str], rows: int) -> Iterator[None]:
-    """Give every row its own copy of an embedding that is looked up once for all, so that relevance stays by row."""
+def _one_copy_per_row(module: nn.Module, names: Sequence[str], rows: int) -> Iterator[None]:
+    """Temporarily give each row a copy of an embedding that is looked up once for all, to separate their relevance."""
 
     def hook(_module, _args, output):
         if isinstance(output, Tensor) and output.ndim >= 2 and output.shape[:-2].numel() == 1:
@@ -125,14 +117,17 @@ def _own_rows(module: nn.Module, names: Sequence[str], rows: int) -> Iterator[No
 
 
 @contextmanager
-def _turned(module: nn.Module, names: Sequence[str], ids: Tensor) -> Iterator[list[bool]]:
-    """See whether a model looks up its tokens as T x B, as XLNet does: a list that holds True if so."""
+def _transposed(module: nn.Module, names: Sequence[str], ids: Tensor) -> Iterator[list[bool]]:
+    """Use around a call to find out whether a model looks up its tokens as T x B, as XLNet does.
+
+    Yields a list that contains True after the call if so.
+    """
     seen = []
 
     def hook(embedding, arguments):
-        given = next((one for one in arguments if isinstance(one, Tensor)), None)
-        if given is not None and given.shape == ids.T.shape and torch.equal(given, ids.T):
-            seen.append(given.shape != ids.shape or not torch.equal(given, ids))
+        tokens = next((argument for argument in arguments if isinstance(argument, Tensor)), None)
+        if tokens is not None and tokens.shape == ids.T.shape and torch.equal(tokens, ids.T):
+            seen.append(tokens.shape != ids.shape or not torch.equal(tokens, ids))
 
     handles = [module.get_submodule(name).register_forward_pre_hook(hook) for name in names]
     try:
@@ -140,6 +135,12 @@ def _turned(module: nn.Module, names: Sequence[str], ids: Tensor) -> Iterator[li
     finally:
         for handle in handles:
             handle.remove()
+
+
+def plain_model(model: nn.Module) -> nn.Module:
+    """Return the model of transformers inside an adapter of PEFT, or the model itself."""
+    base_model = getattr(model, "get_base_model", None)
+    return base_model() if callable(base_model) else model
 
 
 def transformers_network(model: nn.Module, embedding: str = "word") -> Network:
@@ -155,21 +156,27 @@ def transformers_network(model: nn.Module, embedding: str = "word") -> Network:
     """
     words, added = _embeddings(model, embedding)
     parameters = inspect.signature(plain_model(model).forward).parameters
-    # A forward that names its tokens tells what else it takes; one that only passes things on takes all.
-    known = set(parameters) if "input_ids" in parameters else None
+    # A forward that names its tokens names all that it takes; one that only passes arguments on takes everything.
+    accepted = set(parameters) if "input_ids" in parameters else None
 
     def call(batch: Mapping[str, Tensor]) -> Any:
-        return model(**{name: value for name, value in batch.items() if known is None or name in known})
+        return model(**{name: tensor for name, tensor in batch.items() if accepted is None or name in accepted})
 
     config = getattr(plain_model(model), "config", None)
-    two_sides = bool(getattr(config, "is_encoder_decoder", False))
     table = model.get_submodule(words[0])
-    vocabulary = getattr(table, "num_embeddings", None) if embedding in ("word", "sum") else None
-    recurrent = any(isinstance(module, nn.RNNBase) for module in model.modules())
-    return Network(model, call, words, added, two_sides, vocabulary, recurrent)
+    return Network(
+        model,
+        call,
+        words,
+        added=added,
+        two_sides=bool(getattr(config, "is_encoder_decoder", False)),
+        vocabulary=getattr(table, "num_embeddings", None) if embedding in ("word", "sum") else None,
+        recurrent=any(isinstance(module, nn.RNNBase) for module in model.modules()),
+    )
 
 
 def _embeddings(model: nn.Module, embedding: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the modules that embed tokens, and of those whose output counts as the tokens'."""
     modules = dict(model.named_modules())
     if embedding not in ("word", "sum"):
         chosen = tuple(name for name in modules if fnmatchcase(name, embedding))
@@ -180,17 +187,21 @@ def _embeddings(model: nn.Module, embedding: str) -> tuple[tuple[str, ...], tupl
             )
         return chosen, ()
     try:
-        named = model.get_input_embeddings()
+        input_embedding = model.get_input_embeddings()
     except (AttributeError, NotImplementedError) as error:
         raise TextError(
-            f"{type(model).__name__} doesn't tell where its input embedding is: name the module, embedding='name'"
+            f"{type(model).__name__} doesn't report its input embedding: name the module, embedding='name'"
         ) from error
+
+    # An encoder and a decoder often have separate modules that share one table.
     tables = {name: module for name, module in modules.items() if isinstance(module, nn.Embedding)}
-    # An encoder and a decoder often have modules of their own that share one table.
-    words = [name for name, module in tables.items() if module.weight is getattr(named, "weight", None)]
-    words = words or [name for name, module in modules.items() if module is named]
+    weight = getattr(input_embedding, "weight", None)
+    words = [name for name, table in tables.items() if table.weight is weight]
+    words = words or [name for name, module in modules.items() if module is input_embedding]
     if embedding == "word":
         return tuple(words), ()
-    # What is added to a token's embedding has its width; T5's biases of attention, say, have not.
-    width = getattr(named, "embedding_dim", None)
-    return tuple(words), tuple(name for name, one in tables.items() if name not in words and one.embedding_dim == width)
+
+    # What is added to a token's embedding has its width; T5's attention biases, say, have another.
+    width = getattr(input_embedding, "embedding_dim", None)
+    added = [name for name, table in tables.items() if name not in words and table.embedding_dim == width]
+    return tuple(words), tuple(added)

@@ -5,49 +5,51 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ...domain import device_of, reason
 from ..errors import TextError, listed
-from ..heads.tasks import TASKS, task_of
+from ..heads.tasks import TASKS, check_task, task_of
 
 
 def load(
-    name_or_path: str, task: str | None, device: str | torch.device, dtype: str | torch.dtype
+    name_or_path: str, *, task: str | None, device: str | torch.device | None, dtype: str | torch.dtype | None
 ) -> tuple[nn.Module, object, str]:
-    """Give a model in eval mode, its tokenizer, and its task."""
+    """Load a model in eval mode and its tokenizer; return them with the model's task.
+
+    Parameters
+    ----------
+    name_or_path, task, device, dtype
+        As in `TextExplainer.from_pretrained`.
+    """
     import transformers
 
-    where = _device(device)
+    device = device_of(device)
     try:
         config = transformers.AutoConfig.from_pretrained(name_or_path)
         tokenizer = transformers.AutoTokenizer.from_pretrained(name_or_path)
     except (OSError, ValueError) as error:
-        what = "the folder holds no model with a tokenizer" if Path(name_or_path).is_dir() else "no such folder, and"
+        where = "the folder has no model with a tokenizer" if Path(name_or_path).is_dir() else "it is not a folder, and"
         raise TextError(
-            f"'{name_or_path}' could not be loaded: {what} {str(error).splitlines()[0]}; give a folder that "
-            "save_pretrained() wrote, model and tokenizer, or a name on the hub"
+            f"'{name_or_path}' could not be loaded: {where} {reason(error)}; pass a folder that save_pretrained() "
+            "wrote, model and tokenizer, or a name on the hub"
         ) from error
-    if task is None:
-        classes = getattr(config, "architectures", None) or []
-        if not classes:
-            raise TextError(f"'{name_or_path}' doesn't tell its class: pass task=, one of {', '.join(TASKS)}")
-        task = task_of(classes[0])
-    loader = getattr(transformers, TASKS[task_of("", task)][1])
+
+    task = _task(config, name_or_path) if task is None else check_task(task)
+    loader = getattr(transformers, TASKS[task].loader)
+    options = {"config": config, "dtype": "auto" if dtype is None else dtype, "output_loading_info": True}
     try:
-        model, report = loader.from_pretrained(name_or_path, config=config, dtype=dtype, output_loading_info=True)
+        model, report = loader.from_pretrained(name_or_path, **options)
     except (OSError, ValueError) as error:
-        raise TextError(f"'{name_or_path}' could not be loaded for {task}: {str(error).splitlines()[0]}") from error
+        raise TextError(f"'{name_or_path}' could not be loaded for {task}: {reason(error)}") from error
     if report["missing_keys"]:
         raise TextError(
             f"'{name_or_path}' has no weights for {listed(sorted(report['missing_keys']), 3)}, which would be random: "
             f"it was not trained for {task}; use a fine-tuned model"
         )
-    return model.to(where).eval(), tokenizer, task
+    return model.to(device).eval(), tokenizer, task
 
 
-def _device(device: str | torch.device) -> torch.device:
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise TextError(f"there is no device '{device}' here: {str(error).splitlines()[0]}; use 'cpu'") from error
-    return torch.device(device)
+def _task(config, name_or_path: str) -> str:
+    classes = getattr(config, "architectures", None) or []
+    if not classes:
+        raise TextError(f"'{name_or_path}' doesn't name its class: pass task=, one of {', '.join(TASKS)}")
+    return task_of(classes[0])

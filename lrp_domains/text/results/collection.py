@@ -1,4 +1,4 @@
-"""The texts of one call, explained: a sequence that can be read as one table."""
+"""The explained texts of one call: a sequence that can be read as one table."""
 
 from __future__ import annotations
 
@@ -7,29 +7,31 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ..books import Books
+from ...domain import Account
 from .html import page
 from .relevance import TextLedger, TextRelevance
 from .tables import frame
 
 
-def total(items: Sequence[TextRelevance], books: Books | None = None) -> TextLedger:
-    """Sum the ledgers of texts, and add the leaves if they are known."""
-    names = ("score", "words", "added", "spread", "rest")
+def total(items: Sequence[TextRelevance], account: Account | None = None) -> TextLedger:
+    """Sum the ledgers of texts; leaves and residue are those of `account`, None without one."""
+    names = ("score", "words", "added", "rest")
     sums = {name: sum(getattr(item.ledger, name) for item in items) for name in names}
-    return TextLedger(**sums) if books is None else TextLedger(**sums, leaves=dict(books.leaves), residue=books.residue)
+    if account is None:
+        return TextLedger(**sums)
+    return TextLedger(**sums, leaves=dict(account.leaves), residue=account.residue)
 
 
 @dataclass(frozen=True, repr=False)
 class TextRelevances(Sequence[TextRelevance]):
-    """Many texts, explained, in the order they came in.
+    """Many explained texts, in the order of the call.
 
     Attributes
     ----------
     items
         The texts.
     ledger
-        The sum of their ledgers, with all leaves by name; those are unknown (None) of a part of the texts.
+        The sum of their ledgers, with all leaves by name, which are unknown (None) for a slice of the texts.
     """
 
     items: tuple[TextRelevance, ...]
@@ -44,22 +46,22 @@ class TextRelevances(Sequence[TextRelevance]):
         return len(self.items)
 
     def to_frame(self, of: str = "words") -> pd.DataFrame:
-        """Give one row a word (``"words"``), a token (``"tokens"``) or a text (``"texts"``)."""
+        """Return one row per word (``"words"``), token (``"tokens"``) or text (``"texts"``)."""
         return frame(self.items, of)
 
     def to_dict(self) -> list[dict]:
-        """Each text as plain values, ready for JSON."""
+        """Return each text as plain values, ready for JSON."""
         return [item.to_dict() for item in self.items]
 
     def to_html(self, title: str = "Relevance of words") -> str:
-        """A whole page with the coloured texts, that needs nothing beside it."""
+        """Return a self-contained page with the coloured texts."""
         return page(self.items, title)
 
     def _repr_html_(self) -> str:
         return page(self.items, whole=False)
 
     def print(self, numbers: bool = False) -> None:
-        """Print the texts in a terminal, coloured."""
+        """Print the coloured texts in a terminal; with `numbers`, also one line per word."""
         for item in self.items:
             item.print(numbers)
 

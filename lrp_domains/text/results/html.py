@@ -3,22 +3,21 @@
 from collections.abc import Sequence
 from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
+from ...domain.page import templates
 from .colours import colour, largest
 
 
-def page(items: Sequence, title: str = "Relevance of words", whole: bool = True) -> str:
-    """Give a page, or only its body for a notebook, of `TextRelevance` objects."""
+def page(items: Sequence, title: str = "Relevance of words", *, whole: bool = True) -> str:
+    """Return a page of `TextRelevance` objects; only its body, for a notebook, unless `whole`."""
     return _template("texts.html.j2").render(items=items, title=title, whole=whole, pieces=_pieces)
 
 
 def matrix(item) -> str:
-    """Give a `ContinuationRelevance` as a table, each row in colours of its own scale."""
+    """Return a `ContinuationRelevance` as a table, the colours of each row on a scale of their own."""
     rows = []
-    for said, row, score in zip(item.outputs, item.matrix.tolist(), item.scores.tolist(), strict=True):
+    for output, row, score in zip(item.outputs, item.matrix.tolist(), item.scores.tolist(), strict=True):
         top = max(map(abs, row), default=0.0)
-        rows.append((said, [(r, _style(r, top)) for r in row], score))
+        rows.append((output, [(relevance, _style(relevance, top)) for relevance in row], score))
     return _template("matrix.html.j2").render(item=item, rows=rows)
 
 
@@ -28,26 +27,20 @@ def _style(relevance: float, top: float) -> str:
 
 
 def _pieces(item, part: str, text: str) -> list[tuple[str, float | None, str]]:
-    """The whole text in pieces: characters, relevance (None between words), style."""
-    top, at, pieces = largest(item.words), 0, []
+    """Return the whole text in pieces: characters, relevance (None between words), style."""
+    top, end, pieces = largest(item.words), 0, []
     for word in item.words:
         if word.part != part:
             continue
-        if at < word.start:
-            pieces.append((text[at : word.start], None, ""))
+        if end < word.start:
+            pieces.append((text[end : word.start], None, ""))
         pieces.append((text[word.start : word.end], word.relevance, _style(word.relevance, top)))
-        at = word.end
-    if at < len(text):
-        pieces.append((text[at:], None, ""))
+        end = word.end
+    if end < len(text):
+        pieces.append((text[end:], None, ""))
     return pieces
 
 
 @cache
 def _template(name: str):
-    environment = Environment(
-        loader=PackageLoader("lrp_domains.text.results", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    return environment.get_template(name)
+    return templates("lrp_domains.text.results").get_template(name)

@@ -1,4 +1,4 @@
-"""What an explanation holds: tokens and words of one text with their relevance, and the account of its score."""
+"""What an explanation holds: tokens and words of one text with their relevance, and the ledger of its score."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ class Token(NamedTuple):
     Attributes
     ----------
     text
-        The characters of the original text that it covers; the tokenizer's own string where it covers none.
+        The characters of the original text that it covers; the tokenizer's string if it covers none.
     start, end
         Where they stand in the text; -1 for a token that stands in no text.
     relevance
         In units of the score.
     piece
-        The tokenizer's own string.
+        The tokenizer's string.
     part
-        The name of the text it stands in; ``"added"`` for what the tokenizer added, such as [CLS].
+        The name of the text it stands in; ``"added"`` for tokens that the tokenizer added, such as [CLS].
     side
-        ``"encoder"`` or ``"decoder"`` where the model has both and is given each, else ``""``.
+        ``"encoder"`` or ``"decoder"`` if the model has both and reads tokens on each, else ``""``.
     """
 
     text: str
@@ -40,7 +40,7 @@ class Token(NamedTuple):
 
 
 class Word(NamedTuple):
-    """One word, mark, or piece of whitespace that has a token of its own (``kind``), of the original text."""
+    """One word or mark of the original text, or whitespace that has a token by itself (``kind``)."""
 
     text: str
     start: int
@@ -52,37 +52,33 @@ class Word(NamedTuple):
 
 @dataclass(frozen=True)
 class TextLedger:
-    """Where a text's score went: ``score = words + added + spread + rest``, and rest = leaves + residue.
+    """Where a text's score went: ``score = words + added + rest``, and ``rest = sum(leaves) + residue``.
 
     Attributes
     ----------
     score
-        What was explained.
+        The number that was explained.
     words
         The relevance of the text's tokens, and so of its words.
     added
-        That of the tokens that the tokenizer added, such as [CLS].
-    spread
-        The part of log-odds that no input holds: minus the entropy of the other labels, 0 for two labels.
+        The relevance of tokens that the tokenizer added, such as [CLS].
     rest
-        What the model's biases, positions, ... hold, and the residue.
+        The relevance of the model's biases, positions, ..., and the residue.
     leaves, residue
-        The rest in full: by parameter name, and what is left (see `lrp_domains.Ledger`). None for a text that was
-        explained along with others, for one pass can't tell them apart: see ``TextRelevances.ledger`` for the sum.
+        The rest in full: by parameter name, and what can't be assigned (see `lrp_domains.Ledger`). None for a text
+        that was explained along with others, which one pass can't tell apart: see ``TextRelevances.ledger`` for
+        their sum.
     """
 
     score: float
     words: float
     added: float
-    spread: float
     rest: float
     leaves: dict[str, float] | None = None
     residue: float | None = None
 
     def __str__(self) -> str:
         rows = {"score": self.score, "words": self.words, "added tokens": self.added}
-        if self.spread:
-            rows["spread of the others"] = self.spread
         if self.leaves is None:
             rows["rest (biases, residue)"] = self.rest
         else:
@@ -94,30 +90,30 @@ class TextLedger:
 
 @dataclass(frozen=True)
 class TextRelevance:
-    """One text, or one pair, explained.
+    """One explained text, or pair of texts.
 
     Attributes
     ----------
     texts
         The text; the two of a pair.
     parts
-        What they are called: ``("text",)``, ``("first", "second")``, ``("question", "context")``, ...
+        Their names: ``("text",)``, ``("first", "second")``, ``("question", "context")``, ...
     tokens
         All tokens of the model's input, in order.
     words
-        The words and marks of the texts, in order. Their relevance and that of the added tokens sum to the tokens'.
+        The words and marks of the texts, in order. With the added tokens they sum to the relevance of all tokens.
     target
-        What was explained, in words.
+        The name of what was explained.
     prediction, probability
-        What the model said, and how surely; a number and None for a regression.
+        What the model predicts, and its probability; a number and None for a regression.
     score
         The number that was explained, in logits.
     ledger
         Where the score went.
     rules
-        The rule set.
+        The name of the rule set.
     notes
-        What should be known of this text: that it was cut, or read in windows.
+        What is special about this text: that it was cut, or read in windows.
     """
 
     texts: tuple[str, ...]
@@ -138,13 +134,13 @@ class TextRelevance:
         return self.texts[0]
 
     def to_frame(self, of: str = "words") -> pd.DataFrame:
-        """Give one row a word (``"words"``), a token (``"tokens"``), or one row in all (``"texts"``)."""
+        """Return one row per word (``"words"``), per token (``"tokens"``), or one in all (``"texts"``)."""
         from .tables import frame
 
         return frame([self], of)
 
     def to_dict(self) -> dict:
-        """Everything as plain values, ready for JSON."""
+        """Return everything as plain values, ready for JSON."""
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ("tokens", "words")}
         plain |= {"texts": list(self.texts), "parts": list(self.parts), "notes": list(self.notes)}
         plain["ledger"] = asdict(self.ledger)
@@ -153,7 +149,7 @@ class TextRelevance:
         return plain
 
     def to_html(self) -> str:
-        """A whole page with the coloured text, that needs nothing beside it."""
+        """Return a self-contained page with the coloured text."""
         return page([self])
 
     def _repr_html_(self) -> str:
@@ -163,7 +159,7 @@ class TextRelevance:
         return coloured(self)
 
     def print(self, numbers: bool = False) -> None:
-        """Print the text in a terminal, coloured; with ``numbers``, also one line a word."""
+        """Print the coloured text in a terminal; with `numbers`, also one line per word."""
         from rich.console import Console
 
         Console().print(coloured(self, numbers=numbers))

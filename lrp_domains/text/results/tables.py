@@ -1,4 +1,4 @@
-"""Explained texts as tables, one row a word, a token or a text."""
+"""Explained texts as tables, one row per word, token or text."""
 
 from collections.abc import Iterable
 
@@ -10,14 +10,14 @@ COLUMNS = {
     "words": ["text", "part", "word", "start", "end", "kind", "relevance", "target", "prediction"],
     "tokens": ["text", "part", "side", "token", "piece", "start", "end", "relevance", "target", "prediction"],
     "texts": [
-        *["text", "first", "second", "target", "prediction", "probability", "score", "words", "added", "spread"],
-        *["rest", "notes"],
+        *["text", "first", "second", "target", "prediction", "probability", "score", "words", "added", "rest"],
+        "notes",
     ],
 }
 
 
 def frame(items: Iterable, of: str = "words", first: int = 0) -> pd.DataFrame:
-    """Put explained texts into one table.
+    """Return explained texts as one table.
 
     Parameters
     ----------
@@ -26,15 +26,15 @@ def frame(items: Iterable, of: str = "words", first: int = 0) -> pd.DataFrame:
     of
         ``"words"``, ``"tokens"`` or ``"texts"``.
     first
-        The number of the first text, for a corpus that comes in shards.
+        The number of the first text, for a corpus in shards.
 
     Returns
     -------
     A table whose column ``text`` is the number of the text, which joins the three kinds of tables; the texts
-    themselves stand in ``first`` and ``second`` of ``"texts"``.
+    themselves are in ``first`` and ``second`` of ``"texts"``.
     """
     if of not in COLUMNS:
-        raise TextError(f"of={of!r}: there is no such table; {choices(of, COLUMNS)}")
+        raise TextError(f"of={of!r} is not a table; {choices(of, COLUMNS)}")
     rows = [row for number, item in enumerate(items, first) for row in _ROWS[of](number, item)]
     return pd.DataFrame(rows, columns=COLUMNS[of])
 
@@ -54,9 +54,9 @@ def _tokens(number: int, item) -> list[tuple]:
 
 def _texts(number: int, item) -> list[tuple]:
     second = item.texts[1] if len(item.texts) > 1 else ""
-    said = (item.target, item.prediction, item.probability, item.score)
-    books = (item.ledger.words, item.ledger.added, item.ledger.spread, item.ledger.rest)
-    return [(number, item.texts[0], second, *said, *books, "; ".join(item.notes))]
+    explained = (item.target, item.prediction, item.probability, item.score)
+    ledger = (item.ledger.words, item.ledger.added, item.ledger.rest)
+    return [(number, item.texts[0], second, *explained, *ledger, "; ".join(item.notes))]
 
 
 _ROWS = {"words": _words, "tokens": _tokens, "texts": _texts}

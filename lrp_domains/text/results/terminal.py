@@ -8,18 +8,19 @@ from .colours import colour, largest
 
 
 def coloured(item, numbers: bool = False) -> Group:
-    """The texts of a `TextRelevance` with coloured words, below a line that says what was explained."""
+    """Return the texts of a `TextRelevance` with coloured words, below a line that names what was explained."""
     top = largest(item.words)
     lines = [_heading(item)]
     for part, text in zip(item.parts, item.texts, strict=True):
-        line, at = Text(f"{part}: ", style="dim") if len(item.parts) > 1 else Text(), 0
+        line, end = Text(f"{part}: ", style="dim") if len(item.parts) > 1 else Text(), 0
         for word in item.words:
             if word.part == part:
-                line.append(text[at : word.start])
+                line.append(text[end : word.start])
                 line.append(text[word.start : word.end], style=_style(word.relevance, top))
-                at = word.end
-        line.append(text[at:])
+                end = word.end
+        line.append(text[end:])
         lines.append(line)
+
     lines += [Text(note, style="yellow") for note in item.notes]
     if numbers:
         lines.append(_table(item, top))
@@ -27,9 +28,10 @@ def coloured(item, numbers: bool = False) -> Group:
 
 
 def _heading(item) -> Text:
-    said = item.prediction if isinstance(item.prediction, str) else f"{item.prediction:.4g}"
-    sure = "" if item.probability is None else f" ({item.probability:.1%})"
-    return Text(f"{said}{sure}; explained: {item.target}, score {item.score:+.3f}, {item.rules}", style="dim")
+    prediction = item.prediction if isinstance(item.prediction, str) else f"{item.prediction:.4g}"
+    probability = "" if item.probability is None else f" ({item.probability:.1%})"
+    explained = f"explained: {item.target}, score {item.score:+.3f}, {item.rules}"
+    return Text(f"{prediction}{probability}; {explained}", style="dim")
 
 
 def _style(relevance: float, top: float) -> str:
@@ -41,9 +43,8 @@ def _table(item, top: float) -> Table:
     table = Table("word", "relevance", "characters", box=None, header_style="dim")
     for word in sorted(item.words, key=lambda word: -abs(word.relevance)):
         shown = word.text if word.text.strip() else repr(word.text)
-        table.add_row(
-            Text(shown, style=_style(word.relevance, top)), f"{word.relevance:+.4f}", f"{word.start}–{word.end}"
-        )
+        name = Text(shown, style=_style(word.relevance, top))
+        table.add_row(name, f"{word.relevance:+.4f}", f"{word.start}–{word.end}")
     table.add_section()
     for name, amount in (("added tokens", item.ledger.added), ("rest", item.ledger.rest), ("score", item.score)):
         table.add_row(Text(name, style="dim"), f"{amount:+.4f}", "")

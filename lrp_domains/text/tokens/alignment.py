@@ -1,4 +1,4 @@
-"""Where tokens stand in a text, for tokenizers that don't tell."""
+"""Where tokens stand in a text, for tokenizers that report no character offsets."""
 
 from itertools import accumulate
 
@@ -8,14 +8,14 @@ import numpy as np
 def align(text: str, pieces: list[str]) -> np.ndarray | None:
     """Find the tokens of a text, in order.
 
-    Tokens may be the bytes of the text (ByT5), its characters (CANINE), or parts of it, with whitespace and case
-    set aside.
+    Tokens may be the bytes of the text (ByT5), its characters (CANINE), or substrings of it, ignoring whitespace and
+    case.
 
     Returns
     -------
-    Start and end of each piece in characters, n x 2, or None if they are not to be found.
+    Start and end of each piece in characters, n x 2, or None if they can't be found.
     """
-    return _bytes(text, pieces) if _is_bytes(text, pieces) else _parts(text, pieces)
+    return _align_bytes(text) if _is_bytes(text, pieces) else _align_substrings(text, pieces)
 
 
 def _is_bytes(text: str, pieces: list[str]) -> bool:
@@ -25,22 +25,25 @@ def _is_bytes(text: str, pieces: list[str]) -> bool:
     return bytes(map(ord, pieces)) == encoded
 
 
-def _bytes(text: str, pieces: list[str]) -> np.ndarray:
-    character = np.repeat(np.arange(len(text)), [len(one.encode()) for one in text])
+def _align_bytes(text: str) -> np.ndarray:
+    character = np.repeat(np.arange(len(text)), [len(letter.encode()) for letter in text])
     return np.stack([character, character + 1], axis=1)
 
 
-def _parts(text: str, pieces: list[str]) -> np.ndarray | None:
-    folded = [one.casefold() for one in text]
-    where = dict(zip(accumulate(map(len, folded), initial=0), range(len(text) + 1), strict=True))
-    whole, at, spans = "".join(folded), 0, []
-    for piece in pieces:
-        wanted = piece.casefold()
-        while not whole.startswith(wanted, at) and at < len(whole) and whole[at].isspace():
-            at += 1
-        start, end = where.get(at), where.get(at + len(wanted))
-        if start is None or end is None or not whole.startswith(wanted, at):
+def _align_substrings(text: str, pieces: list[str]) -> np.ndarray | None:
+    # Folding case may lengthen a character (ß becomes ss), so the search runs in the folded text, and boundaries of
+    # its characters are mapped back.
+    letters = [letter.casefold() for letter in text]
+    folded = "".join(letters)
+    boundary = dict(zip(accumulate(map(len, letters), initial=0), range(len(text) + 1), strict=True))
+
+    position, spans = 0, []
+    for piece in map(str.casefold, pieces):
+        while not folded.startswith(piece, position) and position < len(folded) and folded[position].isspace():
+            position += 1
+        start, end = boundary.get(position), boundary.get(position + len(piece))
+        if start is None or end is None or not folded.startswith(piece, position):
             return None
         spans.append((start, end))
-        at += len(wanted)
+        position += len(piece)
     return np.array(spans, np.int64).reshape(-1, 2)

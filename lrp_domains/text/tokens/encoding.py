@@ -1,43 +1,42 @@
-"""Texts as a model's tokenizer cuts them: numbers for the model, and where each token stands in the text."""
+"""Texts as a model's tokenizer splits them: numbers for the model, and where each token stands in the text."""
 
-import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..errors import TextError, excerpt
+from ..errors import excerpt
 from .alignment import align
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 ADDED = -1  # the part of a token that stands in no text: [CLS], </s>, ...
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """One text, or one pair of texts, cut into T tokens.
+    """One text, or one pair of texts, as T tokens.
 
     Attributes
     ----------
     texts
         The text, or the texts of the pair.
     inputs
-        What the model is given, by name, T numbers each.
+        The model's inputs by name, T numbers each.
     pieces
-        The tokenizer's own strings.
+        The tokenizer's strings.
     spans
-        Start and end of each token in its text, T x 2; None where the tokenizer doesn't tell and none could be found.
+        Start and end of each token in its text, T x 2; None if the tokenizer doesn't report them and they can't be
+        found.
     part
-        For each token the number of its text, or `ADDED`.
+        Per token the number of its text, or `ADDED`.
     marks
-        Where texts hold a special token such as [MASK], as rows of the text's number, start and end.
+        Special tokens such as [MASK] that are written in a text, as rows of the text's number, start and end.
     side
-        For each token 0 (encoder) or 1 (decoder), where the model is given both; else None.
-    read
-        For each text the characters, from and to, that the model was given; None if all.
+        Per token 0 (encoder) or 1 (decoder), for models that have both; else None.
+    kept
+        Per text the characters (start, end) that the model is given; None if all.
     starts
-        The number of the first token of each text, for texts that the model reads apart.
+        The number of each text's first token, for texts that the model reads separately.
     """
 
     texts: tuple[str, ...]
@@ -47,36 +46,48 @@ class Encoding:
     part: np.ndarray
     marks: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), np.int64))
     side: np.ndarray | None = None
-    read: tuple[tuple[int, int], ...] | None = None
+    kept: tuple[tuple[int, int], ...] | None = None
     starts: tuple[int, ...] = (0,)
 
     def __len__(self) -> int:
         return len(self.part)
 
+    @property
+    def ranges(self) -> tuple[tuple[int, int], ...]:
+        """The characters (start, end) of each text that the model is given."""
+        return self.kept or tuple((0, len(text)) for text in self.texts)
 
-def encode(tokenizer, items: Sequence[tuple[str, ...]], first: int = 0) -> list[Encoding]:
-    """Cut texts, or pairs of texts, with a tokenizer of transformers; special tokens are added, nothing is cut off.
+    def take(self, tokens: np.ndarray) -> "Encoding":
+        """Return the same texts with only some of the tokens, by number."""
+        return replace(
+            self,
+            inputs={name: values[tokens] for name, values in self.inputs.items()},
+            pieces=tuple(self.pieces[token] for token in tokens),
+            spans=None if self.spans is None else self.spans[tokens],
+            part=self.part[tokens],
+        )
 
-    ``first`` is the number of the first text, for messages.
-    """
-    check_characters(items, first)
-    found: list[Encoding | None] = [None] * len(items)
-    for parts in {len(item) for item in items}:
-        rows = [i for i, item in enumerate(items) if len(item) == parts]
-        columns = [list(column) for column in zip(*(items[i] for i in rows), strict=True)]
-        options = {"add_special_tokens": True, "padding": False, "truncation": False, "verbose": False}
-        fast = getattr(tokenizer, "is_fast", False)
+
+def encode(tokenizer, items: Sequence[tuple[str, ...]]) -> list[Encoding]:
+    """Split texts, or pairs of texts, with a tokenizer of transformers; special tokens are added, nothing is cut."""
+    fast = getattr(tokenizer, "is_fast", False)
+    encoding_of = _with_offsets if fast else _without_offsets
+    options = {"add_special_tokens": True, "padding": False, "truncation": False, "verbose": False}
+
+    encodings: list[Encoding | None] = [None] * len(items)
+    # A tokenizer splits either texts or pairs in one call.
+    for size in {len(item) for item in items}:
+        numbers = [number for number, item in enumerate(items) if len(item) == size]
+        columns = [list(column) for column in zip(*(items[number] for number in numbers), strict=True)]
         batch = tokenizer(*columns, return_offsets_mapping=fast, **options)
-        read = _with_offsets if fast else _without_offsets
-        for number, i in enumerate(rows):
-            found[i] = read(tokenizer, batch, number, items[i])
-    return found
+        for row, number in enumerate(numbers):
+            encodings[number] = encoding_of(tokenizer, batch, row=row, texts=items[number])
+    return encodings
 
 
 def join(first: Encoding, second: Encoding) -> Encoding:
-    """Put two texts that the model reads apart into one account, one after the other."""
+    """Return one encoding of two texts that the model reads separately, one after the other."""
     spans = None if first.spans is None or second.spans is None else np.concatenate([first.spans, second.spans])
-    whole = [one.read or ((0, len(one.texts[0])),) for one in (first, second)]
     return Encoding(
         texts=first.texts + second.texts,
         inputs={name: np.concatenate([first.inputs[name], second.inputs[name]]) for name in first.inputs},
@@ -84,60 +95,55 @@ def join(first: Encoding, second: Encoding) -> Encoding:
         spans=spans,
         part=np.r_[first.part, np.where(second.part == ADDED, ADDED, 1)],
         marks=np.concatenate([first.marks, second.marks + np.array([1, 0, 0])]),
-        read=whole[0] + whole[1],
+        kept=first.ranges + second.ranges,
         starts=(0, len(first)),
     )
 
 
-def _with_offsets(tokenizer, batch, number: int, texts: tuple[str, ...]) -> Encoding:
-    # A mark of a word's beginning before an empty text stands in no text.
-    part = np.array([ADDED if p is None or not texts[p] else p for p in batch.sequence_ids(number)], np.int64)
-    spans = np.array(batch["offset_mapping"][number], np.int64).reshape(-1, 2)
-    inputs = _inputs(batch, number)
+def _with_offsets(tokenizer, batch, *, row: int, texts: tuple[str, ...]) -> Encoding:
+    """Return the encoding of one row of a batch, with the offsets that the tokenizer reports."""
+    # Before an empty text, the token that only marks the beginning of a word stands in no text.
+    part = [ADDED if number is None or not texts[number] else number for number in batch.sequence_ids(row)]
+    part = np.array(part, np.int64)
+    spans = np.array(batch["offset_mapping"][row], np.int64).reshape(-1, 2)
+    inputs = _inputs(batch, row)
+
     special = np.isin(inputs["input_ids"], _special_ids(tokenizer)) & (part != ADDED) & (spans[:, 0] < spans[:, 1])
     marks = np.column_stack([part, spans])[special]
-    return Encoding(texts, inputs, tuple(batch.tokens(number)), spans, part, marks)
+    return Encoding(texts, inputs, tuple(batch.tokens(row)), spans=spans, part=part, marks=marks)
 
 
-def _without_offsets(tokenizer, batch, number: int, texts: tuple[str, ...]) -> Encoding:
-    inputs = _inputs(batch, number)
+def _without_offsets(tokenizer, batch, *, row: int, texts: tuple[str, ...]) -> Encoding:
+    """Return the encoding of one row of a batch, its tokens found in the text; spans are None where they are not."""
+    inputs = _inputs(batch, row)
     ids = inputs["input_ids"].tolist()
     pieces = tokenizer.convert_ids_to_tokens(ids)
     added = np.array(tokenizer.get_special_tokens_mask(ids, already_has_special_tokens=True), bool)
+
     # A special token between two others ends the first text of a pair.
     inside = np.flatnonzero(~added)
-    second = len(texts) == 2 and len(inside) and np.cumsum(added) > added[: inside[0]].sum()
-    part = np.where(added, ADDED, second)
+    in_second = len(texts) == 2 and len(inside) and np.cumsum(added) > added[: inside[0]].sum()
+    part = np.where(added, ADDED, in_second)
+
     spans = np.zeros((len(ids), 2), np.int64)
-    for p, text in enumerate(texts):
-        own = np.flatnonzero(part == p)
-        aligned = align(text, [pieces[i] for i in own])
+    for number, text in enumerate(texts):
+        tokens = np.flatnonzero(part == number)
+        aligned = align(text, [pieces[token] for token in tokens])
         if aligned is None:
             warnings.warn(
-                f"{type(tokenizer).__name__} tells no character offsets, and its tokens were not found in "
-                f"{excerpt(text)}: relevance is given for tokens, not for words",
+                f"{type(tokenizer).__name__} reports no character offsets, and its tokens were not found in "
+                f"{excerpt(text)}: relevance is computed for tokens, not for words",
                 stacklevel=2,
             )
-            return Encoding(texts, inputs, tuple(pieces), None, part)
-        spans[own] = aligned
-    return Encoding(texts, inputs, tuple(pieces), spans, part)
+            return Encoding(texts, inputs, tuple(pieces), spans=None, part=part)
+        spans[tokens] = aligned
+    return Encoding(texts, inputs, tuple(pieces), spans=spans, part=part)
 
 
-def _inputs(batch, number: int) -> dict[str, np.ndarray]:
-    return {name: np.asarray(values[number]) for name, values in batch.items() if name != "offset_mapping"}
+def _inputs(batch, row: int) -> dict[str, np.ndarray]:
+    return {name: np.asarray(values[row]) for name, values in batch.items() if name != "offset_mapping"}
 
 
 def _special_ids(tokenizer) -> list[int]:
-    """The special tokens that stand for something; what stands for unknown text is none."""
-    return [one for one in tokenizer.all_special_ids if one != tokenizer.unk_token_id]
-
-
-def check_characters(items: Sequence[tuple[str, ...]], first: int) -> None:
-    """Refuse half of a surrogate pair, which no tokenizer reads."""
-    for number, item in enumerate(items, first):
-        for text in item:
-            if (found := _SURROGATE.search(text)) is not None:
-                raise TextError(
-                    f"text {number} ({text[:40]!a}) holds half of a surrogate pair at character {found.start()}, "
-                    "which is no character: decode the text again with errors='replace'"
-                )
+    """Return the special tokens that may be written in a text; the unknown token replaces text, so it isn't one."""
+    return [number for number in tokenizer.all_special_ids if number != tokenizer.unk_token_id]

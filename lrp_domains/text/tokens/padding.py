@@ -1,4 +1,4 @@
-"""Rows of one length: padding that a text's relevance must not notice."""
+"""Rows padded to one length, which must not change a text's relevance."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -8,27 +8,27 @@ from torch import Tensor
 
 
 def pad(
-    rows: Sequence[Mapping[str, np.ndarray]], fill: Mapping[str, int], side: str, device: torch.device
+    rows: Sequence[Mapping[str, np.ndarray]], fill: Mapping[str, int], *, side: str, device: torch.device
 ) -> tuple[dict[str, Tensor], np.ndarray]:
-    """Put rows into one tensor for each name.
+    """Collect rows in one tensor per name.
 
     Parameters
     ----------
     rows
-        For each row its numbers by name, all of the row's length.
+        Per row its numbers by name, all of the row's length.
     fill
-        What stands at a padded place, by name; 0 for names that aren't there.
+        The number for padding, by name; 0 for missing names.
     side
         ``"right"`` or ``"left"``.
     device
-        Where the tensors shall be.
+        The device of the tensors.
 
     Returns
     -------
     tensors
         By name, B x T.
     first
-        For each row the column of its first token.
+        Per row the column of its first token.
     """
     tensors, first = {}, np.zeros(len(rows), np.int64)
     for name in rows[0]:
@@ -36,6 +36,7 @@ def pad(
         # A decoder starts at the first column, whatever side its encoder is padded on.
         left = side == "left" and not name.startswith("decoder")
         starts = lengths.max() - lengths if left else np.zeros(len(rows), np.int64)
+
         padded = np.full((len(rows), lengths.max(), *rows[0][name].shape[1:]), fill.get(name, 0), np.int64)
         for number, row in enumerate(rows):
             padded[number, starts[number] : starts[number] + lengths[number]] = row[name]
@@ -45,17 +46,17 @@ def pad(
 
 
 def exact_side(explained: Callable[[bool, str], np.ndarray], close: float) -> str | None:
-    """Find the side on which padding leaves the relevance of a text alone, by trying.
+    """Find, by trying, the side on which padding doesn't change the relevance of a text.
 
-    What a tokenizer says of itself doesn't tell: decoders with absolute positions need the right, models that read
-    the last column need the left, and some can't be padded at all.
+    A tokenizer's own setting doesn't tell: decoders with absolute positions require the right, models that read the
+    last column the left, and some can't be padded at all.
 
     Parameters
     ----------
     explained
-        Gives the relevance of a row's tokens, alone (False) or beside a longer row (True), padded on a side.
+        Returns the relevance of a row's tokens, alone (False) or beside a longer row (True), padded on a side.
     close
-        Up to what share of the largest relevance two numbers count as the same.
+        Up to which share of the largest relevance two numbers count as equal.
 
     Returns
     -------
@@ -65,7 +66,7 @@ def exact_side(explained: Callable[[bool, str], np.ndarray], close: float) -> st
     for side in ("right", "left"):
         try:
             beside = explained(True, side)
-        except (ValueError, IndexError, RuntimeError):  # such as a classifier that knows no padding token
+        except (ValueError, IndexError, RuntimeError):  # such as a classifier without a padding token
             continue
         if np.abs(beside - alone).max() <= close * np.abs(alone).max():
             return side

@@ -1,4 +1,4 @@
-"""Rows: what goes through the model in one batch, and how it leads back to the tokens of a text."""
+"""Rows: what the model is given in one batch, and which of a text's tokens stands in each column."""
 
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -16,20 +16,20 @@ class Row:
     ----------
     inputs
         Numbers by name.
-    places
-        For each side of the model (encoder, decoder) which of the text's tokens stands in each column.
+    tokens
+        Per side of the model (encoder, decoder) the number of the text's token in each column.
     weight
-        With what weight the row's score counts in the text's.
-    wanted
-        What to explain, as its head has it.
+        The weight of the row's score in the score of its text.
+    subject
+        What the head explains of it, such as a label or positions.
     target
-        What is explained in words, if the row alone doesn't tell.
+        The name of what is explained, if the row alone doesn't determine it.
     """
 
     inputs: dict[str, np.ndarray]
-    places: tuple[np.ndarray, ...]
+    tokens: tuple[np.ndarray, ...]
     weight: float = 1.0
-    wanted: Any = None
+    subject: Any = None
     target: str | None = None
 
     def __len__(self) -> int:
@@ -37,27 +37,30 @@ class Row:
 
 
 class Answer(NamedTuple):
-    """What the model said of a row, how surely, and what of it is explained."""
+    """What the model predicts for a row, its probability, and the name of what is explained."""
 
     prediction: str | float
     probability: float | None
     target: str
 
 
-def row_of(encoding: Encoding, pick: np.ndarray, weight: float, wanted: Any, two_sides: bool) -> Row:
-    """Make a row of some of a text's tokens.
+def row_of(
+    encoding: Encoding, tokens: np.ndarray, *, subject: Any, weight: float = 1.0, two_sides: bool = False
+) -> Row:
+    """Return a row of some of a text's tokens, by number.
 
-    With two sides, the decoder is given the encoder's tokens again, one place later (see `with_decoder_copy`).
+    With `two_sides`, the decoder is given the encoder's tokens again, one column later (see `with_decoder_copy`).
     """
-    tokens = len(encoding.inputs["input_ids"])
-    places = (pick, np.r_[tokens, tokens + 1 + pick[:-1]]) if two_sides else (pick,)
-    return Row({name: values[pick] for name, values in encoding.inputs.items()}, places, weight, wanted)
+    count = len(encoding.inputs["input_ids"])
+    sides = (tokens, np.r_[count, count + 1 + tokens[:-1]]) if two_sides else (tokens,)
+    inputs = {name: values[tokens] for name, values in encoding.inputs.items()}
+    return Row(inputs, sides, weight=weight, subject=subject)
 
 
 def with_decoder_copy(encoding: Encoding) -> Encoding:
-    """Add the tokens of a decoder that reads the encoder's tokens again, after a start of its own.
+    """Add the tokens of a decoder that reads the encoder's tokens again, after a start token.
 
-    So do BART's and T5's classifiers: every token is explained twice, and both count for its word.
+    The classifiers of BART and T5 do: every token is explained twice, and both count for its word.
     """
     spans = encoding.spans
     return replace(

@@ -1,7 +1,7 @@
-"""Words, found in the original text: spans that tile it, whatever the model's tokenizer makes of it.
+"""Words, found in the original text: spans that tile it, independent of the model's tokenizer.
 
 Letters of one word stay together (*isn't*, *well-acted*, *U.S.*, *5.0*, *@user*, *#tag*), an emoji is one
-grapheme cluster, a run of one mark (*!!!*) is one span, and whitespace stands between.
+grapheme cluster, a run of one mark (*!!!*) is one span, and so is whitespace in between.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,12 +14,12 @@ from ..errors import TextError, choices, excerpt
 Segmentation = str | Callable[[str], Iterable[tuple[int, int]]]
 
 _LETTERS = r"[\p{L}\p{N}\p{M}_\u200c\u200d]"
-# Scripts that write no spaces: with words="characters" each of their characters is a word.
+# Scripts without spaces: with words="characters" each of their characters is a word.
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}]"
 
 
 def _pattern(letter: str) -> regex.Pattern:
-    """Words of these letters, marks and whitespace: everything that a text can hold, up to its last character."""
+    """Return a pattern of words of these letters, marks and whitespace; its matches tile any text."""
     return regex.compile(
         rf"""
         (?P<space> \s+ )
@@ -39,60 +39,68 @@ KINDS = ("word", "mark", "space")
 
 
 def segment(text: str, words: Segmentation = "words") -> tuple[np.ndarray, np.ndarray]:
-    """Cut a text into spans that tile it.
+    """Split a text into spans that tile it.
 
     Parameters
     ----------
     text
         Any string.
     words
-        ``"words"``; ``"characters"``: the same, but one character a word in scripts that write no spaces (Chinese,
+        ``"words"``; ``"characters"``: the same, but one word per character in scripts without spaces (Chinese,
         Japanese, Thai, ...); or a function from a text to ``(start, end)`` pairs in order, without overlap. What
-        such a function leaves out becomes spans of its own.
+        such a function leaves out becomes separate spans.
 
     Returns
     -------
     spans
-        Pairs of start and end in characters, n x 2: each span begins where the one before ends.
+        Start and end in characters, n x 2: each span begins where the one before ends.
     kinds
-        For each span 0 (a word), 1 (a mark: punctuation, a symbol, an emoji) or 2 (whitespace).
+        Per span 0 (a word), 1 (a mark: punctuation, a symbol, an emoji) or 2 (whitespace).
     """
     if callable(words):
         return _by_function(text, words)
     if words not in _PATTERNS:
-        raise TextError(f"words={words!r}: there is no such segmentation; {choices(words, _PATTERNS)}, or a function")
+        raise TextError(f"words={words!r} is neither a segmentation nor a function; {choices(words, _PATTERNS)}")
+
     spans, kinds = [], []
     for match in _PATTERNS[words].finditer(text):
         spans.append(match.span())
-        # With words="characters" a letter of an unspaced script comes as one grapheme cluster.
+        # With words="characters" a letter of a script without spaces matches as one grapheme cluster.
         kinds.append(2 if match["space"] else 0 if match["word"] or match[0][0].isalpha() else 1)
     return np.array(spans, np.int64).reshape(-1, 2), np.array(kinds, np.int8)
 
 
 def _by_function(text: str, words: Callable) -> tuple[np.ndarray, np.ndarray]:
     spans, kinds, end = [], [], 0
-    for one in words(text):
-        try:
-            start, stop = map(int, one)
-        except (TypeError, ValueError) as error:
-            raise TextError(
-                f"words= gave {one!r} for {excerpt(text)}: give pairs (start, end) of characters"
-            ) from error
-        if not end <= start < stop <= len(text):
-            raise TextError(
-                f"words= gave the span ({start}, {stop}) for {excerpt(text)}, which has {len(text)} characters, after "
-                f"a span that ends at {end}: give spans in order, not empty and without overlap"
-            )
-        _fill(text, end, start, spans, kinds)
+    for span in words(text):
+        start, stop = _checked(span, text, end)
+        _fill(text[end:start], end, into=(spans, kinds))
         spans.append((start, stop))
         kinds.append(0)
         end = stop
-    _fill(text, end, len(text), spans, kinds)
+    _fill(text[end:], end, into=(spans, kinds))
     return np.array(spans, np.int64).reshape(-1, 2), np.array(kinds, np.int8)
 
 
-def _fill(text: str, start: int, end: int, spans: list, kinds: list) -> None:
-    """What lies between two spans of the user's, as whitespace and marks."""
-    for match in regex.finditer(r"\s+|\S+", text[start:end]):
+def _checked(span: object, text: str, end: int) -> tuple[int, int]:
+    """Return a span of the user's function as two integers; raise if it is invalid after one that ends at `end`."""
+    try:
+        start, stop = map(int, span)
+    except (TypeError, ValueError) as error:
+        raise TextError(
+            f"words= returned {span!r} for {excerpt(text)}: expected pairs (start, end) of characters"
+        ) from error
+    if not end <= start < stop <= len(text):
+        raise TextError(
+            f"words= returned the span ({start}, {stop}) for {excerpt(text)}, which has {len(text)} characters, after "
+            f"a span that ends at {end}: return spans in order, not empty and without overlap"
+        )
+    return start, stop
+
+
+def _fill(gap: str, start: int, into: tuple[list, list]) -> None:
+    """Add what the user's spans leave out, as whitespace and marks; `start` is where the gap begins in the text."""
+    spans, kinds = into
+    for match in regex.finditer(r"\s+|\S+", gap):
         spans.append((start + match.start(), start + match.end()))
         kinds.append(2 if match[0].isspace() else 1)

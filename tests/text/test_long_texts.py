@@ -1,4 +1,4 @@
-"""Long texts: windows whose mean is explained exactly, or a cut that is told."""
+"""Long texts: windows whose mean is explained exactly, or a cut that is reported."""
 
 from itertools import pairwise
 
@@ -11,25 +11,25 @@ from lrp_domains.text import TextError, TextExplainer
 from lrp_domains.text.tokens.encoding import encode
 from lrp_domains.text.tokens.lengths import cut, windows
 
-from .models_made import bert, gpt2
-from .tokenizers_made import SENTENCES, tokenizer_of
+from .small_models import bert, gpt2
+from .small_tokenizers import SENTENCES, tokenizer_of
 
 LONG = " ".join(SENTENCES * 2)
 WORDPIECE = tokenizer_of("wordpiece")
 
 
 @pytest.mark.parametrize("length, stride", [(12, 0), (12, 3), (9, 5), (40, 10), (400, 0)])
-def test_windows_cover_all(length, stride):
+def test_windows_cover_all_tokens_and_share_the_stride(length, stride):
     (encoding,) = encode(WORDPIECE, [(LONG,)])
-    found = windows(encoding, length, stride)
-    assert set(np.concatenate(found)) == set(range(len(encoding)))
-    for pick in found:
+    picks = windows(encoding, length, stride)
+    assert set(np.concatenate(picks)) == set(range(len(encoding)))
+    for pick in picks:
         assert len(pick) <= length
         assert {0, len(encoding) - 1} <= set(pick)  # [CLS] and [SEP] are in each
         assert (np.diff(pick) > 0).all()
-    inner = [pick[1:-1] for pick in found]
-    for one, two in pairwise(inner):
-        assert len(np.intersect1d(one, two)) == stride
+    inner = [pick[1:-1] for pick in picks]
+    for pick, following in pairwise(inner):
+        assert len(np.intersect1d(pick, following)) == stride
 
 
 def test_windows_of_a_pair_keep_the_first_text():
@@ -50,9 +50,10 @@ def test_the_mean_of_windows_is_what_is_explained():
     ]
     mean = torch.stack(parts).mean(0)
     label = mean.argmax().item()
-    odds = torch.stack([torch.logit(one.softmax(0)[label]) for one in parts]).mean().item()
+    others = [torch.cat([logits[:label], logits[label + 1 :]]) for logits in parts]
+    odds = [logits[label] - other.softmax(0) @ other for logits, other in zip(parts, others, strict=True)]
     assert result.prediction == f"LABEL_{label}"
-    assert result.score == pytest.approx(odds)
+    assert result.score == pytest.approx(torch.stack(odds).mean().item())
     assert result.notes == (f"read in {len(picks)} windows of at most 15 tokens",)
     alone = TextExplainer(model, WORDPIECE, rules=CP_LRP, window=15, stride=2, batch_size=99)(LONG)
     assert abs(alone.ledger.residue) < 1e-9
@@ -60,13 +61,13 @@ def test_the_mean_of_windows_is_what_is_explained():
     assert "".join(w.text for w in result.words) == "".join(LONG.split())
 
 
-def test_long_and_short_texts_together():
+def test_long_and_short_texts_are_explained_together():
     explainer = TextExplainer(bert(WORDPIECE), WORDPIECE, window=15)
     for text, result in zip([LONG, "good"], explainer([LONG, "good"]), strict=True):
         assert result.score == pytest.approx(explainer(text).score)
 
 
-def test_a_cut_is_told():
+def test_a_cut_is_reported():
     explainer = TextExplainer(bert(WORDPIECE), WORDPIECE, long="truncate")
     with pytest.warns(UserWarning, match=r"text 0: the last \d+ of \d+ tokens were cut off \(characters \d+ to"):
         result = explainer(LONG)
@@ -97,6 +98,6 @@ def test_a_causal_model_keeps_the_end():
         ({}, (LONG, "short"), r"no room for 'short' beside"),
     ],
 )
-def test_what_does_not_fit(options, text, message):
+def test_a_text_that_does_not_fit_raises(options, text, message):
     with pytest.raises(TextError, match=message):
         TextExplainer(bert(WORDPIECE), WORDPIECE, **options)(text)

@@ -1,4 +1,4 @@
-"""Nothing stays on the user's model or tokenizer, whatever happened."""
+"""Nothing is left behind on the user's model or tokenizer, whatever happens."""
 
 import pytest
 import torch
@@ -6,40 +6,40 @@ import torch
 from lrp_domains import RelevanceError
 from lrp_domains.text import TextError, TextExplainer
 
-from .models_made import bart, bert, gpt2
-from .tokenizers_made import SENTENCES, tokenizer_of
+from .small_models import bart, bert, gpt2
+from .small_tokenizers import SENTENCES, tokenizer_of
 
 
 def state(model):
-    """All that a module holds: flags, hooks, attributes, parameters and whether they ask for a gradient."""
-    held = []
+    """Return all that a module contains: flags, hooks, attributes, parameters and whether they require a gradient."""
+    modules = []
     for name, module in model.named_modules():
         hooks = {key: len(value) for key, value in vars(module).items() if "hook" in key and hasattr(value, "__len__")}
-        held.append((name, module.training, sorted(vars(module)), hooks))
+        modules.append((name, module.training, sorted(vars(module)), hooks))
     parameters = [(n, p.requires_grad, p.grad is None, p.detach().clone()) for n, p in model.named_parameters()]
-    return held, parameters
+    return modules, parameters
 
 
-def same(one, two):
-    assert one[0] == two[0]
-    for (name, *flags, values), (name2, *flags2, values2) in zip(one[1], two[1], strict=True):
-        assert (name, flags) == (name2, flags2)
-        assert torch.equal(values, values2)
+def assert_unchanged(before, after):
+    assert before[0] == after[0]
+    for (*flags, values), (*flags_after, values_after) in zip(before[1], after[1], strict=True):
+        assert flags == flags_after
+        assert torch.equal(values, values_after)
 
 
 @pytest.mark.parametrize("embedding", ["word", "sum"])
-def test_after_an_explanation(embedding):
+def test_an_explanation_changes_nothing_of_the_model(embedding):
     tokenizer = tokenizer_of("wordpiece")
     model = bert(tokenizer)
     model.bert.embeddings.requires_grad_(False)
     before, config = state(model), model.config.to_dict()
     TextExplainer(model, tokenizer, embedding=embedding)(list(SENTENCES))
-    same(before, state(model))
+    assert_unchanged(before, state(model))
     assert model.config.to_dict() == config
 
 
 @pytest.mark.parametrize("embedding", ["word", "sum"])
-def test_after_an_exception(embedding):
+def test_an_exception_changes_nothing_of_the_model(embedding):
     tokenizer = tokenizer_of("wordpiece")
     model = bert(tokenizer)
     before = state(model)
@@ -52,27 +52,26 @@ def test_after_an_exception(embedding):
     del model.bert.pooler.__dict__["forward"]
     with pytest.raises(TextError, match="no label"):
         explainer("good film", target="no such label")
-    same(before, state(model))
+    assert_unchanged(before, state(model))
 
 
-def test_the_tokenizer_too():
+def test_an_explanation_changes_nothing_of_the_tokenizer():
     tokenizer = tokenizer_of("wordpiece")
     before = tokenizer.padding_side, tokenizer.backend_tokenizer.to_str()
     TextExplainer(bert(tokenizer), tokenizer, window=12)(list(SENTENCES))
     assert (tokenizer.padding_side, tokenizer.backend_tokenizer.to_str()) == before
 
 
-@pytest.mark.parametrize("made, kind", [(gpt2, "byte-level"), (bart, "unigram")])
-def test_after_a_continuation(made, kind):
+@pytest.mark.parametrize("new_model, kind", [(gpt2, "byte-level"), (bart, "unigram")])
+def test_a_continuation_changes_nothing_of_the_model(new_model, kind):
     tokenizer = tokenizer_of(kind)
-    model = made(tokenizer)
+    model = new_model(tokenizer)
     before = state(model)
     TextExplainer(model, tokenizer).continuation("the plot was", longest=3)
-    same(before, state(model))
+    assert_unchanged(before, state(model))
 
 
-def test_modes_around_the_call():
-    """Under no_grad all works; inference mode is refused."""
+def test_no_grad_around_a_call_is_fine_and_inference_mode_is_refused():
     tokenizer = tokenizer_of("wordpiece")
     explainer = TextExplainer(bert(tokenizer), tokenizer)
     with torch.no_grad():
@@ -82,7 +81,7 @@ def test_modes_around_the_call():
         explainer("good film")
 
 
-def test_frozen_and_unfrozen_alike():
+def test_frozen_and_unfrozen_models_have_the_same_relevance():
     tokenizer = tokenizer_of("wordpiece")
     model = bert(tokenizer)
     free = TextExplainer(model, tokenizer)("good film")

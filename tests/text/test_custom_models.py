@@ -1,4 +1,4 @@
-"""Models from outside transformers: an LSTM with a vocabulary of its own, by three parts."""
+"""Models from outside transformers: an LSTM with its own vocabulary, by three parts."""
 
 import re
 
@@ -13,8 +13,8 @@ VOCABULARY = {"": 0, "?": 1, "not": 2, "a": 3, "good": 4, "bad": 5, "film": 6}
 
 
 def tokenize(text):
-    found = list(re.finditer(r"\w+", text))
-    return [VOCABULARY.get(one[0].lower(), 1) for one in found], [one.span() for one in found]
+    words = list(re.finditer(r"\w+", text))
+    return [VOCABULARY.get(word[0].lower(), 1) for word in words], [word.span() for word in words]
 
 
 class Recurrent(nn.Module):
@@ -33,7 +33,7 @@ class Recurrent(nn.Module):
 
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
 @pytest.mark.parametrize("wrap", ["module", "method", "function"])
-def test_recurrent_networks(kind, wrap):
+def test_recurrent_networks_have_the_relevance_of_the_core(kind, wrap):
     model = Recurrent(kind).eval().double()
     forward = {"module": model, "method": model.forward, "function": lambda ids, mask: model(ids, mask)}[wrap]
     explainer = TextExplainer.from_parts(tokenize, model.embed, forward, ["negative", "positive"], rules=CP_LRP)
@@ -53,7 +53,7 @@ def test_recurrent_networks(kind, wrap):
     assert [word.text for word in explainer(texts[0]).words] == ["Not", "a", "good", "film", "!"]
 
 
-def test_one_number_and_several_labels():
+def test_regressions_and_several_labels_explain_the_logit():
     model = Recurrent().eval().double()
     several = TextExplainer.from_parts(tokenize, model.embed, model, ["a", "b"], kind="several")
     result = several("not good", target="b")
@@ -66,7 +66,7 @@ def test_one_number_and_several_labels():
     assert (number.probability, number.target) == (None, "stars")
 
 
-def test_tokens_that_stand_in_no_text_and_a_limit():
+def test_tokens_without_a_place_are_added_and_a_limit_makes_windows():
     model = Recurrent().eval()
 
     def begun(text):

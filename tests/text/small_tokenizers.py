@@ -1,4 +1,4 @@
-"""A zoo of tokenizers, each trained on a few sentences within a moment, one of each kind that models come with."""
+"""Tokenizers of each kind that models come with, trained on a few sentences within a moment."""
 
 from functools import cache
 
@@ -68,11 +68,11 @@ def _unigram() -> tuple[Tokenizer, dict]:
     return tokenizer, {"unk_token": "<unk>", "pad_token": "<pad>", "eos_token": "</s>"}
 
 
-ZOO = {"wordpiece": _wordpiece, "bpe": _bpe, "byte-level": _byte_level, "unigram": _unigram}
+KINDS = {"wordpiece": _wordpiece, "bpe": _bpe, "byte-level": _byte_level, "unigram": _unigram}
 
 
 @cache
 def tokenizer_of(kind: str) -> PreTrainedTokenizerFast:
-    """One of the zoo, as transformers loads it."""
-    tokenizer, names = ZOO[kind]()
+    """Return one of them, as transformers loads it."""
+    tokenizer, names = KINDS[kind]()
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **names)

@@ -1,4 +1,4 @@
-"""Planted signals: where a model looks at one word alone, relevance finds that word."""
+"""Planted signals: if a model depends on a single word, relevance finds that word."""
 
 import pytest
 import torch
@@ -8,15 +8,15 @@ from transformers import BertConfig, BertForSequenceClassification
 from lrp_domains import ATTN_LRP, CP_LRP, GRADIENT
 from lrp_domains.text import TextExplainer
 
-from .models_made import BERT
-from .tokenizers_made import tokenizer_of
+from .small_models import BERT
+from .small_tokenizers import tokenizer_of
 
 FILLER = "the plot was long and so did every minute of it"
 
 
 @pytest.fixture(scope="module")
 def explainer_of():
-    """A BERT whose first label rests on "wonderful", its second on "terrible", and nothing else matters."""
+    """Return explainers of a BERT whose two labels depend on "wonderful" and on "terrible", and on no other word."""
     tokenizer = tokenizer_of("wordpiece")
     torch.manual_seed(0)
     model = BertForSequenceClassification(BertConfig(vocab_size=len(tokenizer), num_labels=2, **BERT)).eval().double()
@@ -29,7 +29,7 @@ def explainer_of():
         embeddings.word_embeddings.weight[:, :2] = 0
         for axis, word in enumerate(("wonderful", "terrible")):
             embeddings.word_embeddings.weight[tokenizer.convert_tokens_to_ids(word), axis] = 12
-        for layer in model.bert.encoder.layer:  # attention looks everywhere alike and hands on what it sees
+        for layer in model.bert.encoder.layer:  # attention is uniform and passes on what it reads
             layer.attention.self.value.weight.copy_(torch.eye(16))
             layer.attention.output.dense.weight.copy_(torch.eye(16))
         model.bert.pooler.dense.weight.copy_(torch.eye(16))
@@ -44,7 +44,7 @@ def strongest(result):
 
 @pytest.mark.parametrize("rules", [ATTN_LRP, CP_LRP], ids=str)
 @pytest.mark.parametrize("word, label", [("wonderful", 0), ("Terrible", 1), ("WONDERFUL", 0)])
-def test_in_any_place_case_and_batch(explainer_of, rules, word, label):
+def test_a_word_is_found_in_any_place_case_and_batch(explainer_of, rules, word, label):
     filler = FILLER.split()
     texts = [" ".join([*filler[:place], word, *filler[place:]]) for place in range(len(filler) + 1)]
     texts += [f"{word}!", f"({word})", f'"{word}," the film']
@@ -55,7 +55,7 @@ def test_in_any_place_case_and_batch(explainer_of, rules, word, label):
 
 @pytest.mark.parametrize("place", [0, 7, 13, 20, 39])
 @pytest.mark.parametrize("stride", [0, 4])
-def test_in_any_window(explainer_of, place, stride):
+def test_a_word_is_found_in_any_window(explainer_of, place, stride):
     words = (FILLER.split() * 4)[:40]
     words[place] = "terrible"
     result = explainer_of(window=14, stride=stride)(" ".join(words), target="LABEL_1")
@@ -63,16 +63,15 @@ def test_in_any_window(explainer_of, place, stride):
     assert strongest(result) == "terrible"
 
 
-def test_two_words_against_one_another(explainer_of):
-    result = explainer_of(rules=CP_LRP)("wonderful plot but terrible film", target=("LABEL_0", "LABEL_1"))
-    found = {word.text: word.relevance for word in result.words}
-    assert found["wonderful"] > 0 > found["terrible"]
-    others = [abs(r) for text, r in found.items() if text not in ("wonderful", "terrible")]
-    assert max(others) < 0.5 * min(found["wonderful"], -found["terrible"])
+def test_a_contrast_separates_two_words(explainer_of):
+    result = explainer_of(rules=CP_LRP)("wonderful plot but terrible film", target="LABEL_0", against="LABEL_1")
+    by_word = {word.text: word.relevance for word in result.words}
+    assert by_word["wonderful"] > 0 > by_word["terrible"]
+    others = [abs(r) for text, r in by_word.items() if text not in ("wonderful", "terrible")]
+    assert max(others) < 0.5 * min(by_word["wonderful"], -by_word["terrible"])
 
 
-def test_the_control_is_worse(explainer_of):
-    """Gradient x input misses what passes LayerNorm, which is why rules are needed."""
+def test_gradient_x_input_misses_what_passes_a_layer_norm(explainer_of):
     text = " ".join(["wonderful", *FILLER.split()])
     lrp, control = (explainer_of(rules=rules)(text) for rules in (CP_LRP, GRADIENT))
     share = [max(w.relevance for w in r.words) / sum(abs(w.relevance) for w in r.words) for r in (lrp, control)]

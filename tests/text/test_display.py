@@ -1,4 +1,4 @@
-"""What is shown: the original text, escaped and coloured, in notebooks, pages, terminals and tables."""
+"""Display: the original text, escaped and coloured, in notebooks, pages, terminals and tables."""
 
 import io
 import json
@@ -12,8 +12,8 @@ from lrp_domains import CP_LRP
 from lrp_domains.text import TextExplainer, frame
 from lrp_domains.text.results.colours import AGAINST, FOR, colour
 
-from .models_made import bert, gpt2
-from .tokenizers_made import SENTENCES, tokenizer_of
+from .small_models import bert, gpt2
+from .small_tokenizers import SENTENCES, tokenizer_of
 
 NASTY = "a <script>alert('x')</script> & \"good\"  film\nجدًا 🤗"
 
@@ -23,8 +23,8 @@ def explainer():
     return TextExplainer(bert(tokenizer_of("wordpiece")), tokenizer_of("wordpiece"), rules=CP_LRP)
 
 
-class Shown(HTMLParser):
-    """The text of a page, and the coloured words."""
+class ParsedPage(HTMLParser):
+    """The text of a page, and its coloured words with their relevance."""
 
     def __init__(self, page):
         super().__init__()
@@ -46,16 +46,16 @@ class Shown(HTMLParser):
             self.words.append((data, self.inside))
 
 
-def test_a_page_holds_the_text_as_it_is(explainer):
+def test_a_page_contains_the_text_unchanged(explainer):
     result = explainer(NASTY)
-    page = Shown(result.to_html())
+    page = ParsedPage(result.to_html())
     assert NASTY in page.text
     assert "script" not in page.tags
     assert page.words == [(word.text, pytest.approx(word.relevance, abs=1e-4)) for word in result.words]
     assert 'dir="auto"' in result.to_html()
     assert "<!doctype html>" in result.to_html()
     assert "<!doctype" not in result._repr_html_()
-    assert NASTY in Shown(result._repr_html_()).text
+    assert NASTY in ParsedPage(result._repr_html_()).text
 
 
 def test_nothing_of_a_text_is_markup(explainer):
@@ -63,14 +63,14 @@ def test_nothing_of_a_text_is_markup(explainer):
     page = whole(NASTY).to_html()
     assert "<script" not in page
     assert "&lt;script&gt;" in page
-    assert Shown(page).words == [(NASTY, pytest.approx(whole(NASTY).words[0].relevance, abs=1e-4))]
+    assert ParsedPage(page).words == [(NASTY, pytest.approx(whole(NASTY).words[0].relevance, abs=1e-4))]
 
 
-def test_a_page_of_many(explainer):
+def test_a_page_of_many_texts_contains_all(explainer):
     results = explainer([*SENTENCES, ("first text", "second text")])
-    page = Shown(results.to_html(title="Reviews <2>"))
+    page = ParsedPage(results.to_html(title="Reviews <2>"))
     assert all(text in page.text for text in (*SENTENCES, "second text", "Reviews <2>"))
-    assert all(text in Shown(results._repr_html_()).text for text in SENTENCES)
+    assert all(text in ParsedPage(results._repr_html_()).text for text in SENTENCES)
 
 
 def test_a_terminal_shows_the_text_in_colours(explainer):
@@ -84,7 +84,7 @@ def test_a_terminal_shows_the_text_in_colours(explainer):
     assert f"48;2;{red};{green};{blue}m{strongest.text}" in raw
 
 
-def test_numbers_on_demand(explainer, capsys):
+def test_numbers_are_printed_on_demand(explainer, capsys):
     explainer(SENTENCES[0]).print(numbers=True)
     shown = capsys.readouterr().out
     assert all(word in shown for word in SENTENCES[0].split())
@@ -93,28 +93,26 @@ def test_numbers_on_demand(explainer, capsys):
     assert SENTENCES[1] in capsys.readouterr().out
 
 
-def test_markup_is_no_markup(explainer, capsys):
+def test_markup_of_the_terminal_is_printed_literally(explainer, capsys):
     explainer("[red]good[/red] [bold]").print()
     assert "[red]good[/red] [bold]" in capsys.readouterr().out
 
 
-def test_colours_are_symmetric_and_tell_the_sign():
+def test_colours_are_symmetric_and_show_the_sign():
     assert colour(0, 0)[0] == colour(0, 3)[0] == (255, 255, 255)
     assert colour(3, 3) == (FOR, True)
     assert colour(-3, 3) == (AGAINST, True)
     assert colour(1, 3)[0] != colour(-1, 3)[0]
 
 
-def test_tables(explainer):
+def test_tables_are_joined_by_the_number_of_the_text(explainer):
     results = explainer([SENTENCES[0], ("who?", "nobody")])
     words, tokens, texts = (results.to_frame(of) for of in ("words", "tokens", "texts"))
     assert words.groupby("text")["relevance"].sum().tolist() == pytest.approx(texts["words"].tolist())
     assert tokens.groupby("text")["relevance"].sum().tolist() == pytest.approx(
         (texts["words"] + texts["added"]).tolist()
     )
-    assert (texts["words"] + texts["added"] + texts["spread"] + texts["rest"]).tolist() == pytest.approx(
-        texts["score"].tolist()
-    )
+    assert (texts["words"] + texts["added"] + texts["rest"]).tolist() == pytest.approx(texts["score"].tolist())
     assert texts["second"].tolist() == ["", "nobody"]
     assert set(words.query("text == 1")["part"]) == {"first", "second"}
     for row in words.itertuples():
@@ -125,30 +123,30 @@ def test_tables(explainer):
     assert explainer("").to_frame().columns.tolist() == words.columns.tolist()
 
 
-def test_plain_values_go_through_json(explainer):
+def test_plain_values_can_be_written_as_json(explainer):
     results = explainer(list(SENTENCES))
     plain = json.loads(json.dumps(results.to_dict()))
-    for one, result in zip(plain, results, strict=True):
-        assert one["score"] == result.score
-        assert one["words"][0] == result.words[0]._asdict()
-        assert one["ledger"]["words"] == result.ledger.words
+    for values, result in zip(plain, results, strict=True):
+        assert values["score"] == result.score
+        assert values["words"][0] == result.words[0]._asdict()
+        assert values["ledger"]["words"] == result.ledger.words
     assert "leaves" in json.loads(json.dumps(explainer("good").to_dict()))["ledger"]
 
 
 def test_a_ledger_is_readable(explainer):
-    one, many = explainer("good film").ledger, explainer(list(SENTENCES)).ledger
-    assert "residue" in str(one)
-    assert "residue" in str(many)
+    single, total = explainer("good film").ledger, explainer(list(SENTENCES)).ledger
+    assert "residue" in str(single)
+    assert "residue" in str(total)
     assert "rest (biases, residue)" in str(explainer(list(SENTENCES))[0].ledger)
     assert len(explainer(list(SENTENCES))[1:3]) == 2
 
 
 def test_a_continuation_as_a_table_and_a_figure():
     tokenizer = tokenizer_of("byte-level")
-    found = TextExplainer(gpt2(tokenizer), tokenizer).continuation("a <b> $x$", "good film\n")
-    page = Shown(found.to_html())
-    assert len(page.words) == found.matrix.size
-    assert "<b>" not in found._repr_html_()
-    figure = found.figure()
+    result = TextExplainer(gpt2(tokenizer), tokenizer).continuation("a <b> $x$", "good film\n")
+    page = ParsedPage(result.to_html())
+    assert len(page.words) == result.matrix.size
+    assert "<b>" not in result._repr_html_()
+    figure = result.figure()
     figure.canvas.draw()
-    assert figure.axes[0].images[0].get_array().shape == found.matrix.shape
+    assert figure.axes[0].images[0].get_array().shape == result.matrix.shape
