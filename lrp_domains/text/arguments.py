@@ -61,7 +61,7 @@ def _check_text(text: Any) -> None:
         return
     if isinstance(text, tuple) and len(text) == 2 and all(isinstance(half, str) for half in text):
         return
-    kind = "None" if text is None else f"a {type(text).__name__}"
+    kind = "None" if text is None else type(text).__name__
     if isinstance(text, tuple):
         kind = f"a tuple of {len(text)} ({', '.join(type(half).__name__ for half in text)})"
     raise TextError(f"expected a string, or a tuple of two strings for a pair, got {kind}")
@@ -70,7 +70,7 @@ def _check_text(text: Any) -> None:
 def list_of_texts(texts: Any) -> list:
     """Return many texts as a list."""
     if not isinstance(texts, Iterable) or isinstance(texts, bytes | Mapping):
-        raise TextError(f"expected a text, a pair of texts, or a list of these, got a {type(texts).__name__}")
+        raise TextError(f"expected a text, a pair of texts, or a list of these, got {type(texts).__name__}")
     texts = list(texts)
     if not texts:
         raise TextError("the list of texts is empty")

@@ -20,7 +20,7 @@ from .settings import Settings
 from .tokens.padding import pad
 from .tokens.rows import Answer, Row
 
-Batch = list[tuple[Document, Row]]  # rows that go through the model together, with the texts they are of
+Batch = list[tuple[Document, Row]]  # rows that go through the model together, each with its text
 
 
 def batches_of(documents: Sequence[Document], size: int, *, together: bool) -> Iterator[Batch]:
@@ -99,6 +99,7 @@ class Runner:
                 f"the model used its embeddings on {len(sides)} sides, not {len(rows[0].tokens)}: name the modules "
                 "that embed the encoder's and the decoder's tokens, such as embedding='*.embed_tokens'"
             )
+
         relevance = []
         for number, row in enumerate(rows):
             starts = [run.first[number], *[0] * (len(sides) - 1)]  # a decoder is padded on the right

@@ -63,7 +63,7 @@ def _continued(pipeline: Pipeline, text: str, *, continuation: str | None, longe
     if not head.continues:
         raise TextError(f"a model for {pipeline.model.task} generates no text, as continuation() requires")
     if not isinstance(text, str):
-        raise TextError(f"expected one string to continue, got a {type(text).__name__}")
+        raise TextError(f"expected one string to continue, got {type(text).__name__}")
     ((encoding,),) = pipeline.encode([Request(text).texts])
     fitted = pipeline.limit.fit(encoding)
     if fitted.was_cut:

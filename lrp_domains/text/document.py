@@ -1,4 +1,4 @@
-"""One text on its way through the model, and the result of it in the end."""
+"""One text on its way through the model, up to its result."""
 
 from __future__ import annotations
 
@@ -61,6 +61,7 @@ class Document:
         """
         added = float(self.relevance[self.encoding.part == ADDED].sum())
         words = float(self.relevance.sum()) - added
+
         ledger = TextLedger(
             score=self.score,
             words=words,
@@ -106,12 +107,13 @@ def _words_of(
     """Return the words with their relevance; none if it is unknown where tokens stand."""
     if encoding.spans is None:
         return ()
-    found = []
+    result = []
     for part, (text, (start, end)) in enumerate(zip(encoding.texts, encoding.ranges, strict=True)):
         sums = word_sums(encoding, relevance, part=part, words=words)
-        # Whitespace is shown only if it has a token, and nothing that the model wasn't given.
+        # Left out is whitespace without a token, and what was cut off.
         shown = ((sums.kinds != SPACE) | sums.touched) & (sums.spans[:, 0] < end) & (sums.spans[:, 1] > start)
         fields = (sums.spans[shown].tolist(), sums.kinds[shown].tolist(), sums.relevance[shown].tolist())
         for (first, last), kind, amount in zip(*fields, strict=True):
-            found.append(Word(text[first:last], first, last, relevance=amount, kind=KINDS[kind], part=parts[part]))
-    return tuple(found)
+            word = text[first:last]
+            result.append(Word(word, first, last, relevance=amount, kind=KINDS[kind], part=parts[part]))
+    return tuple(result)

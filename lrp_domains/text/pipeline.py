@@ -138,7 +138,7 @@ class Pipeline:
         return list(batches_of(documents, size, together=self.model.head.apart))
 
     def _choose_labels(self, documents: Sequence[Document], side: str | None) -> None:
-        """Let all rows of each document explain the label that the mean of their logits predicts."""
+        """Make all rows of each document explain the label that the mean of their logits predicts."""
         head = self.model.head
         logits: defaultdict[int, Tensor | float] = defaultdict(float)
         for batch in self._batches(documents, side):

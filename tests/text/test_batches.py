@@ -7,7 +7,7 @@ import torch
 import transformers
 
 from lrp_domains import CP_LRP
-from lrp_domains.text import TextExplainer
+from lrp_domains.text import TextError, TextExplainer
 from lrp_domains.text.tokens.lengths import longest
 
 from .small_models import BERT, bert, gpt2, t5, with_random_weights
@@ -147,6 +147,15 @@ def test_a_stream_yields_what_a_call_returns_and_reads_ahead_eight_batches():
         assert result.text == text
         assert_same(result, expected)
     assert len(taken) <= 16
+
+
+def test_a_stream_has_one_contrast_for_all_and_numbers_its_texts():
+    tokenizer = tokenizer_of("wordpiece")
+    explainer = TextExplainer(bert(tokenizer), tokenizer, batch_size=1)
+    targets = [result.target for result in explainer.stream(TEXTS, "LABEL_0", against=1)]
+    assert targets == ["LABEL_0 against LABEL_1"] * len(TEXTS)
+    with pytest.raises(TextError, match="^text 9: expected a string"):
+        list(explainer.stream([*["good"] * 9, None]))
 
 
 def test_one_target_per_text_and_one_step_of_progress_per_batch():

@@ -75,6 +75,28 @@ def test_the_lines_of_stdin_are_explained(model):
     assert result.stdout.count("explained: positive") == 2 and "A bad film." in result.stdout
 
 
+def test_a_contrast_and_a_margin_are_explained(model):
+    contrast = ["--target", "positive", "--against", "negative"]
+    result = run_text("A fine film.", "--model", model, *contrast)
+    assert result.exit_code == 0, result.output
+    assert "explained: positive against negative" in result.stdout
+    scores = [
+        re.search(r"score (\S+),", run_text("A fine film.", "--model", model, *options).stdout)[1]
+        for options in (contrast, ["--target", "positive", "--score", "margin"], ["--target", "positive"])
+    ]
+    assert len(set(scores)) == 1  # of two labels all three are the difference of their logits
+
+
+def test_a_contrast_is_checked_and_explained_over_a_file(model, reviews, tmp_path):
+    options = ["--model", model, "--text-column", "review", "--target", "positive", "--against", "negative"]
+    assert run_text("check", reviews, *options, "--out", tmp_path / "check.json").exit_code == 0
+    result = run_text("--file", reviews, *options, "--out", tmp_path / "words.parquet")
+    assert result.exit_code == 0, result.output
+    texts = read_texts(tmp_path / "words.texts.parquet")
+    assert set(texts["target"]) == {"positive against negative"}
+    assert (texts["words"] + texts["added"] + texts["rest"]).tolist() == pytest.approx(texts["score"].tolist())
+
+
 def test_a_file_from_check_to_report(model, reviews, tmp_path):
     columns = ["--text-column", "review", "--label-column", "label"]
     check = run_text("check", reviews, "--model", model, *columns, "--out", tmp_path / "check.json")

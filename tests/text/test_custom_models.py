@@ -36,7 +36,7 @@ class Recurrent(nn.Module):
 def test_recurrent_networks_have_the_relevance_of_the_core(kind, wrap):
     model = Recurrent(kind).eval().double()
     forward = {"module": model, "method": model.forward, "function": lambda ids, mask: model(ids, mask)}[wrap]
-    explainer = TextExplainer.from_parts(tokenize, model.embed, forward, ["negative", "positive"], rules=CP_LRP)
+    explainer = TextExplainer.from_parts(tokenize, model.embed, forward, labels=["negative", "positive"], rules=CP_LRP)
     texts = ["Not a good film!", "bad", "a film, not a bad film"]
     for text, result in zip(texts, explainer(texts, target="positive"), strict=True):
         ids, _ = tokenize(text)
@@ -55,13 +55,13 @@ def test_recurrent_networks_have_the_relevance_of_the_core(kind, wrap):
 
 def test_regressions_and_several_labels_explain_the_logit():
     model = Recurrent().eval().double()
-    several = TextExplainer.from_parts(tokenize, model.embed, model, ["a", "b"], kind="several")
+    several = TextExplainer.from_parts(tokenize, model.embed, model, labels=["a", "b"], kind="several")
     result = several("not good", target="b")
     logits = model(torch.tensor([[2, 4]]), torch.ones(1, 2, dtype=torch.bool))[0]
     assert result.score == pytest.approx(logits[1].item())
     assert result.probability == pytest.approx(logits.sigmoid().max().item())
     model.dense = nn.Linear(6, 1).double()
-    number = TextExplainer.from_parts(tokenize, model.embed, model, ["stars"], kind="number")("not good")
+    number = TextExplainer.from_parts(tokenize, model.embed, model, labels=["stars"], kind="number")("not good")
     assert number.prediction == number.score
     assert (number.probability, number.target) == (None, "stars")
 
@@ -73,7 +73,7 @@ def test_tokens_without_a_place_are_added_and_a_limit_makes_windows():
         ids, spans = tokenize(text)
         return [1, *ids], [None, *spans]
 
-    explainer = TextExplainer.from_parts(begun, model.embed, model, ["a", "b"], longest=4)
+    explainer = TextExplainer.from_parts(begun, model.embed, model, labels=["a", "b"], longest=4)
     result = explainer("not a good film")
     assert "windows" in result.notes[0]
     assert [token.part for token in result.tokens].count("added") == 1

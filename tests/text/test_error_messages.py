@@ -60,14 +60,14 @@ def encoder_decoder():
 
 TABLE = [
     # texts
-    (classifier, None, {}, r"expected a text, a pair of texts, or a list of these, got a NoneType"),
-    (classifier, 7, {}, r"or a list of these, got a int"),
-    (classifier, b"good", {}, r"or a list of these, got a bytes"),
-    (classifier, {"text": "good"}, {}, r"or a list of these, got a dict"),
+    (classifier, None, {}, r"expected a text, a pair of texts, or a list of these, got NoneType"),
+    (classifier, 7, {}, r"or a list of these, got int"),
+    (classifier, b"good", {}, r"or a list of these, got bytes"),
+    (classifier, {"text": "good"}, {}, r"or a list of these, got dict"),
     (classifier, [], {}, r"the list of texts is empty"),
     (classifier, ["good", None], {}, r"text 1: expected a string, .* got None"),
-    (classifier, ["good", 2.5], {}, r"text 1: expected a string, .* got a float"),
-    (classifier, [["good", "bad"]], {}, r"text 0: expected a string, or a tuple of two strings for a pair, got a list"),
+    (classifier, ["good", 2.5], {}, r"text 1: expected a string, .* got float"),
+    (classifier, [["good", "bad"]], {}, r"text 0: expected a string, or a tuple of two strings for a pair, got list"),
     (classifier, [("a", "b", "c")], {}, r"text 0: .* got a tuple of 3 \(str, str, str\)"),
     (
         classifier,
@@ -198,7 +198,7 @@ def test_parts_of_a_custom_model_that_do_not_fit_raise(parts, message):
 @pytest.mark.parametrize(
     "ask, message",
     [
-        (lambda: causal_model().continuation(["a"]), r"expected one string to continue, got a list"),
+        (lambda: causal_model().continuation(["a"]), r"expected one string to continue, got list"),
         (lambda: classifier().continuation("a"), r"a model for text-classification generates no text"),
         (lambda: classifier()("good").to_frame("sentences"), r"of='sentences' is not a table"),
         (lambda: frame([], "word"), r"did you mean 'words'\?"),

@@ -10,7 +10,7 @@ from .small_models import bart, bert, gpt2
 from .small_tokenizers import SENTENCES, tokenizer_of
 
 
-def state(model):
+def state_of(model):
     """Return all that a module contains: flags, hooks, attributes, parameters and whether they require a gradient."""
     modules = []
     for name, module in model.named_modules():
@@ -32,9 +32,9 @@ def test_an_explanation_changes_nothing_of_the_model(embedding):
     tokenizer = tokenizer_of("wordpiece")
     model = bert(tokenizer)
     model.bert.embeddings.requires_grad_(False)
-    before, config = state(model), model.config.to_dict()
+    before, config = state_of(model), model.config.to_dict()
     TextExplainer(model, tokenizer, embedding=embedding)(list(SENTENCES))
-    assert_unchanged(before, state(model))
+    assert_unchanged(before, state_of(model))
     assert model.config.to_dict() == config
 
 
@@ -42,7 +42,7 @@ def test_an_explanation_changes_nothing_of_the_model(embedding):
 def test_an_exception_changes_nothing_of_the_model(embedding):
     tokenizer = tokenizer_of("wordpiece")
     model = bert(tokenizer)
-    before = state(model)
+    before = state_of(model)
     explainer = TextExplainer(model, tokenizer, embedding=embedding)
     with pytest.raises(RuntimeError, match="stop"):
         forward = model.bert.pooler.forward
@@ -52,7 +52,7 @@ def test_an_exception_changes_nothing_of_the_model(embedding):
     del model.bert.pooler.__dict__["forward"]
     with pytest.raises(TextError, match="no label"):
         explainer("good film", target="no such label")
-    assert_unchanged(before, state(model))
+    assert_unchanged(before, state_of(model))
 
 
 def test_an_explanation_changes_nothing_of_the_tokenizer():
@@ -66,9 +66,9 @@ def test_an_explanation_changes_nothing_of_the_tokenizer():
 def test_a_continuation_changes_nothing_of_the_model(new_model, kind):
     tokenizer = tokenizer_of(kind)
     model = new_model(tokenizer)
-    before = state(model)
+    before = state_of(model)
     TextExplainer(model, tokenizer).continuation("the plot was", longest=3)
-    assert_unchanged(before, state(model))
+    assert_unchanged(before, state_of(model))
 
 
 def test_no_grad_around_a_call_is_fine_and_inference_mode_is_refused():

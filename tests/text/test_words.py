@@ -12,7 +12,8 @@ from .small_tokenizers import KINDS, tokenizer_of
 
 
 def encoding(text, *spans):
-    return Encoding((text,), {}, ("",) * len(spans), np.array(spans).reshape(-1, 2), np.zeros(len(spans), int))
+    pieces, part = ("",) * len(spans), np.zeros(len(spans), int)
+    return Encoding((text,), {}, pieces, spans=np.array(spans).reshape(-1, 2), part=part)
 
 
 def sums(text, spans, relevance, words="words"):

@@ -71,7 +71,7 @@ def train_demo(seed: int = 0, epochs: int = 20, progress: Progress = no_progress
     with torch.no_grad():
         predicted = model(**_batch(tokenizer, held_out["text"])).logits.argmax(1)
     accuracy = (predicted == _numbers(held_out["label"])).double().mean().item()
-    return DemoModel(model, tokenizer, held_out, accuracy)
+    return DemoModel(model, tokenizer, held_out=held_out, accuracy=accuracy)
 
 
 def _fit(model, tokenizer, corpus: pd.DataFrame, *, epochs: int, progress: Progress, size: int = 16) -> None:

@@ -81,8 +81,8 @@ class QuestionAnswering(Head):
 
         columns = torch.tensor([row.subject.answer or answer for row, (answer, _) in zip(rows, best, strict=True)])
         columns = (columns + torch.from_numpy(first)[:, None]).to(starts.device)
-        wanted = [[row.subject.end != "end", row.subject.end != "start"] for row in rows]
-        share = torch.tensor(wanted, dtype=starts.dtype, device=starts.device)
+        counts = [[row.subject.end != "end", row.subject.end != "start"] for row in rows]
+        share = torch.tensor(counts, dtype=starts.dtype, device=starts.device)
         scores = sum(
             score_of(logits, columns[:, end], self.score, real=mask) * share[:, end]
             for end, logits in enumerate((starts, ends))

@@ -31,7 +31,7 @@ def choose_examples(texts: pd.DataFrame, count: int) -> dict[str, list[int]]:
 
 
 def read_examples(numbers: Iterable[int], texts: pd.DataFrame, words: pd.DataFrame) -> list[TextRelevance]:
-    """Return some texts as they are in their tables, which don't contain the tokens."""
+    """Read some texts from their tables, which don't contain the tokens."""
     texts = texts.set_index("text")
     by_text = dict(tuple(words[words["text"].isin(list(numbers))].groupby("text")))
     return [_example(texts.loc[number], by_text.get(number, words.iloc[:0])) for number in numbers]

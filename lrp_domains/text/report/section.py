@@ -29,6 +29,7 @@ def section(folder: str | Path, top: int, examples: int) -> dict:
         )
     words, texts = read_words(folder / "words.parquet"), read_texts(folder / "texts.parquet")
     table = class_words(words, texts, top=top)
+
     return {
         "name": folder.resolve().name,
         "overview": _overview(texts),

@@ -1,1 +1,1 @@
-"""What an explanation holds, as objects, tables, pages and figures."""
+"""What an explanation contains, as objects, tables, pages and figures."""

@@ -13,7 +13,7 @@ def page(items: Sequence, title: str = "Relevance of words", *, whole: bool = Tr
 
 
 def matrix(item) -> str:
-    """Return a `ContinuationRelevance` as a table, the colours of each row on a scale of their own."""
+    """Return a `ContinuationRelevance` as a table; colours are scaled per row."""
     rows = []
     for output, row, score in zip(item.outputs, item.matrix.tolist(), item.scores.tolist(), strict=True):
         top = max(map(abs, row), default=0.0)

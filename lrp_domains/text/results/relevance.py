@@ -1,4 +1,4 @@
-"""What an explanation holds: tokens and words of one text with their relevance, and the ledger of its score."""
+"""What an explanation contains: tokens and words of one text with their relevance, and the ledger of its score."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class LengthLimit:
     cut_side: str = "right"
 
     def fit(self, encoding: Encoding) -> Fitted:
-        """Return a text unchanged if it fits, else in windows or cut; raise if neither is wanted."""
+        """Return a text unchanged if it fits, else in windows or cut; raise if neither is chosen."""
         if not len(encoding):
             raise TextError(
                 f"{excerpt(encoding.texts[0])} has no tokens, as this tokenizer adds none: leave empty texts out"

@@ -48,7 +48,7 @@ def pad(
 def exact_side(explained: Callable[[bool, str], np.ndarray], close: float) -> str | None:
     """Find, by trying, the side on which padding doesn't change the relevance of a text.
 
-    A tokenizer's own setting doesn't tell: decoders with absolute positions require the right, models that read the
+    A tokenizer's setting doesn't determine it: decoders with absolute positions require the right, models that read the
     last column the left, and some can't be padded at all.
 
     Parameters
