@@ -12,6 +12,7 @@ from ..domain import Progress, no_progress
 from .arguments import Item, Request, chunks, list_of_texts, requests_of
 from .continuation import explain_continuation
 from .errors import about
+from .heads.classification import Classification
 from .heads.labels import Labels
 from .models.custom_model import custom_model
 from .models.pretrained import load
@@ -139,9 +140,10 @@ class TextExplainer:
             See `Settings`.
         """
         chosen = Settings.of(settings)
-        options = {"labels": Labels.named(labels, kind), "score": chosen.score, "longest": longest, "pad": pad}
+        head = Classification(Labels.named(labels, kind), chosen.score)
+        model = custom_model(tokenize, embed, forward, head=head, longest=longest, pad=pad)
         explainer = cls.__new__(cls)
-        explainer._pipeline = Pipeline(custom_model(tokenize, embed, forward, **options), chosen)
+        explainer._pipeline = Pipeline(model, chosen)
         return explainer
 
     def __repr__(self) -> str:

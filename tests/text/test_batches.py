@@ -154,7 +154,7 @@ def test_a_stream_has_one_contrast_for_all_and_numbers_its_texts():
     explainer = TextExplainer(bert(tokenizer), tokenizer, batch_size=1)
     targets = [result.target for result in explainer.stream(TEXTS, "LABEL_0", against=1)]
     assert targets == ["LABEL_0 against LABEL_1"] * len(TEXTS)
-    with pytest.raises(TextError, match="^text 9: expected a string"):
+    with pytest.raises(TextError, match=r"^text 9: expected a string"):
         list(explainer.stream([*["good"] * 9, None]))
 
 

@@ -8,8 +8,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from ..errors import TextError, excerpt
-from ..heads.classification import Classification
-from ..heads.labels import Labels
+from ..heads.head import Head
 from ..tokens.encoding import ADDED, Encoding
 from .network import Network
 from .text_model import TextModel
@@ -20,8 +19,7 @@ def custom_model(
     embed: nn.Module,
     forward: Callable,
     *,
-    labels: Labels,
-    score: str,
+    head: Head,
     longest: int | None,
     pad: int,
 ) -> TextModel:
@@ -29,7 +27,7 @@ def custom_model(
     return TextModel(
         task="text-classification",
         network=custom_network(embed, forward),
-        head=Classification(labels, score),
+        head=head,
         tokenizer=tokenize,
         encode=partial(encode_with, tokenize),
         longest=longest,
