@@ -37,6 +37,7 @@ def explain(
     rules: RuleSet = ATTN_LRP,
     model: nn.Module | None = None,
     unknown: str = "error",
+    retain_graph: bool = False,
 ) -> tuple[list[Units], Ledger]:
     """Explain one score per sample by the units that were read.
 
@@ -46,7 +47,7 @@ def explain(
         One number per sample, computed from the outputs of all reads.
     reads
         Forward passes over the same samples: one, or one per network whose scores were averaged.
-    rules, model, unknown
+    rules, model, unknown, retain_graph
         As in `lrp_domains.ledger`.
 
     Returns
@@ -62,8 +63,7 @@ def explain(
     >>> read = Read(model(x), (x,), lambda relevance: relevance[0].sum(1))  # a pixel sums its channels
     >>> (pixels,), account = explain(score_of(read.outputs, target), [read])
     """
-    account = ledger(
-        scores, [source for read in reads for source in read.sources], rules=rules, model=model, unknown=unknown
-    )
+    sources = [source for read in reads for source in read.sources]
+    account = ledger(scores, sources, rules=rules, model=model, unknown=unknown, retain_graph=retain_graph)
     relevance = iter(account.relevance)
     return [read.per_unit([next(relevance) for _ in read.sources]) for read in reads], account

@@ -1,22 +1,26 @@
-"""Text: which words made a model say so.
+"""Text: which words decide a model's prediction.
 
 >>> explainer = TextExplainer.from_pretrained("path/to/model")
 >>> result = explainer("I loved every minute of it")
 >>> result.print()
->>> explainer(reviews, target="POSITIVE").to_frame()
+>>> explainer(reviews, target="POSITIVE", against="NEGATIVE").to_frame()
+
+Each folder imports only from those before it, and all from ``errors.py`` and ``arguments.py``: ``tokens`` (texts to
+tokens and back to words), ``heads`` (what a model is for), ``models`` (how it is called), ``results`` (what a user
+gets). The files beside them explain texts with all four; ``demo``, ``corpora`` and ``report`` use those.
 """
 
-from .class_words import class_words
-from .collection import TextRelevances
-from .continuation import ContinuationRelevance
 from .errors import TextError
 from .explainer import TextExplainer
-from .figures import class_words_figure
-from .frames import frame
-from .labels import Labels
-from .relevances import TextLedger, TextRelevance, Token, Word
-from .segmentation import segment
+from .heads.labels import Labels
+from .results.class_words import class_words
+from .results.collection import TextRelevances
+from .results.continuation import ContinuationRelevance
+from .results.figures import class_words_figure
+from .results.relevance import TextLedger, TextRelevance, Token, Word
+from .results.tables import frame
 from .settings import Settings
+from .tokens.segmentation import segment
 
 __all__ = [
     "ContinuationRelevance",

@@ -1,115 +1,76 @@
-"""Every token of a continuation explained: a matrix of the tokens said by the tokens read."""
+"""Every token of a continuation explained: one backward pass each, over the graph of a single forward pass."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import Any
+import warnings
 
 import numpy as np
-import pandas as pd
 import torch
 
-from .. import relevance
-from .encoding import Encoding
-from .html import matrix
-from .network import Network
-from .padding import pad
-from .positions import Positions, scores_at, sequence_logits
-from .readings import tokens_of
-from .relevances import Token
-from .rows import Row
-from .settings import Settings
-from .vocabulary import shown
-
-
-@dataclass(frozen=True)
-class ContinuationRelevance:
-    """A text that was continued, with the relevance of all that was read for each token that was said.
-
-    Attributes
-    ----------
-    text, continuation
-        What was given, and what the model made of it (or was told to).
-    inputs
-        The n tokens that the model read: those of the text, then those of the continuation but its last. (Their own
-        ``relevance`` is 0: it stands in the matrix.)
-    outputs
-        The m tokens that it said.
-    matrix
-        Relevance, m x n (float64). A token of the continuation explains only those said after it.
-    scores, probabilities
-        Of each token said, given those before it.
-    rules
-        The rule set.
-    """
-
-    text: str
-    continuation: str
-    inputs: tuple[Token, ...]
-    outputs: tuple[str, ...]
-    matrix: np.ndarray
-    scores: np.ndarray
-    probabilities: np.ndarray
-    rules: str
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row for each pair of a token said and a token read."""
-        said, read = np.indices(self.matrix.shape).reshape(2, -1)
-        return pd.DataFrame(
-            {
-                "output": said,
-                "said": np.array(self.outputs, object)[said],
-                "input": read,
-                "read": np.array([token.text for token in self.inputs], object)[read],
-                "part": np.array([token.part for token in self.inputs], object)[read],
-                "relevance": self.matrix.ravel(),
-            }
-        )
-
-    def to_html(self) -> str:
-        """The matrix as a coloured table, for a page of yours."""
-        return matrix(self)
-
-    def _repr_html_(self) -> str:
-        return matrix(self)
-
-    def figure(self):
-        """The matrix as a figure of matplotlib."""
-        from .figures import matrix_figure
-
-        return matrix_figure(self)
+from ..domain import explain, refuse_training_mode
+from .arguments import Request
+from .document import tokens_of
+from .errors import TextError
+from .heads.token_scores import Positions, scores_at, sequence_logits
+from .pipeline import Pipeline
+from .results.continuation import ContinuationRelevance
+from .tokens.encoding import Encoding
+from .tokens.padding import pad
+from .tokens.rows import Row
+from .tokens.vocabulary import readable
 
 
 def explain_continuation(
-    network: Network, encoding: Encoding, row: Row, head: Any, settings: Settings
+    pipeline: Pipeline, text: str, *, continuation: str | None, longest: int
 ) -> ContinuationRelevance:
-    """Explain each of a row's positions by a pass of its own over one graph.
+    """Explain each token of a continuation by all tokens before it; see `TextExplainer.continuation`."""
+    model, settings = pipeline.model, pipeline.settings
+    refuse_training_mode(model.network.module)
+    whole, row = _continued(pipeline, text, continuation=continuation, longest=longest)
 
-    ``encoding`` holds the text and the continuation, ``row`` what the model is given, and ``row.wanted`` the positions.
-    """
-    tensors, first = pad([row.inputs], {}, "right", network.device)
+    tensors, first = pad([row.inputs], {}, side="right", device=model.network.device)
     with torch.enable_grad():
-        done = network.run(tensors)
-    logits, wanted = sequence_logits(done.outputs, [row], "generation"), row.wanted
-    matrix = np.zeros((len(wanted.columns), len(encoding)))
+        read = model.network.run(tensors)
+        logits = sequence_logits(read.outputs, [row], "generation")
+
+    positions = row.subject
+    matrix = np.zeros((len(positions.columns), len(whole)))
     scores, probabilities = np.zeros((2, len(matrix)))
-    for number, (column, target) in enumerate(zip(wanted.columns, wanted.targets, strict=True)):
+    options = {"rules": settings.rules, "model": model.network.module, "unknown": settings.unknown}
+    for number, (column, target) in enumerate(zip(positions.columns, positions.targets, strict=True)):
         with torch.enable_grad():
-            found, (said,) = scores_at(logits, [Positions.at(column, target)], first, settings.score)
-        scores[number], probabilities[number] = (found.explained + found.spread).item(), said.given[0]
-        parts = relevance(
-            found.explained, done.embeddings, rules=settings.rules, model=network.module, unknown=settings.unknown,
-            retain_graph=True,
-        )  # fmt: skip
-        for own, places in zip(done.by_token(parts), row.places, strict=True):
-            np.add.at(matrix[number], places, own[0])
+            at = Positions.at(column, target)
+            score, (predicted,) = scores_at(logits, [at], first=first, score=settings.score)
+        scores[number], probabilities[number] = score.item(), predicted.target_probabilities[0]
+        # The graph is kept for the next token.
+        (sides,), _ = explain(score, [read], retain_graph=True, **options)
+        for side, tokens in zip(sides, row.tokens, strict=True):
+            np.add.at(matrix[number], tokens, side[0])
+
     return ContinuationRelevance(
-        text=encoding.texts[0],
-        continuation=encoding.texts[1],
-        inputs=tokens_of(encoding, np.zeros(len(encoding)), head.parts(encoding)),
-        outputs=tuple(shown(head.tokenizer, int(one)) for one in wanted.targets),
+        text=whole.texts[0],
+        continuation=whole.texts[1],
+        inputs=tokens_of(whole, np.zeros(len(whole)), model.head.parts(whole)),
+        outputs=tuple(readable(model.head.tokenizer, int(target)) for target in positions.targets),
         matrix=matrix,
         scores=scores,
         probabilities=probabilities,
         rules=settings.rules.name,
     )
+
+
+def _continued(pipeline: Pipeline, text: str, *, continuation: str | None, longest: int) -> tuple[Encoding, Row]:
+    """Return a text with its continuation, generated unless it is given, and the row for the model."""
+    head = pipeline.model.head
+    if not head.continues:
+        raise TextError(f"a model for {pipeline.model.task} generates no text, as continuation() requires")
+    if not isinstance(text, str):
+        raise TextError(f"expected one string to continue, got {type(text).__name__}")
+    ((encoding,),) = pipeline.encode([Request(text).texts])
+    fitted = pipeline.limit.fit(encoding)
+    if fitted.was_cut:
+        warnings.warn(fitted.note, stacklevel=2)
+
+    source = head.source(fitted.encoding)
+    ids = head.generate(source, longest) if continuation is None else head.token_ids(continuation, source)
+    whole, row = head.continued(source, ids)
+    pipeline.check_length([row])
+    return whole, row

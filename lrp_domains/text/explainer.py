@@ -1,45 +1,39 @@
-"""Which words made a model say so: any text model, unmodified."""
+"""Which words decide a model's prediction: any text model, unmodified."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .. import ATTN_LRP, RuleSet
-from .batches import Batches
-from .books import Books
-from .classification import Classification
-from .collection import TextRelevances, total
-from .continuation import ContinuationRelevance, explain_continuation
-from .encoding import encode
-from .errors import TextError
-from .heads import head_of
-from .labels import Labels
-from .longest import longest
-from .network import Network, transformers_network
-from .pretrained import load
-from .reader import Reader
-from .relevances import TextRelevance
-from .requests import Item, chunks, listed_texts, one_for_each
-from .settings import Progress, Settings, quietly
-from .tasks import plain_model, task_of
-from .triple import encode_with, triple_network
+from ..domain import Progress, no_progress
+from .arguments import Item, Request, chunks, list_of_texts, requests_of
+from .continuation import explain_continuation
+from .errors import about
+from .heads.classification import Classification
+from .heads.labels import Labels
+from .models.custom_model import custom_model
+from .models.pretrained import load
+from .models.text_model import transformers_model
+from .pipeline import Pipeline
+from .results.collection import TextRelevances, total
+from .results.continuation import ContinuationRelevance
+from .results.relevance import TextRelevance
+from .settings import Settings
 
-# So many batches of a stream are sorted by length together: more saves little padding, and nobody should wait long.
+# How many batches of a stream are sorted by length together: more saves little padding, and delays the first result.
 BATCHES_AT_ONCE = 8
 
 
 class TextExplainer:
-    """Explain what a text model says by the relevance of the words it read.
+    """Explain the predictions of a text model by the relevance of the words it read.
 
     Parameters
     ----------
     model
-        A model of transformers in eval mode, also one wrapped by PEFT. It is left as it is.
+        A model of transformers in eval mode, also one wrapped by PEFT. It is not changed.
     tokenizer
         Its tokenizer.
     task
@@ -47,22 +41,22 @@ class TextExplainer:
         ``"question-answering"``, ``"fill-mask"``, ``"text-generation"``, ``"text2text-generation"`` or
         ``"sentence-similarity"``.
     embedding
-        Where relevance is taken: ``"word"`` (the output of the model's own input embedding), ``"sum"`` (with what
-        position and type embeddings add there), or a glob over the names of the modules that give a vector for each
+        Where relevance is read: ``"word"`` (the output of the model's input embedding), ``"sum"`` (with what
+        position and type embeddings add there), or a glob over the names of the modules that return a vector per
         token.
     pooling
-        For the similarity of two texts, how a text's vector comes from its tokens': ``"mean"``, ``"first"``
+        For the similarity of two texts, how a text's vector is pooled from its tokens': ``"mean"``, ``"first"``
         (the [CLS] of BERT), or ``"last"``.
-    rules, score, settings
+    settings
         How to explain: ``rules``, ``score``, ``words``, ``batch_size``, ``long``, ``window``, ``stride``,
-        ``padding``, ``unknown``. See `Settings`.
+        ``padding``, ``unknown``. See `Settings`, which has their defaults.
 
     Examples
     --------
     >>> explainer = TextExplainer.from_pretrained("distilbert-base-uncased-finetuned-sst-2-english")
     >>> result = explainer("I loved every minute of it")
     >>> [(word.text, word.relevance) for word in result.words]
-    >>> explainer(reviews, target=("POSITIVE", "NEGATIVE")).to_frame()
+    >>> explainer(reviews, target="POSITIVE", against="NEGATIVE").to_frame()
     """
 
     def __init__(
@@ -70,34 +64,23 @@ class TextExplainer:
         model: nn.Module,
         tokenizer,
         *,
-        rules: RuleSet = ATTN_LRP,
-        score: str = "log-odds",
         task: str | None = None,
         embedding: str = "word",
         pooling: str = "mean",
         **settings: Any,
     ) -> None:
-        chosen = Settings.of({"rules": rules, "score": score, **settings})
-        plain = plain_model(model)
-        self.task = task_of(type(plain), task)
-        network = transformers_network(model, embedding)
-        head = head_of(self.task, plain, tokenizer, network, score, pooling)
-        # The mask hides padding; but some classifiers look for the padding token that their configuration names.
-        pads = {"input_ids": (getattr(plain.config, "pad_token_id", None), tokenizer.pad_token_id)}
-        pads["token_type_ids"] = (getattr(tokenizer, "pad_token_type_id", None),)
-        fill = {name: next((one for one in values if one is not None), 0) for name, values in pads.items()}
-        self._set_up(network, head, chosen, tokenizer, partial(encode, tokenizer), fill, longest(plain, tokenizer))
+        chosen = Settings.of(settings)
+        options = {"task": task, "embedding": embedding, "pooling": pooling, "score": chosen.score}
+        self._pipeline = Pipeline(transformers_model(model, tokenizer, **options), chosen)
 
     @classmethod
     def from_pretrained(
         cls,
         name_or_path: str,
         *,
-        rules: RuleSet = ATTN_LRP,
-        score: str = "log-odds",
         task: str | None = None,
-        device: str | torch.device = "auto",
-        dtype: str | torch.dtype = "auto",
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
         **options: Any,
     ) -> TextExplainer:
         """Load a model and its tokenizer from a folder, or from the hub by name.
@@ -106,21 +89,19 @@ class TextExplainer:
         ----------
         name_or_path
             As in transformers' ``from_pretrained``.
-        rules, score
-            See `Settings`.
         task
             What to load it for, if its configuration doesn't tell.
         device
-            ``"auto"``: a GPU if there is one.
+            None: a GPU if there is one.
         dtype
-            ``"auto"``: as the weights are stored.
+            None: as the weights are stored.
         options
             Of `TextExplainer`.
         """
-        given = {name: one for name, one in options.items() if name not in ("embedding", "pooling")}
-        Settings.of({"rules": rules, "score": score, **given})  # before the model is loaded
-        model, tokenizer, task = load(name_or_path, task, device, dtype)
-        return cls(model, tokenizer, rules=rules, score=score, task=task, **options)
+        # A misspelt setting should raise before a large model is loaded.
+        Settings.of({name: value for name, value in options.items() if name not in ("embedding", "pooling")})
+        model, tokenizer, task = load(name_or_path, task=task, device=device, dtype=dtype)
+        return cls(model, tokenizer, task=task, **options)
 
     @classmethod
     def from_parts(
@@ -150,33 +131,32 @@ class TextExplainer:
         labels
             K names.
         kind
-            ``"one"`` (a softmax chooses one label), ``"several"`` (each by itself), or ``"number"`` (regression).
+            ``"one"`` (a softmax chooses one label), ``"several"`` (each separately), or ``"number"`` (regression).
         longest
             The most tokens it can read at once, if there is a limit.
         pad
-            The number that stands at padded places.
+            The number for padding.
         settings
             See `Settings`.
         """
         chosen = Settings.of(settings)
-        self = cls.__new__(cls)
-        self.task = "text-classification"
-        head, network = Classification(Labels.named(labels, kind), chosen.score), triple_network(embed, forward)
-        self._set_up(network, head, chosen, tokenize, partial(encode_with, tokenize), {"input_ids": pad}, longest)
-        return self
-
-    def _set_up(self, network: Network, head, settings: Settings, tokenizer, encoder, fill: dict, longest: int | None):
-        if settings.window is not None and longest is not None and settings.window > longest:
-            raise TextError(f"window={settings.window}: the model reads at most {longest} tokens at once")
-        self.model, self.tokenizer, self.settings = network.module, tokenizer, settings
-        batches = Batches(network, head, settings, fill)
-        self._reader = Reader(network, head, settings, encoder, longest, batches)
+        head = Classification(Labels.named(labels, kind), chosen.score)
+        model = custom_model(tokenize, embed, forward, head=head, longest=longest, pad=pad)
+        explainer = cls.__new__(cls)
+        explainer._pipeline = Pipeline(model, chosen)
+        return explainer
 
     def __repr__(self) -> str:
         return f"TextExplainer({type(self.model).__name__}, {self.task}, {self.settings.rules.name})"
 
     def __call__(
-        self, texts: Item | Iterable[Item], target: Any = None, *, at: Any = None, progress: Progress = quietly
+        self,
+        texts: Item | Iterable[Item],
+        target: Any = None,
+        *,
+        against: Any = None,
+        at: Any = None,
+        progress: Progress = no_progress,
     ) -> TextRelevance | TextRelevances:
         """Explain one text or many.
 
@@ -185,12 +165,14 @@ class TextExplainer:
         texts
             A text; a pair of texts as a tuple; or a list of these.
         target
-            What to explain. None: what the model says. A label, by name or number. A pair of labels as a tuple: the
-            logit of the first minus that of the second. For language models, tokens or phrases in place of labels.
-            A list holds one target for each text.
+            What to explain: a label, by name or number; for language models a token, a phrase or an answer. None is
+            what the model predicts. A list has one target per text.
+        against
+            What the target is contrasted with, written like the target: the difference of their logits is explained.
+            A list has one per text, None for no contrast.
         at
-            The place in the text that is explained, where a model says something of each token: a character's number,
-            a pair (start, end), or words that occur once. A list holds one for each text.
+            The place in the text that is explained, where a model predicts something per token: the number of a
+            character, a pair (start, end), or words that occur once. A list has one per text.
         progress
             Wraps the iteration over batches, such as ``rich.progress.track``.
 
@@ -201,51 +183,69 @@ class TextExplainer:
         Raises
         ------
         TextError
-            A text, target or place does not fit the model.
+            A text, target or place does not fit the model, or the model is in training mode.
         lrp_domains.RelevanceError
             The model does something that can't be explained; see `lrp_domains.relevance`.
         """
         single = isinstance(texts, str | tuple)
-        given = [texts] if single else listed_texts(texts)
-        targets, places = one_for_each(target, len(given), "target"), one_for_each(at, len(given), "at")
-        requests = list(zip(given, targets, places, strict=True))
-        books = Books()
-        found = self._reader.explain(requests, 0, books, progress)
-        return found[0] if single else TextRelevances(tuple(found), total(found, books))
+        requests = requests_of([texts] if single else list_of_texts(texts), target=target, against=against, at=at)
+        results, account = self._pipeline.explain(requests, progress=progress)
+        return results[0] if single else TextRelevances(tuple(results), total(results, account))
 
-    def stream(self, texts: Iterable[Item], target: Any = None, *, at: Any = None) -> Iterator[TextRelevance]:
-        """Explain texts one after the other, for corpora that don't fit into memory.
+    def stream(
+        self, texts: Iterable[Item], target: Any = None, *, against: Any = None, at: Any = None
+    ) -> Iterator[TextRelevance]:
+        """Yield explained texts one after the other, for corpora that don't fit into memory.
 
         Takes what a call takes, with one target and one place for all, and reads ahead no further than 8 batches.
         """
+
+        def requests() -> Iterator[Request]:
+            for number, text in enumerate(texts):
+                with about(f"text {number}"):
+                    request = Request(text, target, against=against, at=at)
+                yield request
+
         at_once = BATCHES_AT_ONCE * self.settings.batch_size
-        for number, chunk in enumerate(chunks(((text, target, at) for text in texts), at_once)):
-            yield from self._reader.explain(chunk, number * at_once, Books())
+        for number, chunk in enumerate(chunks(requests(), at_once)):
+            results, _ = self._pipeline.explain(chunk, first=number * at_once)
+            yield from results
 
     def continuation(self, text: str, continuation: str | None = None, *, longest: int = 20) -> ContinuationRelevance:
-        """Explain every token of a continuation (or, with an encoder-decoder, of an answer) by all read before it.
+        """Explain every token of a continuation (of an answer, for an encoder-decoder) by all tokens before it.
 
         Parameters
         ----------
         text
-            What is continued.
+            The text to continue.
         continuation
-            With what; None for what the model says by greedy search.
+            Its continuation; None for what the model generates by greedy search.
         longest
-            The most tokens that the model may say.
+            The most tokens to generate.
         """
-        reader, head = self._reader, self._reader.head
-        if not hasattr(head, "generated"):
-            raise TextError(f"a model for {self.task} continues nothing: continuation() is for generation")
-        if not isinstance(text, str):
-            raise TextError(f"text is of type {type(text).__name__}: give one string")
-        encoding = head.ready(reader.fitted(reader.encode([(text,)], 0)[0], 0)[0])
-        ids = head.generated(encoding, longest) if continuation is None else head.ids_of(continuation, encoding)
-        whole, row = head.continued(encoding, ids)
-        reader.check_length([row], 0)
-        return explain_continuation(reader.network, whole, row, head, self.settings)
+        return explain_continuation(self._pipeline, text, continuation=continuation, longest=longest)
+
+    @property
+    def model(self) -> nn.Module:
+        """The model."""
+        return self._pipeline.model.network.module
+
+    @property
+    def tokenizer(self) -> Any:
+        """Its tokenizer, or the function that tokenizes."""
+        return self._pipeline.model.tokenizer
+
+    @property
+    def task(self) -> str:
+        """What the model is for."""
+        return self._pipeline.model.task
+
+    @property
+    def settings(self) -> Settings:
+        """How to explain."""
+        return self._pipeline.settings
 
     @property
     def labels(self) -> Labels | None:
-        """The labels that the model knows; None for a model without."""
-        return getattr(self._reader.head, "labels", None)
+        """The labels of the model; None if it has none."""
+        return self._pipeline.model.head.labels

@@ -1,46 +1,41 @@
-"""How to explain, checked once."""
+"""How to explain: what is the same for all texts, checked once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from .. import ATTN_LRP, RuleSet
+from ..domain import check_score
 from .errors import TextError, choices
-from .scores import check_score
-from .segmentation import Segmentation
+from .tokens.segmentation import Segmentation
 
-Progress = Callable[[Iterable, str], Iterable]
 LONG = {"windows": "read in windows", "truncate": "cut, with a warning", "error": "refused"}
-
-
-def quietly(items: Iterable, description: str) -> Iterable:
-    """Show no progress."""
-    return items
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What doesn't differ from text to text.
+    """How to explain.
 
     Attributes
     ----------
     rules
         The rule set of `lrp_domains.relevance`. `CP_LRP` where sums matter, `ATTN_LRP` where the order does.
     score
-        ``"log-odds"`` or ``"logit"``; see `score_of`. A contrast of two labels is always that of their logits.
+        ``"log-odds"``, ``"margin"`` or ``"logit"``; see `lrp_domains.domain.score_of`. A contrast is always the
+        difference of two logits.
     words
-        How to cut a text into words; see `segment`.
+        How to split a text into words; see `segment`.
     batch_size
         How many rows (texts, or windows of long ones) go through the model at once.
     long
-        What becomes of a text that is too long for the model: ``"windows"`` (each is explained, the text's score is
-        the mean of theirs; the default for classifiers), ``"truncate"`` (cut, with a warning that says what), or
-        ``"error"`` (the default elsewhere).
+        What happens to a text that is too long for the model: ``"windows"`` (each is explained, the text's score is
+        the mean of theirs), ``"truncate"`` (cut, with a warning that reports what was lost), or ``"error"``. None:
+        windows for classifiers, an error for other models.
     window, stride
-        The tokens of a window, added ones included (None: as many as the model reads); and how many neighbouring
-        windows share.
+        The tokens per window, added ones included (None: as many as the model reads), and how many of them
+        neighbouring windows share.
     padding
-        ``"right"``, ``"left"``, or None: the side is found by trying, once, which leaves the outputs alone.
+        ``"right"``, ``"left"``, or None: the side that doesn't change relevance is found by trying, once.
     unknown
         ``"error"`` or ``"gradient"``; see `lrp_domains.relevance`.
     """
@@ -56,25 +51,25 @@ class Settings:
     unknown: str = "error"
 
     @classmethod
-    def of(cls, given: dict[str, Any]) -> "Settings":
-        """Read settings by name."""
-        known = [one.name for one in fields(cls)]
-        for name in given:
-            if name not in known:
-                raise TextError(f"there is no setting '{name}'; {choices(name, known)}")
-        return cls(**given)
+    def of(cls, values: Mapping[str, Any]) -> "Settings":
+        """Return settings by name; raise if a name is unknown."""
+        names = [field.name for field in fields(cls)]
+        for name in values:
+            if name not in names:
+                raise TextError(f"there is no setting '{name}'; {choices(name, names)}")
+        return cls(**values)
 
     def __post_init__(self) -> None:
         check_score(self.score)
         if not isinstance(self.rules, RuleSet):
-            raise TextError(f"rules={self.rules!r} is no rule set; pass one such as lrp_domains.ATTN_LRP")
+            raise TextError(f"rules={self.rules!r} is not a rule set; pass one such as lrp_domains.ATTN_LRP")
         if not isinstance(self.batch_size, int) or self.batch_size < 1:
-            raise TextError(f"batch_size={self.batch_size!r}: it must be 1 or more")
+            raise TextError(f"batch_size={self.batch_size!r}: expected 1 or more")
         if self.long is not None and self.long not in LONG:
-            raise TextError(f"long={self.long!r}: what to do with long texts is one of {', '.join(LONG)}")
+            raise TextError(f"long={self.long!r}: expected one of {', '.join(LONG)}")
         if self.window is not None and (not isinstance(self.window, int) or self.window < 1):
-            raise TextError(f"window={self.window!r}: give the number of tokens of a window, or None")
+            raise TextError(f"window={self.window!r}: expected the number of tokens per window, or None")
         if not isinstance(self.stride, int) or self.stride < 0:
-            raise TextError(f"stride={self.stride!r}: give the number of tokens that neighbouring windows share")
+            raise TextError(f"stride={self.stride!r}: expected the number of tokens that neighbouring windows share")
         if self.padding not in (None, "right", "left"):
-            raise TextError(f"padding={self.padding!r}: it is 'right', 'left', or None, which finds out by trying")
+            raise TextError(f"padding={self.padding!r}: expected 'right', 'left', or None to find it by trying")

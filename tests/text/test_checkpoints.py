@@ -1,4 +1,4 @@
-"""Real checkpoints: saved and loaded, with every kind of tokenizer, any text of Unicode goes through."""
+"""Checkpoints, saved and loaded: any Unicode text can be explained with every kind of tokenizer."""
 
 import json
 import warnings
@@ -11,16 +11,16 @@ from transformers import ByT5Tokenizer, CanineTokenizer, T5Config, T5ForSequence
 
 from lrp_domains import CP_LRP
 from lrp_domains.text import TextExplainer
-from lrp_domains.text.alignment import align
+from lrp_domains.text.tokens.alignment import align
 
-from .models_made import T5, bert, gpt2, shaken, t5
+from .small_models import T5, bert, gpt2, t5, with_random_weights
+from .small_tokenizers import KINDS, SENTENCES, tokenizer_of
 from .test_words import UNICODE
-from .tokenizers_made import SENTENCES, ZOO, tokenizer_of
 
 
-@pytest.fixture(scope="module", params=ZOO)
+@pytest.fixture(scope="module", params=KINDS)
 def loaded(request, tmp_path_factory):
-    """An explainer from a folder on disk."""
+    """Return an explainer from a folder on disk."""
     tokenizer = tokenizer_of(request.param)
     folder = tmp_path_factory.mktemp(request.param)
     model = gpt2(tokenizer, "ForSequenceClassification") if request.param == "byte-level" else bert(tokenizer)
@@ -31,14 +31,14 @@ def loaded(request, tmp_path_factory):
 
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(UNICODE, min_size=1, max_size=3))
-def test_any_text_goes_through(loaded, texts):
+def test_any_text_can_be_explained(loaded, texts):
     texts = [text or "." for text in texts]  # GPT-2 has no token for an empty one
     for text, result in zip(texts, loaded(texts), strict=True):
         total = sum(token.relevance for token in result.tokens)
         words = sum(word.relevance for word in result.words)
         added = sum(token.relevance for token in result.tokens if token.part == "added")
         assert words + added == pytest.approx(total, abs=1e-9)
-        assert total + result.ledger.spread + result.ledger.rest == pytest.approx(result.score, abs=1e-9)
+        assert total + result.ledger.rest == pytest.approx(result.score, abs=1e-9)
         ends = 0
         for word in result.words:
             assert word.text == text[word.start : word.end]
@@ -49,24 +49,24 @@ def test_any_text_goes_through(loaded, texts):
         assert result.to_html()
 
 
-def test_the_same_as_in_memory(loaded):
+def test_a_loaded_model_explains_as_in_memory(loaded):
     tokenizer, model = loaded.tokenizer, loaded.model
     assert model.dtype == torch.float64
-    one, two = loaded(SENTENCES[2]), TextExplainer(model, tokenizer, rules=CP_LRP)(SENTENCES[2])
-    assert one == two
+    assert loaded(SENTENCES[2]) == TextExplainer(model, tokenizer, rules=CP_LRP)(SENTENCES[2])
 
 
-@pytest.mark.parametrize("precision", ["float32", torch.bfloat16])
-def test_another_precision(tmp_path, precision):
+@pytest.mark.parametrize("precision", ["float32", torch.bfloat16, None])
+def test_the_precision_is_as_stored_unless_it_is_chosen(tmp_path, precision):
     tokenizer = tokenizer_of("wordpiece")
     bert(tokenizer).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     explainer = TextExplainer.from_pretrained(str(tmp_path), dtype=precision)
-    assert explainer.model.dtype == getattr(torch, str(precision).removeprefix("torch."))
+    expected = {"float32": torch.float32, None: torch.float64}.get(precision, precision)
+    assert explainer.model.dtype == expected
     assert explainer("good film").words
 
 
-def test_each_task_is_told_from_the_checkpoint(tmp_path):
+def test_the_task_is_read_from_the_checkpoint(tmp_path):
     tokenizer = tokenizer_of("wordpiece")
     tasks = {
         "ForSequenceClassification": "text-classification", "ForTokenClassification": "token-classification",
@@ -86,10 +86,9 @@ def test_each_task_is_told_from_the_checkpoint(tmp_path):
 TEXT = "naïve 🤗 café, isn't it?"
 
 
-def test_bytes_as_tokens():
-    """ByT5's tokenizer runs in Python and tells no offsets: its bytes are found in the text."""
+def test_bytes_are_found_in_the_text_without_offsets():
     tokenizer = ByT5Tokenizer()
-    model = shaken(T5ForSequenceClassification(T5Config(vocab_size=384, num_labels=2, **T5)))
+    model = with_random_weights(T5ForSequenceClassification(T5Config(vocab_size=384, num_labels=2, **T5)))
     result = TextExplainer(model, tokenizer, rules=CP_LRP)(TEXT)
     assert [word.text for word in result.words] == ["naïve", "🤗", "café", ",", "isn't", "it", "?"]
     emoji = [token.relevance for token in result.tokens if token.start in (5, 6)]
@@ -98,7 +97,7 @@ def test_bytes_as_tokens():
     assert abs(result.ledger.residue) < 1e-9
 
 
-def test_characters_as_tokens():
+def test_characters_are_found_in_the_text_without_offsets():
     tokenizer = CanineTokenizer()
     batch = tokenizer(TEXT)["input_ids"]
     spans = align(TEXT, tokenizer.convert_ids_to_tokens(batch[1:-1]))
@@ -115,25 +114,25 @@ def test_characters_as_tokens():
         ("", [], []),
     ],
 )
-def test_tokens_found_in_the_text(text, pieces, spans):
-    found = align(text, pieces)
-    assert (None if found is None else found.tolist()) == spans
+def test_pieces_are_found_in_the_text(text, pieces, spans):
+    aligned = align(text, pieces)
+    assert (None if aligned is None else aligned.tolist()) == spans
 
 
-def test_tokens_that_cannot_be_found_are_all_that_is_told():
+def test_tokens_that_cannot_be_found_have_no_words():
     class Slow(ByT5Tokenizer):
         def convert_ids_to_tokens(self, ids, **options):
-            return super().convert_ids_to_tokens(ids) if isinstance(ids, int) else [f"<{one}>" for one in ids]
+            return super().convert_ids_to_tokens(ids) if isinstance(ids, int) else [f"<{number}>" for number in ids]
 
-    model = shaken(T5ForSequenceClassification(T5Config(vocab_size=384, num_labels=2, **T5)))
-    with pytest.warns(UserWarning, match="Slow tells no character offsets, .* for tokens, not for words"):
+    model = with_random_weights(T5ForSequenceClassification(T5Config(vocab_size=384, num_labels=2, **T5)))
+    with pytest.warns(UserWarning, match="Slow reports no character offsets, .* for tokens, not for words"):
         result = TextExplainer(model, Slow())("good film")
     assert result.words == ()
     assert len(result.tokens) > 0
     assert result.to_html()
 
 
-def test_a_text_that_holds_special_tokens_literally():
+def test_special_tokens_written_in_a_text_are_words():
     tokenizer = tokenizer_of("wordpiece")
     result = TextExplainer(bert(tokenizer), tokenizer)("good [SEP] film")
     assert [word.text for word in result.words] == ["good", "[SEP]", "film"]
@@ -141,7 +140,7 @@ def test_a_text_that_holds_special_tokens_literally():
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\n\t"])
-def test_empty_texts(text):
+def test_empty_texts_have_no_words(text):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         result = TextExplainer(bert(tokenizer_of("wordpiece")), tokenizer_of("wordpiece"))(text)

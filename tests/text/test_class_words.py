@@ -1,16 +1,16 @@
-"""A corpus in one table: the words that speak for each class, rare ones held back, with examples."""
+"""A corpus in one table: the top words of each class, with examples."""
 
 import pandas as pd
 
 from lrp_domains.text import TextExplainer, class_words, class_words_figure
-from lrp_domains.text.class_words import in_context
+from lrp_domains.text.results.class_words import in_context
 
-from .models_made import bert
-from .tokenizers_made import SENTENCES, tokenizer_of
+from .small_models import bert
+from .small_tokenizers import SENTENCES, tokenizer_of
 
 
-def corpus(*rows):
-    """Words of texts: (text, word, relevance, target); each text is its words with spaces between."""
+def tables_of(*rows):
+    """Return the tables of words and of texts from rows (text, word, relevance, target)."""
     words, texts = [], {}
     for number, word, relevance, target in rows:
         start = len(texts.setdefault(number, ""))
@@ -28,19 +28,19 @@ ROWS = [
 ]  # fmt: skip
 
 
-def test_numbers():
-    words, texts = corpus(*ROWS)
+def test_words_are_ranked_by_their_sum_over_occurrences_and_prior():
+    words, texts = tables_of(*ROWS)
     table = class_words(words, texts, prior=1, fewest=2)
-    found = table.set_index(["class", "word"])
-    assert list(found.index) == [("neg", "bad"), ("neg", "film"), ("pos", "good"), ("pos", "film")]
-    good = found.loc[("pos", "good")]
+    by_word = table.set_index(["class", "word"])
+    assert list(by_word.index) == [("neg", "bad"), ("neg", "film"), ("pos", "good"), ("pos", "film")]
+    good = by_word.loc[("pos", "good")]
     assert (good["relevance"], good["mean"], good["occurrences"], good["texts"]) == (6 / 4, 2.0, 3, 3)
     assert good["examples"] == ("superb «good»", "«Good» film", "«good» film")
-    assert found["rank"].tolist() == [1, 2, 1, 2]
+    assert by_word["rank"].tolist() == [1, 2, 1, 2]
 
 
-def test_rare_words_are_held_back():
-    words, texts = corpus(*ROWS)
+def test_rare_words_rank_lower_or_are_left_out():
+    words, texts = tables_of(*ROWS)
     for prior, first in ((0, "superb"), (9, "good")):
         table = class_words(words, texts, prior=prior, fewest=1, top=1)
         assert table.set_index("class").loc["pos", "word"] == first
@@ -48,7 +48,7 @@ def test_rare_words_are_held_back():
 
 
 def test_the_order_of_shards_does_not_matter():
-    words, texts = corpus(*ROWS)
+    words, texts = tables_of(*ROWS)
     shuffled = words.sample(frac=1, random_state=0)
     pd.testing.assert_frame_equal(class_words(words, texts), class_words(shuffled, texts.iloc[::-1]))
 
@@ -59,13 +59,13 @@ def test_context_is_cut_on_both_sides_and_put_on_one_line():
     assert in_context("good", 0, 4) == "«good»"
 
 
-def test_of_a_model_and_its_figure():
+def test_the_words_of_a_model_and_their_figure():
     tokenizer = tokenizer_of("wordpiece")
     results = TextExplainer(bert(tokenizer), tokenizer)([*SENTENCES, ("good $x$ film", "a bad film")] * 3)
     table = class_words(results.to_frame(), results.to_frame("texts"), top=5)
     assert set(table["class"]) <= {"LABEL_0", "LABEL_1"}
     assert (table.groupby("class").size() <= 5).all()
-    assert all("«" in one for examples in table["examples"] for one in examples)
+    assert all("«" in excerpt for excerpts in table["examples"] for excerpt in excerpts)
     figure = class_words_figure(table, top=3)
     figure.canvas.draw()
     assert len(figure.axes) == table["class"].nunique()

@@ -1,4 +1,4 @@
-"""Sequence classifiers: the engine's numbers, summed to words, with books that balance."""
+"""Sequence classifiers: the relevance of the core, summed to words, with conservation."""
 
 import numpy as np
 import pytest
@@ -8,12 +8,12 @@ from transformers import BertForSequenceClassification
 from lrp_domains import CP_LRP, relevance
 from lrp_domains.text import TextExplainer
 
-from .models_made import bert
-from .tokenizers_made import SENTENCES, ZOO, tokenizer_of
+from .small_models import bert
+from .small_tokenizers import KINDS, SENTENCES, tokenizer_of
 
 
-@pytest.mark.parametrize("kind", ZOO)
-def test_tokens_are_those_of_the_engine(kind):
+@pytest.mark.parametrize("kind", KINDS)
+def test_tokens_have_the_relevance_of_the_core(kind):
     tokenizer = tokenizer_of(kind)
     model = bert(tokenizer)
     result = TextExplainer(model, tokenizer)(SENTENCES[0])
@@ -28,8 +28,8 @@ def test_tokens_are_those_of_the_engine(kind):
     assert result.prediction == f"LABEL_{top.item()}"
 
 
-@pytest.mark.parametrize("kind", ZOO)
-def test_the_books_balance(kind):
+@pytest.mark.parametrize("kind", KINDS)
+def test_conservation_holds_for_words_and_added_tokens(kind):
     tokenizer = tokenizer_of(kind)
     result = TextExplainer(bert(tokenizer, num_labels=3), tokenizer, rules=CP_LRP)(SENTENCES[2])
     words, added = sum(w.relevance for w in result.words), sum(t.relevance for t in result.tokens if t.part == "added")
@@ -38,34 +38,47 @@ def test_the_books_balance(kind):
     assert (ledger.words, ledger.added) == (pytest.approx(words), pytest.approx(added))
     assert abs(ledger.residue) < 1e-9
     assert ledger.rest == pytest.approx(sum(ledger.leaves.values()), abs=1e-9)
-    assert ledger.spread < 0
-    assert ledger.score == result.score
+    assert ledger.score == result.score == pytest.approx(ledger.words + ledger.added + ledger.rest)
 
 
-def test_log_odds_are_those_of_the_softmax():
+@pytest.mark.parametrize("labels", [2, 4])
+def test_log_odds_exceed_those_of_the_softmax_by_the_entropy_of_the_other_labels(labels):
     tokenizer = tokenizer_of("wordpiece")
-    model = bert(tokenizer, num_labels=4)
+    model = bert(tokenizer, num_labels=labels)
     result = TextExplainer(model, tokenizer)(SENTENCES[1])
     with torch.no_grad():
-        p = model(**tokenizer([SENTENCES[1]], return_tensors="pt")).logits.softmax(1).max().item()
-    assert result.probability == pytest.approx(p)
-    assert result.score == pytest.approx(torch.logit(torch.tensor(p, dtype=torch.float64)).item())
+        p = model(**tokenizer([SENTENCES[1]], return_tensors="pt")).logits.softmax(1)[0]
+    others = p[p < p.max()]
+    entropy = torch.special.entr(others / others.sum()).sum().item()
+    assert result.probability == pytest.approx(p.max().item())
+    assert result.score == pytest.approx(torch.logit(p.max()).item() + entropy)
+    assert (entropy > 0.1) == (labels > 2)
 
 
-def test_labels_by_name_number_and_contrast():
+def test_the_margin_counts_all_other_labels_alike():
+    tokenizer = tokenizer_of("wordpiece")
+    model = bert(tokenizer, num_labels=4)
+    result = TextExplainer(model, tokenizer, score="margin", rules=CP_LRP)(SENTENCES[1], target=2)
+    with torch.no_grad():
+        logits = model(**tokenizer([SENTENCES[1]], return_tensors="pt")).logits[0]
+    assert result.score == pytest.approx((logits[2] - logits[[0, 1, 3]].mean()).item())
+    assert abs(result.ledger.residue) < 1e-9
+
+
+def test_labels_are_chosen_by_name_number_and_contrast():
     tokenizer = tokenizer_of("wordpiece")
     model = bert(tokenizer, id2label={0: "bad", 1: "fair", 2: "good"})
     explainer = TextExplainer(model, tokenizer, score="logit")
     with torch.no_grad():
         bad, fair, good = model(**tokenizer([SENTENCES[0]], return_tensors="pt")).logits[0].tolist()
-    targets = ["good", "Good", 2, np.int64(2), ("good", "bad"), (1, "bad")]
-    scores = [explainer(SENTENCES[0], target=target).score for target in targets]
+    targets = [("good", None), ("Good", None), (2, None), (np.int64(2), None), ("good", "bad"), (1, "bad")]
+    scores = [explainer(SENTENCES[0], target, against=against).score for target, against in targets]
     assert scores == pytest.approx([good, good, good, good, good - bad, fair - bad])
-    assert explainer(SENTENCES[0], target=("good", 0)).target == "good against bad"
+    assert explainer(SENTENCES[0], target="good", against=0).target == "good against bad"
     assert explainer(SENTENCES[0]).score == pytest.approx(max(bad, fair, good))
 
 
-def test_several_labels_and_regression():
+def test_several_labels_and_regression_explain_the_logit():
     tokenizer = tokenizer_of("wordpiece")
     several = bert(tokenizer, num_labels=3, problem_type="multi_label_classification")
     logits = several(**tokenizer([SENTENCES[0]], return_tensors="pt")).logits[0]
@@ -80,7 +93,7 @@ def test_several_labels_and_regression():
     assert abs(result.ledger.residue) < 1e-9
 
 
-def test_pairs_get_all_that_the_tokenizer_says_of_them():
+def test_pairs_are_read_with_their_token_types():
     tokenizer = tokenizer_of("wordpiece")
     model = bert(tokenizer)
     pair = SENTENCES[0], SENTENCES[3]
@@ -93,11 +106,11 @@ def test_pairs_get_all_that_the_tokenizer_says_of_them():
     for part, text in zip(result.parts, pair, strict=True):
         assert "".join(word.text for word in result.words if word.part == part) == "".join(text.split())
     mixed = TextExplainer(model, tokenizer)([pair, SENTENCES[1], pair])
-    assert [len(one.texts) for one in mixed] == [2, 1, 2]
+    assert [len(result.texts) for result in mixed] == [2, 1, 2]
     assert mixed[2].score == pytest.approx(result.score)
 
 
-def test_a_class_derived_from_one_of_transformers():
+def test_a_class_derived_from_one_of_transformers_has_its_task():
     class Mine(BertForSequenceClassification):
         pass
 

@@ -1,4 +1,4 @@
-"""The text commands: one line, stdin, files in parts and shards, the steps up to the report, and their errors."""
+"""The text commands: single texts, stdin, files in parts and shards, all steps to the report, and their errors."""
 
 import json
 import re
@@ -18,13 +18,13 @@ NEGATION = r"\b(?:not|never|no|nobody|nothing|hardly|without)\b|n't\b"
 CONTRAST = r"\b(?:but|yet|although|though|despite|while)\b"
 
 
-def call(*arguments, stdin=None):
+def run_text(*arguments, stdin=None):
     return CliRunner().invoke(app, ["text", *map(str, arguments)], input=stdin)
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """A model of two epochs: it need not be good to be explained."""
+    """Return a model of two epochs: it need not be good to be explained."""
     folder = tmp_path_factory.mktemp("demo") / "model"
     folder.mkdir()
     torch.set_num_threads(1)
@@ -39,7 +39,7 @@ def reviews(tmp_path):
     return tmp_path / "reviews.csv"
 
 
-def test_the_demo_corpus():
+def test_the_demo_corpus_is_balanced_and_has_negations_and_contrasts():
     corpus = read_demo()
     assert len(corpus) >= 400 and not corpus["text"].str.casefold().duplicated().any()
     assert (corpus["label"].value_counts() == len(corpus) // 2).all()
@@ -49,51 +49,73 @@ def test_the_demo_corpus():
 
 
 @pytest.mark.slow
-def test_the_demo_model_reads_what_it_has_not_seen(tmp_path):
-    result = call("train-demo", "--out", tmp_path / "model")
+def test_the_demo_model_predicts_sentences_that_it_has_not_seen(tmp_path):
+    result = run_text("train-demo", "--out", tmp_path / "model")
     assert result.exit_code == 0, result.output
     accuracy = float(re.search(r"held out: accuracy (\S+) on", result.stderr)[1])
     assert accuracy > 0.7
     held_out = pd.read_csv(tmp_path / "model" / "held_out.tsv", sep="\t")
-    said = TextExplainer.from_pretrained(str(tmp_path / "model"))(list(held_out["text"])).to_frame("texts")
-    assert (said["prediction"] == held_out["label"]).mean() == pytest.approx(accuracy, abs=1e-3)
+    predicted = TextExplainer.from_pretrained(str(tmp_path / "model"))(list(held_out["text"])).to_frame("texts")
+    assert (predicted["prediction"] == held_out["label"]).mean() == pytest.approx(accuracy, abs=1e-3)
     assert set(held_out["pair"].value_counts()) == {2}
 
 
-def test_one_line(model, tmp_path):
-    result = call("I loved every minute of it", "--model", model, "--numbers", "--html", tmp_path / "x.html")
+def test_a_text_in_place_of_the_command_is_explained(model, tmp_path):
+    result = run_text("I loved every minute of it", "--model", model, "--numbers", "--html", tmp_path / "x.html")
     assert result.exit_code == 0, result.output
     assert "I loved every minute of it" in result.stdout and "added tokens" in result.stdout
     assert ">minute</span>" in (tmp_path / "x.html").read_text()
-    named = call("explain", "I loved every minute of it", "--model", model)
+    named = run_text("explain", "I loved every minute of it", "--model", model)
     assert named.stdout.splitlines() == result.stdout.splitlines()[:2]
 
 
-def test_lines_of_stdin(model):
-    result = call("--model", model, "--target", "positive", stdin="A fine film.\n\nA bad film.\n")
+def test_the_lines_of_stdin_are_explained(model):
+    result = run_text("--model", model, "--target", "positive", stdin="A fine film.\n\nA bad film.\n")
     assert result.exit_code == 0, result.output
     assert result.stdout.count("explained: positive") == 2 and "A bad film." in result.stdout
 
 
+def test_a_contrast_and_a_margin_are_explained(model):
+    contrast = ["--target", "positive", "--against", "negative"]
+    result = run_text("A fine film.", "--model", model, *contrast)
+    assert result.exit_code == 0, result.output
+    assert "explained: positive against negative" in result.stdout
+    scores = [
+        re.search(r"score (\S+),", run_text("A fine film.", "--model", model, *options).stdout)[1]
+        for options in (contrast, ["--target", "positive", "--score", "margin"], ["--target", "positive"])
+    ]
+    assert len(set(scores)) == 1  # of two labels all three are the difference of their logits
+
+
+def test_a_contrast_is_checked_and_explained_over_a_file(model, reviews, tmp_path):
+    options = ["--model", model, "--text-column", "review", "--target", "positive", "--against", "negative"]
+    assert run_text("check", reviews, *options, "--out", tmp_path / "check.json").exit_code == 0
+    result = run_text("--file", reviews, *options, "--out", tmp_path / "words.parquet")
+    assert result.exit_code == 0, result.output
+    texts = read_texts(tmp_path / "words.texts.parquet")
+    assert set(texts["target"]) == {"positive against negative"}
+    assert (texts["words"] + texts["added"] + texts["rest"]).tolist() == pytest.approx(texts["score"].tolist())
+
+
 def test_a_file_from_check_to_report(model, reviews, tmp_path):
     columns = ["--text-column", "review", "--label-column", "label"]
-    check = call("check", reviews, "--model", model, *columns, "--out", tmp_path / "check.json")
+    check = run_text("check", reviews, "--model", model, *columns, "--out", tmp_path / "check.json")
     assert check.exit_code == 0, check.output
-    found = json.loads((tmp_path / "check.json").read_text())
-    assert found["texts"] == 40 and found["model_labels"] == ["negative", "positive"]
+    summary = json.loads((tmp_path / "check.json").read_text())
+    assert summary["texts"] == 40 and summary["model_labels"] == ["negative", "positive"]
     folder = tmp_path / "a & b"
     out, texts = folder / "words.parquet", folder / "texts.parquet"
-    result = call("--file", reviews, "--model", model, *columns, "--out", out, "--out-texts", texts)
+    result = run_text("--file", reviews, "--model", model, *columns, "--out", out, "--out-texts", texts)
     assert result.exit_code == 0 and "explained: 40 texts" in result.stderr, result.output
     direct = TextExplainer.from_pretrained(str(model))(list(read_demo()["text"].head(40)))
     words = read_words(out)
     pd.testing.assert_frame_equal(words, direct.to_frame("words"), check_dtype=False, atol=1e-4)
     assert list(read_texts(texts)["label"]) == list(read_demo()["label"].head(40))
     assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
-    result = call("words", out, "--texts", texts, "--out", folder / "class_words.tsv", "--top", 3)
+    result = run_text("words", out, "--texts", texts, "--out", folder / "class_words.tsv", "--top", 3)
     assert result.exit_code == 0, result.output
     assert pd.read_csv(folder / "class_words.tsv", sep="\t").groupby("class").size().max() == 3
-    result = call("report", folder, "--out", tmp_path / "report.html", "--title", "Made <up>")
+    result = run_text("report", folder, "--out", tmp_path / "report.html", "--title", "Made <up>")
     assert result.exit_code == 0, result.output
     page = (tmp_path / "report.html").read_text()
     for part in (
@@ -107,20 +129,20 @@ def test_a_file_from_check_to_report(model, reviews, tmp_path):
         assert part in page
 
 
-def test_shards_are_the_whole(model, reviews, tmp_path):
+def test_shards_together_are_the_whole_corpus(model, reviews, tmp_path):
     whole = ["--file", reviews, "--model", model, "--text-column", "review"]
-    assert call(*whole, "--out", tmp_path / "whole.parquet").exit_code == 0
+    assert run_text(*whole, "--out", tmp_path / "whole.parquet").exit_code == 0
     for shard in (1, 2, 3):
-        result = call(*whole, "--shard", shard, "--shards", 3, "--out", tmp_path / f"{shard}.parquet")
+        result = run_text(*whole, "--shard", shard, "--shards", 3, "--out", tmp_path / f"{shard}.parquet")
         assert result.exit_code == 0, result.output
     shards = [tmp_path / f"{shard}.parquet" for shard in (1, 2, 3)]
-    assert call("gather", *shards, "--out", tmp_path / "gathered.parquet").exit_code == 0
+    assert run_text("gather", *shards, "--out", tmp_path / "gathered.parquet").exit_code == 0
     gathered, once = read_words(tmp_path / "gathered.parquet"), read_words(tmp_path / "whole.parquet")
     pd.testing.assert_frame_equal(gathered, once, atol=1e-4)
     assert read_texts(tmp_path / "whole.texts.parquet")["label"].isna().all()
 
 
-def test_an_interrupted_file_goes_on(model, reviews, tmp_path, monkeypatch):
+def test_an_interrupted_file_resumes(model, reviews, tmp_path, monkeypatch):
     monkeypatch.setattr(on_disk, "PART", 10)
     explainer, corpus = TextExplainer.from_pretrained(str(model)), read_corpus(reviews, "review")
     written, write = [], on_disk.write
@@ -144,7 +166,7 @@ def test_an_interrupted_file_goes_on(model, reviews, tmp_path, monkeypatch):
     )
 
 
-def test_parts_of_another_request_are_not_taken_back(model, reviews, tmp_path, monkeypatch):
+def test_parts_of_another_request_are_not_kept(model, reviews, tmp_path, monkeypatch):
     monkeypatch.setattr(on_disk, "PART", 10)
     explainer, corpus = TextExplainer.from_pretrained(str(model)), read_corpus(reviews, "review")
     files = (tmp_path / "w.parquet", tmp_path / "t.parquet")
@@ -156,7 +178,7 @@ def test_parts_of_another_request_are_not_taken_back(model, reviews, tmp_path, m
     assert set(read_texts(files[1])["target"]) == {"negative"}
 
 
-def test_labels_by_number_and_other_formats(model, tmp_path):
+def test_labels_by_number_and_corpora_of_other_formats(model, tmp_path):
     corpus = read_demo().head(6)
     numbers = corpus.assign(label=(corpus["label"] == "positive").astype(int))
     numbers.to_parquet(tmp_path / "x.parquet")
@@ -173,17 +195,17 @@ def test_labels_by_number_and_other_formats(model, tmp_path):
         (["hello"], 1, "error: name a model: --model FOLDER_OR_NAME"),
         (["hello", "--model", "nowhere/at/all/here"], 1, "error: 'nowhere/at/all/here' could not be loaded"),
         (["hello", "--model", "MODEL", "--target", "positiv"], 1, "no label 'positiv'; did you mean 'positive'?"),
-        (["hello", "--model", "MODEL", "--against", "positive"], 2, "--against needs a --target"),
+        (["hello", "--model", "MODEL", "--against", "positive"], 2, "--against requires a --target"),
         (["hello", "--model", "MODEL", "--rules", "magic"], 2, "'magic' is not one of 'attn-lrp'"),
         (["hello", "--model", "MODEL", "--device", "tpu"], 1, "error: there is no device 'tpu'"),
         (["hello", "--model", "MODEL", "--task", "poetry"], 1, "error: there is no task 'poetry'"),
-        (["--model", "MODEL"], 2, "there is no text: give one, or name a --file, or pipe some lines in"),
+        (["--model", "MODEL"], 2, "there is no text: pass one, or name a --file, or pipe some lines in"),
         (["hello", "--model", "MODEL", "--out", "OUT"], 2, "--out is for a --file"),
         (["--file", "FILE", "--model", "MODEL"], 2, "name the table to write: --out relevance.parquet"),
         (["hello", "--file", "FILE", "--model", "MODEL", "--out", "OUT"], 2, "--file goes with --out"),
         (["--file", "none.csv", "--model", "MODEL", "--out", "OUT"], 1, "error: there is no file 'none.csv'"),
         (["--file", "none.xls", "--model", "MODEL", "--out", "OUT"], 1, "it should end in .csv, .tsv"),
-        (["--file", "FILE", "--model", "MODEL", "--out", "OUT"], 1, "has no column 'text'; there are: 'review'"),
+        (["--file", "FILE", "--model", "MODEL", "--out", "OUT"], 1, "there is no column 'text'; there are: 'review'"),
         (["--file", "FILE", "--text-column", "reviw", "--out", "OUT"], 1, "did you mean 'review'?"),
         (["--file", "FILE", "--text-column", "review", "--label-column", "pair", "--model", "MODEL", "--out", "OUT"],
          1, "error: the corpus has texts labelled"),
@@ -195,7 +217,7 @@ def test_labels_by_number_and_other_formats(model, tmp_path):
         (["gather", "none.parquet", "--out", "OUT"], 1, "error: there is no table 'none.parquet'"),
         (["gather", "BROKEN", "--out", "OUT"], 1, "could not be read as parquet"),
         (["words", "none.parquet", "--texts", "none.parquet", "--out", "OUT"], 1, "there is no table 'none.parquet'"),
-        (["report", "nowhere", "--out", "OUT"], 1, "'nowhere' is no folder of results"),
+        (["report", "nowhere", "--out", "OUT"], 1, "'nowhere' is not a folder of results"),
     ],
 )  # fmt: skip
 def test_errors_are_one_line_and_nothing_is_written(model, reviews, tmp_path, monkeypatch, arguments, code, message):
@@ -204,7 +226,7 @@ def test_errors_are_one_line_and_nothing_is_written(model, reviews, tmp_path, mo
     (tmp_path / "broken.parquet").write_text("no table at all")
     names = {"MODEL": model, "FILE": reviews, "OUT": tmp_path / "out.parquet", "EMPTY": tmp_path / "empty.csv"}
     names["BROKEN"] = tmp_path / "broken.parquet"
-    result = call(*[names.get(argument, argument) for argument in arguments])
+    result = run_text(*[names.get(argument, argument) for argument in arguments])
     plain = re.sub(r"[│╭╮╰╯─\s]+", " ", result.stderr)
     assert result.exit_code == code and message in plain and "Traceback" not in plain, plain
     assert sum(line.startswith("error:") for line in result.stderr.splitlines()) == (code == 1)
@@ -212,6 +234,6 @@ def test_errors_are_one_line_and_nothing_is_written(model, reviews, tmp_path, mo
 
 
 @pytest.mark.parametrize("help", [[], ["--help"], ["explain", "--help"]])
-def test_help(help):
-    result = call(*help)
+def test_help_is_shown(help):
+    result = run_text(*help)
     assert "lrp-domains text" in result.output or "Usage" in result.output

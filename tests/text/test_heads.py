@@ -1,4 +1,4 @@
-"""Every head against the engine itself, asked by hand: the same score, the same relevance of every token."""
+"""Every head against the core itself: the same score, the same relevance of every token."""
 
 import numpy as np
 import pytest
@@ -6,26 +6,25 @@ import torch
 
 from lrp_domains import CP_LRP, capture, relevance
 from lrp_domains.text import TextExplainer
-from lrp_domains.text.encoding import encode
-from lrp_domains.text.question_answering import Asked, QuestionAnswering
-from lrp_domains.text.rows import Row
+from lrp_domains.text.heads.question_answering import most_probable_answer
+from lrp_domains.text.tokens.encoding import encode
 
-from .models_made import bart, bert, gpt2, t5
-from .tokenizers_made import SENTENCES, tokenizer_of
+from .small_models import bart, bert, gpt2, t5
+from .small_tokenizers import SENTENCES, tokenizer_of
 
 WORDPIECE, BYTES, UNIGRAM = (tokenizer_of(kind) for kind in ("wordpiece", "byte-level", "unigram"))
 
 
-def by_hand(model, score, glob, **batch):
-    """The score of one forward pass, and the relevance of each token of each side, one after the other."""
+def score_and_relevance(model, score, glob, **batch):
+    """Return the score of one forward pass, and the relevance of each token of each side, by the core alone."""
     with capture(model, glob) as kept:
         outputs = model(**{name: torch.as_tensor(value) for name, value in batch.items()})
     value = score(outputs)
-    found = relevance(value, list(kept.values()), rules=CP_LRP)
-    return value.item(), np.concatenate([r.sum(-1).flatten().numpy() for r in found])
+    parts = relevance(value, list(kept.values()), rules=CP_LRP)
+    return value.item(), np.concatenate([r.sum(-1).flatten().numpy() for r in parts])
 
 
-def check(result, score, tokens):
+def assert_explained(result, score, tokens):
     assert result.score == pytest.approx(score)
     np.testing.assert_allclose([token.relevance for token in result.tokens], tokens, atol=1e-12)
     assert result.ledger.words + result.ledger.added == pytest.approx(tokens.sum())
@@ -35,28 +34,28 @@ def check(result, score, tokens):
         assert abs(result.ledger.residue) < 1e-9
 
 
-def test_a_label_of_a_word():
+def test_token_classification_explains_the_label_of_a_word():
     model = bert(WORDPIECE, "ForTokenClassification", num_labels=3, id2label={0: "O", 1: "PER", 2: "LOC"})
     explainer = TextExplainer(model, WORDPIECE, rules=CP_LRP)
-    result = explainer(SENTENCES[3], at="plot", target=("LOC", "PER"))
+    result = explainer(SENTENCES[3], target="LOC", against="PER", at="plot")
     batch = WORDPIECE([SENTENCES[3]], return_tensors="pt")
     places = [i for i, token in enumerate(result.tokens) if 4 <= token.start < 8]
 
     def score(outputs):
         return (outputs.logits[0, places, 2] - outputs.logits[0, places, 1]).mean()
 
-    check(result, *by_hand(model, score, "*.word_embeddings", **batch))
+    assert_explained(result, *score_and_relevance(model, score, "*.word_embeddings", **batch))
     assert result.target == "LOC against PER at 'plot'"
     surest = explainer(SENTENCES[3])
     named = model(**batch).logits[0].softmax(-1)[1:-1, 1:].max().item()
     assert surest.probability == pytest.approx(named) or surest.prediction == "O"
 
 
-def test_the_word_in_a_gap():
+def test_fill_mask_explains_the_word_at_the_mask():
     model = bert(WORDPIECE, "ForMaskedLM")
     explainer = TextExplainer(model, WORDPIECE, rules=CP_LRP)
     text = "the [MASK] was bad"
-    result = explainer(text, target=("movie", "film"))
+    result = explainer(text, target="movie", against="film")
     batch = WORDPIECE([text], return_tensors="pt")
     place = batch["input_ids"][0].tolist().index(WORDPIECE.mask_token_id)
     movie, film = WORDPIECE.convert_tokens_to_ids(["movie", "film"])
@@ -64,29 +63,30 @@ def test_the_word_in_a_gap():
     def score(outputs):
         return outputs.logits[0, place, movie] - outputs.logits[0, place, film]
 
-    check(result, *by_hand(model, score, "*.word_embeddings", **batch))
+    assert_explained(result, *score_and_relevance(model, score, "*.word_embeddings", **batch))
     assert result.target == "movie against film"
     assert [word.text for word in result.words] == ["the", "[MASK]", "was", "bad"]
     assert explainer("[MASK] was [MASK]", at=11).score != explainer("[MASK] was [MASK]", at=0).score
 
 
-def test_the_next_word():
+def test_text_generation_explains_the_next_token():
     model = gpt2(BYTES)
     explainer = TextExplainer(model, BYTES, rules=CP_LRP)
     batch = BYTES(["the plot was"], return_tensors="pt")
-    said = model(**batch).logits[0, -1]
+    logits = model(**batch).logits[0, -1]
     result = explainer("the plot was")
-    assert result.probability == pytest.approx(said.softmax(0).max().item())
-    odds = torch.logit(said.softmax(0).max()).item()
-    assert result.score == pytest.approx(odds)
+    assert result.probability == pytest.approx(logits.softmax(0).max().item())
+    others = logits[logits < logits.max()]
+    assert result.score == pytest.approx((logits.max() - others.softmax(0) @ others).item())
 
     def score(outputs):
         return outputs.logits[0, -1, 40] - outputs.logits[0, -1, 50]
 
-    check(explainer("the plot was", target=(40, 50)), *by_hand(model, score, "*.wte", **batch))
+    contrast = explainer("the plot was", target=40, against=50)
+    assert_explained(contrast, *score_and_relevance(model, score, "*.wte", **batch))
 
 
-def test_a_phrase_of_a_continuation():
+def test_text_generation_explains_a_phrase_token_by_token():
     model = gpt2(BYTES)
     explainer = TextExplainer(model, BYTES, rules=CP_LRP, score="logit")
     result = explainer("the plot was", target="terrible film")
@@ -97,20 +97,20 @@ def test_a_phrase_of_a_continuation():
     def score(outputs):
         return outputs.logits[0, columns, phrase].sum()
 
-    check(result, *by_hand(model, score, "*.wte", input_ids=[prompt + phrase[:-1]]))
+    assert_explained(result, *score_and_relevance(model, score, "*.wte", input_ids=[prompt + phrase[:-1]]))
     assert result.parts == ("text", "continuation")
     assert result.texts[1] == " terrible film"
     other = explainer("the plot was", target="wonderful movie")
-    contrast = explainer("the plot was", target=("terrible film", "wonderful movie"))
+    contrast = explainer("the plot was", target="terrible film", against="wonderful movie")
     assert contrast.score == pytest.approx(result.score - other.score)
     assert contrast.target == "terrible film against wonderful movie"
     first = [explained.to_frame().query("part == 'text'")["relevance"].sum() for explained in (contrast, result, other)]
     assert first[0] == pytest.approx(first[1] - first[2])
 
 
-@pytest.mark.parametrize("made", [t5, bart])
-def test_both_sides_of_an_encoder_decoder(made):
-    model = made(UNIGRAM)
+@pytest.mark.parametrize("new_model", [t5, bart])
+def test_an_encoder_decoder_is_explained_on_both_sides(new_model):
+    model = new_model(UNIGRAM)
     result = TextExplainer(model, UNIGRAM, rules=CP_LRP, score="logit")("the plot was bad", target="good film")
     source, answer = UNIGRAM("the plot was bad")["input_ids"], UNIGRAM("good film")["input_ids"]
     decoder = [model.config.decoder_start_token_id, *answer[:-1]]
@@ -118,14 +118,15 @@ def test_both_sides_of_an_encoder_decoder(made):
     def score(outputs):
         return outputs.logits[0, torch.arange(len(answer) - 1), answer[:-1]].sum()  # without </s>
 
-    check(result, *by_hand(model, score, "*.embed_tokens", input_ids=[source], decoder_input_ids=[decoder]))
+    inputs = {"input_ids": [source], "decoder_input_ids": [decoder]}
+    assert_explained(result, *score_and_relevance(model, score, "*.embed_tokens", **inputs))
     assert result.parts == ("source", "target")
     assert [token.side for token in result.tokens] == ["encoder"] * len(source) + ["decoder"] * len(decoder)
 
 
-@pytest.mark.parametrize("made", [t5, bart])
-def test_a_classifier_that_reads_the_text_twice(made):
-    model = made(UNIGRAM, "ForSequenceClassification", num_labels=2)
+@pytest.mark.parametrize("new_model", [t5, bart])
+def test_a_classifier_that_reads_the_text_on_both_sides_counts_both(new_model):
+    model = new_model(UNIGRAM, "ForSequenceClassification", num_labels=2)
     explainer = TextExplainer(model, UNIGRAM, rules=CP_LRP)
     result = explainer(SENTENCES[3])
     batch = UNIGRAM([SENTENCES[3]], return_tensors="pt")
@@ -134,7 +135,7 @@ def test_a_classifier_that_reads_the_text_twice(made):
     def score(outputs):
         return outputs.logits[0, label] - outputs.logits[0, 1 - label]
 
-    check(result, *by_hand(model, score, "*.embed_tokens", **batch))
+    assert_explained(result, *score_and_relevance(model, score, "*.embed_tokens", **batch))
     # Of each word both copies count.
     plot = [t.relevance for t in result.tokens if t.part == "text" and t.start >= 3 and t.end <= 8]
     word = next(word for word in result.words if word.text == "plot")
@@ -143,7 +144,7 @@ def test_a_classifier_that_reads_the_text_twice(made):
 
 
 @pytest.mark.parametrize("end", [None, "start", "end"])
-def test_the_ends_of_an_answer(end):
+def test_question_answering_explains_the_ends_of_an_answer(end):
     model = bert(WORDPIECE, "ForQuestionAnswering")
     explainer = TextExplainer(model, WORDPIECE, rules=CP_LRP, score="logit")
     question, context = "what was bad?", SENTENCES[3]
@@ -155,28 +156,27 @@ def test_the_ends_of_an_answer(end):
         both = outputs.start_logits[0, inside[0]], outputs.end_logits[0, inside[-1]]
         return sum(both) if end is None else both[end == "end"]
 
-    check(result, *by_hand(model, score, "*.word_embeddings", **batch))
+    assert_explained(result, *score_and_relevance(model, score, "*.word_embeddings", **batch))
     assert explainer((question, context)).prediction in context
     pairs = [(question, context), ("who?", SENTENCES[1])]
     explainer = TextExplainer(model, WORDPIECE, rules=CP_LRP)
     together = explainer(pairs)
-    assert explainer._reader.batches.side == "right"  # padding is no place for an answer
-    for pair, one in zip(pairs, together, strict=True):
-        assert one.score == pytest.approx(TextExplainer(model, WORDPIECE, rules=CP_LRP)(pair).score)
+    assert explainer._pipeline.padding.side == "right"  # an answer can't be in the padding
+    for pair, result in zip(pairs, together, strict=True):
+        assert result.score == pytest.approx(TextExplainer(model, WORDPIECE, rules=CP_LRP)(pair).score)
 
 
-def test_an_answer_ends_after_its_start_and_within_reason():
+def test_an_answer_ends_after_its_start_and_is_not_too_long():
     encoding = encode(WORDPIECE, [("who?", SENTENCES[3] * 5)])[0]
-    head, row = QuestionAnswering("logit"), Row(encoding.inputs, (), wanted=Asked(None, None, encoding))
     starts, ends = np.zeros((2, len(encoding)))
     inside = np.flatnonzero(encoding.part == 1)
     starts[[inside[5], inside[0]]] = 9, 8
     ends[[inside[3], inside[40], 0]] = 9, 5, 99
-    assert head._best(row, starts, ends)[0] == (inside[0], inside[3])
+    assert most_probable_answer(encoding, starts, ends)[0] == (inside[0], inside[3])
 
 
 @pytest.mark.parametrize("pooling", ["mean", "first", "last"])
-def test_the_similarity_of_two_texts(pooling):
+def test_sentence_similarity_explains_the_cosine(pooling):
     model = bert(WORDPIECE, "Model")
     explainer = TextExplainer(model, WORDPIECE, rules=CP_LRP, pooling=pooling)
     pairs = [(SENTENCES[0], SENTENCES[3]), ("a", SENTENCES[1])]
@@ -192,28 +192,28 @@ def test_the_similarity_of_two_texts(pooling):
         assert {word.part for word in result.words} == {"first", "second"}
 
 
-def test_every_token_of_a_continuation():
+def test_a_continuation_explains_every_token_by_those_before():
     model = gpt2(BYTES)
     explainer = TextExplainer(model, BYTES, rules=CP_LRP, score="logit")
-    found = explainer.continuation("the plot was", "terrible film")
+    result = explainer.continuation("the plot was", "terrible film")
     whole = explainer("the plot was", target="terrible film")
-    assert found.scores.sum() == pytest.approx(whole.score)
-    np.testing.assert_allclose(found.matrix.sum(0), [token.relevance for token in whole.tokens], atol=1e-10)
-    said, read = found.matrix.shape
-    later = np.arange(read)[None, :] > np.arange(said)[:, None] + (read - said)
-    assert (found.matrix[later] == 0).all()
-    assert (found.matrix[~later] != 0).all()
-    assert len(found.to_frame()) == said * read
-    assert "".join(found.outputs) == found.continuation == " terrible film"
+    assert result.scores.sum() == pytest.approx(whole.score)
+    np.testing.assert_allclose(result.matrix.sum(0), [token.relevance for token in whole.tokens], atol=1e-10)
+    outputs, inputs = result.matrix.shape
+    later = np.arange(inputs)[None, :] > np.arange(outputs)[:, None] + (inputs - outputs)
+    assert (result.matrix[later] == 0).all()
+    assert (result.matrix[~later] != 0).all()
+    assert len(result.to_frame()) == outputs * inputs
+    assert "".join(result.outputs) == result.continuation == " terrible film"
     assert len(explainer.continuation("the plot was", longest=3).outputs) <= 3
 
 
-def test_an_answer_in_full():
+def test_a_continuation_of_an_encoder_decoder_is_its_answer():
     explainer = TextExplainer(t5(UNIGRAM), UNIGRAM, rules=CP_LRP)
-    found = explainer.continuation("the plot was bad", longest=4)
-    whole = explainer("the plot was bad", target=found.continuation)
-    assert {token.part for token in found.inputs} >= {"source", "added"}
-    if len(found.outputs) + 1 == sum(token.side == "decoder" for token in whole.tokens):
+    result = explainer.continuation("the plot was bad", longest=4)
+    whole = explainer("the plot was bad", target=result.continuation)
+    assert {token.part for token in result.inputs} >= {"source", "added"}
+    if len(result.outputs) + 1 == sum(token.side == "decoder" for token in whole.tokens):
         np.testing.assert_allclose(
-            found.matrix.sum(0), [token.relevance for token in whole.tokens][: found.matrix.shape[1]]
+            result.matrix.sum(0), [token.relevance for token in whole.tokens][: result.matrix.shape[1]]
         )

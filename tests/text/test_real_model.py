@@ -1,4 +1,4 @@
-"""A real BERT on real sentences, where the data is at hand."""
+"""A real BERT on real sentences, on machines that have them."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ import torch
 from lrp_domains import CP_LRP
 from lrp_domains.text import TextExplainer, class_words
 
-DATA = Path(__file__).parents[3] / "shared/data/text"  # beside the repository, on machines that have it
-pytestmark = pytest.mark.skipif(not (DATA / "minilm_sst2").is_dir(), reason="needs shared/data/text")
+DATA = Path(__file__).parents[3] / "shared/data/text"  # beside the repository
+pytestmark = pytest.mark.skipif(not (DATA / "minilm_sst2").is_dir(), reason="requires shared/data/text")
 
 
 @pytest.fixture(scope="module")
@@ -24,15 +24,15 @@ def sentences():
     return [line.rpartition("\t")[0].strip() for line in lines if "\t" in line]
 
 
-def test_words_that_are_known(explainer):
+def test_the_words_of_a_sentence_have_the_known_relevance(explainer):
     result = explainer("not a good film , but a wonderful cast", target="positive")
-    found = {word.text: word.relevance for word in result.words}
+    by_word = {word.text: word.relevance for word in result.words}
     expected = {"not": -3.153, "good": -0.689, "but": 1.442, "wonderful": 2.128}
-    assert {word: found[word] for word in expected} == pytest.approx(expected, abs=1e-3)
+    assert {word: by_word[word] for word in expected} == pytest.approx(expected, abs=1e-3)
     assert (result.prediction, result.target) == ("POSITIVE", "POSITIVE")
 
 
-def test_each_sentence_as_if_alone(explainer, sentences):
+def test_each_sentence_of_a_batch_is_explained_as_if_alone(explainer, sentences):
     for text, result in zip(sentences[:12], explainer(sentences[:12]), strict=True):
         alone = explainer(text)
         limit = 1e-4 * max(abs(word.relevance) for word in alone.words)
@@ -42,27 +42,27 @@ def test_each_sentence_as_if_alone(explainer, sentences):
 def test_predictions_are_the_model_s_own(explainer, sentences):
     tokenizer, model = explainer.tokenizer, explainer.model
     with torch.no_grad():
-        sure = model(**tokenizer(sentences[:12], padding=True, return_tensors="pt")).logits.softmax(1)
+        probabilities = model(**tokenizer(sentences[:12], padding=True, return_tensors="pt")).logits.softmax(1)
     results = explainer(sentences[:12])
-    assert [result.probability for result in results] == pytest.approx(sure.max(1).values.tolist(), abs=1e-5)
-    assert [result.prediction for result in results] == [["NEGATIVE", "POSITIVE"][i] for i in sure.argmax(1)]
+    assert [result.probability for result in results] == pytest.approx(probabilities.max(1).values.tolist(), abs=1e-5)
+    assert [result.prediction for result in results] == [["NEGATIVE", "POSITIVE"][i] for i in probabilities.argmax(1)]
 
 
-def test_the_books_of_a_corpus(sentences):
+def test_conservation_holds_for_a_corpus(sentences):
     cp = TextExplainer.from_pretrained(str(DATA / "minilm_sst2"), rules=CP_LRP, embedding="sum")(sentences)
     ledger = cp.ledger
     assert abs(ledger.residue) < 1e-4 * ledger.score
     assert ledger.words + ledger.added + sum(ledger.leaves.values()) == pytest.approx(ledger.score, rel=1e-4)
 
 
-def test_words_of_each_class(explainer, sentences):
+def test_the_top_words_of_a_class_are_opinions(explainer, sentences):
     results = explainer(sentences)
     table = class_words(results.to_frame(), results.to_frame("texts"), top=8)
     negative = set(table.loc[table["class"] == "NEGATIVE", "word"])
     assert negative & {"bad", "awful", "lacks", "terrible", "worst", "disappointed", "wasted", "no", "not"}
 
 
-def test_a_long_review_in_windows(explainer):
+def test_a_long_review_is_read_in_windows(explainer):
     text = "The acting was good. " * 150 + "But the plot was terrible, awful and boring. " * 60
     result = explainer(text, target="negative")
     assert "windows" in result.notes[0]

@@ -25,11 +25,11 @@ def words_of(text, words="words"):
         ("", []),
     ],
 )
-def test_what_stays_together(text, words):
+def test_letters_of_one_word_stay_together(text, words):
     assert words_of(text) == words
 
 
-def test_a_character_at_a_time_where_no_spaces_are_written():
+def test_one_word_per_character_in_scripts_without_spaces():
     assert words_of("这部电影 isn't ดี 5", "characters") == ["这", "部", "电", "影", "isn't", "ดี", "5"]
 
 
@@ -48,7 +48,7 @@ def test_spans_tile_the_text(text, words):
         assert kind != 2 or text[start:end].isspace()
 
 
-def test_spans_of_the_user():
+def test_a_function_s_spans_are_the_words_and_gaps_are_filled():
     spans, kinds = segment("not good, really", lambda text: [(0, 8), (10, 16)])
     assert [("not good, really"[a:b], k) for (a, b), k in zip(spans.tolist(), kinds, strict=True)] == [
         ("not good", 0), (",", 1), (" ", 2), ("really", 0),
@@ -59,16 +59,16 @@ def test_spans_of_the_user():
     "spans, message",
     [
         ([(0, 99)], r"the span \(0, 99\) for 'abc def', which has 7 characters"),
-        ([(3, 5), (4, 6)], r"\(4, 6\) .* after a span that ends at 5: give spans in order"),
+        ([(3, 5), (4, 6)], r"\(4, 6\) .* after a span that ends at 5: return spans in order"),
         ([(2, 2)], "not empty"),
-        (["ab!"], r"gave 'ab!' .*: give pairs"),
+        (["ab!"], r"returned 'ab!' .*: expected pairs"),
     ],
 )
-def test_spans_of_the_user_that_are_wrong(spans, message):
+def test_a_function_s_invalid_spans_raise(spans, message):
     with pytest.raises(TextError, match=message):
         segment("abc def", lambda text: spans)
 
 
-def test_an_unknown_segmentation():
-    with pytest.raises(TextError, match=r"words='word': .*did you mean 'words'\?"):
+def test_an_unknown_segmentation_raises():
+    with pytest.raises(TextError, match=r"words='word' is neither .*did you mean 'words'\?"):
         segment("a", "word")

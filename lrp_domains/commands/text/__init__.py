@@ -1,6 +1,6 @@
-"""``lrp-domains text``: one text explained in one line, and each step from a corpus to its report.
+"""``lrp-domains text``: texts explained in one line, and each step from a corpus to its report.
 
-What a step needs is imported when it runs: transformers takes seconds, which ``--help`` needn't wait for.
+What a step requires is imported when it runs: transformers takes seconds to import, which would delay ``--help``.
 """
 
 import typer
@@ -11,7 +11,7 @@ from .one_line import TextFirst
 text = typer.Typer(
     cls=TextFirst,
     no_args_is_help=True,
-    help='Explain what text models say by the words they read: lrp-domains text "I loved it" --model FOLDER_OR_NAME',
+    help='Explain the predictions of text models by words: lrp-domains text "I loved it" --model FOLDER_OR_NAME',
 )
 for command, name in (
     (explain.explain, "explain"),

@@ -1,4 +1,4 @@
-"""The model of the demo, so that nothing needs a download."""
+"""The model of the demo, so that trying the commands needs no download."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,20 +6,22 @@ from typing import Annotated
 import typer
 
 from ..console import progress, say
+from ..grouped import grouped
 from . import options as o
 from .loading import quiet_library
 
 
+@grouped(training={"seed": o.Seed})
 def train_demo(
     out: Annotated[Path, typer.Option(help="The folder to write: model, tokenizer, and the held-out sentences.")],
-    seed: o.Seed = 0,
+    training: dict,
 ) -> None:
     """Train a small transformer on the demo corpus from scratch, in less than a minute."""
-    from ...domain.files import whole_file
+    from ...domain import whole_file
     from ...text.demo import train_demo
 
     with quiet_library():
-        trained = train_demo(seed, progress=progress)
+        trained = train_demo(**training, progress=progress)
         with whole_file(out) as temporary:
             trained.save(temporary)
     say("held out", f"accuracy {trained.accuracy:.3f} on {len(trained.held_out)} sentences it has not seen")

@@ -1,37 +1,52 @@
-"""The model that a command explains."""
+"""The model and the corpus that a command explains."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+_COLUMNS = {"text_column": "text", "second_column": "second", "label_column": "label"}
 
 
-def explainer_of(model: str, *, rules: str = "ATTN_LRP", task: str = "", **options):
-    """Load a model without the bars and notes of its library, which say nothing about the user's texts."""
-    import lrp_domains
+def load_explainer(options: Mapping[str, Any], **settings: Any):
+    """Load a model without the progress bars and messages of its library, which aren't about the user's texts.
 
+    Parameters
+    ----------
+    options
+        The name of the ``model``, and options of ``TextExplainer.from_pretrained``.
+    settings
+        How to explain.
+    """
     from ...text import TextError, TextExplainer
 
-    if not model:
+    if not options.get("model"):
         raise TextError(
             "name a model: --model FOLDER_OR_NAME; 'lrp-domains text train-demo --out FOLDER' makes a small one"
         )
+    options = dict(options)
     with quiet_library():
-        return TextExplainer.from_pretrained(
-            model, rules=getattr(lrp_domains, rules), task=task or None, **{k: v for k, v in options.items() if v}
-        )
+        return TextExplainer.from_pretrained(options.pop("model"), **options, **settings)
+
+
+def load_corpus(path: str, columns: Mapping[str, str]):
+    """Read a corpus from its file, by columns as named on the command line."""
+    from ...text.corpora import read_corpus
+
+    return read_corpus(path, **{_COLUMNS[option]: column for option, column in columns.items() if column})
 
 
 def key_of(model: str, explainer) -> str:
-    """Name a model so that another one of the same name isn't taken for it."""
+    """Return a string that identifies a model, so that another one of the same name isn't mistaken for it."""
     folder = Path(model)
     files = sorted(folder.iterdir()) if folder.is_dir() else []
-    known = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
-    return repr((model, getattr(explainer.model.config, "_commit_hash", None), known))
+    stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
+    return repr((model, getattr(explainer.model.config, "_commit_hash", None), stats))
 
 
 @contextmanager
 def quiet_library() -> Iterator[None]:
-    """Let transformers say only what went wrong."""
+    """Temporarily limit the messages of transformers to errors."""
     from transformers.utils import logging
 
     before = logging.get_verbosity()

@@ -1,4 +1,4 @@
-"""A group of commands in which a text may stand where the name of a command would."""
+"""A group of commands in which a text may stand in place of a command's name."""
 
 from typer.core import TyperGroup
 
@@ -6,10 +6,10 @@ FIRST = "explain"
 
 
 class TextFirst(TyperGroup):
-    """Read ``text "I loved it" --model M`` as ``text explain "I loved it" --model M``."""
+    """A group that reads ``text "I loved it" --model M`` as ``text explain "I loved it" --model M``."""
 
     def parse_args(self, ctx, args):
-        """Put the command's name in front where it was left out."""
+        """Insert the command's name where it was left out."""
         if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
             args = [FIRST, *args]
         return super().parse_args(ctx, args)

@@ -1,8 +1,8 @@
-"""What the text commands take, said once."""
+"""The options of the text commands, each described once. Their defaults are the library's."""
 
-from enum import StrEnum
+from enum import Enum, StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,41 +13,75 @@ class Score(StrEnum):
     """Scores by their name on the command line."""
 
     LOG_ODDS = "log-odds"
+    MARGIN = "margin"
     LOGIT = "logit"
 
 
 class Long(StrEnum):
-    """What becomes of texts that are too long for the model."""
+    """What happens to texts that are too long for the model."""
 
     WINDOWS = "windows"
     TRUNCATE = "truncate"
     ERROR = "error"
 
 
-Model = Annotated[
-    str, typer.Option(help="A folder that save_pretrained() wrote, or a name on the hub; 'text train-demo' makes one.")
-]
 Corpus = Annotated[str, typer.Argument(help="A .csv, .tsv, .jsonl or .parquet file, or demo for the demo corpus.")]
-TextColumn = Annotated[str, typer.Option(help="The column with the texts.")]
-SecondColumn = Annotated[str, typer.Option(help="The column with the second text of each pair.")]
-LabelColumn = Annotated[str, typer.Option(help="The column with the labels, to tell right from wrong.")]
-Target = Annotated[str, typer.Option(help="The label to explain; the predicted one if not given.")]
-Against = Annotated[str, typer.Option(help="A label to set the target against.")]
-ScoreOption = Annotated[
-    Score, typer.Option(help="log-odds: logit minus the others' probability-weighted mean; logit: the logit alone.")
-]
-RulesOption = Annotated[Rules, typer.Option(help="The rule set.")]
-Task = Annotated[str, typer.Option(help="What the model is for, if its configuration doesn't tell.")]
-LongOption = Annotated[Long | None, typer.Option(help="What becomes of texts that are too long for the model.")]
-BatchSize = Annotated[int, typer.Option(min=1, help="Texts explained at once.")]
-Device = Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cuda, or cuda:N.")]
-Seed = Annotated[int, typer.Option(help="Fixes weights, held-out sentences and their order.")]
-Top = Annotated[int, typer.Option(min=1, max=100, help="Words shown per class.")]
+Seed = Annotated[int | None, typer.Option(help="Determines weights, held-out sentences and their order (default 0).")]
 Html = Annotated[Path | None, typer.Option(help="Also write the coloured texts to this .html file.")]
+_MODEL = "A folder that save_pretrained() wrote, or a name on the hub; 'text train-demo' makes one."
+
+MODEL = {
+    "model": Annotated[str | None, typer.Option(help=_MODEL)],
+    "task": Annotated[str | None, typer.Option(help="What the model is for (default: what its configuration says).")],
+    "device": Annotated[
+        str | None, typer.Option(help="Where to compute: cpu, cuda, or cuda:N (default: a GPU if there is one).")
+    ],
+}
+COLUMNS = {
+    "text_column": Annotated[str | None, typer.Option(help="The column with the texts (default text).")],
+    "second_column": Annotated[
+        str | None, typer.Option(help="The column with the second text of each pair (default: single texts).")
+    ],
+    "label_column": Annotated[
+        str | None, typer.Option(help="The column with the labels, to report which predictions are right.")
+    ],
+}
+REQUEST = {
+    "target": Annotated[str | None, typer.Option(help="The label to explain (default: the predicted one).")],
+    "against": Annotated[
+        str | None, typer.Option(help="A label to contrast the target with: the difference of the two logits.")
+    ],
+}
+SETTINGS = {
+    "score": Annotated[
+        Score | None,
+        typer.Option(
+            help="log-odds: logit minus the others' probability-weighted mean; margin: minus their plain mean; logit: "
+            "the logit alone (default log-odds)."
+        ),
+    ],
+    "rules": Annotated[Rules | None, typer.Option(help="The rule set (default attn-lrp).")],
+    "long": Annotated[
+        Long | None,
+        typer.Option(
+            help="What happens to texts that are too long for the model (default: windows for classifiers, else an "
+            "error)."
+        ),
+    ],
+    "batch_size": Annotated[int | None, typer.Option(min=1, help="Texts explained at once (default 16).")],
+}
 
 
-def wanted(target: str, against: str) -> str | tuple[str, str] | None:
-    """Put a target and what it is set against together."""
-    if against and not target:
-        raise typer.BadParameter("--against needs a --target to set it against")
-    return (target, against) if against else target or None
+def check_request(request: dict[str, Any]) -> None:
+    """Raise if there is a label to contrast with, but none to explain."""
+    if "against" in request and "target" not in request:
+        raise typer.BadParameter("--against requires a --target to contrast with it")
+
+
+def plain(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options as the library takes them: rule sets in place of their names, strings in place of choices."""
+    values = {}
+    for name, value in options.items():
+        choice = value.value if isinstance(value, Enum) else value
+        values[name] = value.rule_set if isinstance(value, Rules) else choice
+    return values

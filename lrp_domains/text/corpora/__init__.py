@@ -1,4 +1,4 @@
-"""Corpora: many texts of one file, explained to tables on disk, in parts and in shards."""
+"""Corpora: many texts in one file, explained to tables on disk, in parts and in shards."""
 
 from .check import check_corpus
 from .corpus import Corpus, read_corpus

@@ -1,24 +1,25 @@
-"""A look at a corpus and its model from end to end, before any computing."""
+"""A check of a corpus and its model from end to end, before any long computation."""
 
 from collections import Counter
 from statistics import median
+from typing import Any
 
 from ..explainer import TextExplainer
 from .corpus import Corpus
 
 
-def check_corpus(corpus: Corpus, explainer: TextExplainer, target=None) -> dict:
-    """Explain the longest and the shortest text, compare the labels with the model's, and tell what there is.
+def check_corpus(corpus: Corpus, explainer: TextExplainer, target: Any = None, *, against: Any = None) -> dict:
+    """Explain the longest and the shortest text, compare the labels with the model's, and return a summary.
 
     Raises
     ------
     TextError, lrp_domains.RelevanceError
-        What would come up later, on some text.
+        What would be raised later, for some text.
     """
     corpus = corpus.named(explainer.labels)
-    lengths = [len(one) if isinstance(one, str) else sum(map(len, one)) for one in corpus.texts]
-    shortest, longest = (lengths.index(one) for one in (min(lengths), max(lengths)))
-    tried = explainer([corpus.texts[shortest], corpus.texts[longest]], target)
+    lengths = [len(text) if isinstance(text, str) else sum(map(len, text)) for text in corpus.texts]
+    shortest, longest = lengths.index(min(lengths)), lengths.index(max(lengths))
+    results = explainer([corpus.texts[shortest], corpus.texts[longest]], target, against=against)
     return {
         "texts": len(corpus),
         "labels": dict(sorted(Counter(corpus.labels).items())),
@@ -26,6 +27,6 @@ def check_corpus(corpus: Corpus, explainer: TextExplainer, target=None) -> dict:
         "twice": len(corpus) - len(set(corpus.texts)),
         "task": explainer.task,
         "model_labels": list(explainer.labels.names) if explainer.labels else [],
-        "tokens_of_the_longest": len(tried[1].tokens),
-        "notes": list(tried[1].notes),
+        "tokens_of_the_longest": len(results[1].tokens),
+        "notes": list(results[1].notes),
     }

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from ...domain import reason
+from ..arguments import Item
 from ..demo import read_demo
-from ..errors import TextError, choices
-from ..labels import Labels
-from ..requests import Item
+from ..errors import TextError, about, choices
+from ..heads.labels import Labels
 
 DEMO = "demo"
 READERS = {
@@ -30,7 +31,7 @@ class Corpus:
     texts
         Strings, or tuples of two for pairs.
     labels
-        What each is labelled with, as the file has it; empty if it doesn't tell.
+        The label of each text as the file has it; empty if it has none.
     first
         The number of the first text in its file: 0, unless this is a shard.
     """
@@ -43,23 +44,23 @@ class Corpus:
         return len(self.texts)
 
     def shard(self, number: int, of: int) -> Corpus:
-        """Give one of several parts of about the same size; the first has number 1."""
+        """Return one of several parts of about the same size; the first has number 1."""
         if not 1 <= number <= of:
             raise TextError(f"there is no shard {number} of {of}; they are numbered from 1 to {of}")
         return self.part(len(self) * (number - 1) // of, len(self) * number // of)
 
     def part(self, start: int, stop: int) -> Corpus:
-        """Give the texts from one place to another."""
+        """Return the texts from `start` up to `stop`, without it."""
         return Corpus(self.texts[start:stop], self.labels[start:stop], self.first + start)
 
     def named(self, labels: Labels | None) -> Corpus:
-        """Give the same corpus with each label as the model calls it; a file may have its number, or other case."""
+        """Return the corpus with the model's name for each label; a file may have its number, or other case."""
         if not self.labels:
             return self
         if labels is None or labels.kind != "one":
             raise TextError("labels can be compared with a classifier that chooses one label; leave the column out")
-        names = {one: _name(one, labels) for one in dict.fromkeys(self.labels)}
-        return Corpus(self.texts, tuple(names[one] for one in self.labels), self.first)
+        names = {label: _name(label, labels) for label in dict.fromkeys(self.labels)}
+        return Corpus(self.texts, tuple(names[label] for label in self.labels), self.first)
 
 
 def read_corpus(path: str | Path, text: str = "text", second: str | None = None, label: str | None = None) -> Corpus:
@@ -76,43 +77,43 @@ def read_corpus(path: str | Path, text: str = "text", second: str | None = None,
     table = read_demo() if str(path) == DEMO else _table(Path(path))
     if table.empty:
         raise TextError(f"'{path}' has no rows")
-    texts = _strings(table, text, path)
-    if second:
-        texts = list(zip(texts, _strings(table, second, path), strict=True))
-    return Corpus(tuple(texts), tuple(_strings(table, label, path, number=True)) if label else ())
+    with about(f"'{path}'"):
+        texts = _strings(table, text)
+        if second:
+            texts = list(zip(texts, _strings(table, second), strict=True))
+        labels = _strings(table, label, numbers=True) if label else []
+    return Corpus(tuple(texts), tuple(labels))
 
 
 def _table(path: Path) -> pd.DataFrame:
     if path.suffix not in READERS:
-        raise TextError(f"'{path}' is no table of texts: it should end in {', '.join(READERS)}")
+        raise TextError(f"'{path}' is not a table of texts: it should end in {', '.join(READERS)}")
     if not path.is_file():
         raise TextError(f"there is no file '{path}'")
     try:
         return READERS[path.suffix](path)
     except Exception as error:  # pandas and pyarrow raise many kinds for a foreign file
-        reason = (str(error) or repr(error)).splitlines()[0]
-        raise TextError(f"'{path}' could not be read as a table: {reason}") from error
+        raise TextError(f"'{path}' could not be read as a table: {reason(error)}") from error
 
 
-def _strings(table: pd.DataFrame, column: str, path: str | Path, number: bool = False) -> list[str]:
+def _strings(table: pd.DataFrame, column: str, *, numbers: bool = False) -> list[str]:
+    """Return a column of strings; one with numbers is converted if that is allowed."""
     if column not in table:
-        raise TextError(f"'{path}' has no column '{column}'; {choices(column, table.columns)}")
-    given = table[column]
-    absent = given.isna()
-    if absent.any():
+        raise TextError(f"there is no column '{column}'; {choices(column, table.columns)}")
+    values = table[column]
+    if (absent := values.isna()).any():
         raise TextError(
-            f"'{path}', column '{column}': {int(absent.sum())} of {len(given)} rows are empty, the first is row "
+            f"column '{column}': {int(absent.sum())} of {len(values)} rows are empty, the first is row "
             f"{int(absent.argmax())} (from 0); leave them out"
         )
-    strange = [] if number else [row for row, one in enumerate(given) if not isinstance(one, str)]
-    if strange:
-        kind = type(given.iloc[strange[0]]).__name__
-        raise TextError(f"'{path}', column '{column}': row {strange[0]} (from 0) is of type {kind}, not a text")
-    return [str(one) for one in given]
+    invalid = [] if numbers else [row for row, value in enumerate(values) if not isinstance(value, str)]
+    if invalid:
+        kind = type(values.iloc[invalid[0]]).__name__
+        raise TextError(f"column '{column}': row {invalid[0]} (from 0) is of type {kind}, not a text")
+    return [str(value) for value in values]
 
 
-def _name(given: str, labels: Labels) -> str:
-    try:
-        return labels.names[labels.number(int(given) if given.isdecimal() and given not in labels.names else given)]
-    except TextError as error:
-        raise TextError(f"the corpus has texts labelled '{given}', but {error}") from error
+def _name(label: str, labels: Labels) -> str:
+    is_number = label.isdecimal() and label not in labels.names
+    with about(f"the corpus has texts labelled '{label}'"):
+        return labels.names[labels.number(int(label) if is_number else label)]

@@ -7,34 +7,34 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...domain.files import whole_file
+from ...domain import reason, whole_file
 from ..errors import TextError
-from ..frames import COLUMNS, frame
-from ..relevances import TextRelevance
+from ..results import tables as frames
+from ..results.relevance import TextRelevance
 
-NUMBERS = {"probability", "score", "words", "added", "spread", "rest", "relevance"}
+NUMBERS = {"probability", "score", "words", "added", "rest", "relevance"}
 COUNTS = {"text", "start", "end"}
-OWN = {"words": COLUMNS["words"], "texts": [*COLUMNS["texts"], "label", "rules"]}
+COLUMNS = {"words": frames.COLUMNS["words"], "texts": [*frames.COLUMNS["texts"], "label", "rules"]}
 
 
 def schema(of: str, regression: bool) -> pa.Schema:
-    """Give the types of the columns, which must not depend on what a part of a corpus happens to hold."""
+    """Return the types of the columns, which must not depend on the values in a part of a corpus."""
     types = {}
-    for name in OWN[of]:
+    for name in COLUMNS[of]:
         number = (name in NUMBERS and not (of == "words" and name == "words")) or (regression and name == "prediction")
         types[name] = pa.float64() if number else pa.int64() if name in COUNTS else pa.string()
     return pa.schema(types)
 
 
 def tables(items: Sequence[TextRelevance], labels: Sequence[str], first: int) -> dict[str, pa.Table]:
-    """Give explained texts as both tables; ``first`` is the number of the first text."""
-    texts = frame(items, "texts", first)
+    """Return both tables of explained texts; `first` is the number of the first text."""
+    texts = frames.frame(items, "texts", first)
     texts["label"] = list(labels) if labels else None
     texts["rules"] = [item.rules for item in items]
     regression = not isinstance(items[0].prediction, str)
-    found = {"words": frame(items, "words", first), "texts": texts}
     return {
-        of: pa.Table.from_pandas(one, schema=schema(of, regression), preserve_index=False) for of, one in found.items()
+        of: pa.Table.from_pandas(table, schema=schema(of, regression), preserve_index=False)
+        for of, table in (("words", frames.frame(items, "words", first)), ("texts", texts))
     }
 
 
@@ -45,19 +45,19 @@ def write(table: pa.Table, path: str | Path) -> None:
 
 
 def gather(paths: Iterable[str | Path], out: str | Path) -> int:
-    """Put tables of the same kind one below the other, one in memory at a time; say how many rows that are."""
+    """Write tables of one kind as one, with one group of rows in memory at a time; return its number of rows."""
     paths, rows = list(paths), 0
     if not paths:
-        raise TextError("there are no tables to put together")
-    kind = _open(paths[0]).schema_arrow
-    with whole_file(out) as temporary, pq.ParquetWriter(temporary, kind) as writer:
+        raise TextError("there are no tables to gather")
+    columns = _open(paths[0]).schema_arrow
+    with whole_file(out) as temporary, pq.ParquetWriter(temporary, columns) as writer:
         for path in paths:
-            opened = _open(path)
-            if not opened.schema_arrow.equals(kind):
+            table = _open(path)
+            if not table.schema_arrow.equals(columns):
                 raise TextError(f"'{path}' has other columns than '{paths[0]}': gather tables of one kind and model")
-            for group in range(opened.num_row_groups):
-                writer.write_table(opened.read_row_group(group))
-            rows += opened.metadata.num_rows
+            for group in range(table.num_row_groups):
+                writer.write_table(table.read_row_group(group))
+            rows += table.metadata.num_rows
     return rows
 
 
@@ -72,12 +72,12 @@ def read_texts(path: str | Path) -> pd.DataFrame:
 
 
 def _read(path: str | Path, of: str) -> pd.DataFrame:
-    opened = _open(path)
-    if absent := [name for name in OWN[of] if name not in opened.schema_arrow.names]:
+    table = _open(path)
+    if absent := [name for name in COLUMNS[of] if name not in table.schema_arrow.names]:
         raise TextError(
-            f"'{path}' is no table of {of}, it has no column '{absent[0]}'; 'lrp-domains text explain' writes them"
+            f"'{path}' is not a table of {of}, it has no column '{absent[0]}'; 'lrp-domains text explain' writes them"
         )
-    return opened.read().to_pandas()
+    return table.read().to_pandas()
 
 
 def _open(path: str | Path) -> pq.ParquetFile:
@@ -86,4 +86,4 @@ def _open(path: str | Path) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(path)
     except pa.ArrowInvalid as error:
-        raise TextError(f"'{path}' could not be read as parquet: {str(error).splitlines()[0]}") from error
+        raise TextError(f"'{path}' could not be read as parquet: {reason(error)}") from error

@@ -1,4 +1,4 @@
-"""A small corpus of sentiment, and a transformer that is trained on it: the text domain without any download."""
+"""A small corpus of sentiment, and a transformer trained on it: texts explained without any download."""
 
 from .corpus import read_demo
 from .train import DemoModel, train_demo

@@ -1,12 +1,12 @@
-"""The demo's tokenizer and network, both new."""
+"""A new tokenizer and a new network for the demo."""
 
 from collections.abc import Iterable, Sequence
 
 
 def new_tokenizer(texts: Iterable[str], longest: int):
-    """Give a tokenizer of whole words in BERT's manner, that knows those which occur at least twice in texts.
+    """Return a tokenizer like BERT's, but of whole words, whose vocabulary are those that occur at least twice.
 
-    Words that occur once would be learnt by heart; and WordPiece breaks ties between its pieces by chance.
+    Words that occur once would be learnt by heart, and WordPiece breaks ties between its pieces at random.
     """
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
@@ -15,11 +15,12 @@ def new_tokenizer(texts: Iterable[str], longest: int):
     words = Tokenizer(models.WordLevel(unk_token="[UNK]"))
     words.normalizer = normalizers.BertNormalizer(lowercase=True)
     words.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    words.train_from_iterator(
-        texts, trainers.WordLevelTrainer(min_frequency=2, special_tokens=special, show_progress=False)
-    )
-    ends = [(one, words.token_to_id(one)) for one in ("[CLS]", "[SEP]")]
+    trainer = trainers.WordLevelTrainer(min_frequency=2, special_tokens=special, show_progress=False)
+    words.train_from_iterator(texts, trainer)
+
+    ends = [(token, words.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
     words.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", ends)
+
     return PreTrainedTokenizerFast(
         tokenizer_object=words,
         model_max_length=longest,
@@ -32,7 +33,7 @@ def new_tokenizer(texts: Iterable[str], longest: int):
 
 
 def new_network(tokenizer, labels: Sequence[str], longest: int):
-    """Give a BERT of two small layers, its weights drawn at random."""
+    """Return a BERT of two small layers with random weights."""
     from transformers import BertConfig, BertForSequenceClassification
 
     config = BertConfig(

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch.nn.functional import cross_entropy
 
-from ..settings import Progress, quietly
+from ...domain import Progress, no_progress
 from .corpus import read_demo
 
 LABELS = ("negative", "positive")
@@ -17,7 +17,7 @@ HELD_OUT = 0.2
 
 @dataclass(frozen=True)
 class DemoModel:
-    """A trained model, and how well it does on sentences that it has not seen.
+    """A trained model, and its accuracy on sentences that it has not seen.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class DemoModel:
     held_out
         The rows of `read_demo` that it was not trained on.
     accuracy
-        The share of these that it gets right.
+        The share of these that it predicts correctly.
     """
 
     model: torch.nn.Module
@@ -35,44 +35,46 @@ class DemoModel:
     accuracy: float
 
     def save(self, folder: str | Path) -> None:
-        """Write the model and its tokenizer as transformers does, and the held-out sentences beside them."""
+        """Write the model and its tokenizer as transformers does, and the held-out sentences to ``held_out.tsv``."""
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
         self.held_out.to_csv(Path(folder) / "held_out.tsv", sep="\t", index=False)
 
 
-def train_demo(seed: int = 0, epochs: int = 20, progress: Progress = quietly) -> DemoModel:
+def train_demo(seed: int = 0, epochs: int = 20, progress: Progress = no_progress) -> DemoModel:
     """Train on four fifths of the demo corpus, and test on the rest.
 
     Parameters
     ----------
     seed
-        Fixes the weights, what is held out, and the order of sentences.
+        Determines the weights, what is held out, and the order of sentences.
     epochs
-        How often each sentence is seen.
+        Number of passes over the sentences.
     progress
         Wraps the iteration over epochs.
     """
     from .network import new_network, new_tokenizer
 
     corpus = read_demo()
+    # Pairs are held out whole: a sentence differs from its partner in few words, and would be mistaken for it.
     pairs = corpus["pair"].drop_duplicates().sample(frac=HELD_OUT, random_state=seed)
-    # Both of a pair are held out: one alone would be read as its partner, which differs in few words.
     is_held_out = corpus["pair"].isin(pairs)
     held_out, learned = corpus[is_held_out], corpus[~is_held_out]
+
     tokenizer = new_tokenizer(learned["text"], LONGEST)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = new_network(tokenizer, LABELS, LONGEST)
-        _fit(model, tokenizer, learned, epochs, progress)
+        _fit(model, tokenizer, learned, progress=progress, epochs=epochs)
+
     model.eval()
     with torch.no_grad():
-        said = model(**_batch(tokenizer, held_out["text"])).logits.argmax(1)
-    accuracy = (said == _numbers(held_out["label"])).double().mean().item()
-    return DemoModel(model, tokenizer, held_out, accuracy)
+        predicted = model(**_batch(tokenizer, held_out["text"])).logits.argmax(1)
+    accuracy = (predicted == _numbers(held_out["label"])).double().mean().item()
+    return DemoModel(model, tokenizer, held_out=held_out, accuracy=accuracy)
 
 
-def _fit(model, tokenizer, corpus: pd.DataFrame, epochs: int, progress: Progress, size: int = 16) -> None:
+def _fit(model, tokenizer, corpus: pd.DataFrame, *, epochs: int, progress: Progress, size: int = 16) -> None:
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.05)
     steps = epochs * -(-len(corpus) // size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, total_steps=steps)
@@ -80,7 +82,7 @@ def _fit(model, tokenizer, corpus: pd.DataFrame, epochs: int, progress: Progress
     model.train()
     for _ in progress(range(epochs), "Training"):
         for rows in torch.randperm(len(corpus)).split(size):
-            loss = cross_entropy(model(**{name: one[rows] for name, one in batch.items()}).logits, labels[rows])
+            loss = cross_entropy(model(**{name: values[rows] for name, values in batch.items()}).logits, labels[rows])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -92,4 +94,4 @@ def _batch(tokenizer, texts: pd.Series) -> dict[str, torch.Tensor]:
 
 
 def _numbers(labels: pd.Series) -> torch.Tensor:
-    return torch.tensor([LABELS.index(one) for one in labels])
+    return torch.tensor([LABELS.index(label) for label in labels])

@@ -1,60 +1,67 @@
-"""Which texts of a corpus to show, and how they come back from its tables."""
+"""Which texts of a corpus a report shows, and how they are read back from its tables."""
 
 from collections.abc import Iterable
 
 import pandas as pd
 
-from ..relevances import TextLedger, TextRelevance, Word
+from ..results.relevance import TextLedger, TextRelevance, Word
 
 
-def chosen(texts: pd.DataFrame, number: int) -> dict[str, list[int]]:
-    """Give the numbers of texts to show, by what they are examples of.
+def choose_examples(texts: pd.DataFrame, count: int) -> dict[str, list[int]]:
+    """Return the numbers of texts to show, by kind of example.
 
-    Most confident are the surest of each prediction in turn, right ones where labels are known; most wrong those that
-    the model was sure of against their label; closest calls those it was least sure of.
+    The most confident are those of highest probability, each prediction in turn, and with the right label if labels
+    are known; the most wrong are those of highest probability with another label; the closest calls those of lowest
+    probability. A regression has no probabilities: its highest and lowest values are shown.
     """
-    if texts["probability"].isna().all():  # a regression is sure of nothing
+    if texts["probability"].isna().all():
         ordered = texts.sort_values("score", kind="stable")["text"]
-        return {"Highest": [*ordered[::-1][:number]], "Lowest": [*ordered[:number]]}
+        return {"Highest": [*ordered[::-1][:count]], "Lowest": [*ordered[:count]]}
+
     ordered = texts.sort_values("probability", ascending=False, kind="stable")
-    labelled = texts["label"].notna().any()
     wrong = ordered[ordered["label"].notna() & (ordered["label"] != ordered["prediction"])]
     right = ordered.drop(wrong.index)
-    turn = right.groupby("prediction").cumcount().sort_values(kind="stable").index  # the first of each, the second, ...
-    found = {"Most confident": [*right.loc[turn[:number], "text"]]}
-    if labelled:
-        found["Most wrong"] = [*wrong["text"][:number]]
-    return found | {"Closest calls": [*ordered["text"][::-1][:number]]}
+    in_turn = (
+        right.groupby("prediction").cumcount().sort_values(kind="stable").index
+    )  # the top of each, the second, ...
+    examples = {"Most confident": [*right.loc[in_turn[:count], "text"]]}
+    if texts["label"].notna().any():
+        examples["Most wrong"] = [*wrong["text"][:count]]
+    return examples | {"Closest calls": [*ordered["text"][::-1][:count]]}
 
 
-def items(numbers: Iterable[int], texts: pd.DataFrame, words: pd.DataFrame) -> list[TextRelevance]:
-    """Read some texts back from their tables; the tokens are not kept there."""
+def read_examples(numbers: Iterable[int], texts: pd.DataFrame, words: pd.DataFrame) -> list[TextRelevance]:
+    """Read some texts from their tables, which don't contain the tokens."""
     texts = texts.set_index("text")
-    own = dict(tuple(words[words["text"].isin(list(numbers))].groupby("text")))
-    return [_item(texts.loc[number], own.get(number, words.iloc[:0])) for number in numbers]
+    by_text = dict(tuple(words[words["text"].isin(list(numbers))].groupby("text")))
+    return [_example(texts.loc[number], by_text.get(number, words.iloc[:0])) for number in numbers]
 
 
-def _item(row: pd.Series, words: pd.DataFrame) -> TextRelevance:
-    fields = [words[name] for name in ("word", "start", "end", "relevance", "kind", "part")]
-    listed = tuple(Word(*one) for one in zip(*fields, strict=True))
-    several = bool(row["second"])
-    parts = tuple(dict.fromkeys(word.part for word in listed)) if several else ("text",)
-    if several and len(parts) < 2:
-        parts = ("first", "second")
-    elif not several and listed:
-        parts = (listed[0].part,)
+def _example(row: pd.Series, words: pd.DataFrame) -> TextRelevance:
+    columns = [words[name] for name in ("word", "start", "end", "relevance", "kind", "part")]
+    words_of_text = tuple(Word(*fields) for fields in zip(*columns, strict=True))
+
+    texts = (row["first"], row["second"]) if row["second"] else (row["first"],)
     label = row["label"]
     wrong = (f"labelled {label}",) if isinstance(label, str) and label != row["prediction"] else ()
     return TextRelevance(
-        texts=(row["first"], row["second"]) if several else (row["first"],),
-        parts=parts,
+        texts=texts,
+        parts=_parts(texts, words_of_text),
         tokens=(),
-        words=listed,
+        words=words_of_text,
         target=row["target"],
         prediction=row["prediction"],
         probability=None if pd.isna(row["probability"]) else row["probability"],
         score=row["score"],
-        ledger=TextLedger(row["score"], row["words"], row["added"], row["spread"], row["rest"]),
+        ledger=TextLedger(**{name: row[name] for name in ("score", "words", "added", "rest")}),
         rules=row["rules"],
         notes=(*wrong, *([row["notes"]] if row["notes"] else [])),
     )
+
+
+def _parts(texts: tuple[str, ...], words: tuple[Word, ...]) -> tuple[str, ...]:
+    """Return the names of texts, which only their words have in the tables."""
+    names = tuple(dict.fromkeys(word.part for word in words))
+    if len(texts) == 1:
+        return names[:1] or ("text",)
+    return names if len(names) == 2 else ("first", "second")

@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from ...domain.files import whole_file
+from ...domain import whole_file
+from ...domain.page import templates
 from ..errors import TextError
 from .section import section
 
@@ -17,7 +16,7 @@ def write_report(
     folders: Iterable[str | Path],
     path: str | Path,
     *,
-    title: str = "Words that made the model say so",
+    title: str = "Words that decided the predictions",
     top: int = 15,
     examples: int = 8,
 ) -> None:
@@ -30,26 +29,20 @@ def write_report(
     path
         The file to write.
     title
-        What the run is called.
+        The title of the page.
     top
-        How many words to show for each class.
+        Number of words per class.
     examples
-        How many texts to show of each kind: most confident, most wrong, closest calls.
+        Number of texts of each kind: most confident, most wrong, closest calls.
     """
     folders = list(folders)
     if not folders:
         raise TextError("there are no results to report")
-    templates = Environment(
-        loader=PackageLoader("lrp_domains.text.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = templates.get_template("page.html.j2").render(
+    page = templates(__package__).get_template("page.html.j2")
+    html = page.render(
         title=title,
         corpora=[section(folder, top, examples) for folder in folders],
         versions={name: version(name.replace("_", "-")) for name in PACKAGES},
     )
     with whole_file(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(html, encoding="utf-8")

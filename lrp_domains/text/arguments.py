@@ -1,0 +1,110 @@
+"""What a user asks for: texts or pairs of texts, each with what to explain of it."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from .errors import TextError, about
+
+Item = str | tuple[str, str]
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One text and what to explain of it.
+
+    Attributes
+    ----------
+    text
+        A string, or a tuple of two for a pair.
+    target
+        What to explain: a label, a token, a phrase, an answer; None is what the model predicts.
+    against
+        What the target is contrasted with; None for no contrast.
+    at
+        The place in the text that is explained, where a model predicts something per token.
+    """
+
+    text: Item
+    target: Any = None
+    against: Any = None
+    at: Any = None
+
+    def __post_init__(self) -> None:
+        _check_text(self.text)
+        for text in self.texts:
+            if match := _SURROGATE.search(text):
+                raise TextError(
+                    f"{text[:40]!a} contains half of a surrogate pair at character {match.start()}, which is not a "
+                    "character: decode the text again with errors='replace'"
+                )
+        if isinstance(self.target, tuple):
+            names = self.target if len(self.target) == 2 else ("...", "...")
+            raise TextError(
+                f"target={self.target!r} is a tuple: write a contrast as target={names[0]!r}, against={names[1]!r}"
+            )
+        if self.against is not None and self.target is None:
+            raise TextError(f"against={self.against!r} requires a target= to contrast with it")
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The text as a tuple of one, a pair as a tuple of two."""
+        return (self.text,) if isinstance(self.text, str) else self.text
+
+
+def _check_text(text: Any) -> None:
+    if isinstance(text, str):
+        return
+    if isinstance(text, tuple) and len(text) == 2 and all(isinstance(half, str) for half in text):
+        return
+    kind = "None" if text is None else type(text).__name__
+    if isinstance(text, tuple):
+        kind = f"a tuple of {len(text)} ({', '.join(type(half).__name__ for half in text)})"
+    raise TextError(f"expected a string, or a tuple of two strings for a pair, got {kind}")
+
+
+def list_of_texts(texts: Any) -> list:
+    """Return many texts as a list."""
+    if not isinstance(texts, Iterable) or isinstance(texts, bytes | Mapping):
+        raise TextError(f"expected a text, a pair of texts, or a list of these, got {type(texts).__name__}")
+    texts = list(texts)
+    if not texts:
+        raise TextError("the list of texts is empty")
+    return texts
+
+
+def requests_of(texts: Sequence[Any], **wishes: Any) -> list[Request]:
+    """Return one request per text.
+
+    Parameters
+    ----------
+    texts
+        Texts and pairs.
+    wishes
+        Fields of `Request` by name. A list has one value per text; anything else is for all texts.
+    """
+    columns = {name: _per_text(values, len(texts), name) for name, values in wishes.items()}
+    requests = []
+    for number, text in enumerate(texts):
+        with about(f"text {number}"):
+            requests.append(Request(text, **{name: values[number] for name, values in columns.items()}))
+    return requests
+
+
+def _per_text(values: Any, count: int, name: str) -> list:
+    if not isinstance(values, list):
+        return [values] * count
+    if len(values) != count:
+        raise TextError(f"{name}= is a list of {len(values)} for {count} texts: pass one per text, or one for all")
+    return values
+
+
+def chunks(items: Iterable, size: int) -> Iterator[list]:
+    """Yield the items in lists of `size`."""
+    items = iter(items)
+    while chunk := list(islice(items, size)):
+        yield chunk

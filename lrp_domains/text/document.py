@@ -1,0 +1,119 @@
+"""One text on its way through the model, up to its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..domain import Account
+from .results.relevance import TextLedger, TextRelevance, Token, Word
+from .settings import Settings
+from .tokens.encoding import ADDED, Encoding
+from .tokens.rows import Answer, Row
+from .tokens.segmentation import KINDS, Segmentation
+from .tokens.words import SPACE, word_sums
+
+
+@dataclass
+class Document:
+    """One text: its tokens, its rows, and what is computed of it row by row.
+
+    Attributes
+    ----------
+    encoding, rows, notes
+        The tokens; what goes through the model; what the user should know.
+    answer
+        What the model predicts.
+    score
+        What is explained, summed over the rows with their weights.
+    relevance
+        One number per token, summed over the rows (float64).
+    """
+
+    encoding: Encoding
+    rows: list[Row]
+    notes: tuple[str, ...] = ()
+    answer: Answer | None = None
+    score: float = 0.0
+    relevance: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.relevance = np.zeros(len(self.encoding))
+
+    def add(self, row: Row, relevance: list[np.ndarray], score: float) -> None:
+        """Add the relevance of one row, one array per side of the model, and its score."""
+        for tokens, amounts in zip(row.tokens, relevance, strict=True):
+            np.add.at(self.relevance, tokens, amounts)
+        self.score += score
+
+    def result(self, parts: tuple[str, ...], settings: Settings, account: Account | None) -> TextRelevance:
+        """Return the explained text.
+
+        Parameters
+        ----------
+        parts
+            The names of its texts.
+        settings
+            How it was explained.
+        account
+            Its leaves and residue; None if they were not computed for this text alone.
+        """
+        added = float(self.relevance[self.encoding.part == ADDED].sum())
+        words = float(self.relevance.sum()) - added
+
+        ledger = TextLedger(
+            score=self.score,
+            words=words,
+            added=added,
+            rest=self.score - words - added,
+            leaves=None if account is None else dict(account.leaves),
+            residue=None if account is None else account.residue,
+        )
+        return TextRelevance(
+            texts=self.encoding.texts,
+            parts=parts,
+            tokens=tokens_of(self.encoding, self.relevance, parts),
+            words=_words_of(self.encoding, self.relevance, parts=parts, words=settings.words),
+            target=self.rows[0].target or self.answer.target,
+            prediction=self.answer.prediction,
+            probability=self.answer.probability,
+            score=self.score,
+            ledger=ledger,
+            rules=settings.rules.name,
+            notes=self.notes,
+        )
+
+
+def tokens_of(encoding: Encoding, relevance: np.ndarray, parts: tuple[str, ...]) -> tuple[Token, ...]:
+    """Return the tokens with their relevance, as a user reads them."""
+    spans = np.full((len(encoding), 2), -1) if encoding.spans is None else encoding.spans
+    sides = [""] * len(encoding) if encoding.side is None else [("encoder", "decoder")[s] for s in encoding.side]
+    fields = zip(encoding.pieces, spans.tolist(), encoding.part.tolist(), relevance.tolist(), sides, strict=True)
+
+    tokens = []
+    for piece, (start, end), part, amount, side in fields:
+        if part == ADDED:
+            tokens.append(Token(piece, -1, -1, relevance=amount, piece=piece, part="added", side=side))
+        else:
+            text = encoding.texts[part][start:end] if start < end else piece
+            tokens.append(Token(text, start, end, relevance=amount, piece=piece, part=parts[part], side=side))
+    return tuple(tokens)
+
+
+def _words_of(
+    encoding: Encoding, relevance: np.ndarray, *, parts: tuple[str, ...], words: Segmentation
+) -> tuple[Word, ...]:
+    """Return the words with their relevance; none if it is unknown where tokens stand."""
+    if encoding.spans is None:
+        return ()
+    result = []
+    for part, (text, (start, end)) in enumerate(zip(encoding.texts, encoding.ranges, strict=True)):
+        sums = word_sums(encoding, relevance, part=part, words=words)
+        # Left out is whitespace without a token, and what was cut off.
+        shown = ((sums.kinds != SPACE) | sums.touched) & (sums.spans[:, 0] < end) & (sums.spans[:, 1] > start)
+        fields = (sums.spans[shown].tolist(), sums.kinds[shown].tolist(), sums.relevance[shown].tolist())
+        for (first, last), kind, amount in zip(*fields, strict=True):
+            word = text[first:last]
+            result.append(Word(word, first, last, relevance=amount, kind=KINDS[kind], part=parts[part]))
+    return tuple(result)

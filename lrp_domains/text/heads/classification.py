@@ -1,0 +1,83 @@
+"""The head of a sequence classifier: one of several labels, several labels, or a number."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...domain import score_of
+from ..arguments import Request
+from ..errors import TextError
+from ..tokens.encoding import Encoding
+from ..tokens.location import refuse_location
+from ..tokens.rows import Answer, Row, row_of, with_decoder_copy
+from .head import Head, Windowed
+from .labels import PREDICTED, LabelChoice, Labels, label_choice
+
+
+@dataclass(frozen=True)
+class Classification(Head, Windowed):
+    """Explains a label of a text, of a pair, or of a text in windows.
+
+    The score of a text in W windows is the mean of theirs, and its prediction is that of their mean logits. So the
+    relevance of each window has the weight 1 / W, and conservation holds as for a single window.
+    """
+
+    labels: Labels
+    score: str
+    two_sides: bool = False
+    in_windows = True
+
+    def rows(self, encoding: Encoding, windows: list[np.ndarray], request: Request) -> tuple[Encoding, list[Row]]:
+        """Return one row per window."""
+        refuse_location(request.at, "a sequence classifier reads a text as a whole")
+        choice = label_choice(request, self.labels)
+        weight = 1 / len(windows)
+        rows = [row_of(encoding, pick, subject=choice, weight=weight, two_sides=self.two_sides) for pick in windows]
+        return with_decoder_copy(encoding) if self.two_sides else encoding, rows
+
+    def choose(self, logits: Tensor, subject: LabelChoice) -> tuple[LabelChoice, Answer]:
+        """Return the label to explain in all windows of a text and the answer, from their mean logits, K."""
+        label = int(logits.argmax()) if subject.label == PREDICTED else subject.label
+        return replace(subject, label=label), self._answer(logits, subject)
+
+    def logits(self, outputs: Any, rows: Sequence[Row]) -> Tensor:
+        """Return the logits of all labels, B x K."""
+        logits = outputs if isinstance(outputs, Tensor) else getattr(outputs, "logits", None)
+        names = self.labels.names
+        if logits is None or logits.shape != (len(rows), len(names)):
+            shape = "no logits" if logits is None else f"logits of shape {tuple(logits.shape)}"
+            raise TextError(
+                f"for {len(rows)} texts the model returned {shape}, expected {(len(rows), len(names))}, one per label "
+                f"({', '.join(names[:4])}): is this a sequence classifier with these labels?"
+            )
+        return logits
+
+    def scores(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, list[Answer]]:
+        """Compute the score of the label per row, and what the model predicts."""
+        logits = self.logits(outputs, rows)
+        values = logits.detach().cpu()
+
+        subjects = [row.subject for row in rows]
+        predicted = values.argmax(1).tolist()
+        labels = [p if s.label == PREDICTED else s.label for p, s in zip(predicted, subjects, strict=True)]
+        target = torch.tensor(labels, device=logits.device)
+        against = torch.tensor([subject.against for subject in subjects], device=logits.device)
+
+        exclusive = self.labels.kind == "one"
+        scores = score_of(logits, target, self.score, against=against, exclusive=exclusive)
+        return scores, [self._answer(row_logits, s) for row_logits, s in zip(values, subjects, strict=True)]
+
+    def _answer(self, logits: Tensor, subject: LabelChoice) -> Answer:
+        """Return what a text's logits, K, predict."""
+        if self.labels.kind == "number":
+            label = 0 if subject.label == PREDICTED else subject.label
+            return Answer(logits[label].item(), None, subject.name(self.labels, 0))
+        predicted = int(logits.argmax())
+        probabilities = logits.double()
+        probabilities = probabilities.softmax(0) if self.labels.kind == "one" else probabilities.sigmoid()
+        name = subject.name(self.labels, predicted)
+        return Answer(self.labels.names[predicted], probabilities[predicted].item(), name)

@@ -1,0 +1,66 @@
+"""The head of a masked language model: why this word at the mask?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ...domain import NO_CLASS
+from ..arguments import Request
+from ..errors import TextError, excerpt
+from ..tokens.encoding import Encoding
+from ..tokens.location import tokens_at
+from ..tokens.rows import Answer, Row, row_of
+from ..tokens.vocabulary import readable, single_id
+from .head import Head
+from .labels import PREDICTED
+from .token_scores import Positions, Predicted, scores_at, sequence_logits
+
+
+@dataclass(frozen=True)
+class FillMask(Head):
+    """Explains the token at the mask of a text, or one word there against another."""
+
+    tokenizer: Any
+    score: str
+    labels = None
+
+    def rows(self, encoding: Encoding, windows: list[np.ndarray], request: Request) -> tuple[Encoding, list[Row]]:
+        """Return the one row of a text."""
+        column = self._mask(encoding, request.at)
+        target = PREDICTED if request.target is None else self._token(request.target)
+        against = NO_CLASS if request.against is None else self._token(request.against)
+        return encoding, [row_of(encoding, windows[0], subject=Positions.at(column, target, against=against))]
+
+    def _token(self, word: Any) -> int:
+        # Words are separated by spaces: a word at the mask is split as if it followed another.
+        return single_id(self.tokenizer, word, "a")
+
+    def _mask(self, encoding: Encoding, at: Any) -> int:
+        """Return the column of the mask to explain."""
+        mask = self.tokenizer.mask_token
+        if mask is None:
+            raise TextError("the tokenizer has no mask token: is this a masked language model?")
+        masks = np.flatnonzero(encoding.inputs["input_ids"] == self.tokenizer.mask_token_id)
+        if at is not None:
+            masks = np.intersect1d(masks, tokens_at(at, encoding))
+        if len(masks) != 1:
+            where = "" if at is None else f" at {at!r}"
+            advice = f"write {mask} in place of the word" if not len(masks) else "choose one, at=its first character"
+            raise TextError(f"{excerpt(encoding.texts[0])} has {len(masks)} masks{where}: {advice}")
+        return int(masks[0])
+
+    def scores(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, list[Answer]]:
+        """Compute the score of the word at each row's mask, and what the model predicts there."""
+        logits = sequence_logits(outputs, rows, "masked language modelling")
+        positions = [row.subject for row in rows]
+        scores, predictions = scores_at(logits, positions, first=first, score=self.score)
+        return scores, [self._answer(*fields) for fields in zip(positions, predictions, strict=True)]
+
+    def _answer(self, positions: Positions, predicted: Predicted) -> Answer:
+        chosen = [int(positions.targets[0]), int(positions.against[0])]
+        names = [readable(self.tokenizer, n).strip() for n in chosen if n not in (PREDICTED, NO_CLASS)]
+        prediction = readable(self.tokenizer, int(predicted.numbers[0])).strip()
+        return Answer(prediction, float(predicted.probabilities[0]), " against ".join(names) or prediction)

@@ -1,0 +1,150 @@
+"""The contract of a head: what a text model is for, and so what is run for a text and which number is explained.
+
+A new head is one file with a class derived from `Head`, and one row in ``tasks.py``.
+"""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from torch import Tensor
+
+from ..arguments import Request
+from ..tokens.encoding import Encoding
+from ..tokens.rows import Answer, Row
+from .labels import Labels
+
+
+@runtime_checkable
+class Head(Protocol):
+    """What every head has.
+
+    Attributes
+    ----------
+    labels
+        The labels of the model; None if it has none.
+    in_windows
+        Whether a long text may be read in windows whose scores are averaged; such a head is `Windowed` too.
+    continues
+        Whether the model generates text; such a head is a `Generator` too.
+    apart
+        Whether the two texts of a pair go through the model separately, as two neighbouring rows.
+    cut_side
+        Which end of a text may be cut off if it is too long, ``"right"`` or ``"left"``.
+    """
+
+    labels: Labels | None
+    in_windows: bool = False
+    continues: bool = False
+    apart: bool = False
+    cut_side: str = "right"
+
+    def parts(self, encoding: Encoding) -> tuple[str, ...]:
+        """Return the name of each of ``encoding.texts``."""
+        return ("text",) if len(encoding.texts) == 1 else ("first", "second")
+
+    @abstractmethod
+    def rows(self, encoding: Encoding, windows: list[np.ndarray], request: Request) -> tuple[Encoding, list[Row]]:
+        """Return what is run for a text, after checking the request.
+
+        Parameters
+        ----------
+        encoding
+            The T tokens of a text or pair.
+        windows
+            The numbers of the tokens of each window; one window with all unless the text is too long.
+        request
+            What to explain.
+
+        Returns
+        -------
+        encoding
+            The tokens that get relevance: the given ones, and those that the head adds, such as an answer's.
+        rows
+            Sequences for the model; the text's score is the sum of theirs, by weight.
+        """
+
+    @abstractmethod
+    def scores(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, list[Answer]]:
+        """Compute the number to explain per row.
+
+        Parameters
+        ----------
+        outputs
+            What the model returned for B padded rows.
+        rows
+            Those B rows.
+        first
+            Per row the column of its first token, B.
+
+        Returns
+        -------
+        scores
+            B numbers, with their graph.
+        answers
+            What the model predicts for each row.
+        """
+
+
+@runtime_checkable
+class Windowed(Protocol):
+    """What a head has whose texts may be read in windows."""
+
+    @abstractmethod
+    def logits(self, outputs: Any, rows: Sequence[Row]) -> Tensor:
+        """Return the logits of B rows, B x K."""
+
+    @abstractmethod
+    def choose(self, logits: Tensor, subject: Any) -> tuple[Any, Answer]:
+        """Return what to explain in all windows of a text and what the model predicts, from their mean logits, K."""
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """What the head of a model that generates text has.
+
+    Attributes
+    ----------
+    tokenizer
+        The model's tokenizer.
+    """
+
+    tokenizer: Any
+
+    @abstractmethod
+    def source(self, encoding: Encoding) -> Encoding:
+        """Return a text ready to be continued."""
+
+    @abstractmethod
+    def generate(self, encoding: Encoding, longest: int) -> list[int]:
+        """Return at most `longest` tokens that the model generates by greedy search."""
+
+    @abstractmethod
+    def token_ids(self, phrase: object, encoding: Encoding) -> list[int]:
+        """Return the tokens of a phrase that continues a text."""
+
+    @abstractmethod
+    def continued(
+        self, encoding: Encoding, ids: Sequence[int], *, whole: Encoding | None = None, weight: float = 1.0
+    ) -> tuple[Encoding, Row]:
+        """Return a text with tokens that continue it.
+
+        Parameters
+        ----------
+        encoding
+            The text.
+        ids
+            The tokens.
+        whole
+            The text with other continuations, to which this one is added; None if it is the first.
+        weight
+            The weight of the row.
+
+        Returns
+        -------
+        whole
+            The encoding with the continuation as one more text.
+        row
+            The row whose ``subject`` are the `Positions` of the tokens.
+        """

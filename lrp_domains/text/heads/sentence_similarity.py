@@ -1,0 +1,62 @@
+"""The head of a sentence encoder: which words make two texts similar?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...domain import check_choice
+from ..arguments import Request
+from ..errors import TextError
+from ..tokens.encoding import Encoding
+from ..tokens.location import refuse_location
+from ..tokens.rows import Answer, Row, row_of
+from .head import Head
+
+POOLINGS = ("mean", "first", "last")
+
+
+@dataclass(frozen=True)
+class SentenceSimilarity(Head):
+    """Explains the cosine of two texts' vectors, each pooled from the vectors of its tokens.
+
+    The cosine is a product of the two, so each text gets half of it.
+    """
+
+    pooling: str
+    labels = None
+    apart = True
+
+    def __post_init__(self) -> None:
+        check_choice("pooling", self.pooling, POOLINGS)
+
+    def rows(self, encoding: Encoding, windows: list[np.ndarray], request: Request) -> tuple[Encoding, list[Row]]:
+        """Return one row per text of the pair."""
+        refuse_location(request.at, "two texts are compared as a whole")
+        if request.target is not None:
+            raise TextError(f"target={request.target!r}: the similarity of two texts is one number; leave it out")
+        second = encoding.starts[1]
+        halves = np.arange(second), np.arange(second, len(encoding))
+        return encoding, [row_of(encoding, half, subject=None) for half in halves]
+
+    def scores(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, list[Answer]]:
+        """Compute half of a pair's cosine for each of its two rows."""
+        states = getattr(outputs, "last_hidden_state", None)
+        if states is None:
+            raise TextError("the model returned no last_hidden_state: load it without a head, by AutoModel")
+        vectors = self._pool(states, np.array([len(row) for row in rows]), first)
+        unit = vectors / vectors.norm(dim=1, keepdim=True)
+        cosine = (unit[0::2] * unit[1::2]).sum(1)
+        answers = [Answer(value, None, "cosine similarity") for value in cosine.detach().cpu().tolist()]
+        return cosine.repeat_interleave(2) / 2, [answer for answer in answers for _ in range(2)]
+
+    def _pool(self, states: Tensor, lengths: np.ndarray, first: np.ndarray) -> Tensor:
+        """Return one vector per row, B x H, from the states of its tokens, B x T x H."""
+        column = torch.arange(states.shape[1])
+        start, end = torch.from_numpy(first)[:, None], torch.from_numpy(first + lengths)[:, None]
+        pooled = {"mean": (column >= start) & (column < end), "first": column == start, "last": column == end - 1}
+        weight = pooled[self.pooling].to(states.device, states.dtype)
+        return (states * (weight / weight.sum(1, keepdim=True))[:, :, None]).sum(1)

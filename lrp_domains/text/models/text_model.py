@@ -1,0 +1,73 @@
+"""A model with its tokenizer and its head: all that explaining needs to know of it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from torch import nn
+
+from ..heads.head import Head
+from ..heads.tasks import TASKS, Loaded, check_task, task_of
+from ..tokens.encoding import Encoding, encode
+from ..tokens.lengths import longest
+from .network import Network, plain_model, transformers_network
+
+
+@dataclass(frozen=True)
+class TextModel:
+    """A model that can be explained.
+
+    Attributes
+    ----------
+    task
+        What the model is for, such as ``"text-classification"``.
+    network
+        How to run it.
+    head
+        What of it is explained.
+    tokenizer
+        Its tokenizer, as the user passed it.
+    encode
+        From texts and pairs, as tuples, to their encodings in order. An error that it raises concerns the next one.
+    longest
+        The most tokens that it reads at once; None for no limit.
+    fill
+        The numbers for padding, by name of the input.
+    """
+
+    task: str
+    network: Network
+    head: Head
+    tokenizer: Any
+    encode: Callable[[Sequence[tuple[str, ...]]], Iterable[Encoding]]
+    longest: int | None
+    fill: Mapping[str, int]
+
+
+def transformers_model(
+    model: nn.Module, tokenizer, *, task: str | None, embedding: str, pooling: str, score: str
+) -> TextModel:
+    """Return a model of transformers, ready to be explained; see `TextExplainer`."""
+    plain = plain_model(model)
+    task = task_of(type(plain)) if task is None else check_task(task)
+    network = transformers_network(model, embedding)
+    loaded = Loaded(plain, tokenizer, score=score, pooling=pooling, two_sides=network.two_sides)
+    return TextModel(
+        task=task,
+        network=network,
+        head=TASKS[task].head(loaded),
+        tokenizer=tokenizer,
+        encode=partial(encode, tokenizer),
+        longest=longest(plain, tokenizer),
+        fill=_fill(plain, tokenizer),
+    )
+
+
+def _fill(model: nn.Module, tokenizer) -> dict[str, int]:
+    # The mask hides padding; but some classifiers look for the padding token that their configuration names.
+    candidates = {
+        "input_ids": (getattr(model.config, "pad_token_id", None), tokenizer.pad_token_id),
+        "token_type_ids": (getattr(tokenizer, "pad_token_type_id", None),),
+    }
+    return {name: next((n for n in numbers if n is not None), 0) for name, numbers in candidates.items()}

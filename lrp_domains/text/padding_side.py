@@ -1,0 +1,74 @@
+"""On which side rows are padded: chosen by the user, or found by trying."""
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from ..domain import parameter_of
+from .batches import Batch, Runner
+from .errors import TextError
+from .tokens.padding import exact_side
+from .tokens.rows import Row
+
+
+class PaddingSide:
+    """The side of padding of one model.
+
+    Attributes
+    ----------
+    side
+        ``"right"``, ``"left"``, or None if relevance changes with padding on either side.
+    is_known
+        Whether it was chosen, or has been found.
+    """
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self.side: str | None = runner.settings.padding or "right"
+        self.is_known = runner.settings.padding is not None
+
+    def find(self, batches: Sequence[Batch]) -> str | None:
+        """Return the side on which to pad these batches, found by trying unless it is known; warn if there is none."""
+        pair = None if self.is_known else _shortest_and_longest(batches)
+        if pair is None:
+            return self.side
+
+        side = self._try(*pair)
+        # Rows of one length show whether the model takes batches, but not which side is right.
+        if side is None or len(pair[0]) < len(pair[1]):
+            self.side, self.is_known = side, True
+        if side is None:
+            self._report()
+        return side
+
+    def _try(self, short: Row, long: Row) -> str | None:
+        times = 2 if self._runner.model.head.apart else 1
+
+        def explained(beside: bool, side: str) -> np.ndarray:
+            rows = [short] * times + ([long] * times if beside else [])
+            relevance, _ = self._runner.relevance(self._runner.run(rows, side), rows)
+            return np.concatenate(relevance[0])
+
+        precise = parameter_of(self._runner.model.network.module).dtype in (torch.float32, torch.float64)
+        return exact_side(explained, 1e-3 if precise else 0.1)
+
+    def _report(self) -> None:
+        if self._runner.model.head.apart:
+            raise TextError(
+                "relevance changes with padding in this model, so two texts can't be compared in one pass; if you know "
+                "better, pass padding='right' or 'left'"
+            )
+        warnings.warn(
+            "relevance changes with padding in this model, or it can't be padded (no padding token?): texts are "
+            "explained one by one, which is slower; padding='right' or 'left' overrides this",
+            stacklevel=2,
+        )
+
+
+def _shortest_and_longest(batches: Sequence[Batch]) -> tuple[Row, Row] | None:
+    """Return two rows of one batch, of different length if there are such; None if no batch has two rows."""
+    sorted_rows = [sorted((row for _, row in batch), key=len) for batch in batches if len(batch) > 1]
+    pairs = [(rows[0], rows[-1]) for rows in sorted_rows]
+    return max(pairs, key=lambda pair: len(pair[0]) < len(pair[1]), default=None)

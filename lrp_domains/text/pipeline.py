@@ -1,0 +1,152 @@
+"""From texts to their relevance: tokens, rows, batches, and back to words."""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from torch import Tensor
+
+from ..domain import Account, Progress, no_progress, refuse_training_mode
+from .arguments import Request
+from .batches import Batch, Runner, batches_of
+from .document import Document
+from .errors import TextError, about
+from .models.text_model import TextModel
+from .padding_side import PaddingSide
+from .results.relevance import TextRelevance
+from .settings import Settings
+from .tokens.encoding import Encoding, join
+from .tokens.lengths import Fitted, LengthLimit
+from .tokens.rows import Row
+
+
+class Pipeline:
+    """Explains requests with one model.
+
+    Attributes
+    ----------
+    model, settings
+        The model and how to explain it.
+    runner
+        Runs batches.
+    padding
+        The side on which their rows are padded.
+    limit
+        How long texts may be.
+    """
+
+    def __init__(self, model: TextModel, settings: Settings) -> None:
+        if settings.window is not None and model.longest is not None and settings.window > model.longest:
+            raise TextError(f"window={settings.window}: the model reads at most {model.longest} tokens at once")
+        self.model, self.settings = model, settings
+        self.runner = Runner(model, settings)
+        self.padding = PaddingSide(self.runner)
+        self.limit = LengthLimit(
+            settings.window or model.longest,
+            long=settings.long,
+            stride=settings.stride,
+            in_windows=model.head.in_windows,
+            cut_side=model.head.cut_side,
+        )
+
+    def explain(
+        self, requests: Sequence[Request], *, first: int = 0, progress: Progress = no_progress
+    ) -> tuple[list[TextRelevance], Account]:
+        """Explain texts.
+
+        Parameters
+        ----------
+        requests
+            The texts, and what to explain of each.
+        first
+            The number of the first text, for messages.
+        progress
+            Wraps the iteration over batches.
+
+        Returns
+        -------
+        results
+            Per text its relevance.
+        account
+            The sum of their ledgers.
+        """
+        refuse_training_mode(self.model.network.module)
+        documents = self._documents(requests, first)
+        side = self.padding.find(self._batches(documents, "right"))
+
+        # All windows of a text explain the same label, which their mean logits predict.
+        long = [document for document in documents if self.model.head.in_windows and len(document.rows) > 1]
+        if long:
+            self._choose_labels(long, side)
+
+        account = Account()
+        for batch in progress(self._batches(documents, side), "Explaining"):
+            account.add(self.runner.explain(batch, side or "right"))
+
+        # The leaves of a batch can't be split among its texts.
+        alone = account if len(documents) == 1 else None
+        parts = [self.model.head.parts(document.encoding) for document in documents]
+        results = [d.result(names, self.settings, alone) for d, names in zip(documents, parts, strict=True)]
+        return results, account
+
+    def encode(self, items: Sequence[tuple[str, ...]]) -> Iterator[tuple[Encoding, ...]]:
+        """Yield the encoding of each text or pair, or of each half of a pair that the model reads separately."""
+        if self.model.head.apart:
+            encodings = iter(self.model.encode([(text,) for item in items for text in item]))
+            for item in items:
+                yield tuple(next(encodings) for _ in item)
+        else:
+            for encoding in self.model.encode(items):
+                yield (encoding,)
+
+    def check_length(self, rows: Sequence[Row]) -> None:
+        """Raise if rows became too long by what a head added to a text."""
+        tokens, longest = max(len(row) for row in rows), self.model.longest
+        if longest is not None and tokens > longest:
+            raise TextError(
+                f"with its continuation the text has {tokens} tokens, but the model reads {longest} at once: shorten "
+                "one of them"
+            )
+
+    def _documents(self, requests: Sequence[Request], first: int) -> list[Document]:
+        documents = []
+        encodings = self.encode([request.texts for request in requests])
+        for number, request in enumerate(requests, first):
+            with about(f"text {number}"):
+                fitted = [self.limit.fit(encoding) for encoding in next(encodings)]
+                documents.append(self._document(request, fitted))
+            for note in (half.note for half in fitted if half.was_cut):
+                warnings.warn(f"text {number}: {note}", stacklevel=2)
+        return documents
+
+    def _document(self, request: Request, fitted: Sequence[Fitted]) -> Document:
+        encoding = fitted[0].encoding
+        if self.model.head.apart:
+            if len(fitted) != 2:
+                raise TextError("similarity requires two texts: pass a tuple of two")
+            encoding = join(encoding, fitted[1].encoding)
+        encoding, rows = self.model.head.rows(encoding, fitted[0].windows, request)
+        self.check_length(rows)
+        return Document(encoding, rows, tuple(half.note for half in fitted if half.note))
+
+    def _batches(self, documents: Sequence[Document], side: str | None) -> list[Batch]:
+        """Return the rows of documents in batches; as small as they can be if none can be padded (side None)."""
+        size = 1 if side is None else self.settings.batch_size
+        return list(batches_of(documents, size, together=self.model.head.apart))
+
+    def _choose_labels(self, documents: Sequence[Document], side: str | None) -> None:
+        """Make all rows of each document explain the label that the mean of their logits predicts."""
+        head = self.model.head
+        logits: defaultdict[int, Tensor | float] = defaultdict(float)
+        for batch in self._batches(documents, side):
+            rows = [row for _, row in batch]
+            outputs = self.runner.predict(rows, side or "right")
+            for (document, row), values in zip(batch, head.logits(outputs, rows).double().cpu(), strict=True):
+                logits[id(document)] += row.weight * values
+
+        for document in documents:
+            subject, document.answer = head.choose(logits[id(document)], document.rows[0].subject)
+            document.rows = [replace(row, subject=subject) for row in document.rows]

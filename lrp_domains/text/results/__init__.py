@@ -1,0 +1,1 @@
+"""What an explanation contains, as objects, tables, pages and figures."""

@@ -1,0 +1,46 @@
+"""Explained texts as HTML: the original text, escaped, its words coloured."""
+
+from collections.abc import Sequence
+from functools import cache
+
+from ...domain.page import templates
+from .colours import colour, largest
+
+
+def page(items: Sequence, title: str = "Relevance of words", *, whole: bool = True) -> str:
+    """Return a page of `TextRelevance` objects; only its body, for a notebook, unless `whole`."""
+    return _template("texts.html.j2").render(items=items, title=title, whole=whole, pieces=_pieces)
+
+
+def matrix(item) -> str:
+    """Return a `ContinuationRelevance` as a table; colours are scaled per row."""
+    rows = []
+    for output, row, score in zip(item.outputs, item.matrix.tolist(), item.scores.tolist(), strict=True):
+        top = max(map(abs, row), default=0.0)
+        rows.append((output, [(relevance, _style(relevance, top)) for relevance in row], score))
+    return _template("matrix.html.j2").render(item=item, rows=rows)
+
+
+def _style(relevance: float, top: float) -> str:
+    (red, green, blue), white = colour(relevance, top)
+    return f"background:rgb({red},{green},{blue})" + (";color:#fff" if white else ";color:#222")
+
+
+def _pieces(item, part: str, text: str) -> list[tuple[str, float | None, str]]:
+    """Return the whole text in pieces: characters, relevance (None between words), style."""
+    top, end, pieces = largest(item.words), 0, []
+    for word in item.words:
+        if word.part != part:
+            continue
+        if end < word.start:
+            pieces.append((text[end : word.start], None, ""))
+        pieces.append((text[word.start : word.end], word.relevance, _style(word.relevance, top)))
+        end = word.end
+    if end < len(text):
+        pieces.append((text[end:], None, ""))
+    return pieces
+
+
+@cache
+def _template(name: str):
+    return templates("lrp_domains.text.results").get_template(name)

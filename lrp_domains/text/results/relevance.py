@@ -1,0 +1,165 @@
+"""What an explanation contains: tokens and words of one text with their relevance, and the ledger of its score."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import NamedTuple
+
+import pandas as pd
+
+from .html import page
+from .terminal import coloured
+
+
+class Token(NamedTuple):
+    """One token.
+
+    Attributes
+    ----------
+    text
+        The characters of the original text that it covers; the tokenizer's string if it covers none.
+    start, end
+        Where they stand in the text; -1 for a token that stands in no text.
+    relevance
+        In units of the score.
+    piece
+        The tokenizer's string.
+    part
+        The name of the text it stands in; ``"added"`` for tokens that the tokenizer added, such as [CLS].
+    side
+        ``"encoder"`` or ``"decoder"`` if the model has both and reads tokens on each, else ``""``.
+    """
+
+    text: str
+    start: int
+    end: int
+    relevance: float
+    piece: str
+    part: str
+    side: str
+
+
+class Word(NamedTuple):
+    """One word or mark of the original text, or whitespace that has a token by itself (``kind``)."""
+
+    text: str
+    start: int
+    end: int
+    relevance: float
+    kind: str
+    part: str
+
+
+@dataclass(frozen=True)
+class TextLedger:
+    """Where a text's score went: ``score = words + added + rest``, and ``rest = sum(leaves) + residue``.
+
+    Attributes
+    ----------
+    score
+        The number that was explained.
+    words
+        The relevance of the text's tokens, and so of its words.
+    added
+        The relevance of tokens that the tokenizer added, such as [CLS].
+    rest
+        The relevance of the model's biases, positions, ..., and the residue.
+    leaves, residue
+        The rest in full: by parameter name, and what can't be assigned (see `lrp_domains.Ledger`). None for a text
+        that was explained along with others, which one pass can't tell apart: see ``TextRelevances.ledger`` for
+        their sum.
+    """
+
+    score: float
+    words: float
+    added: float
+    rest: float
+    leaves: dict[str, float] | None = None
+    residue: float | None = None
+
+    def __str__(self) -> str:
+        rows = {"score": self.score, "words": self.words, "added tokens": self.added}
+        if self.leaves is None:
+            rows["rest (biases, residue)"] = self.rest
+        else:
+            rows["biases and other leaves"] = sum(self.leaves.values())
+            rows["residue"] = self.residue
+        width = max(map(len, rows))
+        return "\n".join(f"{name:<{width}}  {amount:>+12.6g}" for name, amount in rows.items())
+
+
+@dataclass(frozen=True)
+class TextRelevance:
+    """One explained text, or pair of texts.
+
+    Attributes
+    ----------
+    texts
+        The text; the two of a pair.
+    parts
+        Their names: ``("text",)``, ``("first", "second")``, ``("question", "context")``, ...
+    tokens
+        All tokens of the model's input, in order.
+    words
+        The words and marks of the texts, in order. With the added tokens they sum to the relevance of all tokens.
+    target
+        The name of what was explained.
+    prediction, probability
+        What the model predicts, and its probability; a number and None for a regression.
+    score
+        The number that was explained, in logits.
+    ledger
+        Where the score went.
+    rules
+        The name of the rule set.
+    notes
+        What is special about this text: that it was cut, or read in windows.
+    """
+
+    texts: tuple[str, ...]
+    parts: tuple[str, ...]
+    tokens: tuple[Token, ...] = field(repr=False)
+    words: tuple[Word, ...] = field(repr=False)
+    target: str
+    prediction: str | float
+    probability: float | None
+    score: float
+    ledger: TextLedger = field(repr=False)
+    rules: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The first, or only, text."""
+        return self.texts[0]
+
+    def to_frame(self, of: str = "words") -> pd.DataFrame:
+        """Return one row per word (``"words"``), per token (``"tokens"``), or one in all (``"texts"``)."""
+        from .tables import frame
+
+        return frame([self], of)
+
+    def to_dict(self) -> dict:
+        """Return everything as plain values, ready for JSON."""
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ("tokens", "words")}
+        plain |= {"texts": list(self.texts), "parts": list(self.parts), "notes": list(self.notes)}
+        plain["ledger"] = asdict(self.ledger)
+        plain["tokens"] = [token._asdict() for token in self.tokens]
+        plain["words"] = [word._asdict() for word in self.words]
+        return plain
+
+    def to_html(self) -> str:
+        """Return a self-contained page with the coloured text."""
+        return page([self])
+
+    def _repr_html_(self) -> str:
+        return page([self], whole=False)
+
+    def __rich__(self):
+        return coloured(self)
+
+    def print(self, numbers: bool = False) -> None:
+        """Print the coloured text in a terminal; with `numbers`, also one line per word."""
+        from rich.console import Console
+
+        Console().print(coloured(self, numbers=numbers))

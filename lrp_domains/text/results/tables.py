@@ -1,0 +1,62 @@
+"""Explained texts as tables, one row per word, token or text."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from ..errors import TextError, choices
+
+COLUMNS = {
+    "words": ["text", "part", "word", "start", "end", "kind", "relevance", "target", "prediction"],
+    "tokens": ["text", "part", "side", "token", "piece", "start", "end", "relevance", "target", "prediction"],
+    "texts": [
+        *["text", "first", "second", "target", "prediction", "probability", "score", "words", "added", "rest"],
+        "notes",
+    ],
+}
+
+
+def frame(items: Iterable, of: str = "words", first: int = 0) -> pd.DataFrame:
+    """Return explained texts as one table.
+
+    Parameters
+    ----------
+    items
+        `TextRelevance` objects.
+    of
+        ``"words"``, ``"tokens"`` or ``"texts"``.
+    first
+        The number of the first text, for a corpus in shards.
+
+    Returns
+    -------
+    A table whose column ``text`` is the number of the text, which joins the three kinds of tables; the texts
+    themselves are in ``first`` and ``second`` of ``"texts"``.
+    """
+    if of not in COLUMNS:
+        raise TextError(f"of={of!r} is not a table; {choices(of, COLUMNS)}")
+    rows = [row for number, item in enumerate(items, first) for row in _ROWS[of](number, item)]
+    return pd.DataFrame(rows, columns=COLUMNS[of])
+
+
+def _words(number: int, item) -> list[tuple]:
+    return [
+        (number, w.part, w.text, w.start, w.end, w.kind, w.relevance, item.target, item.prediction) for w in item.words
+    ]
+
+
+def _tokens(number: int, item) -> list[tuple]:
+    return [
+        (number, t.part, t.side, t.text, t.piece, t.start, t.end, t.relevance, item.target, item.prediction)
+        for t in item.tokens
+    ]
+
+
+def _texts(number: int, item) -> list[tuple]:
+    second = item.texts[1] if len(item.texts) > 1 else ""
+    explained = (item.target, item.prediction, item.probability, item.score)
+    ledger = (item.ledger.words, item.ledger.added, item.ledger.rest)
+    return [(number, item.texts[0], second, *explained, *ledger, "; ".join(item.notes))]
+
+
+_ROWS = {"words": _words, "tokens": _tokens, "texts": _texts}

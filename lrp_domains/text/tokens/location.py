@@ -1,0 +1,55 @@
+"""Places in a text, as a user names them: a character, a span of characters, or words of the text."""
+
+import numpy as np
+
+from ..errors import TextError, excerpt
+from .encoding import Encoding
+from .words import settle
+
+At = int | str | tuple[int, int] | None
+
+
+def characters_at(at: At, text: str) -> tuple[int, int]:
+    """Return the characters of a place, from and to."""
+    if isinstance(at, str):
+        return _characters_of_words(at, text)
+    span = (at, at + 1) if isinstance(at, int) and not isinstance(at, bool) else at
+    if not (isinstance(span, tuple) and len(span) == 2 and all(isinstance(end, int) for end in span)):
+        raise TextError(f"at={at!r}: expected the number of a character, a pair (start, end), or words of the text")
+    start, end = span
+    if not 0 <= start < end <= len(text):
+        raise TextError(f"at={span!r}: {excerpt(text)} has the characters 0 to {len(text)}")
+    return start, end
+
+
+def _characters_of_words(words: str, text: str) -> tuple[int, int]:
+    start = text.find(words) if words else -1
+    if start < 0:
+        raise TextError(f"at={words!r} does not occur in {excerpt(text)}: copy the words exactly as they are written")
+    if text.find(words, start + 1) >= 0:
+        raise TextError(
+            f"at={words!r} occurs more than once in {excerpt(text)}: pass characters instead, such as "
+            f"at=({start}, {start + len(words)})"
+        )
+    return start, start + len(words)
+
+
+def tokens_at(at: At, encoding: Encoding, part: int = 0) -> np.ndarray:
+    """Return the numbers of the tokens that cover a place of a text."""
+    text = encoding.texts[part]
+    start, end = characters_at(at, text)
+    if encoding.spans is None:
+        raise TextError(f"at={at!r}: this tokenizer doesn't report where its tokens stand in {excerpt(text)}")
+
+    tokens = np.flatnonzero(encoding.part == part)
+    spans = settle(encoding.spans[tokens], text)
+    covering = tokens[(spans[:, 0] < end) & (spans[:, 1] > start)]
+    if not len(covering):
+        raise TextError(f"at={at!r}: the tokenizer has no token for {excerpt(text[start:end])}, or it was cut off")
+    return covering
+
+
+def refuse_location(at: At, why: str) -> None:
+    """Raise if a place was given to a head that takes none."""
+    if at is not None:
+        raise TextError(f"at={at!r} is a place in the text, but {why}: leave it out")

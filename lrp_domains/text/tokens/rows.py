@@ -1,0 +1,72 @@
+"""Rows: what the model is given in one batch, and which of a text's tokens stands in each column."""
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .encoding import ADDED, Encoding
+
+
+@dataclass(frozen=True)
+class Row:
+    """One sequence for the model.
+
+    Attributes
+    ----------
+    inputs
+        Numbers by name.
+    tokens
+        Per side of the model (encoder, decoder) the number of the text's token in each column.
+    weight
+        The weight of the row's score in the score of its text.
+    subject
+        What the head explains of it, such as a label or positions.
+    target
+        The name of what is explained, if the row alone doesn't determine it.
+    """
+
+    inputs: dict[str, np.ndarray]
+    tokens: tuple[np.ndarray, ...]
+    weight: float = 1.0
+    subject: Any = None
+    target: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.inputs["input_ids"])
+
+
+class Answer(NamedTuple):
+    """What the model predicts for a row, its probability, and the name of what is explained."""
+
+    prediction: str | float
+    probability: float | None
+    target: str
+
+
+def row_of(
+    encoding: Encoding, tokens: np.ndarray, *, subject: Any, weight: float = 1.0, two_sides: bool = False
+) -> Row:
+    """Return a row of some of a text's tokens, by number.
+
+    With `two_sides`, the decoder is given the encoder's tokens again, one column later (see `with_decoder_copy`).
+    """
+    count = len(encoding.inputs["input_ids"])
+    sides = (tokens, np.r_[count, count + 1 + tokens[:-1]]) if two_sides else (tokens,)
+    inputs = {name: values[tokens] for name, values in encoding.inputs.items()}
+    return Row(inputs, sides, weight=weight, subject=subject)
+
+
+def with_decoder_copy(encoding: Encoding) -> Encoding:
+    """Add the tokens of a decoder that reads the encoder's tokens again, after a start token.
+
+    The classifiers of BART and T5 do: every token is explained twice, and both count for its word.
+    """
+    spans = encoding.spans
+    return replace(
+        encoding,
+        pieces=(*encoding.pieces, "decoder start", *encoding.pieces[:-1]),
+        spans=None if spans is None else np.concatenate([spans, [[0, 0]], spans[:-1]]),
+        part=np.r_[encoding.part, ADDED, encoding.part[:-1]],
+        side=np.repeat([0, 1], len(encoding)),
+    )
