@@ -20,8 +20,8 @@ import torch
 
 from lrp_domains.genes import open_cohort, rank, relevance, relevance_on_disk
 from lrp_domains.genes.cohorts.expression import Expression, dense_batch
-from lrp_domains.genes.explanation import cells as explaining
-from lrp_domains.genes.explanation.cells import Books, explain_cells
+from lrp_domains.genes.explanation import explain as explaining
+from lrp_domains.genes.explanation.explain import Books, explain_cells
 from lrp_domains.genes.explanation.group_statistics import GroupStatistics
 from lrp_domains.genes.explanation.plan import plan
 from lrp_domains.genes.models.classifier import parameter_of

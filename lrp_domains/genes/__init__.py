@@ -13,22 +13,22 @@ from .cohorts.expression import expects_all
 from .cohorts.made_cohort import made_cohort
 from .errors import CohortError
 from .explanation.curves import areas, curves
+from .explanation.explain_adata import relevance
+from .explanation.explain_file import relevance_on_disk
 from .explanation.group_statistics import GroupStatistics
 from .explanation.latent import genes_of_unit, latent_relevance
-from .explanation.on_disk import relevance_on_disk
-from .explanation.relevance import relevance
-from .models.expects import Expects
-from .models.files import load_trained, save_model
+from .models.input_spec import Expects
 from .models.load import load_model
 from .models.model import GeneModel, gene_model
 from .models.rank_tokens import RankTokens
+from .models.saved import load_trained, save_model
 from .rankings.agreement import agreement
 from .rankings.consensus import consensus
 from .rankings.enrichment import enrich
 from .rankings.gene_sets import read_markers
 from .rankings.markers import marker_recovery
-from .rankings.on_disk import rank_on_disk
 from .rankings.rank import rank
+from .rankings.rank_file import rank_on_disk
 from .rankings.statistics import stability
 from .rankings.tables import read_table, write_table
 from .report import write_report

@@ -31,7 +31,7 @@ from lrp_domains.genes import (
     train,
     write_cohort,
 )
-from lrp_domains.genes.explanation import parts
+from lrp_domains.genes.explanation import resume as parts
 
 KEY = "rank_genes_lrp"
 
@@ -163,7 +163,7 @@ def test_goes_on_after_a_kill(model, path, tmp_path):
     program = f"""
 import time
 from lrp_domains.genes import load_trained, relevance_on_disk
-from lrp_domains.genes.explanation import parts
+from lrp_domains.genes.explanation import resume as parts
 parts.Parts.__init__.__defaults__ = (0.0,)
 def slowly(items, description):
     for item in items:
@@ -196,7 +196,7 @@ def test_a_failed_write_leaves_the_old_file_and_what_was_explained(model, path, 
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("lrp_domains.genes.cohorts.copies.write_elem", full)
+        patch.setattr("lrp_domains.genes.cohorts.writing.write_elem", full)
         with pytest.raises(CohortError, match=r"out.h5ad' could not be written: No space left on device. What is expl"):
             relevance_on_disk(path, model, tmp_path / "out.h5ad")
     assert (tmp_path / "out.h5ad").read_bytes() == b"old"

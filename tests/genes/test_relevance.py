@@ -10,7 +10,7 @@ from torch import nn
 
 from lrp_domains import CP_LRP, EPSILON, deep_taylor
 from lrp_domains.genes import CohortError, Training, gene_model, made_cohort, rank, relevance, train
-from lrp_domains.genes.explanation.score import score_of
+from lrp_domains.genes.explanation.target import score_of
 
 QUICK = Training(folds=3, hidden=16, batch_size=16, epochs=60)
 

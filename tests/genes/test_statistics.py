@@ -8,7 +8,7 @@ from anndata import AnnData
 from scipy import sparse, stats
 
 from lrp_domains.genes import GroupStatistics
-from lrp_domains.genes.explanation.first_genes import among_first, first_genes
+from lrp_domains.genes.explanation.top_genes import among_first, first_genes
 from lrp_domains.genes.rankings.statistics import DRAWS, ranked_genes, stability
 
 CELLS, GENES, GROUPS, UNITS, NETWORKS, FIRST = 90, 12, 3, 5, 2, 4

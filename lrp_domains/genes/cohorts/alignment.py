@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import sparse
 
 from ..errors import CohortError, choices, listed
-from ..models.expects import Expects, comparable
+from ..models.input_spec import Expects, comparable
 
 _ENSEMBL = re.compile(r"ENS[A-Z]*G\d{6,}(\.\d+)?$")
 

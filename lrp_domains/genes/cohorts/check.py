@@ -5,7 +5,7 @@ from anndata import AnnData
 from scipy import sparse
 
 from ..errors import CohortError
-from ..models.expects import Expects
+from ..models.input_spec import Expects
 from .expression import expression
 from .labels import check_group_sizes, donor_column, label_column
 

@@ -11,7 +11,7 @@ from anndata.abc import CSCDataset, CSRDataset
 from scipy import sparse
 
 from ..errors import CohortError, choices, listed
-from ..models.expects import Expects
+from ..models.input_spec import Expects
 from .alignment import Alignment, align, select
 from .normalisation import Matrix, Normalise, as_they_are, check_kind, log1p_cp10k, moments, zscore
 from .rows_on_disk import rows_on_disk

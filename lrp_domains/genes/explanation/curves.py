@@ -10,9 +10,9 @@ from ..cohorts.expression import expression
 from ..cohorts.labels import label_column
 from ..errors import CohortError, choices
 from ..models.model import GeneModel
-from .perturbed import measure, read_rows
+from .explain_adata import Progress, provenance_of, quietly
+from .perturbation import measure, read_rows
 from .plan import device_of
-from .relevance import Progress, provenance_of, quietly
 
 # The orders in which genes are deleted or inserted, and the column of the ranking that each is read from.
 ORDERS = {"relevance": "rank", "differential": "de_rank", "random": None}

@@ -10,9 +10,9 @@ from scipy import sparse
 from ..cohorts.labels import donor_column
 from ..cohorts.normalisation import Matrix
 from ..errors import CohortError
-from .entries import with_data
-from .first_genes import among_first
 from .group_sums import adding, as_is, is_positive, positive_part
+from .sparse import with_data
+from .top_genes import among_first
 
 # Without donors, cells are dealt into so many blocks, which the bootstrap draws from.
 BLOCKS = 32

@@ -17,7 +17,7 @@ from ..models.evaluation_mode import evaluation_mode
 from ..models.model import GeneModel, outputs
 from ..models.reading import Read
 from .plan import Plan, plan
-from .score import PREDICTED, score_of
+from .target import PREDICTED, score_of
 
 
 def latent_relevance(

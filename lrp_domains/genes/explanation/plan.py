@@ -15,7 +15,7 @@ from ..errors import CohortError, choices, listed
 from ..models.model import GeneModel, check_network, predict
 from ..models.reading import read_matrix
 from .group_statistics import GroupStatistics, units_of
-from .score import LABELLED, PREDICTED, check_score, resolve_target
+from .target import LABELLED, PREDICTED, check_score, resolve_target
 
 # A chunk's dense numbers, per network: cells are read and explained so many at a time. On a CPU larger arrays leave the
 # caches, and several of them outgrow what the allocator keeps (see `cells.py`); a GPU wants more.

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ..errors import CohortError
-from .without_code import code_in
+from .archive_safety import code_in
 
 
 def exported_network(file: Path, allow_pickle: bool = False) -> nn.Module:

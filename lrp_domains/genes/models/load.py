@@ -10,11 +10,11 @@ from torch import nn
 from ..errors import CohortError
 from .declaration import beside, read_declaration
 from .exported import exported_network
-from .files import load_trained
 from .model import GeneModel, gene_model
-from .own_code import made_network, with_weights
 from .rank_tokens import RankTokens
 from .reading import read_matrix
+from .saved import load_trained
+from .user_code import made_network, with_weights
 
 PICKLES = (".pt", ".pth", ".pkl")
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..errors import CohortError
 from .classifier import parameter_of
 from .evaluation_mode import evaluation_mode
-from .expects import Expects, check_one_of
+from .input_spec import Expects, check_one_of
 from .reading import Reading, outputs_of, read_matrix
 
 TASKS = {

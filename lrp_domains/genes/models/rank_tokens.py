@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ... import capture
 from ..errors import CohortError, choices, listed
-from .expects import check_one_of
+from .input_spec import check_one_of
 from .reading import Read, outputs_of
 
 TARGET_SUM = 10_000.0

@@ -10,8 +10,8 @@ from .. import slots
 from ..cohorts.expression import expects_all, expression, find_layer
 from ..cohorts.labels import label_column
 from ..errors import CohortError, listed
+from ..explanation.explain_adata import provenance_of
 from ..explanation.group_statistics import GroupStatistics
-from ..explanation.relevance import provenance_of
 from .from_layer import statistics_of_layer
 from .statistics import ranked_genes
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from .. import slots
 from ..explanation.curves import ORDERS, areas, measured_in
-from ..explanation.score import LABELLED, PREDICTED, SCORES
+from ..explanation.target import LABELLED, PREDICTED, SCORES
 from . import figures_of_curves
 from .cell_section import maps, waterfalls
 from .gene_section import matrix, ranking

@@ -11,7 +11,7 @@ from .. import slots
 from ..cohorts.labels import label_column
 from ..errors import CohortError, choices
 from ..explanation.curves import measured_in
-from ..explanation.relevance import provenance_of
+from ..explanation.explain_adata import provenance_of
 from ..rankings.tables import check_ranking
 
 # So many cells are drawn at most; more can't be told apart on paper.

@@ -14,10 +14,10 @@ from ..cohorts.labels import donor_column
 from ..explanation.plan import device_of
 from ..models.built_in import built_in
 from ..models.model import GeneModel
-from .bench import Bench, NetworkFactory
-from .finished import finished_in
+from .checkpoints import finished_in
 from .fit import predict, reader
 from .folds import deal, split
+from .member import Bench, NetworkFactory
 from .one_thread import one_thread
 from .performance import performance_of
 from .settings import Training, resolved

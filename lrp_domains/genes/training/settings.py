@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import CohortError
 from ..models.built_in import NETWORKS
-from ..models.expects import check_one_of
+from ..models.input_spec import check_one_of
 
 BULK_MEMBERS = 10
 BULK_INPUT_DROPOUT = 0.9

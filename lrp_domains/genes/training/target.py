@@ -8,7 +8,7 @@ from anndata import AnnData
 
 from ..cohorts.labels import label_column
 from ..errors import CohortError, choices
-from ..models.expects import check_one_of
+from ..models.input_spec import check_one_of
 from ..models.model import TASKS
 
 

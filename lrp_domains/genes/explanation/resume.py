@@ -14,7 +14,7 @@ from scipy import sparse
 from ... import __version__
 from ...domain.files import whole_file
 from ..errors import CohortError
-from .cells import Books, ExplainedCells
+from .explain import Books, ExplainedCells
 from .group_statistics import GroupStatistics
 from .plan import Plan
 

@@ -11,7 +11,7 @@ from torch import nn
 from ..models.built_in import in_units
 from ..models.classifier import parameter_of
 from ..models.model import GeneModel, check_network
-from .finished import Finished, keep_finished, load_finished
+from .checkpoints import Finished, keep_finished, load_finished
 from .fit import Read, fit
 from .folds import bag
 from .losses import loss_of, scale_of

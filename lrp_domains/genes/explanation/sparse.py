@@ -7,7 +7,6 @@ from scipy.linalg import blas
 from ..cohorts.expression import Chunk, Expression
 from ..cohorts.normalisation import Matrix
 from ..errors import CohortError
-from .entries import with_data
 
 # Relevance that would fall on genes that aren't expressed, as a share of all: more than rounding is no rounding.
 DROPPED = 1e-3
@@ -83,3 +82,12 @@ def _check_dropped(own: np.ndarray, kept: np.ndarray) -> None:
             "layer has no place for it: the rules or the model don't read an absent gene as 0; explain a dense matrix "
             "(adata.X = adata.X.toarray()), or use another rule set"
         )
+
+
+def with_data(matrix: sparse.csr_matrix, data: np.ndarray) -> sparse.csr_matrix:
+    """Give a matrix with the entries of another one, which keeps its own."""
+    found = sparse.csr_matrix(matrix.shape, dtype=data.dtype)
+    # Set one by one: the constructor looks through all entries again, to see whether they are in order.
+    found.data, found.indices, found.indptr = data, matrix.indices, matrix.indptr
+    found.has_canonical_format = True
+    return found

@@ -9,15 +9,15 @@ from ... import ATTN_LRP, RuleSet
 from ...domain.files import remove_abandoned, whole_file
 from .. import slots
 from ..cohorts.cohort import open_cohort
-from ..cohorts.copies import append, copied, write_tables
+from ..cohorts.writing import append, copied, write_tables
 from ..errors import CohortError
 from ..models.model import GeneModel
-from .cells import Books
+from .explain import Books
+from .explain_adata import Progress, explained_parts, forget, provenance, quietly, write_cells
 from .group_statistics import GroupStatistics
-from .parts import Parts, key_of
 from .plan import Plan, plan
-from .relevance import Progress, explained_parts, forget, provenance, quietly, write_cells
-from .score import PREDICTED
+from .resume import Parts, key_of
+from .target import PREDICTED
 
 
 def relevance_on_disk(

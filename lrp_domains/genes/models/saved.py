@@ -10,7 +10,7 @@ import torch
 from ...domain.files import whole_file
 from ..errors import CohortError
 from .built_in import BUILT_IN, built_in
-from .expects import Expects
+from .input_spec import Expects
 from .model import GeneModel
 
 FORMAT = 3

@@ -15,11 +15,11 @@ from ..cohorts.normalisation import Matrix
 from ..errors import CohortError
 from ..models.evaluation_mode import evaluation_mode
 from ..models.model import outputs
-from .first_genes import first_genes
 from .group_statistics import GroupStatistics
 from .plan import Plan
-from .relevance_rows import add_rows, room_for, rows_of
-from .score import score_of
+from .sparse import add_rows, room_for, rows_of
+from .target import score_of
+from .top_genes import first_genes
 
 
 @dataclass

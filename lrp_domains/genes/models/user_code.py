@@ -2,6 +2,8 @@
 
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -11,7 +13,6 @@ from torch import nn
 
 from ..errors import CohortError, choices, listed
 from .declaration import beside
-from .import_path import on_the_path
 
 
 def made_network(declared: dict, path: Path) -> nn.Module:
@@ -102,3 +103,14 @@ def with_weights(network: nn.Module, declared: dict, path: Path) -> nn.Module:
         raise CohortError(f"'{file}' does not fit '{declared['network']}': {'; '.join(parts + shapes[:4])}")
     network.load_state_dict(weights)
     return network
+
+
+@contextmanager
+def on_the_path(folder: Path) -> Iterator[None]:
+    """Let modules be imported from a folder."""
+    entry = str(folder.resolve())
+    sys.path.insert(0, entry)
+    try:
+        yield
+    finally:
+        sys.path.remove(entry)

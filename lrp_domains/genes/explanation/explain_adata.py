@@ -14,10 +14,10 @@ from ... import ATTN_LRP, RuleSet, __version__
 from .. import slots
 from ..errors import CohortError
 from ..models.model import GeneModel
-from .cells import Books, ExplainedCells, explain_cells
+from .explain import Books, ExplainedCells, explain_cells
 from .group_statistics import GroupStatistics
 from .plan import Plan, plan
-from .score import PREDICTED
+from .target import PREDICTED
 
 Progress = Callable[[Iterable, str], Iterable]
 
