@@ -1,4 +1,4 @@
-"""Gene expression: train a model of cells or patients out of fold, explain every one of them, rank the genes.
+"""Gene expression: train a model of cells or patients out of fold, explain each of them, rank the genes.
 
 >>> adata = demo_cohort()
 >>> model = train(adata, "bulk_labels")
@@ -7,8 +7,8 @@
 >>> sc.get.rank_genes_groups_df(adata, group="CD19+ B", key="rank_genes_lrp")
 """
 
-from .cohorts.check import check_cohort, select_cells
-from .cohorts.cohort import demo_cohort, open_cohort, read_cohort, write_cohort
+from .cohorts.check import check_cohort
+from .cohorts.cohort import demo_cohort, open_cohort, read_cohort, select_cells, write_cohort
 from .cohorts.expression import expects_all
 from .cohorts.made_cohort import made_cohort
 from .errors import CohortError
@@ -16,7 +16,8 @@ from .explanation.curves import areas, curves
 from .explanation.explain_adata import relevance
 from .explanation.explain_file import relevance_on_disk
 from .explanation.group_statistics import GroupStatistics
-from .explanation.latent import genes_of_unit, latent_relevance
+from .explanation.latent import genes_of_neuron, latent_relevance
+from .explanation.request import Explanation
 from .models.input_spec import Expects
 from .models.load import load_model
 from .models.model import GeneModel, gene_model
@@ -38,6 +39,7 @@ from .training.settings import Training
 __all__ = [
     "CohortError",
     "Expects",
+    "Explanation",
     "GeneModel",
     "GroupStatistics",
     "RankTokens",
@@ -51,7 +53,7 @@ __all__ = [
     "enrich",
     "expects_all",
     "gene_model",
-    "genes_of_unit",
+    "genes_of_neuron",
     "latent_relevance",
     "load_model",
     "load_trained",

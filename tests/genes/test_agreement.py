@@ -23,7 +23,7 @@ def loop(a, b, p):
 
 
 def places(order):
-    """The values that put items into an order."""
+    """Return values whose order is that of items."""
     return -np.argsort(order).astype(float)
 
 
@@ -46,7 +46,7 @@ def test_ties_are_the_mean_over_all_orders(a, b):
     assert rank_biased_overlap(np.array(a), np.array(b), 0.8) == pytest.approx(expected, rel=1e-12)
 
 
-def test_a_worked_value():
+def test_rank_biased_overlap_of_two_items_computed_by_hand():
     # first places differ, then both have both: (1 - p) / p (0 p + 1 p^2) + p^2
     assert rank_biased_overlap(np.array([2.0, 1.0]), np.array([1.0, 2.0]), 0.9) == pytest.approx(0.1 * 0.9 + 0.81)
 
@@ -77,14 +77,14 @@ def test_every_pair_of_cohorts_on_the_genes_that_both_have():
         shared = a.index.intersection(b.index)
         expected = np.corrcoef(rankdata(a[shared]), rankdata(b[shared]))[0, 1]
         assert row.spearman == pytest.approx(expected, rel=1e-12)
-        first = [set(one[shared].nlargest(5).index) for one in (a, b)]
-        assert row.jaccard == pytest.approx(len(first[0] & first[1]) / len(first[0] | first[1]))
-        orders = [list(one[shared].sort_values(ascending=False).index) for one in (a, b)]
+        tops = [set(scores[shared].nlargest(5).index) for scores in (a, b)]
+        assert row.jaccard == pytest.approx(len(tops[0] & tops[1]) / len(tops[0] | tops[1]))
+        orders = [list(scores[shared].sort_values(ascending=False).index) for scores in (a, b)]
         assert row.rbo == pytest.approx(loop(*orders, 0.9), rel=1e-12)
     assert found[["de_spearman", "de_rbo", "de_jaccard"]].isna().all().all()
 
 
-def test_differential_expression_stands_beside():
+def test_differential_expression_is_compared_too():
     table = random_cohorts(genes=30, cohorts=2)
     found = agreement(table.assign(de_score=table["score"].where(table["cohort"] == "c0", -table["score"])))
     alike = agreement(table.assign(score=table["score"].where(table["cohort"] == "c0", -table["score"])))
@@ -99,7 +99,7 @@ def test_direction_is_taken_into_account():
     assert agreement(table, direction=False)["spearman"][0] == pytest.approx(1)
 
 
-def test_one_cohort_agrees_with_nobody():
+def test_one_cohort_alone_has_no_agreement():
     found = agreement(ranked("x", {"a": 1.0, "b": 0.0}))
     assert len(found) == 0 and "spearman" in found
 
@@ -113,7 +113,7 @@ def test_one_cohort_agrees_with_nobody():
         ({"persistence": 1}, r"persistence=1 should be between 0 and 1"),
     ],
 )
-def test_settings_out_of_range(wrong, message):
+def test_settings_out_of_range_are_refused(wrong, message):
     with pytest.raises(CohortError, match=message):
         agreement(random_cohorts(genes=5), **wrong)
 

@@ -34,7 +34,7 @@ def loop(ranks):
         ([0.1, np.nan], 0.1),  # measured once
     ],
 )
-def test_worked_values(ranks, rho):
+def test_rho_of_a_few_ranks_computed_by_hand(ranks, rho):
     assert robust_ranks(np.array([ranks]))[0] == pytest.approx(rho, rel=1e-12)
 
 
@@ -42,7 +42,7 @@ def test_worked_values(ranks, rho):
     st.lists(st.lists(st.one_of(st.floats(0.001, 1), st.just(np.nan)), min_size=4, max_size=4), min_size=1, max_size=8)
 )
 @settings(max_examples=60, deadline=None)
-def test_equals_the_definition(ranks):
+def test_rho_equals_its_definition(ranks):
     ranks = [row if not all(np.isnan(row)) else [0.5, *row[1:]] for row in ranks]
     np.testing.assert_allclose(robust_ranks(np.array(ranks)), [loop(row) for row in ranks], rtol=1e-9)
 
@@ -72,7 +72,7 @@ def test_identical_lists_give_the_smallest_rho(cohorts, genes, seed):
 
 
 def consensus_loop(table):
-    """Restate the whole of it for a group, gene by gene."""
+    """Restate the consensus of a group, gene by gene."""
     ranks = {}
     for _, rows in table.groupby("cohort"):
         signed = [
@@ -166,13 +166,13 @@ def test_cohorts_that_disagree_on_the_direction_are_shown():
     assert consensus(pd.concat(tables)).set_index("gene")["direction"].to_dict() == {"g": 0, "h": 1}
 
 
-def test_who_is_missing_is_said():
+def test_missing_cohorts_are_warned_of_and_named():
     with pytest.warns(UserWarning, match=r"no ranked genes of 'late': the consensus is of the other cohorts"):
         found = consensus(random_cohorts(), expected=["c0", "c1", "c2", "c3", "late"])
     assert (found["missing"] == "late").all()
 
 
-def test_groups_of_one_cohort_are_left_out_and_said():
+def test_groups_of_one_cohort_are_dropped_with_a_warning():
     table = pd.concat([random_cohorts(), ranked("c0", {"g1": 1.0, "g2": 0.0}, group="Mast")])
     with pytest.warns(UserWarning, match=r"in fewer than 2 cohorts, so without a consensus: 'Mast \(c0\)'"):
         assert set(consensus(table)["group"]) == {"B"}
@@ -181,21 +181,21 @@ def test_groups_of_one_cohort_are_left_out_and_said():
 @pytest.mark.parametrize(
     "table, message",
     [
-        (ranked("x", {"a": 1.0}), r"no group is in 2 cohorts.*'B \(x\)': are they named alike"),
+        (ranked("x", {"a": 1.0}), r"no group is in 2 cohorts.*'B \(x\)': do all cohorts use the same names"),
         (
             pd.concat([ranked("x", {"a": 1.0}), ranked("y", {"b": 1.0})]),
-            r"no gene of group 'B' was measured in 2 cohorts \('a' in 'x', 'b' in 'y'\); are genes named alike",
+            r"no gene of group 'B' was measured in 2 cohorts \('a' in 'x', 'b' in 'y'\); do cohorts use the same names",
         ),
         (random_cohorts().drop(columns="direction"), r"no column 'direction'; use direction=False"),
     ],
 )
-def test_nothing_to_agree_on(table, message):
+def test_cohorts_without_anything_in_common_are_refused(table, message):
     with pytest.raises(CohortError, match=message):
         consensus(table)
 
 
 @pytest.mark.parametrize("wrong", [{"top": 0}, {"top": 2.5}, {"least_cohorts": 0}, {"least_cohorts": -1}])
-def test_settings_out_of_range(wrong):
+def test_settings_out_of_range_are_refused(wrong):
     ((name, value),) = wrong.items()
     with pytest.raises(CohortError, match=rf"{name}={value} should be a whole number from 1 on"):
         consensus(random_cohorts(), **wrong)

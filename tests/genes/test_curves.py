@@ -17,7 +17,7 @@ def explained(adata, model, **asked):
 
 
 def planted(adata, classes, marked=3, strength=4.0):
-    """A network that reads the marker genes of each group and nothing else; no fold, so it is used as it is."""
+    """A network that reads the marker genes of each group and nothing else; no fold, so it predicts all cells."""
     network = nn.Linear(adata.n_vars, len(classes))
     with torch.no_grad():
         network.weight.zero_(), network.bias.zero_()
@@ -115,12 +115,12 @@ def test_z_scored_genes_are_set_to_the_mean():
             torch.stack([net.eval()(torch.as_tensor(mean[None])) for net in model.networks[fold]]).mean(0)
             for fold in model.fold_of(adata.obs_names[cells])
         ]
-    expected = np.mean([one.double().softmax(1)[0, 0].item() for one in logits])
+    expected = np.mean([mean.double().softmax(1)[0, 0].item() for mean in logits])
     all_gone = found.query("group == @group and order == 'relevance' and curve == 'deletion' and genes == 60")
     assert all_gone["probability"].item() == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_value_is_told_by_its_change():
+def test_curves_of_a_value_measure_its_change():
     adata = genes.made_cohort()
     dense = adata.X.toarray()
     adata.obs["dose"] = dense[:, 0] * 2 - dense[:, 1]
@@ -167,7 +167,7 @@ def test_another_table_is_refused(trained, change, message):
         genes.curves(adata, model, change(table))
 
 
-def test_an_order_that_is_not_known(trained):
+def test_an_unknown_order_is_refused(trained):
     adata, model, table = trained
     with pytest.raises(genes.CohortError, match="there is no order 'relevanc'; did you mean 'relevance'"):
         genes.curves(adata, model, table, orders=["relevanc"])

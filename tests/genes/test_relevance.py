@@ -9,8 +9,8 @@ from scipy import sparse
 from torch import nn
 
 from lrp_domains import CP_LRP, EPSILON, deep_taylor
+from lrp_domains.domain import score_of
 from lrp_domains.genes import CohortError, Training, gene_model, made_cohort, rank, relevance, train
-from lrp_domains.genes.explanation.target import score_of
 
 QUICK = Training(folds=3, hidden=16, batch_size=16, epochs=60)
 
@@ -113,7 +113,7 @@ def test_equals_the_definition_cell_by_cell(explained, target, score):
         assert adata.obs["lrp_target"].iloc[i] == model.classes[c]
 
 
-def test_the_books_balance(explained):
+def test_relevance_is_conserved(explained):
     adata, _ = explained
     sums = np.asarray(adata.layers["lrp"].sum(1)).ravel()
     np.testing.assert_allclose(adata.obs["lrp_score"] - adata.obs["lrp_rest"], sums, rtol=1e-4, atol=1e-5)
@@ -140,17 +140,28 @@ def test_another_order_and_part_of_the_cells_gives_the_same(explained):
 def test_nothing_stays_on_the_users_network():
     adata = made_cohort()
     network = nn.Sequential(nn.Linear(60, 8), nn.BatchNorm1d(8), nn.GELU(), nn.Dropout(0.5), nn.Linear(8, 3))
-    network.train()
-    network[1].eval()  # one part frozen by its owner
+    network.eval()
+    network[0].train()  # a linear layer computes the same in both modes
     before = {name: value.clone() for name, value in network.state_dict().items()}
     attributes = [set(vars(module)) for module in network.modules()]
     relevance(adata, wrap(network, adata))
-    relevance(adata, wrap(network, adata))  # dropout would make it different
-    assert [module.training for module in network.modules()] == [True, True, False, True, True, True]
+    assert [module.training for module in network.modules()] == [False, True, False, False, False, False]
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert [set(vars(module)) for module in network.modules()] == attributes
     assert not any(module._forward_hooks or module._backward_hooks for module in network.modules())
     assert all(parameter.grad is None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("module", [nn.Dropout(0.5), nn.BatchNorm1d(8)], ids=["dropout", "batch norm"])
+def test_a_network_in_training_mode_is_refused_before_anything_is_computed(module):
+    adata = made_cohort()
+    network = nn.Sequential(nn.Linear(60, 8), module, nn.ReLU(), nn.Linear(8, 3)).eval()
+    network[1].train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    with pytest.raises(CohortError, match=rf"in training mode \('1', {type(module).__name__}\).*call model.eval"):
+        relevance(adata, wrap(network, adata))
+    assert network[1].training and not adata.layers and not adata.uns
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
 def test_double_precision_and_frozen_networks():
@@ -227,10 +238,10 @@ def test_cells_that_no_network_has_seen_are_explained_by_all(explained):
 
 
 @pytest.mark.parametrize("layer", ["lrp", None])
-def test_first_genes_and_sums_without_a_layer(explained, layer):
+def test_top_genes_and_sums_without_a_layer(explained, layer):
     reference, model = explained
     adata = made_cohort()
-    statistics = relevance(adata, model, layer=layer, first=4)
+    statistics = relevance(adata, model, layer=layer, top=4)
     assert ("lrp" in adata.layers) == (layer is not None)
     dense = reference.layers["lrp"].toarray()
     expected = -np.sort(-dense, axis=1)[:, :4]

@@ -54,13 +54,13 @@ class Page(HTMLParser):
             self.tables[self.heading][-1][-1][-1] += data
 
 
-def page_of(tmp_path, *cohorts, **given):
-    genes.write_report(tmp_path / "report.html", cohorts, **given)
+def page_of(tmp_path, *cohorts, **settings):
+    genes.write_report(tmp_path / "report.html", cohorts, **settings)
     return Page(tmp_path / "report.html")
 
 
-def results_of(adata, model, name="made", *, curves=True, **asked):
-    statistics = genes.relevance(adata, model, **asked)
+def results_of(adata, model, name="made", *, curves=True, **settings):
+    statistics = genes.relevance(adata, model, **settings)
     table = genes.rank(adata, cohort=name)
     return CohortResults(
         name, adata, table, genes.stability(statistics), model.performance,
@@ -108,7 +108,7 @@ def test_it_is_whole_in_itself_and_shows_names_as_they_are(results, tmp_path):
     assert targets and set(targets) <= set(re.findall(r'id="([^"]+)"', page.source))
 
 
-def test_first_genes_are_those_of_the_table(results, tmp_path):
+def test_top_genes_are_those_of_the_table(results, tmp_path):
     page = page_of(tmp_path, results, top=5)
     for group in results.groups:
         (head, *rows), = page.tables[group]  # fmt: skip
@@ -126,7 +126,7 @@ def test_first_genes_are_those_of_the_table(results, tmp_path):
             assert row["DE"] == f"{known['de_rank']:.0f}" and "adj. p" not in row
         first = ", ".join(ranked.nsmallest(5, "de_rank")["gene"])
         shared = len(set(ranked["gene"].head(5)) & set(ranked.nsmallest(5, "de_rank")["gene"]))
-        assert f"First by differential expression ({shared} of 5 shared): {first}" in page.text.replace(" ,", ",")
+        assert f"Top genes by differential expression ({shared} of 5 shared): {first}" in page.text.replace(" ,", ",")
 
 
 def test_predictions_curves_and_stability_are_those_of_the_tables(results, tmp_path):
@@ -150,7 +150,7 @@ def test_predictions_curves_and_stability_are_those_of_the_tables(results, tmp_p
         known = [*areas.loc[orders, "deletion"], *areas.loc[orders, "insertion"]]
         assert [float(one) for one in row[1:]] == pytest.approx(known, abs=6e-4)
 
-    rows = page.tables["Books and stability"][0][1:]
+    rows = page.tables["Conservation and stability"][0][1:]
     assert [row[0] for row in rows] == list(results.stability["group"])
     assert [float(row[2]) for row in rows] == pytest.approx(results.stability["spearman"], abs=6e-3)
 
@@ -159,12 +159,12 @@ def test_groups_are_in_the_same_order_everywhere(results, tmp_path):
     order = list(results.adata.obs["group"].cat.categories)
     page = page_of(tmp_path, results)
     assert [heading for heading in page.tables if heading in order] == order
-    for heading in ("Do the networks need these genes?", "Books and stability"):
+    for heading in ("Do the networks need these genes?", "Conservation and stability"):
         names = [row[0] for row in page.tables[heading][0]]
         assert [name for name in names if name in order] == order
 
 
-def test_across_cohorts(results, tmp_path):
+def test_tables_across_cohorts_are_shown(results, tmp_path):
     other = made(seed=1)
     other = results_of(other, genes.train(other, "group", training=genes.Training(**QUICK)), "other", curves=False)
     both = pd.concat([results.table, other.table])
@@ -205,7 +205,7 @@ def test_across_cohorts(results, tmp_path):
     assert [row[2] for row in rows] == ["SET_C", "SET_B", "SET_A"]  # in the order of cohorts, then of groups
     assert rows[1] == ["made", "CD19+ B", "SET_B", "1.25", "0", "20", "g1_0, g1_1"]
 
-    _, _, *rows = page.tables["Known markers among the first genes"][0]
+    _, _, *rows = page.tables["Known markers among the top genes"][0]
     for row, known in zip(rows, given["recovery"].to_dict("records"), strict=True):
         assert row[:4] == [known["cohort"], "CD19+ B", "3", str(known["found"])]
         assert row[4] == f"{known['precision']:.0%}" and row[5] == f"{known['de_found']:.0f}"
@@ -243,7 +243,7 @@ def test_a_foreign_model_without_layer_embedding_and_tables(tmp_path):
 
 
 @pytest.mark.parametrize("task", ["value", "survival"])
-def test_a_value_or_a_risk(task, tmp_path):
+def test_a_value_or_a_risk_is_not_called_a_class(task, tmp_path):
     adata = made()
     page = page_of(tmp_path, results_of(adata, linear(adata, ["output"], task), target="predicted"))
     assert "below and above the median" in page.text and "class" not in page.text.split("How to read it")[0]
@@ -317,12 +317,12 @@ def without_relevance(folder):
 @pytest.mark.parametrize(
     "spoil, message",
     [
-        (shutil.rmtree, "is no folder of results: it has no explained.h5ad"),
+        (shutil.rmtree, "is not a folder of results: it has no explained.h5ad"),
         (lambda folder: (folder / "genes.parquet").unlink(), "it has no genes.parquet"),
         (lambda folder: (folder / "explained.h5ad").write_bytes(b"x"), "explained.h5ad' could not be read"),
         (lambda folder: (folder / "genes.parquet").write_bytes(b"x"), "genes.parquet' could not be read as a table"),
         (lambda folder: (folder / "curves.tsv").write_text('a\tb\n"'), "curves"),
-        (without_relevance, "the cohort holds no relevance"),
+        (without_relevance, "the cohort has no relevance"),
         (edited("genes.parquet", lambda table: table.iloc[:0]), "has no rows; rank a cohort first"),
         (edited("genes.parquet", lambda table: table.drop(columns="score")), "no column 'score'"),
         (edited("genes.parquet", lambda table: table.drop(columns="low")), "ranked genes of cohort 'made' has no col"),
@@ -330,7 +330,10 @@ def without_relevance(folder):
             edited("genes.parquet", lambda table: table.assign(group="B-" + table["group"])),
             "are of other groups than its column 'group'",
         ),
-        (edited("genes.parquet", lambda table: table.assign(gene="x" + table["gene"])), "is no gene of cohort 'made'"),
+        (
+            edited("genes.parquet", lambda table: table.assign(gene="x" + table["gene"])),
+            "is not a gene of cohort 'made'",
+        ),
         (
             edited("stability.tsv", lambda table: table.drop(columns="spearman")),
             "stability of cohort 'made' has no col",
@@ -360,13 +363,13 @@ def test_a_malformed_folder_is_refused_and_nothing_is_written(folder, tmp_path, 
         ({"top": 0}, "top is 0"),
     ],
 )
-def test_other_mistakes(results, tmp_path, given, message):
+def test_invalid_tables_and_settings_are_refused(results, tmp_path, given, message):
     with pytest.raises(genes.CohortError, match=message):
         genes.write_report(tmp_path / "report.html", [results], **given)
     assert not list(tmp_path.iterdir())
 
 
-def test_nothing_to_report(tmp_path):
+def test_a_report_of_no_cohorts_is_refused(tmp_path):
     with pytest.raises(genes.CohortError, match="there are no results to report"):
         genes.write_report(tmp_path / "report.html", [])
 

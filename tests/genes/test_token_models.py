@@ -22,16 +22,16 @@ from transformers import (
 
 from lrp_domains import ATTN_LRP, CP_LRP, capture
 from lrp_domains import relevance as core_relevance
+from lrp_domains.domain import Read
 from lrp_domains.genes import (
     CohortError,
     RankTokens,
     gene_model,
-    genes_of_unit,
+    genes_of_neuron,
     latent_relevance,
     load_model,
     relevance,
 )
-from lrp_domains.genes.models.reading import Read
 
 from .counts_of_two_groups import CLASSES, GENES, cohort, explained, fit, leading
 
@@ -109,13 +109,13 @@ def test_the_only_gene_that_a_network_sees_has_all_relevance(special):
 
 
 @pytest.mark.parametrize("reading", [tokens(), tokens(first=None, last=None), tokens(first=None)])
-def test_books_balance_and_what_is_not_expressed_has_none(reading):
+def test_relevance_is_conserved_and_absent_genes_have_none(reading):
     adata = cohort()
     found = explained(adata, model_of(bert(), reading))
     assert not found[adata.X.toarray() == 0].any()
-    books = adata.uns["lrp"]
-    assert abs(books["ledger_residue"]) < 1e-9 * abs(books["ledger_score"])
-    assert books["ledger_score"] == pytest.approx(books["ledger_genes"] + books["ledger_biases"], rel=1e-9)
+    account = adata.uns["lrp"]
+    assert abs(account["ledger_residue"]) < 1e-9 * abs(account["ledger_score"])
+    assert account["ledger_score"] == pytest.approx(account["ledger_genes"] + account["ledger_biases"], rel=1e-9)
 
 
 def test_word_and_position_add_up():
@@ -171,7 +171,7 @@ def test_a_cell_without_counts_has_no_relevance():
         assert not found[5].any() and np.isfinite(found).all()
 
 
-def test_genes_that_are_cut_are_said():
+def test_genes_that_are_cut_are_warned_of():
     adata, model = cohort(), model_of(bert(), tokens(most=8))
     with pytest.warns(UserWarning, match="some cells express more genes than the 6 that the model reads"):
         found = explained(adata, model)
@@ -191,8 +191,8 @@ def test_other_models_of_the_library_keep_their_own_positions(make):
     network = make().double().eval()
     adata = cohort()
     whole = explained(adata, model_of(network))
-    books = adata.uns["lrp"]
-    assert abs(books["ledger_residue"]) < 1e-9 * abs(books["ledger_score"])
+    account = adata.uns["lrp"]
+    assert abs(account["ledger_residue"]) < 1e-9 * abs(account["ledger_score"])
     np.testing.assert_allclose(explained(cohort(), model_of(network), batch_size=3), whole, rtol=1e-5, atol=1e-9)
     ids, here, _ = tokens().encode(torch.tensor(adata.X.toarray()))
     alone = network(input_ids=ids, attention_mask=here.long()).logits[:, 1].detach()
@@ -229,11 +229,11 @@ def test_heads_of_a_bert_add_up():
     request = {"target": "high", "score": "logit", "rules": CP_LRP}
     module = "bert.encoder.layer.0.attention.self"
     heads = latent_relevance(cohort(), model_of(bert()), module, heads=2, **request)
-    units = latent_relevance(cohort(), model_of(bert()), module, **request)
-    assert set(heads["unit"]) == {0, 1} and set(units["unit"]) == set(range(16))
-    summed = units.groupby(["group", units["unit"] // 8])["relevance"].sum()
-    np.testing.assert_allclose(heads.set_index(["group", "unit"])["relevance"].loc[summed.index], summed, rtol=1e-9)
-    found = genes_of_unit(cohort(), model_of(bert()), module, 1, heads=2, **request)
+    neurons = latent_relevance(cohort(), model_of(bert()), module, **request)
+    assert set(heads["neuron"]) == {0, 1} and set(neurons["neuron"]) == set(range(16))
+    summed = neurons.groupby(["group", neurons["neuron"] // 8])["relevance"].sum()
+    np.testing.assert_allclose(heads.set_index(["group", "neuron"])["relevance"].loc[summed.index], summed, rtol=1e-9)
+    found = genes_of_neuron(cohort(), model_of(bert()), module, 1, heads=2, **request)
     assert set(found["gene"]) == set(GENES) and found["relevance"].abs().max() > 0
 
 
@@ -276,12 +276,12 @@ def test_declared_by_code_and_weights(tmp_path):
         ({"medians": {"g0": 1}}, r"29 of 30 genes are not in the medians: 'g1'"),
         ({"medians": MEDIANS | {"g2": 0}}, r"a gene's median is 0 or not finite"),
         ({"first": "<csl>"}, r"there is no token '<csl>'; did you mean '<cls>'"),
-        ({"most": 2, "first": "<cls>", "last": "<eos>"}, r"most is 2 tokens a cell, 2 of them no genes"),
-        ({"most": 64}, r"most is 64 tokens a cell, but the network reads 40; declare most: 40"),
+        ({"most": 2, "first": "<cls>", "last": "<eos>"}, r"most is 2 tokens per cell, 2 of them are not genes"),
+        ({"most": 64}, r"most is 64 tokens per cell, but the network reads 40; declare most: 40"),
         ({"dictionary": DICTIONARY | {"g9": 99}}, r"tokens up to 99, but the network only knows 0 to 33"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_with_tokens(change, message):
+def test_invalid_tokens_are_refused(change, message):
     adata = cohort()
     with pytest.raises(CohortError, match=message):
         relevance(adata, model_of(bert(), RankTokens.of(**{"genes": GENES, "dictionary": DICTIONARY,
@@ -290,12 +290,12 @@ def test_what_is_wrong_with_tokens(change, message):
 
 
 def test_tokens_are_for_models_of_the_library():
-    with pytest.raises(CohortError, match=r"'Linear' is no model of the transformers library"):
+    with pytest.raises(CohortError, match=r"'Linear' is not a model of the transformers library"):
         relevance(cohort(), model_of(nn.Linear(30, 2)))
 
 
 def test_half_precision_does_not_blur_the_ranks():
-    """bfloat16 doesn't tell 1001 counts from 1002: a reading of its own gets values that are not yet so coarse."""
+    """bfloat16 doesn't distinguish 1001 counts from 1002, so other ways of reading get finer values."""
     adata = cohort()
     adata.X = np.tile(1000.0 + np.arange(adata.n_vars), (adata.n_obs, 1))
     seen = []

@@ -109,7 +109,7 @@ def test_the_transformer_reads_expressed_genes_alone():
 
 
 @pytest.mark.parametrize("tokens", [6, 20])
-def test_the_transformers_books_balance_and_absent_genes_have_no_relevance(tokens):
+def test_the_transformer_conserves_relevance_and_absent_genes_have_none(tokens):
     torch.manual_seed(0)
     network = GeneTransformer(20, 3, hidden=8, tokens=tokens).double().eval()
     x = (torch.randn(5, 20, dtype=torch.float64) * (torch.rand(5, 20) < 0.4)).requires_grad_()
@@ -162,10 +162,12 @@ def test_cells_to_stop_early_on_are_of_other_donors():
     codes = np.tile([0, 1, 2], 40)
     target = Target("classes", codes, None, ("a", "b", "c"))
     donors = pd.Series([f"d{(i // 3) % 8}" for i in range(120)], name="donor")
-    rows = np.flatnonzero(deal(target, donors, 4, 0) != 0)
-    learn, validate = split(rows, target, donors, 0.15, 0)
+    rows = np.flatnonzero(deal(target, donors, folds=4, seed=0) != 0)
+    learn, validate = split(rows, target, donors, share=0.15, seed=0)
     assert not set(donors[learn]) & set(donors[validate]) and sorted([*learn, *validate]) == rows.tolist()
-    learn, validate = split(rows, target, donors.where(donors == "d0", "d1"), 0.15, 0)  # two donors: some of each
+    learn, validate = split(
+        rows, target, donors.where(donors == "d0", "d1"), share=0.15, seed=0
+    )  # two donors: some of each
     assert set(codes[learn]) == set(codes[validate]) == {0, 1, 2} and len(learn) + len(validate) == len(rows)
 
 
@@ -175,10 +177,10 @@ def test_a_class_of_few_donors_is_never_without_cells_to_learn_from():
     codes = (donors.isin(["d0", "d1"]) & (random.random(120) < 0.5)).astype(int).to_numpy()
     target = Target("classes", codes, None, ("common", "rare"))
     for seed in range(20):
-        folds = deal(target, donors, 5, seed)
+        folds = deal(target, donors, folds=5, seed=seed)
         assert len(set(folds[codes == 1])) == 2 and len(set(folds)) == 5
         for fold in range(5):
-            learn, _ = split(np.flatnonzero(folds != fold), target, donors, 0.15, seed)
+            learn, _ = split(np.flatnonzero(folds != fold), target, donors, share=0.15, seed=seed)
             assert set(codes[learn]) == {0, 1}
 
 
@@ -399,7 +401,7 @@ def _written(path, content):
     return path
 
 
-def test_an_interrupted_training_goes_on_where_it_was(tmp_path):
+def test_an_interrupted_training_resumes(tmp_path):
     adata = made_cohort()
     settings = Training(folds=3, hidden=8, epochs=4, members=2)
     whole = train(adata, "group", training=settings)
@@ -410,17 +412,17 @@ def test_an_interrupted_training_goes_on_where_it_was(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         train(adata, "group", training=settings, resume=tmp_path, progress=interrupted)
-    files = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    assert len(files) == 4 and all(path.suffix == ".pt" for path in files)
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.pt")}
+    assert len(files) == 4
     broken = next(iter(files))
     broken.write_bytes(b"half")
     resumed = train(adata, "group", training=settings, resume=tmp_path)
-    assert resumed.digest() == whole.digest() and len(list(tmp_path.iterdir())) == 6
+    assert resumed.digest() == whole.digest() and len(list(tmp_path.glob("*.pt"))) == 6
     pd.testing.assert_frame_equal(resumed.performance, whole.performance)
     assert all(path.stat().st_mtime_ns == at for path, at in files.items() if path != broken)
     adata.X.data[0] += 1  # other data, other networks
     train(adata, "group", training=settings, resume=tmp_path)
-    assert len(list(tmp_path.iterdir())) == 12
+    assert len(list(tmp_path.glob("*.pt"))) == 12
 
 
 # ------------------------------------------------------------------------------------------- what cannot be learnt
@@ -430,12 +432,12 @@ def test_an_interrupted_training_goes_on_where_it_was(tmp_path):
     ("settings", "message"),
     [
         ({"network": "mpl"}, "there is no network 'mpl'; did you mean 'mlp'"),
-        ({"members": 0}, "members is 0; it is a whole number from 1 on or 'auto'"),
+        ({"members": 0}, "members is 0; expected a whole number from 1 on or None"),
         ({"members": "many"}, "members is 'many'"),
         ({"folds": 1}, "folds is 1"),
         ({"hidden": 2.5}, "hidden is 2.5"),
         ({"hidden": 30, "network": "transformer"}, "multiple of 4"),
-        ({"dropout": 1.0}, "dropout is 1.0; it is a share"),
+        ({"dropout": 1.0}, "dropout is 1.0; expected a share"),
         ({"input_dropout": "some"}, "input_dropout is 'some'"),
         ({"batch_size": 1}, "batch_size is 1"),
         ({"epochs": True}, "epochs is True"),
@@ -468,7 +470,7 @@ ROWS = 60
             "classes",
             _with(donor=lambda a: np.where(a.obs["wanted"] == "low", "a", "b")),
             {"donor": "donor"},
-            "all cells of 'high', 'low' come from one donor in 'donor'.*cannot be predicted",
+            "all cells of 'high', 'low' come from one donor in 'donor'.*can't be predicted",
         ),
         ("classes", _with(donor=[None] + ["a"] * (ROWS - 1)), {"donor": "donor"}, "1 of 60 cells have no donor"),
         ("classes", None, {"donor": "patient"}, "no column 'patient' of donors"),
@@ -480,7 +482,7 @@ ROWS = 60
         ("value", _with(wanted=["tall"] + [1.0] * (ROWS - 1)), {}, "should hold numbers, but 'patient_0' has 'tall'"),
         ("value", _with(wanted=[np.nan, *range(ROWS - 1)]), {}, "1 of 60 cells have no value in 'wanted'.*notna"),
         ("value", None, {"labels": "want"}, "obs has no column 'want'; did you mean 'wanted'"),
-        ("survival", None, {"time": None}, "no column of times is given"),
+        ("survival", None, {"time": None}, "got no column of times"),
         ("survival", None, {"time": "weeks"}, "obs has no column 'weeks'"),
         ("survival", _with(wanted=[2] + [0, 1] * (ROWS // 2 - 1) + [1]), {}, "has the value 2; an event is 1"),
         ("survival", _with(wanted=0), {}, "all rows have 0 as event"),
@@ -489,7 +491,7 @@ ROWS = 60
         ("risk", None, {}, "there is no task 'risk'"),
     ],
 )
-def test_what_cannot_be_learnt_is_said(task, change, asked, message):
+def test_cohorts_that_cannot_be_learnt_from_are_refused(task, change, asked, message):
     adata = planted(task, rows=ROWS)
     if change is not None:
         change(adata)

@@ -1,44 +1,35 @@
-"""Explaining a cohort from file to file, in constant memory; an interrupted pass goes on where it stopped."""
+"""Explaining a cohort from file to file, in constant memory; an interrupted run resumes."""
 
 from dataclasses import replace
 from pathlib import Path
 
 from anndata import AnnData
 
-from ... import ATTN_LRP, RuleSet
-from ...domain.files import remove_abandoned, whole_file
+from ...domain import Account, Progress, no_progress, resumable, whole_file
 from .. import slots
 from ..cohorts.cohort import open_cohort
 from ..cohorts.writing import append, copied, write_tables
 from ..errors import CohortError
 from ..models.model import GeneModel
-from .explain import Books
-from .explain_adata import Progress, explained_parts, forget, provenance, quietly, write_cells
+from .explain import explain_cells
 from .group_statistics import GroupStatistics
-from .plan import Plan, plan
+from .plan import Plan, make_plan
+from .request import Explanation, requested
+from .results_in_adata import write_results
 from .resume import Parts, key_of
-from .target import PREDICTED
 
 
 def relevance_on_disk(
     path: str | Path,
     model: GeneModel,
     out: str | Path,
+    explanation: Explanation | None = None,
     *,
-    target: str = PREDICTED,
-    against: str | None = None,
-    score: str = "log-odds",
-    rules: RuleSet = ATTN_LRP,
     layer: str | None = slots.RELEVANCE,
-    first: int = 0,
-    groupby: str | None = None,
-    donor: str | None = None,
-    gene_column: str | None = None,
-    batch_size: int | str = "auto",
-    device: str = "auto",
-    progress: Progress = quietly,
+    progress: Progress = no_progress,
     resume: bool = True,
     copy: bool = True,
+    **settings: object,
 ) -> GroupStatistics:
     """Explain every cell of a cohort on disk, and write the cohort with their relevance.
 
@@ -46,17 +37,17 @@ def relevance_on_disk(
     ----------
     path
         An ``.h5ad`` file or a ``.zarr`` folder.
-    model
-        As in `relevance`; so are all other parameters.
+    model, explanation, layer, progress, **settings
+        As in `relevance`.
     out
-        The ``.h5ad`` file or ``.zarr`` folder to write: what `path` holds, and what `relevance` writes, its layer
-        appended piece by piece. It appears whole or not at all; until then finished cells lie in a hidden folder
-        beside it, which takes as much room as the layer.
+        The ``.h5ad`` file or ``.zarr`` folder to write: the content of `path` and the results that `relevance` writes,
+        with the layer appended piece by piece. It appears whole or not at all; until then finished cells are kept in a
+        hidden folder beside it, which takes as much space as the layer.
     resume
-        Go on where the same call was interrupted; otherwise start afresh.
+        Resume an interrupted run of the same call; otherwise start from the beginning.
     copy
-        Write all that `path` holds; otherwise only its tables (``obs``, ``var``, ``obsm``, ``uns``): a small file, from
-        which genes can be ranked, but not shown beside their expression.
+        Copy everything in `path`; otherwise only its tables (``obs``, ``var``, ``obsm``, ``uns``). The file is then
+        small, and genes can be ranked from it, but not compared with their expression.
 
     Returns
     -------
@@ -65,67 +56,57 @@ def relevance_on_disk(
     Raises
     ------
     CohortError
-        As `relevance`; and where reading or writing fails. What is explained then stays for the next call.
+        As in `relevance`; and if reading or writing fails. Finished cells are then kept for the next call.
     """
-    path, out = Path(path), Path(out)
+    path, out, request = Path(path), Path(out), requested(explanation, settings)
     if out.suffix not in (".h5ad", ".zarr"):
         raise CohortError(f"'{out}' should end in .h5ad or .zarr")
     if path.resolve() == out.resolve():
         raise CohortError(f"'{out}' is the cohort itself; write to another file")
+
     with open_cohort(path) as adata:
-        planned = plan(
-            adata, model, target=target, against=against, score=score, rules=rules, first=first, groupby=groupby,
-            donor=donor, gene_column=gene_column, batch_size=batch_size, device=device,
-        )  # fmt: skip
+        plan = make_plan(adata, model, request)
         try:
-            return _explain(adata, planned, path, out, layer, progress, resume, copy)
+            with resumable(out, key_of(path, plan, layer), resume=resume) as folder:
+                parts = Parts(folder, statistics=plan.empty_statistics(), account=Account())
+                _explain(plan, parts, keep_rows=layer is not None, progress=progress)
+                _write(adata, plan, parts, source=path if copy else None, out=out, layer=layer)
+                return parts.statistics
         except (OSError, RuntimeError) as error:
-            if not (isinstance(error, OSError) or "nable to" in str(error)):  # h5py raises both, of a full disk
+            # Of a full disk h5py raises either.
+            if not (isinstance(error, OSError) or "nable to" in str(error)):
                 raise
             raise CohortError(
-                f"'{out}' could not be written: {_reason(error)}. What is explained so far is kept: once there is "
-                "room and leave to write, the same call goes on from there"
+                f"'{out}' could not be written: {_reason(error)}. What is explained so far is kept; free some space or "
+                "fix permissions, then rerun the same call to resume"
             ) from error
 
 
-def _explain(
-    adata: AnnData,
-    planned: Plan,
-    path: Path,
-    out: Path,
-    layer: str | None,
-    progress: Progress,
-    resume: bool,
-    copy: bool,
-) -> GroupStatistics:
-    statistics, books = planned.room(), Books()
-    parts = Parts(out.with_name(f".{out.name}.parts"), key_of(path, planned, layer))
-    remove_abandoned(out)
-    if not resume:
-        parts.clear()
-    start = parts.resume(statistics, books)
-    for cells in explained_parts(planned, statistics, books, progress, start):
-        kept = cells if layer is not None else replace(cells, rows=None)
-        parts.add(kept, statistics, books, last=cells.stop == planned.expression.n_cells)
-    genes = len(planned.expression.genes)
-    forget(adata)
-    write_cells(adata, planned, list(parts.read(genes, rows=False)))
-    adata.uns[slots.GROUPS] = statistics.to_slot()
-    adata.uns[slots.PROVENANCE] = provenance(planned, books, layer)
-    with whole_file(out) as temporary, copied(path if copy else None, temporary, out.suffix, adata) as group:
+def _explain(plan: Plan, parts: Parts, *, keep_rows: bool, progress: Progress) -> None:
+    """Explain the cells that are not yet among the finished parts."""
+    starts = progress(plan.starts(parts.resume()), "Explaining")
+    for cells in explain_cells(plan, parts.statistics, parts.account, starts=starts):
+        kept = cells if keep_rows else replace(cells, rows=None)
+        parts.add(kept, last=cells.stop == plan.expression.n_cells)
+
+
+def _write(adata: AnnData, plan: Plan, parts: Parts, *, source: Path | None, out: Path, layer: str | None) -> None:
+    """Write the cohort with its results; `source` is None to write only its tables."""
+    genes = len(plan.expression.genes)
+    cells = list(parts.read(genes, rows=False))
+    write_results(adata, plan, cells, statistics=parts.statistics, account=parts.account, layer=layer)
+    with whole_file(out) as temporary, copied(source, temporary, suffix=out.suffix, adata=adata) as group:
         write_tables(group, adata)
         for outdated in {slots.RELEVANCE, layer}.intersection(group["layers"]):
             del group[f"layers/{outdated}"]
         if layer is not None:
-            pieces = (cells.rows for cells in parts.read(genes, rows=True))
-            append(group, f"layers/{layer}", pieces, (planned.expression.n_cells, genes))
-    parts.remove()
-    return statistics
+            pieces = (part.rows for part in parts.read(genes, rows=True))
+            append(group, f"layers/{layer}", pieces, shape=(plan.expression.n_cells, genes))
 
 
 def _reason(error: Exception) -> str:
-    """Say in a few words what the system said; h5py puts it in the middle of many."""
-    said = str(error)
-    if "error message = '" in said:
-        return said.split("error message = '")[1].split("'")[0]
-    return getattr(error, "strerror", None) or said.splitlines()[0]
+    """Return the system's message; h5py embeds it in a longer one."""
+    message = str(error)
+    if "error message = '" in message:
+        return message.split("error message = '")[1].split("'")[0]
+    return getattr(error, "strerror", None) or message.splitlines()[0]

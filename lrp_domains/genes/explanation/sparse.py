@@ -1,4 +1,4 @@
-"""Relevance as it is kept: with the entries of the expression where that is sparse, and in a cohort's own columns."""
+"""Relevance as it is stored: with the entries of the expression where that is sparse, and in the cohort's columns."""
 
 import numpy as np
 from scipy import sparse
@@ -8,12 +8,12 @@ from ..cohorts.expression import Chunk, Expression
 from ..cohorts.normalisation import Matrix
 from ..errors import CohortError
 
-# Relevance that would fall on genes that aren't expressed, as a share of all: more than rounding is no rounding.
+# The largest share of relevance that may fall on genes that aren't expressed; above it, rounding is no explanation.
 DROPPED = 1e-3
 
 
-def room_for(chunk: Chunk, expression: Expression) -> Matrix:
-    """Give a matrix of zeros for the relevance of a chunk's cells, cells x the model's genes.
+def empty_relevance(chunk: Chunk, expression: Expression) -> Matrix:
+    """Allocate a matrix of zeros for the relevance of a chunk's cells, cells x the model's genes.
 
     It is sparse, with the entries of the expression, where that is sparse and a gene that isn't expressed is read as 0.
     """
@@ -23,8 +23,8 @@ def room_for(chunk: Chunk, expression: Expression) -> Matrix:
     return np.zeros(values.shape, np.float32)
 
 
-def add_rows(relevance: Matrix, rows: np.ndarray, own: np.ndarray) -> Matrix:
-    """Add the relevance of some cells to a matrix from `room_for`, and give what was added in the same form.
+def add_rows(relevance: Matrix, rows: np.ndarray, added: np.ndarray) -> Matrix:
+    """Add the relevance of some cells to a matrix from `empty_relevance`; return what was added in the same form.
 
     Parameters
     ----------
@@ -32,17 +32,19 @@ def add_rows(relevance: Matrix, rows: np.ndarray, own: np.ndarray) -> Matrix:
         Cells x genes.
     rows
         The numbers of some of the cells, ascending.
-    own
+    added
         Their relevance, dense.
     """
     if not sparse.issparse(relevance):
-        relevance[rows] += own
-        return own
+        relevance[rows] += added
+        return added
+
     part = relevance if len(rows) == relevance.shape[0] else relevance[rows]
-    genes = own.shape[1]
-    places = np.repeat(np.arange(0, len(rows) * genes, genes), np.diff(part.indptr)) + part.indices
-    data = np.ascontiguousarray(own).reshape(-1).take(places)
-    _check_dropped(own, data)
+    genes = added.shape[1]
+    entries = np.repeat(np.arange(0, len(rows) * genes, genes), np.diff(part.indptr)) + part.indices
+    data = np.ascontiguousarray(added).reshape(-1).take(entries)
+    _check_dropped(added, data)
+
     if part is relevance:
         relevance.data += data
     else:
@@ -51,43 +53,44 @@ def add_rows(relevance: Matrix, rows: np.ndarray, own: np.ndarray) -> Matrix:
     return with_data(part, data)
 
 
-def rows_of(relevance: Matrix, chunk: Chunk, expression: Expression) -> Matrix:
-    """Put relevance, cells x the model's genes, into the cohort's columns.
+def in_columns_of_cohort(relevance: Matrix, chunk: Chunk, expression: Expression) -> Matrix:
+    """Move relevance, cells x the model's genes, to the cohort's columns.
 
     Returns
     -------
-    Cells x the cohort's genes: CSR with the very entries of the expression where `relevance` is sparse, else an array.
-    Genes that the model doesn't read hold 0.
+    Cells x the cohort's genes: CSR with exactly the entries of the expression where `relevance` is sparse, else an
+    array. Genes that the model doesn't read have relevance 0.
     """
     position, stored = expression.alignment.position, chunk.stored
     if not sparse.issparse(relevance):
         rows = np.zeros((relevance.shape[0], len(position)), np.float32)
         rows[:, position >= 0] = relevance[:, position[position >= 0]]
         return rows
+
     data = relevance.data
     if len(data) < stored.nnz:
         data = np.zeros(stored.nnz, np.float32)
         data[position[stored.indices] >= 0] = relevance.data
-    # Copies: adata.X.eliminate_zeros() would otherwise move the entries under our feet.
+    # Copies, because adata.X.eliminate_zeros() would otherwise also move these entries.
     return sparse.csr_matrix((data, stored.indices.copy(), stored.indptr.copy()), shape=stored.shape)
 
 
-def _check_dropped(own: np.ndarray, kept: np.ndarray) -> None:
-    """Refuse relevance that lies where a sparse matrix has no entry."""
-    total = float(blas.sasum(np.ascontiguousarray(own).reshape(-1)))
+def with_data(matrix: sparse.csr_matrix, data: np.ndarray) -> sparse.csr_matrix:
+    """Return a matrix with the entries of another one and new values; the index arrays are shared."""
+    result = sparse.csr_matrix(matrix.shape, dtype=data.dtype)
+    # Set one by one, because the constructor would check the order of all entries again.
+    result.data, result.indices, result.indptr = data, matrix.indices, matrix.indptr
+    result.has_canonical_format = True
+    return result
+
+
+def _check_dropped(added: np.ndarray, kept: np.ndarray) -> None:
+    """Raise if relevance falls where a sparse matrix has no entry."""
+    total = float(blas.sasum(np.ascontiguousarray(added).reshape(-1)))
     dropped = total - float(blas.sasum(kept)) if len(kept) else total
     if dropped > DROPPED * total:
         raise CohortError(
             f"{dropped / total:.1%} of the relevance lies on genes that are not expressed in the cell, where a sparse "
-            "layer has no place for it: the rules or the model don't read an absent gene as 0; explain a dense matrix "
+            "layer has no entry for it: the rules or the model don't read an absent gene as 0; explain a dense matrix "
             "(adata.X = adata.X.toarray()), or use another rule set"
         )
-
-
-def with_data(matrix: sparse.csr_matrix, data: np.ndarray) -> sparse.csr_matrix:
-    """Give a matrix with the entries of another one, which keeps its own."""
-    found = sparse.csr_matrix(matrix.shape, dtype=data.dtype)
-    # Set one by one: the constructor looks through all entries again, to see whether they are in order.
-    found.data, found.indices, found.indptr = data, matrix.indices, matrix.indptr
-    found.has_canonical_format = True
-    return found

@@ -1,65 +1,47 @@
-"""What is explained: which class of a cell, and which number of that class."""
+"""Which class of each cell is explained."""
 
-import torch
-from torch import Tensor
+import numpy as np
+import pandas as pd
+from anndata import AnnData
 
-from ..errors import CohortError, choices
+from ..cohorts.labels import label_column
+from ..errors import CohortError, choices, listed
+from ..models.model import GeneModel
 
 PREDICTED = "predicted"
 LABELLED = "labelled"
-SCORES = {
-    "log-odds": "logit minus the mean of the other classes' logits, weighted by their probabilities",
-    "margin": "logit minus the mean of the other classes' logits",
-    "logit": "logit",
-}
 
 
 def resolve_target(target: str, classes: tuple[str, ...]) -> int | None:
-    """Give the number of a named class, or None where the target differs from cell to cell."""
+    """Return the number of a named class, or None if the target differs from cell to cell."""
     if target in classes:
         return classes.index(target)
     if target in (PREDICTED, LABELLED):
         return None
     raise CohortError(
-        f"there is no target '{target}'; it is '{PREDICTED}', '{LABELLED}' or a class: {choices(target, classes)}"
+        f"there is no target '{target}'; expected '{PREDICTED}', '{LABELLED}' or a class: {choices(target, classes)}"
     )
 
 
-def check_score(score: str) -> None:
-    """Refuse a score that isn't known."""
-    if score not in SCORES:
-        raise CohortError(f"there is no score '{score}'; {choices(score, SCORES)}")
+def labelled_classes(adata: AnnData, model: GeneModel) -> np.ndarray:
+    """Return the number of the class that each cell is labelled with."""
+    if not model.labels:
+        raise CohortError(f"the model doesn't know which column holds the labels; use target='{PREDICTED}'")
+    labels = label_column(adata, model.labels)
+    codes = pd.Categorical(labels, categories=model.classes).codes.astype(np.int64)
+    if (codes < 0).any():
+        unknown = [label for label in labels.cat.categories if label not in model.classes]
+        raise CohortError(
+            f"the model has no class {listed(unknown)} to explain labelled cells for; use target='{PREDICTED}'"
+        )
+    return codes
 
 
-def score_of(logits: Tensor, target: Tensor, score: str, against: Tensor | None = None) -> Tensor:
-    """Give one number per cell.
-
-    A softmax doesn't see what is added to all logits alike, so a logit alone also counts what changes no prediction.
-
-    ========== ===================================================================================================
-    log-odds   ``z_t - sum_j w_j z_j`` over ``j != t``, with ``w = softmax(z_j)`` held constant. Its gradient is
-               that of ``log p_t / (1 - p_t)``: what the probability depends on. It differs from these log-odds by
-               the entropy of ``w``, which is 0 for two classes.
-    margin     ``z_t - mean z_j`` over ``j != t``: all other classes count alike, however far off they are.
-    logit      ``z_t``
-    pair       ``z_t - z_a``, where the class to set it `against` is given.
-    ========== ===================================================================================================
-
-    Parameters
-    ----------
-    logits
-        Cells x classes.
-    target, against
-        The number of a class for each cell.
-    score
-        ``"log-odds"``, ``"margin"`` or ``"logit"``; not looked at where `against` is given.
-    """
-    own = logits.gather(1, target[:, None])[:, 0]
-    if against is not None:
-        return own - logits.gather(1, against[:, None])[:, 0]
-    if score == "logit" or logits.shape[1] == 1:
-        return own
-    if score == "margin":
-        return own - (logits.sum(1) - own) / (logits.shape[1] - 1)
-    others = logits.detach().scatter(1, target[:, None], -torch.inf).softmax(1)
-    return own - (logits * others).sum(1)
+def contrasted_class(against: str | None, target: str, classes: tuple[str, ...]) -> int | None:
+    """Return the number of the class that the target is contrasted with."""
+    if against is None:
+        return None
+    if against not in classes:
+        others = [name for name in classes if name != target]
+        raise CohortError(f"there is no class '{against}' to contrast the target with; {choices(against, others)}")
+    return classes.index(against)

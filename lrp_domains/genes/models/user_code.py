@@ -1,4 +1,4 @@
-"""Networks that the user's own code makes, and their weights."""
+"""Networks that the user's code makes, and their weights."""
 
 import sys
 import warnings
@@ -11,29 +11,29 @@ from types import ModuleType
 import torch
 from torch import nn
 
+from ...domain import reason
 from ..errors import CohortError, choices, listed
 from .declaration import beside
 
 
 def made_network(declared: dict, path: Path) -> nn.Module:
-    """Call the user's own code."""
-    module, _, name = declared["network"].partition(":")
-    found = _imported(module, path)
-    made = found
-    for part in name.split("."):  # a class's from_pretrained is a callable as well
-        made = getattr(made, part, None)
-    if not callable(made):
-        known = [one for one in vars(found) if not one.startswith("_")]
-        raise CohortError(f"the module '{module}' has no callable '{name}'; {choices(name, known)}")
+    """Make the declared network by calling the user's code."""
+    name, _, attribute = declared["network"].partition(":")
+    module = _imported(name, path)
+    make = module
+    for part in attribute.split("."):  # the from_pretrained of a class is a callable as well
+        make = getattr(make, part, None)
+    if not callable(make):
+        public = [public for public in vars(module) if not public.startswith("_")]
+        raise CohortError(f"the module '{name}' has no callable '{attribute}'; {choices(attribute, public)}")
     try:
-        network = made(**declared.get("arguments", {}))
+        network = make(**declared.get("arguments", {}))
     except Exception as error:  # whatever the user's code raises
         raise CohortError(
-            f"'{declared['network']}' could not be called with {declared.get('arguments', {})}: "
-            f"{(str(error) or repr(error)).splitlines()[0]}"
+            f"'{declared['network']}' could not be called with {declared.get('arguments', {})}: {reason(error)}"
         ) from error
     if not isinstance(network, nn.Module):
-        raise CohortError(f"'{declared['network']}' gives a {type(network).__name__}, not a torch.nn.Module")
+        raise CohortError(f"'{declared['network']}' returns a {type(network).__name__}, not a torch.nn.Module")
     return network
 
 
@@ -41,35 +41,55 @@ def _imported(name: str, path: Path) -> ModuleType:
     """Import a module that is installed, or lies beside the declaration."""
     top = name.partition(".")[0]
     try:
-        with on_the_path(path.parent):
-            found = import_module(name)
-    except Exception as error:  # the module's code may raise whatever it likes
+        with importable(path.parent):
+            module = import_module(name)
+    except Exception as error:  # the module's code may raise anything
         kind = "" if isinstance(error, ImportError) else f"{type(error).__name__}: "
         raise CohortError(
-            f"the module '{name}' of '{path}' could not be imported: {kind}{error}; install it, put it beside the "
-            "file, or mend it"
+            f"the module '{name}' of '{path}' could not be imported: {kind}{error}; install it, place it beside the "
+            "file, or fix it"
         ) from error
-    beside = [path.parent / f"{top}.py", path.parent / top / "__init__.py"]
-    there = Path(getattr(sys.modules[top], "__file__", None) or "built-in")
-    if any(one.is_file() for one in beside) and there.resolve() not in [one.resolve() for one in beside]:
+
+    # Python imports a module once per name, so another one of this name may have been imported before.
+    candidates = [path.parent / f"{top}.py", path.parent / top / "__init__.py"]
+    imported = Path(getattr(sys.modules[top], "__file__", None) or "built-in")
+    if any(file.is_file() for file in candidates) and imported.resolve() not in [file.resolve() for file in candidates]:
         raise CohortError(
-            f"the module '{top}' beside '{path}' was not imported, for another of that name already was, from "
-            f"'{there}'; give it a name of its own"
+            f"the module '{top}' beside '{path}' was not imported, because another of that name already was, from "
+            f"'{imported}'; rename it"
         )
-    return found
+    return module
 
 
 def with_weights(network: nn.Module, declared: dict, path: Path) -> nn.Module:
-    """Read the declared weights into a network, if they are its own."""
+    """Load the declared weights into a network, after checking that they fit."""
     if "weights" not in declared:
-        if declared["network"].endswith(".from_pretrained"):  # brings its own
-            return network
-        warnings.warn(
-            f"'{path}' names no weights, so '{declared['network']}' is explained with those that it is made with",
-            stacklevel=4,
-        )
+        if not declared["network"].endswith(".from_pretrained"):  # which loads weights itself
+            warnings.warn(
+                f"'{path}' names no weights, so '{declared['network']}' is explained with its initial ones",
+                stacklevel=4,
+            )
         return network
+
     file = beside(declared["weights"], path, "the weights")
+    weights = _read_weights(file)
+    expected = network.state_dict()
+    missing, unknown = sorted(set(expected) - set(weights)), sorted(set(weights) - set(expected))
+    shapes = [
+        f"{name} is {tuple(weights[name].shape)}, not {tuple(expected[name].shape)}"
+        for name in expected
+        if name in weights and weights[name].shape != expected[name].shape
+    ]
+    if missing or unknown or shapes:
+        parts = [f"missing: {listed(missing, 4)}"] if missing else []
+        parts += [f"unknown: {listed(unknown, 4)}"] if unknown else []
+        raise CohortError(f"'{file}' does not fit '{declared['network']}': {'; '.join(parts + shapes[:4])}")
+    network.load_state_dict(weights)
+    return network
+
+
+def _read_weights(file: Path) -> dict[str, torch.Tensor]:
+    """Read weights by name from a .safetensors or .pt file, without executing anything in it."""
     try:
         if file.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -79,35 +99,23 @@ def with_weights(network: nn.Module, declared: dict, path: Path) -> nn.Module:
             weights = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # safetensors, zip and pickle raise many kinds
         raise CohortError(
-            f"'{file}' could not be read as weights: {(str(error) or repr(error)).splitlines()[0]}; write them with "
+            f"'{file}' could not be read as weights: {reason(error)}; write them with "
             "torch.save(network.state_dict(), ...) or safetensors"
         ) from error
     if not isinstance(weights, dict):
         raise CohortError(f"'{file}' holds a {type(weights).__name__}, not weights by name")
-    nested = [name for name, value in weights.items() if not isinstance(value, torch.Tensor)]
-    if nested and (inner := [name for name in nested if isinstance(weights[name], dict)]):
+    others = [name for name, value in weights.items() if not isinstance(value, torch.Tensor)]
+    if inner := [name for name in others if isinstance(weights[name], dict)]:
         raise CohortError(
-            f"'{file}' holds weights and more ({listed(nested, 4)}); keep the weights alone: "
+            f"'{file}' holds weights and more ({listed(others, 4)}); save only the weights: "
             f"torch.save(torch.load(...)['{inner[0]}'], ...)"
         )
-    own = network.state_dict()
-    missing, strange = sorted(set(own) - set(weights)), sorted(set(weights) - set(own))
-    shapes = [
-        f"{name} is {tuple(weights[name].shape)}, not {tuple(own[name].shape)}"
-        for name in own
-        if name in weights and weights[name].shape != own[name].shape
-    ]
-    if missing or strange or shapes:
-        parts = [f"missing: {listed(missing, 4)}"] if missing else []
-        parts += [f"unknown: {listed(strange, 4)}"] if strange else []
-        raise CohortError(f"'{file}' does not fit '{declared['network']}': {'; '.join(parts + shapes[:4])}")
-    network.load_state_dict(weights)
-    return network
+    return weights
 
 
 @contextmanager
-def on_the_path(folder: Path) -> Iterator[None]:
-    """Let modules be imported from a folder."""
+def importable(folder: Path) -> Iterator[None]:
+    """Temporarily make the modules in a folder importable."""
     entry = str(folder.resolve())
     sys.path.insert(0, entry)
     try:

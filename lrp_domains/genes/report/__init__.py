@@ -1,4 +1,4 @@
-"""The report: one HTML file with everything in it."""
+"""The report: one self-contained HTML file."""
 
 from .folder import read_results
 from .page import write_report
