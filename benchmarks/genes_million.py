@@ -41,7 +41,7 @@ SPENT = {
 
 
 def cohort(cells: int) -> Path:
-    """Give the path of a cohort, made if it isn't there."""
+    """Return the path of a cohort, which is written if it is missing."""
     path = Path(tempfile.gettempdir()) / f"lrp_domains_{cells}.h5ad"
     if not path.exists():
         unfinished = path.with_suffix(".unfinished")

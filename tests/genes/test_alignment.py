@@ -66,15 +66,15 @@ def test_the_needed_genes_and_no_others_have_relevance(model, changes):
     for change in changes:
         adata = change(adata)
     for target in "abc":
-        for one in (expected, adata):
-            relevance(one, model, target=target, score="logit")
+        for cohort in (expected, adata):
+            relevance(cohort, model, target=target, score="logit")
         table = rank(adata, wilcoxon=False)
         gene = NEEDED["abc".index(target)]
         assert (table[table["score"] != 0]["gene"] == gene).all() and (table["score"] > 0).any()
-        found, whole = (one.layers["lrp"] for one in (adata, expected))
-        found, whole = (one.toarray() if sparse.issparse(one) else one for one in (found, whole))
-        np.testing.assert_allclose(found[:, adata.var_names.get_loc(gene)], whole[:, expected.var_names.get_loc(gene)])
-        assert not np.delete(found, adata.var_names.get_loc(gene), axis=1).any()
+        result, whole = (cohort.layers["lrp"] for cohort in (adata, expected))
+        result, whole = (matrix.toarray() if sparse.issparse(matrix) else matrix for matrix in (result, whole))
+        np.testing.assert_allclose(result[:, adata.var_names.get_loc(gene)], whole[:, expected.var_names.get_loc(gene)])
+        assert not np.delete(result, adata.var_names.get_loc(gene), axis=1).any()
 
 
 def test_missing_and_surplus_genes_are_counted_and_warned_of(model):
@@ -144,8 +144,8 @@ def test_genes_that_do_not_fit_are_refused(model, change, options, message):
 
 
 def read(adata, normalisation, **options):
-    found = expression_of(adata, Expects(tuple(adata.var_names), "X", normalisation), **options)
-    return found.chunk(0, adata.n_obs).values
+    result = expression_of(adata, Expects(tuple(adata.var_names), "X", normalisation), **options)
+    return result.chunk(0, adata.n_obs).values
 
 
 @pytest.fixture
@@ -161,17 +161,17 @@ def test_counts_become_what_scanpy_makes_of_them(counts):
     expected = counts.copy()
     sc.pp.normalize_total(expected, target_sum=1e4)
     sc.pp.log1p(expected)
-    found = read(counts, "log1p_cp10k")
-    assert sparse.issparse(found)
-    np.testing.assert_allclose(found.toarray(), expected.X.toarray(), rtol=1e-6)
+    result = read(counts, "log1p_cp10k")
+    assert sparse.issparse(result)
+    np.testing.assert_allclose(result.toarray(), expected.X.toarray(), rtol=1e-6)
     counts.X = counts.X.toarray()
     np.testing.assert_allclose(read(counts, "log1p_cp10k"), expected.X.toarray(), rtol=1e-6)
 
 
 def test_library_size_is_that_of_all_genes_and_not_of_those_that_are_read(counts):
     expects = Expects(tuple(counts.var_names[:10]), "X", "log1p_cp10k")
-    found = expression_of(counts, expects).chunk(0, counts.n_obs).values
-    np.testing.assert_allclose(found.toarray(), read(counts, "log1p_cp10k").toarray()[:, :10])
+    result = expression_of(counts, expects).chunk(0, counts.n_obs).values
+    np.testing.assert_allclose(result.toarray(), read(counts, "log1p_cp10k").toarray()[:, :10])
 
 
 @pytest.mark.parametrize("form", ["sparse", "dense"])

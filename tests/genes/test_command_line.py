@@ -64,8 +64,8 @@ def test_steps_and_all_in_one_go_give_the_same(cohort, tmp_path):
     same = ["group", "gene", "rank", "score", "effect_size", "selected", "de_rank"]
     pd.testing.assert_frame_equal(table[same], read_table(d / "genes.parquet")[same])
     assert read_table(d / "genes.parquet")["p_value"].notna().all() and table["p_value"].isna().all()
-    found = json.loads((d / "check.json").read_text())
-    assert (found["cells"], found["genes_read"], found["donors"]) == (120, 60, 5) and len(found["groups"]) == 3
+    summary = json.loads((d / "check.json").read_text())
+    assert (summary["cells"], summary["genes_read"], summary["donors"]) == (120, 60, 5) and len(summary["groups"]) == 3
     frame = sc.get.rank_genes_groups_df(at_once, group="CD4+/CD25 T Reg", key="rank_genes_lrp")
     assert list(frame["names"]) == list(table.loc[table["group"] == "CD4+/CD25 T Reg", "gene"])
 

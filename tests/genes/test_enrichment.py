@@ -32,12 +32,12 @@ def table():
 
 
 def test_the_set_that_leads_is_significant(table, sets):
-    found = enrich(table, sets).set_index("term")
-    assert set(found.index) == {"LEADING", "SPREAD"}
-    assert found.loc["LEADING", "nes"] > 1.8 and found.loc["LEADING", "p_adjusted"] < 0.01
-    assert found.loc["SPREAD", "p_value"] > 0.05
-    assert found.loc["LEADING", "genes_in_set"] == 15
-    assert set(found.loc["LEADING", "leading_genes"].split(", ")) <= {f"g{i}" for i in range(15)}
+    result = enrich(table, sets).set_index("term")
+    assert set(result.index) == {"LEADING", "SPREAD"}
+    assert result.loc["LEADING", "nes"] > 1.8 and result.loc["LEADING", "p_adjusted"] < 0.01
+    assert result.loc["SPREAD", "p_value"] > 0.05
+    assert result.loc["LEADING", "genes_in_set"] == 15
+    assert set(result.loc["LEADING", "leading_genes"].split(", ")) <= {f"g{i}" for i in range(15)}
 
 
 def test_the_seed_fixes_it_also_where_relevance_ties_at_zero(table, sets):
@@ -48,8 +48,8 @@ def test_the_seed_fixes_it_also_where_relevance_ties_at_zero(table, sets):
 
 
 def test_a_series_is_a_ranking(table, sets):
-    found = enrich(table.set_index("gene")["score"].sample(frac=1, random_state=0), sets)
-    pd.testing.assert_frame_equal(found.drop(columns=["cohort", "group"]), enrich(table, sets).iloc[:, 2:])
+    result = enrich(table.set_index("gene")["score"].sample(frac=1, random_state=0), sets)
+    pd.testing.assert_frame_equal(result.drop(columns=["cohort", "group"]), enrich(table, sets).iloc[:, 2:])
 
 
 def test_direction_turns_a_set_around(table, sets):
@@ -61,16 +61,16 @@ def test_direction_turns_a_set_around(table, sets):
 def test_the_statistic_is_the_running_sum_of_the_definition(table, sets):
     """Of the running sum, the place furthest from 0; it ends the leading genes."""
     order = list(table.sort_values("score", ascending=False)["gene"])
-    found = enrich(table, sets).set_index("term")
+    result = enrich(table, sets).set_index("term")
     for term, genes in read_gene_sets(sets).items():
-        if term not in found.index:
+        if term not in result.index:
             continue
         steps = [1 / len(genes) if gene in genes else -1 / (len(order) - len(genes)) for gene in order]
         walk = np.cumsum(steps)
         peak = int(np.abs(walk).argmax())
         leading = order[: peak + 1] if walk[peak] > 0 else order[:peak:-1]
-        assert np.sign(found.loc[term, "nes"]) == np.sign(walk[peak])
-        assert set(found.loc[term, "leading_genes"].split(", ")) == set(leading) & set(genes)
+        assert np.sign(result.loc[term, "nes"]) == np.sign(walk[peak])
+        assert set(result.loc[term, "leading_genes"].split(", ")) == set(leading) & set(genes)
 
 
 def test_a_group_that_cannot_be_tested_is_warned_of(table, sets, tmp_path):

@@ -42,18 +42,18 @@ def model_of(network, adata):
 
 
 def test_the_planted_neurons_carry_their_groups(adata):
-    found = latent_relevance(adata, model_of(planted(), adata), "1", target="labelled")
-    first = found.groupby("group", sort=False).head(1).set_index("group")["neuron"]
+    result = latent_relevance(adata, model_of(planted(), adata), "1", target="labelled")
+    first = result.groupby("group", sort=False).head(1).set_index("group")["neuron"]
     assert (first["Naive T"], first["CD4+/CD25 T Reg"]) == (0, 1)
-    assert (found.loc[found["neuron"] == 2, "relevance"] == 0).all()
-    assert (found["cells"] == 40).all()
+    assert (result.loc[result["neuron"] == 2, "relevance"] == 0).all()
+    assert (result["cells"] == 40).all()
 
 
 def test_the_planted_gene_drives_its_neuron(adata):
     for neuron, gene in ((0, "g1_0"), (1, "g2_0")):
-        found = genes_of_neuron(adata, model_of(planted(), adata), "1", neuron, target="labelled")
-        own = found[found["relevance"] != 0]
-        assert set(own["gene"]) == {gene} and len(own) == 3
+        result = genes_of_neuron(adata, model_of(planted(), adata), "1", neuron, target="labelled")
+        driven = result[result["relevance"] != 0]
+        assert set(driven["gene"]) == {gene} and len(driven) == 3
 
 
 @pytest.mark.parametrize("module", ["1", "3"])
@@ -112,8 +112,8 @@ def test_heads_take_the_place_of_neurons(adata):
     summed = single.groupby(["group", single["neuron"] // 2])["relevance"].sum()
     np.testing.assert_allclose(heads.set_index(["group", "neuron"])["relevance"].loc[summed.index], summed, rtol=1e-9)
     for head, gene in ((0, "g1_0"), (1, "g2_0")):
-        found = genes_of_neuron(adata, model, "mixed", head, heads=2, **request)
-        assert set(found.loc[found["relevance"] != 0, "gene"]) == {gene}
+        result = genes_of_neuron(adata, model, "mixed", head, heads=2, **request)
+        assert set(result.loc[result["relevance"] != 0, "gene"]) == {gene}
     with pytest.raises(CohortError, match=r"the 4 numbers of 'mixed' can't be split into 3 equal heads"):
         latent_relevance(adata, model, "mixed", heads=3, **request)
 
@@ -121,9 +121,9 @@ def test_heads_take_the_place_of_neurons(adata):
 def test_of_a_trained_model_one_network_and_the_cells_that_it_has_not_seen():
     adata = made_cohort()
     model = train(adata, "group", training=Training(folds=3, hidden=8, epochs=20))
-    module = next(name for name, one in model.networks[0][0].named_modules() if isinstance(one, nn.ReLU))
-    found = [latent_relevance(adata, model, module, network=number, target="labelled") for number in range(3)]
-    cells = pd.concat(found).groupby("group")["cells"].sum() / found[0]["neuron"].nunique()
+    module = next(name for name, module in model.networks[0][0].named_modules() if isinstance(module, nn.ReLU))
+    result = [latent_relevance(adata, model, module, network=number, target="labelled") for number in range(3)]
+    cells = pd.concat(result).groupby("group")["cells"].sum() / result[0]["neuron"].nunique()
     assert (cells == adata.obs["group"].value_counts()[cells.index]).all()
 
 

@@ -63,15 +63,15 @@ def export(network, path, dynamic=True):
 def test_an_exported_network_is_explained_like_the_one_it_was_made_from(tmp_path, make):
     network = make()
     export(network, tmp_path / "net.pt2")
-    found, expected = made_cohort(), made_cohort()
-    for adata in (found, expected):
+    result, expected = made_cohort(), made_cohort()
+    for adata in (result, expected):
         adata.X = adata.X.toarray().astype(np.float64)
-    relevance(found, load_model(declared(tmp_path)), rules=CP_LRP)
+    relevance(result, load_model(declared(tmp_path)), rules=CP_LRP)
     relevance(expected, gene_model(network, expected.var_names, CLASSES), rules=CP_LRP)
-    np.testing.assert_allclose(found.layers["lrp"], expected.layers["lrp"], rtol=1e-6, atol=1e-9)
-    np.testing.assert_allclose(found.obs["lrp_score"], expected.obs["lrp_score"], rtol=1e-10)
-    np.testing.assert_allclose(found.obs["lrp_rest"], expected.obs["lrp_rest"], rtol=1e-5, atol=1e-7)
-    account = found.uns["lrp"]
+    np.testing.assert_allclose(result.layers["lrp"], expected.layers["lrp"], rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(result.obs["lrp_score"], expected.obs["lrp_score"], rtol=1e-10)
+    np.testing.assert_allclose(result.obs["lrp_rest"], expected.obs["lrp_rest"], rtol=1e-5, atol=1e-7)
+    account = result.uns["lrp"]
     assert abs(account["ledger_residue"]) < 1e-9 * abs(account["ledger_score"])
 
 
@@ -191,11 +191,11 @@ def test_code_of_the_users_own_with_weights(package, weights):
         declared(package, network="own_models:build", arguments={"hidden": 5}, weights=weights, labels="group")
     )
     assert sys.path == before
-    found, expected = made_cohort(), made_cohort()
-    relevance(found, model)
+    result, expected = made_cohort(), made_cohort()
+    relevance(result, model)
     relevance(expected, gene_model(network, expected.var_names, CLASSES, labels="group"))
-    np.testing.assert_array_equal(found.layers["lrp"].toarray(), expected.layers["lrp"].toarray())
-    assert found.uns["lrp"]["model"] == expected.uns["lrp"]["model"]
+    np.testing.assert_array_equal(result.layers["lrp"].toarray(), expected.layers["lrp"].toarray())
+    assert result.uns["lrp"]["model"] == expected.uns["lrp"]["model"]
 
 
 def test_a_pickle_is_read_only_if_allowed_and_with_a_warning(tmp_path):

@@ -52,18 +52,18 @@ def dense(matrix):
     return matrix.toarray() if sparse.issparse(matrix) else matrix
 
 
-def same(found: AnnData, expected: AnnData):
-    pd.testing.assert_frame_equal(found.obs, expected.obs, check_categorical=False)
-    assert set(found.layers) == set(expected.layers) and set(found.obsm) == set(expected.obsm)
+def same(result: AnnData, expected: AnnData):
+    pd.testing.assert_frame_equal(result.obs, expected.obs, check_categorical=False)
+    assert set(result.layers) == set(expected.layers) and set(result.obsm) == set(expected.obsm)
     for name in expected.layers:
-        np.testing.assert_array_equal(dense(found.layers[name]), dense(expected.layers[name]))
+        np.testing.assert_array_equal(dense(result.layers[name]), dense(expected.layers[name]))
     for name in expected.obsm:
-        np.testing.assert_array_equal(found.obsm[name], expected.obsm[name])
-    assert set(found.uns) == set(expected.uns)
+        np.testing.assert_array_equal(result.obsm[name], expected.obsm[name])
+    assert set(result.uns) == set(expected.uns)
     for slot in ("lrp", "lrp_groups"):
         for name, value in expected.uns[slot].items():
-            np.testing.assert_array_equal(found.uns[slot][name], value, err_msg=name)
-    np.testing.assert_array_equal(dense(found.X), dense(expected.X))
+            np.testing.assert_array_equal(result.uns[slot][name], value, err_msg=name)
+    np.testing.assert_array_equal(dense(result.X), dense(expected.X))
 
 
 REQUESTS = [
@@ -92,8 +92,8 @@ def test_the_same_as_in_memory(model, tmp_path, form, request_):
         adata.obs["batch"] = np.where(np.arange(adata.n_obs) < 50, "one", "two")
         write_cohort(adata, tmp_path / "again.h5ad")
         with open_cohort(tmp_path / "again.h5ad") as opened:
-            found = rank(opened, groupby="batch", wilcoxon=False)
-        pd.testing.assert_frame_equal(found, rank(adata, groupby="batch", wilcoxon=False))
+            result = rank(opened, groupby="batch", wilcoxon=False)
+        pd.testing.assert_frame_equal(result, rank(adata, groupby="batch", wilcoxon=False))
 
 
 @pytest.mark.parametrize("source, out", [("zarr", "zarr"), ("zarr", "h5ad"), ("h5ad", "zarr")])
@@ -104,11 +104,11 @@ def test_zarr_folders_are_read_and_written(model, tmp_path, source, out):
     relevance_on_disk(tmp_path / f"cohort.{source}", model, tmp_path / f"out.{out}", batch_size=50)
     relevance(adata, model, batch_size=50)
     with open_cohort(tmp_path / f"out.{out}") as opened:
-        found = AnnData(
+        result = AnnData(
             opened.X[:], opened.obs, opened.var, dict(opened.uns), dict(opened.obsm),
             layers={name: opened.layers[name][:] for name in opened.layers},
         )  # fmt: skip
-        same(found, adata)
+        same(result, adata)
 
 
 def interrupt_after(chunks):
@@ -322,11 +322,11 @@ def test_a_matrix_stored_by_columns_is_refused(model, tmp_path):
 
 def test_ranked_from_file_to_file(model, path, tmp_path):
     relevance_on_disk(path, model, tmp_path / "explained.h5ad")
-    found = rank_on_disk(tmp_path / "explained.h5ad", tmp_path / "ranked.h5ad", cohort="made")
+    result = rank_on_disk(tmp_path / "explained.h5ad", tmp_path / "ranked.h5ad", cohort="made")
     adata = made_cohort()
     statistics = relevance(adata, model)
-    pd.testing.assert_frame_equal(found.table, rank(adata, cohort="made"))
-    pd.testing.assert_frame_equal(found.stability, stability(statistics))
+    pd.testing.assert_frame_equal(result.table, rank(adata, cohort="made"))
+    pd.testing.assert_frame_equal(result.stability, stability(statistics))
     again = read_cohort(tmp_path / "ranked.h5ad")
     for group in again.uns[KEY]["names"].dtype.names:
         np.testing.assert_array_equal(again.uns[KEY]["names"][group], adata.uns[KEY]["names"][group])

@@ -43,9 +43,9 @@ def wrap(network, adata):
 def test_a_model_that_only_sees_gene_3_gives_gene_3_all_relevance():
     adata = made_cohort()
     relevance(adata, wrap(OnlyGene(3, 3), adata), target="CD19+ B", score="logit")
-    found = adata.layers["lrp"].toarray()
-    assert found[:, 3].any()
-    assert not np.delete(found, 3, axis=1).any()
+    result = adata.layers["lrp"].toarray()
+    assert result[:, 3].any()
+    assert not np.delete(result, 3, axis=1).any()
     rank(adata, wilcoxon=False)
     for group in adata.obs["group"].cat.categories:
         assert adata.uns["rank_genes_lrp"]["names"][group][0] == adata.var_names[3]
@@ -61,12 +61,12 @@ def test_planted_markers_are_ranked_first(explained):
 
 def test_no_expression_no_relevance_and_the_same_entries(explained):
     adata, _ = explained
-    found = adata.layers["lrp"]
-    assert sparse.issparse(found) and found.format == "csr"
-    np.testing.assert_array_equal(found.indices, adata.X.indices)
-    np.testing.assert_array_equal(found.indptr, adata.X.indptr)
-    assert not found.toarray()[adata.X.toarray() == 0].any()
-    assert not np.shares_memory(found.indices, adata.X.indices)
+    result = adata.layers["lrp"]
+    assert sparse.issparse(result) and result.format == "csr"
+    np.testing.assert_array_equal(result.indices, adata.X.indices)
+    np.testing.assert_array_equal(result.indptr, adata.X.indptr)
+    assert not result.toarray()[adata.X.toarray() == 0].any()
+    assert not np.shares_memory(result.indices, adata.X.indices)
 
 
 @pytest.mark.parametrize("form", [sparse.csc_matrix, sparse.csr_array, sparse.coo_matrix, "dense", "stored zeros"])
@@ -86,10 +86,10 @@ def test_the_form_of_the_matrix_does_not_matter(explained, form):
     else:
         adata.X = form(adata.X)
     relevance(adata, model)
-    found = adata.layers["lrp"]
-    assert sparse.issparse(found) == (form != "dense")
-    found = found if form == "dense" else found.toarray()
-    np.testing.assert_allclose(found, reference.layers["lrp"].toarray(), rtol=1e-5, atol=1e-6)
+    result = adata.layers["lrp"]
+    assert sparse.issparse(result) == (form != "dense")
+    result = result if form == "dense" else result.toarray()
+    np.testing.assert_allclose(result, reference.layers["lrp"].toarray(), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("score", ["log-odds", "margin", "logit"])
@@ -180,9 +180,9 @@ def test_raw_and_layers_are_read():
     scaled.X = adata.X.toarray() - adata.X.toarray().mean(0)
     results = []
     for layer in ("raw", "log"):
-        one = scaled.copy()
-        relevance(one, train(one, "group", layer=layer, training=QUICK))
-        results.append(one.layers["lrp"].toarray())
+        cohort = scaled.copy()
+        relevance(cohort, train(cohort, "group", layer=layer, training=QUICK))
+        results.append(cohort.layers["lrp"].toarray())
     np.testing.assert_array_equal(*results)
     assert not results[0][adata.X.toarray() == 0].any()
 
@@ -194,8 +194,8 @@ def test_log_odds_have_the_gradient_of_the_probability():
     p = logits.softmax(1).gather(1, target[:, None])[:, 0]
     (expected,) = torch.autograd.grad((p / (1 - p)).log().sum(), logits)
     score = score_of(logits, target, "log-odds")
-    (found,) = torch.autograd.grad(score.sum(), logits)
-    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    (result,) = torch.autograd.grad(score.sum(), logits)
+    torch.testing.assert_close(result, expected, rtol=1e-12, atol=1e-12)
     weights = logits.detach().scatter(1, target[:, None], -torch.inf).softmax(1)
     entropy = -torch.special.xlogy(weights, weights).sum(1)
     torch.testing.assert_close(score.detach(), (p / (1 - p)).log().detach() + entropy, rtol=1e-12, atol=1e-12)
@@ -206,9 +206,9 @@ def test_one_class_against_another(explained):
     relevance(adata, model, target="CD19+ B", against="Naive T", score="logit")
     pair = adata.layers["lrp"].toarray()
     relevance(adata, model, target="CD19+ B", score="logit")
-    own = adata.layers["lrp"].toarray()
+    single = adata.layers["lrp"].toarray()
     relevance(adata, model, target="Naive T", score="logit")
-    np.testing.assert_allclose(pair, own - adata.layers["lrp"].toarray(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(pair, single - adata.layers["lrp"].toarray(), rtol=1e-4, atol=1e-5)
 
 
 def test_members_of_a_fold_are_explained_together(explained):
@@ -220,12 +220,12 @@ def test_members_of_a_fold_are_explained_together(explained):
     statistics = relevance(adata, together, target="CD19+ B")
     alone = []
     for network in networks:
-        one = adata.copy()
-        relevance(one, replace(model, networks=((network,),), folds=None), target="CD19+ B")
-        alone.append(one.layers["lrp"].toarray())
+        cohort = adata.copy()
+        relevance(cohort, replace(model, networks=((network,),), folds=None), target="CD19+ B")
+        alone.append(cohort.layers["lrp"].toarray())
     np.testing.assert_allclose(adata.layers["lrp"].toarray(), np.mean(alone, 0), rtol=1e-4, atol=1e-5)
-    for number, one in enumerate(alone):
-        np.testing.assert_allclose(statistics.networks[number].sum(0), one.sum(0), rtol=1e-4, atol=1e-4)
+    for number, cohort in enumerate(alone):
+        np.testing.assert_allclose(statistics.networks[number].sum(0), cohort.sum(0), rtol=1e-4, atol=1e-4)
 
 
 def test_cells_that_no_network_has_seen_are_explained_by_all(explained):

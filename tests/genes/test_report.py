@@ -115,15 +115,15 @@ def test_top_genes_are_those_of_the_table(results, tmp_path):
         rows = [dict(zip(head, row, strict=True)) for row in rows]
         ranked = results.genes_of(group)
         assert [row["gene"] for row in rows] == list(ranked["gene"].head(5))
-        for row, (_, known) in zip(rows, ranked.iterrows(), strict=False):
-            score, low, high = (f"{known[name]:.3f}" for name in ("score", "low", "high"))
+        for row, (_, expected) in zip(rows, ranked.iterrows(), strict=False):
+            score, low, high = (f"{expected[name]:.3f}" for name in ("score", "low", "high"))
             assert row["relevance"] == f"{score} [{low}, {high}]"
-            assert float(row["for"]) == pytest.approx(known["positive"], abs=6e-4)
-            assert float(row["against"]) == pytest.approx(known["negative"], abs=6e-4)
-            assert float(row["d"]) == pytest.approx(known["effect_size"], abs=0.06)
-            assert row["cells"] == f"{known['share_positive']:.0%}" and row["nets"] == f"{known['selected']:.0%}"
-            assert float(row["log2FC"]) == pytest.approx(known["log2_fold_change"], abs=0.06)
-            assert row["DE"] == f"{known['de_rank']:.0f}" and "adj. p" not in row
+            assert float(row["for"]) == pytest.approx(expected["positive"], abs=6e-4)
+            assert float(row["against"]) == pytest.approx(expected["negative"], abs=6e-4)
+            assert float(row["d"]) == pytest.approx(expected["effect_size"], abs=0.06)
+            assert row["cells"] == f"{expected['share_positive']:.0%}" and row["nets"] == f"{expected['selected']:.0%}"
+            assert float(row["log2FC"]) == pytest.approx(expected["log2_fold_change"], abs=0.06)
+            assert row["DE"] == f"{expected['de_rank']:.0f}" and "adj. p" not in row
         first = ", ".join(ranked.nsmallest(5, "de_rank")["gene"])
         shared = len(set(ranked["gene"].head(5)) & set(ranked.nsmallest(5, "de_rank")["gene"]))
         assert f"Top genes by differential expression ({shared} of 5 shared): {first}" in page.text.replace(" ,", ",")
@@ -140,15 +140,15 @@ def test_predictions_curves_and_stability_are_those_of_the_tables(results, tmp_p
     labelled, *rows = page.tables["How well do the networks predict?"][1]
     assert labelled == ["labelled", *(f"predicted {group}" for group in results.adata.obs["group"].cat.categories)]
     counts = pd.crosstab(results.adata.obs["group"], results.adata.obs["lrp_predicted"])
-    assert [[int(one) for one in row[1:]] for row in rows] == counts.to_numpy().tolist()
+    assert [[int(text) for text in row[1:]] for row in rows] == counts.to_numpy().tolist()
 
     _, head, *rows = page.tables["Do the networks need these genes?"][0]
     assert head == ["group", *2 * ["relevance", "differential expression", "random"]]
     areas = genes.areas(results.curves).set_index(["group", "order"])
     for row in rows[:-1]:
         orders = [(row[0], order) for order in ("relevance", "differential", "random")]
-        known = [*areas.loc[orders, "deletion"], *areas.loc[orders, "insertion"]]
-        assert [float(one) for one in row[1:]] == pytest.approx(known, abs=6e-4)
+        expected = [*areas.loc[orders, "deletion"], *areas.loc[orders, "insertion"]]
+        assert [float(text) for text in row[1:]] == pytest.approx(expected, abs=6e-4)
 
     rows = page.tables["Conservation and stability"][0][1:]
     assert [row[0] for row in rows] == list(results.stability["group"])
@@ -168,7 +168,7 @@ def test_tables_across_cohorts_are_shown(results, tmp_path):
     other = made(seed=1)
     other = results_of(other, genes.train(other, "group", training=genes.Training(**QUICK)), "other", curves=False)
     both = pd.concat([results.table, other.table])
-    given = {
+    settings = {
         "consensus": genes.consensus(both),
         "agreement": genes.agreement(both),
         "recovery": genes.marker_recovery(both, {"CD19+ B": ["g3_0", "g3_1", "other_1"]}, top=5),
@@ -185,30 +185,30 @@ def test_tables_across_cohorts_are_shown(results, tmp_path):
             }
         ),
     }
-    page = page_of(tmp_path, results, other, **given)
+    page = page_of(tmp_path, results, other, **settings)
     (head, *rows), = page.tables["Genes that carry each group"]  # fmt: skip
     assert head[0] == "cohort" and [row[0] for row in rows] == ["made", "other"]
 
     _, head, *rows = page.tables["How far the cohorts agree"][0]
-    for row, known in zip(rows, given["agreement"].to_dict("records"), strict=True):
-        assert row[:4] == [known["group"], "made", "other", str(known["genes"])]
-        assert float(row[4]) == pytest.approx(known["spearman"], abs=6e-3)
-        assert float(row[7]) == pytest.approx(known["de_spearman"], abs=6e-3)
+    for row, expected in zip(rows, settings["agreement"].to_dict("records"), strict=True):
+        assert row[:4] == [expected["group"], "made", "other", str(expected["genes"])]
+        assert float(row[4]) == pytest.approx(expected["spearman"], abs=6e-3)
+        assert float(row[7]) == pytest.approx(expected["de_spearman"], abs=6e-3)
 
-    found = given["consensus"][given["consensus"]["group"] == "CD19+ B"].head(10)
+    result = settings["consensus"][settings["consensus"]["group"] == "CD19+ B"].head(10)
     rows = page.tables["CD19+ B"][-1][1:]
-    assert [row[1] for row in rows] == list(found["gene"])
-    assert [float(row[2]) for row in rows] == pytest.approx(found["rho"], rel=0.06)
-    assert rows[0][5:7] == [f"{found['supporting'].iloc[0]} of 2", found["cohorts"].iloc[0]]
+    assert [row[1] for row in rows] == list(result["gene"])
+    assert [float(row[2]) for row in rows] == pytest.approx(result["rho"], rel=0.06)
+    assert rows[0][5:7] == [f"{result['supporting'].iloc[0]} of 2", result["cohorts"].iloc[0]]
 
     rows = page.tables["Gene sets that lead the rankings"][0][1:]
     assert [row[2] for row in rows] == ["SET_C", "SET_B", "SET_A"]  # in the order of cohorts, then of groups
     assert rows[1] == ["made", "CD19+ B", "SET_B", "1.25", "0", "20", "g1_0, g1_1"]
 
     _, _, *rows = page.tables["Known markers among the top genes"][0]
-    for row, known in zip(rows, given["recovery"].to_dict("records"), strict=True):
-        assert row[:4] == [known["cohort"], "CD19+ B", "3", str(known["found"])]
-        assert row[4] == f"{known['precision']:.0%}" and row[5] == f"{known['de_found']:.0f}"
+    for row, expected in zip(rows, settings["recovery"].to_dict("records"), strict=True):
+        assert row[:4] == [expected["cohort"], "CD19+ B", "3", str(expected["found"])]
+        assert row[4] == f"{expected['precision']:.0%}" and row[5] == f"{expected['de_found']:.0f}"
 
 
 def test_three_cohorts_without_a_common_group_for_two_of_them(results, tmp_path):
@@ -262,8 +262,8 @@ def test_patients_are_samples_with_p_values(tmp_path):
     page = page_of(tmp_path, results)
     assert "80 samples × 60 genes" in page.text and "cells" not in page.tables["CD19+ B"][0][0]
     (head, *rows), = page.tables["CD19+ B"]  # fmt: skip
-    known = results.genes_of("CD19+ B")["p_adjusted"].head(10)
-    assert [float(row[head.index("adj. p")]) for row in rows] == pytest.approx(known, rel=0.5)
+    expected = results.genes_of("CD19+ B")["p_adjusted"].head(10)
+    assert [float(row[head.index("adj. p")]) for row in rows] == pytest.approx(expected, rel=0.5)
 
 
 def test_thirty_groups_one_of_them_never_predicted(tmp_path):
@@ -289,9 +289,9 @@ def test_thirty_groups_one_of_them_never_predicted(tmp_path):
 def test_the_typical_cell_and_its_ledger(results):
     obs = results.adata.obs
     row = typical_cell(results, "CD19+ B")
-    own = obs[(obs["group"] == "CD19+ B") & (obs["lrp_target"] == "CD19+ B")]
-    assert obs.index[row] in own.index
-    assert (own["lrp_score"] < obs["lrp_score"].iloc[row]).sum() == len(own) // 2
+    explained = obs[(obs["group"] == "CD19+ B") & (obs["lrp_target"] == "CD19+ B")]
+    assert obs.index[row] in explained.index
+    assert (explained["lrp_score"] < obs["lrp_score"].iloc[row]).sum() == len(explained) // 2
     relevance = results.relevance_of(np.array([row]))[0]
     assert relevance.sum() + obs["lrp_rest"].iloc[row] == pytest.approx(obs["lrp_score"].iloc[row], rel=1e-4)
     assert shares_of_genes(obs)[row] == pytest.approx(relevance.sum() / obs["lrp_score"].iloc[row], rel=1e-4)
@@ -356,16 +356,16 @@ def test_a_malformed_folder_is_refused_and_nothing_is_written(folder, tmp_path, 
 
 
 @pytest.mark.parametrize(
-    "given, message",
+    "settings, message",
     [
         ({"consensus": pd.DataFrame({"group": ["B"], "gene": ["a"]})}, "table of consensus has no column 'rank'"),
         ({"recovery": pd.DataFrame({"cohort": ["B"]})}, "table of recovery has no column 'group'"),
         ({"top": 0}, "top is 0"),
     ],
 )
-def test_invalid_tables_and_settings_are_refused(results, tmp_path, given, message):
+def test_invalid_tables_and_settings_are_refused(results, tmp_path, settings, message):
     with pytest.raises(genes.CohortError, match=message):
-        genes.write_report(tmp_path / "report.html", [results], **given)
+        genes.write_report(tmp_path / "report.html", [results], **settings)
     assert not list(tmp_path.iterdir())
 
 

@@ -24,19 +24,19 @@ def model():
 
 def test_an_explanation_and_its_fields_by_keyword_give_the_same(model):
     settings = {"target": "CD19+ B", "rules": CP_LRP, "top": 3, "batch_size": 32}
-    one, other = made_cohort(), made_cohort()
-    relevance(one, model, Explanation(**settings))
-    relevance(other, model, **settings)
-    np.testing.assert_array_equal(one.layers["lrp"].toarray(), other.layers["lrp"].toarray())
-    np.testing.assert_array_equal(one.obsm["lrp_first_genes"], other.obsm["lrp_first_genes"])
+    first, of_other = made_cohort(), made_cohort()
+    relevance(first, model, Explanation(**settings))
+    relevance(of_other, model, **settings)
+    np.testing.assert_array_equal(first.layers["lrp"].toarray(), of_other.layers["lrp"].toarray())
+    np.testing.assert_array_equal(first.obsm["lrp_first_genes"], of_other.obsm["lrp_first_genes"])
 
 
 def test_the_default_target_is_the_predicted_class(model):
-    one, other = made_cohort(), made_cohort()
-    relevance(one, model)
-    relevance(other, model, target="predicted")
-    assert one.uns["lrp"]["target"] == other.uns["lrp"]["target"] == "predicted"
-    np.testing.assert_array_equal(one.obs["lrp_score"], other.obs["lrp_score"])
+    first, of_other = made_cohort(), made_cohort()
+    relevance(first, model)
+    relevance(of_other, model, target="predicted")
+    assert first.uns["lrp"]["target"] == of_other.uns["lrp"]["target"] == "predicted"
+    np.testing.assert_array_equal(first.obs["lrp_score"], of_other.obs["lrp_score"])
 
 
 def test_both_an_explanation_and_settings_are_refused(model, tmp_path):
@@ -83,8 +83,8 @@ def test_a_contrast_of_hidden_neurons_is_the_difference_of_their_relevance(model
     request = {"network": 0, "target": "CD19+ B", "rules": CP_LRP}
     key = ["group", "neuron"]
     contrast = latent_relevance(made_cohort(), model, "layers.2", against="Naive T", **request)
-    own = latent_relevance(made_cohort(), model, "layers.2", score="logit", **request)
-    other = latent_relevance(made_cohort(), model, "layers.2", score="logit", **request | {"target": "Naive T"})
-    difference = own.set_index(key)["relevance"] - other.set_index(key)["relevance"]
+    of_target = latent_relevance(made_cohort(), model, "layers.2", score="logit", **request)
+    of_other = latent_relevance(made_cohort(), model, "layers.2", score="logit", **request | {"target": "Naive T"})
+    difference = of_target.set_index(key)["relevance"] - of_other.set_index(key)["relevance"]
     expected = contrast.set_index(key)["relevance"]
     np.testing.assert_allclose(difference.loc[expected.index], expected, rtol=1e-4, atol=1e-6)

@@ -71,8 +71,8 @@ def test_the_planted_marker_leads_and_relevance_is_conserved(trained, rules):
     assert (adata.obs["lrp_predicted"] == adata.obs["group"]).mean() > 0.85
     account = adata.uns["lrp"]
     assert abs(account["ledger_residue"]) < 1e-9 * abs(account["ledger_genes"])
-    found = adata.layers["lrp"].toarray()
-    assert not found[adata.layers["counts"].toarray() == 0].any()  # log1p(0) is 0
+    result = adata.layers["lrp"].toarray()
+    assert not result[adata.layers["counts"].toarray() == 0].any()  # log1p(0) is 0
     assert (adata.obs["lrp_predicted"].astype(str) == made.predict(adata).astype(str)).all()
 
 

@@ -88,8 +88,8 @@ def test_help_texts_of_settings_that_the_cohort_decides_name_what_it_decides():
 
 
 @pytest.mark.parametrize(
-    "choices, known",
+    "choices, names",
     [(options.Network, NETWORKS), (options.Normalisation, NORMALISATIONS), (options.Task, TASKS)],
 )
-def test_choices_of_the_command_line_are_those_of_the_library(choices, known):
-    assert [str(choice) for choice in choices] == list(known)
+def test_choices_of_the_command_line_are_those_of_the_library(choices, names):
+    assert [str(choice) for choice in choices] == list(names)

@@ -40,14 +40,14 @@ def empty(by_donor=True, networks=NETWORKS, normalisation="log"):
 
 
 def gathered(cells, chunks, form=sparse.csr_matrix, **how):
-    found = empty(**how)
+    result = empty(**how)
     for rows in chunks:
         group, counted = cells["group"][rows], cells["counted"][rows]
-        found.add_relevance(form(cells["relevance"][rows]), group=group, block=cells["block"][rows], counted=counted)
+        result.add_relevance(form(cells["relevance"][rows]), group=group, block=cells["block"][rows], counted=counted)
         for number in range(NETWORKS):
-            found.add_network(number, form(cells["by_network"][number][rows]), group=group, counted=counted)
-        found.add_expression(form(cells["values"][rows]), group)
-    return found
+            result.add_network(number, form(cells["by_network"][number][rows]), group=group, counted=counted)
+        result.add_expression(form(cells["values"][rows]), group)
+    return result
 
 
 def whole(cells, **how):
@@ -55,46 +55,46 @@ def whole(cells, **how):
 
 
 def by_loop(cells):
-    found = empty()
+    result = empty()
     for i in range(CELLS):
         g, u, r, x = cells["group"][i], cells["block"][i], cells["relevance"][i].astype(float), cells["values"][i]
-        found.cells[g] += 1
+        result.cells[g] += 1
         for j in range(GENES):
-            found.expression[g, j] += float(x[j])
-            found.expression_squares[g, j] += float(x[j]) ** 2
+            result.expression[g, j] += float(x[j])
+            result.expression_squares[g, j] += float(x[j]) ** 2
         if not cells["counted"][i]:
             continue
-        found.counted[u, g] += 1
+        result.counted[u, g] += 1
         for j in range(GENES):
-            found.sums[u, g, j] += r[j]
-            found.squares[g, j] += r[j] ** 2
-            found.positive[g, j] += max(r[j], 0)
-            found.n_positive[g, j] += r[j] > 0
-            found.n_top[g, j] += r[j] > 0 and sorted(r, reverse=True).index(r[j]) < TOP
+            result.sums[u, g, j] += r[j]
+            result.squares[g, j] += r[j] ** 2
+            result.positive[g, j] += max(r[j], 0)
+            result.n_positive[g, j] += r[j] > 0
+            result.n_top[g, j] += r[j] > 0 and sorted(r, reverse=True).index(r[j]) < TOP
         for number in range(NETWORKS):
-            found.network_cells[number, g] += 1
-            found.networks[number, g] += cells["by_network"][number][i]
-    return found
+            result.network_cells[number, g] += 1
+            result.networks[number, g] += cells["by_network"][number][i]
+    return result
 
 
 @pytest.mark.parametrize("form", [sparse.csr_matrix, np.asarray])
 def test_every_sum_is_that_of_a_loop_over_cells(cells, form):
-    found, expected = whole(cells, form=form), by_loop(cells)
+    result, expected = whole(cells, form=form), by_loop(cells)
     for name in SUMS:
         close = {"rtol": 1e-12} if form is sparse.csr_matrix else {"rtol": 1e-5, "atol": 1e-5}
-        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), err_msg=name, **close)
+        np.testing.assert_allclose(getattr(result, name), getattr(expected, name), err_msg=name, **close)
 
 
 @pytest.mark.parametrize("size", [1, 7, 64])
 @pytest.mark.parametrize("form", [sparse.csr_matrix, np.asarray])
 def test_how_cells_are_cut_into_chunks_changes_nothing(cells, size, form):
-    found = gathered(cells, np.split(np.arange(CELLS), range(size, CELLS, size)), form)
+    result = gathered(cells, np.split(np.arange(CELLS), range(size, CELLS, size)), form)
     for name in SUMS:
-        one, other = getattr(found, name), getattr(whole(cells, form=form), name)
+        sums, expected = getattr(result, name), getattr(whole(cells, form=form), name)
         if form is sparse.csr_matrix:
-            np.testing.assert_array_equal(one, other, err_msg=name)  # to the last bit
+            np.testing.assert_array_equal(sums, expected, err_msg=name)  # to the last bit
         else:
-            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5, err_msg=name)
+            np.testing.assert_allclose(sums, expected, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
 def test_the_order_of_chunks_changes_nothing(cells):
@@ -108,15 +108,15 @@ def test_the_sums_of_a_single_network_are_the_sums_of_all(cells):
     cells["by_network"] = [cells["relevance"]] * NETWORKS
     single, both = whole(cells, networks=1), whole(cells)
     assert single.networks.size == 0
-    for one, two in zip(single.by_network(), both.by_network(), strict=True):
-        np.testing.assert_allclose(one[0], two[0], rtol=1e-10)
+    for sums, expected in zip(single.by_network(), both.by_network(), strict=True):
+        np.testing.assert_allclose(sums[0], expected[0], rtol=1e-10)
     pd.testing.assert_frame_equal(ranked_genes(single), ranked_genes(both))
 
 
 def test_statistics_survive_a_file(cells):
-    found = whole(cells)
-    again = GroupStatistics.from_slot({name: np.asarray(value) for name, value in found.to_slot().items()})
-    pd.testing.assert_frame_equal(ranked_genes(again), ranked_genes(found))
+    result = whole(cells)
+    again = GroupStatistics.from_slot({name: np.asarray(value) for name, value in result.to_slot().items()})
+    pd.testing.assert_frame_equal(ranked_genes(again), ranked_genes(result))
 
 
 @pytest.mark.parametrize("form", [sparse.csr_matrix, np.asarray])
@@ -126,9 +126,9 @@ def test_top_genes_are_the_highest_that_speak_for_the_score(form):
     assert columns.tolist() == [[3, 0, 4], [-1, -1, -1], [4, 3, 2], [1, -1, -1]]
     assert values.tolist() == [[5, 3, 1], [0, 0, 0], [5, 4, 3], [7, 0, 0]]
     first = form(relevance)
-    told = among_top(first, 2)
+    flags = among_top(first, 2)
     dense = np.zeros(relevance.shape, bool)
-    dense[first.nonzero() if form is sparse.csr_matrix else slice(None)] = told
+    dense[first.nonzero() if form is sparse.csr_matrix else slice(None)] = flags
     assert [np.flatnonzero(row).tolist() for row in dense] == [[0, 3], [], [3, 4], [1]]
     assert top_genes(form(relevance), 0)[0].shape == (4, 0)
     assert top_genes(form(np.zeros((2, 5), np.float32)), 2)[0].tolist() == [[-1, -1]] * 2
@@ -137,37 +137,37 @@ def test_top_genes_are_the_highest_that_speak_for_the_score(form):
 def naive(cells, group, column):
     """One column of the ranking, straight from the cells."""
     counted, r = cells["counted"], cells["relevance"].astype(float)
-    own = r[counted & (cells["group"] == group)]
+    in_group = r[counted & (cells["group"] == group)]
     other = r[counted & (cells["group"] != group)]
     x, y = (cells["values"][cells["group"] == group].astype(float), cells["values"][cells["group"] != group])
     if column == "score":
-        return own.mean(0)
+        return in_group.mean(0)
     if column == "positive":
-        return np.maximum(own, 0).mean(0)
+        return np.maximum(in_group, 0).mean(0)
     if column == "negative":
-        return np.minimum(own, 0).mean(0)
+        return np.minimum(in_group, 0).mean(0)
     if column == "share_positive":
-        return (own > 0).mean(0)
+        return (in_group > 0).mean(0)
     if column == "share_top":
-        return np.mean([(row > 0) & (row >= np.sort(row)[-TOP]) for row in own], 0)
+        return np.mean([(row > 0) & (row >= np.sort(row)[-TOP]) for row in in_group], 0)
     if column == "effect_size":
-        n, m = len(own), len(other)
-        spread = np.sqrt(((n - 1) * own.var(0, ddof=1) + (m - 1) * other.var(0, ddof=1)) / (n + m - 2))
-        return (own.mean(0) - other.mean(0)) / spread
+        n, m = len(in_group), len(other)
+        spread = np.sqrt(((n - 1) * in_group.var(0, ddof=1) + (m - 1) * other.var(0, ddof=1)) / (n + m - 2))
+        return (in_group.mean(0) - other.mean(0)) / spread
     if column == "p_value":
-        here = [counted & (cells["group"] == group) & (cells["block"] == u) for u in range(BLOCKS)]
-        return stats.ttest_1samp([r[one].mean(0) for one in here if one.any()], 0).pvalue
+        blocks = [counted & (cells["group"] == group) & (cells["block"] == u) for u in range(BLOCKS)]
+        return stats.ttest_1samp([r[rows].mean(0) for rows in blocks if rows.any()], 0).pvalue
     if column == "p_adjusted":
         return stats.false_discovery_control(naive(cells, group, "p_value"))
     if column == "selected":
-        own_of = [one[counted & (cells["group"] == group)].mean(0) for one in cells["by_network"]]
-        return np.mean([mean >= np.sort(mean)[-TOP] for mean in own_of], 0)
+        means = [network[counted & (cells["group"] == group)].mean(0) for network in cells["by_network"]]
+        return np.mean([mean >= np.sort(mean)[-TOP] for mean in means], 0)
     if column == "de_score":
         return stats.ttest_ind(x, y.astype(float), equal_var=False).statistic
     if column == "direction":
         return np.where(x.mean(0) >= y.mean(0), 1, -1)
     if column == "cells":
-        return np.full(GENES, len(own))
+        return np.full(GENES, len(in_group))
     raise KeyError(column)
 
 
@@ -193,11 +193,13 @@ def test_intervals_are_those_of_draws_of_donors(cells):
     table = ranked_genes(whole(cells), seed=3)
     counted, r = cells["counted"], cells["relevance"].astype(float)
     for number in range(GROUPS):
-        here = [counted & (cells["group"] == number) & (cells["block"] == u) for u in range(BLOCKS)]
-        here = [one for one in here if one.any()]
+        blocks = [counted & (cells["group"] == number) & (cells["block"] == u) for u in range(BLOCKS)]
+        blocks = [rows for rows in blocks if rows.any()]
         random = np.random.default_rng(3)
-        draws = random.multinomial(len(here), np.full(len(here), 1 / len(here)), size=DRAWS)
-        means = [np.concatenate([r[here[u]] for u in np.repeat(np.arange(len(here)), draw)]).mean(0) for draw in draws]
+        draws = random.multinomial(len(blocks), np.full(len(blocks), 1 / len(blocks)), size=DRAWS)
+        means = [
+            np.concatenate([r[blocks[u]] for u in np.repeat(np.arange(len(blocks)), draw)]).mean(0) for draw in draws
+        ]
         rows = table[table["group"] == f"B/{number}"].set_index("gene").loc[[f"gene{i}" for i in range(GENES)]]
         np.testing.assert_allclose(rows["low"], np.percentile(means, 2.5, axis=0), rtol=1e-6, atol=1e-9)
         np.testing.assert_allclose(rows["high"], np.percentile(means, 97.5, axis=0), rtol=1e-6, atol=1e-9)
@@ -228,23 +230,23 @@ def test_fold_changes_are_those_of_scanpy(cells):
 def test_fold_changes_of_values_that_are_not_logs(cells, normalisation):
     table = ranked_genes(whole(cells, normalisation=normalisation)).set_index(["group", "gene"])
     for number in range(GROUPS):
-        own = cells["values"][cells["group"] == number].astype(float).mean(0)
+        in_group = cells["values"][cells["group"] == number].astype(float).mean(0)
         rest = cells["values"][cells["group"] != number].astype(float).mean(0)
         ratio = normalisation == "counts"
-        expected = np.log2(own / rest) if ratio else (own - rest) * np.linspace(1, 2, GENES)
+        expected = np.log2(in_group / rest) if ratio else (in_group - rest) * np.linspace(1, 2, GENES)
         ours = table.loc[f"B/{number}"].loc[[f"gene{i}" for i in range(GENES)], "log2_fold_change"]
         np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_stability_is_the_agreement_of_networks(cells):
-    found = stability(whole(cells)).set_index("group")
+    result = stability(whole(cells)).set_index("group")
     for number in range(GROUPS):
-        here = cells["counted"] & (cells["group"] == number)
-        one, two = (network[here].astype(float).mean(0) for network in cells["by_network"])
-        a, b = (set(np.argsort(-mean)[:TOP]) for mean in (one, two))
-        row = found.loc[f"B/{number}"]
+        members = cells["counted"] & (cells["group"] == number)
+        first, second = (network[members].astype(float).mean(0) for network in cells["by_network"])
+        a, b = (set(np.argsort(-mean)[:TOP]) for mean in (first, second))
+        row = result.loc[f"B/{number}"]
         assert row["networks"] == NETWORKS and row["first"] == TOP
-        assert row["spearman"] == pytest.approx(stats.spearmanr(one, two)[0])
+        assert row["spearman"] == pytest.approx(stats.spearmanr(first, second)[0])
         assert row["jaccard"] == pytest.approx(len(a & b) / len(a | b))
 
 

@@ -76,12 +76,12 @@ def read_values(network, values):
     """
     cells, genes = values.shape
     ids = torch.arange(genes + 1, device=values.device).expand(cells, -1)
-    given = nn.functional.pad(values, (1, 0), value=1.0).requires_grad_()
-    padding = given == 0
+    padded = nn.functional.pad(values, (1, 0), value=1.0).requires_grad_()
+    padding = padded == 0
     with capture(network, "genes", "values") as kept:
-        outputs = network(ids, given, padding, torch.zeros(cells))
-    sources = (given,) if network.style == "scaling" else tuple(kept.values())
-    return Read(outputs, sources, lambda found: sum(r if r.ndim == 2 else r.sum(-1) for r in found)[:, 1:])
+        outputs = network(ids, padded, padding, torch.zeros(cells))
+    sources = (padded,) if network.style == "scaling" else tuple(kept.values())
+    return Read(outputs, sources, lambda result: sum(r if r.ndim == 2 else r.sum(-1) for r in result)[:, 1:])
 
 
 VARIANTS = [{}, {"domains": True}, {"style": "scaling"}]
@@ -97,10 +97,10 @@ def test_a_transformer_over_values_uses_the_marker_and_conserves_relevance(varia
     test.X = test.X.log1p()
     model = gene_model(network, GENES, CLASSES, labels="group", reading=read_values)
     assert leading(test, model) == "g7"
-    found = explained(test, model)
-    assert not found[test.X.toarray() == 0].any()
+    result = explained(test, model)
+    assert not result[test.X.toarray() == 0].any()
     account = test.uns["lrp"]
     assert abs(account["ledger_residue"]) < 1e-9 * max(abs(account["ledger_score"]), abs(account["ledger_genes"]))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        np.testing.assert_allclose(explained(test, model, batch_size=7), found, rtol=1e-5, atol=1e-8)
+        np.testing.assert_allclose(explained(test, model, batch_size=7), result, rtol=1e-5, atol=1e-8)

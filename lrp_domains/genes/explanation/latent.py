@@ -152,7 +152,7 @@ class _Batch:
 
 
 def _batches(plan: Plan, module: str, *, rows: np.ndarray) -> Iterator[_Batch]:
-    """Yield the network's cells, batch by batch; `rows` tells of every cell whether it is explained."""
+    """Yield the network's cells, batch by batch; `rows` is True for those to explain."""
     ((network,),) = plan.model.networks
     check_choice("module", module, [name for name, _ in network.named_modules() if name])
     like = plan.model.values_like(network)

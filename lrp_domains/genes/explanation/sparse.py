@@ -8,7 +8,7 @@ from ..cohorts.expression import Chunk, Expression
 from ..cohorts.normalisation import Matrix
 from ..errors import CohortError
 
-# The largest share of relevance that may fall on genes that aren't expressed; above it, rounding is no explanation.
+# The largest share of relevance that may fall on genes that aren't expressed; a larger one can't be rounding.
 DROPPED = 1e-3
 
 

@@ -17,10 +17,10 @@ def read_declaration(path: Path) -> dict:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise CohortError(f"'{path}' is not YAML: {reason(error)}") from error
     schema = yaml.safe_load(resources.files(__package__).joinpath("declaration.schema.yaml").read_text())
-    known = schema["properties"]
+    keys = schema["properties"]
     for key in declared if isinstance(declared, dict) else ():
-        if key not in known:
-            raise CohortError(f"'{path}' has an unknown key '{key}'; {choices(key, known)}")
+        if key not in keys:
+            raise CohortError(f"'{path}' has an unknown key '{key}'; {choices(key, keys)}")
     wrong = [
         f"{'.'.join(map(str, error.absolute_path)) or 'it'}: {error.message}"
         for error in Draft202012Validator(schema).iter_errors(declared)

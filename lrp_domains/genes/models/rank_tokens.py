@@ -157,10 +157,10 @@ class RankTokens:
                 f"'{type(network).__name__}' is not a model of the transformers library, which rank tokens are for; "
                 "declare how it reads cells: gene_model(..., reading=...)"
             ) from error
-        highest, known = int(self.tokens.max()), word.num_embeddings
-        if highest >= known:
+        highest, size = int(self.tokens.max()), word.num_embeddings
+        if highest >= size:
             raise CohortError(
-                f"the dictionary has tokens up to {highest}, but the network only knows 0 to {known - 1}; is it the "
+                f"the dictionary has tokens up to {highest}, but the network only knows 0 to {size - 1}; is it the "
                 "dictionary that the network was trained with?"
             )
         limit = getattr(getattr(network, "config", None), "max_position_embeddings", None)

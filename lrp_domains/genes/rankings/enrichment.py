@@ -70,9 +70,9 @@ def enrich(
         raise CohortError(f"permutations={permutations}, weight={weight} and seed={seed} should be at least 1, 0 and 0")
     sets = read_gene_sets(gene_sets)
     measured = set(table["gene"])
-    known = {gene for genes in sets.values() for gene in genes}
-    if not measured & known:
-        raise CohortError(nothing_shared(measured, known, f"the sets of '{gene_sets}'"))
+    in_sets = {gene for genes in sets.values() for gene in genes}
+    if not measured & in_sets:
+        raise CohortError(nothing_shared(measured, in_sets, f"the sets of '{gene_sets}'"))
 
     tables = []
     for (cohort, group), rows in table.groupby(["cohort", "group"], sort=False):
@@ -81,8 +81,8 @@ def enrich(
         sizes = {term: len(set(genes) & set(ranking.index)) for term, genes in sets.items()}
         most = min(largest, len(ranking) - 1)
         fitting = {term: genes for term, genes in sets.items() if smallest <= sizes[term] <= most}
-        if not known & set(ranking.index):
-            obstacle = nothing_shared(set(ranking.index), known, "the sets")
+        if not in_sets & set(ranking.index):
+            obstacle = nothing_shared(set(ranking.index), in_sets, "the sets")
         elif not fitting:
             obstacle = f"no set has {smallest} to {most} of its genes (the largest has {max(sizes.values())})"
         else:

@@ -66,11 +66,11 @@ def read_markers(path: str | Path, *, group: str = "cell type", gene: str = "gen
     return markers
 
 
-def nothing_shared(measured: set[str], known: set[str], source: str) -> str:
-    """Return the message that no measured gene is among known ones."""
+def nothing_shared(measured: set[str], listed_genes: set[str], source: str) -> str:
+    """Return the message that no measured gene is among those of a source."""
     return (
-        f"no measured gene ({listed(sorted(measured), 3)}) is in {source} ({listed(sorted(known), 3)}); do both use "
-        "symbols of the same species?"
+        f"no measured gene ({listed(sorted(measured), 3)}) is in {source} ({listed(sorted(listed_genes), 3)}); do both "
+        "use symbols of the same species?"
     )
 
 

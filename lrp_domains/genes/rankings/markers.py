@@ -39,28 +39,28 @@ def marker_recovery(table: pd.DataFrame, markers: dict[str, list[str]], *, top: 
         )
     rows = []
     for (cohort, group), part in table.groupby(["cohort", "group"], sort=False):
-        known = set(markers.get(group, ())) & set(part["gene"])
-        if not known:
+        of_group = set(markers.get(group, ())) & set(part["gene"])
+        if not of_group:
             continue
         size = min(top, len(part))
-        found = len(known & set(part.nsmallest(size, "rank")["gene"]))
+        leading = len(of_group & set(part.nsmallest(size, "rank")["gene"]))
         has_differential = "de_rank" in part and part["de_rank"].notna().all()
-        de_found = len(known & set(part.nsmallest(size, "de_rank")["gene"])) if has_differential else np.nan
-        chance = stats.hypergeom(len(part), len(known), size)
+        de_found = len(of_group & set(part.nsmallest(size, "de_rank")["gene"])) if has_differential else np.nan
+        chance = stats.hypergeom(len(part), len(of_group), size)
         rows.append(
             {
                 "cohort": cohort,
                 "group": group,
-                "markers": len(known),
-                "found": found,
-                "precision": found / size,
-                "expected": len(known) / len(part),
-                "p_value": float(chance.sf(found - 1)),
+                "markers": len(of_group),
+                "found": leading,
+                "precision": leading / size,
+                "expected": len(of_group) / len(part),
+                "p_value": float(chance.sf(leading - 1)),
                 "de_found": de_found,
                 "de_precision": de_found / size,
             }
         )
     if not rows:
-        known = {gene for group in shared for gene in markers[group]}
-        raise CohortError(nothing_shared(set(table["gene"]), known, f"the markers of {listed(sorted(shared), 5)}"))
+        genes = {gene for group in shared for gene in markers[group]}
+        raise CohortError(nothing_shared(set(table["gene"]), genes, f"the markers of {listed(sorted(shared), 5)}"))
     return pd.DataFrame(rows)
