@@ -1,98 +1,24 @@
 """The report: whole in itself, true to its tables, whatever the cohort is like; a bad folder is refused in words."""
 
 import re
-import shutil
-from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch import nn
 
 from lrp_domains import genes
-from lrp_domains.genes.report import CohortResults, read_results
+from lrp_domains.genes.report import CohortResults
 from lrp_domains.genes.report.cell_section import typical_cell
 from lrp_domains.genes.report.cohort_section import shares_of_genes
 
-ODD = "<b>T & $x_1$</b>/Reg"  # HTML, a formula and a slash
-QUICK = {"folds": 3, "epochs": 60, "members": 1}
-
-
-class Page(HTMLParser):
-    """What a reader sees: the tables, each as rows of texts, by the heading above; and all text."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.source = path.read_text(encoding="utf-8")
-        self.tables, self.texts, self.heading, self.inside = {}, [], "", ""
-        self.feed(self.source)
-        self.text = " ".join(" ".join(self.texts).split())
-
-    def handle_starttag(self, tag, attributes):
-        if tag in ("h1", "h2", "h3", "h4", "style", "script"):
-            self.inside, self.heading = tag, "" if tag[0] == "h" else self.heading
-        elif tag == "table":
-            self.tables.setdefault(self.heading, []).append([])
-        elif tag == "tr":
-            self.tables[self.heading][-1].append([])
-        elif tag in ("td", "th"):
-            self.tables[self.heading][-1][-1].append("")
-            self.inside = "cell"
-
-    def handle_endtag(self, tag):
-        if tag in ("h1", "h2", "h3", "h4", "td", "th", "style", "script"):
-            self.inside = ""
-
-    def handle_data(self, data):
-        if self.inside in ("style", "script"):
-            return
-        self.texts.append(data)
-        if self.inside.startswith("h"):
-            self.heading += data
-        elif self.inside == "cell":
-            self.tables[self.heading][-1][-1][-1] += data
-
-
-def page_of(tmp_path, *cohorts, **settings):
-    genes.write_report(tmp_path / "report.html", cohorts, **settings)
-    return Page(tmp_path / "report.html")
-
-
-def results_of(adata, model, name="made", *, curves=True, **settings):
-    statistics = genes.relevance(adata, model, **settings)
-    table = genes.rank(adata, cohort=name)
-    return CohortResults(
-        name, adata, table, genes.stability(statistics), model.performance,
-        genes.curves(adata, model, table, most=9, points=4, cells=10, draws=2) if curves else None,
-    )  # fmt: skip
-
-
-def made(seed=0):
-    adata = genes.made_cohort(seed=seed)
-    adata.obs["group"] = adata.obs["group"].cat.rename_categories({"CD4+/CD25 T Reg": ODD})
-    return adata
-
-
-def linear(adata, classes, task="classes", **declared):
-    torch.manual_seed(0)
-    return genes.gene_model(nn.Linear(adata.n_vars, len(classes)), adata.var_names, classes, task=task, **declared)
+from .report_pages import ODD, QUICK, linear, made, page_of, results_of
 
 
 @pytest.fixture(scope="module")
 def results():
     adata = made()
     return results_of(adata, genes.train(adata, "group", training=genes.Training(**QUICK)))
-
-
-@pytest.fixture(scope="module")
-def folder(results, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("results") / "made"
-    genes.write_cohort(results.adata, folder / "explained.h5ad")
-    genes.write_table(results.table, folder / "genes.parquet")
-    for name in ("stability", "performance", "curves"):
-        getattr(results, name).to_csv(folder / f"{name}.tsv", sep="\t", index=False)
-    return folder
 
 
 def test_it_is_whole_in_itself_and_shows_names_as_they_are(results, tmp_path):
@@ -220,17 +146,6 @@ def test_three_cohorts_without_a_common_group_for_two_of_them(results, tmp_path)
     assert [row[4] for row in rows] == ["0.50", "–"] and rows[0][7:] == ["–", "–", "–"]
 
 
-def test_from_a_folder_as_from_memory(results, folder, tmp_path):
-    with read_results(folder) as read:
-        assert read.name == "made" and read.groups == results.groups
-        assert not isinstance(read.adata.X, np.ndarray) and not hasattr(read.adata.X, "tocsr")  # on disk
-        rows = np.array([3, 50, 119])
-        np.testing.assert_array_equal(read.relevance_of(rows), results.relevance_of(rows))
-        np.testing.assert_array_equal(read.relevance_of(rows, ["g3_0"]), results.relevance_of(rows, ["g3_0"]))
-    stored, memory = page_of(tmp_path, folder).text, page_of(tmp_path, results).text
-    assert stored == memory
-
-
 def test_a_foreign_model_without_layer_embedding_and_tables(tmp_path):
     adata = made()
     del adata.obsm["X_umap"]
@@ -297,64 +212,6 @@ def test_the_typical_cell_and_its_ledger(results):
     assert shares_of_genes(obs)[row] == pytest.approx(relevance.sum() / obs["lrp_score"].iloc[row], rel=1e-4)
 
 
-def edited(name, change):
-    """Write a table of a folder again, changed."""
-
-    def edit(folder):
-        path = folder / name
-        if path.suffix == ".parquet":
-            change(pd.read_parquet(path)).to_parquet(path, index=False)
-        else:
-            change(pd.read_csv(path, sep="\t")).to_csv(path, sep="\t", index=False)
-
-    return edit
-
-
-def without_relevance(folder):
-    genes.write_cohort(made(), folder / "explained.h5ad")
-
-
-@pytest.mark.parametrize(
-    "spoil, message",
-    [
-        (shutil.rmtree, "is not a folder of results: it has no explained.h5ad"),
-        (lambda folder: (folder / "genes.parquet").unlink(), "it has no genes.parquet"),
-        (lambda folder: (folder / "explained.h5ad").write_bytes(b"x"), "explained.h5ad' could not be read"),
-        (lambda folder: (folder / "genes.parquet").write_bytes(b"x"), "genes.parquet' could not be read as a table"),
-        (lambda folder: (folder / "curves.tsv").write_text('a\tb\n"'), "curves"),
-        (without_relevance, "the cohort has no relevance"),
-        (edited("genes.parquet", lambda table: table.iloc[:0]), "has no rows; rank a cohort first"),
-        (edited("genes.parquet", lambda table: table.drop(columns="score")), "no column 'score'"),
-        (edited("genes.parquet", lambda table: table.drop(columns="low")), "ranked genes of cohort 'made' has no col"),
-        (
-            edited("genes.parquet", lambda table: table.assign(group="B-" + table["group"])),
-            "are of other groups than its column 'group'",
-        ),
-        (
-            edited("genes.parquet", lambda table: table.assign(gene="x" + table["gene"])),
-            "is not a gene of cohort 'made'",
-        ),
-        (
-            edited("stability.tsv", lambda table: table.drop(columns="spearman")),
-            "stability of cohort 'made' has no col",
-        ),
-        (
-            edited("curves.tsv", lambda table: table.drop(columns="probability")),
-            "curves of cohort 'made' has no column",
-        ),
-    ],
-)
-def test_a_malformed_folder_is_refused_and_nothing_is_written(folder, tmp_path, spoil, message):
-    copy = tmp_path / "made"
-    shutil.copytree(folder, copy)
-    spoil(copy)
-    (tmp_path / "report.html").write_text("earlier")
-    with pytest.raises(genes.CohortError, match=message):
-        genes.write_report(tmp_path / "report.html", [copy])
-    assert (tmp_path / "report.html").read_text() == "earlier"
-    assert {path.name for path in tmp_path.iterdir()} <= {"made", "report.html"}
-
-
 @pytest.mark.parametrize(
     "settings, message",
     [
@@ -372,13 +229,3 @@ def test_invalid_tables_and_settings_are_refused(results, tmp_path, settings, me
 def test_a_report_of_no_cohorts_is_refused(tmp_path):
     with pytest.raises(genes.CohortError, match="there are no results to report"):
         genes.write_report(tmp_path / "report.html", [])
-
-
-def test_an_empty_performance_and_groups_that_look_like_numbers(folder, tmp_path):
-    copy = tmp_path / "made"
-    shutil.copytree(folder, copy)
-    (copy / "performance.tsv").write_text("\n")
-    stability = pd.read_csv(copy / "stability.tsv", sep="\t")
-    stability.assign(group=["1", "NA", "3"]).to_csv(copy / "stability.tsv", sep="\t", index=False)
-    with read_results(copy) as results:
-        assert results.performance is None and list(results.stability["group"]) == ["1", "NA", "3"]
