@@ -7,7 +7,7 @@ import scanpy
 from anndata import AnnData
 from scipy import sparse, stats
 
-from lrp_domains.genes import GroupStatistics
+from lrp_domains.genes import CohortError, GroupStatistics
 from lrp_domains.genes.explanation.top_genes import among_top, top_genes
 from lrp_domains.genes.rankings.statistics import DRAWS, ranked_genes, stability
 
@@ -117,6 +117,13 @@ def test_statistics_survive_a_file(cells):
     result = whole(cells)
     again = GroupStatistics.from_slot({name: np.asarray(value) for name, value in result.to_slot().items()})
     pd.testing.assert_frame_equal(ranked_genes(again), ranked_genes(result))
+
+
+def test_statistics_of_another_version_are_refused(cells):
+    slot = whole(cells).to_slot()
+    del slot["blocks"]
+    with pytest.raises(CohortError, match=r"group statistics lack 'blocks', as those of another version do; explain"):
+        GroupStatistics.from_slot(slot)
 
 
 @pytest.mark.parametrize("form", [sparse.csr_matrix, np.asarray])

@@ -57,8 +57,6 @@ def enrich(
     sparse cohort has many, tie; the seed draws an order of them, so that their position carries no information. A group
     whose genes all tie has no enrichment.
     """
-    import gseapy  # takes seconds to import
-
     table = check_ranking(_single_ranking(table) if isinstance(table, pd.Series) else table)
     if direction and "direction" not in table:
         raise CohortError("the table of ranked genes has no column 'direction'; use direction=False")
@@ -91,34 +89,27 @@ def enrich(
             warnings.warn(f"group '{group}' of cohort '{cohort}' has no enrichment: {obstacle}", stacklevel=2)
             continue
 
-        with _without_logs():  # about ties, which the docstring mentions
-            result = gseapy.prerank(
-                ranking,
-                gene_sets=fitting,
-                min_size=smallest,
-                max_size=most,
-                permutation_num=permutations,
-                weight=weight,
-                seed=seed,
-                threads=1,
-                outdir=None,
-                verbose=False,
-            ).res2d
-        tables.append(
-            pd.DataFrame(
-                {
-                    "cohort": cohort,
-                    "group": group,
-                    "term": result["Term"].astype(str),
-                    "nes": result["NES"].astype(float),
-                    "p_value": result["NOM p-val"].astype(float),
-                    "p_adjusted": result["FDR q-val"].astype(float),
-                    "genes_in_set": [sizes[term] for term in result["Term"]],
-                    "leading_genes": result["Lead_genes"].str.replace(";", ", ", regex=False),
-                }
-            ).sort_values("nes", ascending=False)
-        )
+        settings = {"min_size": smallest, "max_size": most, "permutation_num": permutations, "weight": weight}
+        tested = _prerank(ranking, fitting, **settings, seed=seed)
+        tables.append(tested.assign(genes_in_set=tested["term"].map(sizes), cohort=cohort, group=group)[COLUMNS])
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
+
+
+def _prerank(ranking: pd.Series, gene_sets: dict[str, list[str]], **settings: object) -> pd.DataFrame:
+    """Test gene sets against one ranking, the highest normalised enrichment score first."""
+    import gseapy  # takes seconds to import
+
+    with _without_logs():  # about ties, which the docstring of `enrich` mentions
+        result = gseapy.prerank(ranking, gene_sets, threads=1, outdir=None, verbose=False, **settings).res2d
+    return pd.DataFrame(
+        {
+            "term": result["Term"].astype(str),
+            "nes": result["NES"].astype(float),
+            "p_value": result["NOM p-val"].astype(float),
+            "p_adjusted": result["FDR q-val"].astype(float),
+            "leading_genes": result["Lead_genes"].str.replace(";", ", ", regex=False),
+        }
+    ).sort_values("nes", ascending=False)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from .folds import deal, split
 from .member import MemberTraining, NetworkFactory, one_thread
 from .performance import performance_of
 from .settings import Training, resolved
-from .target import target_of
+from .target import Target, target_of
 
 
 def train(
@@ -95,23 +95,11 @@ def train(
         task=task,
     )
 
-    # Each fold's networks learn from one part of the other folds, and stop early on another.
     folds = deal(target, donors, folds=settings.folds, seed=settings.seed)
-    n_folds = int(folds.max()) + 1
-    splits = [
-        split(
-            np.flatnonzero(folds != fold),
-            target,
-            donors,
-            share=settings.validation_share,
-            seed=1000 * settings.seed + fold,
-        )
-        for fold in range(n_folds)
-    ]
-
+    splits = _splits(folds, target, donors, settings=settings)
     device = device_of(device)
     expression = dense_rows(matrix, torch.zeros((), device=device))
-    trained: list[list[tuple[nn.Module, int]]] = [[] for _ in range(n_folds)]
+    trained: list[list[tuple[nn.Module, int]]] = [[] for _ in splits]
     with open_checkpoints(resume, (matrix, target.values, target.time, expects, settings)) as checkpoints:
         members = MemberTraining(
             expression=expression,
@@ -122,20 +110,10 @@ def train(
             device=device,
             checkpoints=checkpoints,
         )
-        tasks = [(fold, member) for fold in range(n_folds) for member in range(settings.members)]
+        tasks = [(fold, member) for fold in range(len(splits)) for member in range(settings.members)]
         for fold, member in progress(tasks, "Training"):
             learn, validate = splits[fold]
             trained[fold].append(members.train(fold, member, learn=learn, validate=validate))
-
-    performance = []
-    for fold, (learn, validate) in enumerate(splits):
-        parts = {"training": learn, "validation": validate, "held_out": np.flatnonzero(folds == fold)}
-        row = {"fold": fold, "epochs": float(np.mean([epochs for _, epochs in trained[fold]]))}
-        networks = [network for network, _ in trained[fold]]
-        for name, rows in parts.items():
-            measures = performance_of(target, rows, _mean_outputs(networks, expression, rows))
-            row |= {f"{name}_{key}": value for key, value in measures.items()}
-        performance.append(row)
 
     return GeneModel(
         networks=tuple(tuple(network for network, _ in members) for members in trained),
@@ -145,10 +123,47 @@ def train(
         labels=labels,
         folds=pd.Series(folds, index=adata.obs_names),
         training=asdict(settings)
-        | {"folds": n_folds, "network": "own" if network else settings.network}
+        | {"folds": len(splits), "network": "own" if network else settings.network}
         | {"donor": donor or "", "time": time or ""},
-        performance=pd.DataFrame(performance),
+        performance=_performance(trained, splits, folds, target=target, expression=expression),
     )
+
+
+def _splits(
+    folds: np.ndarray, target: Target, donors: pd.Series | None, *, settings: Training
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return for each fold the rows that its networks learn from, and those on which they stop early."""
+    return [
+        split(
+            np.flatnonzero(folds != fold),
+            target,
+            donors,
+            share=settings.validation_share,
+            seed=1000 * settings.seed + fold,
+        )
+        for fold in range(int(folds.max()) + 1)
+    ]
+
+
+def _performance(
+    trained: list[list[tuple[nn.Module, int]]],
+    splits: list[tuple[np.ndarray, np.ndarray]],
+    folds: np.ndarray,
+    *,
+    target: Target,
+    expression: DenseRows,
+) -> pd.DataFrame:
+    """Measure the members' mean outputs on rows that they have seen and on others, one row per fold."""
+    table = []
+    for fold, (learn, validate) in enumerate(splits):
+        row = {"fold": fold, "epochs": float(np.mean([epochs for _, epochs in trained[fold]]))}
+        networks = [network for network, _ in trained[fold]]
+        parts = {"training": learn, "validation": validate, "held_out": np.flatnonzero(folds == fold)}
+        for name, rows in parts.items():
+            measures = performance_of(target, rows, _mean_outputs(networks, expression, rows))
+            row |= {f"{name}_{key}": value for key, value in measures.items()}
+        table.append(row)
+    return pd.DataFrame(table)
 
 
 def _mean_outputs(networks: list[nn.Module], expression: DenseRows, rows: np.ndarray) -> np.ndarray:
