@@ -128,6 +128,7 @@ def test_errors_are_one_line_and_nothing_is_written(cohort, tmp_path, arguments,
     assert result.exit_code == code and message in plain and "Traceback" not in plain, plain
     assert sum(line.startswith("error:") for line in result.stderr.splitlines()) == (code == 1)
     assert not (tmp_path / "out" / "x.h5ad").is_file()
+    assert not list(tmp_path.rglob("*.parts"))
 
 
 def test_a_folder_that_cannot_be_written_to(cohort, tmp_path):
