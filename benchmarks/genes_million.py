@@ -18,13 +18,13 @@ from unittest.mock import patch
 
 import torch
 
-from lrp_domains.genes import open_cohort, rank, relevance, relevance_on_disk
+from lrp_domains.domain import Account, parameter_of
+from lrp_domains.genes import Explanation, open_cohort, rank, relevance, relevance_on_disk
 from lrp_domains.genes.cohorts.expression import Expression, dense_batch
-from lrp_domains.genes.explanation import cells as explaining
-from lrp_domains.genes.explanation.cells import Books, explain_cells
+from lrp_domains.genes.explanation import explain as explaining
+from lrp_domains.genes.explanation.explain import explain_cells
 from lrp_domains.genes.explanation.group_statistics import GroupStatistics
-from lrp_domains.genes.explanation.plan import plan
-from lrp_domains.genes.models.classifier import parameter_of
+from lrp_domains.genes.explanation.plan import make_plan
 from lrp_domains.genes.models.model import GeneModel, predict
 
 from .genes_cohort import CLASSES, MARKERS, NAMES, make, markers_of, trained
@@ -35,7 +35,7 @@ ROUNDS = 9
 # The timed steps and their functions.
 STEPS = {
     "reading": [(Expression, "chunk"), (explaining, "dense_batch")],
-    "LRP pass": [(explaining, "ledger")],
+    "LRP pass": [(explaining, "explain")],
     "statistics": [(GroupStatistics, f"add_{term}") for term in ("relevance", "network", "expression")],
 }
 
@@ -87,7 +87,7 @@ def ratio(cells: int) -> dict[str, float]:
     model = trained(cohort(cells))
     network = model.networks[0][0]
     with open_cohort(cohort(cells)) as adata:
-        planned = plan(adata, model)
+        planned = make_plan(adata, model, Explanation())
 
         def load() -> None:
             for chunk in planned.expression.chunks(planned.size):
@@ -99,7 +99,7 @@ def ratio(cells: int) -> dict[str, float]:
                 predict(model, network, values).argmax(1).numpy()
 
         def explained() -> None:
-            for _ in explain_cells(planned, planned.room(), Books()):
+            for _ in explain_cells(planned, planned.empty_statistics(), Account()):
                 pass
 
         seconds = cpu_seconds({"load": load, "predict": predicting, "explain": explained}, ROUNDS)

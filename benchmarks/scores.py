@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from lrp_domains.domain import SCORES
 from lrp_domains.genes import areas, curves, demo_cohort, rank, relevance, train
-from lrp_domains.genes.explanation.score import SCORES
 
 ROOT = Path(__file__).parents[1]
 GROUPS = ("CD19+ B", "CD14+ Monocyte")

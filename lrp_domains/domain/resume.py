@@ -36,7 +36,12 @@ def resumable(out: Path, key: str, *, resume: bool = True) -> Iterator[Path]:
             clear(folder)
             with whole_file(known) as temporary:
                 temporary.write_text(key)
-        yield folder
+        try:
+            yield folder
+        except BaseException:
+            if {path.name for path in folder.iterdir()} <= {"lock", known.name}:
+                shutil.rmtree(folder, ignore_errors=True)  # no part was finished
+            raise
         shutil.rmtree(folder, ignore_errors=True)
 
 

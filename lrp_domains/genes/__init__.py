@@ -1,4 +1,4 @@
-"""Gene expression: train a model of cells or patients out of fold, explain every one of them, rank the genes.
+"""Gene expression: train a model of cells or patients out of fold, explain each of them, rank the genes.
 
 >>> adata = demo_cohort()
 >>> model = train(adata, "bulk_labels")
@@ -7,37 +7,39 @@
 >>> sc.get.rank_genes_groups_df(adata, group="CD19+ B", key="rank_genes_lrp")
 """
 
-from .cohorts.check import check_cohort, select_cells
-from .cohorts.cohort import demo_cohort, open_cohort, read_cohort, write_cohort
+from .cohorts.check import check_cohort
+from .cohorts.cohort import demo_cohort, open_cohort, read_cohort, select_cells, write_cohort
 from .cohorts.expression import expects_all
 from .cohorts.made_cohort import made_cohort
 from .errors import CohortError
 from .explanation.curves import areas, curves
+from .explanation.explain_adata import relevance
+from .explanation.explain_file import relevance_on_disk
 from .explanation.group_statistics import GroupStatistics
-from .explanation.latent import genes_of_unit, latent_relevance
-from .explanation.on_disk import relevance_on_disk
-from .explanation.relevance import relevance
-from .models.expects import Expects
-from .models.files import load_trained, save_model
+from .explanation.latent import genes_of_neuron, latent_relevance
+from .explanation.request import Explanation
+from .models.input_spec import Expects
 from .models.load import load_model
 from .models.model import GeneModel, gene_model
 from .models.rank_tokens import RankTokens
+from .models.saved import load_trained, save_model
 from .rankings.agreement import agreement
 from .rankings.consensus import consensus
 from .rankings.enrichment import enrich
 from .rankings.gene_sets import read_markers
 from .rankings.markers import marker_recovery
-from .rankings.on_disk import rank_on_disk
 from .rankings.rank import rank
+from .rankings.rank_file import rank_on_disk
 from .rankings.statistics import stability
 from .rankings.tables import read_table, write_table
-from .report import write_report
+from .report import finished_cohorts, write_report
 from .training.out_of_fold import train
 from .training.settings import Training
 
 __all__ = [
     "CohortError",
     "Expects",
+    "Explanation",
     "GeneModel",
     "GroupStatistics",
     "RankTokens",
@@ -50,8 +52,9 @@ __all__ = [
     "demo_cohort",
     "enrich",
     "expects_all",
+    "finished_cohorts",
     "gene_model",
-    "genes_of_unit",
+    "genes_of_neuron",
     "latent_relevance",
     "load_model",
     "load_trained",

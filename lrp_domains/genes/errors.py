@@ -1,8 +1,8 @@
-"""The error of this adapter, and the words of its messages."""
+"""The error class of the gene adapter, and the helpers that its messages use."""
 
 from ..domain import DomainError, choices, listed
 
-# One class for all adapters: a cohort, a model or a request that don't fit; the message says what to do.
+# The same class in all adapters: a cohort, a model or a request that doesn't fit; the message says what to do.
 CohortError = DomainError
 
 __all__ = ["CohortError", "choices", "listed"]

@@ -1,4 +1,4 @@
-"""Where results live in an AnnData object; every name is written here and nowhere else."""
+"""The slots of an AnnData object that hold results; every name is defined here and nowhere else."""
 
 # layers
 RELEVANCE = "lrp"  # cells x genes, with the sparsity pattern of the expression that was explained
@@ -7,13 +7,13 @@ RELEVANCE = "lrp"  # cells x genes, with the sparsity pattern of the expression 
 PREDICTED = "lrp_predicted"  # the class with the highest score
 TARGET = "lrp_target"  # the class whose score was explained
 SCORE = "lrp_score"  # that score
-REST = "lrp_rest"  # score minus the cell's summed relevance: what biases hold, and what is unaccounted for
+REST = "lrp_rest"  # score minus the cell's summed relevance: the relevance of biases, and the residue
 FOLD = "lrp_fold"  # the fold whose networks explained the cell; -1: all networks, none has seen it
 
 # obsm
-FIRST_GENES = "lrp_first_genes"  # cells x k: numbers of the genes with most relevance; -1 where fewer speak for it
-FIRST_VALUES = "lrp_first_values"  # cells x k: their relevance
-EMBEDDINGS = ("X_umap", "X_tsne", "X_pca")  # scanpy's own; the first that is there is drawn in the report
+TOP_GENES = "lrp_first_genes"  # cells x k: column numbers of the top genes; -1 where fewer speak for the target
+TOP_VALUES = "lrp_first_values"  # cells x k: their relevance
+EMBEDDINGS = ("X_umap", "X_tsne", "X_pca")  # as scanpy names them; the report draws the first that is present
 
 # uns
 PROVENANCE = "lrp"  # flat dictionary: what was explained, with which rules, model, seed and versions

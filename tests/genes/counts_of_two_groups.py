@@ -33,6 +33,7 @@ def cohort(cells=40, markers=("g7",), seed=0) -> AnnData:
 
 
 def explained(adata, model, **more):
+    """Explain a cohort and return its relevance as an array."""
     relevance(adata, model, **RULES | more)
     return adata.layers["lrp"].toarray()
 
@@ -53,6 +54,6 @@ def fit(network, run, adata, steps=60):
 
 
 def leading(adata, model):
-    """The gene of most relevance for the class that has the marker, over its cells."""
+    """Return the gene of most relevance for the class that has the marker, over its cells."""
     adata = adata[adata.obs["group"] == model.classes[1]].copy()
     return GENES[explained(adata, model).mean(0).argmax()]

@@ -23,16 +23,16 @@ def loop(a, b, p):
 
 
 def places(order):
-    """The values that put items into an order."""
+    """Return values whose order is that of items."""
     return -np.argsort(order).astype(float)
 
 
 @given(st.permutations(list(range(12))), st.permutations(list(range(12))), st.floats(0.5, 0.98))
 @settings(max_examples=60, deadline=None)
 def test_rank_biased_overlap_equals_its_definition(a, b, persistence):
-    found = rank_biased_overlap(places(a), places(b), persistence)
-    assert found == pytest.approx(loop(a, b, persistence), rel=1e-12)
-    assert found == pytest.approx(rank_biased_overlap(places(b), places(a), persistence), rel=1e-12)
+    result = rank_biased_overlap(places(a), places(b), persistence)
+    assert result == pytest.approx(loop(a, b, persistence), rel=1e-12)
+    assert result == pytest.approx(rank_biased_overlap(places(b), places(a), persistence), rel=1e-12)
 
 
 @given(*[st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.0]), min_size=4, max_size=4)] * 2)
@@ -42,11 +42,11 @@ def test_ties_are_the_mean_over_all_orders(a, b):
         every = permutations(range(4))
         return [order for order in every if all(values[i] >= values[j] for i, j in pairwise(order))]
 
-    expected = np.mean([loop(list(one), list(other), 0.8) for one in orders(a) for other in orders(b)])
+    expected = np.mean([loop(list(left), list(right), 0.8) for left in orders(a) for right in orders(b)])
     assert rank_biased_overlap(np.array(a), np.array(b), 0.8) == pytest.approx(expected, rel=1e-12)
 
 
-def test_a_worked_value():
+def test_rank_biased_overlap_of_two_items_computed_by_hand():
     # first places differ, then both have both: (1 - p) / p (0 p + 1 p^2) + p^2
     assert rank_biased_overlap(np.array([2.0, 1.0]), np.array([1.0, 2.0]), 0.9) == pytest.approx(0.1 * 0.9 + 0.81)
 
@@ -70,26 +70,26 @@ def test_ties_at_zero_are_no_agreement():
 def test_every_pair_of_cohorts_on_the_genes_that_both_have():
     table = random_cohorts(genes=40)
     table = table[~((table["cohort"] == "c3") & table["gene"].isin(["g1", "g2"]))]
-    found = agreement(table, top=5)
-    assert len(found) == 6 and set(found["genes"]) == {43, 41}
-    for row in found.itertuples():
+    result = agreement(table, top=5)
+    assert len(result) == 6 and set(result["genes"]) == {43, 41}
+    for row in result.itertuples():
         a, b = (table[table["cohort"] == c].set_index("gene")["score"] for c in (row.cohort_a, row.cohort_b))
         shared = a.index.intersection(b.index)
         expected = np.corrcoef(rankdata(a[shared]), rankdata(b[shared]))[0, 1]
         assert row.spearman == pytest.approx(expected, rel=1e-12)
-        first = [set(one[shared].nlargest(5).index) for one in (a, b)]
-        assert row.jaccard == pytest.approx(len(first[0] & first[1]) / len(first[0] | first[1]))
-        orders = [list(one[shared].sort_values(ascending=False).index) for one in (a, b)]
+        tops = [set(scores[shared].nlargest(5).index) for scores in (a, b)]
+        assert row.jaccard == pytest.approx(len(tops[0] & tops[1]) / len(tops[0] | tops[1]))
+        orders = [list(scores[shared].sort_values(ascending=False).index) for scores in (a, b)]
         assert row.rbo == pytest.approx(loop(*orders, 0.9), rel=1e-12)
-    assert found[["de_spearman", "de_rbo", "de_jaccard"]].isna().all().all()
+    assert result[["de_spearman", "de_rbo", "de_jaccard"]].isna().all().all()
 
 
-def test_differential_expression_stands_beside():
+def test_differential_expression_is_compared_too():
     table = random_cohorts(genes=30, cohorts=2)
-    found = agreement(table.assign(de_score=table["score"].where(table["cohort"] == "c0", -table["score"])))
+    result = agreement(table.assign(de_score=table["score"].where(table["cohort"] == "c0", -table["score"])))
     alike = agreement(table.assign(score=table["score"].where(table["cohort"] == "c0", -table["score"])))
-    assert found["de_spearman"][0] == pytest.approx(alike["spearman"][0])
-    assert found["de_spearman"][0] == pytest.approx(-found["spearman"][0])
+    assert result["de_spearman"][0] == pytest.approx(alike["spearman"][0])
+    assert result["de_spearman"][0] == pytest.approx(-result["spearman"][0])
 
 
 def test_direction_is_taken_into_account():
@@ -99,9 +99,9 @@ def test_direction_is_taken_into_account():
     assert agreement(table, direction=False)["spearman"][0] == pytest.approx(1)
 
 
-def test_one_cohort_agrees_with_nobody():
-    found = agreement(ranked("x", {"a": 1.0, "b": 0.0}))
-    assert len(found) == 0 and "spearman" in found
+def test_one_cohort_alone_has_no_agreement():
+    result = agreement(ranked("x", {"a": 1.0, "b": 0.0}))
+    assert len(result) == 0 and "spearman" in result
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_one_cohort_agrees_with_nobody():
         ({"persistence": 1}, r"persistence=1 should be between 0 and 1"),
     ],
 )
-def test_settings_out_of_range(wrong, message):
+def test_settings_out_of_range_are_refused(wrong, message):
     with pytest.raises(CohortError, match=message):
         agreement(random_cohorts(genes=5), **wrong)
 

@@ -9,7 +9,7 @@ from scipy import sparse
 from torch import nn
 
 from lrp_domains.genes import CohortError, Expects, gene_model, made_cohort, rank, relevance
-from lrp_domains.genes.cohorts.expression import expression
+from lrp_domains.genes.cohorts.expression import expression_of
 
 NEEDED = ["g1_0", "other_3", "g3_2"]
 
@@ -66,18 +66,18 @@ def test_the_needed_genes_and_no_others_have_relevance(model, changes):
     for change in changes:
         adata = change(adata)
     for target in "abc":
-        for one in (expected, adata):
-            relevance(one, model, target=target, score="logit")
+        for cohort in (expected, adata):
+            relevance(cohort, model, target=target, score="logit")
         table = rank(adata, wilcoxon=False)
         gene = NEEDED["abc".index(target)]
         assert (table[table["score"] != 0]["gene"] == gene).all() and (table["score"] > 0).any()
-        found, whole = (one.layers["lrp"] for one in (adata, expected))
-        found, whole = (one.toarray() if sparse.issparse(one) else one for one in (found, whole))
-        np.testing.assert_allclose(found[:, adata.var_names.get_loc(gene)], whole[:, expected.var_names.get_loc(gene)])
-        assert not np.delete(found, adata.var_names.get_loc(gene), axis=1).any()
+        result, whole = (cohort.layers["lrp"] for cohort in (adata, expected))
+        result, whole = (matrix.toarray() if sparse.issparse(matrix) else matrix for matrix in (result, whole))
+        np.testing.assert_allclose(result[:, adata.var_names.get_loc(gene)], whole[:, expected.var_names.get_loc(gene)])
+        assert not np.delete(result, adata.var_names.get_loc(gene), axis=1).any()
 
 
-def test_what_is_missing_and_surplus_is_counted_and_said(model):
+def test_missing_and_surplus_genes_are_counted_and_warned_of(model):
     adata = more(fewer(made_cohort()))
     with pytest.warns(
         UserWarning, match=r"\d+ of the model's 60 genes are not in the cohort and are read as 0: 'other_4'"
@@ -136,7 +136,7 @@ def twice_in_a_column(adata):
         (twice_in_a_column, {"gene_column": "symbol"}, r"1 gene name\(s\) are used more than once in the"),
     ],
 )  # fmt: skip
-def test_genes_that_do_not_fit(model, change, options, message):
+def test_genes_that_do_not_fit_are_refused(model, change, options, message):
     adata = change(made_cohort())
     with pytest.raises(CohortError, match=message):
         relevance(adata, model, **options)
@@ -144,8 +144,8 @@ def test_genes_that_do_not_fit(model, change, options, message):
 
 
 def read(adata, normalisation, **options):
-    found = expression(adata, Expects(tuple(adata.var_names), "X", normalisation), **options)
-    return found.chunk(0, adata.n_obs).values
+    result = expression_of(adata, Expects(tuple(adata.var_names), "X", normalisation), **options)
+    return result.chunk(0, adata.n_obs).values
 
 
 @pytest.fixture
@@ -161,17 +161,17 @@ def test_counts_become_what_scanpy_makes_of_them(counts):
     expected = counts.copy()
     sc.pp.normalize_total(expected, target_sum=1e4)
     sc.pp.log1p(expected)
-    found = read(counts, "log1p_cp10k")
-    assert sparse.issparse(found)
-    np.testing.assert_allclose(found.toarray(), expected.X.toarray(), rtol=1e-6)
+    result = read(counts, "log1p_cp10k")
+    assert sparse.issparse(result)
+    np.testing.assert_allclose(result.toarray(), expected.X.toarray(), rtol=1e-6)
     counts.X = counts.X.toarray()
     np.testing.assert_allclose(read(counts, "log1p_cp10k"), expected.X.toarray(), rtol=1e-6)
 
 
 def test_library_size_is_that_of_all_genes_and_not_of_those_that_are_read(counts):
     expects = Expects(tuple(counts.var_names[:10]), "X", "log1p_cp10k")
-    found = expression(counts, expects).chunk(0, counts.n_obs).values
-    np.testing.assert_allclose(found.toarray(), read(counts, "log1p_cp10k").toarray()[:, :10])
+    result = expression_of(counts, expects).chunk(0, counts.n_obs).values
+    np.testing.assert_allclose(result.toarray(), read(counts, "log1p_cp10k").toarray()[:, :10])
 
 
 @pytest.mark.parametrize("form", ["sparse", "dense"])
@@ -213,7 +213,7 @@ def test_negative_counts_are_refused(counts):
     [
         ({"normalisation": "log2"}, r"there is no normalisation 'log2'; did you mean 'log'"),
         ({"identifiers": "entrez"}, r"there is no identifiers 'entrez'"),
-        ({"most_missing": 1.0}, r"most_missing is 1.0; it is a share of genes"),
+        ({"most_missing": 1.0}, r"most_missing is 1.0; expected a share of genes"),
         ({"genes": ()}, r"the model expects no genes"),
         ({"genes": ("a", "b", "a")}, r"the model's genes are not unique: 'a'"),
         (
@@ -222,7 +222,7 @@ def test_negative_counts_are_refused(counts):
         ),
     ],
 )
-def test_what_cannot_be_expected(change, message):
+def test_invalid_expectations_are_refused(change, message):
     with pytest.raises(CohortError, match=message):
         Expects(**({"genes": ("a", "b")} | change))
 
@@ -241,7 +241,7 @@ def test_the_remedy_for_names_used_twice_works_where_it_is_given(column):
     identifiers = "symbol" if column == "symbol" else "ensembl"
     expects = Expects(tuple(genes), identifiers=identifiers, most_missing=0.5)
     with pytest.raises(CohortError, match=r"1 gene name\(s\) are used more than once in the cohort") as error:
-        expression(adata, expects, gene_column=column)
+        expression_of(adata, expects, gene_column=column)
     adata = eval(str(error.value).rpartition("adata = ")[2], {"adata": adata})
     with pytest.warns(UserWarning, match="1 of the model's 60 genes are not in the cohort"):
-        assert expression(adata, expects, gene_column=column).alignment.position[2] == 2
+        assert expression_of(adata, expects, gene_column=column).alignment.position[2] == 2

@@ -1,4 +1,4 @@
-"""What is wrong with a cohort is said in one message: what, where, what to do."""
+"""Invalid cohorts and requests are refused in one message: what, where, what to do."""
 
 import warnings
 
@@ -68,7 +68,7 @@ def no_x(adata):
         (without_label, {}, r"2 of 120 cells have no label in 'group', first 'cell_4'; drop them"),
         (one_group, {}, r"all cells have the label 'T cell' in 'group'"),
         (small_group, {}, r"fewer cells than the 3 folds: 'rare/1 \(2\)'; drop or merge them, or use fewer"),
-        (None, {"training": Training(folds=2)}, r"folds is 2; 3 or more"),
+        (None, {"training": Training(folds=2)}, r"folds is 2; with 3 or more"),
         (not_finite(np.nan), {}, r"not finite, first in cell 'cell_5', gene 'g3_1'"),
         (not_finite(np.inf), {}, r"not finite, first in cell 'cell_5', gene 'g3_1'"),
         (dense_not_finite, {}, r"not finite, first in cell 'cell_5', gene 'g3_1'"),
@@ -79,7 +79,7 @@ def no_x(adata):
         (no_x, {}, r"the cohort has no X; name a layer: 'counts'"),
     ],
 )  # fmt: skip
-def test_training(spoil, settings, message):
+def test_a_cohort_that_cannot_be_learnt_from_is_refused(spoil, settings, message):
     adata = made_cohort()
     if spoil:
         spoil(adata)
@@ -88,7 +88,7 @@ def test_training(spoil, settings, message):
 
 
 @pytest.mark.parametrize("part", [np.s_[:, :0], np.s_[:0]])
-def test_nothing_there(part):
+def test_a_cohort_without_cells_or_genes_is_refused(part):
     with pytest.raises(CohortError, match="was everything filtered out"):
         train(made_cohort()[part].copy(), "group", training=QUICK)
 
@@ -116,13 +116,13 @@ def new_label(adata):
 @pytest.mark.parametrize(
     "spoil, settings, message",
     [
-        (None, {"target": "CD19+B"}, r"no target 'CD19\+B'; it is 'predicted', .* did you mean 'CD19\+ B'\?"),
+        (None, {"target": "CD19+B"}, r"no target 'CD19\+B'; expected 'predicted', .* did you mean 'CD19\+ B'\?"),
         (None, {"target": "Monocyte"}, r"there are: 'Naive T', 'CD4\+/CD25 T Reg', 'CD19\+ B'"),
         (None, {"score": "margn"}, r"there is no score 'margn'; did you mean 'margin'\?"),
         (None, {"batch_size": 0}, r"batch_size is 0"),
-        (None, {"batch_size": "big"}, r"batch_size is 'big'; it must be 'auto', or 1 or more"),
-        (None, {"first": -1}, r"first is -1; it is a number of genes"),
-        (None, {"against": "Naive"}, r"no class 'Naive' to set the target against; did you mean 'Naive T'"),
+        (None, {"batch_size": "big"}, r"batch_size is 'big'; expected a whole number from 1 on, or None"),
+        (None, {"top": -1}, r"top is -1; expected a number of genes"),
+        (None, {"against": "Naive"}, r"no class 'Naive' to contrast the target with; did you mean 'Naive T'"),
         (None, {"donor": "donr"}, r"obs has no column 'donr' of donors; there are: 'index', 'group'"),
         (None, {"device": "tpu"}, r"there is no device 'tpu' here"),
         (None, {"groupby": "Group"}, r"obs has no column 'Group'; did you mean 'group'"),
@@ -132,7 +132,7 @@ def new_label(adata):
         (not_finite(np.nan), {}, r"not finite, first in cell 'cell_5'"),
     ],
 )  # fmt: skip
-def test_explaining_leaves_nothing_behind(model, spoil, settings, message):
+def test_a_refused_explanation_leaves_nothing_behind(model, spoil, settings, message):
     adata = made_cohort()
     if spoil:
         spoil(adata)
@@ -144,14 +144,14 @@ def test_explaining_leaves_nothing_behind(model, spoil, settings, message):
 @pytest.mark.parametrize(
     "network, message",
     [
-        (nn.Linear(7, 3), r"'Linear' does not take the 60 genes it expects: mat1 and mat2"),
-        (nn.Linear(60, 5), r"'Linear' gives shape \(2, 5\), not cells x 3: one score for each"),
-        (nn.Flatten(0), r"'Flatten' gives shape \(120, 1\)"),
-        (nn.Identity(), r"'Identity' gives shape \(2, 60\)"),
+        (nn.Linear(7, 3), r"'Linear' doesn't accept the 60 genes it expects: mat1 and mat2"),
+        (nn.Linear(60, 5), r"'Linear' returns shape \(2, 5\), not cells x 3: expected one score for each"),
+        (nn.Flatten(0), r"'Flatten' returns shape \(120, 1\)"),
+        (nn.Identity(), r"'Identity' returns shape \(2, 60\)"),
     ],
     ids=["genes", "classes", "shape", "nothing"],
 )
-def test_a_network_that_does_not_fit(network, message):
+def test_a_network_that_does_not_fit_is_refused_and_stays_in_its_mode(network, message):
     adata = made_cohort()
     network.train()
     classes = list(adata.obs["group"].cat.categories)
@@ -160,28 +160,28 @@ def test_a_network_that_does_not_fit(network, message):
     assert network.training and not adata.layers
 
 
-def test_steps_in_the_wrong_order():
-    with pytest.raises(CohortError, match="holds no relevance; explain it first"):
+def test_ranking_before_explaining_is_refused():
+    with pytest.raises(CohortError, match="the cohort has no relevance; run relevance"):
         rank(made_cohort())
 
 
-def test_another_grouping_needs_the_relevance_of_each_cell(model):
+def test_another_grouping_requires_the_relevance_of_each_cell(model):
     adata = made_cohort()
     adata.obs["batch"] = np.where(np.arange(adata.n_obs) < 50, 1, 2)
     relevance(adata, model, layer=None)
-    with pytest.raises(CohortError, match=r"no relevance of each cell to rank 'batch' by: explain it with layer='lrp'"):
+    with pytest.raises(CohortError, match=r"no relevance of each cell to rank 'batch' by; explain it with layer='lrp'"):
         rank(adata, groupby="batch")
 
 
-def test_a_test_of_one_cell(model):
+def test_a_wilcoxon_test_of_a_group_of_one_cell_is_refused(model):
     adata = made_cohort()[:4].copy()  # two cells of the first group, one of each other
     relevance(adata, model, target="labelled")
-    with pytest.raises(CohortError, match=r"needs two cells per group; .*'CD19\+ B' has one: use wilcoxon=False"):
+    with pytest.raises(CohortError, match=r"requires two cells per group; .*'CD19\+ B' has one: use wilcoxon=False"):
         rank(adata)
     rank(adata, wilcoxon=False)
 
 
-def test_files_that_are_not_there_or_something_else(tmp_path):
+def test_missing_and_foreign_files_are_refused(tmp_path):
     (tmp_path / "text.h5ad").write_text("not a cohort")
     torch.save(torch.nn.Linear(2, 2), tmp_path / "module.pt")
     with pytest.raises(CohortError, match=r"there is no file '.*none.h5ad'"):

@@ -15,10 +15,10 @@ from .tables_of_ranks import random_cohorts, ranked
 
 def loop(ranks):
     """Kolde 2012 by the definition: the chance that at least k of n uniform ranks are as high as the k-th."""
-    given_ranks = sorted(rank for rank in ranks if not np.isnan(rank))
-    n = len(given_ranks)
+    measured_ranks = sorted(rank for rank in ranks if not np.isnan(rank))
+    n = len(measured_ranks)
     chances = [
-        sum(comb(n, j) * r**j * (1 - r) ** (n - j) for j in range(k, n + 1)) for k, r in enumerate(given_ranks, 1)
+        sum(comb(n, j) * r**j * (1 - r) ** (n - j) for j in range(k, n + 1)) for k, r in enumerate(measured_ranks, 1)
     ]
     return min(1.0, n * min(chances))
 
@@ -34,7 +34,7 @@ def loop(ranks):
         ([0.1, np.nan], 0.1),  # measured once
     ],
 )
-def test_worked_values(ranks, rho):
+def test_rho_of_a_few_ranks_computed_by_hand(ranks, rho):
     assert robust_ranks(np.array([ranks]))[0] == pytest.approx(rho, rel=1e-12)
 
 
@@ -42,7 +42,7 @@ def test_worked_values(ranks, rho):
     st.lists(st.lists(st.one_of(st.floats(0.001, 1), st.just(np.nan)), min_size=4, max_size=4), min_size=1, max_size=8)
 )
 @settings(max_examples=60, deadline=None)
-def test_equals_the_definition(ranks):
+def test_rho_equals_its_definition(ranks):
     ranks = [row if not all(np.isnan(row)) else [0.5, *row[1:]] for row in ranks]
     np.testing.assert_allclose(robust_ranks(np.array(ranks)), [loop(row) for row in ranks], rtol=1e-9)
 
@@ -53,26 +53,26 @@ def test_rho_is_a_chance_and_cohorts_and_genes_come_in_any_order(cohorts, genes,
     table = random_cohorts(genes, cohorts, shared=(), seed=seed)
     table["direction"] = np.random.default_rng(seed).choice([1, -1], len(table))
     table["score"] = table["score"].round(0 if tied else 9)
-    found = consensus(table)
-    assert found["rho"].between(0, 1).all() and (found["p_adjusted"] >= found["rho"] * (1 - 1e-12)).all()
-    assert found["mean_rank"].between(0, 1).all() and found["rho"].is_monotonic_increasing
-    pd.testing.assert_frame_equal(found, consensus(table.sample(frac=1, random_state=seed % 1000)))
+    result = consensus(table)
+    assert result["rho"].between(0, 1).all() and (result["p_adjusted"] >= result["rho"] * (1 - 1e-12)).all()
+    assert result["mean_rank"].between(0, 1).all() and result["rho"].is_monotonic_increasing
+    pd.testing.assert_frame_equal(result, consensus(table.sample(frac=1, random_state=seed % 1000)))
 
 
 @given(st.integers(2, 8), st.integers(2, 60), st.integers(0, 2**32 - 1))
 @settings(max_examples=40, deadline=None)
 def test_identical_lists_give_the_smallest_rho(cohorts, genes, seed):
     scores = {f"g{i}": value for i, value in enumerate(np.random.default_rng(seed).normal(size=genes))}
-    found = consensus(pd.concat([ranked(f"c{number}", scores) for number in range(cohorts)]))
-    assert list(found["gene"]) == sorted(scores, key=scores.get, reverse=True)
+    result = consensus(pd.concat([ranked(f"c{number}", scores) for number in range(cohorts)]))
+    assert list(result["gene"]) == sorted(scores, key=scores.get, reverse=True)
     # n ranks of r: the smallest is that all n are as high, r^n, with Bonferroni n r^n, where r is small
-    assert found["rho"][0] == pytest.approx(cohorts * genes**-cohorts, rel=1e-12)
+    assert result["rho"][0] == pytest.approx(cohorts * genes**-cohorts, rel=1e-12)
     mixed = random_cohorts(genes, cohorts, shared=(), seed=seed)
-    assert consensus(mixed)["rho"][0] >= found["rho"][0] * (1 - 1e-12)
+    assert consensus(mixed)["rho"][0] >= result["rho"][0] * (1 - 1e-12)
 
 
 def consensus_loop(table):
-    """Restate the whole of it for a group, gene by gene."""
+    """Restate the consensus of a group, gene by gene."""
     ranks = {}
     for _, rows in table.groupby("cohort"):
         signed = [
@@ -94,13 +94,13 @@ def test_platforms_that_share_some_genes_and_genes_that_tie(seed, zeros):
     table["score"] = np.where(random.random(len(table)) < zeros, 0.0, table["score"])
     table["direction"] = random.choice([1, -1], len(table))
     table = table[random.random(len(table)) < 0.7]
-    found = consensus(table).set_index("gene")
+    result = consensus(table).set_index("gene")
     expected = consensus_loop(table)
-    assert set(found.index) == set(expected)
+    assert set(result.index) == set(expected)
     for gene, (rho, mean_rank, measured) in expected.items():
-        assert found.loc[gene, "rho"] == pytest.approx(rho, rel=1e-9)
-        assert found.loc[gene, "mean_rank"] == pytest.approx(mean_rank, rel=1e-12)
-        assert found.loc[gene, "measured"] == measured
+        assert result.loc[gene, "rho"] == pytest.approx(rho, rel=1e-9)
+        assert result.loc[gene, "mean_rank"] == pytest.approx(mean_rank, rel=1e-12)
+        assert result.loc[gene, "measured"] == measured
 
 
 def test_ranks_are_shares_of_the_genes_that_a_cohort_measured():
@@ -113,19 +113,19 @@ def test_ranks_are_shares_of_the_genes_that_a_cohort_measured():
 
 def test_genes_without_relevance_share_a_rank_and_support_nothing():
     scores = {"led": 1.0} | {f"zero{i}": 0.0 for i in range(9)}
-    found = consensus(pd.concat([ranked("x", scores), ranked("y", scores)]), top=5).set_index("gene")
-    assert found.loc["led", "mean_rank"] == 0.1 and found.loc["led", "rho"] == pytest.approx(2 * 0.1**2, rel=1e-12)
-    assert (found.drop("led")["mean_rank"] == 0.6).all()
-    assert found["supporting"].to_dict() == {gene: 2 * (gene == "led") for gene in scores}
+    result = consensus(pd.concat([ranked("x", scores), ranked("y", scores)]), top=5).set_index("gene")
+    assert result.loc["led", "mean_rank"] == 0.1 and result.loc["led", "rho"] == pytest.approx(2 * 0.1**2, rel=1e-12)
+    assert (result.drop("led")["mean_rank"] == 0.6).all()
+    assert result["supporting"].to_dict() == {gene: 2 * (gene == "led") for gene in scores}
 
 
 def test_shared_genes_lead_and_random_ones_do_not():
-    found = consensus(random_cohorts(), top=5)
-    assert set(found["gene"][:3]) == {"s0", "s1", "s2"}
-    assert (found["p_adjusted"][:3] < 1e-4).all() and found["p_adjusted"][3] > 0.2
-    assert list(found["rank"]) == list(range(1, 204))
-    assert (found["supporting"][:3] == 4).all() and found["cohorts"][0] == "c0, c1, c2, c3"
-    assert (found["measured"] == 4).all() and (found["missing"] == "").all()
+    result = consensus(random_cohorts(), top=5)
+    assert set(result["gene"][:3]) == {"s0", "s1", "s2"}
+    assert (result["p_adjusted"][:3] < 1e-4).all() and result["p_adjusted"][3] > 0.2
+    assert list(result["rank"]) == list(range(1, 204))
+    assert (result["supporting"][:3] == 4).all() and result["cohorts"][0] == "c0, c1, c2, c3"
+    assert (result["measured"] == 4).all() and (result["missing"] == "").all()
 
 
 def test_the_order_of_cohorts_does_not_matter():
@@ -157,8 +157,8 @@ def test_direction_puts_genes_whose_absence_speaks_last():
 def test_a_gene_that_is_low_and_speaks_against_a_group_does_not_lead_it():
     """As ESR1 for ER-negative: where it is expressed, it speaks against."""
     scores = {"up": 1.0, "a": 0.1, "b": 0.0, "c": -0.1, "against": -4.0}
-    found = consensus(pd.concat([ranked(name, scores, direction={"against": -1}) for name in "xyz"]))
-    assert list(found["gene"]) == ["up", "a", "b", "c", "against"]
+    result = consensus(pd.concat([ranked(name, scores, direction={"against": -1}) for name in "xyz"]))
+    assert list(result["gene"]) == ["up", "a", "b", "c", "against"]
 
 
 def test_cohorts_that_disagree_on_the_direction_are_shown():
@@ -166,13 +166,13 @@ def test_cohorts_that_disagree_on_the_direction_are_shown():
     assert consensus(pd.concat(tables)).set_index("gene")["direction"].to_dict() == {"g": 0, "h": 1}
 
 
-def test_who_is_missing_is_said():
+def test_missing_cohorts_are_warned_of_and_named():
     with pytest.warns(UserWarning, match=r"no ranked genes of 'late': the consensus is of the other cohorts"):
-        found = consensus(random_cohorts(), expected=["c0", "c1", "c2", "c3", "late"])
-    assert (found["missing"] == "late").all()
+        result = consensus(random_cohorts(), expected=["c0", "c1", "c2", "c3", "late"])
+    assert (result["missing"] == "late").all()
 
 
-def test_groups_of_one_cohort_are_left_out_and_said():
+def test_groups_of_one_cohort_are_dropped_with_a_warning():
     table = pd.concat([random_cohorts(), ranked("c0", {"g1": 1.0, "g2": 0.0}, group="Mast")])
     with pytest.warns(UserWarning, match=r"in fewer than 2 cohorts, so without a consensus: 'Mast \(c0\)'"):
         assert set(consensus(table)["group"]) == {"B"}
@@ -181,21 +181,21 @@ def test_groups_of_one_cohort_are_left_out_and_said():
 @pytest.mark.parametrize(
     "table, message",
     [
-        (ranked("x", {"a": 1.0}), r"no group is in 2 cohorts.*'B \(x\)': are they named alike"),
+        (ranked("x", {"a": 1.0}), r"no group is in 2 cohorts.*'B \(x\)': do all cohorts use the same names"),
         (
             pd.concat([ranked("x", {"a": 1.0}), ranked("y", {"b": 1.0})]),
-            r"no gene of group 'B' was measured in 2 cohorts \('a' in 'x', 'b' in 'y'\); are genes named alike",
+            r"no gene of group 'B' was measured in 2 cohorts \('a' in 'x', 'b' in 'y'\); do cohorts use the same names",
         ),
         (random_cohorts().drop(columns="direction"), r"no column 'direction'; use direction=False"),
     ],
 )
-def test_nothing_to_agree_on(table, message):
+def test_cohorts_without_anything_in_common_are_refused(table, message):
     with pytest.raises(CohortError, match=message):
         consensus(table)
 
 
 @pytest.mark.parametrize("wrong", [{"top": 0}, {"top": 2.5}, {"least_cohorts": 0}, {"least_cohorts": -1}])
-def test_settings_out_of_range(wrong):
+def test_settings_out_of_range_are_refused(wrong):
     ((name, value),) = wrong.items()
     with pytest.raises(CohortError, match=rf"{name}={value} should be a whole number from 1 on"):
         consensus(random_cohorts(), **wrong)

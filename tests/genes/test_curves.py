@@ -17,7 +17,7 @@ def explained(adata, model, **asked):
 
 
 def planted(adata, classes, marked=3, strength=4.0):
-    """A network that reads the marker genes of each group and nothing else; no fold, so it is used as it is."""
+    """A network that reads the marker genes of each group and nothing else; no fold, so it predicts all cells."""
     network = nn.Linear(adata.n_vars, len(classes))
     with torch.no_grad():
         network.weight.zero_(), network.bias.zero_()
@@ -37,16 +37,16 @@ def test_the_planted_genes_are_what_the_prediction_needs():
     adata = genes.made_cohort()
     model = planted(adata, list(adata.obs["group"].cat.categories))
     table = explained(adata, model)
-    found = genes.curves(adata, model, table, most=10)
-    assert (found["cohort"] == "made").all()
+    result = genes.curves(adata, model, table, most=10)
+    assert (result["cohort"] == "made").all()
     for group in model.classes:
-        own = found[found["group"] == group].set_index(["order", "curve", "genes"])["probability"]
-        intact = own["relevance", "deletion", 0]
-        assert own["relevance", "deletion", 3] < 0.1 * intact  # all three markers of the group are gone
-        assert own["random", "deletion", 3] > 0.8 * intact
-        assert own["relevance", "insertion", 3] > 0.9 > 0.6 > own["random", "insertion", 3]
-        assert own["relevance", "insertion", 0] == pytest.approx(1 / 3)  # all read as 0: the biases alone
-    area = genes.areas(found).set_index(["group", "order"])
+        rows = result[result["group"] == group].set_index(["order", "curve", "genes"])["probability"]
+        intact = rows["relevance", "deletion", 0]
+        assert rows["relevance", "deletion", 3] < 0.1 * intact  # all three markers of the group are gone
+        assert rows["random", "deletion", 3] > 0.8 * intact
+        assert rows["relevance", "insertion", 3] > 0.9 > 0.6 > rows["random", "insertion", 3]
+        assert rows["relevance", "insertion", 0] == pytest.approx(1 / 3)  # all read as 0: the biases alone
+    area = genes.areas(result).set_index(["group", "order"])
     for group in model.classes:
         ours, chance = area.loc[(group, "relevance")], area.loc[(group, "random")]
         assert ours["deletion"] < 0.5 * chance["deletion"] and ours["insertion"] > 1.5 * chance["insertion"]
@@ -54,7 +54,7 @@ def test_the_planted_genes_are_what_the_prediction_needs():
 
 def test_against_a_loop_over_cells_genes_and_networks(trained):
     adata, model, table = trained
-    found = genes.curves(adata, model, table, most=7, points=4, cells=adata.n_obs)
+    result = genes.curves(adata, model, table, most=7, points=4, cells=adata.n_obs)
     dense = torch.as_tensor(adata.X.toarray())
     for group in ("Naive T", "CD19+ B"):
         target = model.classes.index(group)
@@ -62,7 +62,7 @@ def test_against_a_loop_over_cells_genes_and_networks(trained):
         for order, column in (("relevance", "rank"), ("differential", "de_rank")):
             ranked = table[table["group"] == group].sort_values(column)["gene"]
             ranked = [adata.var_names.get_loc(gene) for gene in ranked]
-            part = found[(found["group"] == group) & (found["order"] == order)]
+            part = result[(result["group"] == group) & (result["order"] == order)]
             for row in part.itertuples():
                 probabilities = []
                 for cell in cells:
@@ -80,15 +80,15 @@ def test_against_a_loop_over_cells_genes_and_networks(trained):
 
 def test_one_curve_per_group_order_and_kind(trained):
     adata, model, table = trained
-    found = genes.curves(adata, model, table, most=20, cells=10)
-    shape = found.groupby(["group", "order", "curve"], sort=False).size()
+    result = genes.curves(adata, model, table, most=20, cells=10)
+    shape = result.groupby(["group", "order", "curve"], sort=False).size()
     assert len(shape) == 3 * 3 * 2 and shape.nunique() == 1
-    assert list(found["group"].unique()) == list(adata.obs["group"].cat.categories)
-    assert found["probability"].between(0, 1).all()
-    start = found[(found["curve"] == "deletion") & (found["genes"] == 0)]
+    assert list(result["group"].unique()) == list(adata.obs["group"].cat.categories)
+    assert result["probability"].between(0, 1).all()
+    start = result[(result["curve"] == "deletion") & (result["genes"] == 0)]
     assert start.groupby("group")["probability"].nunique().max() == 1  # the same intact cells, whatever the order
-    pd.testing.assert_frame_equal(found, genes.curves(adata, model, table, most=20, cells=10))
-    assert not found.equals(genes.curves(adata, model, table, most=20, cells=10, seed=1))
+    pd.testing.assert_frame_equal(result, genes.curves(adata, model, table, most=20, cells=10))
+    assert not result.equals(genes.curves(adata, model, table, most=20, cells=10, seed=1))
     only = genes.curves(adata, model, table, most=20, cells=10, orders=["relevance"])
     assert set(only["order"]) == {"relevance"}
 
@@ -97,8 +97,8 @@ def test_the_cohort_may_lie_on_disk(trained, tmp_path):
     adata, model, table = trained
     genes.write_cohort(adata, tmp_path / "explained.h5ad")
     with genes.open_cohort(tmp_path / "explained.h5ad") as stored:
-        found = genes.curves(stored, model, table, most=10, cells=10)
-    pd.testing.assert_frame_equal(found, genes.curves(adata, model, table, most=10, cells=10))
+        result = genes.curves(stored, model, table, most=10, cells=10)
+    pd.testing.assert_frame_equal(result, genes.curves(adata, model, table, most=10, cells=10))
 
 
 def test_z_scored_genes_are_set_to_the_mean():
@@ -106,7 +106,7 @@ def test_z_scored_genes_are_set_to_the_mean():
     adata.X = adata.X.toarray() + 5
     model = genes.train(adata, "group", normalisation="zscore", training=genes.Training(**FOLDS))
     table = explained(adata, model)
-    found = genes.curves(adata, model, table, most=60, cells=200)
+    result = genes.curves(adata, model, table, most=60, cells=200)
     mean = (adata.X - adata.X.mean(0)).mean(0) * 0  # a cell of which every gene is at the mean
     group = model.classes[0]
     cells = np.flatnonzero(adata.obs["group"] == group)
@@ -115,12 +115,12 @@ def test_z_scored_genes_are_set_to_the_mean():
             torch.stack([net.eval()(torch.as_tensor(mean[None])) for net in model.networks[fold]]).mean(0)
             for fold in model.fold_of(adata.obs_names[cells])
         ]
-    expected = np.mean([one.double().softmax(1)[0, 0].item() for one in logits])
-    all_gone = found.query("group == @group and order == 'relevance' and curve == 'deletion' and genes == 60")
+    expected = np.mean([mean.double().softmax(1)[0, 0].item() for mean in logits])
+    all_gone = result.query("group == @group and order == 'relevance' and curve == 'deletion' and genes == 60")
     assert all_gone["probability"].item() == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_value_is_told_by_its_change():
+def test_curves_of_a_value_measure_its_change():
     adata = genes.made_cohort()
     dense = adata.X.toarray()
     adata.obs["dose"] = dense[:, 0] * 2 - dense[:, 1]
@@ -130,17 +130,17 @@ def test_a_value_is_told_by_its_change():
         network.weight[0, :2] = torch.tensor([2.0, -1.0])
     model = genes.gene_model(network, adata.var_names, ["dose"], task="value", labels="dose")
     table = explained(adata, model)
-    found = genes.curves(adata, model, table, most=5, cells=200)
-    assert "probability" not in found
-    own = found[found["order"] == "relevance"].set_index(["group", "curve", "genes"])
+    result = genes.curves(adata, model, table, most=5, cells=200)
+    assert "probability" not in result
+    rows = result[result["order"] == "relevance"].set_index(["group", "curve", "genes"])
     groups = adata.obs["lrp_predicted"]
     for group in ("low", "high"):
         expected = adata.obs["dose"][groups == group].abs().mean()  # the output without both genes is the bias
-        assert own.loc[(group, "deletion", 0), "change"] == 0
-        assert own.loc[(group, "deletion", 2), "change"] == pytest.approx(expected, rel=1e-5)
-        assert own.loc[(group, "insertion", 0), "change"] == pytest.approx(expected, rel=1e-5)
-        assert own.loc[(group, "insertion", 2), "change"] == pytest.approx(0, abs=1e-6)
-    assert set(genes.areas(found).columns) == {"cohort", "group", "order", "deletion", "insertion"}
+        assert rows.loc[(group, "deletion", 0), "change"] == 0
+        assert rows.loc[(group, "deletion", 2), "change"] == pytest.approx(expected, rel=1e-5)
+        assert rows.loc[(group, "insertion", 0), "change"] == pytest.approx(expected, rel=1e-5)
+        assert rows.loc[(group, "insertion", 2), "change"] == pytest.approx(0, abs=1e-6)
+    assert set(genes.areas(result).columns) == {"cohort", "group", "order", "deletion", "insertion"}
 
 
 def test_the_area_is_the_mean_height():
@@ -167,7 +167,7 @@ def test_another_table_is_refused(trained, change, message):
         genes.curves(adata, model, change(table))
 
 
-def test_an_order_that_is_not_known(trained):
+def test_an_unknown_order_is_refused(trained):
     adata, model, table = trained
     with pytest.raises(genes.CohortError, match="there is no order 'relevanc'; did you mean 'relevance'"):
         genes.curves(adata, model, table, orders=["relevanc"])

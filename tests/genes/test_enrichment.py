@@ -1,4 +1,4 @@
-"""Gene sets that lead a ranking are found; files that are no gene sets are refused."""
+"""Gene sets that lead a ranking are found; files that are not gene sets are refused."""
 
 from pathlib import Path
 
@@ -31,13 +31,13 @@ def table():
     return ranked("x", {f"g{i}": (3.0 if i < 15 else 0.0) + random.normal() for i in range(300)})
 
 
-def test_the_set_that_leads_is_found(table, sets):
-    found = enrich(table, sets).set_index("term")
-    assert set(found.index) == {"LEADING", "SPREAD"}
-    assert found.loc["LEADING", "nes"] > 1.8 and found.loc["LEADING", "p_adjusted"] < 0.01
-    assert found.loc["SPREAD", "p_value"] > 0.05
-    assert found.loc["LEADING", "genes_in_set"] == 15
-    assert set(found.loc["LEADING", "leading_genes"].split(", ")) <= {f"g{i}" for i in range(15)}
+def test_the_set_that_leads_is_significant(table, sets):
+    result = enrich(table, sets).set_index("term")
+    assert set(result.index) == {"LEADING", "SPREAD"}
+    assert result.loc["LEADING", "nes"] > 1.8 and result.loc["LEADING", "p_adjusted"] < 0.01
+    assert result.loc["SPREAD", "p_value"] > 0.05
+    assert result.loc["LEADING", "genes_in_set"] == 15
+    assert set(result.loc["LEADING", "leading_genes"].split(", ")) <= {f"g{i}" for i in range(15)}
 
 
 def test_the_seed_fixes_it_also_where_relevance_ties_at_zero(table, sets):
@@ -48,8 +48,8 @@ def test_the_seed_fixes_it_also_where_relevance_ties_at_zero(table, sets):
 
 
 def test_a_series_is_a_ranking(table, sets):
-    found = enrich(table.set_index("gene")["score"].sample(frac=1, random_state=0), sets)
-    pd.testing.assert_frame_equal(found.drop(columns=["cohort", "group"]), enrich(table, sets).iloc[:, 2:])
+    result = enrich(table.set_index("gene")["score"].sample(frac=1, random_state=0), sets)
+    pd.testing.assert_frame_equal(result.drop(columns=["cohort", "group"]), enrich(table, sets).iloc[:, 2:])
 
 
 def test_direction_turns_a_set_around(table, sets):
@@ -61,19 +61,19 @@ def test_direction_turns_a_set_around(table, sets):
 def test_the_statistic_is_the_running_sum_of_the_definition(table, sets):
     """Of the running sum, the place furthest from 0; it ends the leading genes."""
     order = list(table.sort_values("score", ascending=False)["gene"])
-    found = enrich(table, sets).set_index("term")
+    result = enrich(table, sets).set_index("term")
     for term, genes in read_gene_sets(sets).items():
-        if term not in found.index:
+        if term not in result.index:
             continue
         steps = [1 / len(genes) if gene in genes else -1 / (len(order) - len(genes)) for gene in order]
         walk = np.cumsum(steps)
         peak = int(np.abs(walk).argmax())
         leading = order[: peak + 1] if walk[peak] > 0 else order[:peak:-1]
-        assert np.sign(found.loc[term, "nes"]) == np.sign(walk[peak])
-        assert set(found.loc[term, "leading_genes"].split(", ")) == set(leading) & set(genes)
+        assert np.sign(result.loc[term, "nes"]) == np.sign(walk[peak])
+        assert set(result.loc[term, "leading_genes"].split(", ")) == set(leading) & set(genes)
 
 
-def test_a_group_that_cannot_be_tested_is_said(table, sets, tmp_path):
+def test_a_group_that_cannot_be_tested_is_warned_of(table, sets, tmp_path):
     with pytest.warns(UserWarning, match=r"'B' of cohort 'x' has no enr.*: no set has 100 to 299 .* largest has 15\)"):
         assert len(enrich(table, sets, smallest=100)) == 0
     with pytest.warns(UserWarning, match=r"group 'B' of cohort 'x' has no enrichment: all its genes tie"):
@@ -96,12 +96,12 @@ def test_a_group_that_cannot_be_tested_is_said(table, sets, tmp_path):
         ({"seed": -1}, r"seed=-1"),
     ],
 )
-def test_settings_out_of_range(table, sets, wrong, message):
+def test_settings_out_of_range_are_refused(table, sets, wrong, message):
     with pytest.raises(CohortError, match=message):
         enrich(table, sets, **wrong)
 
 
-def test_a_table_without_directions(table, sets):
+def test_a_table_without_directions_is_refused(table, sets):
     with pytest.raises(CohortError, match=r"no column 'direction'; use direction=False"):
         enrich(table.drop(columns="direction"), sets)
 
@@ -115,29 +115,29 @@ def test_sets_as_spreadsheets_write_them(tmp_path):
     "text, message",
     [
         ("", r"holds no gene sets"),
-        ("A\tonly\n", r"line 1 of '.*' is no gene set: 'A\tonly'; a .gmt line is name, description and genes"),
-        ("A,text,g1,g2\n", r"line 1 of '.*' is no gene set: 'A,text,g1,g2'; a .gmt line is name"),
-        ("A\t\tg1\nB\ttext\t\n", r"line 2 of '.*' is no gene set: 'B\ttext\t'"),
-        ("\ttext\tg1\tg2\n", r"line 1 of '.*' is no gene set"),
-        ("A\t\tg\udce9\n", r"is no text in UTF-8 \(invalid continuation byte\); give gene sets as a .gmt file"),
+        ("A\tonly\n", r"line 1 of '.*' is not a gene set: 'A\tonly'; a .gmt line is name, description and genes"),
+        ("A,text,g1,g2\n", r"line 1 of '.*' is not a gene set: 'A,text,g1,g2'; a .gmt line is name"),
+        ("A\t\tg1\nB\ttext\t\n", r"line 2 of '.*' is not a gene set: 'B\ttext\t'"),
+        ("\ttext\tg1\tg2\n", r"line 1 of '.*' is not a gene set"),
+        ("A\t\tg\udce9\n", r"is not UTF-8 text \(invalid continuation byte\); pass gene sets as a .gmt file"),
         ("A\t\tg1\n\nA\t\tg2\n", r"the set 'A' is in '.*' twice, again in line 3"),
         ("A\t\tENSG1\tENSG2\n", r"no measured gene \('g0', 'g1', 'g10' and 297 more\) is in the sets of"),
     ],
 )
-def test_files_that_are_no_gene_sets(table, tmp_path, text, message):
+def test_files_that_are_not_gene_sets_are_refused(table, tmp_path, text, message):
     (tmp_path / "bad.gmt").write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(CohortError, match=message):
         enrich(table, tmp_path / "bad.gmt")
 
 
-def test_no_file_of_gene_sets(table, tmp_path):
+def test_a_missing_file_of_gene_sets_is_refused(table, tmp_path):
     with pytest.raises(CohortError, match=r"there is no file of gene sets"):
         enrich(table, tmp_path / "none.gmt")
-    with pytest.raises(CohortError, match=r"there is no file of gene sets '.*'; give a .gmt file"):
+    with pytest.raises(CohortError, match=r"there is no file of gene sets '.*'; pass a .gmt file"):
         read_gene_sets(tmp_path)
 
 
-def test_recovery_of_markers(table):
+def test_markers_among_the_top_genes_are_counted(table):
     row = marker_recovery(table, {"B": ["g0", "g1", "g2", "unmeasured"]}, top=20).iloc[0]
     first = set(table["gene"][:20])
     count = len(first & {"g0", "g1", "g2"})
@@ -149,12 +149,12 @@ def test_recovery_of_markers(table):
 @pytest.mark.parametrize(
     "markers, top, message",
     [
-        ({"T": ["g0"]}, 20, r"no group \('B'\) has markers among 'T'; name the groups of markers as the table does"),
+        ({"T": ["g0"]}, 20, r"no group \('B'\) has markers among 'T'; name the groups of markers as in the table"),
         ({"B": ["CD19"]}, 20, r"no measured gene \('g0', .* is in the markers of 'B' \('CD19'\); do both use symbols"),
         ({"B": ["g0"]}, 0, r"top=0 should be a whole number from 1 on"),
     ],
 )
-def test_markers_that_do_not_fit(table, markers, top, message):
+def test_markers_that_do_not_fit_are_refused(table, markers, top, message):
     with pytest.raises(CohortError, match=message):
         marker_recovery(table, markers, top=top)
 
@@ -171,11 +171,11 @@ def test_markers_from_a_table_of_rows_and_from_one_of_lists(tmp_path):
     [
         ("", r"could not be read as a table: No columns"),
         ("cell type\tofficial gene symbol\nB\tCD19\n", r"no column 'gene'; did you mean 'official gene symbol'\?"),
-        ("celltype\tgene\nB\tCD19\n", r"no column 'cell type'; did you mean 'celltype'\? \(name it by group="),
+        ("celltype\tgene\nB\tCD19\n", r"no column 'cell type'; did you mean 'celltype'\? \(name it with group="),
         ("cell type\tgene\nB\t\n", r"has no row with both a 'cell type' and a 'gene'"),
     ],
 )
-def test_tables_that_hold_no_markers(tmp_path, text, message):
+def test_tables_without_markers_are_refused(tmp_path, text, message):
     (tmp_path / "markers.tsv").write_text(text)
     with pytest.raises(CohortError, match=message):
         read_markers(tmp_path / "markers.tsv")

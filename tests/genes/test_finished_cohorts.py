@@ -2,7 +2,7 @@
 
 import os
 
-from lrp_domains.genes.report.finished import finished_cohorts
+from lrp_domains.genes import finished_cohorts
 
 
 def folder(path, *files, **logs):

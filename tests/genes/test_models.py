@@ -1,4 +1,4 @@
-"""Models from files: exported, made by the user's code, pickled with leave; and what is wrong with them."""
+"""Models from files: exported, made by the user's code, or pickled if allowed; and errors in them."""
 
 import contextlib
 import io
@@ -63,25 +63,25 @@ def export(network, path, dynamic=True):
 def test_an_exported_network_is_explained_like_the_one_it_was_made_from(tmp_path, make):
     network = make()
     export(network, tmp_path / "net.pt2")
-    found, expected = made_cohort(), made_cohort()
-    for adata in (found, expected):
+    result, expected = made_cohort(), made_cohort()
+    for adata in (result, expected):
         adata.X = adata.X.toarray().astype(np.float64)
-    relevance(found, load_model(declared(tmp_path)), rules=CP_LRP)
+    relevance(result, load_model(declared(tmp_path)), rules=CP_LRP)
     relevance(expected, gene_model(network, expected.var_names, CLASSES), rules=CP_LRP)
-    np.testing.assert_allclose(found.layers["lrp"], expected.layers["lrp"], rtol=1e-6, atol=1e-9)
-    np.testing.assert_allclose(found.obs["lrp_score"], expected.obs["lrp_score"], rtol=1e-10)
-    np.testing.assert_allclose(found.obs["lrp_rest"], expected.obs["lrp_rest"], rtol=1e-5, atol=1e-7)
-    books = found.uns["lrp"]
-    assert abs(books["ledger_residue"]) < 1e-9 * abs(books["ledger_score"])
+    np.testing.assert_allclose(result.layers["lrp"], expected.layers["lrp"], rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(result.obs["lrp_score"], expected.obs["lrp_score"], rtol=1e-10)
+    np.testing.assert_allclose(result.obs["lrp_rest"], expected.obs["lrp_rest"], rtol=1e-5, atol=1e-7)
+    account = result.uns["lrp"]
+    assert abs(account["ledger_residue"]) < 1e-9 * abs(account["ledger_score"])
 
 
-def test_a_fixed_number_of_cells_is_said(tmp_path):
+def test_a_network_exported_for_a_fixed_number_of_cells_is_refused(tmp_path):
     export(dense(), tmp_path / "net.pt2", dynamic=False)
     with pytest.raises(CohortError, match=r"exported for batches of exactly 4 cells; .*dynamic_shapes="):
         load_model(declared(tmp_path))
 
 
-def test_training_mode_is_said(tmp_path):
+def test_a_network_exported_in_training_mode_is_refused(tmp_path):
     export(nn.Sequential(nn.Linear(60, 8), nn.Dropout(0.5), nn.Linear(8, 3)).train(), tmp_path / "net.pt2")
     with pytest.raises(CohortError, match=r"exported in training mode \('dropout' is active\).*export network.eval"):
         load_model(declared(tmp_path))
@@ -191,24 +191,24 @@ def test_code_of_the_users_own_with_weights(package, weights):
         declared(package, network="own_models:build", arguments={"hidden": 5}, weights=weights, labels="group")
     )
     assert sys.path == before
-    found, expected = made_cohort(), made_cohort()
-    relevance(found, model)
+    result, expected = made_cohort(), made_cohort()
+    relevance(result, model)
     relevance(expected, gene_model(network, expected.var_names, CLASSES, labels="group"))
-    np.testing.assert_array_equal(found.layers["lrp"].toarray(), expected.layers["lrp"].toarray())
-    assert found.uns["lrp"]["model"] == expected.uns["lrp"]["model"]
+    np.testing.assert_array_equal(result.layers["lrp"].toarray(), expected.layers["lrp"].toarray())
+    assert result.uns["lrp"]["model"] == expected.uns["lrp"]["model"]
 
 
-def test_a_pickle_needs_leave_and_a_warning(tmp_path):
+def test_a_pickle_is_read_only_if_allowed_and_with_a_warning(tmp_path):
     torch.save(nn.Linear(60, 3), tmp_path / "net.pt")
     path = declared(tmp_path, network="net.pt")
-    with pytest.raises(CohortError, match=r"net.pt' is a pickle, which executes whatever code.*--allow-pickle"):
+    with pytest.raises(CohortError, match=r"net.pt' is a pickle, which executes any code.*--allow-pickle"):
         load_model(path)
     with pytest.warns(UserWarning, match=r"net.pt' is unpickled, which executes the code it holds"):
         model = load_model(path, allow_pickle=True)
     relevance(made_cohort(), model)
 
 
-def test_what_was_trained_here(tmp_path):
+def test_load_model_reads_what_save_model_writes(tmp_path):
     model = train(made_cohort(), "group", training=Training(folds=3, hidden=4, epochs=2))
     save_model(model, tmp_path / "model.pt")
     assert load_model(tmp_path / "model.pt").digest() == model.digest()
@@ -228,34 +228,34 @@ def test_all_that_is_declared_arrives(tmp_path):
         ({"network": None}, r"it: 'network' is a required property"),
         ({"genes": []}, r"genes: \[\] (should be non-empty|is not valid)"),
         ({"classes": "B"}, r"classes: 'B' is not of type 'array'"),
-        ({"clases": ["B"]}, r"a key 'clases' that means nothing here; did you mean 'classes'"),
+        ({"clases": ["B"]}, r"an unknown key 'clases'; did you mean 'classes'"),
         ({"normalisation": "log2"}, r"normalisation: 'log2' is not one of"),
         ({"most_missing": 1.5}, r"most_missing: 1.5 is greater than or equal to"),
         ({"genes": "none.txt"}, r"names the genes 'none.txt', but there is no file"),
         ({"network": "none.pt2"}, r"names the network 'none.pt2', but there is no file"),
-        ({"network": "genes.txt"}, r"genes.txt' is no network: give a torch.export file"),
+        ({"network": "genes.txt"}, r"genes.txt' is not a network: expected a torch.export file"),
         ({"network": "broken.pt2"}, r"broken.pt2' could not be read as a torch.export file"),
-        ({"weights": "w.pt"}, r"names weights, which belong to a network given as module:callable"),
+        ({"weights": "w.pt"}, r"has 'weights', which is for a network as module:callable"),
         ({"network": "own_modles:build"}, r"the module 'own_modles' of .* could not be imported: No module"),
-        ({"network": "json:build"}, r"the module 'json' beside .* was not imported, for another of that name"),
+        ({"network": "json:build"}, r"the module 'json' beside .* was not imported, because another of that name"),
         ({"network": "own_models.broken:build"}, r"'own_models.broken' of .* imported: SyntaxError: "),
         ({"network": "own_models:biuld"}, r"'own_models' has no callable 'biuld'; did you mean 'build'"),
         ({"network": "own_models:number"}, r"'own_models' has no callable 'number'"),
         ({"network": "own_models:fails"}, r"'own_models:fails' could not be called with {}: no such size"),
-        ({"network": "own_models:three"}, r"'own_models:three' gives a int, not a torch.nn.Module"),
+        ({"network": "own_models:three"}, r"'own_models:three' returns a int, not a torch.nn.Module"),
         ({"network": "own_models:build", "arguments": {"hiden": 3}}, r"not be called with {'hiden': 3}: build\(\)"),
         ({"network": "own_models:build", "weights": "none.pt"}, r"names the weights 'none.pt', but there is no file"),
         ({"network": "own_models:build", "weights": "other.pt"}, r"missing: '2.bias', '2.weight'; 0.weight is"),
         ({"network": "own_models:build", "weights": "broken.pt"}, r"broken.pt' could not be read as weights"),
         ({"network": "own_models:build", "weights": "list.pt"}, r"list.pt' holds a list, not weights by name"),
-        ({"network": "own_models:build", "weights": "more.pt"}, r"more \('epoch', 'model'\); keep .*\['model'\]"),
+        ({"network": "own_models:build", "weights": "more.pt"}, r"more \('epoch', 'model'\); save .*\['model'\]"),
         ({"genes": ["a", "a"]}, r"the model's genes are not unique: 'a'"),
         ({"classes": ["B", "B"], "network": "own_models:build"}, r"the model's classes are not unique"),
         ({"rank_tokens": {"dictionary": "d.json"}}, r"rank_tokens: 'medians' is a required property"),
     ],
 )  # fmt: skip
 @pytest.mark.filterwarnings("ignore:.*names no weights")
-def test_what_is_wrong_with_a_declaration(package, keys, message):
+def test_an_invalid_declaration_is_refused(package, keys, message):
     export(dense(), package / "net.pt2")
     (package / "broken.pt2").write_bytes(b"PK")
     (package / "broken.pt").write_bytes(b"no")
@@ -270,30 +270,30 @@ def test_what_is_wrong_with_a_declaration(package, keys, message):
 
 @pytest.mark.parametrize(
     "text, message",
-    [("- a", r"declares no model: it: \['a'\] is not of type"), ("a: [", r"is not YAML"), (None, "there is no")],
+    [("- a", r"doesn't declare a model: it: \['a'\] is not of type"), ("a: [", r"is not YAML"), (None, "there is no")],
 )
-def test_what_is_no_declaration(tmp_path, text, message):
+def test_a_file_that_is_not_a_declaration_is_refused(tmp_path, text, message):
     if text:
         (tmp_path / "model.yaml").write_text(text)
     with pytest.raises(CohortError, match=message):
         load_model(tmp_path / "model.yaml")
 
 
-def test_weights_that_were_forgotten_are_said(package):
-    with pytest.warns(UserWarning, match=r"names no weights, so 'own_models:build' is explained with those"):
+def test_a_declaration_without_weights_is_warned_of(package):
+    with pytest.warns(UserWarning, match=r"names no weights, so 'own_models:build' is explained with its initial"):
         load_model(declared(package, network="own_models:build"))
 
 
 @pytest.mark.parametrize(
     "network, message",
     [
-        (nn.Linear(7, 3), r"'Linear' does not take the 60 genes it expects: mat1 and mat2"),
-        (nn.Linear(60, 5), r"'Linear' gives shape \(2, 5\), not cells x 3"),
-        (nn.Sequential(nn.Linear(60, 3), nn.Flatten(0)), r"'Sequential' gives shape \(6, 1\), not cells x 3"),
+        (nn.Linear(7, 3), r"'Linear' doesn't accept the 60 genes it expects: mat1 and mat2"),
+        (nn.Linear(60, 5), r"'Linear' returns shape \(2, 5\), not cells x 3"),
+        (nn.Sequential(nn.Linear(60, 3), nn.Flatten(0)), r"'Sequential' returns shape \(6, 1\), not cells x 3"),
         ("net.pt2", r"the network is a str, not a torch.nn.Module"),
     ],
 )  # fmt: skip
-def test_networks_that_do_not_fit(network, message):
+def test_networks_that_do_not_fit_are_refused(network, message):
     adata = made_cohort()
     with pytest.raises(CohortError, match=message):
         relevance(adata, gene_model(network, adata.var_names, CLASSES))

@@ -58,8 +58,8 @@ def test_scores_are_means_over_the_cells_explained_for_the_group(ranked):
     for group in ranked.obs["group"].cat.categories:
         cells = ((ranked.obs["group"] == group) & (ranked.obs["lrp_target"] == group)).to_numpy()
         expected = pd.Series(found_relevance[cells].mean(0), index=ranked.var_names)
-        found = sc.get.rank_genes_groups_df(ranked, group=group, key=KEY).set_index("names")["scores"]
-        np.testing.assert_allclose(found, expected.reindex(found.index), rtol=1e-4, atol=1e-6)
+        result = sc.get.rank_genes_groups_df(ranked, group=group, key=KEY).set_index("names")["scores"]
+        np.testing.assert_allclose(result, expected.reindex(result.index), rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(means[group], expected, rtol=1e-4, atol=1e-6)
 
 

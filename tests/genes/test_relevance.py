@@ -9,8 +9,8 @@ from scipy import sparse
 from torch import nn
 
 from lrp_domains import CP_LRP, EPSILON, deep_taylor
+from lrp_domains.domain import score_of
 from lrp_domains.genes import CohortError, Training, gene_model, made_cohort, rank, relevance, train
-from lrp_domains.genes.explanation.score import score_of
 
 QUICK = Training(folds=3, hidden=16, batch_size=16, epochs=60)
 
@@ -43,9 +43,9 @@ def wrap(network, adata):
 def test_a_model_that_only_sees_gene_3_gives_gene_3_all_relevance():
     adata = made_cohort()
     relevance(adata, wrap(OnlyGene(3, 3), adata), target="CD19+ B", score="logit")
-    found = adata.layers["lrp"].toarray()
-    assert found[:, 3].any()
-    assert not np.delete(found, 3, axis=1).any()
+    result = adata.layers["lrp"].toarray()
+    assert result[:, 3].any()
+    assert not np.delete(result, 3, axis=1).any()
     rank(adata, wilcoxon=False)
     for group in adata.obs["group"].cat.categories:
         assert adata.uns["rank_genes_lrp"]["names"][group][0] == adata.var_names[3]
@@ -61,12 +61,12 @@ def test_planted_markers_are_ranked_first(explained):
 
 def test_no_expression_no_relevance_and_the_same_entries(explained):
     adata, _ = explained
-    found = adata.layers["lrp"]
-    assert sparse.issparse(found) and found.format == "csr"
-    np.testing.assert_array_equal(found.indices, adata.X.indices)
-    np.testing.assert_array_equal(found.indptr, adata.X.indptr)
-    assert not found.toarray()[adata.X.toarray() == 0].any()
-    assert not np.shares_memory(found.indices, adata.X.indices)
+    result = adata.layers["lrp"]
+    assert sparse.issparse(result) and result.format == "csr"
+    np.testing.assert_array_equal(result.indices, adata.X.indices)
+    np.testing.assert_array_equal(result.indptr, adata.X.indptr)
+    assert not result.toarray()[adata.X.toarray() == 0].any()
+    assert not np.shares_memory(result.indices, adata.X.indices)
 
 
 @pytest.mark.parametrize("form", [sparse.csc_matrix, sparse.csr_array, sparse.coo_matrix, "dense", "stored zeros"])
@@ -86,10 +86,10 @@ def test_the_form_of_the_matrix_does_not_matter(explained, form):
     else:
         adata.X = form(adata.X)
     relevance(adata, model)
-    found = adata.layers["lrp"]
-    assert sparse.issparse(found) == (form != "dense")
-    found = found if form == "dense" else found.toarray()
-    np.testing.assert_allclose(found, reference.layers["lrp"].toarray(), rtol=1e-5, atol=1e-6)
+    result = adata.layers["lrp"]
+    assert sparse.issparse(result) == (form != "dense")
+    result = result if form == "dense" else result.toarray()
+    np.testing.assert_allclose(result, reference.layers["lrp"].toarray(), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("score", ["log-odds", "margin", "logit"])
@@ -113,7 +113,7 @@ def test_equals_the_definition_cell_by_cell(explained, target, score):
         assert adata.obs["lrp_target"].iloc[i] == model.classes[c]
 
 
-def test_the_books_balance(explained):
+def test_relevance_is_conserved(explained):
     adata, _ = explained
     sums = np.asarray(adata.layers["lrp"].sum(1)).ravel()
     np.testing.assert_allclose(adata.obs["lrp_score"] - adata.obs["lrp_rest"], sums, rtol=1e-4, atol=1e-5)
@@ -140,17 +140,28 @@ def test_another_order_and_part_of_the_cells_gives_the_same(explained):
 def test_nothing_stays_on_the_users_network():
     adata = made_cohort()
     network = nn.Sequential(nn.Linear(60, 8), nn.BatchNorm1d(8), nn.GELU(), nn.Dropout(0.5), nn.Linear(8, 3))
-    network.train()
-    network[1].eval()  # one part frozen by its owner
+    network.eval()
+    network[0].train()  # a linear layer computes the same in both modes
     before = {name: value.clone() for name, value in network.state_dict().items()}
     attributes = [set(vars(module)) for module in network.modules()]
     relevance(adata, wrap(network, adata))
-    relevance(adata, wrap(network, adata))  # dropout would make it different
-    assert [module.training for module in network.modules()] == [True, True, False, True, True, True]
+    assert [module.training for module in network.modules()] == [False, True, False, False, False, False]
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert [set(vars(module)) for module in network.modules()] == attributes
     assert not any(module._forward_hooks or module._backward_hooks for module in network.modules())
     assert all(parameter.grad is None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("module", [nn.Dropout(0.5), nn.BatchNorm1d(8)], ids=["dropout", "batch norm"])
+def test_a_network_in_training_mode_is_refused_before_anything_is_computed(module):
+    adata = made_cohort()
+    network = nn.Sequential(nn.Linear(60, 8), module, nn.ReLU(), nn.Linear(8, 3)).eval()
+    network[1].train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    with pytest.raises(CohortError, match=rf"in training mode \('1', {type(module).__name__}\).*call model.eval"):
+        relevance(adata, wrap(network, adata))
+    assert network[1].training and not adata.layers and not adata.uns
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
 def test_double_precision_and_frozen_networks():
@@ -169,9 +180,9 @@ def test_raw_and_layers_are_read():
     scaled.X = adata.X.toarray() - adata.X.toarray().mean(0)
     results = []
     for layer in ("raw", "log"):
-        one = scaled.copy()
-        relevance(one, train(one, "group", layer=layer, training=QUICK))
-        results.append(one.layers["lrp"].toarray())
+        cohort = scaled.copy()
+        relevance(cohort, train(cohort, "group", layer=layer, training=QUICK))
+        results.append(cohort.layers["lrp"].toarray())
     np.testing.assert_array_equal(*results)
     assert not results[0][adata.X.toarray() == 0].any()
 
@@ -183,8 +194,8 @@ def test_log_odds_have_the_gradient_of_the_probability():
     p = logits.softmax(1).gather(1, target[:, None])[:, 0]
     (expected,) = torch.autograd.grad((p / (1 - p)).log().sum(), logits)
     score = score_of(logits, target, "log-odds")
-    (found,) = torch.autograd.grad(score.sum(), logits)
-    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    (result,) = torch.autograd.grad(score.sum(), logits)
+    torch.testing.assert_close(result, expected, rtol=1e-12, atol=1e-12)
     weights = logits.detach().scatter(1, target[:, None], -torch.inf).softmax(1)
     entropy = -torch.special.xlogy(weights, weights).sum(1)
     torch.testing.assert_close(score.detach(), (p / (1 - p)).log().detach() + entropy, rtol=1e-12, atol=1e-12)
@@ -195,9 +206,9 @@ def test_one_class_against_another(explained):
     relevance(adata, model, target="CD19+ B", against="Naive T", score="logit")
     pair = adata.layers["lrp"].toarray()
     relevance(adata, model, target="CD19+ B", score="logit")
-    own = adata.layers["lrp"].toarray()
+    single = adata.layers["lrp"].toarray()
     relevance(adata, model, target="Naive T", score="logit")
-    np.testing.assert_allclose(pair, own - adata.layers["lrp"].toarray(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(pair, single - adata.layers["lrp"].toarray(), rtol=1e-4, atol=1e-5)
 
 
 def test_members_of_a_fold_are_explained_together(explained):
@@ -209,12 +220,12 @@ def test_members_of_a_fold_are_explained_together(explained):
     statistics = relevance(adata, together, target="CD19+ B")
     alone = []
     for network in networks:
-        one = adata.copy()
-        relevance(one, replace(model, networks=((network,),), folds=None), target="CD19+ B")
-        alone.append(one.layers["lrp"].toarray())
+        cohort = adata.copy()
+        relevance(cohort, replace(model, networks=((network,),), folds=None), target="CD19+ B")
+        alone.append(cohort.layers["lrp"].toarray())
     np.testing.assert_allclose(adata.layers["lrp"].toarray(), np.mean(alone, 0), rtol=1e-4, atol=1e-5)
-    for number, one in enumerate(alone):
-        np.testing.assert_allclose(statistics.networks[number].sum(0), one.sum(0), rtol=1e-4, atol=1e-4)
+    for number, cohort in enumerate(alone):
+        np.testing.assert_allclose(statistics.networks[number].sum(0), cohort.sum(0), rtol=1e-4, atol=1e-4)
 
 
 def test_cells_that_no_network_has_seen_are_explained_by_all(explained):
@@ -227,10 +238,10 @@ def test_cells_that_no_network_has_seen_are_explained_by_all(explained):
 
 
 @pytest.mark.parametrize("layer", ["lrp", None])
-def test_first_genes_and_sums_without_a_layer(explained, layer):
+def test_top_genes_and_sums_without_a_layer(explained, layer):
     reference, model = explained
     adata = made_cohort()
-    statistics = relevance(adata, model, layer=layer, first=4)
+    statistics = relevance(adata, model, layer=layer, top=4)
     assert ("lrp" in adata.layers) == (layer is not None)
     dense = reference.layers["lrp"].toarray()
     expected = -np.sort(-dense, axis=1)[:, :4]

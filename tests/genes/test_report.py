@@ -1,98 +1,24 @@
 """The report: whole in itself, true to its tables, whatever the cohort is like; a bad folder is refused in words."""
 
 import re
-import shutil
-from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch import nn
 
 from lrp_domains import genes
-from lrp_domains.genes.report import CohortResults, read_results
+from lrp_domains.genes.report import CohortResults
 from lrp_domains.genes.report.cell_section import typical_cell
 from lrp_domains.genes.report.cohort_section import shares_of_genes
 
-ODD = "<b>T & $x_1$</b>/Reg"  # HTML, a formula and a slash
-QUICK = {"folds": 3, "epochs": 60, "members": 1}
-
-
-class Page(HTMLParser):
-    """What a reader sees: the tables, each as rows of texts, by the heading above; and all text."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.source = path.read_text(encoding="utf-8")
-        self.tables, self.texts, self.heading, self.inside = {}, [], "", ""
-        self.feed(self.source)
-        self.text = " ".join(" ".join(self.texts).split())
-
-    def handle_starttag(self, tag, attributes):
-        if tag in ("h1", "h2", "h3", "h4", "style", "script"):
-            self.inside, self.heading = tag, "" if tag[0] == "h" else self.heading
-        elif tag == "table":
-            self.tables.setdefault(self.heading, []).append([])
-        elif tag == "tr":
-            self.tables[self.heading][-1].append([])
-        elif tag in ("td", "th"):
-            self.tables[self.heading][-1][-1].append("")
-            self.inside = "cell"
-
-    def handle_endtag(self, tag):
-        if tag in ("h1", "h2", "h3", "h4", "td", "th", "style", "script"):
-            self.inside = ""
-
-    def handle_data(self, data):
-        if self.inside in ("style", "script"):
-            return
-        self.texts.append(data)
-        if self.inside.startswith("h"):
-            self.heading += data
-        elif self.inside == "cell":
-            self.tables[self.heading][-1][-1][-1] += data
-
-
-def page_of(tmp_path, *cohorts, **given):
-    genes.write_report(tmp_path / "report.html", cohorts, **given)
-    return Page(tmp_path / "report.html")
-
-
-def results_of(adata, model, name="made", *, curves=True, **asked):
-    statistics = genes.relevance(adata, model, **asked)
-    table = genes.rank(adata, cohort=name)
-    return CohortResults(
-        name, adata, table, genes.stability(statistics), model.performance,
-        genes.curves(adata, model, table, most=9, points=4, cells=10, draws=2) if curves else None,
-    )  # fmt: skip
-
-
-def made(seed=0):
-    adata = genes.made_cohort(seed=seed)
-    adata.obs["group"] = adata.obs["group"].cat.rename_categories({"CD4+/CD25 T Reg": ODD})
-    return adata
-
-
-def linear(adata, classes, task="classes", **declared):
-    torch.manual_seed(0)
-    return genes.gene_model(nn.Linear(adata.n_vars, len(classes)), adata.var_names, classes, task=task, **declared)
+from .report_pages import ODD, QUICK, linear, made, page_of, results_of
 
 
 @pytest.fixture(scope="module")
 def results():
     adata = made()
     return results_of(adata, genes.train(adata, "group", training=genes.Training(**QUICK)))
-
-
-@pytest.fixture(scope="module")
-def folder(results, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("results") / "made"
-    genes.write_cohort(results.adata, folder / "explained.h5ad")
-    genes.write_table(results.table, folder / "genes.parquet")
-    for name in ("stability", "performance", "curves"):
-        getattr(results, name).to_csv(folder / f"{name}.tsv", sep="\t", index=False)
-    return folder
 
 
 def test_it_is_whole_in_itself_and_shows_names_as_they_are(results, tmp_path):
@@ -108,25 +34,25 @@ def test_it_is_whole_in_itself_and_shows_names_as_they_are(results, tmp_path):
     assert targets and set(targets) <= set(re.findall(r'id="([^"]+)"', page.source))
 
 
-def test_first_genes_are_those_of_the_table(results, tmp_path):
+def test_top_genes_are_those_of_the_table(results, tmp_path):
     page = page_of(tmp_path, results, top=5)
     for group in results.groups:
         (head, *rows), = page.tables[group]  # fmt: skip
         rows = [dict(zip(head, row, strict=True)) for row in rows]
         ranked = results.genes_of(group)
         assert [row["gene"] for row in rows] == list(ranked["gene"].head(5))
-        for row, (_, known) in zip(rows, ranked.iterrows(), strict=False):
-            score, low, high = (f"{known[name]:.3f}" for name in ("score", "low", "high"))
+        for row, (_, expected) in zip(rows, ranked.iterrows(), strict=False):
+            score, low, high = (f"{expected[name]:.3f}" for name in ("score", "low", "high"))
             assert row["relevance"] == f"{score} [{low}, {high}]"
-            assert float(row["for"]) == pytest.approx(known["positive"], abs=6e-4)
-            assert float(row["against"]) == pytest.approx(known["negative"], abs=6e-4)
-            assert float(row["d"]) == pytest.approx(known["effect_size"], abs=0.06)
-            assert row["cells"] == f"{known['share_positive']:.0%}" and row["nets"] == f"{known['selected']:.0%}"
-            assert float(row["log2FC"]) == pytest.approx(known["log2_fold_change"], abs=0.06)
-            assert row["DE"] == f"{known['de_rank']:.0f}" and "adj. p" not in row
+            assert float(row["for"]) == pytest.approx(expected["positive"], abs=6e-4)
+            assert float(row["against"]) == pytest.approx(expected["negative"], abs=6e-4)
+            assert float(row["d"]) == pytest.approx(expected["effect_size"], abs=0.06)
+            assert row["cells"] == f"{expected['share_positive']:.0%}" and row["nets"] == f"{expected['selected']:.0%}"
+            assert float(row["log2FC"]) == pytest.approx(expected["log2_fold_change"], abs=0.06)
+            assert row["DE"] == f"{expected['de_rank']:.0f}" and "adj. p" not in row
         first = ", ".join(ranked.nsmallest(5, "de_rank")["gene"])
         shared = len(set(ranked["gene"].head(5)) & set(ranked.nsmallest(5, "de_rank")["gene"]))
-        assert f"First by differential expression ({shared} of 5 shared): {first}" in page.text.replace(" ,", ",")
+        assert f"Top genes by differential expression ({shared} of 5 shared): {first}" in page.text.replace(" ,", ",")
 
 
 def test_predictions_curves_and_stability_are_those_of_the_tables(results, tmp_path):
@@ -140,17 +66,17 @@ def test_predictions_curves_and_stability_are_those_of_the_tables(results, tmp_p
     labelled, *rows = page.tables["How well do the networks predict?"][1]
     assert labelled == ["labelled", *(f"predicted {group}" for group in results.adata.obs["group"].cat.categories)]
     counts = pd.crosstab(results.adata.obs["group"], results.adata.obs["lrp_predicted"])
-    assert [[int(one) for one in row[1:]] for row in rows] == counts.to_numpy().tolist()
+    assert [[int(text) for text in row[1:]] for row in rows] == counts.to_numpy().tolist()
 
     _, head, *rows = page.tables["Do the networks need these genes?"][0]
     assert head == ["group", *2 * ["relevance", "differential expression", "random"]]
     areas = genes.areas(results.curves).set_index(["group", "order"])
     for row in rows[:-1]:
         orders = [(row[0], order) for order in ("relevance", "differential", "random")]
-        known = [*areas.loc[orders, "deletion"], *areas.loc[orders, "insertion"]]
-        assert [float(one) for one in row[1:]] == pytest.approx(known, abs=6e-4)
+        expected = [*areas.loc[orders, "deletion"], *areas.loc[orders, "insertion"]]
+        assert [float(text) for text in row[1:]] == pytest.approx(expected, abs=6e-4)
 
-    rows = page.tables["Books and stability"][0][1:]
+    rows = page.tables["Conservation and stability"][0][1:]
     assert [row[0] for row in rows] == list(results.stability["group"])
     assert [float(row[2]) for row in rows] == pytest.approx(results.stability["spearman"], abs=6e-3)
 
@@ -159,16 +85,16 @@ def test_groups_are_in_the_same_order_everywhere(results, tmp_path):
     order = list(results.adata.obs["group"].cat.categories)
     page = page_of(tmp_path, results)
     assert [heading for heading in page.tables if heading in order] == order
-    for heading in ("Do the networks need these genes?", "Books and stability"):
+    for heading in ("Do the networks need these genes?", "Conservation and stability"):
         names = [row[0] for row in page.tables[heading][0]]
         assert [name for name in names if name in order] == order
 
 
-def test_across_cohorts(results, tmp_path):
+def test_tables_across_cohorts_are_shown(results, tmp_path):
     other = made(seed=1)
     other = results_of(other, genes.train(other, "group", training=genes.Training(**QUICK)), "other", curves=False)
     both = pd.concat([results.table, other.table])
-    given = {
+    settings = {
         "consensus": genes.consensus(both),
         "agreement": genes.agreement(both),
         "recovery": genes.marker_recovery(both, {"CD19+ B": ["g3_0", "g3_1", "other_1"]}, top=5),
@@ -185,30 +111,30 @@ def test_across_cohorts(results, tmp_path):
             }
         ),
     }
-    page = page_of(tmp_path, results, other, **given)
+    page = page_of(tmp_path, results, other, **settings)
     (head, *rows), = page.tables["Genes that carry each group"]  # fmt: skip
     assert head[0] == "cohort" and [row[0] for row in rows] == ["made", "other"]
 
     _, head, *rows = page.tables["How far the cohorts agree"][0]
-    for row, known in zip(rows, given["agreement"].to_dict("records"), strict=True):
-        assert row[:4] == [known["group"], "made", "other", str(known["genes"])]
-        assert float(row[4]) == pytest.approx(known["spearman"], abs=6e-3)
-        assert float(row[7]) == pytest.approx(known["de_spearman"], abs=6e-3)
+    for row, expected in zip(rows, settings["agreement"].to_dict("records"), strict=True):
+        assert row[:4] == [expected["group"], "made", "other", str(expected["genes"])]
+        assert float(row[4]) == pytest.approx(expected["spearman"], abs=6e-3)
+        assert float(row[7]) == pytest.approx(expected["de_spearman"], abs=6e-3)
 
-    found = given["consensus"][given["consensus"]["group"] == "CD19+ B"].head(10)
+    result = settings["consensus"][settings["consensus"]["group"] == "CD19+ B"].head(10)
     rows = page.tables["CD19+ B"][-1][1:]
-    assert [row[1] for row in rows] == list(found["gene"])
-    assert [float(row[2]) for row in rows] == pytest.approx(found["rho"], rel=0.06)
-    assert rows[0][5:7] == [f"{found['supporting'].iloc[0]} of 2", found["cohorts"].iloc[0]]
+    assert [row[1] for row in rows] == list(result["gene"])
+    assert [float(row[2]) for row in rows] == pytest.approx(result["rho"], rel=0.06)
+    assert rows[0][5:7] == [f"{result['supporting'].iloc[0]} of 2", result["cohorts"].iloc[0]]
 
     rows = page.tables["Gene sets that lead the rankings"][0][1:]
     assert [row[2] for row in rows] == ["SET_C", "SET_B", "SET_A"]  # in the order of cohorts, then of groups
     assert rows[1] == ["made", "CD19+ B", "SET_B", "1.25", "0", "20", "g1_0, g1_1"]
 
-    _, _, *rows = page.tables["Known markers among the first genes"][0]
-    for row, known in zip(rows, given["recovery"].to_dict("records"), strict=True):
-        assert row[:4] == [known["cohort"], "CD19+ B", "3", str(known["found"])]
-        assert row[4] == f"{known['precision']:.0%}" and row[5] == f"{known['de_found']:.0f}"
+    _, _, *rows = page.tables["Known markers among the top genes"][0]
+    for row, expected in zip(rows, settings["recovery"].to_dict("records"), strict=True):
+        assert row[:4] == [expected["cohort"], "CD19+ B", "3", str(expected["found"])]
+        assert row[4] == f"{expected['precision']:.0%}" and row[5] == f"{expected['de_found']:.0f}"
 
 
 def test_three_cohorts_without_a_common_group_for_two_of_them(results, tmp_path):
@@ -218,17 +144,6 @@ def test_three_cohorts_without_a_common_group_for_two_of_them(results, tmp_path)
     assert "rank correlation of cohorts" in page.source  # the figure
     rows = page.tables["How far the cohorts agree"][0][2:]
     assert [row[4] for row in rows] == ["0.50", "–"] and rows[0][7:] == ["–", "–", "–"]
-
-
-def test_from_a_folder_as_from_memory(results, folder, tmp_path):
-    with read_results(folder) as read:
-        assert read.name == "made" and read.groups == results.groups
-        assert not isinstance(read.adata.X, np.ndarray) and not hasattr(read.adata.X, "tocsr")  # on disk
-        rows = np.array([3, 50, 119])
-        np.testing.assert_array_equal(read.relevance_of(rows), results.relevance_of(rows))
-        np.testing.assert_array_equal(read.relevance_of(rows, ["g3_0"]), results.relevance_of(rows, ["g3_0"]))
-    stored, memory = page_of(tmp_path, folder).text, page_of(tmp_path, results).text
-    assert stored == memory
 
 
 def test_a_foreign_model_without_layer_embedding_and_tables(tmp_path):
@@ -243,7 +158,7 @@ def test_a_foreign_model_without_layer_embedding_and_tables(tmp_path):
 
 
 @pytest.mark.parametrize("task", ["value", "survival"])
-def test_a_value_or_a_risk(task, tmp_path):
+def test_a_value_or_a_risk_is_not_called_a_class(task, tmp_path):
     adata = made()
     page = page_of(tmp_path, results_of(adata, linear(adata, ["output"], task), target="predicted"))
     assert "below and above the median" in page.text and "class" not in page.text.split("How to read it")[0]
@@ -262,8 +177,8 @@ def test_patients_are_samples_with_p_values(tmp_path):
     page = page_of(tmp_path, results)
     assert "80 samples × 60 genes" in page.text and "cells" not in page.tables["CD19+ B"][0][0]
     (head, *rows), = page.tables["CD19+ B"]  # fmt: skip
-    known = results.genes_of("CD19+ B")["p_adjusted"].head(10)
-    assert [float(row[head.index("adj. p")]) for row in rows] == pytest.approx(known, rel=0.5)
+    expected = results.genes_of("CD19+ B")["p_adjusted"].head(10)
+    assert [float(row[head.index("adj. p")]) for row in rows] == pytest.approx(expected, rel=0.5)
 
 
 def test_thirty_groups_one_of_them_never_predicted(tmp_path):
@@ -289,93 +204,28 @@ def test_thirty_groups_one_of_them_never_predicted(tmp_path):
 def test_the_typical_cell_and_its_ledger(results):
     obs = results.adata.obs
     row = typical_cell(results, "CD19+ B")
-    own = obs[(obs["group"] == "CD19+ B") & (obs["lrp_target"] == "CD19+ B")]
-    assert obs.index[row] in own.index
-    assert (own["lrp_score"] < obs["lrp_score"].iloc[row]).sum() == len(own) // 2
+    explained = obs[(obs["group"] == "CD19+ B") & (obs["lrp_target"] == "CD19+ B")]
+    assert obs.index[row] in explained.index
+    assert (explained["lrp_score"] < obs["lrp_score"].iloc[row]).sum() == len(explained) // 2
     relevance = results.relevance_of(np.array([row]))[0]
     assert relevance.sum() + obs["lrp_rest"].iloc[row] == pytest.approx(obs["lrp_score"].iloc[row], rel=1e-4)
     assert shares_of_genes(obs)[row] == pytest.approx(relevance.sum() / obs["lrp_score"].iloc[row], rel=1e-4)
 
 
-def edited(name, change):
-    """Write a table of a folder again, changed."""
-
-    def edit(folder):
-        path = folder / name
-        if path.suffix == ".parquet":
-            change(pd.read_parquet(path)).to_parquet(path, index=False)
-        else:
-            change(pd.read_csv(path, sep="\t")).to_csv(path, sep="\t", index=False)
-
-    return edit
-
-
-def without_relevance(folder):
-    genes.write_cohort(made(), folder / "explained.h5ad")
-
-
 @pytest.mark.parametrize(
-    "spoil, message",
-    [
-        (shutil.rmtree, "is no folder of results: it has no explained.h5ad"),
-        (lambda folder: (folder / "genes.parquet").unlink(), "it has no genes.parquet"),
-        (lambda folder: (folder / "explained.h5ad").write_bytes(b"x"), "explained.h5ad' could not be read"),
-        (lambda folder: (folder / "genes.parquet").write_bytes(b"x"), "genes.parquet' could not be read as a table"),
-        (lambda folder: (folder / "curves.tsv").write_text('a\tb\n"'), "curves"),
-        (without_relevance, "the cohort holds no relevance"),
-        (edited("genes.parquet", lambda table: table.iloc[:0]), "has no rows; rank a cohort first"),
-        (edited("genes.parquet", lambda table: table.drop(columns="score")), "no column 'score'"),
-        (edited("genes.parquet", lambda table: table.drop(columns="low")), "ranked genes of cohort 'made' has no col"),
-        (
-            edited("genes.parquet", lambda table: table.assign(group="B-" + table["group"])),
-            "are of other groups than its column 'group'",
-        ),
-        (edited("genes.parquet", lambda table: table.assign(gene="x" + table["gene"])), "is no gene of cohort 'made'"),
-        (
-            edited("stability.tsv", lambda table: table.drop(columns="spearman")),
-            "stability of cohort 'made' has no col",
-        ),
-        (
-            edited("curves.tsv", lambda table: table.drop(columns="probability")),
-            "curves of cohort 'made' has no column",
-        ),
-    ],
-)
-def test_a_malformed_folder_is_refused_and_nothing_is_written(folder, tmp_path, spoil, message):
-    copy = tmp_path / "made"
-    shutil.copytree(folder, copy)
-    spoil(copy)
-    (tmp_path / "report.html").write_text("earlier")
-    with pytest.raises(genes.CohortError, match=message):
-        genes.write_report(tmp_path / "report.html", [copy])
-    assert (tmp_path / "report.html").read_text() == "earlier"
-    assert {path.name for path in tmp_path.iterdir()} <= {"made", "report.html"}
-
-
-@pytest.mark.parametrize(
-    "given, message",
+    "settings, message",
     [
         ({"consensus": pd.DataFrame({"group": ["B"], "gene": ["a"]})}, "table of consensus has no column 'rank'"),
         ({"recovery": pd.DataFrame({"cohort": ["B"]})}, "table of recovery has no column 'group'"),
         ({"top": 0}, "top is 0"),
     ],
 )
-def test_other_mistakes(results, tmp_path, given, message):
+def test_invalid_tables_and_settings_are_refused(results, tmp_path, settings, message):
     with pytest.raises(genes.CohortError, match=message):
-        genes.write_report(tmp_path / "report.html", [results], **given)
+        genes.write_report(tmp_path / "report.html", [results], **settings)
     assert not list(tmp_path.iterdir())
 
 
-def test_nothing_to_report(tmp_path):
+def test_a_report_of_no_cohorts_is_refused(tmp_path):
     with pytest.raises(genes.CohortError, match="there are no results to report"):
         genes.write_report(tmp_path / "report.html", [])
-
-
-def test_an_empty_performance_and_groups_that_look_like_numbers(folder, tmp_path):
-    copy = tmp_path / "made"
-    shutil.copytree(folder, copy)
-    (copy / "performance.tsv").write_text("\n")
-    stability = pd.read_csv(copy / "stability.tsv", sep="\t")
-    stability.assign(group=["1", "NA", "3"]).to_csv(copy / "stability.tsv", sep="\t", index=False)
-    with read_results(copy) as results:
-        assert results.performance is None and list(results.stability["group"]) == ["1", "NA", "3"]

@@ -9,8 +9,8 @@ import torch
 
 from lrp_domains import ATTN_LRP, CP_LRP, capture
 from lrp_domains import relevance as core_relevance
-from lrp_domains.genes import gene_model, relevance
-from lrp_domains.genes.models.reading import Read
+from lrp_domains.domain import Read
+from lrp_domains.genes import CohortError, gene_model, relevance
 
 from .counts_of_two_groups import GENES, cohort, leading
 
@@ -38,7 +38,7 @@ def scanvi(adata, **settings):
 
 
 def read_scanvi(module, values):
-    """Give counts to the classifier, of cells of the first batch."""
+    """Run the classifier on counts, of cells of the first batch."""
     x = values.detach().requires_grad_()
     batch = torch.zeros(len(x), 1, dtype=torch.long, device=x.device)
     return Read(module.classify(x, batch_index=batch), (x,), lambda relevances: relevances[0])
@@ -61,7 +61,7 @@ def trained():
 
 
 @pytest.mark.parametrize("rules", [CP_LRP, ATTN_LRP], ids=lambda rules: rules.name)
-def test_the_planted_marker_leads_and_the_books_balance(trained, rules):
+def test_the_planted_marker_leads_and_relevance_is_conserved(trained, rules):
     made, classes = trained
     assert classes == ["low", "high"]
     model = model_of(copy.deepcopy(made.module).double(), classes)
@@ -69,10 +69,10 @@ def test_the_planted_marker_leads_and_the_books_balance(trained, rules):
     assert leading(adata, model) == "g7"
     relevance(adata, model, target="labelled", rules=rules)
     assert (adata.obs["lrp_predicted"] == adata.obs["group"]).mean() > 0.85
-    books = adata.uns["lrp"]
-    assert abs(books["ledger_residue"]) < 1e-9 * abs(books["ledger_genes"])
-    found = adata.layers["lrp"].toarray()
-    assert not found[adata.layers["counts"].toarray() == 0].any()  # log1p(0) is 0
+    account = adata.uns["lrp"]
+    assert abs(account["ledger_residue"]) < 1e-9 * abs(account["ledger_genes"])
+    result = adata.layers["lrp"].toarray()
+    assert not result[adata.layers["counts"].toarray() == 0].any()  # log1p(0) is 0
     assert (adata.obs["lrp_predicted"].astype(str) == made.predict(adata).astype(str)).all()
 
 
@@ -81,11 +81,14 @@ def test_the_module_is_left_as_it_was(trained):
     module = made.module
     before = {name: value.clone() for name, value in module.state_dict().items()}
     module.train()
-    relevance(with_batches(20), model_of(module, classes))
-    assert module.training and all(torch.equal(before[name], value) for name, value in module.state_dict().items())
+    with pytest.raises(CohortError, match=r"in training mode .*call model.eval"):
+        relevance(with_batches(20), model_of(module, classes))
+    assert module.training
+    relevance(with_batches(20), model_of(module.eval(), classes))
+    assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
 
 
-def test_what_covariates_hold_is_the_residue():
+def test_the_relevance_of_covariates_is_the_residue():
     """One-hot batches are constants that autograd doesn't keep: what they add is in no leaf, but in the residue."""
     made, classes = scanvi(with_batches(60), encode_covariates=True)
     module = made.module.double().eval()
@@ -97,9 +100,9 @@ def test_what_covariates_hold_is_the_residue():
     with capture(module, first) as kept:
         score = module.classify(x, batch_index=torch.zeros(60, 1, dtype=torch.long))[:, classes.index("high")]
     (z,) = kept.values()
-    held = core_relevance(score, z, rules=CP_LRP)
+    of_z = core_relevance(score, z, rules=CP_LRP)
     linear = module.get_submodule(first)
     assert linear.weight.shape[1] == len(GENES) + 2
-    of_batch = (held / z.detach() * linear.weight[:, len(GENES)]).sum().item()
+    of_batch = (of_z / z.detach() * linear.weight[:, len(GENES)]).sum().item()
     assert of_batch != 0
     assert adata.uns["lrp"]["ledger_residue"] == pytest.approx(of_batch, rel=1e-9)

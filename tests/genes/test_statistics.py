@@ -7,12 +7,12 @@ import scanpy
 from anndata import AnnData
 from scipy import sparse, stats
 
-from lrp_domains.genes import GroupStatistics
-from lrp_domains.genes.explanation.first_genes import among_first, first_genes
+from lrp_domains.genes import CohortError, GroupStatistics
+from lrp_domains.genes.explanation.top_genes import among_top, top_genes
 from lrp_domains.genes.rankings.statistics import DRAWS, ranked_genes, stability
 
-CELLS, GENES, GROUPS, UNITS, NETWORKS, FIRST = 90, 12, 3, 5, 2, 4
-SUMS = ("cells", "counted", "sums", "squares", "positive", "n_positive", "n_first", "networks", "network_cells")
+CELLS, GENES, GROUPS, BLOCKS, NETWORKS, TOP = 90, 12, 3, 5, 2, 4
+SUMS = ("cells", "counted", "sums", "squares", "positive", "n_positive", "n_top", "networks", "network_cells")
 SUMS += ("expression", "expression_squares")
 
 
@@ -26,28 +26,28 @@ def cells():
         "by_network": by_network,
         "relevance": (by_network[0] + by_network[1]) / 2,
         "group": random.integers(0, GROUPS, CELLS),
-        "unit": random.integers(0, UNITS, CELLS),
+        "block": random.integers(0, BLOCKS, CELLS),
         "counted": random.random(CELLS) < 0.8,
     }
 
 
-def empty(donors=True, networks=NETWORKS, normalisation="log"):
-    names = [[f"{kind}{i}" for i in range(n)] for kind, n in (("B/", GROUPS), ("gene", GENES), ("donor", UNITS))]
-    unit = np.linspace(1, 2, GENES)
+def empty(by_donor=True, networks=NETWORKS, normalisation="log"):
+    names = [[f"{kind}{i}" for i in range(n)] for kind, n in (("B/", GROUPS), ("gene", GENES), ("donor", BLOCKS))]
+    scale = np.linspace(1, 2, GENES)
     return GroupStatistics.empty(
-        *names, donors=donors, networks=networks, first=FIRST, normalisation=normalisation, unit=unit
+        *names, by_donor=by_donor, networks=networks, top=TOP, normalisation=normalisation, scale=scale
     )
 
 
 def gathered(cells, chunks, form=sparse.csr_matrix, **how):
-    found = empty(**how)
+    result = empty(**how)
     for rows in chunks:
         group, counted = cells["group"][rows], cells["counted"][rows]
-        found.add_relevance(form(cells["relevance"][rows]), group, cells["unit"][rows], counted)
+        result.add_relevance(form(cells["relevance"][rows]), group=group, block=cells["block"][rows], counted=counted)
         for number in range(NETWORKS):
-            found.add_network(number, form(cells["by_network"][number][rows]), group, counted)
-        found.add_expression(form(cells["values"][rows]), group)
-    return found
+            result.add_network(number, form(cells["by_network"][number][rows]), group=group, counted=counted)
+        result.add_expression(form(cells["values"][rows]), group)
+    return result
 
 
 def whole(cells, **how):
@@ -55,119 +55,126 @@ def whole(cells, **how):
 
 
 def by_loop(cells):
-    found = empty()
+    result = empty()
     for i in range(CELLS):
-        g, u, r, x = cells["group"][i], cells["unit"][i], cells["relevance"][i].astype(float), cells["values"][i]
-        found.cells[g] += 1
+        g, u, r, x = cells["group"][i], cells["block"][i], cells["relevance"][i].astype(float), cells["values"][i]
+        result.cells[g] += 1
         for j in range(GENES):
-            found.expression[g, j] += float(x[j])
-            found.expression_squares[g, j] += float(x[j]) ** 2
+            result.expression[g, j] += float(x[j])
+            result.expression_squares[g, j] += float(x[j]) ** 2
         if not cells["counted"][i]:
             continue
-        found.counted[u, g] += 1
+        result.counted[u, g] += 1
         for j in range(GENES):
-            found.sums[u, g, j] += r[j]
-            found.squares[g, j] += r[j] ** 2
-            found.positive[g, j] += max(r[j], 0)
-            found.n_positive[g, j] += r[j] > 0
-            found.n_first[g, j] += r[j] > 0 and sorted(r, reverse=True).index(r[j]) < FIRST
+            result.sums[u, g, j] += r[j]
+            result.squares[g, j] += r[j] ** 2
+            result.positive[g, j] += max(r[j], 0)
+            result.n_positive[g, j] += r[j] > 0
+            result.n_top[g, j] += r[j] > 0 and sorted(r, reverse=True).index(r[j]) < TOP
         for number in range(NETWORKS):
-            found.network_cells[number, g] += 1
-            found.networks[number, g] += cells["by_network"][number][i]
-    return found
+            result.network_cells[number, g] += 1
+            result.networks[number, g] += cells["by_network"][number][i]
+    return result
 
 
 @pytest.mark.parametrize("form", [sparse.csr_matrix, np.asarray])
 def test_every_sum_is_that_of_a_loop_over_cells(cells, form):
-    found, expected = whole(cells, form=form), by_loop(cells)
+    result, expected = whole(cells, form=form), by_loop(cells)
     for name in SUMS:
         close = {"rtol": 1e-12} if form is sparse.csr_matrix else {"rtol": 1e-5, "atol": 1e-5}
-        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), err_msg=name, **close)
+        np.testing.assert_allclose(getattr(result, name), getattr(expected, name), err_msg=name, **close)
 
 
 @pytest.mark.parametrize("size", [1, 7, 64])
 @pytest.mark.parametrize("form", [sparse.csr_matrix, np.asarray])
 def test_how_cells_are_cut_into_chunks_changes_nothing(cells, size, form):
-    found = gathered(cells, np.split(np.arange(CELLS), range(size, CELLS, size)), form)
+    result = gathered(cells, np.split(np.arange(CELLS), range(size, CELLS, size)), form)
     for name in SUMS:
-        one, other = getattr(found, name), getattr(whole(cells, form=form), name)
+        sums, expected = getattr(result, name), getattr(whole(cells, form=form), name)
         if form is sparse.csr_matrix:
-            np.testing.assert_array_equal(one, other, err_msg=name)  # to the last bit
+            np.testing.assert_array_equal(sums, expected, err_msg=name)  # to the last bit
         else:
-            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5, err_msg=name)
+            np.testing.assert_allclose(sums, expected, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
-def test_nor_does_the_order_of_chunks(cells):
+def test_the_order_of_chunks_changes_nothing(cells):
     chunks = np.split(np.arange(CELLS), range(20, CELLS, 20))
     forth, back = gathered(cells, chunks), gathered(cells, chunks[::-1])
     for name in SUMS:
         np.testing.assert_allclose(getattr(forth, name), getattr(back, name), rtol=1e-10, err_msg=name)
 
 
-def test_a_single_network_says_what_the_sums_hold(cells):
+def test_the_sums_of_a_single_network_are_the_sums_of_all(cells):
     cells["by_network"] = [cells["relevance"]] * NETWORKS
     single, both = whole(cells, networks=1), whole(cells)
     assert single.networks.size == 0
-    for one, two in zip(single.by_network(), both.by_network(), strict=True):
-        np.testing.assert_allclose(one[0], two[0], rtol=1e-10)
+    for sums, expected in zip(single.by_network(), both.by_network(), strict=True):
+        np.testing.assert_allclose(sums[0], expected[0], rtol=1e-10)
     pd.testing.assert_frame_equal(ranked_genes(single), ranked_genes(both))
 
 
-def test_what_a_file_holds_is_taken_back(cells):
-    found = whole(cells)
-    again = GroupStatistics.from_slot({name: np.asarray(value) for name, value in found.to_slot().items()})
-    pd.testing.assert_frame_equal(ranked_genes(again), ranked_genes(found))
+def test_statistics_survive_a_file(cells):
+    result = whole(cells)
+    again = GroupStatistics.from_slot({name: np.asarray(value) for name, value in result.to_slot().items()})
+    pd.testing.assert_frame_equal(ranked_genes(again), ranked_genes(result))
+
+
+def test_statistics_of_another_version_are_refused(cells):
+    slot = whole(cells).to_slot()
+    del slot["blocks"]
+    with pytest.raises(CohortError, match=r"group statistics lack 'blocks', as those of another version do; explain"):
+        GroupStatistics.from_slot(slot)
 
 
 @pytest.mark.parametrize("form", [sparse.csr_matrix, np.asarray])
-def test_first_genes_are_the_highest_that_speak_for_the_score(form):
+def test_top_genes_are_the_highest_that_speak_for_the_score(form):
     relevance = np.array([[3, 0, -1, 5, 1], [0, 0, -2, 0, 0], [1, 2, 3, 4, 5], [0, 7, 0, 0, 0]], np.float32)
-    columns, values = first_genes(form(relevance), 3)
+    columns, values = top_genes(form(relevance), 3)
     assert columns.tolist() == [[3, 0, 4], [-1, -1, -1], [4, 3, 2], [1, -1, -1]]
     assert values.tolist() == [[5, 3, 1], [0, 0, 0], [5, 4, 3], [7, 0, 0]]
     first = form(relevance)
-    told = among_first(first, 2)
+    flags = among_top(first, 2)
     dense = np.zeros(relevance.shape, bool)
-    dense[first.nonzero() if form is sparse.csr_matrix else slice(None)] = told
+    dense[first.nonzero() if form is sparse.csr_matrix else slice(None)] = flags
     assert [np.flatnonzero(row).tolist() for row in dense] == [[0, 3], [], [3, 4], [1]]
-    assert first_genes(form(relevance), 0)[0].shape == (4, 0)
-    assert first_genes(form(np.zeros((2, 5), np.float32)), 2)[0].tolist() == [[-1, -1]] * 2
+    assert top_genes(form(relevance), 0)[0].shape == (4, 0)
+    assert top_genes(form(np.zeros((2, 5), np.float32)), 2)[0].tolist() == [[-1, -1]] * 2
 
 
 def naive(cells, group, column):
     """One column of the ranking, straight from the cells."""
     counted, r = cells["counted"], cells["relevance"].astype(float)
-    own = r[counted & (cells["group"] == group)]
+    in_group = r[counted & (cells["group"] == group)]
     other = r[counted & (cells["group"] != group)]
     x, y = (cells["values"][cells["group"] == group].astype(float), cells["values"][cells["group"] != group])
     if column == "score":
-        return own.mean(0)
+        return in_group.mean(0)
     if column == "positive":
-        return np.maximum(own, 0).mean(0)
+        return np.maximum(in_group, 0).mean(0)
     if column == "negative":
-        return np.minimum(own, 0).mean(0)
+        return np.minimum(in_group, 0).mean(0)
     if column == "share_positive":
-        return (own > 0).mean(0)
+        return (in_group > 0).mean(0)
     if column == "share_top":
-        return np.mean([(row > 0) & (row >= np.sort(row)[-FIRST]) for row in own], 0)
+        return np.mean([(row > 0) & (row >= np.sort(row)[-TOP]) for row in in_group], 0)
     if column == "effect_size":
-        n, m = len(own), len(other)
-        spread = np.sqrt(((n - 1) * own.var(0, ddof=1) + (m - 1) * other.var(0, ddof=1)) / (n + m - 2))
-        return (own.mean(0) - other.mean(0)) / spread
+        n, m = len(in_group), len(other)
+        spread = np.sqrt(((n - 1) * in_group.var(0, ddof=1) + (m - 1) * other.var(0, ddof=1)) / (n + m - 2))
+        return (in_group.mean(0) - other.mean(0)) / spread
     if column == "p_value":
-        here = [counted & (cells["group"] == group) & (cells["unit"] == u) for u in range(UNITS)]
-        return stats.ttest_1samp([r[one].mean(0) for one in here if one.any()], 0).pvalue
+        blocks = [counted & (cells["group"] == group) & (cells["block"] == u) for u in range(BLOCKS)]
+        return stats.ttest_1samp([r[rows].mean(0) for rows in blocks if rows.any()], 0).pvalue
     if column == "p_adjusted":
         return stats.false_discovery_control(naive(cells, group, "p_value"))
     if column == "selected":
-        own_of = [one[counted & (cells["group"] == group)].mean(0) for one in cells["by_network"]]
-        return np.mean([mean >= np.sort(mean)[-FIRST] for mean in own_of], 0)
+        means = [network[counted & (cells["group"] == group)].mean(0) for network in cells["by_network"]]
+        return np.mean([mean >= np.sort(mean)[-TOP] for mean in means], 0)
     if column == "de_score":
         return stats.ttest_ind(x, y.astype(float), equal_var=False).statistic
     if column == "direction":
         return np.where(x.mean(0) >= y.mean(0), 1, -1)
     if column == "cells":
-        return np.full(GENES, len(own))
+        return np.full(GENES, len(in_group))
     raise KeyError(column)
 
 
@@ -176,7 +183,7 @@ COLUMNS += ("selected", "de_score", "direction", "cells")
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-def test_every_column_of_the_ranking_is_what_it_says(cells, column):
+def test_every_column_of_the_ranking_equals_its_definition(cells, column):
     table = ranked_genes(whole(cells))
     for number in range(GROUPS):
         rows = table[table["group"] == f"B/{number}"].set_index("gene").loc[[f"gene{i}" for i in range(GENES)]]
@@ -193,11 +200,13 @@ def test_intervals_are_those_of_draws_of_donors(cells):
     table = ranked_genes(whole(cells), seed=3)
     counted, r = cells["counted"], cells["relevance"].astype(float)
     for number in range(GROUPS):
-        here = [counted & (cells["group"] == number) & (cells["unit"] == u) for u in range(UNITS)]
-        here = [one for one in here if one.any()]
+        blocks = [counted & (cells["group"] == number) & (cells["block"] == u) for u in range(BLOCKS)]
+        blocks = [rows for rows in blocks if rows.any()]
         random = np.random.default_rng(3)
-        draws = random.multinomial(len(here), np.full(len(here), 1 / len(here)), size=DRAWS)
-        means = [np.concatenate([r[here[u]] for u in np.repeat(np.arange(len(here)), draw)]).mean(0) for draw in draws]
+        draws = random.multinomial(len(blocks), np.full(len(blocks), 1 / len(blocks)), size=DRAWS)
+        means = [
+            np.concatenate([r[blocks[u]] for u in np.repeat(np.arange(len(blocks)), draw)]).mean(0) for draw in draws
+        ]
         rows = table[table["group"] == f"B/{number}"].set_index("gene").loc[[f"gene{i}" for i in range(GENES)]]
         np.testing.assert_allclose(rows["low"], np.percentile(means, 2.5, axis=0), rtol=1e-6, atol=1e-9)
         np.testing.assert_allclose(rows["high"], np.percentile(means, 97.5, axis=0), rtol=1e-6, atol=1e-9)
@@ -205,10 +214,10 @@ def test_intervals_are_those_of_draws_of_donors(cells):
 
 
 def test_too_few_donors_have_no_interval_and_no_p_value(cells):
-    cells["unit"] %= 2
+    cells["block"] %= 2
     table = ranked_genes(whole(cells))
     assert table[["low", "high", "p_value", "p_adjusted"]].isna().all(axis=None)
-    assert ranked_genes(whole(cells, donors=False))["p_value"].isna().all()
+    assert ranked_genes(whole(cells, by_donor=False))["p_value"].isna().all()
 
 
 def test_fold_changes_are_those_of_scanpy(cells):
@@ -225,26 +234,26 @@ def test_fold_changes_are_those_of_scanpy(cells):
 
 
 @pytest.mark.parametrize("normalisation", ["centred", "zscore", "counts"])
-def test_fold_changes_of_what_is_no_log(cells, normalisation):
+def test_fold_changes_of_values_that_are_not_logs(cells, normalisation):
     table = ranked_genes(whole(cells, normalisation=normalisation)).set_index(["group", "gene"])
     for number in range(GROUPS):
-        own = cells["values"][cells["group"] == number].astype(float).mean(0)
+        in_group = cells["values"][cells["group"] == number].astype(float).mean(0)
         rest = cells["values"][cells["group"] != number].astype(float).mean(0)
         ratio = normalisation == "counts"
-        expected = np.log2(own / rest) if ratio else (own - rest) * np.linspace(1, 2, GENES)
+        expected = np.log2(in_group / rest) if ratio else (in_group - rest) * np.linspace(1, 2, GENES)
         ours = table.loc[f"B/{number}"].loc[[f"gene{i}" for i in range(GENES)], "log2_fold_change"]
         np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_stability_is_the_agreement_of_networks(cells):
-    found = stability(whole(cells)).set_index("group")
+    result = stability(whole(cells)).set_index("group")
     for number in range(GROUPS):
-        here = cells["counted"] & (cells["group"] == number)
-        one, two = (network[here].astype(float).mean(0) for network in cells["by_network"])
-        a, b = (set(np.argsort(-mean)[:FIRST]) for mean in (one, two))
-        row = found.loc[f"B/{number}"]
-        assert row["networks"] == NETWORKS and row["first"] == FIRST
-        assert row["spearman"] == pytest.approx(stats.spearmanr(one, two)[0])
+        members = cells["counted"] & (cells["group"] == number)
+        first, second = (network[members].astype(float).mean(0) for network in cells["by_network"])
+        a, b = (set(np.argsort(-mean)[:TOP]) for mean in (first, second))
+        row = result.loc[f"B/{number}"]
+        assert row["networks"] == NETWORKS and row["first"] == TOP
+        assert row["spearman"] == pytest.approx(stats.spearmanr(first, second)[0])
         assert row["jaccard"] == pytest.approx(len(a & b) / len(a | b))
 
 

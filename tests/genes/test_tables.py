@@ -22,12 +22,12 @@ def table():
     return rank(adata, cohort="NA")  # a name that pandas reads as missing
 
 
-def test_the_schema_stands_in_the_documentation():
+def test_the_schema_is_in_the_documentation():
     page = (Path(__file__).parents[2] / "docs" / "genes.md").read_text()
     assert page.partition("<!-- schema -->\n")[2].partition("\n<!-- /schema -->")[0] == schema_in_words()
 
 
-def test_what_rank_gives_is_the_schema(table):
+def test_rank_returns_the_columns_of_the_schema(table):
     assert list(table) == list(COLUMNS)
     kinds = {"str": "O", "int": "i", "float": "f"}
     assert {name: table[name].dtype.kind for name in table} == {
@@ -70,26 +70,26 @@ def test_any_gene_and_any_score_survive(scores):
 @pytest.mark.parametrize(
     "spoil, message",
     [
-        (lambda t: t.drop(columns="score"), r"no column 'score'; did you mean 'cohort'"),
+        (lambda t: t.drop(columns="score"), r"no column 'score'; there are: 'cohort'"),
         (lambda t: t.rename(columns={"gene": "genes"}), r"no column 'gene'; did you mean 'genes'\?"),
         (lambda t: t.drop(columns=["cohort", "rank"]), r"no column 'cohort', 'rank'"),
         (lambda t: t.iloc[:0], r"has no rows; rank a cohort first"),
-        (lambda t: t.assign(gene=["CD19", None]), r"1 rows .* have no gene, first row 2; name it or leave them out"),
+        (lambda t: t.assign(gene=["CD19", None]), r"1 rows .* have no gene, first row 2; name it or drop these rows"),
         (lambda t: t.assign(group=np.nan), r"2 rows .* have no group, first row 1"),
         (lambda t: t.assign(cohort=""), r"2 rows .* have no cohort, first row 1"),
         (lambda t: t.assign(score="high"), r"'score' of the table of ranked genes holds (object|str), not numbers"),
         (lambda t: t.assign(low=[True, False]), r"'low' of the table of ranked genes holds bool, not numbers"),
         (lambda t: t.assign(score=[np.nan, 1.0]), r"score of gene 'CD19' in group 'B' of cohort 'x' is nan, not a fin"),
-        (lambda t: t.assign(score=[1.0, -np.inf]), r"score of gene 'LYZ' .* is -inf, not a finite number; leave out"),
+        (lambda t: t.assign(score=[1.0, -np.inf]), r"score of gene 'LYZ' .* is -inf, not a finite number; drop"),
         (lambda t: t.assign(rank=[1, 1.5]), r"rank of gene 'LYZ' .* is 1.5, not a whole number from 1 on"),
         (lambda t: t.assign(rank=[0, 1]), r"rank of gene 'CD19' .* is 0, not a whole number from 1 on"),
         (lambda t: t.assign(rank=[np.nan, 1]), r"rank of gene 'CD19' .* is nan, not a whole number"),
         (lambda t: t.assign(direction=[1, 0]), r"direction of gene 'LYZ' .* is 0, not 1 or -1"),
         (lambda t: t.assign(direction=[np.nan, 1]), r"direction of gene 'CD19' .* is nan, not 1 or -1; use one for"),
-        (lambda t: pd.concat([t, t]), r"2 rows are there twice, first gene 'CD19' in group 'B' of cohort 'x'"),
+        (lambda t: pd.concat([t, t]), r"2 rows occur twice, first gene 'CD19' in group 'B' of cohort 'x'"),
     ],
 )
-def test_what_is_no_table_of_ranked_genes(spoil, message, tmp_path):
+def test_an_invalid_table_is_refused(spoil, message, tmp_path):
     spoiled = spoil(ranked("x", {"CD19": 1.0, "LYZ": 0.0}))
     with pytest.raises(CohortError, match=message):
         check_ranking(spoiled)
@@ -98,7 +98,7 @@ def test_what_is_no_table_of_ranked_genes(spoil, message, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_files_that_are_something_else(tmp_path, table):
+def test_foreign_files_are_refused(tmp_path, table):
     (tmp_path / "x.parquet").write_text("no table")
     with pytest.raises(CohortError, match=r"x.parquet' could not be read as a table"):
         read_table(tmp_path / "x.parquet")

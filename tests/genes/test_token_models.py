@@ -22,16 +22,16 @@ from transformers import (
 
 from lrp_domains import ATTN_LRP, CP_LRP, capture
 from lrp_domains import relevance as core_relevance
+from lrp_domains.domain import Read
 from lrp_domains.genes import (
     CohortError,
     RankTokens,
     gene_model,
-    genes_of_unit,
+    genes_of_neuron,
     latent_relevance,
     load_model,
     relevance,
 )
-from lrp_domains.genes.models.reading import Read
 
 from .counts_of_two_groups import CLASSES, GENES, cohort, explained, fit, leading
 
@@ -79,7 +79,9 @@ def slow_encode(counts, most, first, last):
         )
         genes = [DICTIONARY[GENES[number]] for _, number in ranked]
         genes = genes[: most - (first is not None) - (last is not None)]
-        cells.append([DICTIONARY[one] for one in [first] if one] + genes + [DICTIONARY[one] for one in [last] if one])
+        cells.append(
+            [DICTIONARY[token] for token in [first] if token] + genes + [DICTIONARY[token] for token in [last] if token]
+        )
     return cells
 
 
@@ -89,10 +91,10 @@ def slow_encode(counts, most, first, last):
 @pytest.mark.filterwarnings("ignore:some cells express more genes")
 def test_cells_are_encoded_as_one_by_one(first, last, most):
     counts = torch.tensor(cohort().X.toarray())
-    ids, here, genes = tokens(first=first, last=last, most=most).encode(counts)
+    ids, real, genes = tokens(first=first, last=last, most=most).encode(counts)
     expected = slow_encode(counts, most, first, last)
-    assert [row[mask].tolist() for row, mask in zip(ids, here, strict=True)] == expected
-    assert not ids[~here].any() and (genes[~here] == -1).all()
+    assert [row[mask].tolist() for row, mask in zip(ids, real, strict=True)] == expected
+    assert not ids[~real].any() and (genes[~real] == -1).all()
     assert ids.shape[1] == max(map(len, expected))
     inside = genes >= 0
     assert (ids[inside] == genes[inside] + 4).all() and (counts.gather(1, genes.clamp(min=0))[inside] > 0).all()
@@ -102,25 +104,27 @@ def test_cells_are_encoded_as_one_by_one(first, last, most):
 def test_the_only_gene_that_a_network_sees_has_all_relevance(special):
     reading = tokens() if special else tokens(first=None, last=None)
     adata = cohort()
-    found = explained(adata, model_of(planted_bert(), reading))
+    result = explained(adata, model_of(planted_bert(), reading))
     seen = adata.X.toarray()[:, 7] > 0
-    assert (found[seen, 7] != 0).any() and not found[~seen].any()
-    assert not np.delete(found, 7, axis=1).any()
+    assert (result[seen, 7] != 0).any() and not result[~seen].any()
+    assert not np.delete(result, 7, axis=1).any()
 
 
 @pytest.mark.parametrize("reading", [tokens(), tokens(first=None, last=None), tokens(first=None)])
-def test_books_balance_and_what_is_not_expressed_has_none(reading):
+def test_relevance_is_conserved_and_absent_genes_have_none(reading):
     adata = cohort()
-    found = explained(adata, model_of(bert(), reading))
-    assert not found[adata.X.toarray() == 0].any()
-    books = adata.uns["lrp"]
-    assert abs(books["ledger_residue"]) < 1e-9 * abs(books["ledger_score"])
-    assert books["ledger_score"] == pytest.approx(books["ledger_genes"] + books["ledger_biases"], rel=1e-9)
+    result = explained(adata, model_of(bert(), reading))
+    assert not result[adata.X.toarray() == 0].any()
+    account = adata.uns["lrp"]
+    assert abs(account["ledger_residue"]) < 1e-9 * abs(account["ledger_score"])
+    assert account["ledger_score"] == pytest.approx(account["ledger_genes"] + account["ledger_biases"], rel=1e-9)
 
 
 def test_word_and_position_add_up():
-    shares = [explained(cohort(), model_of(bert(), replace(tokens(), embeddings=one)))
-              for one in ("both", "word", "position")]  # fmt: skip
+    shares = [
+        explained(cohort(), model_of(bert(), replace(tokens(), embeddings=embeddings)))
+        for embeddings in ("both", "word", "position")
+    ]
     np.testing.assert_allclose(shares[1] + shares[2], shares[0], rtol=1e-4, atol=1e-8)
     assert all(share.any() for share in shares)
 
@@ -147,13 +151,13 @@ def test_shuffled_dropped_and_surplus_columns():
     less.X = sparse.csr_matrix(less.X.toarray() * ~np.isin(GENES, ["g3", "g4"]))
     expected = np.delete(explained(less, model_of(bert())), [3, 4], axis=1)
     with pytest.warns(UserWarning, match=r"2 of the model's 30 genes are not in the cohort.*'g3', 'g4'"):
-        found = explained(cohort()[:, ~np.isin(GENES, ["g3", "g4"])].copy(), model_of(bert()))
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
+        result = explained(cohort()[:, ~np.isin(GENES, ["g3", "g4"])].copy(), model_of(bert()))
+    np.testing.assert_allclose(result, expected, rtol=1e-6)
     more = cohort()
     more = AnnData(sparse.hstack([more.X, more.X[:, :2]]).tocsr(), more.obs, pd.DataFrame(index=[*GENES, "x", "y"]))
-    found = explained(more, model_of(bert()))
-    np.testing.assert_allclose(found[:, :30], whole, rtol=1e-6)
-    assert not found[:, 30:].any()
+    result = explained(more, model_of(bert()))
+    np.testing.assert_allclose(result[:, :30], whole, rtol=1e-6)
+    assert not result[:, 30:].any()
 
 
 def test_a_gene_twice_is_refused():
@@ -167,15 +171,15 @@ def test_a_cell_without_counts_has_no_relevance():
     adata = cohort()
     adata.X = sparse.csr_matrix(adata.X.toarray() * (np.arange(40) != 5)[:, None])
     for reading in (tokens(), tokens(first=None, last=None)):
-        found = explained(adata, model_of(bert(), reading))
-        assert not found[5].any() and np.isfinite(found).all()
+        result = explained(adata, model_of(bert(), reading))
+        assert not result[5].any() and np.isfinite(result).all()
 
 
-def test_genes_that_are_cut_are_said():
+def test_genes_that_are_cut_are_warned_of():
     adata, model = cohort(), model_of(bert(), tokens(most=8))
     with pytest.warns(UserWarning, match="some cells express more genes than the 6 that the model reads"):
-        found = explained(adata, model)
-    assert ((found != 0).sum(1) <= 6).all()
+        result = explained(adata, model)
+    assert ((result != 0).sum(1) <= 6).all()
 
 
 @pytest.mark.parametrize(
@@ -191,11 +195,11 @@ def test_other_models_of_the_library_keep_their_own_positions(make):
     network = make().double().eval()
     adata = cohort()
     whole = explained(adata, model_of(network))
-    books = adata.uns["lrp"]
-    assert abs(books["ledger_residue"]) < 1e-9 * abs(books["ledger_score"])
+    account = adata.uns["lrp"]
+    assert abs(account["ledger_residue"]) < 1e-9 * abs(account["ledger_score"])
     np.testing.assert_allclose(explained(cohort(), model_of(network), batch_size=3), whole, rtol=1e-5, atol=1e-9)
-    ids, here, _ = tokens().encode(torch.tensor(adata.X.toarray()))
-    alone = network(input_ids=ids, attention_mask=here.long()).logits[:, 1].detach()
+    ids, real, _ = tokens().encode(torch.tensor(adata.X.toarray()))
+    alone = network(input_ids=ids, attention_mask=real.long()).logits[:, 1].detach()
     np.testing.assert_allclose(adata.obs["lrp_score"], alone, rtol=1e-9)
 
 
@@ -208,33 +212,33 @@ def test_nothing_stays_on_the_network():
 
 def test_a_trained_bert_uses_the_marker():
     adata = cohort(160)
-    ids, here, _ = tokens().encode(torch.tensor(adata.X.toarray()))
-    network = fit(bert(), lambda net: net(input_ids=ids, attention_mask=here.long()).logits, adata)
+    ids, real, _ = tokens().encode(torch.tensor(adata.X.toarray()))
+    network = fit(bert(), lambda net: net(input_ids=ids, attention_mask=real.long()).logits, adata)
     assert leading(cohort(60, seed=1), model_of(network)) == "g7"
 
 
 def test_genes_have_what_their_word_and_their_position_hold():
     """Against relevance taken by hand for one cell, at the two embeddings."""
     adata, network = cohort()[:1].copy(), bert()
-    found = explained(adata, model_of(network), rules=ATTN_LRP)[0]
+    result = explained(adata, model_of(network), rules=ATTN_LRP)[0]
     ids, _, genes = tokens().encode(torch.tensor(adata.X.toarray()))
     with capture(network, "*.word_embeddings", "*.position_embeddings") as kept:
         logit = network(input_ids=ids).logits[:, 1]
-    by_place = sum(one.sum(-1) for one in core_relevance(logit, list(kept.values())))[0].numpy()
+    by_token = sum(part.sum(-1) for part in core_relevance(logit, list(kept.values())))[0].numpy()
     inside = genes[0] >= 0
-    np.testing.assert_allclose(found[genes[0][inside]], by_place[inside], rtol=1e-5, atol=1e-8)
+    np.testing.assert_allclose(result[genes[0][inside]], by_token[inside], rtol=1e-5, atol=1e-8)
 
 
 def test_heads_of_a_bert_add_up():
     request = {"target": "high", "score": "logit", "rules": CP_LRP}
     module = "bert.encoder.layer.0.attention.self"
     heads = latent_relevance(cohort(), model_of(bert()), module, heads=2, **request)
-    units = latent_relevance(cohort(), model_of(bert()), module, **request)
-    assert set(heads["unit"]) == {0, 1} and set(units["unit"]) == set(range(16))
-    summed = units.groupby(["group", units["unit"] // 8])["relevance"].sum()
-    np.testing.assert_allclose(heads.set_index(["group", "unit"])["relevance"].loc[summed.index], summed, rtol=1e-9)
-    found = genes_of_unit(cohort(), model_of(bert()), module, 1, heads=2, **request)
-    assert set(found["gene"]) == set(GENES) and found["relevance"].abs().max() > 0
+    neurons = latent_relevance(cohort(), model_of(bert()), module, **request)
+    assert set(heads["neuron"]) == {0, 1} and set(neurons["neuron"]) == set(range(16))
+    summed = neurons.groupby(["group", neurons["neuron"] // 8])["relevance"].sum()
+    np.testing.assert_allclose(heads.set_index(["group", "neuron"])["relevance"].loc[summed.index], summed, rtol=1e-9)
+    result = genes_of_neuron(cohort(), model_of(bert()), module, 1, heads=2, **request)
+    assert set(result["gene"]) == set(GENES) and result["relevance"].abs().max() > 0
 
 
 def write_declaration(folder, **more):
@@ -253,8 +257,8 @@ def test_declared_by_its_folder_of_weights(tmp_path):
         tmp_path, network="transformers:BertForSequenceClassification.from_pretrained",
         arguments={"pretrained_model_name_or_path": str(tmp_path / "bert")},
     )  # fmt: skip
-    found = explained(cohort(), load_model(path))
-    np.testing.assert_allclose(found, explained(cohort(), model_of(network)), rtol=1e-5, atol=1e-8)
+    result = explained(cohort(), load_model(path))
+    np.testing.assert_allclose(result, explained(cohort(), model_of(network)), rtol=1e-5, atol=1e-8)
 
 
 def test_declared_by_code_and_weights(tmp_path):
@@ -265,8 +269,8 @@ def test_declared_by_code_and_weights(tmp_path):
         "def build(**sizes):\n    return BertForSequenceClassification(BertConfig(**sizes))\n"
     )
     path = write_declaration(tmp_path, network="tiny_bert:build", arguments=SMALL, weights="model.safetensors")
-    found = explained(cohort(), load_model(path))
-    np.testing.assert_allclose(found, explained(cohort(), model_of(network)), rtol=1e-5, atol=1e-8)
+    result = explained(cohort(), load_model(path))
+    np.testing.assert_allclose(result, explained(cohort(), model_of(network)), rtol=1e-5, atol=1e-8)
 
 
 @pytest.mark.parametrize(
@@ -276,12 +280,12 @@ def test_declared_by_code_and_weights(tmp_path):
         ({"medians": {"g0": 1}}, r"29 of 30 genes are not in the medians: 'g1'"),
         ({"medians": MEDIANS | {"g2": 0}}, r"a gene's median is 0 or not finite"),
         ({"first": "<csl>"}, r"there is no token '<csl>'; did you mean '<cls>'"),
-        ({"most": 2, "first": "<cls>", "last": "<eos>"}, r"most is 2 tokens a cell, 2 of them no genes"),
-        ({"most": 64}, r"most is 64 tokens a cell, but the network reads 40; declare most: 40"),
+        ({"most": 2, "first": "<cls>", "last": "<eos>"}, r"most is 2 tokens per cell, 2 of them are not genes"),
+        ({"most": 64}, r"most is 64 tokens per cell, but the network reads 40; declare most: 40"),
         ({"dictionary": DICTIONARY | {"g9": 99}}, r"tokens up to 99, but the network only knows 0 to 33"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_with_tokens(change, message):
+def test_invalid_tokens_are_refused(change, message):
     adata = cohort()
     with pytest.raises(CohortError, match=message):
         relevance(adata, model_of(bert(), RankTokens.of(**{"genes": GENES, "dictionary": DICTIONARY,
@@ -290,12 +294,12 @@ def test_what_is_wrong_with_tokens(change, message):
 
 
 def test_tokens_are_for_models_of_the_library():
-    with pytest.raises(CohortError, match=r"'Linear' is no model of the transformers library"):
+    with pytest.raises(CohortError, match=r"'Linear' is not a model of the transformers library"):
         relevance(cohort(), model_of(nn.Linear(30, 2)))
 
 
 def test_half_precision_does_not_blur_the_ranks():
-    """bfloat16 doesn't tell 1001 counts from 1002: a reading of its own gets values that are not yet so coarse."""
+    """bfloat16 doesn't distinguish 1001 counts from 1002, so other ways of reading get finer values."""
     adata = cohort()
     adata.X = np.tile(1000.0 + np.arange(adata.n_vars), (adata.n_obs, 1))
     seen = []

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from lrp_domains import capture
+from lrp_domains.domain import Read
 from lrp_domains.genes import gene_model
-from lrp_domains.genes.models.reading import Read
 
 from .counts_of_two_groups import CLASSES, GENES, cohort, explained, fit, leading
 
@@ -69,26 +69,26 @@ class ValueTransformer(nn.Module):
 
 
 def read_values(network, values):
-    """Give every gene as a token of its id and its value; those that are not expressed are padding.
+    """Run the network on every gene as a token of its id and its value; those that are not expressed are padding.
 
-    A gene's relevance is that of its own embedding, which says that it is there, and that of its value's. The <cls>
-    token is no gene.
+    A gene's relevance is that of its own embedding, which marks its presence, plus that of its value's. The <cls>
+    token is not a gene.
     """
     cells, genes = values.shape
     ids = torch.arange(genes + 1, device=values.device).expand(cells, -1)
-    given = nn.functional.pad(values, (1, 0), value=1.0).requires_grad_()
-    padding = given == 0
+    padded = nn.functional.pad(values, (1, 0), value=1.0).requires_grad_()
+    padding = padded == 0
     with capture(network, "genes", "values") as kept:
-        outputs = network(ids, given, padding, torch.zeros(cells))
-    sources = (given,) if network.style == "scaling" else tuple(kept.values())
-    return Read(outputs, sources, lambda found: sum(r if r.ndim == 2 else r.sum(-1) for r in found)[:, 1:])
+        outputs = network(ids, padded, padding, torch.zeros(cells))
+    sources = (padded,) if network.style == "scaling" else tuple(kept.values())
+    return Read(outputs, sources, lambda result: sum(r if r.ndim == 2 else r.sum(-1) for r in result)[:, 1:])
 
 
 VARIANTS = [{}, {"domains": True}, {"style": "scaling"}]
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=["continuous", "domains", "scaling"])
-def test_a_transformer_over_values_uses_the_marker_and_its_books_balance(variant):
+def test_a_transformer_over_values_uses_the_marker_and_conserves_relevance(variant):
     adata = cohort(160)
     values = torch.log1p(torch.tensor(adata.X.toarray()))
     network = ValueTransformer(**variant).double()
@@ -97,10 +97,10 @@ def test_a_transformer_over_values_uses_the_marker_and_its_books_balance(variant
     test.X = test.X.log1p()
     model = gene_model(network, GENES, CLASSES, labels="group", reading=read_values)
     assert leading(test, model) == "g7"
-    found = explained(test, model)
-    assert not found[test.X.toarray() == 0].any()
-    books = test.uns["lrp"]
-    assert abs(books["ledger_residue"]) < 1e-9 * max(abs(books["ledger_score"]), abs(books["ledger_genes"]))
+    result = explained(test, model)
+    assert not result[test.X.toarray() == 0].any()
+    account = test.uns["lrp"]
+    assert abs(account["ledger_residue"]) < 1e-9 * max(abs(account["ledger_score"]), abs(account["ledger_genes"]))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        np.testing.assert_allclose(explained(test, model, batch_size=7), found, rtol=1e-5, atol=1e-8)
+        np.testing.assert_allclose(explained(test, model, batch_size=7), result, rtol=1e-5, atol=1e-8)

@@ -1,13 +1,13 @@
-"""``lrp-domains genes``: each step from cohorts to their report, and all of them in one go.
+"""``lrp-domains genes``: each step from cohorts to their report, and all steps of a cohort in one command.
 
-What a step needs is imported when it runs: anndata and scanpy take seconds, which ``--help`` needn't wait for.
+The imports of a step are inside its function: anndata and scanpy take seconds, which ``--help`` doesn't wait for.
 """
 
 import typer
 
 from . import across, cohort, run
 
-genes = typer.Typer(no_args_is_help=True, help="Explain models of cells or patients by the genes they rest on.")
+genes = typer.Typer(no_args_is_help=True, help="Explain models of cells or patients by the genes they rely on.")
 for command, name in (
     (cohort.select, "select"),
     (cohort.check, "check"),

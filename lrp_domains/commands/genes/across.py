@@ -6,71 +6,93 @@ from typing import Annotated
 import typer
 
 from ..console import say
+from ..grouped import grouped
 from . import options as o
 from .cohort import write_tsv
 
 Tables = Annotated[list[Path], typer.Argument(help="Tables of ranked genes, as 'genes rank' writes them.")]
 
 
+@grouped(settings=o.CONSENSUS)
 def consensus(
     tables: Tables,
     out: Annotated[Path, typer.Option(help="The table of consensus genes to write, .tsv.")],
     agreement: Annotated[Path, typer.Option(help="The table of agreement between cohorts to write, .tsv.")],
-    expected: Annotated[list[str], typer.Option(help="A cohort that should be there; may be given many times.")] = [],  # noqa: B006
-    direction: Annotated[bool, typer.Option(help="Order genes by relevance, those lower in the group last.")] = True,
-    top: o.Top = 20,
-    least_cohorts: Annotated[int, typer.Option(min=1, help="In how many cohorts a gene must be measured.")] = 2,
+    settings: dict,
 ) -> None:
-    """Aggregate the ranked genes of several cohorts, and tell how far they agree."""
-    import pandas as pd
-
+    """Aggregate the ranked genes of several cohorts, and measure their agreement."""
     from ... import genes as library
 
-    table = pd.concat([library.read_table(path) for path in tables], ignore_index=True)
-    found = library.consensus(
-        table, direction=direction, top=top, least_cohorts=least_cohorts, expected=expected or None
-    )
-    agreeing = library.agreement(table, direction=direction, top=top)
-    write_tsv(agreeing, agreement)
-    write_tsv(found, out)
-    if absent := sorted(set(expected) - set(table["cohort"])):
+    table = _read_tables(tables)
+    aggregated = library.consensus(table, **settings)
+    shared = {name: settings[name] for name in ("direction", "top") if name in settings}
+    write_tsv(library.agreement(table, **shared), agreement)
+    write_tsv(aggregated, out)
+    if absent := sorted(set(settings.get("expected", ())) - set(table["cohort"])):
         say("missing", f"{', '.join(absent)}: not in the consensus", "bold yellow")
 
 
+@grouped(settings={"seed": o.Seed})
 def enrich(
     tables: Tables,
     gene_sets: Annotated[Path, typer.Option(help="Gene sets, .gmt.")],
     out: Annotated[Path, typer.Option(help="The table of enriched sets to write, .tsv.")],
-    seed: o.Seed = 0,
+    settings: dict,
 ) -> None:
     """Test which gene sets lead the rankings (GSEA prerank)."""
-    import pandas as pd
-
     from ... import genes as library
 
-    table = pd.concat([library.read_table(path) for path in tables], ignore_index=True)
-    write_tsv(library.enrich(table, gene_sets, seed=seed), out)
+    write_tsv(library.enrich(_read_tables(tables), gene_sets, **settings), out)
 
 
+@grouped(settings=o.REPORT)
 def report(
     folders: Annotated[list[Path], typer.Argument(help="The cohorts' folders of results.")],
     out: Annotated[Path, typer.Option(help="The .html file to write.")],
+    settings: dict,
     consensus: Annotated[Path | None, typer.Option(help="As 'genes consensus' writes it.")] = None,
     agreement: Annotated[Path | None, typer.Option(help="As 'genes consensus' writes it.")] = None,
     enrichment: Annotated[Path | None, typer.Option(help="As 'genes enrich' writes it.")] = None,
-    failed: Annotated[list[str], typer.Option(help="A cohort that failed, and why: NAME=REASON.")] = [],  # noqa: B006
-    title: Annotated[str, typer.Option(help="What the run is called.")] = "Genes that carry each group",
-    top: o.Top = 10,
+    failed: Annotated[list[str] | None, typer.Option(help="A cohort that failed, and why: NAME=REASON.")] = None,
+    missing_ok: Annotated[
+        bool,
+        typer.Option(
+            help="Report the finished cohorts, with a new consensus, and name the others with the errors in their logs."
+        ),
+    ] = False,
 ) -> None:
     """Write a report of all cohorts with tables and figures, in one file."""
     import pandas as pd
 
     from ... import genes as library
 
-    given = {
-        name: pd.read_csv(path, sep="\t") if path is not None else None
-        for name, path in (("consensus", consensus), ("agreement", agreement), ("enrichment", enrichment))
-    }
-    reasons = {name: reason for name, _, reason in (one.partition("=") for one in failed)}
-    library.write_report(out, folders, **given, failed=reasons, title=title, top=top)
+    paths = {"consensus": consensus, "agreement": agreement, "enrichment": enrichment}
+    reasons = {name: reason for name, _, reason in (entry.partition("=") for entry in failed or ())}
+    if missing_ok:
+        folders, missing = library.finished_cohorts(folders)
+        for name, reason in missing.items():
+            say("missing", f"{name}: {reason}", "bold yellow")
+        reasons |= missing
+        if len(folders) > 1:
+            paths |= _consensus_of(folders, beside=out, expected=list(missing))
+
+    tables = {name: pd.read_csv(path, sep="\t") for name, path in paths.items() if path is not None}
+    library.write_report(out, folders, failed=reasons, **tables, **settings)
     say("report", str(out.resolve()))
+
+
+def _consensus_of(folders: list[Path], *, beside: Path, expected: list[str]) -> dict[str, Path]:
+    """Write consensus and agreement of some cohorts beside a report, and return the paths of both tables."""
+    paths = {name: beside.with_name(f"{name}.tsv") for name in ("consensus", "agreement")}
+    tables = [folder / "genes.parquet" for folder in folders]
+    consensus(tables=tables, out=paths["consensus"], agreement=paths["agreement"], expected=expected)
+    return paths
+
+
+def _read_tables(paths: list[Path]):
+    """Read tables of ranked genes as one."""
+    import pandas as pd
+
+    from ... import genes as library
+
+    return pd.concat([library.read_table(path) for path in paths], ignore_index=True)

@@ -1,8 +1,13 @@
-"""What the gene commands take, said once."""
+"""The options of the gene commands, each defined once.
 
+Options that belong together are a group, for `lrp_domains.commands.grouped`: only those that were given are passed on,
+so that defaults are the library's. Help texts name them in words; a test binds the words to the defaults.
+"""
+
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,7 +23,7 @@ class Score(StrEnum):
 
 
 class Task(StrEnum):
-    """What a model tells of a cell or a patient."""
+    """What a model predicts of a cell or a patient."""
 
     CLASSES = "classes"
     VALUE = "value"
@@ -34,7 +39,7 @@ class Network(StrEnum):
 
 
 class Normalisation(StrEnum):
-    """What a layer holds, or is made into."""
+    """What a layer holds, or is converted to."""
 
     LOG = "log"
     COUNTS = "counts"
@@ -51,43 +56,124 @@ Explained = Annotated[Path, typer.Argument(help="An explained cohort, as 'genes 
 Model = Annotated[
     Path, typer.Option(help="A model: trained by 'genes train', or declared in a .yaml file (see docs/genes.md).")
 ]
+OtherModel = Annotated[Path | None, typer.Option(help="A model to explain the cohort with, instead of training one.")]
 AllowPickle = Annotated[
-    bool, typer.Option(help="Let a declared model be unpickled, which executes whatever code its file holds.")
+    bool, typer.Option(help="Allow a declared model to be unpickled, which executes any code in its file.")
 ]
 Labels = Annotated[str, typer.Option(help="The column of obs to learn.")]
-TaskOption = Annotated[Task, typer.Option(help="What the column holds: classes, a value, or (survival) the event.")]
-Time = Annotated[str, typer.Option(help="The column of obs with the time to the event, for survival.")]
+OptionalLabels = Annotated[str | None, typer.Option(help="The column of obs to learn.")]
 Donor = Annotated[
-    str,
+    str | None,
     typer.Option(help="The column of obs with donors or patients ('index': every row is one); none is in two folds."),
 ]
-Layer = Annotated[str, typer.Option(help="The expression to read: X, raw, or a layer.")]
-NormalisationOption = Annotated[
-    Normalisation,
-    typer.Option(help="What the layer holds (log, counts, centred), or what to make of it (log1p_cp10k, zscore)."),
+Folds = Annotated[int | None, typer.Option(help="Number of folds (default 5).")]
+GeneColumn = Annotated[
+    str | None, typer.Option(help="The column of var with the model's gene names; by default var_names.")
 ]
-GeneColumn = Annotated[str, typer.Option(help="The column of var with the model's gene names; var_names if not given.")]
-NetworkOption = Annotated[Network, typer.Option(help="The network to train.")]
-InputDropout = Annotated[
-    float, typer.Option(help="Share of genes dropped at random in training; below 0 the kind of cohort decides.")
+GroupBy = Annotated[str | None, typer.Option(help="The column of obs with the groups to rank; by default the labels.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Fixes all random choices (default 0).")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, or cuda:N; by default a GPU if there is one.")]
+Wilcoxon = Annotated[
+    bool | None, typer.Option(help="Compare with scanpy's Wilcoxon test (the default), otherwise with Welch's t.")
 ]
-Folds = Annotated[int, typer.Option(help="In how many parts to cut the cells.")]
-Members = Annotated[int, typer.Option(min=0, help="Networks per fold; 0 lets the size of the cohort decide.")]
-Seed = Annotated[int, typer.Option(help="Fixes folds, weights and the order of cells.")]
-Hidden = Annotated[int, typer.Option(min=0, help="Hidden neurons; 0 lets the network decide.")]
-Epochs = Annotated[int, typer.Option(min=1, help="The most epochs of training.")]
-Patience = Annotated[int, typer.Option(min=1, help="Stop after so many epochs without a lower validation loss.")]
-Target = Annotated[str, typer.Option(help="What to explain: predicted, labelled, or the name of a class.")]
-Against = Annotated[str, typer.Option(help="A class to set the target against.")]
-ScoreOption = Annotated[
-    Score, typer.Option(help="log-odds: logit minus the others' probability-weighted mean; margin: minus their mean.")
-]
-RulesOption = Annotated[Rules, typer.Option(help="The rule set.")]
-KeepLayer = Annotated[bool, typer.Option(help="Keep the relevance of every gene in every cell as a layer.")]
-First = Annotated[int, typer.Option(min=0, help="Keep the so many first genes of every cell.")]
-GroupBy = Annotated[str, typer.Option(help="The column of obs with the groups to rank; the labels if not given.")]
-BatchSize = Annotated[int, typer.Option(min=0, help="Cells explained at once; 0 lets the number of genes decide.")]
-Device = Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cuda, or cuda:N.")]
-Top = Annotated[int, typer.Option(min=1, max=100, help="Genes shown per group.")]
-Wilcoxon = Annotated[bool, typer.Option(help="Compare with scanpy's Wilcoxon test; without it with Welch's t.")]
-Table = Annotated[Path, typer.Option(help="The table to write: .tsv or .parquet.")]
+KeepTop = Annotated[int | None, typer.Option(min=0, help="Keep the top k genes of each cell in obsm (default 0).")]
+
+# What is learnt, and from which expression: parameters of `train`.
+DATA = {
+    "task": Annotated[
+        Task | None, typer.Option(help="What the column holds: classes, a value, or the event (default classes).")
+    ],
+    "time": Annotated[str | None, typer.Option(help="For survival, the column of obs with the time to the event.")],
+    "layer": Annotated[str | None, typer.Option(help="The expression to read: X, raw, or a layer (default X).")],
+    "normalisation": Annotated[
+        Normalisation | None,
+        typer.Option(
+            help="What the layer holds (log, counts, centred), or is converted to (log1p_cp10k, zscore) (default log)."
+        ),
+    ],
+}
+
+# Fields of `Training`.
+TRAINING = {
+    "network": Annotated[Network | None, typer.Option(help="The network to train (default mlp).")],
+    "folds": Folds,
+    "members": Annotated[
+        int | None, typer.Option(min=1, help="Networks per fold; by default 10 for small bulk cohorts, else 1.")
+    ],
+    "seed": Seed,
+    "hidden": Annotated[
+        int | None, typer.Option(min=1, help="Hidden neurons; by default 128, and 32 for a transformer.")
+    ],
+    "input_dropout": Annotated[
+        float | None,
+        typer.Option(help="Share of genes dropped at random in training; by default 0.9 for bulk, 0.2 for cells."),
+    ],
+    "epochs": Annotated[int | None, typer.Option(min=1, help="The largest number of epochs (default 200).")],
+    "patience": Annotated[
+        int | None,
+        typer.Option(min=1, help="Stop after this many epochs without a lower validation loss (default 10)."),
+    ],
+}
+
+# Fields of `Explanation`; its `top` is separate, because the report of `genes run` has an option of this name.
+EXPLANATION = {
+    "target": Annotated[
+        str | None, typer.Option(help="The class to explain: predicted (the default), labelled, or the name of one.")
+    ],
+    "against": Annotated[str | None, typer.Option(help="A class to contrast the target with.")],
+    "score": Annotated[
+        Score | None,
+        typer.Option(
+            help="log-odds: logit minus the others' probability-weighted mean; margin: minus their plain mean; logit "
+            "(default log-odds)."
+        ),
+    ],
+    "rules": Annotated[Rules | None, typer.Option(help="The rule set (default attn-lrp).")],
+    "groupby": GroupBy,
+    "donor": Donor,
+    "gene_column": GeneColumn,
+    "batch_size": Annotated[
+        int | None, typer.Option(min=1, help="Cells to explain at a time; by default the number of genes decides.")
+    ],
+    "device": Device,
+}
+
+# Parameters of `rank_on_disk`, of `curves`, of `consensus` and of `write_report`.
+RANKING = {"groupby": GroupBy, "donor": Donor, "wilcoxon": Wilcoxon, "seed": Seed}
+CURVES = {
+    "most": Annotated[
+        int | None, typer.Option(min=1, help="The largest number of genes to delete or insert (default 100).")
+    ],
+    "gene_column": GeneColumn,
+    "seed": Seed,
+    "device": Device,
+}
+CONSENSUS = {
+    "expected": Annotated[
+        list[str] | None, typer.Option(help="A cohort that should be present; may be given several times.")
+    ],
+    "direction": Annotated[
+        bool | None, typer.Option(help="Rank genes that are lower in the group last (the default).")
+    ],
+    "top": Annotated[
+        int | None, typer.Option(min=1, help="A cohort supports a gene that is among its top k genes (default 20).")
+    ],
+    "least_cohorts": Annotated[
+        int | None, typer.Option(min=1, help="Number of cohorts in which a gene must be measured (default 2).")
+    ],
+}
+REPORT = {
+    "title": Annotated[str | None, typer.Option(help="Title of the report (default Genes that carry each group).")],
+    "top": Annotated[int | None, typer.Option(min=1, max=100, help="Genes to show per group (default 10).")],
+}
+
+
+def plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert names on the command line to the library's values: rule sets, and plain text."""
+
+    def value_of(value: Any) -> Any:
+        if isinstance(value, Rules):
+            return value.rule_set
+        return value.value if isinstance(value, StrEnum) else value
+
+    return {name: value_of(value) for name, value in options.items()}

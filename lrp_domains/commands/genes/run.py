@@ -1,71 +1,61 @@
-"""All steps of one cohort in one go."""
+"""All steps of one cohort in one command."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ..grouped import grouped
 from . import options as o
 from .across import report
 from .cohort import curves, explain, rank, select, train
 
 
+@grouped(data=o.DATA, training=o.TRAINING, explanation=o.EXPLANATION, reporting={"top": o.REPORT["top"]})
 def run(
     cohort: o.Cohort,
     out: Annotated[Path, typer.Option(help="The folder to write to.")],
-    labels: o.Labels = "",
-    model: Annotated[Path | None, typer.Option(help="A model, if none is to be trained.")] = None,
+    data: dict,
+    training: dict,
+    explanation: dict,
+    reporting: dict,
+    labels: o.OptionalLabels = None,
+    model: o.OtherModel = None,
     allow_pickle: o.AllowPickle = False,
-    task: o.TaskOption = o.Task.CLASSES,
-    time: o.Time = "",
-    donor: o.Donor = "",
-    layer: o.Layer = "X",
-    normalisation: o.NormalisationOption = o.Normalisation.LOG,
-    gene_column: o.GeneColumn = "",
-    network: o.NetworkOption = o.Network.MLP,
-    folds: o.Folds = 5,
-    members: o.Members = 0,
-    seed: o.Seed = 0,
-    hidden: o.Hidden = 0,
-    input_dropout: o.InputDropout = -1.0,
-    epochs: o.Epochs = 200,
-    patience: o.Patience = 10,
-    target: o.Target = "predicted",
-    against: o.Against = "",
-    score: o.ScoreOption = o.Score.LOG_ODDS,
-    rules: o.RulesOption = o.Rules.ATTN_LRP,
-    first: o.First = 0,
-    groupby: o.GroupBy = "",
-    batch_size: o.BatchSize = 0,
-    wilcoxon: o.Wilcoxon = True,
-    top: o.Top = 10,
-    device: o.Device = "auto",
+    keep_top: o.KeepTop = None,
+    wilcoxon: o.Wilcoxon = None,
 ) -> None:
-    """Train (or take a model), explain, rank and report in one go."""
+    """Train (or load a model), explain, rank and report."""
+    if model is None and not labels:
+        raise typer.BadParameter("name the column to learn (--labels), or a model (--model)")
+
+    def shared(options: dict, *names: str) -> dict:
+        return {name: options[name] for name in names if name in options}
+
     name = cohort.stem
     if str(cohort) == "pbmc68k_reduced":
+        select(cohort=cohort, out=out / "cohort.h5ad")
         cohort = out / "cohort.h5ad"
-        select(Path("pbmc68k_reduced"), cohort)
     if model is None:
-        if not labels:
-            raise typer.BadParameter("name the column to learn (--labels), or a model (--model)")
         model = out / "model.pt"
         train(
-            cohort, labels, model, out / "performance.tsv", task, time, donor, layer, normalisation, network, folds,
-            members, seed, hidden, input_dropout, epochs, patience, device,
-        )  # fmt: skip
-    unranked = out / ".relevance.h5ad"
+            cohort=cohort,
+            labels=labels,
+            out=model,
+            performance=out / "performance.tsv",
+            **data,
+            **training,
+            **shared(explanation, "donor", "device"),
+        )
+
+    unranked, ranked, table = out / ".relevance.h5ad", out / "explained.h5ad", out / "genes.parquet"
+    loading, seed = {"model": model, "allow_pickle": allow_pickle}, shared(training, "seed")
     try:
-        explain(
-            cohort, model, unranked, allow_pickle, target, against, score, rules, True, first, groupby, donor,
-            gene_column, batch_size, device,
-        )  # fmt: skip
-        table = out / "genes.parquet"
-        rank(
-            unranked, out / "explained.h5ad", [table, out / "genes.tsv"], out / "stability.tsv", name, "", "",
-            wilcoxon, seed,
-        )  # fmt: skip
+        explain(cohort=cohort, out=unranked, top=keep_top, **loading, **explanation)
+        tables = {"table": [table, out / "genes.tsv"], "stability": out / "stability.tsv"}
+        rank(cohort=unranked, out=ranked, name=name, wilcoxon=wilcoxon, **tables, **seed)
     finally:
         unranked.unlink(missing_ok=True)
-    curves(out / "explained.h5ad", model, table, out / "curves.tsv", allow_pickle, 100, gene_column, seed, device)
-    report([out], out / "report.html", None, None, None, [], name, top)
+    measured = shared(explanation, "gene_column", "device")
+    curves(cohort=ranked, table=table, out=out / "curves.tsv", **loading, **measured, **seed)
+    report(folders=[out], out=out / "report.html", title=name, **reporting)

@@ -1,1 +1,1 @@
-"""Cohorts: read and written, checked, and handed to a model as it expects them."""
+"""Cohorts: read and written, checked, and converted to what a model expects."""

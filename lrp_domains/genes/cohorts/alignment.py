@@ -1,4 +1,4 @@
-"""A cohort's genes and a model's: aligned by name, with what is missing and what is left over counted."""
+"""A cohort's genes and a model's, aligned by name; missing and surplus genes are counted."""
 
 import re
 import warnings
@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import sparse
 
 from ..errors import CohortError, choices, listed
-from ..models.expects import Expects, comparable
+from ..models.input_spec import Expects, comparable
 
 _ENSEMBL = re.compile(r"ENS[A-Z]*G\d{6,}(\.\d+)?$")
 
@@ -21,11 +21,11 @@ class Alignment:
     Attributes
     ----------
     position
-        For each of the cohort's genes its place among the model's, -1 for one the model doesn't know.
+        For each of the cohort's genes its number among the model's, -1 for a gene that the model doesn't know.
     missing
         The model's genes that the cohort lacks; they are read as 0.
     surplus
-        How many of the cohort's genes the model doesn't know.
+        The number of the cohort's genes that the model doesn't know.
     """
 
     position: np.ndarray
@@ -38,7 +38,7 @@ class Alignment:
 
 
 def align(var: pd.DataFrame, expects: Expects, column: str | None = None) -> Alignment:
-    """Find a model's genes in a cohort.
+    """Align a cohort's genes with a model's.
 
     Parameters
     ----------
@@ -47,18 +47,19 @@ def align(var: pd.DataFrame, expects: Expects, column: str | None = None) -> Ali
     expects
         What the model expects.
     column
-        The column of `var` with the names to compare; the index if not given.
+        The column of `var` with the names to compare; the index if None.
 
     Raises
     ------
     CohortError
-        Names used twice, or more missing than ``expects.most_missing``.
+        Names are used twice, or more are missing than ``expects.most_missing``.
     """
     if column is not None and column not in var:
         raise CohortError(f"var has no column '{column}' of gene names; {choices(column, var.columns)}")
     names = var.index if column is None else var[column]
     if names.isna().any():
         raise CohortError(f"{int(names.isna().sum())} gene(s) have no name in '{column or 'var_names'}'; drop them")
+
     cohort = pd.Index(comparable(names, expects.identifiers))
     model = pd.Index(comparable(expects.genes, expects.identifiers))
     position = model.get_indexer(cohort)
@@ -68,8 +69,8 @@ def align(var: pd.DataFrame, expects: Expects, column: str | None = None) -> Ali
             f"{len(twice)} gene name(s) are used more than once in the cohort: {listed(twice, 5)}; keep one of each: "
             f"adata = adata[:, ~{_compared(column, expects)}.duplicated()]"
         )
+
     missing = model[~np.isin(np.arange(len(model)), position)]
-    found = Alignment(position, tuple(missing), int((position < 0).sum()))
     share = len(missing) / len(model)
     if share > expects.most_missing:
         raise CohortError(
@@ -82,26 +83,28 @@ def align(var: pd.DataFrame, expects: Expects, column: str | None = None) -> Ali
             f"{listed(missing, 5)}",
             stacklevel=3,
         )
-    return found
+    return Alignment(position, tuple(missing), int((position < 0).sum()))
 
 
 def _compared(column: str | None, expects: Expects) -> str:
-    """Write the names that are compared as a user would: without versions, where versions are not compared."""
+    """Return the code of the compared names, without versions where versions are not compared."""
     names = "adata.var_names" if column is None else f"adata.var['{column}']"
     return f"{names}.str.split('.').str[0]" if expects.identifiers == "ensembl" else names
 
 
 def _hint(var: pd.DataFrame, cohort: pd.Index, expects: Expects) -> str:
-    """Say where the right names may be."""
+    """Return where the right names may be, or why the names don't match."""
     model = set(comparable(expects.genes, expects.identifiers))
     for column in var.columns:
         names = comparable(var[column].astype(str), expects.identifiers)
         if len(model.intersection(names)) > len(model) * (1 - expects.most_missing):
             return f" The column '{column}' of var has them: name it as the gene column"
+
     ids = sum(bool(_ENSEMBL.match(name)) for name in cohort[:100]) > len(cohort[:100]) / 2
     if ids != (expects.identifiers == "ensembl"):
         kinds = ("Ensembl ids", "symbols") if ids else ("symbols", "Ensembl ids")
         return f" The cohort's names look like {kinds[0]} ('{cohort[0]}'), the model expects {kinds[1]}"
+
     upper = {name.upper() for name in model}
     if len(upper.intersection(name.upper() for name in cohort)) > len(model) * (1 - expects.most_missing):
         return " They differ in upper and lower case: another species?"
@@ -109,14 +112,14 @@ def _hint(var: pd.DataFrame, cohort: pd.Index, expects: Expects) -> str:
 
 
 def select(matrix, position: np.ndarray, genes: int):
-    """Give the columns of `matrix` that a model reads, in its order; missing ones are 0."""
+    """Return the columns of `matrix` that a model reads, in its order; missing ones are 0."""
     if len(position) == genes and np.array_equal(position, np.arange(genes)):
         return matrix
-    known = position >= 0
+    read = position >= 0
     if not sparse.issparse(matrix):
         values = np.zeros((matrix.shape[0], genes), matrix.dtype)
-        values[:, position[known]] = matrix[:, known]
+        values[:, position[read]] = matrix[:, read]
         return values
-    kept = known[matrix.indices]
+    kept = read[matrix.indices]
     ends = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
     return sparse.csr_matrix((matrix.data[kept], position[matrix.indices[kept]], ends), shape=(matrix.shape[0], genes))

@@ -1,4 +1,4 @@
-"""Cohorts: reading and writing them, and the one that comes with scanpy."""
+"""Cohorts: reading and writing them, selecting cells, and the cohort that comes with scanpy."""
 
 import warnings
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import h5py
 from anndata import AnnData, read_h5ad
 from anndata.io import read_elem, sparse_dataset
 
-from ...domain.files import whole_file
+from ...domain import reason, whole_file
 from ..errors import CohortError
 
 DEMO = "pbmc68k_reduced"
@@ -27,7 +27,7 @@ def read_cohort(path: str | Path) -> AnnData:
     if str(path) == DEMO:
         return demo_cohort()
     if not Path(path).is_file():
-        raise CohortError(f"there is no file '{path}'; give the path of an .h5ad file, or '{DEMO}'")
+        raise CohortError(f"there is no file '{path}'; pass the path of an .h5ad file, or '{DEMO}'")
     try:
         return read_h5ad(path)
     except Exception as error:  # h5py and anndata raise a dozen kinds for a truncated or foreign file
@@ -41,7 +41,7 @@ def open_cohort(path: str | Path) -> Iterator[AnnData]:
     Parameters
     ----------
     path
-        An ``.h5ad`` file, or a ``.zarr`` folder. Written without compression, ``.h5ad`` is read fastest.
+        An ``.h5ad`` file, or a ``.zarr`` folder. An ``.h5ad`` without compression is the fastest to read.
 
     Examples
     --------
@@ -50,9 +50,9 @@ def open_cohort(path: str | Path) -> Iterator[AnnData]:
     """
     path = Path(path)
     if not path.exists():
-        raise CohortError(f"there is no file '{path}'; give the path of an .h5ad file or a .zarr folder")
+        raise CohortError(f"there is no file '{path}'; pass the path of an .h5ad file or a .zarr folder")
     if path.suffix == ".zarr":
-        import zarr  # only who has such a folder needs it
+        import zarr  # required for such folders alone
 
         yield _on_disk(zarr.open_group(path, mode="r"), path)
         return
@@ -65,7 +65,7 @@ def open_cohort(path: str | Path) -> Iterator[AnnData]:
 
 
 def _on_disk(group, path: Path) -> AnnData:
-    """Give a cohort's tables, with its matrices left where they are."""
+    """Read a cohort's tables, and leave its matrices on disk."""
 
     def matrix(element):
         kind = element.attrs.get("encoding-type", "array")
@@ -85,10 +85,7 @@ def _on_disk(group, path: Path) -> AnnData:
 
 
 def _unreadable(path: str | Path, error: Exception) -> CohortError:
-    return CohortError(
-        f"'{path}' could not be read: {str(error).splitlines()[0] if str(error) else repr(error)}; "
-        "write it again with AnnData.write_h5ad"
-    )
+    return CohortError(f"'{path}' could not be read: {reason(error)}; write it again with AnnData.write_h5ad")
 
 
 def write_cohort(adata: AnnData, path: str | Path) -> None:
@@ -97,18 +94,31 @@ def write_cohort(adata: AnnData, path: str | Path) -> None:
         adata.write_h5ad(temporary)
 
 
-def demo_cohort() -> AnnData:
-    """Give 700 real blood cells x 765 genes with their cell types, without a download.
+def select_cells(adata: AnnData, query: str) -> AnnData:
+    """Return the cells that a query on ``obs`` selects, such as ``er.notna()`` or ``stim == 'ctrl'``."""
+    try:
+        kept = adata.obs.query(query, engine="python").index
+    except Exception as error:  # pandas raises whatever the expression raises
+        raise CohortError(
+            f"the selection '{query}' is not a valid query on obs: {reason(error)}; write it as for "
+            "pandas.DataFrame.query, names with dots in backticks"
+        ) from error
+    if len(kept) == 0:
+        raise CohortError(f"the selection '{query}' leaves none of the {adata.n_obs} cells")
+    return adata[adata.obs_names.isin(kept)]
 
-    They are scanpy's ``pbmc68k_reduced``, a sample of the 68,000 mononuclear cells of Zheng et al. 2017,
-    whose types (``obs["bulk_labels"]``) were assigned by correlation with bulk-sorted populations. Scanpy
-    keeps centred and scaled values in ``X``; here ``X`` is what it keeps in ``raw``: log1p of counts per
-    cell, sparse, zero where nothing was counted.
+
+def demo_cohort() -> AnnData:
+    """Return 700 real blood cells x 765 genes with their cell types, without a download.
+
+    They are scanpy's ``pbmc68k_reduced``, a sample of the 68,000 mononuclear cells of Zheng et al. 2017, whose types
+    (``obs["bulk_labels"]``) were assigned by correlation with bulk-sorted populations. Scanpy keeps centred and scaled
+    values in ``X``; here ``X`` is its ``raw``: log1p of counts per cell, sparse, zero where nothing was counted.
     """
-    import scanpy  # seconds to import, needed by few
+    import scanpy  # takes seconds to import
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the bundled file has an old layout, which scanpy reads well
+        warnings.simplefilter("ignore")  # the bundled file has an old layout, which scanpy still reads
         bundled = scanpy.datasets.pbmc68k_reduced()
     matrix = bundled.raw.X.copy()
     matrix.sort_indices()

@@ -11,15 +11,15 @@ from anndata.abc import CSCDataset, CSRDataset
 from scipy import sparse
 
 from ..errors import CohortError, choices, listed
-from ..models.expects import Expects
+from ..models.input_spec import Expects
 from .alignment import Alignment, align, select
-from .normalisation import Matrix, Normalise, as_they_are, check_kind, log1p_cp10k, moments, zscore
+from .normalisation import Matrix, Normalise, check_kind, log1p_cp10k, moments, unchanged, zscore
 from .rows_on_disk import rows_on_disk
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some cells that lie together: as the cohort holds them, and as the model reads them."""
+    """Consecutive cells: as the cohort stores them, and as the model reads them."""
 
     start: int
     stop: int
@@ -36,17 +36,17 @@ class Expression:
     stored
         Cells x the cohort's genes: an array, CSR, or either of them on disk.
     layer
-        Where it was found.
+        Its name in the cohort.
     expects
-        What the model declared.
+        What the model expects.
     alignment
-        Which column is which input.
+        Which column is which input of the model.
     normalise
-        From what is stored to what the model expects.
+        Converts stored values to what the model expects.
     cells, genes
-        The cohort's own names.
-    unit
-        What one unit of a value is in the layer's own scale, by input of the model: 1, or a standard deviation.
+        Their names in the cohort.
+    scale
+        The value of 1 on the layer's own scale, by input of the model: 1, or a standard deviation.
     """
 
     stored: object
@@ -56,7 +56,7 @@ class Expression:
     normalise: Normalise
     cells: np.ndarray
     genes: np.ndarray
-    unit: np.ndarray
+    scale: np.ndarray
 
     @property
     def n_cells(self) -> int:
@@ -74,7 +74,7 @@ class Expression:
         stored = canonical(self.stored[start:stop])
         _check_finite(stored, self, start)
         values = select(self.normalise(stored), self.alignment.position, self.n_inputs)
-        return Chunk(start, stop, stored, values)
+        return Chunk(start, stop, stored=stored, values=values)
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Read all cells, in order."""
@@ -82,22 +82,23 @@ class Expression:
             yield self.chunk(start, start + size)
 
 
-def expression(adata: AnnData, expects: Expects, *, gene_column: str | None = None) -> Expression:
-    """Find and check what a model reads of a cohort.
+def expression_of(adata: AnnData, expects: Expects, *, gene_column: str | None = None) -> Expression:
+    """Find and check the expression that a model reads.
 
     Parameters
     ----------
     adata
-        The cohort, cells x genes; its matrices may lie on disk.
+        The cohort, cells x genes; its matrices may be on disk.
     expects
         What the model expects.
     gene_column
-        The column of ``var`` with the gene names to align by; ``var_names`` if not given.
+        The column of ``var`` with the gene names to align by; ``var_names`` if None.
 
     Raises
     ------
     CohortError
-        No cells or genes, names used twice, no such layer, too many missing genes, text where numbers should be.
+        There are no cells or genes, names are used twice, the layer is missing or isn't numeric, or too many genes are
+        missing.
     """
     check_names(adata)
     stored = find_layer(adata, expects.layer)
@@ -105,51 +106,59 @@ def expression(adata: AnnData, expects: Expects, *, gene_column: str | None = No
         raise CohortError(f"the expression in '{expects.layer}' is {stored.dtype}, not numbers")
     if sparse.issparse(stored):
         stored = canonical(stored)
-    found = align(adata.var, expects, gene_column)
+    alignment = align(adata.var, expects, gene_column)
     check_kind(canonical(stored[:4096]), expects.normalisation, expects.layer)
-    normalise, unit = as_they_are, np.ones(len(expects.genes))
+
+    normalise, scale = unchanged, np.ones(len(expects.genes))
     if expects.normalisation == "log1p_cp10k":
         normalise = log1p_cp10k
     elif expects.normalisation == "zscore":
         mean, deviation = moments(stored)
         normalise = zscore(mean, deviation)
-        unit = select(deviation[None], found.position, len(expects.genes))[0]
+        scale = select(deviation[None], alignment.position, len(expects.genes))[0]
     return Expression(
-        stored, expects.layer, expects, found, normalise, np.asarray(adata.obs_names), np.asarray(adata.var_names), unit
+        stored=stored,
+        layer=expects.layer,
+        expects=expects,
+        alignment=alignment,
+        normalise=normalise,
+        cells=np.asarray(adata.obs_names),
+        genes=np.asarray(adata.var_names),
+        scale=scale,
     )
 
 
 def expects_all(
     adata: AnnData, *, layer: str = "X", normalisation: str = "log", identifiers: str = "symbol"
 ) -> Expects:
-    """Declare a model that reads every gene of a cohort, in its order."""
+    """Declare the input of a model that reads every gene of a cohort, in its order."""
     check_names(adata)
-    return Expects(tuple(adata.var_names), layer, normalisation, identifiers)
+    return Expects(tuple(adata.var_names), layer=layer, normalisation=normalisation, identifiers=identifiers)
 
 
 def dense_batch(values: Matrix, rows: np.ndarray | slice, like: torch.Tensor) -> torch.Tensor:
-    """Give some cells as a dense tensor of the dtype and device of `like`."""
+    """Convert some cells to a dense tensor of the dtype and device of `like`."""
     part = values[rows]
     if not sparse.issparse(part):
         return torch.as_tensor(np.ascontiguousarray(part)).to(device=like.device, dtype=like.dtype)
     if like.device.type == "cpu":
         return torch.as_tensor(part.toarray()).to(dtype=like.dtype)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that torch's CSR is in beta
-        compressed = torch.sparse_csr_tensor(  # an accelerator makes it dense faster than we can send it
-            *(torch.as_tensor(one) for one in (part.indptr, part.indices, part.data)), size=part.shape
-        )
+        warnings.simplefilter("ignore")  # PyTorch warns that CSR tensors are in beta
+        # An accelerator makes the matrix dense faster than the dense one could be sent to it.
+        indptr, indices, data = (torch.as_tensor(array) for array in (part.indptr, part.indices, part.data))
+        compressed = torch.sparse_csr_tensor(indptr, indices, values=data, size=part.shape)
         return compressed.to(device=like.device, dtype=like.dtype).to_dense()
 
 
 def batches(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """Cut row numbers into batches."""
+    """Split row numbers into batches."""
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
 
 
 def check_names(adata: AnnData) -> None:
-    """Refuse a cohort without cells or genes, or with names used twice."""
+    """Raise if a cohort has no cells or genes, or names that are used twice."""
     if adata.n_obs == 0 or adata.n_vars == 0:
         raise CohortError(f"the cohort has {adata.n_obs} cells and {adata.n_vars} genes; was everything filtered out?")
     for names, what, remedy in (
@@ -164,7 +173,7 @@ def check_names(adata: AnnData) -> None:
 
 
 def find_layer(adata: AnnData, layer: str) -> object:
-    """Give the matrix of a layer, wherever it lies."""
+    """Return the matrix of a layer, of X or of raw."""
     if layer == "X":
         if adata.X is None:
             raise CohortError(f"the cohort has no X; name a layer: {listed(adata.layers) or 'there are none'}")
@@ -182,7 +191,7 @@ def find_layer(adata: AnnData, layer: str) -> object:
 
 
 def canonical(matrix) -> Matrix:
-    """Give an array, or CSR without an entry stored twice (which would be given its relevance twice)."""
+    """Convert to an array, or to CSR without entries that are stored twice (whose relevance would count twice)."""
     if not sparse.issparse(matrix):
         return np.asarray(matrix)
     matrix = matrix.tocsr()
@@ -193,25 +202,26 @@ def canonical(matrix) -> Matrix:
 
 
 def _rows(matrix) -> object:
-    """Give a matrix whose rows can be read; sparse columns are turned into rows once."""
+    """Return a matrix whose rows can be read; sparse columns are converted to rows once."""
     if sparse.issparse(matrix):
         return matrix.tocsr()
     if isinstance(matrix, CSRDataset):
         return rows_on_disk(matrix)
     if isinstance(matrix, CSCDataset):
         raise CohortError(
-            "the expression is stored by columns (CSC), so that cells cannot be read one after another; write it by "
+            "the expression is stored by columns (CSC), so cells can't be read one after another; write it by "
             "rows: adata.X = adata.X.tocsr()"
         )
     return matrix
 
 
-def _check_finite(stored: Matrix, found: Expression, start: int) -> None:
+def _check_finite(stored: Matrix, expression: Expression, start: int) -> None:
+    """Raise if a value isn't finite; `start` is the row of the first cell."""
     values = stored.data if sparse.issparse(stored) else stored
     if not np.isfinite(values).all():
         dense = stored.toarray() if sparse.issparse(stored) else stored
         cell, gene = (index[0] for index in np.nonzero(~np.isfinite(dense)))
         raise CohortError(
-            f"the expression in '{found.layer}' has a value that is not finite, first in cell "
-            f"'{found.cells[start + cell]}', gene '{found.genes[gene]}'; remove or replace such values"
+            f"the expression in '{expression.layer}' has a value that is not finite, first in cell "
+            f"'{expression.cells[start + cell]}', gene '{expression.genes[gene]}'; remove or replace such values"
         )

@@ -1,4 +1,4 @@
-"""The groups of cells that a classifier learns to tell apart."""
+"""The columns of labels and of donors."""
 
 import pandas as pd
 from anndata import AnnData
@@ -7,12 +7,12 @@ from ..errors import CohortError, choices, listed
 
 
 def label_column(adata: AnnData, column: str, least: int = 1) -> pd.Series:
-    """Give a column of ``obs`` as a categorical of names, with the categories in their own order.
+    """Return a column of ``obs`` as a categorical of names, with the categories in their order.
 
     Raises
     ------
     CohortError
-        No such column, cells without a label, or fewer than `least` groups.
+        The column is missing, cells have no label, or there are fewer than `least` groups.
     """
     if column not in adata.obs:
         raise CohortError(f"obs has no column '{column}'; {choices(column, adata.obs.columns)}")
@@ -28,31 +28,31 @@ def label_column(adata: AnnData, column: str, least: int = 1) -> pd.Series:
     if not isinstance(labels.dtype, pd.CategoricalDtype):
         labels = labels.astype("category")
     labels = labels.cat.remove_unused_categories()
-    if not all(isinstance(one, str) for one in labels.cat.categories):
-        labels = labels.cat.rename_categories([str(one) for one in labels.cat.categories])
+    if not all(isinstance(name, str) for name in labels.cat.categories):
+        labels = labels.cat.rename_categories([str(name) for name in labels.cat.categories])
     if len(labels.cat.categories) < least:
         raise CohortError(
-            f"all cells have the label '{labels.cat.categories[0]}' in '{column}'; it takes {least} groups or more"
+            f"all cells have the label '{labels.cat.categories[0]}' in '{column}'; {least} groups or more are required"
         )
     return labels
 
 
 def check_group_sizes(labels: pd.Series, folds: int) -> None:
-    """Refuse groups that cannot have a cell in every fold."""
+    """Raise if a group has too few cells to have one in every fold."""
     if folds < 3:
-        raise CohortError(f"folds is {folds}; 3 or more leave cells to train on and cells to stop early on")
+        raise CohortError(f"folds is {folds}; with 3 or more there are cells to train on and others to stop early on")
     sizes = labels.value_counts()
     small = sizes[sizes < folds]
     if len(small):
-        named = listed(f"{group} ({size})" for group, size in small.items())
+        groups = listed(f"{group} ({size})" for group, size in small.items())
         raise CohortError(
-            f"{len(small)} group(s) of '{labels.name}' have fewer cells than the {folds} folds: {named}; "
+            f"{len(small)} group(s) of '{labels.name}' have fewer cells than the {folds} folds: {groups}; "
             "drop or merge them, or use fewer folds"
         )
 
 
 def donor_column(obs: pd.DataFrame, column: str) -> pd.Series:
-    """Give the donor of each row as a categorical; ``"index"`` for cohorts in which every row is a donor."""
+    """Return the donor of each row as a categorical; ``"index"`` if every row is a donor."""
     if column == "index":
         return pd.Series(pd.Categorical(obs.index), index=obs.index, name=column)
     if column not in obs:

@@ -1,4 +1,4 @@
-"""A small made-up cohort in which it is known which genes mark which group."""
+"""A small synthetic cohort whose marker genes are known."""
 
 import numpy as np
 import pandas as pd
@@ -7,15 +7,15 @@ from scipy import sparse
 
 
 def made_cohort(cells: int = 120, genes: int = 60, markers: int = 3, seed: int = 0) -> AnnData:
-    """Make cells of three groups, each with some marker genes, as log-normalised sparse counts.
+    """Generate cells of three groups, each with some marker genes, as log-normalised sparse counts.
 
     Parameters
     ----------
     cells, genes
-        Its size.
+        Number of cells and of genes.
     markers
-        How many genes mark each group: the first ``markers`` genes the first group, and so on. Their names start with
-        the group's number: ``g1_0``, ``g1_1``, ...; all other genes are called ``other_0``, ...
+        Number of genes that mark each group: the first ``markers`` genes the first group, and so on. Their names start
+        with the group's number: ``g1_0``, ``g1_1``, ...; all other genes are named ``other_0``, ...
     seed
         Fixes the counts.
     """

@@ -1,4 +1,4 @@
-"""From what a cohort's layer holds to what a model expects, a few cells at a time."""
+"""Converting the values of a cohort's layer to what a model expects, some cells at a time."""
 
 import warnings
 from collections.abc import Callable
@@ -13,8 +13,8 @@ Normalise = Callable[[Matrix], Matrix]
 TARGET_SUM = 10_000
 
 
-def as_they_are(values: Matrix) -> Matrix:
-    """Change nothing."""
+def unchanged(values: Matrix) -> Matrix:
+    """Return the values."""
     return values
 
 
@@ -29,7 +29,7 @@ def log1p_cp10k(counts: Matrix) -> Matrix:
 
 
 def zscore(mean: np.ndarray, deviation: np.ndarray) -> Normalise:
-    """Give a function that centres and scales genes; a gene that never varies becomes 0."""
+    """Return a function that centres and scales genes; a gene that never varies becomes 0."""
     scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0)
 
     def centred(values: Matrix) -> Matrix:
@@ -40,14 +40,14 @@ def zscore(mean: np.ndarray, deviation: np.ndarray) -> Normalise:
 
 
 def moments(matrix, chunk: int = 4096) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each gene, in one pass over a matrix that may lie on disk."""
+    """Compute mean and standard deviation of each gene, in one pass over a matrix that may be on disk."""
     cells, genes = matrix.shape
     total, squares, shift = np.zeros(genes), np.zeros(genes), None
     for start in range(0, cells, chunk):
         part = matrix[start : start + chunk]
         part = (part.toarray() if sparse.issparse(part) else np.asarray(part)).astype(np.float64)
         if shift is None:
-            shift = part.mean(0)  # squares of values near zero don't cancel
+            shift = part.mean(0)  # because squares of values far from zero cancel
         part -= shift
         total += part.sum(0)
         squares += (part * part).sum(0)
@@ -56,12 +56,14 @@ def moments(matrix, chunk: int = 4096) -> tuple[np.ndarray, np.ndarray]:
 
 
 def check_kind(values: Matrix, normalisation: str, layer: str) -> None:
-    """Warn of counts where logs were declared, and the reverse; refuse what can't be normalised.
+    """Warn of counts where logs were declared, and the reverse; raise if values can't be normalised.
 
     Parameters
     ----------
     values
-        Some cells of the layer, as it holds them.
+        Some cells of the layer, as stored.
+    normalisation, layer
+        As in `Expects`.
     """
     numbers = values.data if sparse.issparse(values) else values[values != 0]
     if numbers.size == 0:
@@ -72,7 +74,7 @@ def check_kind(values: Matrix, normalisation: str, layer: str) -> None:
         if lowest < 0:
             raise CohortError(
                 f"'{layer}' should hold counts (normalisation '{normalisation}'), but has negative values (lowest "
-                f"{lowest:.3g}); name the layer of counts, or declare what it holds"
+                f"{lowest:.3g}); name the layer of counts, or declare what this one holds"
             )
         if not whole:
             warnings.warn(
@@ -86,7 +88,7 @@ def check_kind(values: Matrix, normalisation: str, layer: str) -> None:
             warnings.warn(
                 f"the expression in '{layer}' has negative values (lowest {lowest:.3g}), as centred data have: a gene "
                 "that is not expressed then carries relevance; log-normalised counts are often kept in 'raw'; declare "
-                "normalisation 'centred' if it is meant",
+                "normalisation 'centred' if this is intended",
                 stacklevel=4,
             )
         elif whole and highest > 20:

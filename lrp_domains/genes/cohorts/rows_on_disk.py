@@ -11,13 +11,13 @@ from scipy import sparse
 class RowsOnDisk:
     """Rows of a CSR matrix in an ``.h5ad`` file or a ``.zarr`` folder.
 
-    anndata's own reading takes some milliseconds a call, whatever the number of rows: as long as a hundred cells take
-    to be explained.
+    anndata's reader takes some milliseconds per call, whatever the number of rows: as long as it takes to explain a
+    hundred cells.
 
     Attributes
     ----------
     group
-        The group that holds ``data`` and ``indices``.
+        The group with ``data`` and ``indices``.
     ends
         Where each row ends among the entries, after a 0.
     """
@@ -29,16 +29,18 @@ class RowsOnDisk:
     format: str = "csr"
 
     def __getitem__(self, rows: slice) -> sparse.csr_matrix:
+        """Read consecutive rows."""
         start, stop, _ = rows.indices(self.shape[0])
         ends = self.ends[start : max(start, stop) + 1]
         entries = slice(int(ends[0]), int(ends[-1]))
-        found = sparse.csr_matrix((len(ends) - 1, self.shape[1]), dtype=self.dtype)
+        part = sparse.csr_matrix((len(ends) - 1, self.shape[1]), dtype=self.dtype)
         indices = self.group["indices"][entries]
-        found.data, found.indices = self.group["data"][entries], indices
-        found.indptr = (ends - ends[0]).astype(indices.dtype)
-        return found
+        part.data, part.indices = self.group["data"][entries], indices
+        part.indptr = (ends - ends[0]).astype(indices.dtype)
+        return part
 
 
 def rows_on_disk(dataset: CSRDataset) -> RowsOnDisk:
-    """Give the rows of a sparse matrix that anndata has opened."""
-    return RowsOnDisk(dataset.group, dataset.group["indptr"][:].astype(np.int64), dataset.shape, dataset.dtype)
+    """Return the rows of a sparse matrix that anndata has opened."""
+    ends = dataset.group["indptr"][:].astype(np.int64)
+    return RowsOnDisk(dataset.group, ends, shape=dataset.shape, dtype=dataset.dtype)

@@ -1,4 +1,4 @@
-"""What is kept of a cohort's relevance: sums over groups of cells, gathered in one pass in constant memory."""
+"""What is kept of a cohort's relevance: sums over groups of cells, computed in one pass in constant memory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -10,57 +10,59 @@ from scipy import sparse
 from ..cohorts.labels import donor_column
 from ..cohorts.normalisation import Matrix
 from ..errors import CohortError
-from .entries import with_data
-from .first_genes import among_first
-from .group_sums import adding, as_is, is_positive, positive_part
+from .group_sums import is_positive, positive_part, sums_by_group, unchanged
+from .sparse import with_data
+from .top_genes import among_top
 
-# Without donors, cells are dealt into so many blocks, which the bootstrap draws from.
+# Without donors, cells are dealt at random into this many blocks, which the bootstrap draws from.
 BLOCKS = 32
 MOST_BYTES = 2 * 2**30
 
 
 @dataclass(frozen=True)
 class GroupStatistics:
-    """Sums over cells, by group and gene; and by unit: the donors, or blocks of cells where none are named.
+    """Sums over cells, by group and gene; and by block: a donor, or a random block of cells without a donor column.
 
     Attributes
     ----------
-    groups, genes, units
-        Names: of the groups, of the genes that the model reads, of the donors (or blocks) that cells come from.
-    donors
-        Whether the units are donors.
-    first
-        The length of a cell's, and of a network's, list of first genes.
-    normalisation, unit
-        What the expression's values are, and what 1 of them is in the layer's own scale, by gene.
+    groups, genes, blocks
+        Names: of the groups, of the genes that the model reads, of the donors or random blocks.
+    by_donor
+        Whether the blocks are donors.
+    top
+        Number of top genes of a cell, and of a network.
+    normalisation, scale
+        What the expression's values are, and the value of 1 on the layer's own scale, by gene.
     cells
-        Groups: all cells. `counted`, units x groups: those that were explained for their group.
+        Groups: all cells.
+    counted
+        Blocks x groups: the cells that were explained for their group.
     sums
-        Units x groups x genes: relevance of the counted cells.
-    squares, positive, n_positive, n_first
+        Blocks x groups x genes: relevance of the counted cells.
+    squares, positive, n_positive, n_top
         Groups x genes, of the counted cells: squared relevance, its positive part, how often it is positive, how often
-        the gene is among the cell's first.
+        the gene is among the cell's top genes.
     networks, network_cells
-        Networks x groups x genes: relevance by each network on its own; networks x groups: its cells. Empty for a
-        single network: see `by_network`.
+        Networks x groups x genes: relevance by each network alone; networks x groups: its cells. Empty for a single
+        network: see `by_network`.
     expression, expression_squares
         Groups x genes, of all cells: the gene's values as the model reads them, and their squares.
     """
 
     groups: np.ndarray
     genes: np.ndarray
-    units: np.ndarray
-    donors: bool
-    first: int
+    blocks: np.ndarray
+    by_donor: bool
+    top: int
     normalisation: str
-    unit: np.ndarray
+    scale: np.ndarray
     cells: np.ndarray
     counted: np.ndarray
     sums: np.ndarray = field(repr=False)
     squares: np.ndarray = field(repr=False)
     positive: np.ndarray = field(repr=False)
     n_positive: np.ndarray = field(repr=False)
-    n_first: np.ndarray = field(repr=False)
+    n_top: np.ndarray = field(repr=False)
     networks: np.ndarray = field(repr=False)
     network_cells: np.ndarray = field(repr=False)
     expression: np.ndarray = field(repr=False)
@@ -71,106 +73,125 @@ class GroupStatistics:
         cls,
         groups: Sequence[str],
         genes: Sequence[str],
-        units: Sequence[str],
+        blocks: Sequence[str],
         *,
-        donors: bool,
+        by_donor: bool,
         networks: int,
-        first: int,
+        top: int,
         normalisation: str,
-        unit: np.ndarray,
+        scale: np.ndarray,
     ) -> "GroupStatistics":
-        """Make room for sums."""
-        u, g, p = len(units), len(groups), len(genes)
-        if (needed := 8 * (u + networks + 6) * g * p) > MOST_BYTES:
+        """Allocate the sums."""
+        b, g, p = len(blocks), len(groups), len(genes)
+        if (needed := 8 * (b + networks + 6) * g * p) > MOST_BYTES:
             raise CohortError(
-                f"{u} donors x {g} groups x {p} genes take {needed / 2**30:.0f} GB; name no donor column, or a coarser "
-                "one (a cell's p-value then is NaN)"
+                f"{b} donors x {g} groups x {p} genes take {needed / 2**30:.0f} GB; name no donor column, or a coarser "
+                "one (p-values are NaN without donors)"
             )
-        own = networks if networks > 1 else 0
-        by_gene = [np.zeros((g, p)) for _ in range(4)]
+        several = networks if networks > 1 else 0
         return cls(
-            np.asarray(groups, dtype=object), np.asarray(genes, dtype=object), np.asarray(units, dtype=object),
-            donors, min(first, p), normalisation, unit, np.zeros(g), np.zeros((u, g)), np.zeros((u, g, p)), *by_gene,
-            np.zeros((own, g, p)), np.zeros((own, g)), *[np.zeros((g, p)) for _ in range(2)],
-        )  # fmt: skip
+            groups=np.asarray(groups, dtype=object),
+            genes=np.asarray(genes, dtype=object),
+            blocks=np.asarray(blocks, dtype=object),
+            by_donor=by_donor,
+            top=min(top, p),
+            normalisation=normalisation,
+            scale=scale,
+            cells=np.zeros(g),
+            counted=np.zeros((b, g)),
+            sums=np.zeros((b, g, p)),
+            squares=np.zeros((g, p)),
+            positive=np.zeros((g, p)),
+            n_positive=np.zeros((g, p)),
+            n_top=np.zeros((g, p)),
+            networks=np.zeros((several, g, p)),
+            network_cells=np.zeros((several, g)),
+            expression=np.zeros((g, p)),
+            expression_squares=np.zeros((g, p)),
+        )
 
-    def add_relevance(self, relevance: Matrix, group: np.ndarray, unit: np.ndarray, counted: np.ndarray) -> None:
-        """Add some cells.
+    def add_relevance(self, relevance: Matrix, *, group: np.ndarray, block: np.ndarray, counted: np.ndarray) -> None:
+        """Add the relevance of some cells.
 
         Parameters
         ----------
         relevance
-            Cells x genes; what is not stored of a sparse matrix is 0.
-        group, unit
-            The number of each cell's group and unit.
+            Cells x genes; entries that a sparse matrix doesn't store are 0.
+        group, block
+            The number of each cell's group and block.
         counted
             Whether a cell was explained for its group.
         """
         relevance = _counted(relevance, counted)
-        u, g, p = self.sums.shape
-        np.add.at(self.counted, (unit[counted], group[counted]), 1)
-        adding(relevance, unit * g + group)(self.sums.reshape(u * g, p), as_is)
-        by_group = adding(relevance, group)
-        by_group(self.squares, np.square)
-        by_group(self.positive, positive_part)
-        by_group(self.n_positive, is_positive)
-        by_group(self.n_first, lambda _: among_first(relevance, self.first))
+        b, g, p = self.sums.shape
+        np.add.at(self.counted, (block[counted], group[counted]), 1)
+        sums_by_group(relevance, block * g + group)(self.sums.reshape(b * g, p), unchanged)
 
-    def add_network(self, number: int, relevance: Matrix, group: np.ndarray, counted: np.ndarray) -> None:
-        """Add what one network on its own says of some cells; a single one says what `sums` hold."""
+        add = sums_by_group(relevance, group)
+        add(self.squares, np.square)
+        add(self.positive, positive_part)
+        add(self.n_positive, is_positive)
+        add(self.n_top, lambda _: among_top(relevance, self.top))
+
+    def add_network(self, number: int, relevance: Matrix, *, group: np.ndarray, counted: np.ndarray) -> None:
+        """Add the relevance of some cells by one network alone; of a single network `sums` has it already."""
         if not len(self.networks):
             return
-        adding(_counted(relevance, counted), group)(self.networks[number], as_is)
+        sums_by_group(_counted(relevance, counted), group)(self.networks[number], unchanged)
         self.network_cells[number] += np.bincount(group[counted], minlength=len(self.groups))
 
     def by_network(self) -> tuple[np.ndarray, np.ndarray]:
-        """Give the sums of each network on its own, networks x groups x genes, and its cells, networks x groups."""
+        """Return the sums of each network alone, networks x groups x genes, and its cells, networks x groups."""
         if len(self.networks):
             return self.networks, self.network_cells
         return self.sums.sum(0, keepdims=True), self.counted.sum(0, keepdims=True)
 
     def add_expression(self, values: Matrix, group: np.ndarray) -> None:
-        """Add what some cells express, as the model reads it: cells x genes."""
+        """Add the expression of some cells, as the model reads it: cells x genes."""
         self.cells[:] += np.bincount(group, minlength=len(self.groups))
-        by_group = adding(values, group)
-        by_group(self.expression, as_is)
-        by_group(self.expression_squares, np.square)
+        add = sums_by_group(values, group)
+        add(self.expression, unchanged)
+        add(self.expression_squares, np.square)
 
     def to_slot(self) -> dict[str, object]:
-        """Give what an AnnData file can hold in ``uns``."""
-        return {one.name: getattr(self, one.name) for one in fields(self)}
+        """Return a dictionary that an AnnData file can store in ``uns``."""
+        return {attribute.name: getattr(self, attribute.name) for attribute in fields(self)}
 
     @classmethod
     def from_slot(cls, slot: dict[str, object]) -> "GroupStatistics":
-        """Take back what `to_slot` gave."""
+        """Convert the dictionary of `to_slot` back."""
         try:
-            given = {one.name: slot[one.name] for one in fields(cls)}
+            values = {attribute.name: slot[attribute.name] for attribute in fields(cls)}
         except KeyError as error:
-            raise CohortError(f"the cohort's group statistics lack {error}; explain it again") from None
-        for names in ("groups", "genes", "units"):  # zarr has strings of its own
-            given[names] = np.array([str(name) for name in given[names]], dtype=object)
-        return cls(**given | {"donors": bool(given["donors"]), "first": int(given["first"])})
+            raise CohortError(
+                f"the cohort's group statistics lack {error}, as those of another version do; explain the cohort again"
+            ) from None
+        for name in ("groups", "genes", "blocks"):  # zarr has its own type of strings
+            values[name] = np.array([str(value) for value in values[name]], dtype=object)
+        return cls(**values | {"by_donor": bool(values["by_donor"]), "top": int(values["top"])})
 
 
-def units_of(obs: pd.DataFrame, donor: str | None, seed: int = 0) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Give the units that cells come from: the number of each cell's, their names, and whether they are donors.
+def blocks_of(obs: pd.DataFrame, donor: str | None, seed: int = 0) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Return the number of each cell's block, the names of the blocks, and whether they are donors.
 
     Parameters
     ----------
     obs
         The cohort's table of cells.
     donor
-        A column of `obs`, or ``"index"`` where every row is a donor of its own, as in bulk cohorts.
+        A column of `obs`, or ``"index"`` if every row is a donor, as in bulk cohorts; None for random blocks.
+    seed
+        Fixes random blocks.
     """
     if donor is None:
-        blocks = np.random.default_rng(seed).integers(0, BLOCKS, len(obs))
-        return blocks, np.arange(BLOCKS).astype(str), False
+        numbers = np.random.default_rng(seed).integers(0, BLOCKS, len(obs))
+        return numbers, np.arange(BLOCKS).astype(str), False
     donors = donor_column(obs, donor)
     return donors.cat.codes.to_numpy().astype(np.int64), donors.cat.categories.to_numpy(dtype=object), True
 
 
 def _counted(relevance: Matrix, counted: np.ndarray) -> Matrix:
-    """Set the relevance of cells that don't count to 0, which adds nothing: cheaper than to leave them out."""
+    """Set the relevance of cells that don't count to 0, which adds nothing: cheaper than dropping them."""
     if counted.all():
         return relevance
     if not sparse.issparse(relevance):

@@ -1,4 +1,4 @@
-"""What happens inside a network: which of its hidden units carry a group, and which genes drive a unit."""
+"""The inside of a network: which of its hidden neurons carry a group, and which genes drive a neuron."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -9,77 +9,71 @@ import torch
 from anndata import AnnData
 from torch import Tensor
 
-from ... import ATTN_LRP, RuleSet, capture
+from ... import capture
 from ... import relevance as core_relevance
+from ...domain import Read, check_choice
 from ..cohorts.expression import dense_batch
-from ..errors import CohortError, choices
-from ..models.evaluation_mode import evaluation_mode
-from ..models.model import GeneModel, outputs
-from ..models.reading import Read
-from .plan import Plan, plan
-from .score import PREDICTED, score_of
+from ..errors import CohortError
+from ..models.model import GeneModel, check_outputs
+from .plan import Plan, make_plan
+from .request import Explanation, requested
 
 
 def latent_relevance(
     adata: AnnData,
     model: GeneModel,
     module: str,
+    explanation: Explanation | None = None,
     *,
     heads: int | None = None,
     network: int | None = None,
-    target: str = PREDICTED,
-    score: str = "log-odds",
-    rules: RuleSet = ATTN_LRP,
-    groupby: str | None = None,
-    gene_column: str | None = None,
-    batch_size: int | str = "auto",
-    device: str = "auto",
+    **settings: object,
 ) -> pd.DataFrame:
-    """Tell which units of a hidden layer carry each group.
+    """Compute the relevance of the neurons of a hidden layer for each group.
 
     Parameters
     ----------
-    adata, target, score, rules, groupby, gene_column, batch_size, device
+    adata, explanation, **settings
         As in `relevance`.
     model
-        Units of different networks are not the same units, so one network is looked at: see `network`.
+        Neurons of different networks don't correspond, so a single network is explained: see `network`.
     module
-        The name of a module, as in ``dict(network.named_modules())``. Its units are the last axis of what it returns:
+        The name of a module, as in ``dict(network.named_modules())``. Its neurons are the last axis of its output:
         hidden neurons, latent dimensions; other axes (tokens) are summed over.
     heads
-        The units are so many equal parts of the last axis: the heads of an attention layer's output, such as that of
-        ``bert.encoder.layer.0.attention.self``.
+        Split the last axis into this many equal parts, which take the place of neurons: the heads of an attention
+        layer's output, such as that of ``bert.encoder.layer.0.attention.self``.
     network
-        The number of one of the model's networks, over all folds. Needn't be given where there is only one. Only cells
-        that it has not seen are looked at.
+        The number of one of the model's networks, over all folds; not required if there is only one. Only cells that
+        it has not seen are explained.
 
     Returns
     -------
-    One row per group and unit: ``group``, ``unit``, ``relevance`` (mean over the group's counted cells), ``share`` (of
-    the group's mean score), ``cells``; the most relevant first within each group.
+    One row per group and neuron: ``group``, ``neuron``, ``relevance`` (mean over the group's counted cells), ``share``
+    (of the group's mean score), ``cells``; the most relevant first within each group.
     """
-    planned = plan(
-        adata, _one(model, network), target=target, score=score, rules=rules, groupby=groupby, gene_column=gene_column,
-        batch_size=batch_size, device=device,
-    )  # fmt: skip
+    request = requested(explanation, settings)
+    plan = make_plan(adata, _single_network(model, network), request)
     sums: dict[int, np.ndarray] = {}
-    totals, cells = np.zeros(len(planned.groups)), np.zeros(len(planned.groups))
-    for part in _parts(planned, model, network, module):
-        (held,) = core_relevance(part.score, [part.hidden], rules=rules)
-        held = _units(held, heads, module).sum(-1)
-        held = held.flatten(1, -2).sum(1) if held.ndim > 2 else held
-        held = held[torch.as_tensor(part.counted, device=held.device)]
-        for group in np.unique(part.group):
-            here = part.group == group
-            own = held[torch.as_tensor(here, device=held.device)].double().sum(0).cpu().numpy()
-            sums[group] = sums.get(group, 0) + own
-            totals[group] += part.score.detach().double().cpu().numpy()[here].sum()
-            cells[group] += here.sum()
+    totals, cells = np.zeros(len(plan.groups)), np.zeros(len(plan.groups))
+    for batch in _batches(plan, module, rows=_unseen_rows(plan, model, network)):
+        (relevance,) = core_relevance(batch.score, [batch.hidden], rules=plan.request.rules)
+        relevance = _by_neuron(relevance, heads, module).sum(-1)
+        relevance = relevance.flatten(1, -2).sum(1) if relevance.ndim > 2 else relevance
+        relevance = relevance[torch.as_tensor(batch.counted, device=relevance.device)]
+        scores = batch.score.detach().double().cpu().numpy()
+        for group in np.unique(batch.group):
+            members = batch.group == group
+            added = relevance[torch.as_tensor(members, device=relevance.device)].double().sum(0).cpu().numpy()
+            sums[group] = sums.get(group, 0) + added
+            totals[group] += scores[members].sum()
+            cells[group] += members.sum()
+
     tables = [
         pd.DataFrame(
             {
-                "group": planned.groups[group],
-                "unit": np.arange(len(total)),
+                "group": plan.groups[group],
+                "neuron": np.arange(len(total)),
                 "relevance": total / cells[group],
                 "share": total / totals[group],
                 "cells": int(cells[group]),
@@ -90,126 +84,123 @@ def latent_relevance(
     return pd.concat(tables, ignore_index=True)
 
 
-def genes_of_unit(
+def genes_of_neuron(
     adata: AnnData,
     model: GeneModel,
     module: str,
-    unit: int,
+    neuron: int,
+    explanation: Explanation | None = None,
     *,
     heads: int | None = None,
     network: int | None = None,
-    target: str = PREDICTED,
-    score: str = "log-odds",
-    rules: RuleSet = ATTN_LRP,
-    groupby: str | None = None,
-    gene_column: str | None = None,
-    batch_size: int | str = "auto",
-    device: str = "auto",
+    **settings: object,
 ) -> pd.DataFrame:
-    """Tell which genes drive a hidden unit: the relevance that reaches genes through this unit alone.
+    """Compute the relevance that reaches genes through a single hidden neuron.
 
-    The unit starts with the relevance that it has for the cell's score, all other units with none. Over all units of a
-    layer that everything passes through, this adds up to the genes' whole relevance (Achtibat et al. 2023, Nature
-    Machine Intelligence 5:1006, conditional relevance).
+    The neuron starts with its relevance for the cell's score, all other neurons with none. Over all neurons of a layer
+    that everything passes through, this sums to the whole relevance of the genes (Achtibat et al. 2023, Nature Machine
+    Intelligence 5:1006, conditional relevance).
 
     Parameters
     ----------
-    unit
-        Its number, on the last axis of what `module` returns, or that of a head.
+    neuron
+        Its number on the last axis of the output of `module`, or the number of a head.
+    adata, model, module, explanation, heads, network, **settings
+        As in `latent_relevance`.
 
     Returns
     -------
     One row per group and gene: ``group``, ``gene``, ``relevance`` (mean over the group's counted cells), ``cells``; the
     most relevant first within each group.
     """
-    planned = plan(
-        adata, _one(model, network), target=target, score=score, rules=rules, groupby=groupby, gene_column=gene_column,
-        batch_size=batch_size, device=device,
-    )  # fmt: skip
-    present = planned.present
-    sums = np.zeros((len(planned.groups), len(present)))
-    cells = np.zeros(len(planned.groups))
-    for part in _parts(planned, model, network, module):
-        units = _units(part.hidden, heads, module)
-        if not 0 <= unit < units.shape[-2]:
-            raise CohortError(f"'{module}' has {units.shape[-2]} units, numbered from 0; there is no unit {unit}")
-        (held,) = core_relevance(part.score, [part.hidden], rules=rules, retain_graph=True)
-        start = _units(held, heads, module)[..., unit, :].detach()
-        through = core_relevance(units[..., unit, :], list(part.read.sources), rules=rules, start=start)
-        genes = part.read.per_gene(through).detach().double().cpu().numpy()[:, present]
-        np.add.at(sums, part.group, genes[part.counted])
-        np.add.at(cells, part.group, 1)
-    names = planned.room().genes
+    request = requested(explanation, settings)
+    plan = make_plan(adata, _single_network(model, network), request)
+    rules, present = plan.request.rules, plan.present
+    sums, cells = np.zeros((len(plan.groups), len(present))), np.zeros(len(plan.groups))
+    for batch in _batches(plan, module, rows=_unseen_rows(plan, model, network)):
+        neurons = _by_neuron(batch.hidden, heads, module)
+        if not 0 <= neuron < neurons.shape[-2]:
+            raise CohortError(
+                f"'{module}' has {neurons.shape[-2]} neurons, numbered from 0; there is no neuron {neuron}"
+            )
+        (relevance,) = core_relevance(batch.score, [batch.hidden], rules=rules, retain_graph=True)
+        start = _by_neuron(relevance, heads, module)[..., neuron, :].detach()
+        through = core_relevance(neurons[..., neuron, :], list(batch.read.sources), rules=rules, start=start)
+        genes = batch.read.per_unit(through).detach().double().cpu().numpy()[:, present]
+        np.add.at(sums, batch.group, genes[batch.counted])
+        np.add.at(cells, batch.group, 1)
+
     tables = [
-        pd.DataFrame({"group": group, "gene": names, "relevance": sums[i] / cells[i], "cells": int(cells[i])})
-        .sort_values("relevance", ascending=False, kind="stable")
-        for i, group in enumerate(planned.groups)
+        pd.DataFrame({"group": group, "gene": plan.genes, "relevance": sums[i] / cells[i], "cells": int(cells[i])})
+        for i, group in enumerate(plan.groups)
         if cells[i]
-    ]  # fmt: skip
-    return pd.concat(tables, ignore_index=True)
+    ]
+    return pd.concat(
+        [table.sort_values("relevance", ascending=False, kind="stable") for table in tables], ignore_index=True
+    )
 
 
 @dataclass(frozen=True)
-class _Part:
-    """Some cells on their way through one network; `group` and `score` are of the counted ones."""
+class _Batch:
+    """Some cells in one network; `group` and `score` are of the counted ones alone."""
 
-    read: Read
+    read: Read[Tensor]
     hidden: Tensor
     score: Tensor
     group: np.ndarray
     counted: np.ndarray
 
 
-def _parts(planned: Plan, model: GeneModel, number: int | None, module: str) -> Iterator[_Part]:
-    network = planned.model.networks[0][0]
-    known = [name for name, _ in network.named_modules() if name]
-    if module not in known:
-        raise CohortError(f"the network has no module '{module}'; {choices(module, known)}")
-    folds, fold = model.fold_of(planned.expression.cells), _fold_of_network(model, number)
-    like = planned.model.values_like(network)
-    for chunk in planned.expression.chunks(planned.size):
-        here = slice(chunk.start, chunk.stop)
-        rows = np.flatnonzero((folds[here] == fold) | (folds[here] < 0))
-        if not len(rows):
+def _batches(plan: Plan, module: str, *, rows: np.ndarray) -> Iterator[_Batch]:
+    """Yield the network's cells, batch by batch; `rows` is True for those to explain."""
+    ((network,),) = plan.model.networks
+    check_choice("module", module, [name for name, _ in network.named_modules() if name])
+    like = plan.model.values_like(network)
+    for chunk in plan.expression.chunks(plan.size):
+        chosen = np.flatnonzero(rows[chunk.start : chunk.stop])
+        if not len(chosen):
             continue
-        with evaluation_mode(network), torch.enable_grad(), capture(network, module) as kept:
-            read = planned.model.reading(network, dense_batch(chunk.values, rows, like))
-            logits = outputs(planned.model, network, read.outputs)
-        if len(kept) != 1:
-            raise CohortError(f"the module '{module}' is called {len(kept)} times; name one that is called once")
-        target = logits.detach().argmax(1)
-        if not isinstance(planned.target, str):
-            target = torch.as_tensor(planned.target[chunk.start + rows], device=like.device)
-        group = target.cpu().numpy() if planned.labels is None else planned.labels.cat.codes.to_numpy()[here][rows]
-        counted = planned.counted(group, target.cpu().numpy())
+        with torch.enable_grad(), capture(network, module) as captured:
+            read = plan.model.reading(network, dense_batch(chunk.values, chosen, like))
+            logits = check_outputs(plan.model, network, read.outputs)
+        if len(captured) != 1:
+            raise CohortError(f"the module '{module}' is called {len(captured)} times; name one that is called once")
+
+        target = plan.targets(chunk.start + chosen, logits.detach().argmax(1))
+        group = plan.group_of(chunk.start + chosen, target.cpu().numpy())
+        counted = plan.counted(group, target.cpu().numpy())
         if counted.any():
-            score = score_of(logits, target, planned.score)[torch.as_tensor(counted, device=like.device)]
-            yield _Part(read, _of(kept, counted), score, group[counted].astype(np.int64), counted)
+            score = plan.scores(logits, target)[torch.as_tensor(counted, device=like.device)]
+            hidden = _hidden_layer(captured, cells=len(chosen))
+            yield _Batch(read, hidden, score=score, group=group[counted], counted=counted)
 
 
-def _units(hidden: Tensor, heads: int | None, module: str) -> Tensor:
-    """Cut the last axis into units x what belongs to each: one number, or a head's."""
+def _by_neuron(hidden: Tensor, heads: int | None, module: str) -> Tensor:
+    """Split the last axis into neurons x the numbers of each: one, or those of a head."""
     size = hidden.shape[-1]
     if heads is None:
         return hidden[..., None]
     if heads < 1 or size % heads:
-        raise CohortError(f"the {size} numbers of '{module}' are not {heads} heads of one size; name a divisor")
+        raise CohortError(f"the {size} numbers of '{module}' can't be split into {heads} equal heads; use a divisor")
     return hidden.unflatten(-1, (heads, size // heads))
 
 
-def _of(kept: dict[str, Tensor], counted: np.ndarray) -> Tensor:
-    """Give the hidden layer itself, whose relevance is asked for; rows that don't count have none in the score."""
-    (hidden,) = kept.values()
-    if hidden.ndim < 2 or len(hidden) != len(counted):
-        raise CohortError(f"the module returns shape {tuple(hidden.shape)}, not cells x units")
+def _hidden_layer(captured: dict[str, Tensor], *, cells: int) -> Tensor:
+    """Return the captured output of the hidden layer after checking its shape.
+
+    It has the rows of all cells, because those that don't count have no share in the score.
+    """
+    (hidden,) = captured.values()
+    if hidden.ndim < 2 or len(hidden) != cells:
+        raise CohortError(f"the module returns shape {tuple(hidden.shape)}, not cells x neurons")
     return hidden
 
 
-def _one(model: GeneModel, number: int | None) -> GeneModel:
-    """Give a model of one network."""
+def _single_network(model: GeneModel, number: int | None) -> GeneModel:
+    """Return a model that consists of one of the networks."""
     if number is None and model.n_networks > 1:
         raise CohortError(
-            f"the model has {model.n_networks} networks, whose units are not the same; name one: network=0 to "
+            f"the model has {model.n_networks} networks, whose neurons don't correspond; choose one: network=0 to "
             f"{model.n_networks - 1}"
         )
     number = number or 0
@@ -218,8 +209,11 @@ def _one(model: GeneModel, number: int | None) -> GeneModel:
     return replace(model, networks=((dict(model.unseen(-1))[number],),), folds=None)
 
 
-def _fold_of_network(model: GeneModel, number: int | None) -> int:
+def _unseen_rows(plan: Plan, model: GeneModel, number: int | None) -> np.ndarray:
+    """Return for every cell whether a network has not seen it."""
     if model.folds is None:
-        return -1
-    sizes = np.cumsum([len(members) for members in model.networks])
-    return int(np.searchsorted(sizes, number or 0, side="right"))
+        return np.ones(plan.expression.n_cells, bool)
+    ends = np.cumsum([len(members) for members in model.networks])
+    fold = int(np.searchsorted(ends, number or 0, side="right"))
+    folds = model.fold_of(plan.expression.cells)
+    return (folds == fold) | (folds < 0)

@@ -1,4 +1,4 @@
-"""What will be explained, checked to the end before the first cell is: a wrong request costs no hour of computing."""
+"""The plan of an explanation: a request that fits the cohort and the model, checked before anything is computed."""
 
 from dataclasses import dataclass
 
@@ -6,68 +6,62 @@ import numpy as np
 import pandas as pd
 import torch
 from anndata import AnnData
+from torch import Tensor
 
-from ... import ATTN_LRP, RuleSet
+from ...domain import device_of, refuse_training_mode, score_of
 from .. import slots
-from ..cohorts.expression import Expression, dense_batch, expression
+from ..cohorts.expression import Expression, dense_batch, expression_of
 from ..cohorts.labels import label_column
-from ..errors import CohortError, choices, listed
 from ..models.model import GeneModel, check_network, predict
 from ..models.reading import read_matrix
-from .group_statistics import GroupStatistics, units_of
-from .score import LABELLED, PREDICTED, check_score, resolve_target
+from .group_statistics import GroupStatistics, blocks_of
+from .request import Explanation
+from .target import LABELLED, PREDICTED, contrasted_class, labelled_classes, resolve_target
 
-# A chunk's dense numbers, per network: cells are read and explained so many at a time. On a CPU larger arrays leave the
-# caches, and several of them outgrow what the allocator keeps (see `cells.py`); a GPU wants more.
+# The dense numbers of a chunk, per network, which decide how many cells are explained at a time. On a CPU larger arrays
+# leave the caches, and several of them outgrow what the allocator keeps (see `explain.py`); a GPU wants more.
 CHUNK_NUMBERS = 1_500_000
 CHUNK_NUMBERS_GPU = 16_000_000
-FIRST = 50
+TOP = 50
 CELLS_OF_TOKENS = 16
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked of every cell of a cohort.
+    """What to explain in every cell of a cohort.
 
     Attributes
     ----------
-    expression, model, rules
-        What is read, by which model, and the rule set.
+    expression, model
+        What is read, and by which model.
+    request
+        What was asked for.
     target
-        ``"predicted"``, or the number of a class for each cell.
+        The number of a class per cell; None for the predicted ones.
     against
-        The number of the class to set the target against, or None.
-    score
-        See `score_of`.
-    asked
-        The target in the user's words.
+        The number of the class to contrast the target with, or None.
     labels
-        The group of each cell, or None: the predicted class is.
+        The group of each cell; None if the predicted class is its group.
     own_group
         Whether a cell counts for its group only if it was explained for it: where labels and targets are classes of
         the model, and may differ.
-    unit, units, donors
-        The number of each cell's donor (or block), their names, and whether they are donors.
+    block, blocks, by_donor
+        The number of each cell's donor or random block, the names of these, and whether they are donors.
     size
-        How many cells are explained at once.
-    first
-        How many of each cell's first genes are kept; 0 for none.
+        Number of cells to explain at a time.
     """
 
     expression: Expression
     model: GeneModel
-    rules: RuleSet
-    target: str | np.ndarray
+    request: Explanation
+    target: np.ndarray | None
     against: int | None
-    score: str
-    asked: str
     labels: pd.Series | None
     own_group: bool
-    unit: np.ndarray
-    units: np.ndarray
-    donors: bool
+    block: np.ndarray
+    blocks: np.ndarray
+    by_donor: bool
     size: int
-    first: int
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -76,134 +70,128 @@ class Plan:
 
     @property
     def present(self) -> np.ndarray:
-        """The model's genes that the cohort has, by number."""
+        """The numbers of the model's genes that the cohort has."""
         return np.sort(self.expression.alignment.position[self.expression.alignment.position >= 0])
 
-    def counted(self, group: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """Tell which cells count for their group, by the numbers of their groups and of their targets."""
-        if not self.own_group:
-            return np.ones(len(group), bool)
-        classes = {name: number for number, name in enumerate(self.model.classes)}
-        number = np.array([classes.get(name, -1) for name in self.groups])
-        return number[group] == target
-
-    def room(self) -> GroupStatistics:
-        """Make room for the sums over groups, of the genes that the cohort has, by their names there."""
+    @property
+    def genes(self) -> np.ndarray:
+        """The names of these genes in the cohort."""
         position = self.expression.alignment.position
         names = np.empty(self.expression.n_inputs, dtype=object)
         names[position[position >= 0]] = self.expression.genes[position >= 0]
+        return names[self.present]
+
+    def starts(self, first: int = 0) -> range:
+        """Return the first row of every chunk, from row `first` on."""
+        return range(first, self.expression.n_cells, self.size)
+
+    def targets(self, rows: np.ndarray, predicted: Tensor) -> Tensor:
+        """Return the number of the class to explain in some cells, from their rows and predicted classes."""
+        return predicted if self.target is None else torch.as_tensor(self.target[rows], device=predicted.device)
+
+    def scores(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Compute the score of each cell, with its graph."""
+        against = None if self.against is None else torch.full_like(target, self.against)
+        return score_of(logits, target, self.request.score, against=against)
+
+    def group_of(self, rows: slice | np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """Return the number of the group of some cells, from their rows and predicted classes."""
+        return predicted if self.labels is None else self.labels.cat.codes.to_numpy()[rows].astype(np.int64)
+
+    def counted(self, group: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """Return which cells count for their group, from the numbers of their groups and targets."""
+        if not self.own_group:
+            return np.ones(len(group), bool)
+        numbers = {name: number for number, name in enumerate(self.model.classes)}
+        class_of_group = np.array([numbers.get(name, -1) for name in self.groups])
+        return class_of_group[group] == target
+
+    def empty_statistics(self) -> GroupStatistics:
+        """Allocate the sums over groups, of the genes that the cohort has."""
         return GroupStatistics.empty(
             self.groups,
-            names[self.present],
-            self.units,
-            donors=self.donors,
+            self.genes,
+            self.blocks,
+            by_donor=self.by_donor,
             networks=self.model.n_networks,
-            first=self.first or FIRST,
+            top=self.request.top or TOP,
             normalisation=self.expression.expects.normalisation,
-            unit=self.expression.unit[self.present],
+            scale=self.expression.scale[self.present],
         )
 
 
-def plan(
-    adata: AnnData,
-    model: GeneModel,
-    *,
-    target: str = PREDICTED,
-    against: str | None = None,
-    score: str = "log-odds",
-    rules: RuleSet = ATTN_LRP,
-    first: int = 0,
-    groupby: str | None = None,
-    donor: str | None = None,
-    gene_column: str | None = None,
-    batch_size: int | str = "auto",
-    device: str = "auto",
-) -> Plan:
-    """Check a request against the cohort and the model; the parameters are those of `relevance`."""
-    check_score(score)
-    found = expression(adata, model.expects, gene_column=gene_column)
-    place = device_of(device)
-    model.to(place)
-    size = chunk_size(batch_size, model, place)
+def make_plan(adata: AnnData, model: GeneModel, request: Explanation) -> Plan:
+    """Check a request against the cohort and the model."""
     for _, network in model.unseen(-1):
-        check_network(model, network, dense_batch(found.chunk(0, 2).values, slice(None), model.values_like(network)))
-    if model.task == "classes":
-        groupby = groupby or (model.labels if model.labels in adata.obs else None)
+        refuse_training_mode(network)
+    expression = expression_of(adata, model.expects, gene_column=request.gene_column)
+    device = device_of(request.device)
+    model.to(device)
+    size = chunk_size(request.batch_size, model, device)
+
+    # Two cells show whether a network accepts these genes and returns one score per class.
+    for _, network in model.unseen(-1):
+        values = expression.chunk(0, 2).values
+        check_network(model, network, dense_batch(values, slice(None), model.values_like(network)))
+
+    of_classes = model.task == "classes"
+    groupby = request.groupby
+    if of_classes and groupby is None and model.labels in adata.obs:
+        groupby = model.labels
     labels = label_column(adata, groupby) if groupby else None
-    if labels is None and model.task != "classes":
-        labels = halves(found, model, size)
-    named = None if model.task != "classes" else resolve_target(target, model.classes)
-    if model.task != "classes":
-        wanted = np.zeros(found.n_cells, np.int64)
-    elif named is not None:
-        wanted = np.full(found.n_cells, named)
+    if labels is None and not of_classes:
+        labels = halves(expression, model, size)
+
+    asked = request.target or PREDICTED
+    named = resolve_target(asked, model.classes) if of_classes else 0
+    if named is not None:
+        target = np.full(expression.n_cells, named)
     else:
-        wanted = _labelled(adata, model) if target == LABELLED else PREDICTED
-    if against is not None:
-        if against not in model.classes or against == target:
-            others = [name for name in model.classes if name != target]
-            raise CohortError(f"there is no class '{against}' to set the target against; {choices(against, others)}")
-        against = model.classes.index(against)
-    if first < 0 or not isinstance(first, int):
-        raise CohortError(f"first is {first}; it is a number of genes, 0 for none")
+        target = labelled_classes(adata, model) if asked == LABELLED else None
+
+    block, blocks, by_donor = blocks_of(adata.obs, request.donor)
     return Plan(
-        found, model, rules, wanted, against, score, target, labels,
-        bool(labels is not None and named is None and model.task == "classes" and groupby == model.labels),
-        *units_of(adata.obs, donor), size, first,
-    )  # fmt: skip
+        expression=expression,
+        model=model,
+        request=request,
+        target=target,
+        against=contrasted_class(request.against, asked, model.classes),
+        labels=labels,
+        own_group=bool(of_classes and labels is not None and named is None and groupby == model.labels),
+        block=block,
+        blocks=blocks,
+        by_donor=by_donor,
+        size=size,
+    )
 
 
-def chunk_size(batch_size: int | str, model: GeneModel, device: torch.device) -> int:
-    """Give the number of cells to explain at once: as asked, or such that a chunk takes some megabytes."""
-    if batch_size == "auto":
-        if model.reading is not read_matrix:
-            return CELLS_OF_TOKENS  # thousands of tokens each, through every layer
-        networks = max(len(members) for members in model.networks)
-        numbers = CHUNK_NUMBERS if device.type == "cpu" else CHUNK_NUMBERS_GPU
-        return int(np.clip(numbers // (len(model.expects.genes) * networks), 32, 4096))
-    if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
-        raise CohortError(f"batch_size is {batch_size!r}; it must be 'auto', or 1 or more")
-    return batch_size
+def chunk_size(batch_size: int | None, model: GeneModel, device: torch.device) -> int:
+    """Return the number of cells to explain at a time; if None, such that a chunk takes some megabytes."""
+    if batch_size is not None:
+        return batch_size
+    if model.reading is not read_matrix:
+        return CELLS_OF_TOKENS  # thousands of tokens each, through every layer
+    networks = max(len(members) for members in model.networks)
+    numbers = CHUNK_NUMBERS if device.type == "cpu" else CHUNK_NUMBERS_GPU
+    return int(np.clip(numbers // (len(model.expects.genes) * networks), 32, 4096))
 
 
-def halves(found: Expression, model: GeneModel, size: int) -> pd.Series:
-    """Cut cells by what is predicted for them, a value or a risk: above or below the median of their fold.
+def halves(expression: Expression, model: GeneModel, size: int) -> pd.Series:
+    """Split cells by their predicted value or risk: above or below the median of their fold.
 
     Networks of different folds needn't have the same zero, least of all those of a risk.
     """
-    folds = model.fold_of(found.cells)
-    predicted = pd.Series(np.empty(found.n_cells), index=found.cells)
-    for chunk in found.chunks(size):
-        for fold in np.unique(folds[chunk.start : chunk.stop]):
-            rows = np.flatnonzero(folds[chunk.start : chunk.stop] == fold)
+    folds = model.fold_of(expression.cells)
+    predicted = pd.Series(np.empty(expression.n_cells), index=expression.cells)
+    for chunk in expression.chunks(size):
+        folds_of_chunk = folds[chunk.start : chunk.stop]
+        for fold in np.unique(folds_of_chunk):
+            rows = np.flatnonzero(folds_of_chunk == fold)
             networks = [network for _, network in model.unseen(int(fold))]
             values = dense_batch(chunk.values, rows, model.values_like(networks[0]))
             mean = torch.stack([predict(model, network, values)[:, 0] for network in networks]).mean(0)
             predicted.iloc[chunk.start + rows] = mean.double().cpu().numpy()
+
     high = predicted > predicted.groupby(folds).transform("median")
-    cut = pd.Categorical.from_codes(high.to_numpy().astype(int), categories=["low", "high"])
-    return pd.Series(cut, index=found.cells, name=slots.PREDICTED)
-
-
-def device_of(device: str | torch.device) -> torch.device:
-    """Give a device that is there; ``"auto"`` is a GPU if there is one."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
-        raise CohortError(f"there is no device '{device}' here: {str(error).splitlines()[0]}; use cpu") from error
-
-
-def _labelled(adata: AnnData, model: GeneModel) -> np.ndarray:
-    """Give the number of each cell's own class."""
-    if not model.labels:
-        raise CohortError(f"the model doesn't say which column holds the labels; use target='{PREDICTED}'")
-    labels = label_column(adata, model.labels)
-    codes = pd.Categorical(labels, categories=model.classes).codes.astype(np.int64)
-    if (codes < 0).any():
-        strange = [one for one in labels.cat.categories if one not in model.classes]
-        raise CohortError(
-            f"the model has no class {listed(strange)} to explain labelled cells for; use target='{PREDICTED}'"
-        )
-    return codes
+    half = pd.Categorical.from_codes(high.to_numpy().astype(int), categories=["low", "high"])
+    return pd.Series(half, index=expression.cells, name=slots.PREDICTED)

@@ -1,1 +1,1 @@
-"""Models of expression: what they are, what they expect, where they come from."""
+"""Models of expression: what they are, what they expect, and where they come from."""

@@ -18,25 +18,26 @@ BUILT_IN = (GeneClassifier, GeneRegression, GeneTransformer)
 
 def built_in(settings: Mapping[str, object], genes: int, outputs: int) -> nn.Module:
     """Make a new network from settings by name: ``network``, ``hidden``, ``dropout``, ``input_dropout``, ``tokens``."""
-    dropout, input_dropout = settings["dropout"], settings["input_dropout"]
+    shares = {"dropout": settings["dropout"], "input_dropout": settings["input_dropout"]}
     if settings["network"] == "linear":
-        return GeneRegression(genes, outputs, input_dropout)
+        return GeneRegression(genes, outputs, input_dropout=settings["input_dropout"])
     if settings["network"] == "transformer":
-        return GeneTransformer(genes, outputs, settings["hidden"], dropout, input_dropout, settings["tokens"])
-    return GeneClassifier(genes, outputs, settings["hidden"], dropout, input_dropout)
+        return GeneTransformer(genes, outputs, hidden=settings["hidden"], tokens=settings["tokens"], **shares)
+    return GeneClassifier(genes, outputs, hidden=settings["hidden"], **shares)
 
 
-def in_units(network: nn.Module, mean: float, deviation: float) -> nn.Module:
-    """Let a network of a standardised value give the value itself, so that relevance is in its units too.
+def in_original_scale(network: nn.Module, mean: float, deviation: float) -> nn.Module:
+    """Convert a network of a standardised value to one of the value itself, so that relevance is on its scale too.
 
-    The last layer of a built-in network takes the scale in; another network gets one more layer.
+    The last layer of a built-in network absorbs the scale; any other network gets one more layer.
     """
     if not isinstance(network, BUILT_IN):
-        units = nn.Linear(1, 1).to(next(network.parameters()))
+        scale = nn.Linear(1, 1).to(next(network.parameters()))
         with torch.no_grad():
-            units.weight.fill_(deviation)
-            units.bias.fill_(mean)
-        return nn.Sequential(network, units).eval()
+            scale.weight.fill_(deviation)
+            scale.bias.fill_(mean)
+        return nn.Sequential(network, scale).eval()
+
     last = [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
     with torch.no_grad():
         last.weight.mul_(deviation)

@@ -1,15 +1,14 @@
 """The built-in networks that read all genes at once: dense, and linear."""
 
-import torch
 from torch import Tensor, nn
 
 
 class GeneClassifier(nn.Module):
-    """Dropout, dense, ReLU, dropout, dense: expression of genes to one score per output.
+    """Dropout, dense, ReLU, dropout, dense: from the expression of genes to one score per output.
 
-    Expression goes in unscaled and uncentred, so a gene that isn't expressed in a cell adds nothing to any
-    neuron and its relevance is exactly zero. Dropping genes at random during training keeps the network from
-    resting on one gene where several tell the same.
+    Expression is neither scaled nor centred, so a gene that isn't expressed in a cell adds nothing to any neuron, and
+    its relevance is exactly zero. Dropping genes at random during training keeps the network from relying on one gene
+    where several carry the same information.
 
     Parameters
     ----------
@@ -34,21 +33,22 @@ class GeneClassifier(nn.Module):
         )
 
     def forward(self, expression: Tensor) -> Tensor:
-        """Scores, cells x outputs."""
+        """Compute the scores, cells x outputs."""
         return self.layers(expression)
 
 
 class GeneRegression(nn.Module):
     """A weight per gene and output: multinomial logistic regression for classes, linear for a value or a risk.
 
-    Weights start at zero, so a gene that is never expressed stays without any.
+    Weights start at zero, so the weights of a gene that is never expressed stay zero.
 
     Parameters
     ----------
     genes, outputs
         The number of inputs and of outputs.
     input_dropout
-        The share of genes that are dropped at random during training; it acts as a ridge on each gene's own scale.
+        The share of genes that are dropped at random during training; it acts as a ridge penalty on the scale of each
+        gene.
     """
 
     def __init__(self, genes: int, outputs: int, input_dropout: float = 0.2) -> None:
@@ -58,10 +58,5 @@ class GeneRegression(nn.Module):
         nn.init.zeros_(self.layers[1].bias)
 
     def forward(self, expression: Tensor) -> Tensor:
-        """Scores, cells x outputs."""
+        """Compute the scores, cells x outputs."""
         return self.layers(expression)
-
-
-def parameter_of(network: nn.Module) -> Tensor:
-    """Give a tensor whose dtype and device the network's input must have."""
-    return next((p for p in network.parameters() if p.is_floating_point()), torch.zeros(()))

@@ -6,32 +6,33 @@ from pathlib import Path
 import yaml
 from jsonschema import Draft202012Validator
 
+from ...domain import reason
 from ..errors import CohortError, choices
 
 
 def read_declaration(path: Path) -> dict:
-    """Read a declaration and say everything that is wrong with it."""
+    """Read a declaration; raise with everything that is wrong in it."""
     try:
         declared = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CohortError(f"'{path}' is not YAML: {str(error).splitlines()[0]}") from error
+        raise CohortError(f"'{path}' is not YAML: {reason(error)}") from error
     schema = yaml.safe_load(resources.files(__package__).joinpath("declaration.schema.yaml").read_text())
-    known = schema["properties"]
+    keys = schema["properties"]
     for key in declared if isinstance(declared, dict) else ():
-        if key not in known:
-            raise CohortError(f"'{path}' has a key '{key}' that means nothing here; {choices(str(key), known)}")
+        if key not in keys:
+            raise CohortError(f"'{path}' has an unknown key '{key}'; {choices(key, keys)}")
     wrong = [
         f"{'.'.join(map(str, error.absolute_path)) or 'it'}: {error.message}"
         for error in Draft202012Validator(schema).iter_errors(declared)
     ]
     if wrong:
-        raise CohortError(f"'{path}' declares no model: {'; '.join(wrong)}")
+        raise CohortError(f"'{path}' doesn't declare a model: {'; '.join(wrong)}")
     return declared
 
 
 def beside(name: str, path: Path, what: str) -> Path:
-    """Give a file that a declaration names, relative to itself."""
-    found = path.parent / name
-    if not found.is_file():
-        raise CohortError(f"'{path}' names {what} '{name}', but there is no file '{found}'")
-    return found
+    """Return the path of a file that a declaration names relative to itself."""
+    file = path.parent / name
+    if not file.is_file():
+        raise CohortError(f"'{path}' names {what} '{name}', but there is no file '{file}'")
+    return file

@@ -1,4 +1,4 @@
-"""Networks from torch.export files, which need no code of their makers."""
+"""Networks from torch.export files, which need none of their authors' code."""
 
 import warnings
 from pathlib import Path
@@ -6,12 +6,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ...domain import reason
 from ..errors import CohortError
-from .without_code import code_in
+from .archive_safety import code_in
 
 
 def exported_network(file: Path, allow_pickle: bool = False) -> nn.Module:
-    """Read a torch.export file for any number of cells; one that holds code only with leave."""
+    """Load a torch.export file for any number of cells; one that contains code only if pickles are allowed."""
     try:
         code = code_in(file)
         if code is not None and not allow_pickle:
@@ -26,38 +27,37 @@ def exported_network(file: Path, allow_pickle: bool = False) -> nn.Module:
     except CohortError:
         raise
     except Exception as error:  # zip, json and torch raise many kinds
-        raise CohortError(
-            f"'{file}' could not be read as a torch.export file: {(str(error) or repr(error)).splitlines()[0]}"
-        ) from error
+        raise CohortError(f"'{file}' could not be read as a torch.export file: {reason(error)}") from error
+
     cells = _cells_at_once(program)
     if cells is not None:
         raise CohortError(
             f"'{file}' was exported for batches of exactly {cells} cells; export it for any number: "
             "torch.export.export(network, (example,), dynamic_shapes=({0: torch.export.Dim('cells', min=1)},))"
         )
-    if (training := _training(program)) is not None:
+    if (operation := _training_operation(program)) is not None:
         raise CohortError(
-            f"'{file}' was exported in training mode ('{training}' is active), in which cells change one another's "
+            f"'{file}' was exported in training mode ('{operation}' is active), in which cells change one another's "
             "scores; export network.eval()"
         )
-    # An exported graph is of one mode, in which it was exported, and refuses to be asked for another.
-    return ExportedNetwork(network)
+    # An exported graph has the mode in which it was exported, and raises if it is asked for another.
+    return ExportedNetwork(network).eval()
 
 
 def _cells_at_once(program: torch.export.ExportedProgram) -> int | None:
-    """Give the number of cells that a graph was exported for, None for any number."""
-    given = program.graph_signature.user_inputs
-    values = [node.meta["val"] for node in program.graph.nodes if node.op == "placeholder" and node.name in given]
+    """Return the number of cells that a graph was exported for; None for any number."""
+    inputs = program.graph_signature.user_inputs
+    values = [node.meta["val"] for node in program.graph.nodes if node.op == "placeholder" and node.name in inputs]
     sizes = [value.shape[0] for value in values if isinstance(value, torch.Tensor) and value.ndim]
     return next((size for size in sizes if isinstance(size, int)), None)
 
 
-def _training(program: torch.export.ExportedProgram) -> str | None:
-    """Name an operation that behaves as in training, such as dropout; None if there is none."""
+def _training_operation(program: torch.export.ExportedProgram) -> str | None:
+    """Return the name of an operation that behaves as in training, such as dropout; None without one."""
     for node in program.graph.nodes:
-        for place, argument in enumerate(getattr(getattr(node.target, "_schema", None), "arguments", ())):
-            given = node.kwargs.get(argument.name, node.args[place] if place < len(node.args) else None)
-            if argument.name in ("train", "training") and given is True:
+        for index, argument in enumerate(getattr(getattr(node.target, "_schema", None), "arguments", ())):
+            value = node.kwargs.get(argument.name, node.args[index] if index < len(node.args) else None)
+            if argument.name in ("train", "training") and value is True:
                 return node.target._schema.name.rpartition(":")[2]
     return None
 
@@ -67,7 +67,7 @@ class ExportedNetwork(nn.Module):
 
     def __init__(self, graph: nn.Module) -> None:
         super().__init__()
-        object.__setattr__(self, "graph", graph)  # not a child: train() and eval() would be handed on to it
+        object.__setattr__(self, "graph", graph)  # not a child, to which train() and eval() would be passed on
         for name, parameter in graph.named_parameters():
             self.register_parameter(name.replace(".", "_"), parameter)
         for name, buffer in graph.named_buffers():
@@ -76,12 +76,12 @@ class ExportedNetwork(nn.Module):
     def _apply(self, fn, recurse: bool = True) -> "ExportedNetwork":
         """Move the graph, and this view of its weights with it."""
         self.graph._apply(fn, recurse)
-        for kind, kept in (
+        for named, registered in (
             (self.graph.named_parameters(), self._parameters),
             (self.graph.named_buffers(), self._buffers),
         ):
-            for name, value in kind:
-                kept[name.replace(".", "_")] = value
+            for name, value in named:
+                registered[name.replace(".", "_")] = value
         return self
 
     def forward(self, expression: torch.Tensor) -> object:

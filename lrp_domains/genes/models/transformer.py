@@ -10,12 +10,12 @@ class GeneTransformer(nn.Module):
     ============ ==================================================================================
     tokens       ``t_g = x_g e_g``: the value of gene ``g`` times its embedding. No value, no token: a
                  gene with ``x_g = 0`` is masked, and its relevance is exactly zero.
-    blocks       `torch.nn.TransformerEncoder`, norms first, so that ``t_g`` itself is carried to the end
+    blocks       `torch.nn.TransformerEncoder`, norms first, so that ``t_g`` itself reaches the end
     pooled       ``sum_g h_g / sqrt(n)`` over the ``n`` expressed genes
     scores       one linear layer
     ============ ==================================================================================
 
-    There are no positions: the order of genes means nothing.
+    There are no positions: the order of genes has no meaning.
 
     Parameters
     ----------
@@ -26,9 +26,9 @@ class GeneTransformer(nn.Module):
     dropout, input_dropout
         The share of hidden values, and of genes, that are dropped at random during training.
     tokens
-        The most genes of a cell that are read: those with the largest absolute values. Attention costs its square.
+        The largest number of genes to read per cell, by absolute value. Attention costs its square.
     layers, heads
-        Of the encoder.
+        Number of layers of the encoder, and of their attention heads.
     """
 
     def __init__(
@@ -51,18 +51,20 @@ class GeneTransformer(nn.Module):
         self.head = nn.Linear(hidden, outputs)
 
     def forward(self, expression: Tensor) -> Tensor:
-        """Scores, cells x outputs."""
+        """Compute the scores, cells x outputs."""
         values, embedding = expression, self.embedding.weight
         if self.tokens < expression.shape[1]:
-            first = expression.detach().abs().topk(self.tokens, dim=1).indices
-            values, embedding = expression.gather(1, first), self.embedding(first)
-        # Counted before dropout, which scales up what it leaves: the sum stays as large as without it.
+            top = expression.detach().abs().topk(self.tokens, dim=1).indices
+            values, embedding = expression.gather(1, top), self.embedding(top)
+
+        # Counted before dropout, which scales up the remaining values: the sum stays as large as without it.
         expressed = (values != 0).sum(1, keepdim=True).clamp(min=1)
         values = self.input_dropout(values)
-        silent = values == 0
-        # Softmax over no token is NaN: an empty cell attends to a token of zeros, which isn't pooled.
-        alone = silent.all(1, keepdim=True)
-        masked = torch.cat([silent[:, :1] & ~alone, silent[:, 1:]], dim=1)
+        absent = values == 0
+
+        # A softmax over no token is NaN: an empty cell attends to a token of zeros, which isn't pooled.
+        empty = absent.all(1, keepdim=True)
+        masked = torch.cat([absent[:, :1] & ~empty, absent[:, 1:]], dim=1)
         states = self.blocks(values[:, :, None] * embedding, src_key_padding_mask=masked)
-        pooled = states.masked_fill(silent[:, :, None], 0).sum(1) / expressed.sqrt()
+        pooled = states.masked_fill(absent[:, :, None], 0).sum(1) / expressed.sqrt()
         return self.head(pooled)

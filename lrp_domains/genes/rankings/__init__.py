@@ -1,1 +1,1 @@
-"""Ranked genes: of groups, across cohorts, against gene sets."""
+"""Ranked genes: of groups, across cohorts, and compared with gene sets."""

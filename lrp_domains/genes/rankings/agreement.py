@@ -1,4 +1,4 @@
-"""How far the rankings of two cohorts agree, ours and those of differential expression."""
+"""The agreement of the rankings of two cohorts, by relevance and by differential expression."""
 
 import math
 from itertools import combinations
@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from ..errors import CohortError
-from .consensus import among_first, signed_scores
+from .consensus import among_top, signed_scores
 from .tables import check_ranking
 
 SMALLEST_WEIGHT = 1e-16  # of a depth in rank-biased overlap
@@ -24,60 +24,62 @@ def agreement(table: pd.DataFrame, *, direction: bool = True, top: int = 20, per
     direction
         Order genes by score and direction of expression, as `consensus` does.
     top
-        The length of the lists whose Jaccard index is taken.
+        Number of top genes whose Jaccard index is computed.
     persistence
-        Of rank-biased overlap: the chance that a reader goes on to the next gene.
+        Of rank-biased overlap: the probability that a reader continues to the next gene.
 
     Returns
     -------
     One row per group and pair: ``group``, ``cohort_a``, ``cohort_b``, ``genes`` (that both measured), ``spearman``,
-    ``rbo``, ``jaccard``, and the same of differential expression with the prefix ``de_`` (NaN where a table has none).
+    ``rbo``, ``jaccard``, and the same of differential expression with the prefix ``de_`` (NaN if a table has none).
 
     Notes
     -----
-    Genes that tie, as those without any relevance do, are in no order, and so can't agree: Spearman's correlation takes
-    the mean of their ranks, rank-biased overlap is the mean over all orders of them, and of genes that tie over the end
-    of a list of `top` none is in it.
+    Genes that tie, as those without any relevance do, have no order, so they can't agree: Spearman's correlation uses
+    the mean of their ranks, rank-biased overlap is the mean over all orders of them, and of genes that tie across the
+    end of the top genes none is among these.
     """
     table = check_ranking(table)
     if top < 1 or top % 1:
         raise CohortError(f"top={top} should be a whole number from 1 on")
     if not 0 < persistence < 1:
-        raise CohortError(f"persistence={persistence} should be between 0 and 1, like 0.9")
+        raise CohortError(f"persistence={persistence} should be between 0 and 1, such as 0.9")
     if direction and "direction" not in table:
         raise CohortError("the table of ranked genes has no column 'direction'; use direction=False")
     rows = []
     for group, part in table.groupby("group", sort=False):
-        ours = signed_scores(part, direction)
-        theirs = signed_scores(part, False, "de_score") if "de_score" in part else None
-        for a, b in combinations(ours.columns, 2):
+        relevance = signed_scores(part, direction)
+        differential = signed_scores(part, False, "de_score") if "de_score" in part else None
+        for a, b in combinations(relevance.columns, 2):
             row = {"group": group, "cohort_a": a, "cohort_b": b}
-            row |= _compare(ours[[a, b]].dropna(), top, persistence, "")
-            if theirs is not None:
-                row |= _compare(theirs[[a, b]].dropna(), top, persistence, "de_")
+            row |= _compare(relevance[[a, b]].dropna(), top, persistence=persistence, prefix="")
+            if differential is not None:
+                row |= _compare(differential[[a, b]].dropna(), top, persistence=persistence, prefix="de_")
             rows.append(row)
     columns = ["group", "cohort_a", "cohort_b", "genes", "spearman", "rbo", "jaccard"]
     return pd.DataFrame(rows, columns=[*columns, "de_spearman", "de_rbo", "de_jaccard"])
 
 
 def rank_biased_overlap(a: np.ndarray, b: np.ndarray, persistence: float = 0.9) -> float:
-    """Give the extrapolated rank-biased overlap of two rankings of the same items (Webber et al. 2010, ACM TOIS 28:20).
+    """Compute the extrapolated rank-biased overlap of two rankings of the same items (Webber et al. 2010, TOIS 28:20).
 
     ``X_n / n p^n + (1 - p) / p sum_d X_d / d p^d``, with ``X_d`` the number of items that both have among
-    their first `d`. Where items tie, ``X_d`` is its mean over all orders of them, drawn for each ranking by itself:
-    ``X_d = sum_i a_i(d) b_i(d)``, with ``a_i(d)`` the chance that item `i` is among the first `d` of `a` (Corsi and
-    Urbano 2024, SIGIR, RBO^a).
+    their first `d`. If items tie, ``X_d`` is its mean over all orders of them, drawn independently for each ranking:
+    ``X_d = sum_i a_i(d) b_i(d)``, with ``a_i(d)`` the probability that item `i` is among the first `d` of `a` (Corsi
+    and Urbano 2024, SIGIR, RBO^a).
 
     Parameters
     ----------
     a, b
-        The values of the items, the highest first; item `i` is at place `i` of both.
+        The values of the items, of which the highest comes first; item `i` is element `i` of both.
+    persistence
+        As in `agreement`.
     """
     n = len(a)
     if n == 0:
         return float("nan")
-    deepest = min(n, math.ceil(math.log(SMALLEST_WEIGHT) / math.log(persistence)))  # places beyond weigh nothing
-    before, tied = zip(*(_places(-np.asarray(values)) for values in (a, b)), strict=True)
+    deepest = min(n, math.ceil(math.log(SMALLEST_WEIGHT) / math.log(persistence)))  # deeper items have no weight
+    before, tied = zip(*(_positions(-np.asarray(values)) for values in (a, b)), strict=True)
     seen = np.maximum(*before) < deepest
     total = persistence**n  # X_n = n: both have all items
     for depth in range(1, deepest + 1):
@@ -86,20 +88,21 @@ def rank_biased_overlap(a: np.ndarray, b: np.ndarray, persistence: float = 0.9) 
     return float(total)
 
 
-def _places(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give for each item how many have smaller keys, and how many have its own."""
+def _positions(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each item the number of items with smaller keys, and the number with the same key."""
     before = stats.rankdata(keys, "min") - 1
     return before, stats.rankdata(keys, "max") - before
 
 
-def _compare(values: pd.DataFrame, top: int, persistence: float, prefix: str) -> dict[str, float]:
+def _compare(values: pd.DataFrame, top: int, *, persistence: float, prefix: str) -> dict[str, float]:
+    """Compute all measures of two columns; without a prefix also the number of genes."""
     a, b = (values.iloc[:, side].to_numpy() for side in (0, 1))
-    first = among_first(values, top).to_numpy()
-    either = first.any(1).sum()
+    tops = among_top(values, top).to_numpy()
+    either = tops.any(1).sum()
     varied = len(values) > 2 and np.ptp(a) > 0 and np.ptp(b) > 0
-    found = {
+    measures = {
         "spearman": float(stats.spearmanr(a, b)[0]) if varied else np.nan,
         "rbo": rank_biased_overlap(a, b, persistence),
-        "jaccard": first.all(1).sum() / either if either else np.nan,
+        "jaccard": tops.all(1).sum() / either if either else np.nan,
     }
-    return {f"{prefix}{name}": value for name, value in found.items()} | ({} if prefix else {"genes": len(values)})
+    return {f"{prefix}{name}": value for name, value in measures.items()} | ({} if prefix else {"genes": len(values)})

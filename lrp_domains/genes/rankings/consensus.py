@@ -1,4 +1,4 @@
-"""Genes that cohorts agree on: robust rank aggregation, and the mean rank beside it."""
+"""The genes that cohorts agree on: robust rank aggregation, and the mean rank."""
 
 import warnings
 from collections.abc import Sequence
@@ -26,27 +26,26 @@ def consensus(
     table
         Ranked genes of all cohorts; see `lrp_domains.genes.rankings.tables`.
     direction
-        Put genes that are lower in the group than in the rest last, those of most relevance at the very end, so that
-        only genes lead whose presence speaks for the group. Cohorts agree better on this; part of it is the agreement
-        of expression, for its sign is in the order.
+        Rank genes that are lower in the group than in the rest last, those of most relevance at the very end, so that
+        only genes lead whose presence speaks for the group. Cohorts agree better on this, in part because the sign of
+        expression, on which they agree, determines the order.
     top
-        A cohort supports a gene that is among its first `top`; where a tie reaches over the end of that list, none of
-        the tied genes is.
+        A cohort supports a gene that is among its top genes; of genes that tie across the end of this list none is.
     least_cohorts
-        In how many cohorts a gene must have been measured, and a group be ranked.
+        The number of cohorts in which a gene must be measured, and a group ranked.
     expected
-        The cohorts that should be there; absent ones are warned of and named in ``missing``.
+        The cohorts that should be present; a warning is given for missing ones, and ``missing`` names them.
 
     Returns
     -------
     One row per group and gene, best first: ``group``, ``gene``, ``rank``, ``rho``, ``p_adjusted``, ``mean_rank`` (0 to
     1), ``measured`` (in how many cohorts), ``supporting`` (how many do), ``cohorts`` (which do), ``missing`` (which did
-    not measure it), ``direction`` (1, -1; 0 where cohorts disagree).
+    not measure it), ``direction`` (1, -1; 0 if cohorts disagree).
 
     Notes
     -----
     Kolde et al. 2012 (Bioinformatics 28:573, eq. 1-3): with the normalised ranks ``r_(1) <= ... <= r_(n)`` of a gene in
-    the `n` cohorts that measured it, ``rho = min(1, n min_k P(Beta(k, n - k + 1) <= r_(k)))``: the chance that
+    the `n` cohorts that measured it, ``rho = min(1, n min_k P(Beta(k, n - k + 1) <= r_(k)))``: the probability that
     uniformly drawn ranks would be as high, with Bonferroni's correction over `k`. Ranks are divided by the number of
     genes that the cohort measured, whether or not others measured them, so that platforms of different size compare;
     tied genes share the mean of their ranks. ``p_adjusted`` is rho after Benjamini and Hochberg over the genes of the
@@ -61,56 +60,59 @@ def consensus(
         warnings.warn(f"no ranked genes of {listed(absent)}: the consensus is of the other cohorts", stacklevel=2)
     if direction and "direction" not in table:
         raise CohortError("the table of ranked genes has no column 'direction'; use direction=False")
-    found, alone, apart = [], [], []
+
+    tables, too_few_cohorts, nothing_in_common = [], [], []
     for group, rows in table.groupby("group", sort=False):
         if rows["cohort"].nunique() < least_cohorts:
-            alone.append(f"{group} ({', '.join(rows['cohort'].unique())})")
+            too_few_cohorts.append(f"{group} ({', '.join(rows['cohort'].unique())})")
         elif rows.groupby("gene").size().max() < least_cohorts:
-            apart.append(group)
+            nothing_in_common.append(group)
         else:
-            having = sorted({*rows["cohort"], *absent})  # a cohort without such a group is not one that lacks genes
-            found.append(_of_group(rows, group, having, direction, top, least_cohorts))
-    if not found and apart:
+            # A cohort that has no such group doesn't lack its genes, so it isn't counted.
+            cohorts = sorted({*rows["cohort"], *absent})
+            tables.append(_of_group(rows, group, cohorts=cohorts, direction=direction, top=top, least=least_cohorts))
+
+    if not tables and nothing_in_common:
         raise CohortError(
-            f"no gene of {_groups(apart)} was measured in {least_cohorts} cohorts ({_first_genes(table)}); are genes "
-            "named alike (symbols, Ensembl ids)?"
+            f"no gene of {_groups(nothing_in_common)} was measured in {least_cohorts} cohorts "
+            f"({_example_genes(table)}); do cohorts use the same names (symbols, Ensembl ids)?"
         )
-    if not found:
+    if not tables:
         raise CohortError(
             f"no group is in {least_cohorts} cohorts, so there is nothing to agree on; the groups are "
-            f"{listed(alone, 6)}: are they named alike in all cohorts?"
+            f"{listed(too_few_cohorts, 6)}: do all cohorts use the same names?"
         )
-    if alone:
+    if too_few_cohorts:
         warnings.warn(
-            f"in fewer than {least_cohorts} cohorts, so without a consensus: {listed(alone, 6)}", stacklevel=2
+            f"in fewer than {least_cohorts} cohorts, so without a consensus: {listed(too_few_cohorts, 6)}", stacklevel=2
         )
-    if apart:
-        warnings.warn(f"no gene of {_groups(apart)} was measured in {least_cohorts} cohorts", stacklevel=2)
-    return pd.concat(found, ignore_index=True)
+    if nothing_in_common:
+        warnings.warn(f"no gene of {_groups(nothing_in_common)} was measured in {least_cohorts} cohorts", stacklevel=2)
+    return pd.concat(tables, ignore_index=True)
 
 
 def signed_scores(rows: pd.DataFrame, direction: bool, column: str = "score") -> pd.DataFrame:
-    """Give genes x cohorts: what genes are ordered by; NaN where a cohort didn't measure a gene.
+    """Return the values that genes are ordered by, genes x cohorts; NaN if a cohort didn't measure a gene.
 
     With direction: the score of a gene that is higher in the group, minus the size of the score of one that is lower.
-    Score times direction would put first what is lower in a group and speaks against it: ESR1 for ER-negative.
+    Score times direction would rank first what is lower in a group and speaks against it: ESR1 for ER-negative.
     """
     values = rows[column].where(rows["direction"] > 0, -rows[column].abs()) if direction else rows[column]
     return rows.assign(value=values).pivot(index="gene", columns="cohort", values="value")
 
 
-def among_first(values: pd.DataFrame, top: int) -> pd.DataFrame:
-    """Tell which genes are among a cohort's first; of genes that tie over the end of the list, none is."""
+def among_top(values: pd.DataFrame, top: int) -> pd.DataFrame:
+    """Return which genes are among a cohort's top genes; of genes that tie across the end of the list none is."""
     return values.rank(ascending=False, method="max") <= top
 
 
 def robust_ranks(ranks: np.ndarray) -> np.ndarray:
-    """Give Kolde's rho of each gene.
+    """Compute Kolde's rho of each gene.
 
     Parameters
     ----------
     ranks
-        Genes x lists: normalised ranks, above 0 and up to 1; NaN where a list doesn't hold the gene.
+        Genes x lists: normalised ranks, above 0 and up to 1; NaN if a list lacks the gene.
     """
     n = (~np.isnan(ranks)).sum(1, keepdims=True)
     k = np.arange(1, ranks.shape[1] + 1)
@@ -121,17 +123,25 @@ def robust_ranks(ranks: np.ndarray) -> np.ndarray:
     return np.minimum(chance.min(1) * n[:, 0], 1)
 
 
-def _of_group(rows, group, cohorts: list[str], direction: bool, top: int, least: int) -> pd.DataFrame:
+def _of_group(
+    rows: pd.DataFrame, group: str, *, cohorts: list[str], direction: bool, top: int, least: int
+) -> pd.DataFrame:
+    """Aggregate the ranked genes of one group."""
     values = signed_scores(rows, direction).reindex(columns=cohorts)
     ranks = values.rank(ascending=False, method="average") / values.notna().sum()
-    first = among_first(values, top)
+    tops = among_top(values, top)
     measured = values.notna().sum(1)
+
+    # Only after ranking, because ranks are shares of all genes that a cohort measured.
     kept = measured >= least
-    values, ranks, first, measured = values[kept], ranks[kept], first[kept], measured[kept]
-    signs = rows.pivot(index="gene", columns="cohort", values="direction").loc[values.index] if direction else None
-    agreed = np.sign(signs.mean(1)).where(signs.abs().sum(1) == signs.sum(1).abs(), 0) if direction else 0
+    values, ranks, tops, measured = values[kept], ranks[kept], tops[kept], measured[kept]
+    agreed: pd.Series | int = 0
+    if direction:
+        signs = rows.pivot(index="gene", columns="cohort", values="direction").loc[values.index]
+        agreed = np.sign(signs.mean(1)).where(signs.abs().sum(1) == signs.sum(1).abs(), 0).to_numpy(dtype=int)
+
     rho = robust_ranks(ranks.to_numpy())
-    found = pd.DataFrame(
+    table = pd.DataFrame(
         {
             "group": group,
             "gene": values.index,
@@ -140,25 +150,25 @@ def _of_group(rows, group, cohorts: list[str], direction: bool, top: int, least:
             "p_adjusted": stats.false_discovery_control(rho),
             "mean_rank": ranks.mean(1).to_numpy(),
             "measured": measured.to_numpy(),
-            "supporting": first.sum(1).to_numpy(),
-            "cohorts": _names(first),
+            "supporting": tops.sum(1).to_numpy(),
+            "cohorts": _names(tops),
             "missing": _names(values.isna()),
-            "direction": np.asarray(agreed, dtype=int) if direction else 0,
+            "direction": agreed,
         }
     ).sort_values(["rho", "mean_rank", "gene"], ignore_index=True)
-    return found.assign(rank=np.arange(1, len(found) + 1))
+    return table.assign(rank=np.arange(1, len(table) + 1))
 
 
 def _groups(names: list[str]) -> str:
     return f"group{'s' if len(names) > 1 else ''} {listed(names, 6)}"
 
 
-def _first_genes(table: pd.DataFrame) -> str:
-    """Name a gene of each cohort."""
+def _example_genes(table: pd.DataFrame) -> str:
+    """Return a gene of each cohort."""
     return ", ".join(f"'{row.gene}' in '{row.cohort}'" for row in table.drop_duplicates("cohort").head(4).itertuples())
 
 
-def _names(which: pd.DataFrame) -> list[str]:
-    """Give for each row the names of the columns that hold."""
-    names = which.columns.to_numpy(dtype=object)
-    return [", ".join(names[row]) for row in which.to_numpy()]
+def _names(flags: pd.DataFrame) -> list[str]:
+    """Return for each row the names of the columns that are True."""
+    names = flags.columns.to_numpy(dtype=object)
+    return [", ".join(names[row]) for row in flags.to_numpy()]

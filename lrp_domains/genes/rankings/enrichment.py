@@ -1,4 +1,4 @@
-"""Which gene sets lead a ranking: GSEA's prerank, by gseapy."""
+"""The gene sets that lead a ranking: GSEA's prerank, by gseapy."""
 
 import logging
 import warnings
@@ -38,28 +38,26 @@ def enrich(
     direction
         Order genes by score and direction of expression, as `consensus` does.
     smallest, largest
-        Sets with fewer or more measured genes are left out, and sets of all measured genes.
+        Sets with fewer or more measured genes are ignored, as are sets of all measured genes.
     weight
         The power of a gene's relevance in the running sum. With 1, GSEA's usual choice, one gene of high relevance
-        carries a set alone, for most others hold next to nothing; with 0 only the order of genes counts.
+        carries a set alone, because most others have almost none; with 0 only the order of genes counts.
     permutations, seed
-        Of gene labels, and what fixes them.
+        Number of permutations of gene labels, and the seed that fixes them.
 
     Returns
     -------
     One row per cohort, group and set: ``cohort``, ``group``, ``term``, ``nes`` (normalised enrichment score),
-    ``p_value``, ``p_adjusted`` (both 0 where no permutation went as far: read it as below 1 / permutations),
+    ``p_value``, ``p_adjusted`` (both 0 if no permutation was as extreme: read it as below 1 / permutations),
     ``genes_in_set``, ``leading_genes``.
 
     Notes
     -----
-    Subramanian et al. 2005 (PNAS 102:15545), as gseapy implements it. Genes with a relevance of exactly 0, which a
-    sparse cohort has many of, tie; they are drawn into an order by the seed, so that their place says nothing. A group
+    Subramanian et al. 2005 (PNAS 102:15545), as gseapy implements it. Genes with a relevance of exactly 0, of which a
+    sparse cohort has many, tie; the seed draws an order of them, so that their position carries no information. A group
     whose genes all tie has no enrichment.
     """
-    import gseapy  # seconds to import, needed by few
-
-    table = check_ranking(_one_ranking(table) if isinstance(table, pd.Series) else table)
+    table = check_ranking(_single_ranking(table) if isinstance(table, pd.Series) else table)
     if direction and "direction" not in table:
         raise CohortError("the table of ranked genes has no column 'direction'; use direction=False")
     if not 1 <= smallest <= largest:
@@ -70,43 +68,53 @@ def enrich(
         raise CohortError(f"permutations={permutations}, weight={weight} and seed={seed} should be at least 1, 0 and 0")
     sets = read_gene_sets(gene_sets)
     measured = set(table["gene"])
-    known = {gene for genes in sets.values() for gene in genes}
-    if not measured & known:
-        raise CohortError(nothing_shared(measured, known, f"the sets of '{gene_sets}'"))
-    found = []
+    in_sets = {gene for genes in sets.values() for gene in genes}
+    if not measured & in_sets:
+        raise CohortError(nothing_shared(measured, in_sets, f"the sets of '{gene_sets}'"))
+
+    tables = []
     for (cohort, group), rows in table.groupby(["cohort", "group"], sort=False):
         values = signed_scores(rows, direction).iloc[:, 0]
         ranking = values.sort_index().sample(frac=1, random_state=seed).sort_values(ascending=False, kind="stable")
         sizes = {term: len(set(genes) & set(ranking.index)) for term, genes in sets.items()}
         most = min(largest, len(ranking) - 1)
         fitting = {term: genes for term, genes in sets.items() if smallest <= sizes[term] <= most}
-        if reason := _nothing_to_test(ranking, known, sizes, fitting, smallest, most):
-            warnings.warn(f"group '{group}' of cohort '{cohort}' has no enrichment: {reason}", stacklevel=2)
+        if not in_sets & set(ranking.index):
+            obstacle = nothing_shared(set(ranking.index), in_sets, "the sets")
+        elif not fitting:
+            obstacle = f"no set has {smallest} to {most} of its genes (the largest has {max(sizes.values())})"
+        else:
+            obstacle = "all its genes tie" if ranking.nunique() == 1 else ""
+        if obstacle:
+            warnings.warn(f"group '{group}' of cohort '{cohort}' has no enrichment: {obstacle}", stacklevel=2)
             continue
-        with _without_logs():  # of ties, which the docstring speaks of
-            result = gseapy.prerank(
-                ranking, gene_sets=fitting, min_size=smallest, max_size=most, permutation_num=permutations,
-                weight=weight, seed=seed, threads=1, outdir=None, verbose=False,
-            ).res2d  # fmt: skip
-        found.append(
-            pd.DataFrame(
-                {
-                    "cohort": cohort,
-                    "group": group,
-                    "term": result["Term"].astype(str),
-                    "nes": result["NES"].astype(float),
-                    "p_value": result["NOM p-val"].astype(float),
-                    "p_adjusted": result["FDR q-val"].astype(float),
-                    "genes_in_set": [sizes[term] for term in result["Term"]],
-                    "leading_genes": result["Lead_genes"].str.replace(";", ", ", regex=False),
-                }
-            ).sort_values("nes", ascending=False)
-        )
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=COLUMNS)
+
+        settings = {"min_size": smallest, "max_size": most, "permutation_num": permutations, "weight": weight}
+        tested = _prerank(ranking, fitting, **settings, seed=seed)
+        tables.append(tested.assign(genes_in_set=tested["term"].map(sizes), cohort=cohort, group=group)[COLUMNS])
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
+
+
+def _prerank(ranking: pd.Series, gene_sets: dict[str, list[str]], **settings: object) -> pd.DataFrame:
+    """Test gene sets against one ranking, the highest normalised enrichment score first."""
+    import gseapy  # takes seconds to import
+
+    with _without_logs():  # about ties, which the docstring of `enrich` mentions
+        result = gseapy.prerank(ranking, gene_sets, threads=1, outdir=None, verbose=False, **settings).res2d
+    return pd.DataFrame(
+        {
+            "term": result["Term"].astype(str),
+            "nes": result["NES"].astype(float),
+            "p_value": result["NOM p-val"].astype(float),
+            "p_adjusted": result["FDR q-val"].astype(float),
+            "leading_genes": result["Lead_genes"].str.replace(";", ", ", regex=False),
+        }
+    ).sort_values("nes", ascending=False)
 
 
 @contextmanager
 def _without_logs() -> Iterator[None]:
+    """Temporarily disable logging up to warnings."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -115,15 +123,7 @@ def _without_logs() -> Iterator[None]:
         logging.disable(before)
 
 
-def _one_ranking(scores: pd.Series) -> pd.DataFrame:
-    """Give a table of one ranking, in its own direction."""
+def _single_ranking(scores: pd.Series) -> pd.DataFrame:
+    """Return a table of one ranking, in its own direction."""
     table = scores.rename_axis("gene").rename("score").sort_values(ascending=False).reset_index()
     return table.assign(cohort="cohort", group="group", rank=range(1, len(table) + 1), direction=1)
-
-
-def _nothing_to_test(ranking: pd.Series, known: set[str], sizes: dict, fitting: dict, smallest: int, most: int) -> str:
-    if not known & set(ranking.index):
-        return nothing_shared(set(ranking.index), known, "the sets")
-    if not fitting:
-        return f"no set has {smallest} to {most} of its genes (the largest has {max(sizes.values())})"
-    return "all its genes tie" if ranking.nunique() == 1 else ""

@@ -5,10 +5,10 @@ import pandas as pd
 from anndata import AnnData
 
 from .. import slots
-from ..cohorts.expression import canonical, expects_all, expression, find_layer
+from ..cohorts.expression import canonical, expects_all, expression_of, find_layer
 from ..errors import CohortError
-from ..explanation.group_statistics import GroupStatistics, units_of
-from ..explanation.plan import CHUNK_NUMBERS, FIRST
+from ..explanation.group_statistics import GroupStatistics, blocks_of
+from ..explanation.plan import CHUNK_NUMBERS, TOP
 
 
 def statistics_of_layer(adata: AnnData, labels: pd.Series, donor: str | None = None) -> GroupStatistics:
@@ -19,37 +19,48 @@ def statistics_of_layer(adata: AnnData, labels: pd.Series, donor: str | None = N
     adata
         A cohort explained with a layer.
     labels
-        Categorical, one per cell. Of what the model learnt, only cells that were explained for their own group count.
+        Categorical, one per cell. If they were learnt, only cells that were explained for their own group count.
     donor
         The column of ``obs`` with donors.
     """
-    known = adata.uns[slots.PROVENANCE]
-    layer = str(known["relevance_layer"])
+    provenance = adata.uns[slots.PROVENANCE]
+    layer = str(provenance["relevance_layer"])
     if not layer or layer not in adata.layers:
         raise CohortError(
-            f"the cohort has no relevance of each cell to rank '{labels.name}' by: explain it with layer='lrp', or "
+            f"the cohort has no relevance of each cell to rank '{labels.name}' by; explain it with layer='lrp', or "
             f"with groupby='{labels.name}'"
         )
-    expects = expects_all(adata, layer=str(known["layer"]), normalisation=str(known["normalisation"]))
-    read = expression(adata, expects)
-    unit, units, donors = units_of(adata.obs, donor)
+    expects = expects_all(adata, layer=str(provenance["layer"]), normalisation=str(provenance["normalisation"]))
+    expression = expression_of(adata, expects)
+    block, blocks, by_donor = blocks_of(adata.obs, donor)
     folds = adata.obs[slots.FOLD].to_numpy()
+    # Cells of a fold were explained by the same networks, so the folds take the place of single networks.
     numbers = {fold: number for number, fold in enumerate(np.unique(folds))}
-    found = GroupStatistics.empty(
-        list(labels.cat.categories), adata.var_names, units, donors=donors, networks=len(numbers), first=FIRST,
-        normalisation=expects.normalisation, unit=read.unit,
-    )  # fmt: skip
-    relevant = find_layer(adata, layer)
-    codes = labels.cat.codes.to_numpy().astype(np.int64)
+    statistics = GroupStatistics.empty(
+        list(labels.cat.categories),
+        adata.var_names,
+        blocks,
+        by_donor=by_donor,
+        networks=len(numbers),
+        top=TOP,
+        normalisation=expects.normalisation,
+        scale=expression.scale,
+    )
+
+    relevance = find_layer(adata, layer)
+    group = labels.cat.codes.to_numpy().astype(np.int64)
     counted = np.ones(adata.n_obs, bool)
-    if known["own_group"] and labels.name == known["labels"]:
+    if provenance["own_group"] and labels.name == provenance["labels"]:
         counted = (adata.obs[slots.TARGET].astype(str) == labels.astype(str)).to_numpy()
-    for chunk in read.chunks(max(16, CHUNK_NUMBERS // adata.n_vars)):
-        here = slice(chunk.start, chunk.stop)
-        rows = canonical(relevant[here])
-        found.add_relevance(rows, codes[here], unit[here], counted[here])
-        for fold in np.unique(folds[here]):
-            part = folds[here] == fold
-            found.add_network(numbers[fold], rows[part], codes[here][part], counted[here][part])
-        found.add_expression(chunk.values, codes[here])
-    return found
+
+    for chunk in expression.chunks(max(16, CHUNK_NUMBERS // adata.n_vars)):
+        cells = slice(chunk.start, chunk.stop)
+        rows = canonical(relevance[cells])
+        statistics.add_relevance(rows, group=group[cells], block=block[cells], counted=counted[cells])
+        for fold in np.unique(folds[cells]):
+            members = folds[cells] == fold
+            statistics.add_network(
+                numbers[fold], rows[members], group=group[cells][members], counted=counted[cells][members]
+            )
+        statistics.add_expression(chunk.values, group[cells])
+    return statistics

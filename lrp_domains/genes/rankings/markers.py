@@ -1,4 +1,4 @@
-"""How many known markers of a group lead its ranking, and how many would by chance."""
+"""The number of known markers among the top genes of a group, and the number expected by chance."""
 
 import numpy as np
 import pandas as pd
@@ -10,49 +10,57 @@ from .tables import check_ranking
 
 
 def marker_recovery(table: pd.DataFrame, markers: dict[str, list[str]], *, top: int = 20) -> pd.DataFrame:
-    """Tell how many known markers of a group are among its first genes.
+    """Count the known markers among the top genes of each group.
 
     Parameters
     ----------
     table
         Ranked genes; see `lrp_domains.genes.rankings.tables`.
     markers
-        By group, its known markers, as `read_markers` gives them; unmeasured ones are left out, so that chance is over
-        the measured genes alone.
+        By group, its known markers, as `read_markers` returns them; unmeasured ones are dropped, so that chance is
+        over the measured genes alone.
     top
-        How many first genes are looked at.
+        Number of top genes.
 
     Returns
     -------
     One row per cohort and group that has markers: ``cohort``, ``group``, ``markers`` (measured), ``found``,
-    ``precision``, ``expected`` (by chance) and the hypergeometric ``p_value`` of finding so many; and of differential
+    ``precision``, ``expected`` (by chance) and the hypergeometric ``p_value`` of finding that many; and of differential
     expression ``de_found`` and ``de_precision``.
     """
     table = check_ranking(table)
     if top < 1 or top % 1:
         raise CohortError(f"top={top} should be a whole number from 1 on")
-    named = set(table["group"]) & set(markers)
-    if not named:
+    shared = set(table["group"]) & set(markers)
+    if not shared:
         raise CohortError(
             f"no group ({listed(table['group'].unique(), 5)}) has markers among {listed(markers, 5)}; name the groups "
-            "of markers as the table does"
+            "of markers as in the table"
         )
     rows = []
     for (cohort, group), part in table.groupby(["cohort", "group"], sort=False):
-        known = set(markers.get(group, ())) & set(part["gene"])
-        if not known:
+        of_group = set(markers.get(group, ())) & set(part["gene"])
+        if not of_group:
             continue
         size = min(top, len(part))
-        found = len(known & set(part.nsmallest(size, "rank")["gene"]))
-        row = {
-            "cohort": cohort, "group": group, "markers": len(known), "found": found, "precision": found / size,
-            "expected": len(known) / len(part),
-            "p_value": float(stats.hypergeom.sf(found - 1, len(part), len(known), size)),
-        }  # fmt: skip
-        has_other = "de_rank" in part and part["de_rank"].notna().all()
-        other = len(known & set(part.nsmallest(size, "de_rank")["gene"])) if has_other else np.nan
-        rows.append(row | {"de_found": other, "de_precision": other / size})
+        leading = len(of_group & set(part.nsmallest(size, "rank")["gene"]))
+        has_differential = "de_rank" in part and part["de_rank"].notna().all()
+        de_found = len(of_group & set(part.nsmallest(size, "de_rank")["gene"])) if has_differential else np.nan
+        chance = stats.hypergeom(len(part), len(of_group), size)
+        rows.append(
+            {
+                "cohort": cohort,
+                "group": group,
+                "markers": len(of_group),
+                "found": leading,
+                "precision": leading / size,
+                "expected": len(of_group) / len(part),
+                "p_value": float(chance.sf(leading - 1)),
+                "de_found": de_found,
+                "de_precision": de_found / size,
+            }
+        )
     if not rows:
-        known = {gene for group in named for gene in markers[group]}
-        raise CohortError(nothing_shared(set(table["gene"]), known, f"the markers of {listed(sorted(named), 5)}"))
+        genes = {gene for group in shared for gene in markers[group]}
+        raise CohortError(nothing_shared(set(table["gene"]), genes, f"the markers of {listed(sorted(shared), 5)}"))
     return pd.DataFrame(rows)

@@ -1,4 +1,4 @@
-"""From sums over groups to one row per group and gene: how relevant, how sure, how stable, in which direction."""
+"""From sums over groups to one row per group and gene: relevance, interval, stability, direction."""
 
 import warnings
 from itertools import combinations
@@ -22,7 +22,7 @@ def ranked_genes(statistics: GroupStatistics, *, cohort: str = "cohort", seed: i
     statistics
         From `relevance`.
     cohort
-        What the cohort is called in the table.
+        Name of the cohort in the table.
     seed
         Fixes the bootstrap.
 
@@ -31,100 +31,103 @@ def ranked_genes(statistics: GroupStatistics, *, cohort: str = "cohort", seed: i
     One row per group and gene, best first; the columns are those of `lrp_domains.genes.rankings.tables`. A group
     without a counted cell has no rows.
     """
-    tables = []
-    for number, group in enumerate(statistics.groups):
-        counted = statistics.counted[:, number]
-        if counted.sum() == 0:
-            continue
-        total = statistics.sums[:, number]
-        n = counted.sum()
-        mean = total.sum(0) / n
-        low, high = _bootstrap(total, counted, seed)
-        positive = statistics.positive[number] / n
-        p_value = _p_values(total, counted) if statistics.donors else np.full(len(mean), np.nan)
-        own, rest = _expression(statistics, number)
-        de_score = _welch(statistics, number)
-        tables.append(
-            pd.DataFrame(
-                {
-                    "cohort": cohort,
-                    "group": str(group),
-                    "gene": statistics.genes.astype(str),
-                    "rank": 0,
-                    "score": mean,
-                    "low": low,
-                    "high": high,
-                    "positive": positive,
-                    "negative": mean - positive,
-                    "effect_size": _effect_size(statistics, number),
-                    "share_positive": statistics.n_positive[number] / n,
-                    "share_top": statistics.n_first[number] / n,
-                    "selected": _selected(statistics, number),
-                    "log2_fold_change": _fold_change(statistics, own, rest),
-                    "direction": np.where(own >= rest, 1, -1),
-                    "p_value": p_value,
-                    "p_adjusted": _adjusted(p_value),
-                    "de_score": de_score,
-                    "de_rank": pd.Series(-de_score).rank(method="first").to_numpy(),
-                    "cells": int(n),
-                }
-            )
-            .sort_values("score", ascending=False, kind="stable")
-            .assign(rank=np.arange(1, len(mean) + 1))
-        )
+    cells = statistics.counted.sum(0)
+    tables = [
+        _ranked_group(statistics, number, cohort=cohort, seed=seed)
+        for number in range(len(statistics.groups))
+        if cells[number]
+    ]
     if not tables:
         raise CohortError("no group has a cell that was explained for it; use target='labelled'")
-    empty = [str(group) for group, n in zip(statistics.groups, statistics.counted.sum(0), strict=True) if n == 0]
+    empty = [str(group) for group, n in zip(statistics.groups, cells, strict=True) if n == 0]
     if empty:
         warnings.warn(
             f"no cell of {', '.join(empty)} was explained for its own group (none was predicted right), so it has no "
             "ranking; target='labelled' ranks every group",
-            stacklevel=3,
+            stacklevel=4,
         )
     return pd.concat(tables, ignore_index=True)
 
 
 def stability(statistics: GroupStatistics) -> pd.DataFrame:
-    """Tell how far the networks (folds x seeds) agree on each group's genes.
+    """Compute the agreement of the networks (folds x seeds) on each group's genes.
 
     Returns
     -------
-    One row per group: how many networks explained it, and the means over all pairs of them of Spearman's correlation
-    of mean relevance and of the Jaccard index of their first genes.
+    One row per group: ``group``, ``networks`` (how many explained it), the means over all pairs of them of
+    ``spearman``, the correlation of mean relevance, and of ``jaccard``, the index of their top genes, and ``first``,
+    the number of top genes.
     """
     rows = []
     for number, group in enumerate(statistics.groups):
         means = _network_means(statistics, number)
-        firsts = [set(np.argsort(-mean, kind="stable")[: statistics.first]) for mean in means]
+        tops = [set(np.argsort(-mean, kind="stable")[: statistics.top]) for mean in means]
         pairs = list(combinations(range(len(means)), 2))
+        correlations = [stats.spearmanr(means[a], means[b])[0] for a, b in pairs]
+        overlaps = [len(tops[a] & tops[b]) / len(tops[a] | tops[b]) for a, b in pairs]
         rows.append(
             {
                 "group": str(group),
                 "networks": len(means),
-                "spearman": np.mean([stats.spearmanr(means[a], means[b])[0] for a, b in pairs]) if pairs else np.nan,
-                "jaccard": np.mean([len(firsts[a] & firsts[b]) / len(firsts[a] | firsts[b]) for a, b in pairs])
-                if pairs
-                else np.nan,
-                "first": statistics.first,
+                "spearman": np.mean(correlations) if pairs else np.nan,
+                "jaccard": np.mean(overlaps) if pairs else np.nan,
+                "first": statistics.top,
             }
         )
     return pd.DataFrame(rows)
 
 
+def _ranked_group(statistics: GroupStatistics, number: int, *, cohort: str, seed: int) -> pd.DataFrame:
+    """Rank the genes of one group."""
+    counted, total = statistics.counted[:, number], statistics.sums[:, number]
+    n = counted.sum()
+    mean = total.sum(0) / n
+    low, high = _bootstrap(total, counted, seed)
+    positive = statistics.positive[number] / n
+    p_value = _p_values(total, counted) if statistics.by_donor else np.full(len(mean), np.nan)
+    expression, rest = _expression(statistics, number)
+    de_score = _welch(statistics, number)
+    table = pd.DataFrame(
+        {
+            "cohort": cohort,
+            "group": str(statistics.groups[number]),
+            "gene": statistics.genes.astype(str),
+            "rank": 0,
+            "score": mean,
+            "low": low,
+            "high": high,
+            "positive": positive,
+            "negative": mean - positive,
+            "effect_size": _effect_size(statistics, number),
+            "share_positive": statistics.n_positive[number] / n,
+            "share_top": statistics.n_top[number] / n,
+            "selected": _selected(statistics, number),
+            "log2_fold_change": _fold_change(statistics, expression, rest),
+            "direction": np.where(expression >= rest, 1, -1),
+            "p_value": p_value,
+            "p_adjusted": _adjusted(p_value),
+            "de_score": de_score,
+            "de_rank": pd.Series(-de_score).rank(method="first").to_numpy(),
+            "cells": int(n),
+        }
+    )
+    return table.sort_values("score", ascending=False, kind="stable").assign(rank=np.arange(1, len(mean) + 1))
+
+
 def _bootstrap(total: np.ndarray, counted: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw donors (or blocks of cells) with replacement: the middle 95 % of the means over their cells."""
+    """Draw donors or blocks with replacement, and return the middle 95 % of the means over their cells."""
     total, counted = total[counted > 0], counted[counted > 0]
-    units = len(counted)
-    if units < LEAST_DONORS:
+    blocks = len(counted)
+    if blocks < LEAST_DONORS:
         return np.full(total.shape[1], np.nan), np.full(total.shape[1], np.nan)
-    draws = np.random.default_rng(seed).multinomial(units, np.full(units, 1 / units), size=DRAWS)
+    draws = np.random.default_rng(seed).multinomial(blocks, np.full(blocks, 1 / blocks), size=DRAWS)
     means = (draws @ total) / (draws @ counted)[:, None]
     low, high = np.percentile(means, [2.5, 97.5], axis=0)
     return low, high
 
 
 def _p_values(total: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """Student's t-test over donors of whether a gene's mean relevance is 0; NaN for fewer than three donors."""
+    """Compute Student's t-test over donors of whether mean relevance is 0; NaN for fewer than three donors."""
     means = total[counted > 0] / counted[counted > 0][:, None]
     if len(means) < LEAST_DONORS:
         return np.full(total.shape[1], np.nan)
@@ -134,16 +137,17 @@ def _p_values(total: np.ndarray, counted: np.ndarray) -> np.ndarray:
 
 
 def _adjusted(p: np.ndarray) -> np.ndarray:
+    """Adjust p-values by Benjamini and Hochberg."""
     return p if np.isnan(p).any() else stats.false_discovery_control(p)
 
 
 def _effect_size(statistics: GroupStatistics, number: int) -> np.ndarray:
-    """Cohen's d of relevance against the counted cells of the other groups."""
+    """Compute Cohen's d of relevance against the counted cells of the other groups."""
     n = statistics.counted.sum(0)
-    own, rest = np.arange(len(n)) == number, np.arange(len(n)) != number
+    in_group = np.arange(len(n)) == number
     totals = statistics.sums.sum(0)
     sides = []
-    for side in (own, rest):
+    for side in (in_group, ~in_group):
         size = n[side].sum()
         if size < 2:
             return np.full(totals.shape[1], np.nan)
@@ -155,38 +159,45 @@ def _effect_size(statistics: GroupStatistics, number: int) -> np.ndarray:
 
 
 def _network_means(statistics: GroupStatistics, number: int) -> np.ndarray:
+    """Compute the mean relevance in a group by each network that explained cells of it."""
     sums, cells = statistics.by_network()
-    known = cells[:, number] > 0
-    return sums[known, number] / cells[known, number][:, None]
+    explained = cells[:, number] > 0
+    return sums[explained, number] / cells[explained, number][:, None]
 
 
 def _selected(statistics: GroupStatistics, number: int) -> np.ndarray:
-    """Share of networks that have a gene among their first."""
+    """Compute the share of networks that have a gene among their top genes."""
     means = _network_means(statistics, number)
-    firsts = np.argsort(-means, axis=1, kind="stable")[:, : statistics.first]
-    return np.bincount(firsts.ravel(), minlength=means.shape[1]) / len(means)
+    tops = np.argsort(-means, axis=1, kind="stable")[:, : statistics.top]
+    return np.bincount(tops.ravel(), minlength=means.shape[1]) / len(means)
 
 
 def _expression(statistics: GroupStatistics, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean expression in a group and in the rest."""
+    """Compute mean expression in a group and in the rest."""
     sums, cells = statistics.expression, statistics.cells
-    rest = max(cells.sum() - cells[number], 1)
-    return sums[number] / max(cells[number], 1), (sums.sum(0) - sums[number]) / rest
+    n_rest = max(cells.sum() - cells[number], 1)
+    return sums[number] / max(cells[number], 1), (sums.sum(0) - sums[number]) / n_rest
 
 
-def _fold_change(statistics: GroupStatistics, own: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """Log2 fold change of expression: of logs as scanpy has it (of the means, with log1p taken back); of values around
-    zero, which are taken for log2, the difference of means in the layer's own scale."""
+def _fold_change(statistics: GroupStatistics, expression: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """Compute the log2 fold change of expression.
+
+    Of logs as in scanpy: of the means, converted back by expm1. Of values around zero, which are taken to be log2, it
+    is the difference of means on the layer's own scale.
+    """
     if statistics.normalisation in ("centred", "zscore"):
-        return (own - rest) * statistics.unit
+        return (expression - rest) * statistics.scale
     if statistics.normalisation != "counts":
-        own, rest = np.expm1(own), np.expm1(rest)
+        expression, rest = np.expm1(expression), np.expm1(rest)
     with np.errstate(invalid="ignore", divide="ignore"):  # a mean below zero, of centred data, has no fold change
-        return np.log2((own + 1e-9) / (rest + 1e-9))
+        return np.log2((expression + 1e-9) / (rest + 1e-9))
 
 
 def _welch(statistics: GroupStatistics, number: int) -> np.ndarray:
-    """Welch's t of expression, a group against the rest: an order of genes, no test (cells are not independent)."""
+    """Compute Welch's t of expression, a group against the rest.
+
+    It orders genes and isn't a test, because cells are not independent.
+    """
     cells = statistics.cells
     n1, n2 = cells[number], cells.sum() - cells[number]
     if min(n1, n2) < 2:

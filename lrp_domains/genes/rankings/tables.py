@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ...domain.files import whole_file
+from ...domain import reason, whole_file
 from ..errors import CohortError, choices, listed
 
-# Column: type, unit (none for names and bare numbers), what it says.
+# Column: type, unit (none for names and plain numbers), description.
 COLUMNS = {
     "cohort": ("str", "", "the cohort"),
     "group": ("str", "", "the group of cells or patients"),
@@ -24,12 +24,12 @@ COLUMNS = {
         "of the score",
         "lower end of the 95 % bootstrap interval of the score, over donors or blocks of cells",
     ),
-    "high": ("float", "of the score", "its upper end"),
+    "high": ("float", "of the score", "upper end of the interval"),
     "positive": ("float", "of the score", "mean of the positive part of relevance: evidence for the group"),
     "negative": (
         "float",
         "of the score",
-        "mean of the negative part: evidence against it; score = positive + negative",
+        "mean of the negative part: evidence against the group; score = positive + negative",
     ),
     "effect_size": (
         "float",
@@ -37,36 +37,40 @@ COLUMNS = {
         "Cohen's d of relevance against the counted cells of the other groups",
     ),
     "share_positive": ("float", "0 to 1", "share of cells in which the gene speaks for the group"),
-    "share_top": ("float", "0 to 1", "share of cells that have the gene among their first genes"),
+    "share_top": ("float", "0 to 1", "share of cells that have the gene among their top genes"),
     "selected": (
         "float",
         "0 to 1",
-        "share of networks (folds x seeds) that have the gene among the group's first genes",
+        "share of networks (folds x seeds) that have the gene among the group's top genes",
     ),
     "log2_fold_change": ("float", "log2", "log2 fold change of expression, group against the rest"),
     "direction": ("int", "1 or -1", "1 where mean expression in the group is not below that of the rest, else -1"),
-    "p_value": ("float", "0 to 1", "t-test over donors of mean relevance against 0; empty without three donors"),
-    "p_adjusted": ("float", "0 to 1", "the same after Benjamini and Hochberg, within cohort and group"),
+    "p_value": (
+        "float",
+        "0 to 1",
+        "t-test over donors of mean relevance against 0; empty for fewer than 3 donors",
+    ),
+    "p_adjusted": ("float", "0 to 1", "p_value adjusted by Benjamini and Hochberg, within cohort and group"),
     "de_score": (
         "float",
         "z or t",
         "differential expression, group against the rest: Wilcoxon's z, or Welch's t for large files; may be empty",
     ),
     "de_rank": ("float", "", "1 is the highest de_score; may be empty"),
-    "cells": ("int", "cells", "how many cells were counted"),
+    "cells": ("int", "cells", "number of counted cells"),
 }
 NAMES = ("cohort", "group", "gene")
-_NEEDED = ("cohort", "group", "gene", "rank", "score")
+_REQUIRED = ("cohort", "group", "gene", "rank", "score")
 
 
 def check_ranking(table: pd.DataFrame) -> pd.DataFrame:
-    """Refuse a table that isn't one of ranked genes; give it back with its names as text.
+    """Raise if a table isn't one of ranked genes; return it with its names as text.
 
-    Needed are names, rank and score; other columns may be absent, but if there must hold what the schema says.
+    Names, rank and score are required; other columns may be missing, but must follow the schema if present.
     """
-    if absent := [name for name in _NEEDED if name not in table]:
+    if missing := [name for name in _REQUIRED if name not in table]:
         raise CohortError(
-            f"the table of ranked genes has no column {listed(absent)}; {choices(absent[0], table.columns)}"
+            f"the table of ranked genes has no column {listed(missing)}; {choices(missing[0], table.columns)}"
         )
     if table.empty:
         raise CohortError("the table of ranked genes has no rows; rank a cohort first")
@@ -75,7 +79,7 @@ def check_ranking(table: pd.DataFrame) -> pd.DataFrame:
         if unnamed.any():
             raise CohortError(
                 f"{int(unnamed.sum())} rows of the table of ranked genes have no {name}, first row "
-                f"{int(unnamed.argmax()) + 1}; name it or leave them out"
+                f"{int(unnamed.argmax()) + 1}; name it or drop these rows"
             )
     table = table.astype(dict.fromkeys(NAMES, str))
     for name, (kind, _, _) in COLUMNS.items():
@@ -83,15 +87,17 @@ def check_ranking(table: pd.DataFrame) -> pd.DataFrame:
             raise CohortError(
                 f"the column '{name}' of the table of ranked genes holds {table[name].dtype}, not numbers"
             )
-    _refuse(table, "score", ~np.isfinite(table["score"]), "a finite number; leave out genes that were not scored")
-    _refuse(table, "rank", ~((table["rank"] >= 1) & (table["rank"] % 1 == 0)), "a whole number from 1 on")
+    _check_rows(table, "score", ~np.isfinite(table["score"]), expected="a finite number; drop genes without a score")
+    whole = (table["rank"] >= 1) & (table["rank"] % 1 == 0)
+    _check_rows(table, "rank", ~whole, expected="a whole number from 1 on")
     if "direction" in table:
-        _refuse(table, "direction", ~table["direction"].isin([1, -1]), "1 or -1; use one for all cohorts, or none")
+        invalid = ~table["direction"].isin([1, -1])
+        _check_rows(table, "direction", invalid, expected="1 or -1; use one for all cohorts, or none")
     twice = table.duplicated([*NAMES])
     if twice.any():
         raise CohortError(
-            f"{int(twice.sum())} rows are there twice, first {_place(table[twice].iloc[0])}; give each table once, "
-            "and each cohort a name of its own"
+            f"{int(twice.sum())} rows occur twice, first {_place(table[twice].iloc[0])}; pass each table once, "
+            "and use a different name for each cohort"
         )
     return table
 
@@ -100,9 +106,10 @@ def _holds_numbers(values: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
 
 
-def _refuse(table: pd.DataFrame, name: str, wrong: pd.Series, expected: str) -> None:
-    if wrong.any():
-        row = table[wrong].iloc[0]
+def _check_rows(table: pd.DataFrame, name: str, invalid: pd.Series, *, expected: str) -> None:
+    """Raise with the first row whose value is invalid."""
+    if invalid.any():
+        row = table[invalid].iloc[0]
         raise CohortError(f"the {name} of {_place(row)} is {row[name]}, not {expected}")
 
 
@@ -131,7 +138,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
     try:
         if path.suffix == ".parquet":
             table = pd.read_parquet(path)
-        else:  # a gene may be called NA or NaN
+        else:  # a gene may be named NA or NaN
             table = pd.read_csv(
                 path,
                 sep="\t",
@@ -141,9 +148,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
                 float_precision="round_trip",
             )
     except Exception as error:  # pyarrow and pandas raise many kinds for a foreign file
-        raise CohortError(
-            f"'{path}' could not be read as a table: {(str(error) or repr(error)).splitlines()[0]}"
-        ) from error
+        raise CohortError(f"'{path}' could not be read as a table: {reason(error)}") from error
     try:
         return check_ranking(table)
     except CohortError as error:
@@ -151,6 +156,6 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
 
 def schema_in_words() -> str:
-    """Give the schema as a Markdown table, for the documentation."""
+    """Return the schema as a Markdown table, for the documentation."""
     rows = [f"| `{name}` | {kind} | {unit} | {what} |" for name, (kind, unit, what) in COLUMNS.items()]
     return "\n".join(["| column | type | unit | |", "| --- | --- | --- | --- |", *rows])

@@ -1,4 +1,4 @@
-"""What the report says across cohorts: agreement, consensus, gene sets, known markers."""
+"""The report's section across cohorts: agreement, consensus, gene sets, known markers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from ..errors import CohortError, choices
 from . import figures_of_cohorts
 
 SETS, MOST_FDR, LEADING = 4, 0.25, 6
-NEEDED = {
+REQUIRED = {
     "consensus": ("group", "gene", "rank", "rho", "p_adjusted", "mean_rank", "supporting", "measured", "cohorts"),
     "agreement": ("group", "cohort_a", "cohort_b", "genes", "spearman", "rbo", "jaccard"),
     "enrichment": ("cohort", "group", "term", "nes", "p_adjusted", "genes_in_set", "leading_genes"),
@@ -25,9 +25,9 @@ TEXT = ("cohort", "group", "gene", "cohort_a", "cohort_b", "term", "leading_gene
 
 
 def across_section(
-    tables: dict[str, pd.DataFrame | None], cohorts: Sequence[str], groups: Sequence[str], top: int
+    tables: dict[str, pd.DataFrame | None], *, cohorts: Sequence[str], groups: Sequence[str], top: int
 ) -> dict[str, Any]:
-    """Give what the template across cohorts shows; None for what there is nothing of.
+    """Return the variables of the template across cohorts; None for missing parts.
 
     Parameters
     ----------
@@ -36,49 +36,50 @@ def across_section(
     cohorts, groups
         Their order.
     top
-        How many genes to show per group.
+        Number of genes to show per group.
     """
-    read = {name: checked(name, table, cohorts, groups) for name, table in tables.items()}
+    ordered = {name: checked(name, table, cohorts=cohorts, groups=groups) for name, table in tables.items()}
     return {
-        "agreement": _agreement(read["agreement"], cohorts),
-        "consensus": _consensus(read["consensus"], top),
-        "enrichment": _enrichment(read["enrichment"]),
-        "recovery": None if read["recovery"] is None else read["recovery"].to_dict("records"),
+        "agreement": _agreement(ordered["agreement"], cohorts),
+        "consensus": _consensus(ordered["consensus"], top),
+        "enrichment": _enrichment(ordered["enrichment"]),
+        "recovery": None if ordered["recovery"] is None else ordered["recovery"].to_dict("records"),
         "most_fdr": MOST_FDR,
         "sets": SETS,
     }
 
 
 def checked(
-    name: str, table: pd.DataFrame | None, cohorts: Sequence[str], groups: Sequence[str]
+    name: str, table: pd.DataFrame | None, *, cohorts: Sequence[str], groups: Sequence[str]
 ) -> pd.DataFrame | None:
-    """Refuse a table that lacks a column; order its cohorts and groups as everywhere else."""
+    """Raise if a table lacks a column; sort it by cohort and group, in their order."""
     if table is None or (table.empty and name != "enrichment"):
         return None
-    if absent := [column for column in NEEDED[name] if column not in table]:
-        raise CohortError(
-            f"the table of {name} has no column '{absent[0]}'; {choices(absent[0], [str(one) for one in table])}"
-        )
-    table = table[[column for column in (*NEEDED[name], *OPTIONAL[name]) if column in table]].copy()
-    table = table.reindex(columns=[*NEEDED[name], *OPTIONAL[name]])
+    if missing := [column for column in REQUIRED[name] if column not in table]:
+        raise CohortError(f"the table of {name} has no column '{missing[0]}'; {choices(missing[0], table.columns)}")
+
+    table = table[[column for column in (*REQUIRED[name], *OPTIONAL[name]) if column in table]].copy()
+    table = table.reindex(columns=[*REQUIRED[name], *OPTIONAL[name]])
     for column in set(TEXT) & set(table):
         table[column] = table[column].where(table[column].notna(), "").astype(str)
-    for column, order in (("group", groups), ("cohort", cohorts)):  # the last is what it is sorted by first
+    for column, order in (("group", groups), ("cohort", cohorts)):  # sorting is stable, so the last takes precedence
         if column in table:
-            place = {one: number for number, one in enumerate(order)}
-            table = table.iloc[table[column].map(place).fillna(len(place)).argsort(kind="stable")]
+            position = {name: number for number, name in enumerate(order)}
+            table = table.iloc[table[column].map(position).fillna(len(position)).argsort(kind="stable")]
     return table
 
 
 def _agreement(agreement: pd.DataFrame | None, cohorts: Sequence[str]) -> dict[str, Any] | None:
+    """Return the figure and the rows of agreement."""
     if agreement is None:
         return None
-    several = len({*agreement["cohort_a"], *agreement["cohort_b"]}) > 2  # two cohorts need no figure
+    several = len({*agreement["cohort_a"], *agreement["cohort_b"]}) > 2  # for two cohorts the table is enough
     figure = figures_of_cohorts.agreement_matrices(agreement, cohorts) if several else None
     return {"figure": figure, "rows": agreement.to_dict("records")}
 
 
 def _consensus(consensus: pd.DataFrame | None, top: int) -> dict[str, list[dict]] | None:
+    """Return the top rows of each group."""
     if consensus is None:
         return None
     return {
@@ -88,13 +89,13 @@ def _consensus(consensus: pd.DataFrame | None, top: int) -> dict[str, list[dict]
 
 
 def _enrichment(enrichment: pd.DataFrame | None) -> list[dict] | None:
-    """Give the first sets of each cohort and group that are not likely to be there by chance."""
+    """Return the leading sets of each cohort and group whose false discovery rate is low."""
     if enrichment is None:
         return None
-    found = enrichment[(enrichment["nes"] > 0) & (enrichment["p_adjusted"] <= MOST_FDR)]
+    likely = enrichment[(enrichment["nes"] > 0) & (enrichment["p_adjusted"] <= MOST_FDR)]
     parts = [
         rows.sort_values("nes", ascending=False, kind="stable").head(SETS)
-        for _, rows in found.groupby(["cohort", "group"], sort=False)
+        for _, rows in likely.groupby(["cohort", "group"], sort=False)
     ]
     rows = [row for part in parts for row in part.to_dict("records")]
     for row in rows:

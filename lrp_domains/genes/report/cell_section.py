@@ -1,4 +1,4 @@
-"""Single cells: where they lie, which gene matters in which of them, how their scores come about."""
+"""Single cells: their embedding, the relevance of genes in them, and how their scores arise."""
 
 from typing import Any
 
@@ -17,20 +17,20 @@ WATERFALLS = 3
 
 
 def maps(results: CohortResults) -> dict[str, Any] | None:
-    """Draw the embedding by group, and by the first gene of the largest groups, in the groups' own order."""
-    key = next((one for one in slots.EMBEDDINGS if one in results.adata.obsm), None)
+    """Draw the embedding by group, and by the top gene of the largest groups, in the order of groups."""
+    key = next((name for name in slots.EMBEDDINGS if name in results.adata.obsm), None)
     if key is None:
         return None
     rows = results.drawn
     positions = np.asarray(results.adata.obsm[key])[rows][:, :2]
     if positions.shape[1] < 2:
         return None
-    first: dict[str, str] = {}
+    group_of: dict[str, str] = {}  # a gene that is the top gene of several groups is drawn once
     for group in largest(results, MAPS):
-        first.setdefault(str(results.genes_of(group)["gene"].iloc[0]), group)
-    genes = sorted(first, key=lambda gene: results.groups.index(first[gene]))
+        group_of.setdefault(str(results.genes_of(group)["gene"].iloc[0]), group)
+    genes = sorted(group_of, key=lambda gene: results.groups.index(group_of[gene]))
     relevance = results.relevance_of(rows, genes)
-    titles = [f"{gene}\n(first for {first[gene]})" for gene in genes]
+    titles = [f"{gene}\n(top gene of {group_of[gene]})" for gene in genes]
     return {
         "key": key,
         "drawn": len(rows),
@@ -40,7 +40,7 @@ def maps(results: CohortResults) -> dict[str, Any] | None:
 
 
 def waterfalls(results: CohortResults) -> Drawing | None:
-    """Draw how a typical score comes about in the largest groups: that of the cell of median score."""
+    """Draw how a typical score arises in the largest groups: that of the cell of median score."""
     obs, cells = results.adata.obs, []
     for group in largest(results, WATERFALLS):
         row = typical_cell(results, group)
@@ -49,14 +49,20 @@ def waterfalls(results: CohortResults) -> Drawing | None:
         relevance = results.relevance_of(np.array([row]))
         if relevance is None:
             return None
-        own = pd.Series(relevance[0].astype(float), index=results.adata.var_names)
-        rest, score = (float(obs[column].iloc[row]) for column in (slots.REST, slots.SCORE))
-        cells.append(ExplainedCell(str(obs.index[row]), group, own, rest, score))
+        cells.append(
+            ExplainedCell(
+                name=str(obs.index[row]),
+                group=group,
+                relevance=pd.Series(relevance[0].astype(float), index=results.adata.var_names),
+                rest=float(obs[slots.REST].iloc[row]),
+                score=float(obs[slots.SCORE].iloc[row]),
+            )
+        )
     return figures_of_cells.waterfalls(cells) if cells else None
 
 
 def typical_cell(results: CohortResults, group: str) -> int | None:
-    """Give the row of the cell of median score, among a group's cells that were explained for it."""
+    """Return the row of the cell of median score, among a group's cells that were explained for it."""
     obs = results.adata.obs
     rows = np.flatnonzero((results.labels == group).to_numpy())
     if slots.TARGET in obs and group in set(obs[slots.TARGET].astype(str)):
@@ -68,7 +74,7 @@ def typical_cell(results: CohortResults, group: str) -> int | None:
 
 
 def largest(results: CohortResults, number: int) -> list[str]:
-    """Name the groups with most cells, in the groups' own order."""
+    """Return the groups with most cells, in the order of groups."""
     sizes = results.labels.value_counts()
     chosen = sorted(results.groups, key=lambda group: -sizes[group])[:number]
     return sorted(chosen, key=results.groups.index)

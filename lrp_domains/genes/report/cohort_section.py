@@ -1,20 +1,21 @@
-"""What the report says of one cohort: what was asked, what its genes are needed for, whether it can be relied on."""
+"""The report's section on one cohort: what was explained, its genes, and how reliable they are."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ...domain import SCORES
 from .. import slots
 from ..explanation.curves import ORDERS, areas, measured_in
-from ..explanation.score import LABELLED, PREDICTED, SCORES
+from ..explanation.target import LABELLED, PREDICTED
 from . import figures_of_curves
 from .cell_section import maps, waterfalls
 from .gene_section import matrix, ranking
 from .prediction_section import confusion, counted, performance_table
 from .results import CohortResults
 
-# The measures that one looks for first, and whether they are shares.
+# The measures of the overview, and whether they are shares.
 HEADLINES = {
     "held_out_accuracy": ("accuracy", True),
     "held_out_balanced_accuracy": ("balanced accuracy", True),
@@ -26,65 +27,64 @@ HEADLINES = {
 
 
 def cohort_section(results: CohortResults, top: int) -> dict[str, Any]:
-    """Give what the template of a cohort shows."""
-    known, obs = results.provenance, results.adata.obs
-    statistics = results.adata.uns.get(slots.GROUPS, {})
-    donors = bool(statistics.get("donors", False))
-    unit = "samples" if donors and len(statistics["units"]) == results.adata.n_obs else "cells"
+    """Return the variables of the template of a cohort."""
+    obs, statistics = results.adata.obs, results.adata.uns.get(slots.GROUPS, {})
+    by_donor = bool(statistics.get("by_donor", False))
+    noun = "samples" if by_donor and len(statistics["blocks"]) == results.adata.n_obs else "cells"
     shares = shares_of_genes(obs)
     ranked = set(results.groups)
     return {
         "name": results.name,
-        "unit": unit,
+        "noun": noun,
         "of_classes": results.of_classes,
         "n_cells": results.adata.n_obs,
         "n_genes": int(results.table["gene"].nunique()),
         "groups": results.groups,
         "unranked": [group for group in results.labels.cat.categories if group not in ranked],
-        "known": known,
-        "asked": _asked(results, unit),
+        "provenance": results.provenance,
+        "explained": _explained(results, noun),
         "overview": _overview(results, shares),
-        "performance": performance_table(results.performance, unit),
+        "performance": performance_table(results.performance, noun),
         "confusion": confusion(results),
-        "donors": donors,
+        "by_donor": by_donor,
         "has_interval": bool(results.table["low"].notna().any()),
         "has_p": bool(results.table["p_value"].notna().any()),
         "matrix": matrix(results),
         "rankings": [ranking(results, group, top) for group in results.groups],
         "maps": maps(results),
         "waterfalls": waterfalls(results),
-        "ledger": figures_of_curves.ledger_histogram(shares, unit),
+        "ledger": figures_of_curves.ledger_histogram(shares, noun),
         "curves": _curves(results),
         "stability": _stability(results),
     }
 
 
 def shares_of_genes(obs: pd.DataFrame) -> np.ndarray:
-    """Give the share of each cell's score that its genes hold; NaN for a score of 0."""
+    """Return the share of each cell's score that its genes account for; NaN for a score of 0."""
     score = obs[slots.SCORE].to_numpy(dtype=float)
-    held = score - obs[slots.REST].to_numpy(dtype=float)
-    return np.divide(held, score, out=np.full(len(obs), np.nan), where=score != 0)
+    genes = score - obs[slots.REST].to_numpy(dtype=float)
+    return np.divide(genes, score, out=np.full(len(obs), np.nan), where=score != 0)
 
 
-def _asked(results: CohortResults, unit: str) -> str:
-    """Tell what was explained, in words."""
-    known = results.provenance
+def _explained(results: CohortResults, noun: str) -> str:
+    """Describe what was explained."""
+    provenance = results.provenance
     if not results.of_classes:
-        output = "predicted value" if known["task"] == "value" else "predicted log risk"
-        return f"the {output} of each of the {unit}"
+        output = "predicted value" if provenance["task"] == "value" else "predicted log risk"
+        return f"the {output} of each of the {noun}"
     target = {
-        PREDICTED: f"the class predicted for each of the {unit}",
-        LABELLED: f"the class that each of the {unit} is labelled with",
-    }.get(str(known["target"]), f"the class '{known['target']}' in all {unit}")
-    if known["against"]:
-        return f"the logit of {target}, minus that of '{known['against']}'"
-    score = str(known["score"])
+        PREDICTED: f"the class predicted for each of the {noun}",
+        LABELLED: f"the class that each of the {noun} is labelled with",
+    }.get(str(provenance["target"]), f"the class '{provenance['target']}' in all {noun}")
+    if provenance["against"]:
+        return f"the logit of {target}, minus that of '{provenance['against']}'"
+    score = str(provenance["score"])
     return f"{score} ({SCORES[score]}) of {target}" if SCORES.get(score, score) != score else f"the {score} of {target}"
 
 
 def _overview(results: CohortResults, shares: np.ndarray) -> dict[str, str]:
-    """Give the numbers that one looks for first, by what they are."""
-    known, numbers = results.provenance, {}
+    """Return the most important numbers, by description."""
+    provenance, numbers = results.provenance, {}
     mean = pd.Series(dtype=float) if results.performance is None else results.performance.mean(numeric_only=True)
     for column, (words, share) in HEADLINES.items():
         if np.isfinite(mean.get(column, np.nan)):
@@ -94,8 +94,8 @@ def _overview(results: CohortResults, shares: np.ndarray) -> dict[str, str]:
         right = sum(counts.loc[name, name] for name in counts.index if name in counts.columns) / counts.to_numpy().sum()
         numbers["predicted as labelled"] = f"{100 * right:.1f}%"
     if np.isfinite(shares).any():
-        numbers["of a score held by genes (median)"] = f"{100 * np.nanmedian(shares):.0f}%"
-    residue = abs(float(known["ledger_residue"]) / (float(known["ledger_score"]) or 1))
+        numbers["of a score accounted for by genes (median)"] = f"{100 * np.nanmedian(shares):.0f}%"
+    residue = abs(float(provenance["ledger_residue"]) / (float(provenance["ledger_score"]) or 1))
     numbers["of all scores unaccounted for"] = f"{residue:.0e}"
     if results.stability is not None and results.stability["spearman"].notna().any():
         numbers["rank correlation between networks"] = f"{results.stability['spearman'].mean():.2f}"
@@ -103,16 +103,16 @@ def _overview(results: CohortResults, shares: np.ndarray) -> dict[str, str]:
 
 
 def _curves(results: CohortResults) -> dict[str, Any] | None:
-    """Give the figure, and the area under each curve: one row a group, the orders side by side."""
+    """Return the figure, and the area under each curve: one row per group, the orders side by side."""
     curves = results.curves
     if curves is None or curves.empty:
         return None
-    found = areas(curves.assign(cohort=results.name)).set_index(["group", "order"])
+    heights = areas(curves.assign(cohort=results.name)).set_index(["group", "order"])
     orders = [order for order in ORDERS if order in set(curves["order"])]
     ranked = set(curves["group"])
     columns = [(curve, order) for curve in ("deletion", "insertion") for order in orders]
     rows = [
-        (group, [found[curve].get((group, order), np.nan) for curve, order in columns])
+        (group, [heights[curve].get((group, order), np.nan) for curve, order in columns])
         for group in results.groups
         if group in ranked
     ]
@@ -128,6 +128,7 @@ def _curves(results: CohortResults) -> dict[str, Any] | None:
 
 
 def _stability(results: CohortResults) -> list[dict[str, Any]] | None:
+    """Return the rows of the groups that have a ranking."""
     if results.stability is None or results.stability.empty:
         return None
     return results.stability[results.stability["group"].astype(str).isin(results.groups)].to_dict("records")

@@ -1,14 +1,13 @@
-"""What all figures of the report have in common: colours, type, and how they get into the page.
+"""What all figures of the report have in common: colours, type and axes.
 
-Relevance is drawn in a red-blue scale centred at zero, which those who don't tell red from green read as well. Groups
-are always in the order of their categories.
+Groups are always in the order of their categories.
 """
 
 from matplotlib.axes import Axes
 
 from ...domain.page import INK
 
-# Paul Tol's "muted" scheme, made for colour-blind readers; further groups start again and are told apart by number.
+# Paul Tol's "muted" scheme, made for colour-blind readers; further groups repeat its colours.
 COLOURS = (
     "#CC6677",
     "#332288",
@@ -21,7 +20,7 @@ COLOURS = (
     "#AA4499",
     "#777777",
 )
-# One look wherever it is drawn; a gene or group called "$a$" is no formula.
+# The same look everywhere; a gene or group named "$a$" is not a formula.
 STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
@@ -36,14 +35,16 @@ STYLE = {
 
 
 def shorter(name: str, most: int = 28, end: int = 8) -> str:
-    """Cut a long name for an axis, in its middle: names often differ at their end."""
+    """Shorten a long name for an axis in the middle, because names often differ at the end."""
     return name if len(name) <= most else f"{name[: most - end - 1]}…{name[-end:]}"
 
 
 def name_axes(axes: Axes, rows: list[str], columns: list[str], *, top: bool = False) -> None:
-    """Write the names of a matrix's rows and columns; columns below it, or above where it is long."""
+    """Write the names of a matrix's rows and columns; those of columns below it, or above a long one."""
     axes.set_yticks(range(len(rows)), [shorter(row) for row in rows])
-    axes.set_xticks(range(len(columns)), [shorter(one) for one in columns], rotation=45, ha="left" if top else "right")
+    axes.set_xticks(
+        range(len(columns)), [shorter(column) for column in columns], rotation=45, ha="left" if top else "right"
+    )
     if top:
         axes.xaxis.tick_top()
     for label in axes.get_xticklabels():
@@ -53,5 +54,5 @@ def name_axes(axes: Axes, rows: list[str], columns: list[str], *, top: bool = Fa
 
 
 def plain_axes(axes: Axes) -> None:
-    """Leave only the axes that are read off."""
+    """Hide the upper and right spines."""
     axes.spines[["top", "right"]].set_visible(False)

@@ -1,4 +1,4 @@
-"""Figures of single cells: the embedding by group and by relevance, and how single scores come about."""
+"""Figures of single cells: the embedding by group and by relevance, and how single scores arise."""
 
 from dataclasses import dataclass, field
 
@@ -19,7 +19,7 @@ PANELS_A_ROW = 3
 
 @dataclass(frozen=True)
 class ExplainedCell:
-    """How the score of one cell comes about: relevance by gene, what biases hold, and the score."""
+    """How the score of one cell arises: relevance by gene, the relevance of biases, and the score."""
 
     name: str
     group: str
@@ -29,13 +29,13 @@ class ExplainedCell:
 
 
 def group_map(positions: np.ndarray, labels: pd.Series) -> Drawing:
-    """Cells in their embedding, coloured and numbered by group."""
+    """Draw cells in their embedding, coloured and numbered by group."""
     groups = list(labels.cat.categories)
     columns = -(-len(groups) // IN_A_COLUMN)
     figure = Figure(figsize=(6.2 + 2.2 * columns, 4.9), layout="constrained")
     axes = _map_axes(figure)
     outline = [withStroke(linewidth=3, foreground="white")]
-    # Cells lie in no order of groups, so that the last group doesn't hide the others.
+    # In random order, so that the last group doesn't hide the others.
     order = np.random.default_rng(0).permutation(len(labels))
     colours = np.array(COLOURS)[labels.cat.codes.to_numpy() % len(COLOURS)]
     axes.scatter(*positions[order].T, s=_size(len(labels)), c=colours[order], linewidths=0)
@@ -52,45 +52,54 @@ def group_map(positions: np.ndarray, labels: pd.Series) -> Drawing:
 
 
 def relevance_maps(positions: np.ndarray, relevance: np.ndarray, titles: list[str]) -> Drawing:
-    """Cells in their embedding, coloured by the relevance of one gene a panel (a column of `relevance`)."""
+    """Draw cells in their embedding, coloured by the relevance of one gene per panel (a column of `relevance`)."""
     columns = min(PANELS_A_ROW, len(titles))
     rows = -(-len(titles) // columns)
     figure = Figure(figsize=(3.7 * columns, 3.2 * rows), layout="constrained")
     for number, title in enumerate(titles):
         values = relevance[:, number]
-        order = np.argsort(np.abs(values))  # the cells that matter lie on top
+        order = np.argsort(np.abs(values))  # cells of high relevance are drawn on top
         limit = max(np.percentile(np.abs(values), 99), 1e-12)
         axes = _map_axes(figure, (rows, columns, number + 1))
         points = axes.scatter(
-            *positions[order].T, c=values[order], s=_size(len(values)), cmap=DIVERGING, vmin=-limit, vmax=limit,
-            edgecolors="#999999", linewidths=0.15,
-        )  # fmt: skip
+            *positions[order].T,
+            c=values[order],
+            s=_size(len(values)),
+            cmap=DIVERGING,
+            vmin=-limit,
+            vmax=limit,
+            edgecolors="#999999",
+            linewidths=0.15,
+        )
         axes.set_title(title, fontsize=9)
         figure.colorbar(points, shrink=0.75)
     return drawing(figure)
 
 
 def waterfalls(cells: list[ExplainedCell]) -> Drawing:
-    """How the scores of single cells come about: gene by gene, the other genes, the biases."""
+    """Draw how the scores of single cells arise: gene by gene, the other genes, the biases."""
     columns = min(PANELS_A_ROW, len(cells))
     rows = -(-len(cells) // columns)
     figure = Figure(figsize=(3.75 * columns, 4.1 * rows), layout="constrained")
-    for place, cell in enumerate(cells, 1):
-        axes = figure.add_subplot(rows, columns, place)
-        first = cell.relevance.loc[cell.relevance.abs().sort_values(ascending=False, kind="stable").index[:GENES]]
-        first = first[first != 0].sort_values(ascending=False)
-        others = cell.relevance.drop(first.index)
+    for number, cell in enumerate(cells, 1):
+        axes = figure.add_subplot(rows, columns, number)
+        largest = cell.relevance.loc[cell.relevance.abs().sort_values(ascending=False, kind="stable").index[:GENES]]
+        largest = largest[largest != 0].sort_values(ascending=False)
+        others = cell.relevance.drop(largest.index)
         steps = [
-            *first.items(),
+            *largest.items(),
             (f"{(others != 0).sum()} other genes", others.sum()),
             ("biases", cell.rest),
         ]
+
+        # Each bar starts where the one above it ends, so that the last one ends at the score.
         start = 0.0
         for row, (_, value) in enumerate(steps):
             axes.barh(row, value, left=start, color=FOR if value >= 0 else AGAINST, height=0.68)
             axes.plot([start + value] * 2, [row - 0.34, row + 1.34], color=INK, linewidth=0.6)
             start += value
         axes.barh(len(steps), cell.score, color=NEUTRAL, height=0.68)
+
         axes.set_yticks(range(len(steps) + 1), [*(shorter(name, 18) for name, _ in steps), f"score {cell.score:.2f}"])
         axes.invert_yaxis()
         axes.use_sticky_edges = False
@@ -104,11 +113,13 @@ def waterfalls(cells: list[ExplainedCell]) -> Drawing:
 
 
 def _size(cells: int) -> float:
+    """Return the size of a point."""
     return float(np.clip(12_000 / cells, 1, 18))
 
 
-def _map_axes(figure: Figure, place: tuple[int, int, int] = (1, 1, 1)) -> Axes:
-    axes = figure.add_subplot(*place)
+def _map_axes(figure: Figure, position: tuple[int, int, int] = (1, 1, 1)) -> Axes:
+    """Add axes without ticks and spines."""
+    axes = figure.add_subplot(*position)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     return axes

@@ -1,4 +1,4 @@
-"""Figures across cohorts: how far their rankings agree."""
+"""Figures across cohorts: the agreement of their rankings."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ PANELS = {"spearman": "relevance", "de_spearman": "differential expression"}
 
 
 def agreement_matrices(agreement: pd.DataFrame, order: Sequence[str]) -> Drawing:
-    """Spearman's correlation of every two cohorts, the mean over groups: ours, and differential expression beside."""
+    """Draw Spearman's correlation of every two cohorts, mean over groups, by relevance and differential expression."""
     compared = list(dict.fromkeys([*agreement["cohort_a"], *agreement["cohort_b"]]))
     cohorts = sorted(compared, key=lambda name: order.index(name) if name in order else len(order))
     panels = {
@@ -22,9 +22,9 @@ def agreement_matrices(agreement: pd.DataFrame, order: Sequence[str]) -> Drawing
     size = 1.9 + 0.55 * len(cohorts)
     figure = Figure(figsize=(size * max(1, len(panels)) + 1, size), layout="constrained")
     axes, image = [], None
-    for place, (column, title) in enumerate(panels.items(), 1):
-        axes.append(figure.add_subplot(1, len(panels), place))
-        values = np.full((len(cohorts), len(cohorts)), np.nan)  # two cohorts without a common group stay grey
+    for number, (column, title) in enumerate(panels.items(), 1):
+        axes.append(figure.add_subplot(1, len(panels), number))
+        values = np.full((len(cohorts), len(cohorts)), np.nan)  # grey for two cohorts without a common group
         np.fill_diagonal(values, 1)
         for (a, b), mean in agreement.groupby(["cohort_a", "cohort_b"])[column].mean().items():
             i, j = cohorts.index(a), cohorts.index(b)

@@ -1,4 +1,4 @@
-"""Deletion and insertion curves, and what a cell's genes hold of its score."""
+"""Deletion and insertion curves, and the share of scores that genes account for."""
 
 import numpy as np
 import pandas as pd
@@ -15,32 +15,33 @@ ORDERS = {
     "random": ("random", {"color": NEUTRAL, "linewidth": 1.6, "linestyle": (0, (1, 1.5))}),
 }
 COUNTS = (0, 1, 3, 10, 30, 100, 300, 1000, 3000)
-# Of the cells whose share of a score is shown; those beyond, of scores near 0, are counted at the ends.
+# The range of shares to show; those beyond it, of scores near 0, are counted at its ends.
 PERCENTILES = (1, 99)
 
 
 def perturbation(curves: pd.DataFrame) -> Drawing:
-    """Deletion and insertion: the mean over groups, thick, and each group's own curve by relevance, thin."""
+    """Draw deletion and insertion: the mean over groups, thick, and each group's curve by relevance, thin."""
     measured = measured_in(curves)
     figure = Figure(figsize=(9.6, 3.5), layout="constrained")
-    for place, curve in enumerate(("deletion", "insertion"), 1):
-        axes = figure.add_subplot(1, 2, place)
+    for number, curve in enumerate(("deletion", "insertion"), 1):
+        axes = figure.add_subplot(1, 2, number)
         part = curves[curves["curve"] == curve]
         for order, (name, style) in ORDERS.items():
-            own = part[part["order"] == order]
-            if own.empty:
+            rows = part[part["order"] == order]
+            if rows.empty:
                 continue
-            if order == "relevance" and own["group"].nunique() > 1:
-                for _, group in own.groupby("group"):
+            if order == "relevance" and rows["group"].nunique() > 1:
+                for _, group in rows.groupby("group"):
                     axes.plot(group["genes"], group[measured], color=style["color"], linewidth=0.7, alpha=0.3)
-            mean = own.groupby("genes")[measured].mean()
+            mean = rows.groupby("genes")[measured].mean()
             axes.plot(mean.index, mean, label=name, **style)
+
         axes.set_xscale("symlog", linthresh=1)
         shown = [count for count in COUNTS if count <= part["genes"].max()]
         axes.set_xticks(shown, [str(count) for count in shown])
         axes.minorticks_off()
         axes.set_ylim(bottom=0, top=1.02 if measured == "probability" else None)
-        axes.set_title("without the first genes" if curve == "deletion" else "with the first genes alone")
+        axes.set_title("without the top genes" if curve == "deletion" else "with the top genes alone")
         axes.set_xlabel("number of genes")
         axes.set_ylabel("probability of the group's class" if measured == "probability" else "change of the output")
         plain_axes(axes)
@@ -48,8 +49,8 @@ def perturbation(curves: pd.DataFrame) -> Drawing:
     return drawing(figure)
 
 
-def ledger_histogram(shares: np.ndarray, unit: str) -> Drawing:
-    """How much of each cell's score its genes hold; the rest is held by biases."""
+def ledger_histogram(shares: np.ndarray, noun: str) -> Drawing:
+    """Draw the share of each cell's score that its genes account for; biases account for the rest."""
     shares = shares[np.isfinite(shares)]
     low, high = np.percentile(shares, PERCENTILES) if len(shares) else (1, 1)
     low, high = min(low - 0.02, 0.9), max(high + 0.02, 1.1)
@@ -59,7 +60,7 @@ def ledger_histogram(shares: np.ndarray, unit: str) -> Drawing:
     axes.axvline(1, color=INK, linewidth=1, linestyle=(0, (4, 3)))
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes.set_xlabel("share of a score that its genes hold")
-    axes.set_ylabel(unit)
+    axes.set_xlabel("share of a score that genes account for")
+    axes.set_ylabel(noun)
     plain_axes(axes)
     return drawing(figure)

@@ -1,4 +1,4 @@
-"""Figures of a cohort's groups: what is predicted for them, and their genes."""
+"""Figures of a cohort's groups: their predicted classes, and their genes."""
 
 import numpy as np
 import pandas as pd
@@ -7,12 +7,12 @@ from matplotlib.figure import Figure
 from ...domain.page import DIVERGING, Drawing, drawing
 from .drawing import name_axes
 
-# More columns than this leave no room for counts.
+# With more columns counts are not legible.
 COUNTED = 20
 
 
 def confusion(counts: pd.DataFrame) -> Drawing:
-    """Share of each labelled group (rows) that was predicted as each class (columns), with counts."""
+    """Draw the share of each labelled group (rows) that was predicted as each class (columns), with counts."""
     values = counts.to_numpy()
     shares = values / np.maximum(values.sum(1, keepdims=True), 1)
     rows, columns = values.shape
@@ -31,7 +31,7 @@ def confusion(counts: pd.DataFrame) -> Drawing:
 
 
 def relevance_matrix(scores: pd.DataFrame, starts: list[int]) -> Drawing:
-    """Mean relevance of genes (rows) in each group (columns); `starts` are the rows where a group's genes begin."""
+    """Draw mean relevance of genes (rows) in groups (columns); `starts` are the rows where a group's genes begin."""
     values = scores.to_numpy()
     limit = np.nanmax(np.abs(values)) or 1.0
     height = 2.0 + 0.175 * len(values)

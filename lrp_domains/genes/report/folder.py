@@ -6,22 +6,23 @@ from pathlib import Path
 
 import pandas as pd
 
+from ...domain import reason
 from ..cohorts.cohort import open_cohort
 from ..errors import CohortError
 from ..rankings.tables import read_table
 from .results import CohortResults
 
-NAMES = dict.fromkeys(("cohort", "group", "order", "curve"), str)  # a group may be called 0, 1, ... or NA
+NAMES = dict.fromkeys(("cohort", "group", "order", "curve"), str)  # a group may be named 0, 1, ... or NA
 
 
 @contextmanager
 def read_results(folder: str | Path) -> Iterator[CohortResults]:
-    """Open the results of a cohort; its matrices stay on disk, and its file is open as long as the context.
+    """Open the results of a cohort; its matrices stay on disk, and its file is open until the block ends.
 
     Parameters
     ----------
     folder
-        It holds ``explained.h5ad`` and ``genes.parquet``, and may hold ``stability.tsv``, ``performance.tsv`` and
+        Contains ``explained.h5ad`` and ``genes.parquet``, and optionally ``stability.tsv``, ``performance.tsv`` and
         ``curves.tsv``.
 
     Examples
@@ -30,22 +31,23 @@ def read_results(folder: str | Path) -> Iterator[CohortResults]:
     ...     results.genes_of("CD19+ B").head()
     """
     folder = Path(folder)
-    for needed in ("explained.h5ad", "genes.parquet"):
-        if not (folder / needed).is_file():
-            raise CohortError(f"'{folder}' is no folder of results: it has no {needed}; run 'lrp-domains genes rank'")
+    for required in ("explained.h5ad", "genes.parquet"):
+        if not (folder / required).is_file():
+            raise CohortError(
+                f"'{folder}' is not a folder of results: it has no {required}; run 'lrp-domains genes rank'"
+            )
     table = read_table(folder / "genes.parquet")
-    if table.empty:
-        raise CohortError(f"'{folder / 'genes.parquet'}' holds no ranked genes; run 'lrp-domains genes rank' again")
-    beside = {name: _read(folder / f"{name}.tsv") for name in ("stability", "performance", "curves")}
+    optional = {name: _read(folder / f"{name}.tsv") for name in ("stability", "performance", "curves")}
     with open_cohort(folder / "explained.h5ad") as adata:
         try:
-            results = CohortResults(table["cohort"].iloc[0], adata, table, **beside)
+            results = CohortResults(table["cohort"].iloc[0], adata, table, **optional)
         except CohortError as error:
             raise CohortError(f"'{folder}': {error}") from error
         yield results
 
 
 def _read(path: Path) -> pd.DataFrame | None:
+    """Read a table; None if it is missing or empty."""
     if not path.is_file():
         return None
     try:
@@ -53,4 +55,4 @@ def _read(path: Path) -> pd.DataFrame | None:
     except pd.errors.EmptyDataError:  # a model that was trained elsewhere has no performance
         return None
     except (ValueError, OSError) as error:
-        raise CohortError(f"'{path}' could not be read as a table: {str(error).splitlines()[0]}") from error
+        raise CohortError(f"'{path}' could not be read as a table: {reason(error)}") from error

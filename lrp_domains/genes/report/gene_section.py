@@ -1,4 +1,4 @@
-"""The first genes of each group, beside differential expression."""
+"""The top genes of each group, compared with differential expression."""
 
 from typing import Any
 
@@ -6,36 +6,36 @@ from ...domain.page import Drawing
 from . import figures_of_groups
 from .results import CohortResults
 
-# More genes than this are hard to read in one figure.
+# More genes are hard to read in one figure.
 GENES_PER_GROUP, MOST_GENES = 4, 60
 AGAINST = 5
-# A mean over fewer cells is marked as one not to rely on.
+# A mean over fewer cells is marked as unreliable.
 FEW = 5
 
 
 def ranking(results: CohortResults, group: str, top: int) -> dict[str, Any]:
-    """For one group its first genes, those that speak against it, and the first by differential expression."""
+    """Return the top genes of a group, those that speak against it, and the top genes by differential expression."""
     rows = results.genes_of(group)
-    first = rows.head(top)
-    other = rows.dropna(subset="de_rank").sort_values("de_rank", kind="stable").head(top)["gene"]
-    for_it = rows["positive"].sort_values(ascending=False).cumsum()
+    ranked = rows.head(top)
+    differential = rows.dropna(subset="de_rank").sort_values("de_rank", kind="stable").head(top)["gene"]
+    evidence = rows["positive"].sort_values(ascending=False).cumsum()
     counted = int(rows["cells"].iloc[0])
-    both = set(first["gene"]) & set(other)
+    both = set(ranked["gene"]) & set(differential)
     return {
         "group": group,
         "cells": int((results.labels == group).sum()),
         "counted": counted,
         "few": counted < FEW,
-        "genes": [row | {"both": row["gene"] in both} for row in first.to_dict("records")],
-        "differential": [{"gene": gene, "both": gene in both} for gene in other],
+        "genes": [row | {"both": row["gene"] in both} for row in ranked.to_dict("records")],
+        "differential": [{"gene": gene, "both": gene in both} for gene in differential],
         "shared": len(both),
         "against": rows[rows["score"] < 0].tail(AGAINST)[::-1][["gene", "score"]].to_dict("records"),
-        "for_90": int((for_it < 0.9 * for_it.iloc[-1]).sum()) + 1 if for_it.iloc[-1] > 0 else 0,
+        "for_90": int((evidence < 0.9 * evidence.iloc[-1]).sum()) + 1 if evidence.iloc[-1] > 0 else 0,
     }
 
 
 def matrix(results: CohortResults) -> Drawing:
-    """Draw each group's first genes in all groups; a gene that is first in several is drawn once."""
+    """Draw each group's top genes in all groups; a gene that is a top gene of several is drawn once."""
     genes: list[str] = []
     starts = []
     per_group = max(1, min(GENES_PER_GROUP, MOST_GENES // len(results.groups)))

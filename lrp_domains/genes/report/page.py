@@ -1,4 +1,4 @@
-"""The whole page: all cohorts, what they agree on, and how to read it."""
+"""The whole page: all cohorts, their agreement, and how to read it."""
 
 import math
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ import pandas as pd
 from jinja2 import Environment
 
 from ... import __version__
-from ...domain.files import whole_file
+from ...domain import whole_file
 from ...domain.page import templates
 from ..errors import CohortError
 from .across_section import across_section
@@ -45,32 +45,35 @@ def write_report(
     cohorts
         The results of each cohort, or the folders that hold them; see `read_results`.
     consensus, agreement, enrichment, recovery
-        From `consensus`, `agreement`, `enrich` and `marker_recovery`, where there are several cohorts, gene sets, or
-        known markers.
+        From `consensus`, `agreement`, `enrich` and `marker_recovery`, if there are several cohorts, gene sets, or known
+        markers.
     failed
-        By cohort, why it isn't there.
+        By cohort, why it is missing.
     title
-        What the run is called.
+        Title of the report.
     top
-        How many genes to show per group.
+        Number of genes to show per group.
 
     Examples
     --------
     >>> write_report("report.html", ["results/genes/pbmc", "results/genes/pancreas"])
     """
     if top < 1:
-        raise CohortError(f"top is {top}; it is a number of genes, 1 or more")
+        raise CohortError(f"top is {top}; expected a number of genes from 1 on")
     sections: list[dict[str, Any]] = []
     with matplotlib.style.context(["default", STYLE]):
-        for one in cohorts:  # one after another, so that one file is open at a time
-            with nullcontext(one) if isinstance(one, CohortResults) else read_results(one) as results:
+        for cohort in cohorts:  # one after another, so that only one file is open at a time
+            with nullcontext(cohort) if isinstance(cohort, CohortResults) else read_results(cohort) as results:
                 sections.append(cohort_section(results, top))
         if not sections:
             raise CohortError("there are no results to report")
         groups = list(dict.fromkeys(group for section in sections for group in section["groups"]))
         tables = {"consensus": consensus, "agreement": agreement, "enrichment": enrichment, "recovery": recovery}
-        across = across_section(tables, [section["name"] for section in sections], groups, top)
-    page = _templates().get_template("page.html.j2").render(
+        cohorts_in_order = [section["name"] for section in sections]
+        across = across_section(tables, cohorts=cohorts_in_order, groups=groups, top=top)
+
+    page = _templates().get_template("page.html.j2")
+    text = page.render(
         title=title,
         cohorts=sections,
         headlines=list(dict.fromkeys(words for section in sections for words in section["overview"])),
@@ -78,19 +81,20 @@ def write_report(
         failed=failed or {},
         top=top,
         versions={"lrp_domains": __version__} | {name: version(name) for name in PACKAGES},
-    )  # fmt: skip
+    )
     with whole_file(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _templates() -> Environment:
-    found = templates("lrp_domains.genes.report")
-    found.filters["shown"] = _shown
-    return found
+    """Return the templates with their filters."""
+    environment = templates("lrp_domains.genes.report")
+    environment.filters["shown"] = _shown
+    return environment
 
 
 def _shown(value: float, form: str) -> str:
-    """Format a number; a dash where there is none."""
+    """Format a number; a dash for NaN."""
     if value is None or math.isnan(value):
         return "–"
     if value == 0 and form[-1] in "eg":

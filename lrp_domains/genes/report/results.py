@@ -11,13 +11,13 @@ from .. import slots
 from ..cohorts.labels import label_column
 from ..errors import CohortError, choices
 from ..explanation.curves import measured_in
-from ..explanation.relevance import provenance_of
+from ..explanation.results_in_adata import provenance_of
 from ..rankings.tables import check_ranking
 
-# So many cells are drawn at most; more can't be told apart on paper.
+# The largest number of cells to draw; more can't be distinguished on paper.
 DRAWN = 10_000
 CHUNK = 4096
-# What the report reads of each table.
+# The columns that the report reads of each table.
 RANKED = ("low", "high", "positive", "negative", "effect_size", "share_positive", "selected", "log2_fold_change")
 RANKED += ("p_value", "p_adjusted", "de_rank", "cells")
 STABILITY = ("group", "networks", "spearman", "jaccard", "first")
@@ -32,13 +32,13 @@ class CohortResults:
     Attributes
     ----------
     name
-        What the cohort is called.
+        Name of the cohort.
     adata
-        The explained cohort; its matrices may lie on disk, and it need not have a relevance layer.
+        The explained cohort; its matrices may be on disk, and a relevance layer is not required.
     table
         Its ranked genes, from `rank`.
     stability
-        How far its networks agree, by group, from `stability`; None if not known.
+        The agreement of its networks by group, from `stability`; None if unknown.
     performance
         One row per fold; None or empty for a model that was trained elsewhere.
     curves
@@ -65,11 +65,11 @@ class CohortResults:
         if not self.groups:
             raise CohortError(
                 f"the ranked genes of cohort '{self.name}' are of other groups than its column "
-                f"'{self.provenance['groupby']}'; give the table of this cohort"
+                f"'{self.provenance['groupby']}'; pass the table of this cohort"
             )
-        if strange := set(self.table["gene"]) - set(self.adata.var_names):
+        if unknown := set(self.table["gene"]) - set(self.adata.var_names):
             raise CohortError(
-                f"the ranked gene '{min(strange)}' is no gene of cohort '{self.name}'; give the table of this cohort"
+                f"the ranked gene '{min(unknown)}' is not a gene of cohort '{self.name}'; pass the table of this cohort"
             )
 
     @property
@@ -79,7 +79,7 @@ class CohortResults:
 
     @property
     def of_classes(self) -> bool:
-        """Whether the model tells classes apart; else it gives a value or a risk."""
+        """Whether the model predicts classes; otherwise a value or a risk."""
         return self.provenance["task"] == "classes"
 
     @property
@@ -89,36 +89,37 @@ class CohortResults:
 
     @property
     def groups(self) -> list[str]:
-        """The groups that have a ranking, in their own order everywhere."""
+        """The groups that have a ranking, in the order of their categories."""
         ranked = set(self.table["group"])
         return [group for group in self.labels.cat.categories if group in ranked]
 
     @property
     def drawn(self) -> np.ndarray:
-        """The rows of the cells that are drawn: all, or evenly spaced ones of many."""
+        """The rows of the cells that are drawn: all, or evenly spaced ones if there are too many."""
         return np.unique(np.linspace(0, self.adata.n_obs - 1, min(DRAWN, self.adata.n_obs)).astype(int))
 
     def genes_of(self, group: str) -> pd.DataFrame:
-        """The ranked genes of a group, best first."""
+        """Return the ranked genes of a group, best first."""
         return self.table[self.table["group"] == group].sort_values("rank", kind="stable")
 
     def relevance_of(self, rows: np.ndarray, genes: list[str] | None = None) -> np.ndarray | None:
-        """Give the relevance of some cells (in order), of all genes or some; None where no layer was kept."""
+        """Return the relevance of some cells (in order), of all genes or some; None without a layer."""
         layer = str(self.provenance["relevance_layer"])
         if not layer or layer not in self.adata.layers:
             return None
         columns = slice(None) if genes is None else self.adata.var_names.get_indexer(genes)
-        stored, found = self.adata.layers[layer], []
+        stored, parts = self.adata.layers[layer], []
         for start in np.unique(rows // CHUNK) * CHUNK:
-            here = rows[(rows >= start) & (rows < start + CHUNK)] - start
-            part = stored[start : start + CHUNK][here]
+            near = rows[(rows >= start) & (rows < start + CHUNK)] - start
+            part = stored[start : start + CHUNK][near]
             part = part.tocsr()[:, columns].toarray() if sparse.issparse(part) else np.asarray(part)[:, columns]
-            found.append(part)
-        return np.concatenate(found)
+            parts.append(part)
+        return np.concatenate(parts)
 
     def _check_columns(self, what: str, table: pd.DataFrame, columns: tuple[str, ...]) -> None:
-        if absent := [name for name in columns if name not in table]:
+        """Raise if a table lacks a column."""
+        if missing := [name for name in columns if name not in table]:
             raise CohortError(
-                f"the table of {what} of cohort '{self.name}' has no column '{absent[0]}'; "
-                f"{choices(absent[0], table.columns)}"
+                f"the table of {what} of cohort '{self.name}' has no column '{missing[0]}'; "
+                f"{choices(missing[0], table.columns)}"
             )

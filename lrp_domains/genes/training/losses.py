@@ -1,4 +1,4 @@
-"""What training makes small: one loss per task."""
+"""The losses that training minimises: one per task."""
 
 from collections.abc import Callable
 
@@ -12,11 +12,11 @@ from .target import Target
 Loss = Callable[[Tensor, np.ndarray], Tensor]
 
 
-def loss_of(target: Target, learn: np.ndarray, balanced: bool, like: Tensor) -> Loss:
-    """Give the loss of a target.
+def loss_of(target: Target, learn: np.ndarray, *, balanced: bool, like: Tensor) -> Loss:
+    """Return the loss of a target.
 
     ========= =========================================================================================
-    classes   cross entropy; where `balanced`, a class weighs 1 / (its number of cells in `learn`)
+    classes   cross entropy; if `balanced`, a class has weight 1 / (its number of cells in `learn`)
     value     squared error of the value, standardised by mean and deviation of `learn`
     survival  `cox`
     ========= =========================================================================================
@@ -28,35 +28,35 @@ def loss_of(target: Target, learn: np.ndarray, balanced: bool, like: Tensor) -> 
     learn
         The numbers of the rows to learn from; each class must be among them.
     balanced
-        Whether classes weigh alike.
+        Whether classes have equal weight.
     like
         A tensor of the network's dtype and device.
     """
     if target.task == "classes":
-        known = torch.as_tensor(target.values, device=like.device)
+        labels = torch.as_tensor(target.values, device=like.device)
         counts = np.bincount(target.values[learn], minlength=len(target.names))
         weight = torch.as_tensor(len(learn) / (len(counts) * counts)).to(like) if balanced else None
-        return lambda outputs, rows: nn.functional.cross_entropy(outputs, known[rows], weight)
+        return lambda outputs, rows: nn.functional.cross_entropy(outputs, labels[rows], weight=weight)
     if target.task == "value":
         mean, deviation = scale_of(target, learn)
-        wanted = torch.as_tensor((target.values - mean) / deviation).to(like)
-        return lambda outputs, rows: nn.functional.mse_loss(outputs[:, 0], wanted[rows])
+        standardised = torch.as_tensor((target.values - mean) / deviation).to(like)
+        return lambda outputs, rows: nn.functional.mse_loss(outputs[:, 0], standardised[rows])
     events, times = torch.as_tensor(target.values).to(like), torch.as_tensor(target.time).to(like.device)
     return lambda outputs, rows: cox(outputs[:, 0], events[rows], times[rows])
 
 
 def scale_of(target: Target, learn: np.ndarray) -> tuple[float, float]:
-    """Give mean and standard deviation of a value over some rows; a deviation of 1 where it is the same in all."""
+    """Compute mean and standard deviation of a value over some rows; a deviation of 1 if it is the same in all."""
     values = target.values[learn]
     return float(values.mean()), float(values.std()) or 1.0
 
 
 def cox(risk: Tensor, event: Tensor, time: Tensor) -> Tensor:
-    """Negative log partial likelihood of Cox (1972), per event; ties as Breslow (1974) has them.
+    """Compute the negative log partial likelihood of Cox (1972), per event, with ties as in Breslow (1974).
 
     ``- 1/E sum_i d_i (f_i - log sum_{j: t_j >= t_i} exp f_j)`` *where* ``f`` is the log risk, ``d`` whether the event
-    was seen, ``t`` the time of it or of the last follow-up, and ``E = sum d``. Breslow: all who have their event at one
-    time are at risk together until it is over.
+    was seen, ``t`` the time of it or of the last follow-up, and ``E = sum d``. Breslow: all who have their event at the
+    same time are at risk until then.
 
     Without an event among the rows it is 0.
     """

@@ -1,6 +1,5 @@
 """Cross-validation: every cell gets networks that were trained without it."""
 
-from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,27 +7,20 @@ import numpy as np
 import pandas as pd
 import torch
 from anndata import AnnData
+from torch import nn
 
-from ..cohorts.expression import expects_all, expression
+from ...domain import Progress, device_of, no_progress
+from ..cohorts.expression import expects_all, expression_of
 from ..cohorts.labels import donor_column
-from ..explanation.plan import device_of
 from ..models.built_in import built_in
 from ..models.model import GeneModel
-from .bench import Bench, NetworkFactory
-from .finished import finished_in
-from .fit import predict, reader
+from .checkpoints import open_checkpoints
+from .fit import DenseRows, dense_rows, predict
 from .folds import deal, split
-from .one_thread import one_thread
+from .member import MemberTraining, NetworkFactory, one_thread
 from .performance import performance_of
 from .settings import Training, resolved
-from .target import target_of
-
-Progress = Callable[[Iterable, str], Iterable]
-
-
-def quietly(items: Iterable, description: str) -> Iterable:
-    """Show no progress."""
-    return items
+from .target import Target, target_of
 
 
 def train(
@@ -43,14 +35,14 @@ def train(
     identifiers: str = "symbol",
     training: Training | None = None,
     network: NetworkFactory | None = None,
-    device: str | torch.device = "auto",
+    device: str | torch.device | None = None,
     resume: str | Path | None = None,
-    progress: Progress = quietly,
+    progress: Progress = no_progress,
 ) -> GeneModel:
-    """Train networks per fold, so that each cell can be explained by such that have not seen it.
+    """Train networks per fold, so that each cell can be explained by those that have not seen it.
 
-    The cells are cut into folds of like composition. The networks of fold `k` learn from the other folds, less a part
-    of them on which they stop early; nothing of fold `k` enters them, and with `donor` nothing of its donors.
+    The cells are split into folds of similar composition. The networks of fold `k` learn from the other folds, except
+    for a part of them on which they stop early; they see nothing of fold `k`, and with `donor` nothing of its donors.
 
     Parameters
     ----------
@@ -63,25 +55,25 @@ def train(
     time
         For survival the column of ``obs`` with the time of the event or of the last follow-up.
     donor
-        The column of ``obs`` with the donor or patient of each cell, ``"index"`` where every row is one.
+        The column of ``obs`` with the donor or patient of each cell; ``"index"`` if every row is a donor.
     layer, normalisation, identifiers
-        The expression to read, what its values are or are made into, and the kind of gene names; see `Expects`.
+        The expression to read, what its values are or are converted to, and the kind of gene names; see `Expects`.
     training
-        Settings; `Training()` if not given.
+        Settings; ``Training()`` if None.
     network
-        From the number of genes and of outputs to a new network, if it should not be a built-in one.
+        From the number of genes and of outputs to a new network, in place of a built-in one.
     device
-        ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"``, ...
+        ``"cpu"``, ``"cuda"``, ...; if None, a GPU if there is one.
     resume
-        A folder to keep finished networks in. Called again after an interruption, with the same data and settings,
-        they are not trained again.
+        A folder to keep finished networks in. After an interruption, the same call with the same data and settings
+        doesn't train them again.
     progress
         Wraps the iteration over networks, such as ``rich.progress.track``.
 
     Raises
     ------
     CohortError
-        The cohort cannot be learnt from as it is; the message says why.
+        The cohort can't be learnt from.
 
     Examples
     --------
@@ -90,33 +82,39 @@ def train(
     >>> model = train(tumours, "relapse", task="survival", time="months", donor="index", normalisation="zscore")
     """
     expects = expects_all(adata, layer=layer, normalisation=normalisation, identifiers=identifiers)
-    matrix = expression(adata, expects).chunk(0, adata.n_obs).values
-    target = target_of(adata, labels, task, time)
+    matrix = expression_of(adata, expects).chunk(0, adata.n_obs).values
+    target = target_of(adata, labels, task=task, time=time)
     donors = None if donor is None else donor_column(adata.obs, donor)
-    alone = donors is not None and donors.is_unique
-    bulk = alone or not expects.zero_is_absence
-    settings = resolved(training or Training(), rows=adata.n_obs, bulk=bulk, task=task)
-    folds = deal(target, None if alone else donors, settings.folds, settings.seed)
-    kept = finished_in(resume, matrix, target.values, target.time, expects, settings)
-    make = network or (lambda genes, outputs: built_in(asdict(settings), genes, outputs))
-    device = device_of(device)
+    every_row_a_donor = donors is not None and donors.is_unique
+    if every_row_a_donor:
+        donors = None  # folds of donors are folds of rows
+    settings = resolved(
+        training or Training(),
+        rows=adata.n_obs,
+        bulk=every_row_a_donor or not expects.zero_is_absence,
+        task=task,
+    )
 
-    untrained = GeneModel(((),), expects, target.names, task)
-    read = reader(matrix, torch.zeros((), device=device))
-    cuts = [
-        split(np.flatnonzero(folds != fold), target, None if alone else donors, settings.validation_share, seed)
-        for fold, seed in enumerate(range(1000 * settings.seed, 1000 * settings.seed + folds.max() + 1))
-    ]
-    bench = Bench(read, target, settings, make, untrained, device, kept)
-    trained = [[] for _ in cuts]
-    tasks = [(fold, member) for fold in range(len(cuts)) for member in range(settings.members)]
-    for fold, member in progress(tasks, "Training"):
-        trained[fold].append(bench.train(fold, member, *cuts[fold]))
-    rows = [
-        {"fold": fold, "epochs": float(np.mean([epochs for _, epochs in members]))}
-        | _performance([network for network, _ in members], read, target, *cut, np.flatnonzero(folds == fold))
-        for fold, (members, cut) in enumerate(zip(trained, cuts, strict=True))
-    ]
+    folds = deal(target, donors, folds=settings.folds, seed=settings.seed)
+    splits = _splits(folds, target, donors, settings=settings)
+    device = device_of(device)
+    expression = dense_rows(matrix, torch.zeros((), device=device))
+    trained: list[list[tuple[nn.Module, int]]] = [[] for _ in splits]
+    with open_checkpoints(resume, (matrix, target.values, target.time, expects, settings)) as checkpoints:
+        members = MemberTraining(
+            expression=expression,
+            target=target,
+            settings=settings,
+            make=network or (lambda genes, outputs: built_in(asdict(settings), genes, outputs)),
+            untrained=GeneModel(((),), expects, target.names, task=task),
+            device=device,
+            checkpoints=checkpoints,
+        )
+        tasks = [(fold, member) for fold in range(len(splits)) for member in range(settings.members)]
+        for fold, member in progress(tasks, "Training"):
+            learn, validate = splits[fold]
+            trained[fold].append(members.train(fold, member, learn=learn, validate=validate))
+
     return GeneModel(
         networks=tuple(tuple(network for network, _ in members) for members in trained),
         expects=expects,
@@ -125,18 +123,50 @@ def train(
         labels=labels,
         folds=pd.Series(folds, index=adata.obs_names),
         training=asdict(settings)
-        | {"folds": len(cuts), "network": "own" if network else settings.network}
+        | {"folds": len(splits), "network": "own" if network else settings.network}
         | {"donor": donor or "", "time": time or ""},
-        performance=pd.DataFrame(rows),
+        performance=_performance(trained, splits, folds, target=target, expression=expression),
     )
 
 
-def _performance(networks, read, target, learn, validate, held_out) -> dict[str, float]:
-    """Measure the members' mean score, which is what is explained, on rows that they have seen and on others."""
-    row = {}
-    for name, rows in (("training", learn), ("validation", validate), ("held_out", held_out)):
-        with one_thread():
-            outputs = torch.stack([predict(network, read, rows) for network in networks]).mean(0)
-        measured = performance_of(target, rows, outputs.double().cpu().numpy())
-        row |= {f"{name}_{key}": value for key, value in measured.items()}
-    return row
+def _splits(
+    folds: np.ndarray, target: Target, donors: pd.Series | None, *, settings: Training
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return for each fold the rows that its networks learn from, and those on which they stop early."""
+    return [
+        split(
+            np.flatnonzero(folds != fold),
+            target,
+            donors,
+            share=settings.validation_share,
+            seed=1000 * settings.seed + fold,
+        )
+        for fold in range(int(folds.max()) + 1)
+    ]
+
+
+def _performance(
+    trained: list[list[tuple[nn.Module, int]]],
+    splits: list[tuple[np.ndarray, np.ndarray]],
+    folds: np.ndarray,
+    *,
+    target: Target,
+    expression: DenseRows,
+) -> pd.DataFrame:
+    """Measure the members' mean outputs on rows that they have seen and on others, one row per fold."""
+    table = []
+    for fold, (learn, validate) in enumerate(splits):
+        row = {"fold": fold, "epochs": float(np.mean([epochs for _, epochs in trained[fold]]))}
+        networks = [network for network, _ in trained[fold]]
+        parts = {"training": learn, "validation": validate, "held_out": np.flatnonzero(folds == fold)}
+        for name, rows in parts.items():
+            measures = performance_of(target, rows, _mean_outputs(networks, expression, rows))
+            row |= {f"{name}_{key}": value for key, value in measures.items()}
+        table.append(row)
+    return pd.DataFrame(table)
+
+
+def _mean_outputs(networks: list[nn.Module], expression: DenseRows, rows: np.ndarray) -> np.ndarray:
+    """Compute the mean of the members' outputs, which is what is explained."""
+    with one_thread():
+        return torch.stack([predict(network, expression, rows) for network in networks]).mean(0).double().cpu().numpy()

@@ -12,68 +12,68 @@ BINS = 10
 
 
 def performance_of(target: Target, rows: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
-    """Compare outputs with what is known of the same rows.
+    """Compare the outputs of some rows with their true values.
 
     Returns
     -------
     Number of cells, and by task: accuracy, balanced accuracy, log loss, Brier score and expected calibration error;
     R2, Spearman's correlation and root mean squared error; or the concordance index. NaN where one isn't defined.
     """
-    known, outputs = target.values[rows], outputs.astype(np.float64)
+    true, outputs = target.values[rows], outputs.astype(np.float64)
     if target.task == "classes":
-        found = of_classes(outputs, known)
+        measures = of_classes(outputs, true)
     elif target.task == "value":
-        found = of_values(outputs[:, 0], known)
+        measures = of_values(outputs[:, 0], true)
     else:
-        found = {"concordance": concordance(outputs[:, 0], known, target.time[rows])}
-    return {"cells": len(rows)} | found
+        measures = {"concordance": concordance(outputs[:, 0], true, target.time[rows])}
+    return {"cells": len(rows)} | measures
 
 
-def of_classes(logits: np.ndarray, known: np.ndarray) -> dict[str, float]:
-    """Accuracy and calibration of logits.
+def of_classes(logits: np.ndarray, true: np.ndarray) -> dict[str, float]:
+    """Compute accuracy and calibration of logits.
 
     ===================== ======================================================================================
-    balanced_accuracy     the mean over the classes that occur, each counting alike
-    log_loss              ``- mean log p_known``
-    brier                 ``mean sum_c (p_c - [c = known])^2``, from 0 to 2
+    balanced_accuracy     the mean over the classes that occur, with equal weight
+    log_loss              ``- mean log p_true``
+    brier                 ``mean sum_c (p_c - [c = true])^2``, from 0 to 2
     calibration_error     `calibration_error` of the predicted class's probability
     ===================== ======================================================================================
     """
     log_p = log_softmax(logits, axis=1)
-    p, right = np.exp(log_p), logits.argmax(1) == known
+    p, right = np.exp(log_p), logits.argmax(1) == true
     return {
         "accuracy": float(right.mean()),
-        "balanced_accuracy": float(pd.Series(right).groupby(known).mean().mean()),
-        "log_loss": float(-log_p[np.arange(len(known)), known].mean()),
-        "brier": float(((p - np.eye(p.shape[1])[known]) ** 2).sum(1).mean()),
+        "balanced_accuracy": float(pd.Series(right).groupby(true).mean().mean()),
+        "log_loss": float(-log_p[np.arange(len(true)), true].mean()),
+        "brier": float(((p - np.eye(p.shape[1])[true]) ** 2).sum(1).mean()),
         "calibration_error": calibration_error(p.max(1), right),
     }
 
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
-    """Expected calibration error (Naeini 2015): how far off confidence is from accuracy, in ten bins of equal width.
+    """Compute the expected calibration error (Naeini 2015): the distance of confidence from accuracy, in ten bins.
 
-    ``sum_b n_b / n |mean confidence_b - mean right_b|``, where bin ``b`` holds those in ``(b / 10, (b + 1) / 10]``.
+    ``sum_b n_b / n |mean confidence_b - mean right_b|``, where bin ``b`` contains those in ``(b / 10, (b + 1) / 10]``.
     """
     bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     return float(np.abs(np.bincount(bins, confidence - right, BINS)).sum() / len(right))
 
 
-def of_values(values: np.ndarray, known: np.ndarray) -> dict[str, float]:
-    """R2, Spearman's correlation and root mean squared error; the first two are NaN of values that are all the same."""
-    varies = len(known) > 1 and np.ptp(known) > 0
+def of_values(values: np.ndarray, true: np.ndarray) -> dict[str, float]:
+    """Compute R2, Spearman's correlation and root mean squared error; the first two are NaN of constant values."""
+    varies = len(true) > 1 and np.ptp(true) > 0
     return {
-        "r2": float(r2_score(known, values)) if varies else np.nan,
-        "spearman": float(spearmanr(known, values).statistic) if varies and np.ptp(values) > 0 else np.nan,
-        "rmse": float(root_mean_squared_error(known, values)),
+        "r2": float(r2_score(true, values)) if varies else np.nan,
+        "spearman": float(spearmanr(true, values).statistic) if varies and np.ptp(values) > 0 else np.nan,
+        "rmse": float(root_mean_squared_error(true, values)),
     }
 
 
 def concordance(risk: np.ndarray, event: np.ndarray, time: np.ndarray) -> float:
-    """Harrell's index: of the pairs where one is known to have its event first, the share in which its risk is higher.
+    """Compute Harrell's index: of the pairs with a known order of events, the share in which the first has more risk.
 
-    Who is last seen at the time of another's event had none until then. Equal risks count one half. 0.5 is chance;
-    NaN without such a pair.
+    A patient whose follow-up ends at the time of another's event had none until then. Equal risks count one half. 0.5
+    is chance; NaN without such a pair.
     """
     seen = event[:, None] == 1
     first = seen & ((time[:, None] < time) | ((time[:, None] == time) & (event == 0)))

@@ -1,10 +1,10 @@
-"""How networks are trained: settings, and those that follow from the cohort."""
+"""The settings of training, and those that follow from the cohort."""
 
 from dataclasses import dataclass, replace
 
+from ...domain import check_choice
 from ..errors import CohortError
 from ..models.built_in import NETWORKS
-from ..models.expects import check_one_of
 
 BULK_MEMBERS = 10
 BULK_INPUT_DROPOUT = 0.9
@@ -14,89 +14,93 @@ COX_BATCH = 512
 
 @dataclass(frozen=True)
 class Training:
-    """How networks are trained.
+    """How networks are trained. None leaves a setting to the cohort, the task or the network.
 
     Attributes
     ----------
     folds
-        In how many parts the cells are cut; each part is explained by the networks trained on the others. There are
-        never more than donors.
+        Number of folds; each is explained by the networks trained on the others. There are never more folds than
+        donors.
     seed
         Fixes folds, initial weights, dropout, bags and the order of cells.
     members
-        The number of networks per fold, whose relevance is averaged. Each but a lone one learns from its own bootstrap
-        sample. ``"auto"``: 10 for bulk of fewer than 1000 rows, else 1. As bulk counts a cohort in which every row is a
-        donor of its own, or whose values are centred.
+        Number of networks per fold, whose relevance is averaged. With more than one, each learns from its bootstrap
+        sample. If None, 10 for bulk of fewer than 1000 rows, else 1. A cohort counts as bulk if every row is a
+        different donor, or if its values are centred.
     network
         ``"mlp"``, ``"linear"`` or ``"transformer"``; see `NETWORKS`.
     hidden
-        Hidden neurons of the MLP, width of the transformer's tokens. ``"auto"``: 128 and 32.
+        Hidden neurons of the MLP, or the width of the transformer's tokens. If None, 128 and 32.
     dropout
         The share of hidden values that are dropped at random.
     input_dropout
-        The share of genes that are dropped at random. ``"auto"``: 0.9 for bulk, where many genes tell the same and
-        relevance else rests on a chance few; 0.2 for single cells.
+        The share of genes that are dropped at random. If None, 0.9 for bulk, where many genes carry the same
+        information and relevance would otherwise rest on a few of them by chance; 0.2 for single cells.
     tokens
-        The most genes of a cell that the transformer reads.
+        The largest number of genes per cell that the transformer reads.
     balanced
-        Whether groups weigh alike in the loss, however many cells they have. It finds rare groups; probabilities are
-        then those of a cohort with equal groups.
+        Whether groups have equal weight in the loss, whatever their number of cells. It finds rare groups;
+        probabilities are then those of a cohort with equal groups.
     learning_rate, weight_decay, batch_size
-        Of AdamW. A batch size of ``"auto"`` is 64, and 512 for survival, whose loss compares the patients of a batch.
+        Of AdamW. If None, the batch size is 64, and 512 for survival, whose loss compares the patients of a batch.
     epochs, patience
-        The most epochs, and after how many without a lower validation loss to stop.
+        The largest number of epochs, and the number of epochs without a lower validation loss after which training
+        stops.
     validation_share
-        The share of the training cells that early stopping looks at instead.
+        The share of the training cells that are used only for early stopping.
     """
 
     folds: int = 5
     seed: int = 0
-    members: int | str = "auto"
+    members: int | None = None
     network: str = "mlp"
-    hidden: int | str = "auto"
+    hidden: int | None = None
     dropout: float = 0.2
-    input_dropout: float | str = "auto"
+    input_dropout: float | None = None
     tokens: int = 256
     balanced: bool = True
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
-    batch_size: int | str = "auto"
+    batch_size: int | None = None
     epochs: int = 200
     patience: int = 10
     validation_share: float = 0.15
 
     def __post_init__(self) -> None:
-        check_one_of("network", self.network, NETWORKS)
+        check_choice("network", self.network, NETWORKS)
         for name, least in (("folds", 2), ("epochs", 1), ("patience", 1), ("tokens", 1), ("seed", 0)):
             _check_whole(name, getattr(self, name), least)
-        # A lone cell has no variance, which batch norm needs.
+        # A batch of one cell has no variance, which batch norm needs.
         for name, least in (("members", 1), ("hidden", 1), ("batch_size", 2)):
-            if getattr(self, name) != "auto":
-                _check_whole(name, getattr(self, name), least, " or 'auto'")
+            if getattr(self, name) is not None:
+                _check_whole(name, getattr(self, name), least, also=" or None")
+
         for name in ("dropout", "input_dropout"):
-            given = getattr(self, name)
-            automatic = name == "input_dropout" and given == "auto"
-            if not automatic and not (_is_number(given) and 0 <= given < 1):
-                raise CohortError(f"{name} is {given!r}; it is a share, from 0 to below 1")
+            share = getattr(self, name)
+            undecided = name == "input_dropout" and share is None
+            if not undecided and not (_is_number(share) and 0 <= share < 1):
+                raise CohortError(f"{name} is {share!r}; expected a share, from 0 to below 1")
         if not (_is_number(self.validation_share) and 0 < self.validation_share <= 0.5):
-            raise CohortError(f"validation_share is {self.validation_share!r}; it is a share, above 0 and up to 0.5")
+            raise CohortError(f"validation_share is {self.validation_share!r}; expected a share, above 0 and up to 0.5")
         if not (_is_number(self.learning_rate) and self.learning_rate > 0):
-            raise CohortError(f"learning_rate is {self.learning_rate!r}; it is a number above 0")
+            raise CohortError(f"learning_rate is {self.learning_rate!r}; expected a number above 0")
         if not (_is_number(self.weight_decay) and self.weight_decay >= 0):
-            raise CohortError(f"weight_decay is {self.weight_decay!r}; it is 0 or more")
-        if self.network == "transformer" and self.hidden != "auto" and self.hidden % 4:
-            raise CohortError(f"hidden is {self.hidden}; a transformer of 4 heads needs a multiple of 4")
+            raise CohortError(f"weight_decay is {self.weight_decay!r}; expected 0 or more")
+        if self.network == "transformer" and self.hidden is not None and self.hidden % 4:
+            raise CohortError(f"hidden is {self.hidden}; a transformer of 4 heads requires a multiple of 4")
 
 
 def resolved(training: Training, *, rows: int, bulk: bool, task: str) -> Training:
-    """Put numbers where the settings say ``"auto"``.
+    """Replace every None by a number.
 
     Parameters
     ----------
+    training
+        The settings.
     rows
-        The number of cells or patients.
+        Number of cells or patients.
     bulk
-        Whether every row is a donor of its own, or values are centred.
+        Whether every row is a different donor, or values are centred.
     task
         What is learnt.
     """
@@ -106,13 +110,13 @@ def resolved(training: Training, *, rows: int, bulk: bool, task: str) -> Trainin
         "input_dropout": BULK_INPUT_DROPOUT if bulk else 0.2,
         "batch_size": COX_BATCH if task == "survival" else 64,
     }
-    return replace(training, **{name: value for name, value in chosen.items() if getattr(training, name) == "auto"})
+    return replace(training, **{name: value for name, value in chosen.items() if getattr(training, name) is None})
 
 
-def _is_number(given: object) -> bool:
-    return isinstance(given, (int, float)) and not isinstance(given, bool)
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _check_whole(name: str, given: object, least: int, also: str = "") -> None:
-    if not isinstance(given, int) or isinstance(given, bool) or given < least:
-        raise CohortError(f"{name} is {given!r}; it is a whole number from {least} on{also}")
+def _check_whole(name: str, value: object, least: int, *, also: str = "") -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise CohortError(f"{name} is {value!r}; expected a whole number from {least} on{also}")

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from ...domain import check_choice
 from ..cohorts.labels import label_column
 from ..errors import CohortError, choices
-from ..models.expects import check_one_of
 from ..models.model import TASKS
 
 
@@ -23,7 +23,7 @@ class Target:
     values
         Per row: the number of its class; its value; or whether the event was seen.
     time
-        Per row: how long it was followed, until the event or the last time it was seen. For survival alone.
+        Per row, for survival: the time of the event, or of the last follow-up.
     names
         The names of the outputs.
     """
@@ -35,52 +35,56 @@ class Target:
 
     @property
     def strata(self) -> np.ndarray | None:
-        """What folds should have in like shares: classes, or events."""
+        """What folds should have in similar shares: classes, or events."""
         return None if self.task == "value" else self.values.astype(np.int64)
 
 
-def target_of(adata: AnnData, labels: str, task: str, time: str | None) -> Target:
+def target_of(adata: AnnData, labels: str, *, task: str, time: str | None) -> Target:
     """Find and check what is to be learnt.
 
     Raises
     ------
     CohortError
-        No such column, rows without a label, text for numbers, an event that is neither 0 nor 1, no event at all.
+        A column is missing, rows have no label, numbers are text, an event is neither 0 nor 1, or there is no event.
     """
-    check_one_of("task", task, TASKS)
+    check_choice("task", task, TASKS)
     if (time is None) == (task == "survival"):
-        given = "no column of times is given" if time is None else f"the column of times '{time}' is given"
-        raise CohortError(f"{given} for the task '{task}'; time is for 'survival', which needs it")
+        got = "got no column of times" if time is None else f"got the column of times '{time}'"
+        raise CohortError(f"{got} for the task '{task}'; time is for 'survival', which requires it")
+
     if task == "classes":
         groups = label_column(adata, labels, least=2)
-        return Target(task, groups.cat.codes.to_numpy().astype(np.int64), None, tuple(groups.cat.categories))
+        codes = groups.cat.codes.to_numpy().astype(np.int64)
+        return Target(task, codes, time=None, names=tuple(groups.cat.categories))
     values = _numbers(adata, labels)
     if task == "value":
         if np.ptp(values) == 0:
             raise CohortError(f"all {len(values)} values of '{labels}' are {values[0]:g}; there is nothing to learn")
-        return Target(task, values, None, (labels,))
+        return Target(task, values, time=None, names=(labels,))
+
     if not np.isin(values, (0, 1)).all():
-        strange = values[~np.isin(values, (0, 1))][0]
-        raise CohortError(f"'{labels}' has the value {strange:g}; an event is 1 (seen) or 0 (not seen until then)")
+        invalid = values[~np.isin(values, (0, 1))][0]
+        raise CohortError(f"'{labels}' has the value {invalid:g}; an event is 1 (seen) or 0 (not seen until then)")
     if values.min() == values.max():
-        raise CohortError(f"all rows have {values[0]:g} as event in '{labels}'; risk is learnt from both kinds")
+        raise CohortError(f"all rows have {values[0]:g} as event in '{labels}'; learning a risk requires both")
     times = _numbers(adata, time)
     if (times < 0).any():
-        raise CohortError(f"'{time}' has the negative value {times.min():g}; it is the time of follow-up")
-    return Target(task, values, times, (labels,))
+        raise CohortError(f"'{time}' has the negative value {times.min():g}; expected the time of follow-up")
+    return Target(task, values, time=times, names=(labels,))
 
 
 def _numbers(adata: AnnData, column: str) -> np.ndarray:
+    """Return a column of ``obs`` as finite numbers."""
     if column not in adata.obs:
         raise CohortError(f"obs has no column '{column}'; {choices(column, adata.obs.columns)}")
-    given = adata.obs[column]
-    numbers = pd.to_numeric(given.astype(object), errors="coerce").to_numpy(dtype=np.float64)
-    strange = given[~np.isfinite(numbers) & given.notna().to_numpy()]
-    if len(strange):
-        raise CohortError(f"'{column}' should hold numbers, but '{strange.index[0]}' has {strange.iloc[0]!r}")
-    if given.isna().any():
+    values = adata.obs[column]
+    numbers = pd.to_numeric(values.astype(object), errors="coerce").to_numpy(dtype=np.float64)
+    invalid = values[~np.isfinite(numbers) & values.notna().to_numpy()]
+    if len(invalid):
+        raise CohortError(f"'{column}' should hold numbers, but '{invalid.index[0]}' has {invalid.iloc[0]!r}")
+    if values.isna().any():
         raise CohortError(
-            f"{int(given.isna().sum())} of {len(given)} cells have no value in '{column}', first "
-            f"'{given.index[given.isna()][0]}'; drop them: adata = adata[adata.obs['{column}'].notna()]"
+            f"{int(values.isna().sum())} of {len(values)} cells have no value in '{column}', first "
+            f"'{values.index[values.isna()][0]}'; drop them: adata = adata[adata.obs['{column}'].notna()]"
         )
     return numbers

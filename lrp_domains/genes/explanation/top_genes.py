@@ -1,4 +1,4 @@
-"""The genes of most relevance in each cell."""
+"""The top genes of each cell."""
 
 import numpy as np
 from scipy import sparse
@@ -6,10 +6,10 @@ from scipy import sparse
 from ..cohorts.normalisation import Matrix
 
 
-def first_genes(relevance: Matrix, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give for each cell its `k` genes of most relevance, highest first: their columns and their relevance.
+def top_genes(relevance: Matrix, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the top k genes of each cell, highest first: their columns and their relevance.
 
-    Only genes that speak for the score are given; in a cell with fewer of them, the rest is -1, of relevance 0.
+    Only genes that speak for the score are kept; in a cell with fewer of them the rest is -1, with relevance 0.
     """
     k = min(k, relevance.shape[1])
     if k == 0:
@@ -22,10 +22,10 @@ def first_genes(relevance: Matrix, k: int) -> tuple[np.ndarray, np.ndarray]:
     return np.where(values > 0, columns, -1).astype(np.int32), np.maximum(values, 0)
 
 
-def among_first(relevance: Matrix, k: int) -> np.ndarray:
-    """Tell of each entry whether it speaks for the score and is among its cell's `k` highest, with all that tie.
+def among_top(relevance: Matrix, k: int) -> np.ndarray:
+    """Return for each entry whether it is positive and among the top k of its cell, including all that tie.
 
-    A threshold per cell takes a tenth of the time of an order.
+    A threshold per cell takes a tenth of the time of sorting.
     """
     padded = _padded(relevance, k)
     least = np.zeros((len(padded), 1), np.float32)
@@ -37,7 +37,7 @@ def among_first(relevance: Matrix, k: int) -> np.ndarray:
 
 
 def _padded(relevance: Matrix, width: int) -> np.ndarray:
-    """Give each cell's entries side by side, then zeros: far narrower than the dense matrix of a sparse one."""
+    """Return each cell's entries side by side, then zeros: far narrower than the dense form of a sparse matrix."""
     if not sparse.issparse(relevance):
         return relevance
     lengths = np.diff(relevance.indptr)

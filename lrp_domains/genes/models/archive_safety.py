@@ -1,4 +1,4 @@
-"""Whether a torch.export file is data alone. The format has room for pickles, compiled code, expressions to evaluate.
+"""Whether a torch.export file is only data. Its format can contain pickles, compiled code, expressions to evaluate.
 
 ``torch.export.load`` executes all of these without asking (torch 2.13, ``torch/export/pt2_archive/_package.py``).
 """
@@ -12,7 +12,7 @@ from zipfile import ZipFile
 
 import torch
 
-# What a graph may call: PyTorch's own operations, and arithmetic on sizes.
+# What a graph may call: PyTorch's operations, and arithmetic on sizes.
 _CALLED = re.compile(r"torch\.ops\.(aten|prims|higher_order)\.|torch\.sym_|_operator\.|math\.")
 # A size is an expression that sympy evaluates as Python, such as Mul(Integer(8), Symbol('s0', positive=True)).
 _MADE_OF = (
@@ -27,10 +27,10 @@ _SIZE = re.compile(
 
 
 def code_in(file: Path) -> str | None:
-    """Name what would be executed when a torch.export file is read; None if there is nothing of the kind."""
+    """Return what would be executed when a torch.export file is read; None for a file of data."""
     with ZipFile(file) as archive:
         names = archive.namelist()
-        if len({name.lower() for name in names}) < len(names):  # PyTorch's reader might take the other one
+        if len({name.lower() for name in names}) < len(names):  # PyTorch's reader might read the other one
             return "two parts of the same name"
         for name in names:
             path = PurePosixPath(name.lower())
@@ -38,7 +38,7 @@ def code_in(file: Path) -> str | None:
                 return f"compiled code ({path.name})"
             if path.name.startswith(("custom_obj", "opaque_obj")):
                 return f"a pickled object ({path.name})"
-            if path.suffix == ".pt" and not _is_data(archive.read(name)):  # read once more without weights_only
+            if path.suffix == ".pt" and not _is_data(archive.read(name)):  # read later without weights_only
                 return f"a pickled object ({path.name})"
             if path.suffix == ".json" or "models" in path.parts[:-1]:
                 for key, value in _entries(json.loads(archive.read(name))):
@@ -52,6 +52,7 @@ def code_in(file: Path) -> str | None:
 
 
 def _is_data(content: bytes) -> bool:
+    """Return whether a .pt file can be read without unpickling objects."""
     try:
         torch.load(io.BytesIO(content), weights_only=True)
     except Exception:  # zip and pickle raise many kinds
@@ -60,7 +61,7 @@ def _is_data(content: bytes) -> bool:
 
 
 def _entries(node) -> Iterator[tuple[str, object]]:
-    """Give every key with its value, however deep, but not what lies below numbers of weights."""
+    """Yield every key with its value, at any depth."""
     if isinstance(node, dict):
         for key, value in node.items():
             if isinstance(value, dict | list):

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ...domain.files import whole_file
+from ...domain import whole_file
 from ..errors import CohortError
 from .built_in import BUILT_IN, built_in
-from .expects import Expects
+from .input_spec import Expects
 from .model import GeneModel
 
 FORMAT = 3
@@ -29,8 +29,7 @@ def save_model(model: GeneModel, path: str | Path) -> None:
     networks = [network for _, network in model.unseen(-1)]
     if model.folds is None or not all(isinstance(network, BUILT_IN) for network in networks):
         raise CohortError(
-            "only built-in networks that were trained here can be written; keep your own with torch.save or "
-            "torch.export"
+            "only built-in networks that were trained here can be written; save others with torch.save or torch.export"
         )
     content = {
         "format": FORMAT,
@@ -52,39 +51,39 @@ def save_model(model: GeneModel, path: str | Path) -> None:
 
 
 def load_trained(path: str | Path) -> GeneModel:
-    """Read what `save_model` wrote. Nothing in the file is executed.
+    """Load a file that `save_model` wrote. Nothing in the file is executed.
 
     Raises
     ------
     CohortError
-        No such file, one that something else wrote, a part of one, or one of another version.
+        The file is missing, truncated, foreign, or of another version.
     """
     if not Path(path).is_file():
         raise CohortError(f"there is no file '{path}'; write it with 'lrp-domains genes train'")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        known = content["format"]
+        version = content["format"]
     except Exception as error:  # torch raises half a dozen kinds for a truncated or foreign file
         raise _foreign(path) from error
-    if known != FORMAT:
-        raise CohortError(f"'{path}' has format {known}, this version reads {FORMAT}; train again")
+    if version != FORMAT:
+        raise CohortError(f"'{path}' has format {version}, this version reads {FORMAT}; train again")
     try:
-        return _model(content)
-    except Exception as error:  # whatever else is wrong: names that aren't there, weights of another shape
+        return _model_of(content)
+    except Exception as error:  # whatever else is wrong: missing names, weights of another shape
         raise _foreign(path) from error
 
 
-def _model(content: dict) -> GeneModel:
+def _model_of(content: dict) -> GeneModel:
+    """Rebuild a model from the content of its file, in eval mode."""
     training, expects = content["training"], Expects(**content["expects"])
-    networks = []
-    for members in content["weights"]:
-        networks.append([])
-        for weights in members:
-            network = built_in(training, len(expects.genes), len(content["classes"]))
-            network.load_state_dict(weights)
-            networks[-1].append(network.eval())
+
+    def network_of(weights: dict[str, torch.Tensor]) -> torch.nn.Module:
+        network = built_in(training, len(expects.genes), len(content["classes"]))
+        network.load_state_dict(weights)
+        return network.eval()
+
     return GeneModel(
-        networks=tuple(tuple(members) for members in networks),
+        networks=tuple(tuple(network_of(weights) for weights in members) for members in content["weights"]),
         expects=expects,
         classes=tuple(content["classes"]),
         task=content["task"],

@@ -1,4 +1,4 @@
-"""A cohort written to another file, never more than a piece of its matrices in memory."""
+"""Writing a cohort to another file, with at most a piece of its matrices in memory."""
 
 import shutil
 from collections.abc import Iterable, Iterator
@@ -13,22 +13,22 @@ from scipy import sparse
 
 from .cohort import open_cohort
 
-PIECE = 8_000_000  # dense numbers at once, where a cohort changes its format
+PIECE = 8_000_000  # dense numbers at a time, if a cohort changes its format
 
 
 @contextmanager
-def copied(path: Path | None, out: Path, suffix: str, adata: AnnData) -> Iterator:
-    """Copy a cohort, and give the copy open for writing.
+def copied(path: Path | None, out: Path, *, suffix: str, adata: AnnData) -> Iterator:
+    """Copy a cohort, and yield the copy open for writing.
 
     Parameters
     ----------
     path
-        The cohort: copied as it is into a file of its own format, matrix by matrix into one of the other. None for
-        a file without matrices.
+        The cohort: copied unchanged to a file of its format, matrix by matrix to one of the other. None for a file
+        without matrices.
     out
-        Where to.
+        Where to write.
     suffix
-        Its format, ``".h5ad"`` or ``".zarr"``, which a temporary name doesn't say.
+        The format, ``".h5ad"`` or ``".zarr"``, which a temporary name doesn't end in.
     adata
         The cohort's tables.
     """
@@ -36,9 +36,9 @@ def copied(path: Path | None, out: Path, suffix: str, adata: AnnData) -> Iterato
     if same:
         (shutil.copytree if path.is_dir() else shutil.copyfile)(path, out)
     if suffix == ".zarr":
-        import zarr  # only who has such a folder needs it
+        import zarr  # required for such folders alone
 
-        # A summary of a store's metadata stands in the way of a change, and is made anew after it.
+        # The summary of a store's metadata would hide a change, so it is written anew afterwards.
         group = zarr.open_group(out, mode="r+" if same else "w", use_consolidated=False)
         if not same:
             _write(group, path, adata)
@@ -52,8 +52,8 @@ def copied(path: Path | None, out: Path, suffix: str, adata: AnnData) -> Iterato
 
 
 def write_tables(group, adata: AnnData) -> None:
-    """Write all but the matrices again."""
-    for name in {"layers", "obsm"} - set(group):  # a file may lack what would be empty
+    """Write everything but the matrices again."""
+    for name in {"layers", "obsm"} - set(group):  # a file may lack groups that would be empty
         write_elem(group, name, {})
     write_elem(group, "obs", adata.obs)
     write_elem(group, "uns", dict(adata.uns))
@@ -63,8 +63,8 @@ def write_tables(group, adata: AnnData) -> None:
         write_elem(group["obsm"], name, adata.obsm[name])
 
 
-def append(group, name: str, pieces: Iterable, shape: tuple[int, int]) -> None:
-    """Write a matrix piece by piece, in anndata's own encoding."""
+def append(group, name: str, pieces: Iterable, *, shape: tuple[int, int]) -> None:
+    """Write a matrix piece by piece, in anndata's encoding."""
     done = 0
     for piece in pieces:
         if sparse.issparse(piece):
@@ -89,8 +89,9 @@ def _write(group, path: Path | None, adata: AnnData) -> None:
         return
     with open_cohort(path) as whole:
         write_elem(group, "/", AnnData(obs=whole.obs, var=whole.var, uns=dict(whole.uns), obsm=dict(whole.obsm)))
-        for name, matrix in [("X", whole.X), *((f"layers/{name}", one) for name, one in whole.layers.items())]:
+        layers = ((f"layers/{name}", matrix) for name, matrix in whole.layers.items())
+        for name, matrix in [("X", whole.X), *layers]:
             if matrix is not None:
                 rows = max(1, PIECE // matrix.shape[1])
                 pieces = (matrix[start : start + rows] for start in range(0, matrix.shape[0], rows))
-                append(group, name, pieces, matrix.shape)
+                append(group, name, pieces, shape=matrix.shape)

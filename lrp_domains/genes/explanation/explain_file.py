@@ -1,0 +1,112 @@
+"""Explaining a cohort from file to file, in constant memory; an interrupted run resumes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from anndata import AnnData
+
+from ...domain import Account, Progress, no_progress, resumable, whole_file
+from .. import slots
+from ..cohorts.cohort import open_cohort
+from ..cohorts.writing import append, copied, write_tables
+from ..errors import CohortError
+from ..models.model import GeneModel
+from .explain import explain_cells
+from .group_statistics import GroupStatistics
+from .plan import Plan, make_plan
+from .request import Explanation, requested
+from .results_in_adata import write_results
+from .resume import Parts, key_of
+
+
+def relevance_on_disk(
+    path: str | Path,
+    model: GeneModel,
+    out: str | Path,
+    explanation: Explanation | None = None,
+    *,
+    layer: str | None = slots.RELEVANCE,
+    progress: Progress = no_progress,
+    resume: bool = True,
+    copy: bool = True,
+    **settings: object,
+) -> GroupStatistics:
+    """Explain every cell of a cohort on disk, and write the cohort with their relevance.
+
+    Parameters
+    ----------
+    path
+        An ``.h5ad`` file or a ``.zarr`` folder.
+    model, explanation, layer, progress, **settings
+        As in `relevance`.
+    out
+        The ``.h5ad`` file or ``.zarr`` folder to write: the content of `path` and the results that `relevance` writes,
+        with the layer appended piece by piece. It appears whole or not at all; until then finished cells are kept in a
+        hidden folder beside it, which takes as much space as the layer.
+    resume
+        Resume an interrupted run of the same call; otherwise start from the beginning.
+    copy
+        Copy everything in `path`; otherwise only its tables (``obs``, ``var``, ``obsm``, ``uns``). The file is then
+        small, and genes can be ranked from it, but not compared with their expression.
+
+    Returns
+    -------
+    The sums over groups, which are also in ``uns["lrp_groups"]``.
+
+    Raises
+    ------
+    CohortError
+        As in `relevance`; and if reading or writing fails. Finished cells are then kept for the next call.
+    """
+    path, out, request = Path(path), Path(out), requested(explanation, settings)
+    if out.suffix not in (".h5ad", ".zarr"):
+        raise CohortError(f"'{out}' should end in .h5ad or .zarr")
+    if path.resolve() == out.resolve():
+        raise CohortError(f"'{out}' is the cohort itself; write to another file")
+
+    with open_cohort(path) as adata:
+        plan = make_plan(adata, model, request)
+        try:
+            with resumable(out, key_of(path, plan, layer), resume=resume) as folder:
+                parts = Parts(folder, statistics=plan.empty_statistics(), account=Account())
+                _explain(plan, parts, keep_rows=layer is not None, progress=progress)
+                _write(adata, plan, parts, source=path if copy else None, out=out, layer=layer)
+                return parts.statistics
+        except (OSError, RuntimeError) as error:
+            # Of a full disk h5py raises either.
+            if not (isinstance(error, OSError) or "nable to" in str(error)):
+                raise
+            raise CohortError(
+                f"'{out}' could not be written: {_reason(error)}. What is explained so far is kept; free some space or "
+                "fix permissions, then rerun the same call to resume"
+            ) from error
+
+
+def _explain(plan: Plan, parts: Parts, *, keep_rows: bool, progress: Progress) -> None:
+    """Explain the cells that are not yet among the finished parts."""
+    starts = progress(plan.starts(parts.resume()), "Explaining")
+    for cells in explain_cells(plan, parts.statistics, parts.account, starts=starts):
+        kept = cells if keep_rows else replace(cells, rows=None)
+        parts.add(kept, last=cells.stop == plan.expression.n_cells)
+
+
+def _write(adata: AnnData, plan: Plan, parts: Parts, *, source: Path | None, out: Path, layer: str | None) -> None:
+    """Write the cohort with its results; `source` is None to write only its tables."""
+    genes = len(plan.expression.genes)
+    cells = list(parts.read(genes, rows=False))
+    write_results(adata, plan, cells, statistics=parts.statistics, account=parts.account, layer=layer)
+    with whole_file(out) as temporary, copied(source, temporary, suffix=out.suffix, adata=adata) as group:
+        write_tables(group, adata)
+        for outdated in {slots.RELEVANCE, layer}.intersection(group["layers"]):
+            del group[f"layers/{outdated}"]
+        if layer is not None:
+            pieces = (part.rows for part in parts.read(genes, rows=True))
+            append(group, f"layers/{layer}", pieces, shape=(plan.expression.n_cells, genes))
+
+
+def _reason(error: Exception) -> str:
+    """Return the system's message; h5py embeds it in a longer one."""
+    message = str(error)
+    if "error message = '" in message:
+        return message.split("error message = '")[1].split("'")[0]
+    return getattr(error, "strerror", None) or message.splitlines()[0]

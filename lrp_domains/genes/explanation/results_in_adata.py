@@ -1,0 +1,100 @@
+"""The results of an explanation in an AnnData object: written, removed, and their provenance."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import numpy as np
+import pandas as pd
+import torch
+from anndata import AnnData
+
+from ... import __version__
+from ...domain import Account
+from .. import slots
+from ..errors import CohortError
+from .explain import ExplainedCells
+from .group_statistics import GroupStatistics
+from .plan import Plan
+from .target import PREDICTED
+
+
+def write_results(
+    adata: AnnData,
+    plan: Plan,
+    cells: Sequence[ExplainedCells],
+    *,
+    statistics: GroupStatistics,
+    account: Account,
+    layer: str | None,
+) -> None:
+    """Write all results but the layer, in place of those of an earlier explanation."""
+    remove_results(adata)
+    _write_cells(adata, plan, cells)
+    adata.uns[slots.GROUPS] = statistics.to_slot()
+    adata.uns[slots.PROVENANCE] = provenance(plan, account, layer)
+
+
+def remove_results(adata: AnnData) -> None:
+    """Remove the results of an earlier explanation."""
+    for key in (slots.RANKING, slots.DIFFERENTIAL, slots.GROUPS, slots.PROVENANCE):
+        adata.uns.pop(key, None)
+    adata.layers.pop(slots.RELEVANCE, None)
+    for key in (slots.TOP_GENES, slots.TOP_VALUES):
+        adata.obsm.pop(key, None)
+
+
+def _write_cells(adata: AnnData, plan: Plan, cells: Sequence[ExplainedCells]) -> None:
+    """Write the results of each cell to ``obs`` and ``obsm``."""
+    obs = {name: np.concatenate([part.obs[name] for part in cells]) for name in cells[0].obs}
+    for column in (slots.PREDICTED, slots.TARGET):
+        if plan.model.task == "classes":
+            adata.obs[column] = pd.Categorical.from_codes(obs[column], plan.model.classes)
+    for column in (slots.SCORE, slots.REST, slots.FOLD):
+        adata.obs[column] = obs[column]
+    if plan.labels is not None:
+        adata.obs[plan.labels.name] = plan.labels
+    if plan.request.top:
+        adata.obsm[slots.TOP_GENES] = np.concatenate([part.top_genes for part in cells])
+        adata.obsm[slots.TOP_VALUES] = np.concatenate([part.top_values for part in cells])
+
+
+def provenance(plan: Plan, account: Account, layer: str | None) -> dict[str, object]:
+    """Return what was explained and how, as a flat dictionary, which every AnnData version can write and read.
+
+    Class names are an array, because as keys they could contain a slash.
+    """
+    model, request, expression = plan.model, plan.request, plan.expression
+    return {
+        "rules": request.rules.name,
+        "target": request.target or PREDICTED,
+        "against": request.against or "",
+        "score": request.score if model.task == "classes" else model.task,
+        "task": model.task,
+        "labels": model.labels,
+        "groupby": plan.labels.name if plan.labels is not None else slots.PREDICTED,
+        "own_group": plan.own_group,
+        "layer": model.expects.layer,
+        "normalisation": model.expects.normalisation,
+        "relevance_layer": layer or "",
+        "classes": np.array(model.classes, dtype=object),
+        "folds": len(model.networks),
+        "networks": model.n_networks,
+        "model": model.digest(),
+        "seed": int(model.training.get("seed", -1)),
+        "genes_missing": len(expression.alignment.missing),
+        "genes_surplus": expression.alignment.surplus,
+        "lrp_domains": __version__,
+        "torch": str(torch.__version__),
+        "anndata": version("anndata"),
+        "ledger_score": float(account.score),
+        "ledger_genes": float(account.units),
+        "ledger_biases": float(account.rest + sum(account.leaves.values())),
+        "ledger_residue": float(account.residue),
+    }
+
+
+def provenance_of(adata: AnnData) -> dict[str, object]:
+    """Return the provenance of the explanation in a cohort; raise if there is none."""
+    if slots.PROVENANCE not in adata.uns:
+        raise CohortError("the cohort has no relevance; run relevance(adata, model) first")
+    return adata.uns[slots.PROVENANCE]

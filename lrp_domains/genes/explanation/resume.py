@@ -1,0 +1,167 @@
+"""The finished parts of an explanation, kept on disk so that an interrupted run resumes."""
+
+import hashlib
+import time
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from ... import __version__
+from ...domain import Account, whole_file
+from .explain import ExplainedCells
+from .group_statistics import GroupStatistics
+from .plan import Plan
+from .target import PREDICTED
+
+# How much work an interruption may cost, and how much memory waiting cells may take.
+SECONDS = 30.0
+BYTES = 64 * 2**20
+TOTALS = ("score", "units", "rest", "residue")  # of an account
+
+
+class Parts:
+    """Explained cells in the folder of `lrp_domains.domain.resumable`, with the sums over groups up to some of them.
+
+    Cells are written first, then the sums that include them; cells that are newer than the sums are explained again.
+    Every file appears whole or not at all.
+
+    Attributes
+    ----------
+    statistics, account
+        The sums over all cells that were explained so far.
+    """
+
+    def __init__(self, folder: Path, *, statistics: GroupStatistics, account: Account) -> None:
+        self.folder, self.statistics, self.account = folder, statistics, account
+        self.waiting: list[ExplainedCells] = []
+        self.saved_at = time.monotonic()
+
+    def resume(self) -> int:
+        """Load the sums of the finished cells, and return how many cells these are."""
+        sums = sorted(self.folder.glob("sums-*.npz"))
+        done = _stop(sums[-1]) if sums else 0
+        late = [path for path in self.folder.glob("cells-*.npz") if _stop(path) > done]
+        for path in [*late, *sums[:-1], *self.folder.glob(".*.tmp")]:
+            path.unlink()
+
+        # If a file is missing, the parts don't add up to the sums, so nothing can be used.
+        ends = [0] + [_stop(path) for path in self._files()]
+        if [_start(path) for path in self._files()] != ends[:-1] or ends[-1] != done:
+            for path in self.folder.glob("*.npz"):
+                path.unlink()
+            return 0
+
+        if done:
+            with np.load(sums[-1], allow_pickle=False) as kept:
+                for name in _summed(self.statistics):
+                    getattr(self.statistics, name)[...] = kept[name]
+                for name in TOTALS:
+                    setattr(self.account, name, float(kept[f"account_{name}"]))
+                leaves = zip(kept["leaf_names"], kept["leaf_values"], strict=True)
+                self.account.leaves = {str(name): float(value) for name, value in leaves}
+        return done
+
+    def add(self, cells: ExplainedCells, *, last: bool) -> None:
+        """Keep some explained cells; write them when they take much memory, the sums when enough time has passed."""
+        self.waiting.append(cells)
+        due = last or time.monotonic() - self.saved_at >= SECONDS
+        if not due and sum(_bytes(part) for part in self.waiting) < BYTES:
+            return
+        self._save_cells()
+        if due:
+            self._save_sums(cells.stop)
+
+    def read(self, genes: int, *, rows: bool) -> Iterator[ExplainedCells]:
+        """Yield what is kept, part after part, with or without the relevance of single cells."""
+        for path in self._files():
+            start, stop = _start(path), _stop(path)
+            with np.load(path, allow_pickle=False) as kept:
+                matrix = None
+                if rows and "data" in kept:
+                    entries = kept["data"], kept["indices"], kept["indptr"]
+                    matrix = sparse.csr_matrix(entries, shape=(stop - start, genes))
+                elif rows:
+                    matrix = kept["dense"]
+                obs = {name.removeprefix("obs_"): kept[name] for name in kept.files if name.startswith("obs_")}
+                yield ExplainedCells(
+                    start, stop, rows=matrix, obs=obs, top_genes=kept["top_genes"], top_values=kept["top_values"]
+                )
+
+    def _files(self) -> list[Path]:
+        return sorted(self.folder.glob("cells-*.npz"))
+
+    def _save_cells(self) -> None:
+        """Write the waiting cells to one file."""
+        first, last = self.waiting[0], self.waiting[-1]
+        arrays = {f"obs_{name}": np.concatenate([part.obs[name] for part in self.waiting]) for name in first.obs}
+        for name in ("top_genes", "top_values"):
+            arrays[name] = np.concatenate([getattr(part, name) for part in self.waiting])
+        rows = [part.rows for part in self.waiting]
+        if sparse.issparse(rows[0]):
+            stacked = sparse.vstack(rows, format="csr")
+            arrays |= {"data": stacked.data, "indices": stacked.indices, "indptr": stacked.indptr}
+        elif rows[0] is not None:
+            arrays["dense"] = np.concatenate(rows)
+        self._save(f"cells-{first.start:012d}-{last.stop:012d}.npz", arrays)
+        self.waiting = []
+
+    def _save_sums(self, stop: int) -> None:
+        """Write the sums up to a row, then remove older ones."""
+        arrays = {name: getattr(self.statistics, name) for name in _summed(self.statistics)}
+        arrays |= {f"account_{name}": getattr(self.account, name) for name in TOTALS}
+        arrays["leaf_names"] = np.array(list(self.account.leaves), dtype=str)
+        arrays["leaf_values"] = np.array(list(self.account.leaves.values()), dtype=float)
+        self._save(f"sums-{stop:012d}.npz", arrays)
+        for path in self.folder.glob("sums-*.npz"):
+            if _stop(path) < stop:
+                path.unlink()
+        self.saved_at = time.monotonic()
+
+    def _save(self, name: str, arrays: dict) -> None:
+        with whole_file(self.folder / name) as temporary, temporary.open("wb") as file:
+            np.savez(file, **{key: np.asarray(value) for key, value in arrays.items()})
+
+
+def key_of(path: Path, plan: Plan, layer: str | None) -> str:
+    """Return a text that is the same for the same request on the same file."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    request = plan.request
+    facts = [
+        __version__,
+        str(path.resolve()),
+        [(file.stat().st_size, file.stat().st_mtime_ns) for file in files],
+        plan.model.digest(),
+        request.rules.table(),
+        layer,
+        (request.target or PREDICTED, request.against, request.score, request.top, request.donor, request.gene_column),
+        plan.size,
+        None if plan.labels is None else plan.labels.name,
+        hashlib.sha256(plan.block.tobytes()).hexdigest(),
+        None if plan.target is None else hashlib.sha256(plan.target.tobytes()).hexdigest(),
+        plan.expression.expects,
+    ]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()
+
+
+def _start(path: Path) -> int:
+    return int(path.stem.split("-")[1])
+
+
+def _stop(path: Path) -> int:
+    return int(path.stem.split("-")[-1])
+
+
+def _bytes(cells: ExplainedCells) -> int:
+    rows = cells.rows
+    if sparse.issparse(rows):
+        return rows.data.nbytes + rows.indices.nbytes + rows.indptr.nbytes
+    return 0 if rows is None else rows.nbytes
+
+
+def _summed(statistics: GroupStatistics) -> list[str]:
+    """Return the names of the arrays that hold sums."""
+    arrays = {array.name: getattr(statistics, array.name) for array in fields(statistics) if array.name != "scale"}
+    return [name for name, array in arrays.items() if isinstance(array, np.ndarray) and array.dtype != object]

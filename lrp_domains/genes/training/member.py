@@ -1,0 +1,107 @@
+"""Training one member of a fold's networks, reproducibly, unless it has a checkpoint."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from ...domain import parameter_of
+from ..models.built_in import in_original_scale
+from ..models.model import GeneModel, check_network
+from .checkpoints import Checkpoints
+from .fit import DenseRows, fit
+from .folds import bag
+from .losses import loss_of, scale_of
+from .settings import Training
+from .target import Target
+
+# From the number of genes and of outputs to a new network.
+NetworkFactory = Callable[[int, int], nn.Module]
+# Networks with fewer weights are trained faster on one thread.
+SMALL = 3_000_000
+
+
+@dataclass(frozen=True)
+class MemberTraining:
+    """What the members of all folds have in common.
+
+    Attributes
+    ----------
+    expression, target
+        From row numbers to dense expression, and what is learnt of each row.
+    settings
+        Without None.
+    make
+        Returns a new network.
+    untrained
+        The input and outputs of the model, without networks.
+    device
+        Where to train.
+    checkpoints
+        Where finished networks are kept.
+    """
+
+    expression: DenseRows
+    target: Target
+    settings: Training
+    make: NetworkFactory
+    untrained: GeneModel
+    device: torch.device
+    checkpoints: Checkpoints
+
+    def train(self, fold: int, member: int, *, learn: np.ndarray, validate: np.ndarray) -> tuple[nn.Module, int]:
+        """Train one member of a fold's networks, or load its checkpoint; return it with its number of epochs."""
+        settings, target = self.settings, self.target
+        seeds = np.random.SeedSequence((settings.seed, fold, member))
+        order = np.random.default_rng(seeds)
+        gpus = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(gpus):  # the caller's random numbers continue as if none had been drawn
+            torch.manual_seed(int(seeds.generate_state(1)[0]))
+            network = self.make(len(self.untrained.expects.genes), len(target.names)).to(self.device)
+            # In eval mode, because batch norm would otherwise already learn from these two cells.
+            check_network(self.untrained, network.eval(), self.expression(np.arange(2)).to(parameter_of(network)))
+
+            path = self.checkpoints.path(network, (fold, member, learn, validate))
+            epochs = self.checkpoints.load(path, network)
+            if epochs is None:
+                sample = bag(learn, target, order) if settings.members > 1 else learn
+                loss = loss_of(target, learn, balanced=settings.balanced, like=parameter_of(network))
+                with _threads(network):
+                    epochs = fit(
+                        network,
+                        self.expression,
+                        loss,
+                        learn=sample,
+                        validate=validate,
+                        training=settings,
+                        order=order,
+                    )
+                self.checkpoints.save(path, network, epochs)
+            if target.task == "value":
+                network = in_original_scale(network, *scale_of(target, learn))
+        return network, epochs
+
+
+def _threads(network: nn.Module):
+    """Use one thread for small networks; the work of a transformer can't be told from its number of weights."""
+    attends = any(isinstance(module, nn.MultiheadAttention) for module in network.modules())
+    small = not attends and sum(parameter.numel() for parameter in network.parameters()) < SMALL
+    return one_thread() if small else nullcontext()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Temporarily use one CPU thread in PyTorch.
+
+    Two threads made training on 700 cells twenty times slower, because they wait for one another; and other libraries
+    set the number for the whole process, as numba does in scanpy's Wilcoxon test.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

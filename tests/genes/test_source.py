@@ -1,0 +1,95 @@
+"""The form of the source: few positional arguments, and defaults that stand in one place."""
+
+import ast
+import builtins
+import inspect
+import re
+from dataclasses import MISSING, fields
+from pathlib import Path
+
+import pytest
+import typer
+
+from lrp_domains.commands.genes import options
+from lrp_domains.commands.rules import Rules
+from lrp_domains.genes import Explanation, Training, consensus, curves, rank_on_disk, train, write_report
+from lrp_domains.genes.models.built_in import NETWORKS
+from lrp_domains.genes.models.input_spec import NORMALISATIONS
+from lrp_domains.genes.models.model import TASKS
+
+PACKAGE = Path(__file__).parents[2] / "lrp_domains"
+FILES = sorted([*(PACKAGE / "genes").rglob("*.py"), *(PACKAGE / "commands" / "genes").rglob("*.py")])
+# Functions of other packages, whose parameters are not ours to name.
+FOREIGN = {"np", "pd", "torch", "nn", "sparse", "stats", *vars(builtins)}
+
+
+def root_of(function: ast.expr) -> str:
+    """Return the first name of ``np.random.default_rng``: ``np``."""
+    while isinstance(function, (ast.Attribute, ast.Call, ast.Subscript)):
+        function = function.func if isinstance(function, ast.Call) else function.value
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_call_has_more_than_three_positional_arguments(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and root_of(node.func) not in FOREIGN:
+            assert len(node.args) <= 3, f"{path.name}:{node.lineno}: {ast.unparse(node)[:80]}"
+
+
+def defaults_of(target) -> dict[str, object]:
+    """Return the defaults of a dataclass or a function by name."""
+    if inspect.isclass(target):
+        return {field.name: field.default for field in fields(target) if field.default is not MISSING}
+    return {name: parameter.default for name, parameter in inspect.signature(target).parameters.items()}
+
+
+GROUPS = [
+    (options.DATA, train),
+    (options.TRAINING, Training),
+    (options.EXPLANATION, Explanation),
+    ({"top": options.KeepTop}, Explanation),
+    (options.RANKING, rank_on_disk),
+    (options.CURVES, curves),
+    (options.CONSENSUS, consensus),
+    (options.REPORT, write_report),
+]
+
+
+@pytest.mark.parametrize(
+    "name, annotation, target",
+    [(name, annotation, target) for group, target in GROUPS for name, annotation in group.items()],
+)
+def test_help_texts_name_the_default_of_the_library(name, annotation, target):
+    (option,) = (entry for entry in annotation.__metadata__ if isinstance(entry, typer.models.OptionInfo))
+    default = defaults_of(target)[name]
+    words = re.search(r"\(default ([^()]+)\)", option.help)
+    if default is None or isinstance(default, bool) or name == "target":
+        assert words is None
+    elif name == "rules":
+        assert Rules(words[1]).rule_set is default
+    else:
+        assert words[1] == str(default)
+    if default is True:
+        assert "(the default)" in option.help
+    if name == "target":
+        assert "predicted (the default)" in option.help and default is None
+
+
+def test_help_texts_of_settings_that_the_cohort_decides_name_what_it_decides():
+    from lrp_domains.genes.training.settings import BULK_INPUT_DROPOUT, BULK_MEMBERS, resolved
+
+    help_of = {name: annotation.__metadata__[0].help for name, annotation in options.TRAINING.items()}
+    cells = resolved(Training(), rows=100, bulk=False, task="classes")
+    transformer = resolved(Training(network="transformer"), rows=100, bulk=False, task="classes")
+    assert f"{BULK_MEMBERS} for small bulk cohorts, else {cells.members}" in help_of["members"]
+    assert f"{cells.hidden}, and {transformer.hidden} for a transformer" in help_of["hidden"]
+    assert f"{BULK_INPUT_DROPOUT} for bulk, {cells.input_dropout} for cells" in help_of["input_dropout"]
+
+
+@pytest.mark.parametrize(
+    "choices, names",
+    [(options.Network, NETWORKS), (options.Normalisation, NORMALISATIONS), (options.Task, TASKS)],
+)
+def test_choices_of_the_command_line_are_those_of_the_library(choices, names):
+    assert [str(choice) for choice in choices] == list(names)
