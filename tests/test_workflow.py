@@ -195,7 +195,7 @@ def test_one_bad_cohort_fails_alone_and_the_others_agree_without_it(tmp_path):
     assert run.returncode == 1
     said = run.stdout + run.stderr
     assert "error: obs has no column 'grup'; did you mean 'group'?" in said
-    assert "Missing: bad: obs has no column 'grup'" in said
+    assert "missing: bad: obs has no column 'grup'" in said
     results = tmp_path / "results" / "genes"
     for name in ("one", "two"):
         assert {path.name for path in (results / name).iterdir()} == COHORT_FILES

@@ -1,13 +1,15 @@
 """Options that travel together: a command takes each group as one dictionary of those that were given.
 
-The defaults are the library's own. An option that isn't given is None here and isn't passed on, so that no default
-is written twice.
+The defaults are the library's. An option that isn't given is None here and isn't passed on, so that no default is
+written twice. Choices become the values that the library takes, such as rule sets.
 """
 
 import inspect
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
+
+from .choices import library_value
 
 
 def grouped(**groups: Mapping[str, Any]) -> Callable[[Callable], Callable]:
@@ -41,7 +43,7 @@ def grouped(**groups: Mapping[str, Any]) -> Callable[[Callable], Callable]:
         @wraps(command)
         def run(**values: Any) -> Any:
             chosen = {
-                group: {name: values.pop(name) for name in options if values.get(name) is not None}
+                group: {name: library_value(values.pop(name)) for name in options if values.get(name) is not None}
                 for group, options in groups.items()
             }
             left = {

@@ -1,5 +1,9 @@
 """Where and how a model computes: its device, its dtype, its mode."""
 
+import inspect
+from functools import cache
+from types import CodeType
+
 import torch
 from torch import Tensor, nn
 
@@ -24,14 +28,26 @@ def parameter_of(module: nn.Module) -> Tensor:
 def refuse_training_mode(model: nn.Module) -> None:
     """Raise if a model computes something else in training mode and is in it, as with active dropout.
 
-    Every module is looked at, for modes may differ from module to module. A module whose ``forward`` doesn't read
+    Every module is looked at, for modes may differ from module to module. A module whose methods don't read
     ``training``, such as `torch.nn.Linear`, computes the same in both modes.
     """
     for name, module in model.named_modules():
-        code = getattr(type(module).forward, "__code__", None)
-        if module.training and code is not None and "training" in code.co_names:
+        if module.training and _reads_its_mode(type(module)):
             kind = type(module).__name__
             raise DomainError(
                 f"the model is in training mode ('{name or kind}', {kind}), where each pass may differ and batch norms "
                 "change: call model.eval()"
             )
+
+
+@cache
+def _reads_its_mode(kind: type) -> bool:
+    """Return whether a method of a class, or of a class it is derived from, reads an attribute ``training``."""
+    classes = kind.__mro__[: kind.__mro__.index(nn.Module)]
+    methods = [inspect.unwrap(method) for base in classes for method in vars(base).values() if callable(method)]
+    return any(_names(method.__code__, "training") for method in methods if inspect.isfunction(method))
+
+
+def _names(code: CodeType, name: str) -> bool:
+    """Return whether code, or a function defined in it, uses a name."""
+    return name in code.co_names or any(_names(inner, name) for inner in code.co_consts if isinstance(inner, CodeType))

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .messages import DomainError, listed
+
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
@@ -14,13 +16,13 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
     The temporary file is in the same folder because a rename is atomic only within one file system.
     """
-    path = Path(path)
+    path = Path(path).absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
         if temporary.is_dir():
-            shutil.rmtree(path, ignore_errors=True)  # a folder can only replace an empty one
+            _remove_replaced(path, temporary)
         else:
             with temporary.open("rb") as written:
                 os.fsync(written.fileno())
@@ -29,6 +31,19 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         if temporary.is_dir():
             shutil.rmtree(temporary)
         temporary.unlink(missing_ok=True)
+
+
+def _remove_replaced(path: Path, temporary: Path) -> None:
+    """Remove a folder that another one is about to replace.
+
+    A folder with a suffix, such as ``.zarr``, is replaced like a file; any other only if no file would be lost.
+    """
+    if not path.is_dir():
+        return
+    lost = sorted(file.name for file in path.iterdir() if not (temporary / file.name).exists())
+    if lost and not path.suffix:
+        raise DomainError(f"'{path}' has other files, {listed(lost, 3)}, that would be lost: name a new folder")
+    shutil.rmtree(path)
 
 
 def remove_abandoned(path: Path) -> None:

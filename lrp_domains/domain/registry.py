@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from .messages import reason
+from .messages import DomainError, reason
 
 GROUP = "lrp_domains.domains"
 
@@ -33,6 +33,10 @@ class Domain:
     workflow: Path | None = None
     schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "object"})
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.commands, typer.Typer):
+            raise DomainError(f"commands is a {type(self.commands).__name__}; expected a typer.Typer")
+
 
 def installed_domains() -> dict[str, Domain]:
     """Return the domains of other installed packages by name; one that can't be loaded is left out with a warning."""
@@ -42,7 +46,7 @@ def installed_domains() -> dict[str, Domain]:
             domain = entry.load()
             if not isinstance(domain, Domain):
                 raise TypeError(f"'{entry.value}' is a {type(domain).__name__}, not a lrp_domains.domain.Domain")
-        except Exception as error:  # another package's code may raise anything
+        except (Exception, SystemExit) as error:  # another package's code may raise anything
             warnings.warn(f"the domain '{entry.name}' could not be loaded: {reason(error)}", stacklevel=2)
             continue
         domains[entry.name] = domain

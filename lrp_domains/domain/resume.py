@@ -1,10 +1,12 @@
 """Finished parts of a long computation, kept on disk so that an interrupted run resumes."""
 
 import fcntl
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from .files import remove_abandoned, whole_file
 from .messages import DomainError
@@ -48,13 +50,28 @@ def resumable(out: Path, key: str, *, resume: bool = True) -> Iterator[Path]:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Make a folder and lock it for this process; raise `DomainError` if another process holds the lock."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:  # the system releases it, even after a kill
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DomainError(f"another process is using '{folder}' for the same result; wait for it") from None
-        yield
+            lock = (folder / "lock").open("w")
+        except FileNotFoundError:  # the last owner has just removed the folder
+            continue
+        with lock:  # the system releases the lock of a process, even after a kill
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise DomainError(f"another process is using '{folder}' for the same result; wait for it") from None
+            if _is_at(lock, folder / "lock"):
+                yield
+                return
+
+
+def _is_at(file: IO, path: Path) -> bool:
+    """Return whether an open file is still the one at a path, and not one that was removed meanwhile."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def clear(folder: Path) -> None:

@@ -67,12 +67,20 @@ def score_of(
     Returns
     -------
     One number per sample, with its graph.
+
+    Raises
+    ------
+    DomainError
+        The score is unknown, or no other class is left to compare with.
     """
+    check_score(score)
     own = logits.gather(1, target[:, None])[:, 0]
     if against is not None and bool((against != NO_CLASS).all()):
         return own - logits.gather(1, against[:, None])[:, 0]
 
     others = _weights(logits, target, score, real) if exclusive and logits.shape[1] > 1 else None
+    if others is not None and bool(torch.isneginf(logits).any()):
+        logits = logits.masked_fill(others == 0, 0.0)  # a class that is ruled out counts nothing, where 0 * inf is NaN
     scores = own if others is None else own - (logits * others).sum(1)
     if against is None or bool((against == NO_CLASS).all()):
         return scores
@@ -87,6 +95,8 @@ def _weights(logits: Tensor, target: Tensor, score: str, real: Tensor | None) ->
     others = logits.detach().scatter(1, target[:, None], -torch.inf)
     if real is not None:
         others = others.masked_fill(~real, -torch.inf)
+    if bool(torch.isneginf(others).all(1).any()):
+        raise DomainError("all other classes are ruled out, with a logit of -inf: explain the logit, score='logit'")
     if score == "margin":
         others = torch.where(others == -torch.inf, others, torch.zeros_like(others))
     return others.softmax(1)

@@ -47,6 +47,8 @@ class Request:
             raise TextError(
                 f"target={self.target!r} is a tuple: write a contrast as target={names[0]!r}, against={names[1]!r}"
             )
+        if self.against is not None and self.against == self.target:
+            raise TextError(f"target and against are both {self.target!r}: contrast it with something else")
         if self.against is not None and self.target is None:
             raise TextError(f"against={self.against!r} requires a target= to contrast with it")
 

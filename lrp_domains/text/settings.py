@@ -7,9 +7,10 @@ from typing import Any
 from .. import ATTN_LRP, RuleSet
 from ..domain import check_score
 from .errors import TextError, choices
-from .tokens.segmentation import Segmentation
+from .tokens.segmentation import SEGMENTATIONS, Segmentation
 
 LONG = {"windows": "read in windows", "truncate": "cut, with a warning", "error": "refused"}
+UNKNOWN = ("error", "gradient")
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,8 @@ class Settings:
     rules
         The rule set of `lrp_domains.relevance`. `CP_LRP` where sums matter, `ATTN_LRP` where the order does.
     score
-        ``"log-odds"``, ``"margin"`` or ``"logit"``; see `lrp_domains.domain.score_of`. A contrast is always the
-        difference of two logits.
+        ``"log-odds"``, ``"margin"`` or ``"logit"``; see `lrp_domains.domain.score_of`. A contrast of two labels
+        or single tokens is the difference of their logits, of two phrases or answers that of their scores.
     words
         How to split a text into words; see `segment`.
     batch_size
@@ -71,5 +72,11 @@ class Settings:
             raise TextError(f"window={self.window!r}: expected the number of tokens per window, or None")
         if not isinstance(self.stride, int) or self.stride < 0:
             raise TextError(f"stride={self.stride!r}: expected the number of tokens that neighbouring windows share")
+        if not callable(self.words) and self.words not in SEGMENTATIONS:
+            raise TextError(
+                f"words={self.words!r} is neither a segmentation nor a function; {choices(self.words, SEGMENTATIONS)}"
+            )
+        if self.unknown not in UNKNOWN:
+            raise TextError(f"unknown={self.unknown!r}: expected one of {', '.join(UNKNOWN)}")
         if self.padding not in (None, "right", "left"):
             raise TextError(f"padding={self.padding!r}: expected 'right', 'left', or None to find it by trying")

@@ -49,3 +49,22 @@ def test_a_mode_that_changes_nothing_is_no_matter():
 def test_inputs_must_have_the_dtype_of_the_parameters():
     assert parameter_of(nn.Linear(2, 2, dtype=torch.float64)).dtype == torch.float64
     assert parameter_of(nn.ReLU()).dtype == torch.float32
+
+
+class InAHelper(nn.Module):
+    """A module that reads its mode in a method of its own."""
+
+    def forward(self, x):
+        return self.drop(x)
+
+    def drop(self, x):
+        return (lambda: nn.functional.dropout(x, 0.5, self.training))()
+
+
+def test_a_mode_that_is_read_in_a_helper_is_found():
+    with pytest.raises(DomainError, match="InAHelper"):
+        refuse_training_mode(InAHelper())
+
+
+def test_a_scripted_module_is_accepted():
+    refuse_training_mode(torch.jit.script(nn.Linear(2, 2)).eval())

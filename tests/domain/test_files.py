@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from lrp_domains.domain import remove_abandoned, whole_file
+from lrp_domains.domain import DomainError, remove_abandoned, whole_file
 
 
 def test_a_file_appears_when_all_went_well(tmp_path):
@@ -23,13 +23,15 @@ def test_a_failure_leaves_what_was_there_before(tmp_path):
     assert os.listdir(tmp_path) == ["out.txt"]
 
 
-def test_a_folder_replaces_a_folder(tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "old").write_text("old")
-    with whole_file(tmp_path / "out") as temporary:
+@pytest.mark.parametrize("name, before, after", [("out", "model", "model"), ("out.zarr", "old", "new")])
+def test_a_folder_replaces_a_folder(tmp_path, name, before, after):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / before).write_text("old")
+    with whole_file(tmp_path / name) as temporary:
         temporary.mkdir()
-        (temporary / "new").write_text("new")
-    assert os.listdir(tmp_path / "out") == ["new"]
+        (temporary / after).write_text("new")
+    assert os.listdir(tmp_path / name) == [after]
+    assert (tmp_path / name / after).read_text() == "new"
 
 
 def test_only_files_abandoned_while_writing_this_one_are_removed(tmp_path):
@@ -37,3 +39,14 @@ def test_only_files_abandoned_while_writing_this_one_are_removed(tmp_path):
         (tmp_path / name).write_text("")
     remove_abandoned(tmp_path / "a.txt")
     assert sorted(os.listdir(tmp_path)) == [".b.txt.1.tmp", "a.txt"]
+
+
+def test_a_folder_with_files_of_others_is_not_replaced(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(DomainError, match=r"'.*mine' has other files, 'thesis.txt', that would be lost"):  # noqa: SIM117
+        with whole_file(tmp_path / "mine") as temporary:
+            temporary.mkdir()
+            (temporary / "model").write_text("new")
+    assert os.listdir(tmp_path / "mine") == ["thesis.txt"]
+    assert os.listdir(tmp_path) == ["mine"]

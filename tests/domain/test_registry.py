@@ -1,8 +1,9 @@
 """Domains of other packages, found by their entry points."""
 
+import pytest
 import typer
 
-from lrp_domains.domain import Domain, installed_domains, registry
+from lrp_domains.domain import Domain, DomainError, installed_domains, registry
 
 
 class Entry:
@@ -33,3 +34,15 @@ def test_a_package_that_fails_is_left_out_with_a_warning(monkeypatch, recwarn):
         "the domain 'broken' could not be loaded: no module named 'x'",
         "the domain 'wrong' could not be loaded: 'wrong:domain' is a object, not a lrp_domains.domain.Domain",
     ]
+
+
+def test_a_package_that_exits_breaks_nothing(monkeypatch, recwarn):
+    monkeypatch.setattr(registry, "entry_points", lambda group: [Entry("broken", ImportError("x"))])
+    monkeypatch.setattr(Entry, "load", lambda entry: exit(3))
+    assert installed_domains() == {}
+    assert "the domain 'broken' could not be loaded" in str(recwarn[0].message)
+
+
+def test_commands_must_be_a_group_of_typer():
+    with pytest.raises(DomainError, match="commands is a NoneType; expected a typer"):
+        Domain(None)

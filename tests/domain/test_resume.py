@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 
 import pytest
 
@@ -77,3 +78,31 @@ def test_a_killed_process_leaves_no_lock(tmp_path):
     holder.kill()
     holder.join()
     assert compute(out) == 3
+
+
+def own(folder, owners, log):
+    """Lock the folder again and again as `resumable` does, and note how many own it at once."""
+    for _ in range(100):
+        try:
+            with locked(folder):
+                with owners.get_lock():
+                    owners.value += 1
+                    log.append(owners.value)
+                with owners.get_lock():
+                    owners.value -= 1
+                shutil.rmtree(folder)
+        except DomainError:
+            pass
+
+
+def test_a_folder_that_is_removed_has_never_two_owners(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager:
+        owners, log = context.Value("i", 0), manager.list()
+        processes = [context.Process(target=own, args=(tmp_path / ".parts", owners, log)) for _ in range(3)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+        assert all(process.exitcode == 0 for process in processes)
+        assert set(log) == {1}

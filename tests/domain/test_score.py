@@ -80,3 +80,25 @@ def test_of_two_classes_log_odds_margin_and_contrast_are_one_number():
 def test_an_unknown_score_is_refused(score, message):
     with pytest.raises(DomainError, match=message):
         check_score(score)
+
+
+def test_an_unknown_score_is_not_taken_for_log_odds():
+    with pytest.raises(DomainError, match="there is no score 'margn'; did you mean 'margin'"):
+        score_of(torch.randn(2, 3), torch.tensor([0, 1]), "margn")
+
+
+def test_a_class_that_is_ruled_out_counts_nothing():
+    logits = torch.randn(3, 5, dtype=torch.float64)
+    without = logits.clone()
+    without[:, 4] = -torch.inf
+    target = torch.tensor([0, 1, 2])
+    for score in SCORES:
+        torch.testing.assert_close(score_of(without, target, score), score_of(logits[:, :4], target, score))
+
+
+def test_a_target_without_any_other_class_has_no_log_odds():
+    logits = torch.full((1, 3), -torch.inf)
+    logits[0, 1] = 2.0
+    with pytest.raises(DomainError, match=r"all other classes are ruled out.*score='logit'"):
+        score_of(logits, torch.tensor([1]))
+    assert score_of(logits, torch.tensor([1]), "logit").tolist() == [2.0]

@@ -57,7 +57,7 @@ def test_something_else_than_an_explanation_is_refused(model):
 
 
 def test_an_unknown_setting_is_refused(model):
-    with pytest.raises(TypeError, match="tarfet"):
+    with pytest.raises(CohortError, match="there is no setting 'tarfet'; did you mean 'target'"):
         relevance(made_cohort(), model, tarfet="labelled")
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import typer
 
+from lrp_domains.commands.choices import Rules
 from lrp_domains.commands.genes import options
-from lrp_domains.commands.rules import Rules
 from lrp_domains.genes import Explanation, Training, consensus, curves, rank_on_disk, train, write_report
 from lrp_domains.genes.models.built_in import NETWORKS
 from lrp_domains.genes.models.input_spec import NORMALISATIONS

@@ -78,7 +78,7 @@ TABLE = [
     (causal_model, ["good", ""], {}, r"text 1: '' has no tokens, .*leave empty texts out"),
     # targets
     (classifier, "good", {"target": "postive"}, r"text 0: the model has no label 'postive'; did you mean 'positive'\?"),
-    (classifier, "good", {"target": 2}, r"there is no label 2; the model has 2, from 0 on: there are: 'negative'"),
+    (classifier, "good", {"target": 2}, r"there is no label 2; the model has 2, numbered from 0: 'negative'"),
     (classifier, "good", {"target": -1}, r"there is no label -1"),
     (classifier, "good", {"target": True}, r"True is not a label"),
     (classifier, "good", {"target": 1.0}, r"1.0 is not a label"),
@@ -119,7 +119,7 @@ TABLE = [
     (classifier, "good", {"at": 0}, r"at=0 is a place in the text, but a sequence classifier reads"),
     (token_classifier, "good film", {"at": "movie"}, r"at='movie' does not occur in 'good film'"),
     (token_classifier, "good good", {"at": "good"}, r"occurs more than once in 'good good': .*at=\(0, 4\)"),
-    (token_classifier, "good", {"at": 9}, r"at=\(9, 10\): 'good' has the characters 0 to 4"),
+    (token_classifier, "good", {"at": 9}, r"at=\(9, 10\): 'good' has 4 characters, numbered from 0"),
     (token_classifier, "good", {"at": 1.5}, r"at=1.5: expected the number of a character, a pair"),
     (token_classifier, "a  b", {"at": (1, 3)}, r"the tokenizer has no token for '  '"),
     (token_classifier, "", {}, r"'' has no token to label"),

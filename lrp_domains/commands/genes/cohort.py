@@ -41,7 +41,6 @@ def check(
     from ... import genes as library
     from ...domain import whole_file
 
-    data = o.plain(data)
     with library.open_cohort(cohort) as adata:
         if model is not None:
             expects = library.load_model(model, allow_pickle=allow_pickle).expects
@@ -73,7 +72,7 @@ def train(
     from ... import genes as library
     from ...domain import resumable
 
-    adata, settings = library.read_cohort(cohort), library.Training(**o.plain(training))
+    adata, settings = library.read_cohort(cohort), library.Training(**training)
     # Each network's file is named by all that determines it, so the key needs only the version.
     with resumable(out, f"lrp_domains {__version__}") as folder:
         model = library.train(
@@ -84,7 +83,7 @@ def train(
             device=device,
             resume=folder / "networks",
             progress=progress,
-            **o.plain(data),
+            **data,
         )
         write_tsv(model.performance, performance)
         library.save_model(model, out)
@@ -110,7 +109,7 @@ def explain(
         cohort,
         library.load_model(model, allow_pickle=allow_pickle),
         out,
-        explanation=library.Explanation(**o.plain(explanation)),
+        explanation=library.Explanation(**explanation),
         layer="lrp" if layer else None,
         progress=progress,
     )

@@ -4,22 +4,13 @@ Options that belong together are a group, for `lrp_domains.commands.grouped`: on
 so that defaults are the library's. Help texts name them in words; a test binds the words to the defaults.
 """
 
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from ..rules import Rules
-
-
-class Score(StrEnum):
-    """Scores by their name on the command line."""
-
-    LOG_ODDS = "log-odds"
-    MARGIN = "margin"
-    LOGIT = "logit"
+from ..choices import RulesOption, ScoreOption
 
 
 class Task(StrEnum):
@@ -120,15 +111,9 @@ EXPLANATION = {
     "target": Annotated[
         str | None, typer.Option(help="The class to explain: predicted (the default), labelled, or the name of one.")
     ],
-    "against": Annotated[str | None, typer.Option(help="A class to contrast the target with.")],
-    "score": Annotated[
-        Score | None,
-        typer.Option(
-            help="log-odds: logit minus the others' probability-weighted mean; margin: minus their plain mean; logit "
-            "(default log-odds)."
-        ),
-    ],
-    "rules": Annotated[Rules | None, typer.Option(help="The rule set (default attn-lrp).")],
+    "against": Annotated[str | None, typer.Option(help="A class to contrast the target with (default: none).")],
+    "score": ScoreOption,
+    "rules": RulesOption,
     "groupby": GroupBy,
     "donor": Donor,
     "gene_column": GeneColumn,
@@ -166,14 +151,3 @@ REPORT = {
     "title": Annotated[str | None, typer.Option(help="Title of the report (default Genes that carry each group).")],
     "top": Annotated[int | None, typer.Option(min=1, max=100, help="Genes to show per group (default 10).")],
 }
-
-
-def plain(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert names on the command line to the library's values: rule sets, and plain text."""
-
-    def value_of(value: Any) -> Any:
-        if isinstance(value, Rules):
-            return value.rule_set
-        return value.value if isinstance(value, StrEnum) else value
-
-    return {name: value_of(value) for name, value in options.items()}

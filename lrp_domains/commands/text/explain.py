@@ -16,7 +16,10 @@ SHOWN = {
     "html": o.Html,
 }
 FILE = {
-    "file": Annotated[str | None, typer.Option(help="Explain a whole file: .csv, .tsv, .jsonl, .parquet; or demo.")],
+    "file": Annotated[
+        str | None,
+        typer.Option(help="Explain a whole file: .csv, .tsv, .jsonl, .parquet; or demo for the demo corpus."),
+    ],
     "out": Annotated[Path | None, typer.Option(help="For a file, the table of words to write, .parquet.")],
     "out_texts": Annotated[
         Path | None, typer.Option(help="For a file, the table of texts (default: beside --out, NAME.texts.parquet).")
@@ -39,7 +42,6 @@ def explain(
 ) -> None:
     """Show which words decide a model's prediction. A file is explained to tables; an interrupted run resumes."""
     o.check_request(request)
-    settings = o.plain(settings)
     if "file" in file:
         if texts or shown:
             raise typer.BadParameter("--file goes with --out; texts, --html and --numbers go without it")

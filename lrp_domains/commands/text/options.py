@@ -1,20 +1,12 @@
 """The options of the text commands, each described once. Their defaults are the library's."""
 
-from enum import Enum, StrEnum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ..rules import Rules
-
-
-class Score(StrEnum):
-    """Scores by their name on the command line."""
-
-    LOG_ODDS = "log-odds"
-    MARGIN = "margin"
-    LOGIT = "logit"
+from ..choices import RulesOption, ScoreOption
 
 
 class Long(StrEnum):
@@ -43,24 +35,20 @@ COLUMNS = {
         str | None, typer.Option(help="The column with the second text of each pair (default: single texts).")
     ],
     "label_column": Annotated[
-        str | None, typer.Option(help="The column with the labels, to report which predictions are right.")
+        str | None,
+        typer.Option(help="The column with the labels, to report which predictions are right (default: none)."),
     ],
 }
 REQUEST = {
     "target": Annotated[str | None, typer.Option(help="The label to explain (default: the predicted one).")],
     "against": Annotated[
-        str | None, typer.Option(help="A label to contrast the target with: the difference of the two logits.")
+        str | None,
+        typer.Option(help="A label to contrast the target with: the difference of the two logits (default: none)."),
     ],
 }
 SETTINGS = {
-    "score": Annotated[
-        Score | None,
-        typer.Option(
-            help="log-odds: logit minus the others' probability-weighted mean; margin: minus their plain mean; logit: "
-            "the logit alone (default log-odds)."
-        ),
-    ],
-    "rules": Annotated[Rules | None, typer.Option(help="The rule set (default attn-lrp).")],
+    "score": ScoreOption,
+    "rules": RulesOption,
     "long": Annotated[
         Long | None,
         typer.Option(
@@ -76,12 +64,3 @@ def check_request(request: dict[str, Any]) -> None:
     """Raise if there is a label to contrast with, but none to explain."""
     if "against" in request and "target" not in request:
         raise typer.BadParameter("--against requires a --target to contrast with it")
-
-
-def plain(options: dict[str, Any]) -> dict[str, Any]:
-    """Return options as the library takes them: rule sets in place of their names, strings in place of choices."""
-    values = {}
-    for name, value in options.items():
-        choice = value.value if isinstance(value, Enum) else value
-        values[name] = value.rule_set if isinstance(value, Rules) else choice
-    return values

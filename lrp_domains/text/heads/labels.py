@@ -44,9 +44,9 @@ class Labels:
             if 0 <= label < len(self.names):
                 return int(label)
             count = len(self.names)
-            raise TextError(f"there is no label {label}; the model has {count}, from 0 on: {choices('', self.names)}")
+            raise TextError(f"there is no label {label}; the model has {count}, numbered from 0: {listed(self.names)}")
         if not isinstance(label, str):
-            raise TextError(f"{label!r} is not a label; pass the name or number of one: {choices('', self.names)}")
+            raise TextError(f"{label!r} is not a label; pass the name or number of one: {listed(self.names)}")
 
         if label in self.names:
             return self.names.index(label)

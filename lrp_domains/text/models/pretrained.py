@@ -27,9 +27,9 @@ def load(
         config = transformers.AutoConfig.from_pretrained(name_or_path)
         tokenizer = transformers.AutoTokenizer.from_pretrained(name_or_path)
     except (OSError, ValueError) as error:
-        where = "the folder has no model with a tokenizer" if Path(name_or_path).is_dir() else "it is not a folder, and"
+        where = "the folder has no model with a tokenizer" if Path(name_or_path).is_dir() else "it is not a folder"
         raise TextError(
-            f"'{name_or_path}' could not be loaded: {where} {reason(error)}; pass a folder that save_pretrained() "
+            f"'{name_or_path}' could not be loaded, {where}: {reason(error)}; pass a folder that save_pretrained() "
             "wrote, model and tokenizer, or a name on the hub"
         ) from error
 

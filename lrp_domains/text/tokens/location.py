@@ -18,7 +18,7 @@ def characters_at(at: At, text: str) -> tuple[int, int]:
         raise TextError(f"at={at!r}: expected the number of a character, a pair (start, end), or words of the text")
     start, end = span
     if not 0 <= start < end <= len(text):
-        raise TextError(f"at={span!r}: {excerpt(text)} has the characters 0 to {len(text)}")
+        raise TextError(f"at={span!r}: {excerpt(text)} has {len(text)} characters, numbered from 0")
     return start, end
 
 

@@ -34,7 +34,7 @@ def _pattern(letter: str) -> regex.Pattern:
     )
 
 
-_PATTERNS = {"words": _pattern(_LETTERS), "characters": _pattern(f"[{_LETTERS}--{_UNSPACED}]")}
+SEGMENTATIONS = {"words": _pattern(_LETTERS), "characters": _pattern(f"[{_LETTERS}--{_UNSPACED}]")}
 KINDS = ("word", "mark", "space")
 
 
@@ -59,11 +59,11 @@ def segment(text: str, words: Segmentation = "words") -> tuple[np.ndarray, np.nd
     """
     if callable(words):
         return _by_function(text, words)
-    if words not in _PATTERNS:
-        raise TextError(f"words={words!r} is neither a segmentation nor a function; {choices(words, _PATTERNS)}")
+    if words not in SEGMENTATIONS:
+        raise TextError(f"words={words!r} is neither a segmentation nor a function; {choices(words, SEGMENTATIONS)}")
 
     spans, kinds = [], []
-    for match in _PATTERNS[words].finditer(text):
+    for match in SEGMENTATIONS[words].finditer(text):
         spans.append(match.span())
         # With words="characters" a letter of a script without spaces matches as one grapheme cluster.
         kinds.append(2 if match["space"] else 0 if match["word"] or match[0][0].isalpha() else 1)

@@ -1,0 +1,51 @@
+"""Names on the command line and the values that the library takes for them."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+import lrp_domains
+
+
+class Rules(StrEnum):
+    """Rule sets by name; ``.rule_set`` is the rule set itself."""
+
+    ATTN_LRP = "attn-lrp"
+    CP_LRP = "cp-lrp"
+    MAMBA_LRP = "mamba-lrp"
+    EPSILON = "epsilon"
+    EPSILON_PLUS = "epsilon-plus"
+    GAMMA = "gamma"
+    ALPHA_BETA = "alpha-beta"
+    GRADIENT = "gradient"
+
+    @property
+    def rule_set(self) -> lrp_domains.RuleSet:
+        """The rule set of this name."""
+        return getattr(lrp_domains, self.name)
+
+
+class Score(StrEnum):
+    """Scores by name."""
+
+    LOG_ODDS = "log-odds"
+    MARGIN = "margin"
+    LOGIT = "logit"
+
+
+ScoreOption = Annotated[
+    Score | None,
+    typer.Option(
+        help="log-odds: logit minus the others' probability-weighted mean; margin: minus their plain mean; logit: the "
+        "logit alone (default log-odds)."
+    ),
+]
+RulesOption = Annotated[Rules | None, typer.Option(help="The rule set (default attn-lrp).")]
+
+
+def library_value(value: Any) -> Any:
+    """Return the value that the library takes for one of the command line: a rule set, or a plain string."""
+    if isinstance(value, Rules):
+        return value.rule_set
+    return value.value if isinstance(value, StrEnum) else value
