@@ -4,7 +4,16 @@ The whole API of the core is here. ``lrp_domains.genes`` and ``lrp_domains.text`
 ``lrp_domains.domain`` is what adapters are built on.
 """
 
-from .core import (
+from .core.capture import Captured, capture
+from .core.checks import CheckRow, CheckTable, check
+from .core.errors import LrpError, RelevanceError, UnknownOperation
+from .core.explain_rules import RuleTable, explain_rules
+from .core.ledger import Ledger, ledger
+from .core.recurrent import unfused
+from .core.relevance import relevance
+from .core.rule import Rule, constant, gradient
+from .core.rules.layers import alpha_beta, epsilon, flat, gamma, w_squared, z_box
+from .core.rules.rulesets import (
     ALPHA_BETA,
     ATTN_LRP,
     CP_LRP,
@@ -13,33 +22,10 @@ from .core import (
     GAMMA,
     GRADIENT,
     MAMBA_LRP,
-    Captured,
-    CheckRow,
-    CheckTable,
-    Ledger,
-    LrpError,
-    RelevanceError,
-    Rule,
     RuleSet,
-    RuleTable,
-    UnknownOperation,
-    alpha_beta,
-    capture,
-    check,
-    constant,
     deep_taylor,
-    epsilon,
-    explain_rules,
-    flat,
-    gamma,
-    gradient,
-    ledger,
-    relevance,
-    state_space,
-    unfused,
-    w_squared,
-    z_box,
 )
+from .core.rules.state_spaces import state_space
 
 __version__ = "0.1.0"
 

@@ -5,6 +5,7 @@ A new head is one file with a class derived from `Head`, and one row in ``tasks.
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -148,3 +149,12 @@ class Generator(Protocol):
         row
             The row whose ``subject`` are the `Positions` of the tokens.
         """
+
+    def contrasted(self, encoding: Encoding, ids: Sequence[Sequence[int]]) -> tuple[Encoding, list[Row]]:
+        """Return a text with one continuation, or with two that are contrasted, and a row per continuation."""
+        whole, rows = None, []
+        for tokens, weight in zip(ids, (1.0, -1.0), strict=False):
+            whole, row = self.continued(encoding, tokens, whole=whole, weight=weight)
+            rows.append(row)
+        target = " against ".join(text.strip() for text in whole.texts[1:])
+        return whole, [replace(row, target=target) for row in rows]

@@ -47,13 +47,7 @@ class Text2TextGeneration(Head, Generator):
             raise TextError("an encoder-decoder reads one source: pass a single text, and the answer as target=")
         answers = [answer for answer in (request.target, request.against) if answer is not None]
         ids = [self.token_ids(answer, encoding) for answer in answers] or [self.generate(encoding, LONGEST_ANSWER)]
-
-        whole, rows = None, []
-        for tokens, weight in zip(ids, (1.0, -1.0), strict=False):
-            whole, row = self.continued(encoding, tokens, whole=whole, weight=weight)
-            rows.append(row)
-        target = " against ".join(text.strip() for text in whole.texts[1:])
-        return whole, [replace(row, target=target) for row in rows]
+        return self.contrasted(encoding, ids)
 
     def continued(
         self, encoding: Encoding, ids: Sequence[int], *, whole: Encoding | None = None, weight: float = 1.0

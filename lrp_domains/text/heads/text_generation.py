@@ -60,12 +60,7 @@ class TextGeneration(Head, Generator):
             positions = Positions.at(len(encoding) - 1, target, against=against)
             return encoding, [Row(encoding.inputs, (np.arange(len(encoding)),), subject=positions)]
 
-        whole, rows = encoding, []
-        for tokens, weight in zip(ids, (1.0, -1.0), strict=False):
-            whole, row = self.continued(encoding, tokens, whole=whole, weight=weight)
-            rows.append(row)
-        target = " against ".join(text.strip() for text in whole.texts[1:])
-        return whole, [replace(row, target=target) for row in rows]
+        return self.contrasted(encoding, ids)
 
     def continued(
         self, encoding: Encoding, ids: Sequence[int], *, whole: Encoding | None = None, weight: float = 1.0
