@@ -1,5 +1,6 @@
 """The workflow: planned for the demo, run on small cohorts, plain about what is wrong, a module for other workflows."""
 
+import inspect
 import os
 import subprocess
 import sys
@@ -284,3 +285,39 @@ def test_every_setting_and_column_is_described():
 
     for name in ("config", "cohorts", "corpora"):
         described(yaml.safe_load((ROOT / "workflows" / "schemas" / f"{name}.schema.yaml").read_text()), name)
+
+
+def test_the_defaults_in_the_descriptions_are_those_of_the_library():
+    from lrp_domains import genes, text
+    from lrp_domains.text.demo import train_demo
+    from lrp_domains.text.report import write_report
+
+    def defaults(function, *names):
+        return {name: inspect.signature(function).parameters[name].default for name in names}
+
+    schema = yaml.safe_load((ROOT / "workflows" / "schemas" / "config.schema.yaml").read_text())["properties"]
+    for domain, section, values in (
+        ("genes", "training", defaults(genes.Training, "network", "folds", "seed", "epochs", "patience")),
+        ("genes", "explanation", {"target": "predicted", **defaults(genes.Explanation, "score")}),
+        ("genes", "ranking", defaults(genes.curves, "most")),
+        ("genes", "consensus", defaults(genes.consensus, "top", "least_cohorts")),
+        ("genes", "report", defaults(genes.write_report, "title", "top")),
+        ("text", "training", defaults(train_demo, "seed")),
+        ("text", "explanation", defaults(text.Settings, "score", "batch_size")),
+        ("text", "words", defaults(text.class_words, "top", "fewest")),
+        ("text", "report", defaults(write_report, "title", "top", "examples")),
+    ):
+        for name, value in values.items():
+            rule = schema[domain]["properties"][section]["properties"][name]
+            assert "default" not in rule
+            assert f"({value})" in rule["description"] or f"(default {value})" in rule["description"], (section, name)
+
+
+def test_settings_without_a_value_have_the_default_of_the_command(tmp_path):
+    rows = written(tmp_path, "made")
+    config = configured(tmp_path, rows, training={"folds": None, "epochs": 60, "members": None}, gene_sets=None)
+    plan = snakemake("--dry-run", "--printshellcmds", "--configfile", config, folder=tmp_path)
+    assert plan.returncode == 0, plan.stderr
+    training = next(line for line in (plan.stdout + plan.stderr).splitlines() if "genes train" in line)
+    assert "--epochs 60" in training
+    assert "--folds" not in training and "--members" not in training
