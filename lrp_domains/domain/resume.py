@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -42,19 +42,21 @@ def resumable(out: Path, key: str, *, resume: bool = True) -> Iterator[Path]:
             yield folder
         except BaseException:
             if {path.name for path in folder.iterdir()} <= {"lock", known.name}:
-                shutil.rmtree(folder, ignore_errors=True)  # no part was finished
+                _remove(folder)  # no part was finished
             raise
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Make a folder and lock it for this process; raise `DomainError` if another process holds the lock."""
     while True:
-        folder.mkdir(parents=True, exist_ok=True)
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             lock = (folder / "lock").open("w")
-        except FileNotFoundError:  # the last owner has just removed the folder
+        except (FileNotFoundError, FileExistsError):  # the last owner is just removing the folder
+            if folder.is_file():
+                raise
             continue
         with lock:  # the system releases the lock of a process, even after a kill
             try:
@@ -72,6 +74,14 @@ def _is_at(file: IO, path: Path) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
         return False
+
+
+def _remove(folder: Path) -> None:
+    """Remove a locked folder; its lock last, for another process may take the folder over from then on."""
+    clear(folder)
+    (folder / "lock").unlink()
+    with suppress(OSError):  # another process has taken it over
+        folder.rmdir()
 
 
 def clear(folder: Path) -> None:

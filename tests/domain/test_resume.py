@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import shutil
 
 import pytest
 
@@ -80,17 +79,18 @@ def test_a_killed_process_leaves_no_lock(tmp_path):
     assert compute(out) == 3
 
 
-def own(folder, owners, log):
-    """Lock the folder again and again as `resumable` does, and note how many own it at once."""
-    for _ in range(100):
+def own(out, owners, log):
+    """Use the folder of a result again and again, and note how many processes own it at once."""
+    for number in range(200):
         try:
-            with locked(folder):
+            with resumable(out, "key") as folder:
                 with owners.get_lock():
                     owners.value += 1
                     log.append(owners.value)
+                (folder / "part").write_text(str(number))
+                assert (folder / "part").read_text() == str(number)
                 with owners.get_lock():
                     owners.value -= 1
-                shutil.rmtree(folder)
         except DomainError:
             pass
 
@@ -99,7 +99,7 @@ def test_a_folder_that_is_removed_has_never_two_owners(tmp_path):
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager:
         owners, log = context.Value("i", 0), manager.list()
-        processes = [context.Process(target=own, args=(tmp_path / ".parts", owners, log)) for _ in range(3)]
+        processes = [context.Process(target=own, args=(tmp_path / "out", owners, log)) for _ in range(3)]
         for process in processes:
             process.start()
         for process in processes:
