@@ -73,7 +73,7 @@ def test_a_model_of_the_hub_needs_no_training(tmp_path):
         ({"genes": {}}, "genes: 'cohorts' is a required property"),
         ({"genes": {"cohorts": "cohorts.csv"}}, "genes.cohorts: 'cohorts.csv' does not match"),
         ({"genes": {"cohorts": "c.tsv", "training": {"folds": 1}}}, "genes.training.folds: 1 is less than the minimum"),
-        ({"genes": {"cohorts": "nowhere.tsv"}}, "there is no sheet 'nowhere.tsv', neither here nor beside"),
+        ({"genes": {"cohorts": "nowhere.tsv"}}, "there is no sheet 'nowhere.tsv' in the working directory"),
         ({"gene": {}}, "nothing to explain; name cohorts (genes:), corpora (text:), or both"),
         ({"text": {}}, "text: 'corpora' is a required property"),
         ({"text": {"corpora": "c.tsv", "explanation": {"shards": 0}}}, "text.explanation.shards: 0 is less than"),
