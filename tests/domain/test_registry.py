@@ -32,7 +32,7 @@ def test_a_package_that_fails_is_left_out_with_a_warning(monkeypatch, recwarn):
     messages = [str(warning.message) for warning in recwarn]
     assert messages == [
         "the domain 'broken' could not be loaded: no module named 'x'",
-        "the domain 'wrong' could not be loaded: 'wrong:domain' is a object, not a lrp_domains.domain.Domain",
+        "the domain 'wrong' could not be loaded: expected 'wrong:domain' to be a lrp_domains.domain.Domain, got object",
     ]
 
 
@@ -44,5 +44,5 @@ def test_a_package_that_exits_breaks_nothing(monkeypatch, recwarn):
 
 
 def test_commands_must_be_a_group_of_typer():
-    with pytest.raises(DomainError, match="commands is a NoneType; expected a typer"):
+    with pytest.raises(DomainError, match="expected commands to be a typer.Typer, got NoneType"):
         Domain(None)

@@ -211,8 +211,8 @@ def test_negative_counts_are_refused(counts):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"normalisation": "log2"}, r"there is no normalisation 'log2'; did you mean 'log'"),
-        ({"identifiers": "entrez"}, r"there is no identifiers 'entrez'"),
+        ({"normalisation": "log2"}, r"unknown normalisation 'log2'; did you mean 'log'"),
+        ({"identifiers": "entrez"}, r"unknown identifiers 'entrez'"),
         ({"most_missing": 1.0}, r"most_missing is 1.0; expected a share of genes"),
         ({"genes": ()}, r"the model expects no genes"),
         ({"genes": ("a", "b", "a")}, r"the model's genes are not unique: 'a'"),

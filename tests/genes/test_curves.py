@@ -169,5 +169,5 @@ def test_another_table_is_refused(trained, change, message):
 
 def test_an_unknown_order_is_refused(trained):
     adata, model, table = trained
-    with pytest.raises(genes.CohortError, match="there is no order 'relevanc'; did you mean 'relevance'"):
+    with pytest.raises(genes.CohortError, match="unknown order 'relevanc'; did you mean 'relevance'"):
         genes.curves(adata, model, table, orders=["relevanc"])

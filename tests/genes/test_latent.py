@@ -130,10 +130,10 @@ def test_of_a_trained_model_one_network_and_the_cells_that_it_has_not_seen():
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"module": "9"}, r"there is no module '9'; "),
+        ({"module": "9"}, r"unknown module '9'; "),
         ({"neuron": 3}, r"'1' has 3 neurons, numbered from 0; there is no neuron 3"),
         ({"network": 1}, r"there is no network 1; the model's are numbered 0 to 0"),
-        ({"target": "nobody"}, r"there is no target 'nobody'"),
+        ({"target": "nobody"}, r"unknown target 'nobody'"),
     ],
 )
 def test_unknown_modules_neurons_networks_and_targets_are_refused(adata, change, message):

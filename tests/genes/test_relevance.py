@@ -273,7 +273,7 @@ def test_relevance_where_nothing_is_expressed_is_not_dropped_in_silence():
 
     adata = made_cohort()
     model = gene_model(Shifted(), adata.var_names, list("abc"))
-    with pytest.raises(CohortError, match=r"of the relevance lies on genes that are not expressed"):
+    with pytest.raises(CohortError, match=r"of the relevance is on genes that are not expressed"):
         relevance(adata, model, rules=deep_taylor(-1.0, 9.0))
     adata.X = adata.X.toarray()
     relevance(adata, model, rules=deep_taylor(-1.0, 9.0))

@@ -57,14 +57,14 @@ def test_something_else_than_an_explanation_is_refused(model):
 
 
 def test_an_unknown_setting_is_refused(model):
-    with pytest.raises(CohortError, match="there is no setting 'tarfet'; did you mean 'target'"):
+    with pytest.raises(CohortError, match="unknown setting 'tarfet'; did you mean 'target'"):
         relevance(made_cohort(), model, tarfet="labelled")
 
 
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"score": "margn"}, r"there is no score 'margn'; did you mean 'margin'"),
+        ({"score": "margn"}, r"unknown score 'margn'; did you mean 'margin'"),
         ({"score": "probability"}, r"a probability saturates"),
         ({"rules": "cp-lrp"}, r"rules is 'cp-lrp'; expected a rule set such as lrp_domains.ATTN_LRP"),
         ({"top": -1}, r"top is -1; expected a number of genes, 0 for none"),

@@ -279,7 +279,7 @@ def test_declared_by_code_and_weights(tmp_path):
         ({"dictionary": {"g0": 1}}, r"29 of 30 genes are not in the dictionary: 'g1'"),
         ({"medians": {"g0": 1}}, r"29 of 30 genes are not in the medians: 'g1'"),
         ({"medians": MEDIANS | {"g2": 0}}, r"a gene's median is 0 or not finite"),
-        ({"first": "<csl>"}, r"there is no token '<csl>'; did you mean '<cls>'"),
+        ({"first": "<csl>"}, r"unknown token '<csl>'; did you mean '<cls>'"),
         ({"most": 2, "first": "<cls>", "last": "<eos>"}, r"most is 2 tokens per cell, 2 of them are not genes"),
         ({"most": 64}, r"most is 64 tokens per cell, but the network reads 40; declare most: 40"),
         ({"dictionary": DICTIONARY | {"g9": 99}}, r"tokens up to 99, but the network only knows 0 to 33"),

@@ -38,7 +38,7 @@ def made_network(declared: dict, path: Path) -> nn.Module:
 
 
 def _imported(name: str, path: Path) -> ModuleType:
-    """Import a module that is installed, or lies beside the declaration."""
+    """Import a module that is installed, or is next to the declaration."""
     top = name.partition(".")[0]
     try:
         with importable(path.parent):

@@ -156,7 +156,7 @@ def transformers_network(model: nn.Module, embedding: str = "word") -> Network:
     """
     words, added = _embeddings(model, embedding)
     parameters = inspect.signature(plain_model(model).forward).parameters
-    # A forward that names its tokens names all that it takes; one that only passes arguments on takes everything.
+    # A forward that names its tokens names all its arguments; one that only passes arguments on takes everything.
     accepted = set(parameters) if "input_ids" in parameters else None
 
     def call(batch: Mapping[str, Tensor]) -> Any:
