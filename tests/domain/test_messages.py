@@ -1,4 +1,4 @@
-"""The words of error messages."""
+"""The wording of error messages."""
 
 import pytest
 

@@ -24,7 +24,7 @@ def test_domains_are_found_by_name(monkeypatch):
     assert installed_domains() == {"pixels": pixels}
 
 
-def test_a_package_that_fails_is_left_out_with_a_warning(monkeypatch, recwarn):
+def test_a_package_that_fails_is_ignored_with_a_warning(monkeypatch, recwarn):
     pixels = Domain(typer.Typer())
     entries = [Entry("broken", ImportError("no module named 'x'")), Entry("pixels", pixels), Entry("wrong", object())]
     monkeypatch.setattr(registry, "entry_points", lambda group: entries)

@@ -51,7 +51,7 @@ def test_both_an_explanation_and_settings_are_refused(model, tmp_path):
         latent_relevance(adata, model, "layers.2", request, target="labelled")
 
 
-def test_something_else_than_an_explanation_is_refused(model):
+def test_anything_but_an_explanation_is_refused(model):
     with pytest.raises(CohortError, match=r"expected an Explanation, got a dict; pass settings by keyword"):
         relevance(made_cohort(), model, {"target": "labelled"})
 

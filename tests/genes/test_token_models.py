@@ -217,8 +217,8 @@ def test_a_trained_bert_uses_the_marker():
     assert leading(cohort(60, seed=1), model_of(network)) == "g7"
 
 
-def test_genes_have_what_their_word_and_their_position_hold():
-    """Against relevance taken by hand for one cell, at the two embeddings."""
+def test_genes_have_the_relevance_of_their_word_and_their_position():
+    """Compared with relevance computed by hand for one cell, at the two embeddings."""
     adata, network = cohort()[:1].copy(), bert()
     result = explained(adata, model_of(network), rules=ATTN_LRP)[0]
     ids, _, genes = tokens().encode(torch.tensor(adata.X.toarray()))
@@ -299,7 +299,7 @@ def test_tokens_are_for_models_of_the_library():
 
 
 def test_half_precision_does_not_blur_the_ranks():
-    """bfloat16 doesn't distinguish 1001 counts from 1002, so other ways of reading get finer values."""
+    """bfloat16 doesn't distinguish 1001 counts from 1002, so other ways of reading get higher precision."""
     adata = cohort()
     adata.X = np.tile(1000.0 + np.arange(adata.n_vars), (adata.n_obs, 1))
     seen = []
