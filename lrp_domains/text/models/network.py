@@ -118,7 +118,7 @@ def _one_copy_per_row(module: nn.Module, names: Sequence[str], rows: int) -> Ite
 
 @contextmanager
 def _transposed(module: nn.Module, names: Sequence[str], ids: Tensor) -> Iterator[list[bool]]:
-    """Use around a call to find out whether a model looks up its tokens as T x B, as XLNet does.
+    """Use around a call to find out whether a model looks up its tokens as T x B, like XLNet.
 
     Yields a list that contains True after the call if so.
     """

@@ -141,7 +141,7 @@ def _sliding(encoding: Encoding, length: int) -> tuple[np.ndarray, np.ndarray, i
     room = length - len(fixed)
     if not len(sliding) or room < 1:
         raise TextError(
-            f"a window of {length} tokens has no room for {excerpt(encoding.texts[-1])} beside the {len(fixed)} tokens "
-            "that every window keeps: use a longer window or a shorter first text"
+            f"a window of {length} tokens has no room for {excerpt(encoding.texts[-1])} in addition to the "
+            f"{len(fixed)} tokens that every window keeps: use a longer window or a shorter first text"
         )
     return sliding, fixed, room
