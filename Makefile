@@ -1,11 +1,11 @@
-# Each target sets itself up: a virtual environment in .venv, then what pyproject.toml asks for.
+# Each target sets itself up: a virtual environment in .venv, then the dependencies in pyproject.toml.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 CORES  ?= 2
 # Where torch comes from, such as --index-url with PyTorch's index of CPU builds; by default pip decides.
 TORCH_OPTIONS ?=
-# One thread per process: on small models more threads only wait for one another.
+# One thread per process: on small models, more threads only wait for each other.
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: demo test lint docs bench clean

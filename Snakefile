@@ -1,4 +1,4 @@
-# The reports that can be made, by domain. Each rule runs one command of lrp-domains, so every step can be run by hand as well.
+# One report per domain. Each rule runs one command of lrp-domains, so every step can also be run by hand.
 #
 #   snakemake --cores 2 --configfile configs/demo.yaml
 from snakemake.utils import min_version
@@ -9,7 +9,7 @@ min_version("9.0")
 include: "workflows/common.smk"
 
 
-# Each domain appends the files it makes.
+# Each domain appends its final outputs.
 REPORTS = []
 
 for name, rules_of_domain in DOMAINS.items():

@@ -166,7 +166,7 @@ def main(folder: Path) -> None:
         "Relevance of a negation before a positive word",
         negation_rows(explainers, all_texts, polarity),
         "Positive words of Hu & Liu with a negation (not, n't, never, no, ...) one or two words before, in all "
-        f"{len(all_texts):,} sentences. Mean relevance for the log-odds of POSITIVE; below 0 it speaks against it. "
+        f"{len(all_texts):,} sentences. Mean relevance for the log-odds of POSITIVE; below 0 it counts against it. "
         "Last column: positive words without a negation, in sentences with the same prediction.",
     )
 

@@ -58,7 +58,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def _append_notebook(files: Files, config: MkDocsConfig, path: Path) -> None:
-    """Convert a notebook to Markdown without executing it, and its figures to files beside it."""
+    """Convert a notebook to Markdown without executing it, and its figures to files next to it."""
     name = path.relative_to(ROOT).as_posix()
     text, resources = MarkdownExporter().from_notebook_node(nbformat.read(path, as_version=4))
     for figure, data in resources["outputs"].items():

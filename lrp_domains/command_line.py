@@ -24,7 +24,7 @@ def _add_installed_domains() -> None:
         domains = installed_domains()
     for name, domain in domains.items():
         if name in taken:
-            say("warning", f"the domain '{name}' of another package has a name that is taken; it is left out")
+            say("warning", f"the domain '{name}' of another package is ignored: its name is taken")
         else:
             app.add_typer(domain.commands, name=name)
     for warning in caught:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "lrp_domains"
-# Who may import whom, beside itself.
+# The folders that each may import from, in addition to itself.
 ALLOWED = {
     "core": set(),
     "domain": {"core"},
@@ -37,7 +37,7 @@ def imports(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_file_imports_only_from_below(path):
     part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    assert part in ALLOWED, f"say in ALLOWED what {part} may import"
+    assert part in ALLOWED, f"list in ALLOWED what {part} may import"
     parts = {name.split(".")[1] for name in imports(path) if name.startswith("lrp_domains.")}
     known = {entry.name.removesuffix(".py") for entry in PACKAGE.iterdir()}
     for other in parts & known - {part}:
@@ -57,6 +57,6 @@ def test_a_folder_of_the_core_imports_only_from_below(folder):
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "core").rglob("*.py")), ids=lambda path: path.name)
-def test_the_core_needs_torch_alone(path):
+def test_the_core_imports_only_torch(path):
     others = {name.split(".")[0] for name in imports(path)} - {"lrp_domains", "torch", ""}
     assert others <= set(sys.stdlib_module_names)

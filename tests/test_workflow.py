@@ -1,4 +1,4 @@
-"""The workflow: planned for the demo, run on small cohorts, plain about what is wrong, a module for other workflows."""
+"""The workflow: planned for the demo, run on small cohorts, clear about mistakes, a module for other workflows."""
 
 import inspect
 import os
@@ -22,7 +22,7 @@ COHORT_FILES = {
 
 
 def snakemake(*arguments, folder, snakefile=ROOT / "Snakefile"):
-    """Run Snakemake without an activated environment, in a folder of its own."""
+    """Run Snakemake without an activated environment, in a separate folder."""
     program = Path(sys.executable).parent / "snakemake"
     command = [program, "--snakefile", snakefile, "--directory", folder, "--cores", 2, *arguments]
     environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"} | {
@@ -60,7 +60,7 @@ def test_the_demo_is_planned(tmp_path):
         assert f"rule text_{rule}:" in plan.stdout + plan.stderr
 
 
-def test_a_model_of_the_hub_needs_no_training(tmp_path):
+def test_a_model_from_the_hub_is_not_trained(tmp_path):
     plan = snakemake("--dry-run", "--configfile", ROOT / "configs" / "sst2.yaml", folder=tmp_path)
     assert plan.returncode == 0, plan.stderr
     assert "rule text_explain:" in plan.stdout + plan.stderr
@@ -74,14 +74,14 @@ def test_a_model_of_the_hub_needs_no_training(tmp_path):
         ({"genes": {}}, "genes: 'cohorts' is a required property"),
         ({"genes": {"cohorts": "cohorts.csv"}}, "genes.cohorts: 'cohorts.csv' does not match"),
         ({"genes": {"cohorts": "c.tsv", "training": {"folds": 1}}}, "genes.training.folds: 1 is less than the minimum"),
-        ({"genes": {"cohorts": "nowhere.tsv"}}, "there is no sheet 'nowhere.tsv', neither here nor beside"),
+        ({"genes": {"cohorts": "nowhere.tsv"}}, "there is no sheet 'nowhere.tsv' in the working directory"),
         ({"gene": {}}, "nothing to explain; name cohorts (genes:), corpora (text:), or both"),
         ({"text": {}}, "text: 'corpora' is a required property"),
         ({"text": {"corpora": "c.tsv", "explanation": {"shards": 0}}}, "text.explanation.shards: 0 is less than"),
         ({}, "no configuration; name one"),
     ],
 )  # fmt: skip
-def test_a_wrong_configuration_is_named_before_anything_runs(tmp_path, change, message):
+def test_a_wrong_configuration_is_refused_before_anything_runs(tmp_path, change, message):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(change))
     plan = snakemake("--configfile", tmp_path / "config.yaml", folder=tmp_path)
     assert plan.returncode == 1 and message in plan.stderr
@@ -114,10 +114,10 @@ def test_every_mistake_of_a_sheet_is_named_by_row_and_column(tmp_path):
         "row 10 (''): 'name' is a required property",
     ):
         assert message in plan.stderr
-    assert "What the layer holds (log, counts, centred)" in plan.stderr  # the schema's own words are the remedy
+    assert "What the layer holds (log, counts, centred)" in plan.stderr  # the schema's description is the remedy
 
 
-def test_a_column_that_is_not_known(tmp_path):
+def test_an_unknown_column_is_refused(tmp_path):
     rows = [row | {"label": "group"} for row in written(tmp_path, "made")]
     plan = snakemake("--configfile", configured(tmp_path, rows), folder=tmp_path)
     assert plan.returncode == 1 and "Additional properties are not allowed ('label' was unexpected)" in plan.stderr
@@ -157,7 +157,7 @@ def test_every_mistake_of_a_sheet_of_corpora_is_named(tmp_path):
 
 @pytest.mark.slow
 def test_corpora_from_end_to_end(tmp_path):
-    """A corpus of one's own beside the demo, in two shards, explained by the model that the workflow trains."""
+    """A user's corpus and the demo, in two shards, explained by the model that the workflow trains."""
     own = pd.DataFrame(
         {"review": ["A fine film & a good cast.", "I hated it.", "Not bad at all."] * 3, "stars": 3 * [1, 0, 1]}
     )
@@ -189,7 +189,7 @@ def test_corpora_from_end_to_end(tmp_path):
 
 @pytest.mark.slow
 def test_one_bad_cohort_fails_alone_and_the_others_agree_without_it(tmp_path):
-    """Two good cohorts and one whose label column isn't there: reports, consensus, who is missing; then mended."""
+    """Two good cohorts and one whose label column isn't there: reports, consensus, the missing cohort; then fixed."""
     rows = [*written(tmp_path, "one", "two", donor="donor"), *written(tmp_path, "bad", labels="grup")]
     config = configured(tmp_path, rows, report={"title": "Made <up>"})
     run = snakemake("--keep-going", "--configfile", config, folder=tmp_path)
@@ -259,7 +259,7 @@ rule make_cohort:
     assert (results / "report.html").exists()
 
 
-def test_a_failing_job_says_why(tmp_path):
+def test_a_failing_job_reports_why(tmp_path):
     config = configured(tmp_path, written(tmp_path, "made", labels="grup"))
     run = snakemake("--show-failed-logs", "--configfile", config, folder=tmp_path)
     assert run.returncode == 1

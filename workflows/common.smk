@@ -26,12 +26,12 @@ if entry_points(group="lrp_domains.domains"):
 
 
 def schema_of(name):
-    """Read a schema that lies beside this file."""
+    """Read a schema, from a path relative to this file."""
     return yaml.safe_load(Path(workflow.source_path(name)).read_text())
 
 
 def check(config, schema):
-    """Report every mistake of the configuration, one per line, before any job runs; then fill in defaults."""
+    """Raise with every mistake in the configuration, one per line, before any job runs; then fill in defaults."""
     if not config:
         raise WorkflowError(
             "no configuration; name one: snakemake --configfile configs/demo.yaml"
@@ -53,7 +53,7 @@ def check(config, schema):
 
 
 def mistakes(settings, schema, top, prefix=""):
-    """Return what is wrong with settings: where, and what."""
+    """Return the mistakes in settings, each with its place."""
     return [
         (
             f"{prefix}{'.'.join(map(str, error.absolute_path))}: {error.message}"
@@ -65,15 +65,15 @@ def mistakes(settings, schema, top, prefix=""):
 
 
 def read_sheet(domain, name, made):
-    """Read a sheet, one row per cohort or corpus; report every mistake by row and column.
+    """Read a sheet, one row per cohort or corpus; raise with every mistake, by row and column.
 
-    ``name`` is that of the setting and of the schema; a path ``made`` is not a file, but comes with the package.
+    ``name`` is the name of the setting and of the schema; the path ``made`` stands for data that come with the package.
     """
     path, exist = config[domain][name], config[domain][f"{name}_exist"]
     sheet = Path(path) if Path(path).exists() else Path(workflow.basedir).joinpath(path)
     if not sheet.is_file():
         raise WorkflowError(
-            f"there is no sheet '{path}', neither here nor beside the Snakefile"
+            f"there is no sheet '{path}' in the working directory or next to the Snakefile"
         )
     schema = schema_of(f"schemas/{name}.schema.yaml")
     table = pd.read_csv(sheet, sep="\t", dtype=str, keep_default_na=False, comment="#")
@@ -116,7 +116,7 @@ def read_sheet(domain, name, made):
 
 
 def option(flag, value):
-    """Return an option of a command; nothing where its value is empty."""
+    """Return an option of a command; an empty string if its value is empty."""
     return f"{flag} {shlex.quote(str(value))}" if value not in ("", None) else ""
 
 
@@ -133,7 +133,7 @@ def options_of(rows, wildcard):
 
 
 def settings_of(domain):
-    """Return a function that makes options of a command from settings; what isn't set has the command's default."""
+    """Return a function that makes options of a command from settings; unset ones have the command's default."""
 
     def settings(section, *names):
         chosen = config[domain].get(section) or {}
@@ -145,13 +145,13 @@ def settings_of(domain):
 
 
 def device(wildcards, resources):
-    """Return the device of a job: the GPU if it was granted one (--resources gpu=0 takes all back)."""
+    """Return the device of a job: the GPU if it was granted one (--resources gpu=0 grants none)."""
     return "cuda" if resources.gpu else "cpu"
 
 
 check(config, "schemas/config.schema.yaml")
 
-# Jobs run the Python that runs Snakemake, so that no environment need be activated.
+# Jobs run the Python that runs Snakemake, so that no environment must be activated.
 os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
 )

@@ -25,7 +25,7 @@ settings = settings_of("genes")
 
 
 def across(name, condition=True):
-    """Return the path of a table across cohorts, where there is one."""
+    """Return the path of a table across cohorts, if there is one."""
     return [f"results/genes/{name}.tsv"] if condition else []
 
 

@@ -31,7 +31,7 @@ def text_model(wildcards):
 
 
 def text_model_folder(wildcards):
-    """Return the model where it is a folder; a name on the hub is not a file to wait for."""
+    """Return the model if it is a folder; a name on the hub is not an input file."""
     model = text_model(wildcards)
     return model if model == DEMO_MODEL or Path(model).is_dir() else []
 

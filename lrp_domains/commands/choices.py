@@ -45,7 +45,7 @@ RulesOption = Annotated[Rules | None, typer.Option(help="The rule set (default a
 
 
 def library_value(value: Any) -> Any:
-    """Return the value that the library takes for one of the command line: a rule set, or a plain string."""
+    """Convert a value of the command line to that of the library: a rule set, or a plain string."""
     if isinstance(value, Rules):
         return value.rule_set
     return value.value if isinstance(value, StrEnum) else value

@@ -1,7 +1,7 @@
-"""Options that travel together: a command takes each group as one dictionary of those that were given.
+"""Groups of options: a command takes each group as one dictionary of the options that were given.
 
 The defaults are the library's. An option that isn't given is None here and isn't passed on, so that no default is
-written twice. Choices become the values that the library takes, such as rule sets.
+defined twice. Choices become the values that the library takes, such as rule sets.
 """
 
 import inspect

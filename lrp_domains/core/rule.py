@@ -35,10 +35,10 @@ class Rule:
         The rule's name in tables and errors.
     opens
         ``opens(node, carries, graph) -> slots``: for each input of the node, whether relevance may flow to it.
-        ``carries`` tells which of them lead to a tensor that is explained. By default all of those are open.
+        ``carries`` marks which of them lead to a tensor that is explained. By default all of those are open.
     backward
         ``backward(node, carries, gi, go) -> gi``: from the ``g`` of the outputs (``go``) and the plain derivative
-        (``gi``) to the ``g`` of the inputs. ``carries`` tells for each input whether relevance flows to it. By default
+        (``gi``) to the ``g`` of the inputs. ``carries`` marks for each input whether relevance flows to it. By default
         the derivative is kept. A rule for your own autograd Function has this signature.
     arrives
         ``arrives(node, go) -> go``: replaces what arrives at the node's outputs.

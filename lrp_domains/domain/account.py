@@ -1,4 +1,4 @@
-"""The ledger of many samples: where their scores went, summed batch by batch."""
+"""The ledger of many samples, summed batch by batch."""
 
 from dataclasses import dataclass, field
 
@@ -20,7 +20,7 @@ class Account:
     leaves
         The relevance of biases and other leaves, by name.
     residue
-        What no ledger could assign.
+        What the ledgers couldn't assign.
     """
 
     score: float = 0.0
@@ -30,7 +30,7 @@ class Account:
     residue: float = 0.0
 
     def add(self, ledger: Ledger, units: float | None = None) -> None:
-        """Add the ledger of a batch, whose units account for `units`; for all of its inputs if None."""
+        """Add the ledger of a batch whose units have the relevance `units`; None if that is of all inputs."""
         inputs = sum(ledger.inputs)
         held = inputs if units is None else units
         self._add(ledger.score, held, inputs - held, ledger.leaves, ledger.residue)

@@ -1,4 +1,4 @@
-"""Where and how a model computes: its device, its dtype, its mode."""
+"""The device, the dtype and the mode of a model."""
 
 import inspect
 from functools import cache
@@ -26,9 +26,9 @@ def parameter_of(module: nn.Module) -> Tensor:
 
 
 def refuse_training_mode(model: nn.Module) -> None:
-    """Raise if a model computes something else in training mode and is in it, as with active dropout.
+    """Raise if a model is in training mode and computes something else there, such as dropout.
 
-    Every module is looked at, for modes may differ from module to module. A module whose methods don't read
+    Every module is checked, because modes may differ from module to module. A module whose methods don't read
     ``training``, such as `torch.nn.Linear`, computes the same in both modes.
     """
     for name, module in model.named_modules():

@@ -1,4 +1,4 @@
-"""Error messages: what is wrong, where, and what to do; names that were misspelt get the nearest known ones."""
+"""Error messages: what is wrong, where, and what to do; for misspelt names also the nearest known ones."""
 
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
@@ -7,7 +7,7 @@ from .. import LrpError
 
 
 class DomainError(LrpError):
-    """Invalid input to an adapter: data, a model or a request that don't fit; the message says what to do."""
+    """Invalid input to an adapter: data, a model or a request; the message says what to do."""
 
 
 def choices(name: object, known: Iterable[object], most: int = 12) -> str:
@@ -38,4 +38,4 @@ def reason(error: BaseException) -> str:
 def check_choice(what: str, name: object, known: Collection[str], error: type[DomainError] = DomainError) -> None:
     """Raise `error` if a name is not one of the known ones."""
     if name not in known:
-        raise error(f"there is no {what} '{name}'; {choices(name, known)}")
+        raise error(f"unknown {what} '{name}'; {choices(name, known)}")

@@ -1,6 +1,6 @@
 """Parts of a report page: templates, colours, and figures as data URIs, so that a report is one file.
 
-Relevance is drawn in a red-blue scale centred at zero, which readers who can't tell red from green read as well.
+Relevance is drawn in a red-blue scale centred at zero, which readers with red-green blindness can read too.
 """
 
 import base64
@@ -40,7 +40,7 @@ def drawing(figure: Figure, *, shades: bool = False) -> Drawing:
 
 
 def templates(package: str) -> Environment:
-    """Return the templates of a package's folder ``templates``, with those of this one (``style.css``) beside them."""
+    """Return the templates of a package's folder ``templates``, along with those of this package (``style.css``)."""
     loaders = [PackageLoader(name, "templates") for name in (package, "lrp_domains.domain")]
     return Environment(
         loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True

@@ -1,4 +1,4 @@
-"""Progress of long iterations, shown by whoever calls."""
+"""Progress of long iterations, shown by the caller."""
 
 from collections.abc import Callable, Iterable
 
@@ -7,5 +7,5 @@ Progress = Callable[[Iterable, str], Iterable]
 
 
 def no_progress(items: Iterable, description: str) -> Iterable:
-    """Return the items unchanged: no progress is shown."""
+    """Return the items unchanged, without showing progress."""
     return items

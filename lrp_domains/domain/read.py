@@ -20,7 +20,7 @@ class Read(Generic[Units]):
     outputs
         What the model returned, with its graph.
     sources
-        The tensors whose relevance is wanted: an input, or the outputs of embeddings.
+        The tensors to explain: an input, or the outputs of embeddings.
     per_unit
         From the relevance of each source, of its shape, to the relevance of units: genes, tokens, pixels.
     """

@@ -35,17 +35,19 @@ class Domain:
 
     def __post_init__(self) -> None:
         if not isinstance(self.commands, typer.Typer):
-            raise DomainError(f"commands is a {type(self.commands).__name__}; expected a typer.Typer")
+            raise DomainError(f"expected commands to be a typer.Typer, got {type(self.commands).__name__}")
 
 
 def installed_domains() -> dict[str, Domain]:
-    """Return the domains of other installed packages by name; one that can't be loaded is left out with a warning."""
+    """Return the domains of other installed packages by name; one that can't be loaded is ignored with a warning."""
     domains = {}
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         try:
             domain = entry.load()
             if not isinstance(domain, Domain):
-                raise TypeError(f"'{entry.value}' is a {type(domain).__name__}, not a lrp_domains.domain.Domain")
+                raise TypeError(
+                    f"expected '{entry.value}' to be a lrp_domains.domain.Domain, got {type(domain).__name__}"
+                )
         except (Exception, SystemExit) as error:  # another package's code may raise anything
             warnings.warn(f"the domain '{entry.name}' could not be loaded: {reason(error)}", stacklevel=2)
             continue

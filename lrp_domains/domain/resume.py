@@ -69,7 +69,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _is_at(file: IO, path: Path) -> bool:
-    """Return whether an open file is still the one at a path, and not one that was removed meanwhile."""
+    """Return whether an open file is still the one at a path, not one removed in the meantime."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:

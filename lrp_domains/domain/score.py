@@ -25,7 +25,7 @@ def check_score(score: str) -> None:
     if score in ("probability", "softmax", "sigmoid"):
         raise DomainError(f"score='{score}': a probability saturates and hides what it depends on; use 'log-odds'")
     if score not in SCORES:
-        raise DomainError(f"there is no score {score!r}; {choices(score, SCORES)}")
+        raise DomainError(f"unknown score {score!r}; {choices(score, SCORES)}")
 
 
 def score_of(
@@ -43,9 +43,9 @@ def score_of(
     log-odds   ``z_t - sum_j w_j z_j`` over ``j != t``, with ``w = softmax(z_j)`` held constant. Its gradient is
                that of ``log p_t / (1 - p_t)``. It exceeds these log-odds by the entropy of ``w``, which is 0 for
                two classes; inputs and biases account for all of it, but not for an entropy.
-    margin     ``z_t - mean z_j`` over ``j != t``: all other classes count alike.
+    margin     ``z_t - mean z_j`` over ``j != t``: all other classes count equally.
     logit      ``z_t``
-    contrast   ``z_t - z_a``, where a class to contrast it with is given.
+    contrast   ``z_t - z_a``, where a class to contrast the target with is given.
     ========== ===================================================================================================
 
     Parameters
@@ -62,7 +62,7 @@ def score_of(
         Whether a softmax chooses one class. If not (several labels, a regression), the logit is explained: it is the
         log-odds already.
     real
-        Which logits are no padding, samples x classes; None if all.
+        Which logits are not padding, samples x classes; None if all.
 
     Returns
     -------

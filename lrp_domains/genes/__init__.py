@@ -1,4 +1,4 @@
-"""Gene expression: train a model of cells or patients out of fold, explain each of them, rank the genes.
+"""Gene expression: train a model of cells or patients out of fold, explain each cell or patient, rank the genes.
 
 >>> adata = demo_cohort()
 >>> model = train(adata, "bulk_labels")

@@ -11,7 +11,7 @@ REST = "lrp_rest"  # score minus the cell's summed relevance: the relevance of b
 FOLD = "lrp_fold"  # the fold whose networks explained the cell; -1: all networks, none has seen it
 
 # obsm
-TOP_GENES = "lrp_first_genes"  # cells x k: column numbers of the top genes; -1 where fewer speak for the target
+TOP_GENES = "lrp_first_genes"  # cells x k: column numbers of the top genes; -1 where fewer raise the score
 TOP_VALUES = "lrp_first_values"  # cells x k: their relevance
 EMBEDDINGS = ("X_umap", "X_tsne", "X_pca")  # as scanpy names them; the report draws the first that is present
 

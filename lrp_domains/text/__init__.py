@@ -1,4 +1,4 @@
-"""Text: which words decide a model's prediction.
+"""Texts: which words decide a model's prediction.
 
 >>> explainer = TextExplainer.from_pretrained("path/to/model")
 >>> result = explainer("I loved every minute of it")
@@ -6,8 +6,8 @@
 >>> explainer(reviews, target="POSITIVE", against="NEGATIVE").to_frame()
 
 Each folder imports only from those before it, and all from ``errors.py`` and ``arguments.py``: ``tokens`` (texts to
-tokens and back to words), ``heads`` (what a model is for), ``models`` (how it is called), ``results`` (what a user
-gets). The files beside them explain texts with all four; ``demo``, ``corpora`` and ``report`` use those.
+tokens and back to words), ``heads`` (what a model is for), ``models`` (how it is run), ``results`` (what a user
+gets). The files next to them explain texts with all four; ``demo``, ``corpora`` and ``report`` use those.
 """
 
 from .errors import TextError

@@ -1,4 +1,4 @@
-"""What a user asks for: texts or pairs of texts, each with what to explain of it."""
+"""Requests: texts or pairs of texts, each with what to explain."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class Request:
-    """One text and what to explain of it.
+    """One text and what to explain.
 
     Attributes
     ----------

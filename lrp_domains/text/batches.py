@@ -31,7 +31,7 @@ def batches_of(documents: Sequence[Document], size: int, *, together: bool) -> I
     documents
         Texts.
     size
-        The most rows per batch, unless a single document has more that must be together.
+        The largest number of rows per batch, unless a single document has more that must be together.
     together
         Whether the two rows of a document, a pair that is compared, must be in one batch.
     """

@@ -104,7 +104,7 @@ def tokens_of(encoding: Encoding, relevance: np.ndarray, parts: tuple[str, ...])
 def _words_of(
     encoding: Encoding, relevance: np.ndarray, *, parts: tuple[str, ...], words: Segmentation
 ) -> tuple[Word, ...]:
-    """Return the words with their relevance; none if it is unknown where tokens stand."""
+    """Return the words with their relevance; none if the places of the tokens are unknown."""
     if encoding.spans is None:
         return ()
     result = []

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from ..domain import DomainError, choices, listed
 
-# One class for all adapters: a text, a model or a request that don't fit; the message says what to do.
+# One class for all adapters: an invalid text, model or request; the message says what to do.
 TextError = DomainError
 
 __all__ = ["TextError", "about", "choices", "excerpt", "listed"]

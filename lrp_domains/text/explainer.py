@@ -37,7 +37,7 @@ class TextExplainer:
     tokenizer
         Its tokenizer.
     task
-        What the model is for, if its class doesn't tell: ``"text-classification"``, ``"token-classification"``,
+        What the model is for, if its class doesn't determine it: ``"text-classification"``, ``"token-classification"``,
         ``"question-answering"``, ``"fill-mask"``, ``"text-generation"``, ``"text2text-generation"`` or
         ``"sentence-similarity"``.
     embedding
@@ -90,7 +90,7 @@ class TextExplainer:
         name_or_path
             As in transformers' ``from_pretrained``.
         task
-            What to load it for, if its configuration doesn't tell.
+            What to load it for, if its configuration doesn't determine it.
         device
             None: a GPU if there is one.
         dtype
@@ -122,7 +122,7 @@ class TextExplainer:
         ----------
         tokenize
             From a text to the numbers of its tokens and, for each, its characters (start, end), or None for a token
-            that stands in no text.
+            that is not in the text.
         embed
             The module whose output, B x T x H, is explained; `forward` calls it once.
         forward
@@ -133,7 +133,7 @@ class TextExplainer:
         kind
             ``"one"`` (a softmax chooses one label), ``"several"`` (each separately), or ``"number"`` (regression).
         longest
-            The most tokens it can read at once, if there is a limit.
+            The largest number of tokens it can read at once, if there is a limit.
         pad
             The number for padding.
         settings
@@ -197,7 +197,7 @@ class TextExplainer:
     ) -> Iterator[TextRelevance]:
         """Yield explained texts one after the other, for corpora that don't fit into memory.
 
-        Takes what a call takes, with one target and one place for all, and reads ahead no further than 8 batches.
+        The arguments are those of a call, with one target and one place for all; it reads at most 8 batches ahead.
         """
 
         def requests() -> Iterator[Request]:
@@ -221,7 +221,7 @@ class TextExplainer:
         continuation
             Its continuation; None for what the model generates by greedy search.
         longest
-            The most tokens to generate.
+            The largest number of tokens to generate.
         """
         return explain_continuation(self._pipeline, text, continuation=continuation, longest=longest)
 

@@ -1,4 +1,4 @@
-"""On which side rows are padded: chosen by the user, or found by trying."""
+"""The side on which rows are padded: chosen by the user, or determined by trial."""
 
 import warnings
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class PaddingSide:
         self.is_known = runner.settings.padding is not None
 
     def find(self, batches: Sequence[Batch]) -> str | None:
-        """Return the side on which to pad these batches, found by trying unless it is known; warn if there is none."""
+        """Return the side on which to pad these batches, by trial unless it is known; warn if there is none."""
         pair = None if self.is_known else _shortest_and_longest(batches)
         if pair is None:
             return self.side

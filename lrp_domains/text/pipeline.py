@@ -60,7 +60,7 @@ class Pipeline:
         Parameters
         ----------
         requests
-            The texts, and what to explain of each.
+            The texts, each with what to explain.
         first
             The number of the first text, for messages.
         progress

@@ -1,4 +1,4 @@
-"""How to explain: what is the same for all texts, checked once."""
+"""Settings: how to explain, the same for all texts, checked once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -20,7 +20,7 @@ class Settings:
     Attributes
     ----------
     rules
-        The rule set of `lrp_domains.relevance`. `CP_LRP` where sums matter, `ATTN_LRP` where the order does.
+        The rule set of `lrp_domains.relevance`. `CP_LRP` where sums matter, `ATTN_LRP` where the order matters.
     score
         ``"log-odds"``, ``"margin"`` or ``"logit"``; see `lrp_domains.domain.score_of`. A contrast of two labels
         or single tokens is the difference of their logits, of two phrases or answers that of their scores.
@@ -36,7 +36,7 @@ class Settings:
         The tokens per window, added ones included (None: as many as the model reads), and how many of them
         neighbouring windows share.
     padding
-        ``"right"``, ``"left"``, or None: the side that doesn't change relevance is found by trying, once.
+        ``"right"``, ``"left"``, or None: the side that doesn't change relevance is determined by trial, once.
     unknown
         ``"error"`` or ``"gradient"``; see `lrp_domains.relevance`.
     """
@@ -57,7 +57,7 @@ class Settings:
         names = [field.name for field in fields(cls)]
         for name in values:
             if name not in names:
-                raise TextError(f"there is no setting '{name}'; {choices(name, names)}")
+                raise TextError(f"unknown setting '{name}'; {choices(name, names)}")
         return cls(**values)
 
     def __post_init__(self) -> None:

@@ -38,7 +38,7 @@ def test_a_zero_is_an_option_that_was_given(app):
     assert "{'input_dropout': 0.0}" in CliRunner().invoke(app, ["a.h5ad", "--input-dropout", "0"]).output
 
 
-def test_options_of_a_group_stand_in_the_help(app):
+def test_options_of_a_group_are_in_the_help(app):
     shown = CliRunner().invoke(app, ["--help"]).output
     assert "--input-dropout" in shown
     assert "Number of folds." in shown

@@ -70,7 +70,7 @@ def test_images_of_another_shape_are_refused(pixels):
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
-    """A temporary environment with the page's package installed, beside the packages of this one."""
+    """A temporary environment with the page's package installed, in addition to the packages of this one."""
     folder = tmp_path_factory.mktemp("environment")
     package = folder / "source" / "lrp_pixels"
     package.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Devices that aren't there, and models in training mode."""
+"""Missing devices, and models in training mode."""
 
 import pytest
 import torch
@@ -42,7 +42,7 @@ def test_one_module_in_training_mode_within_a_model_in_eval_mode_is_found():
         refuse_training_mode(model)
 
 
-def test_a_mode_that_changes_nothing_is_no_matter():
+def test_a_mode_that_changes_nothing_is_accepted():
     refuse_training_mode(nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.LayerNorm(4)))
 
 
@@ -52,7 +52,7 @@ def test_inputs_must_have_the_dtype_of_the_parameters():
 
 
 class InAHelper(nn.Module):
-    """A module that reads its mode in a method of its own."""
+    """A module that reads its mode in another method."""
 
     def forward(self, x):
         return self.drop(x)

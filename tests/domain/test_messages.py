@@ -1,4 +1,4 @@
-"""The words of error messages."""
+"""The wording of error messages."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_an_error_without_text_is_named_by_its_type():
 
 
 def test_an_unknown_choice_is_refused():
-    with pytest.raises(DomainError, match="there is no task 'clases'; did you mean 'classes'"):
+    with pytest.raises(DomainError, match="unknown task 'clases'; did you mean 'classes'"):
         check_choice("task", "clases", ["classes", "value"])
 
 

@@ -1,4 +1,4 @@
-"""Parts of an interrupted run: kept for the same request alone, by one process at a time."""
+"""Parts of an interrupted run: kept only for the same request, by one process at a time."""
 
 import multiprocessing
 import os

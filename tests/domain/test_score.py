@@ -83,7 +83,7 @@ def test_an_unknown_score_is_refused(score, message):
 
 
 def test_an_unknown_score_is_not_taken_for_log_odds():
-    with pytest.raises(DomainError, match="there is no score 'margn'; did you mean 'margin'"):
+    with pytest.raises(DomainError, match="unknown score 'margn'; did you mean 'margin'"):
         score_of(torch.randn(2, 3), torch.tensor([0, 1]), "margn")
 
 

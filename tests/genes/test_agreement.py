@@ -58,7 +58,7 @@ def test_rank_biased_overlap_at_its_ends():
     assert np.isnan(rank_biased_overlap(np.array([]), np.array([])))
 
 
-def test_ties_at_zero_are_no_agreement():
+def test_ties_at_zero_are_not_agreement():
     zeros = {f"g{i}": 0.0 for i in range(100)}
     tables = [ranked("x", zeros | {"a": 1.0, "b": 0.0}), ranked("y", zeros | {"a": 0.0, "b": 1.0})]
     row = agreement(pd.concat(tables)).iloc[0]
@@ -118,7 +118,7 @@ def test_settings_out_of_range_are_refused(wrong, message):
         agreement(random_cohorts(genes=5), **wrong)
 
 
-def test_directions_are_needed_only_where_asked_for():
+def test_directions_are_required_only_if_requested():
     table = random_cohorts(genes=5).drop(columns="direction")
     with pytest.raises(CohortError, match=r"no column 'direction'; use direction=False"):
         agreement(table)

@@ -15,7 +15,7 @@ NEEDED = ["g1_0", "other_3", "g3_2"]
 
 
 class OnlyThese(nn.Module):
-    """A classifier that reads three genes, each of which speaks for one class."""
+    """A classifier that reads three genes, each of which is evidence for one class."""
 
     def __init__(self, genes):
         super().__init__()
@@ -61,7 +61,7 @@ def dense(adata):
 
 @pytest.mark.parametrize("changes", [[shuffled], [fewer], [more], [fewer, more, shuffled], [more, shuffled, dense]])
 @pytest.mark.filterwarnings("ignore:.*genes are not in the cohort")
-def test_the_needed_genes_and_no_others_have_relevance(model, changes):
+def test_only_the_genes_that_are_read_have_relevance(model, changes):
     expected, adata = made_cohort(), made_cohort()
     for change in changes:
         adata = change(adata)
@@ -175,7 +175,7 @@ def test_library_size_is_that_of_all_genes_and_not_of_those_that_are_read(counts
 
 
 @pytest.mark.parametrize("form", ["sparse", "dense"])
-def test_z_scores_are_the_cohorts_own(form):
+def test_z_scores_are_those_of_the_cohort(form):
     adata = made_cohort()
     values = adata.X.toarray().astype(np.float64)
     values[:, 5] = 1000.0 + values[:, 5] * 1e-3  # far from zero, which cancels in careless sums of squares
@@ -211,8 +211,8 @@ def test_negative_counts_are_refused(counts):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"normalisation": "log2"}, r"there is no normalisation 'log2'; did you mean 'log'"),
-        ({"identifiers": "entrez"}, r"there is no identifiers 'entrez'"),
+        ({"normalisation": "log2"}, r"unknown normalisation 'log2'; did you mean 'log'"),
+        ({"identifiers": "entrez"}, r"unknown identifiers 'entrez'"),
         ({"most_missing": 1.0}, r"most_missing is 1.0; expected a share of genes"),
         ({"genes": ()}, r"the model expects no genes"),
         ({"genes": ("a", "b", "a")}, r"the model's genes are not unique: 'a'"),

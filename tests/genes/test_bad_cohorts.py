@@ -116,9 +116,9 @@ def new_label(adata):
 @pytest.mark.parametrize(
     "spoil, settings, message",
     [
-        (None, {"target": "CD19+B"}, r"no target 'CD19\+B'; expected 'predicted', .* did you mean 'CD19\+ B'\?"),
+        (None, {"target": "CD19+B"}, r"unknown target 'CD19\+B'; expected 'predicted', .* did you mean 'CD19\+ B'\?"),
         (None, {"target": "Monocyte"}, r"there are: 'Naive T', 'CD4\+/CD25 T Reg', 'CD19\+ B'"),
-        (None, {"score": "margn"}, r"there is no score 'margn'; did you mean 'margin'\?"),
+        (None, {"score": "margn"}, r"unknown score 'margn'; did you mean 'margin'\?"),
         (None, {"batch_size": 0}, r"batch_size is 0"),
         (None, {"batch_size": "big"}, r"batch_size is 'big'; expected a whole number from 1 on, or None"),
         (None, {"top": -1}, r"top is -1; expected a number of genes"),

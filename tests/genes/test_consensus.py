@@ -145,7 +145,7 @@ def test_a_gene_that_a_platform_lacks_is_not_held_against_it():
     assert row["mean_rank"] == pytest.approx(np.mean(ranks), rel=1e-12)
 
 
-def test_direction_puts_genes_whose_absence_speaks_last():
+def test_direction_ranks_genes_that_are_evidence_by_absence_last():
     scores = {"up": 3.0, "absent": 4.0, "a": 0.1, "b": 0.0, "c": -0.1}
     table = pd.concat([ranked(name, scores, direction={"absent": -1}) for name in "xyz"])
     signed, plain = consensus(table), consensus(table, direction=False)
@@ -154,8 +154,8 @@ def test_direction_puts_genes_whose_absence_speaks_last():
     assert dict(zip(signed["gene"], signed["direction"], strict=True))["absent"] == -1
 
 
-def test_a_gene_that_is_low_and_speaks_against_a_group_does_not_lead_it():
-    """As ESR1 for ER-negative: where it is expressed, it speaks against."""
+def test_a_gene_that_is_low_and_evidence_against_a_group_does_not_lead_it():
+    """As ESR1 for ER-negative: where it is expressed, it is evidence against."""
     scores = {"up": 1.0, "a": 0.1, "b": 0.0, "c": -0.1, "against": -4.0}
     result = consensus(pd.concat([ranked(name, scores, direction={"against": -1}) for name in "xyz"]))
     assert list(result["gene"]) == ["up", "a", "b", "c", "against"]

@@ -33,7 +33,7 @@ def trained():
     return adata, model, explained(adata, model)
 
 
-def test_the_planted_genes_are_what_the_prediction_needs():
+def test_the_planted_genes_decide_the_prediction():
     adata = genes.made_cohort()
     model = planted(adata, list(adata.obs["group"].cat.categories))
     table = explained(adata, model)
@@ -93,7 +93,7 @@ def test_one_curve_per_group_order_and_kind(trained):
     assert set(only["order"]) == {"relevance"}
 
 
-def test_the_cohort_may_lie_on_disk(trained, tmp_path):
+def test_the_cohort_may_be_on_disk(trained, tmp_path):
     adata, model, table = trained
     genes.write_cohort(adata, tmp_path / "explained.h5ad")
     with genes.open_cohort(tmp_path / "explained.h5ad") as stored:
@@ -169,5 +169,5 @@ def test_another_table_is_refused(trained, change, message):
 
 def test_an_unknown_order_is_refused(trained):
     adata, model, table = trained
-    with pytest.raises(genes.CohortError, match="there is no order 'relevanc'; did you mean 'relevance'"):
+    with pytest.raises(genes.CohortError, match="unknown order 'relevanc'; did you mean 'relevance'"):
         genes.curves(adata, model, table, orders=["relevanc"])

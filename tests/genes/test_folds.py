@@ -14,7 +14,7 @@ from .training_cohorts import QUICK, donors_of, planted, weights
 
 @pytest.mark.parametrize("fold", range(3))
 def test_a_network_does_not_depend_on_the_cells_that_it_explains(fold):
-    """Overwrite the held-out cells with noise and train again: their own networks stay the same to the last bit."""
+    """Overwrite the held-out cells with noise and train again: their networks stay the same to the last bit."""
     adata = made_cohort()
     settings = Training(folds=3, hidden=8, epochs=3, members=2)
     first = train(adata, "group", training=settings)

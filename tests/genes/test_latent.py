@@ -28,7 +28,7 @@ def adata():
 
 
 def planted():
-    """Neuron 0 reads gene g1_0 and speaks for the first class, neuron 1 reads g2_0 for the second, neuron 2 nothing."""
+    """Neuron 0 reads gene g1_0 and supports the first class, neuron 1 reads g2_0 for the second, neuron 2 nothing."""
     network = nn.Sequential(nn.Linear(60, 3, bias=False), nn.ReLU(), nn.Linear(3, 3, bias=False)).double()
     with torch.no_grad():
         network[0].weight.zero_()
@@ -73,7 +73,7 @@ def test_neurons_add_up_to_the_score_and_to_the_genes(adata, module):
     for group, rows in neurons.groupby("group"):
         cells = (adata.obs["group"] == group).to_numpy()
         last_bias = network[-1].bias.detach().numpy()
-        if module == "3":  # nothing but the last layer's bias lies between these neurons and the score
+        if module == "3":  # only the last layer's bias is between these neurons and the score
             logits = network(torch.tensor(adata.X[cells].toarray())).detach()
             t = list(model.classes).index(group)
             others = logits.clone().index_fill_(1, torch.tensor([t]), -torch.inf).softmax(1).numpy()
@@ -130,10 +130,10 @@ def test_of_a_trained_model_one_network_and_the_cells_that_it_has_not_seen():
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"module": "9"}, r"there is no module '9'; "),
+        ({"module": "9"}, r"unknown module '9'; "),
         ({"neuron": 3}, r"'1' has 3 neurons, numbered from 0; there is no neuron 3"),
         ({"network": 1}, r"there is no network 1; the model's are numbered 0 to 0"),
-        ({"target": "nobody"}, r"there is no target 'nobody'"),
+        ({"target": "nobody"}, r"unknown target 'nobody'"),
     ],
 )
 def test_unknown_modules_neurons_networks_and_targets_are_refused(adata, change, message):

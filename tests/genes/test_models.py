@@ -147,7 +147,7 @@ def test_code_in_an_exported_file_is_not_run(tmp_path, member, change, message):
 
 @pytest.mark.filterwarnings("ignore")
 def test_pytorch_itself_would_run_it(tmp_path):
-    """Should this fail, torch.export.load has become safe, and the check needn't be ours."""
+    """If this fails, torch.export.load has become safe, and this check is no longer required."""
     export(dense(), tmp_path / "good.pt2")
     with ZipFile(tmp_path / "good.pt2") as old, ZipFile(tmp_path / "net.pt2", "w") as new:
         for name in old.namelist():
@@ -182,7 +182,7 @@ def package(tmp_path):
 
 
 @pytest.mark.parametrize("weights", ["w.safetensors", "w.pt"])
-def test_code_of_the_users_own_with_weights(package, weights):
+def test_user_code_with_weights(package, weights):
     network = nn.Sequential(nn.Linear(60, 5), nn.ReLU(), nn.Linear(5, 3))
     state = network.state_dict()
     save_file(state, package / weights) if weights.endswith("safetensors") else torch.save(state, package / weights)
@@ -237,7 +237,7 @@ def test_all_that_is_declared_arrives(tmp_path):
         ({"network": "broken.pt2"}, r"broken.pt2' could not be read as a torch.export file"),
         ({"weights": "w.pt"}, r"has 'weights', which is for a network as module:callable"),
         ({"network": "own_modles:build"}, r"the module 'own_modles' of .* could not be imported: No module"),
-        ({"network": "json:build"}, r"the module 'json' beside .* was not imported, because another of that name"),
+        ({"network": "json:build"}, r"the module 'json' next to .* was not imported, because another of that name"),
         ({"network": "own_models.broken:build"}, r"'own_models.broken' of .* imported: SyntaxError: "),
         ({"network": "own_models:biuld"}, r"'own_models' has no callable 'biuld'; did you mean 'build'"),
         ({"network": "own_models:number"}, r"'own_models' has no callable 'number'"),

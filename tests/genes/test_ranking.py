@@ -33,7 +33,7 @@ def ranked(model):
     return adata
 
 
-def test_the_shape_is_scanpys_own(ranked):
+def test_the_shape_is_that_of_scanpy(ranked):
     sc.tl.rank_genes_groups(ranked, "group", method="wilcoxon", use_raw=False)
     ours, theirs = ranked.uns[KEY], ranked.uns["rank_genes_groups"]
     assert set(ours) == set(theirs) and set(ours["params"]) == set(theirs["params"])
@@ -42,7 +42,7 @@ def test_the_shape_is_scanpys_own(ranked):
     np.testing.assert_array_equal(ranked.uns["rank_genes_expression"]["names"], theirs["names"])
 
 
-def test_fold_changes_are_scanpys_own(ranked):
+def test_fold_changes_are_those_of_scanpy(ranked):
     for group in ranked.obs["group"].cat.categories:
         ours = sc.get.rank_genes_groups_df(ranked, group=group, key=KEY).set_index("names")
         theirs = sc.get.rank_genes_groups_df(ranked, group=group, key="rank_genes_expression").set_index("names")
@@ -100,7 +100,7 @@ def test_written_and_read_again(ranked, tmp_path):
     matplotlib.pyplot.close("all")
 
 
-def test_a_group_that_is_never_predicted_right_is_left_out_and_said(model):
+def test_a_group_that_is_never_predicted_right_is_dropped_with_a_warning(model):
     adata = made_cohort()
     relevance(adata, model)
     adata.obs["lrp_target"] = pd.Categorical(
@@ -143,7 +143,7 @@ def test_another_grouping(model):
 
 
 def test_real_b_cells_are_recognised_by_their_markers():
-    """The point of it all: 95 real B cells, explained by networks that have not seen them."""
+    """The purpose of the package: 95 real B cells, explained by networks that have not seen them."""
     adata = demo_cohort()
     model = train(adata, "bulk_labels")
     relevance(adata, model)

@@ -95,7 +95,7 @@ def test_the_form_of_the_matrix_does_not_matter(explained, form):
 @pytest.mark.parametrize("score", ["log-odds", "margin", "logit"])
 @pytest.mark.parametrize("target", ["predicted", "labelled", "CD19+ B"])
 def test_equals_the_definition_cell_by_cell(explained, target, score):
-    """On a ReLU network LRP-0 is gradient x input: taken here for one cell at a time, by PyTorch alone."""
+    """On a ReLU network LRP-0 is gradient x input: computed here for one cell at a time, by PyTorch alone."""
     adata, model = explained[0].copy(), explained[1]
     relevance(adata, model, target=target, score=score, batch_size=7)
     labels = adata.obs["group"].cat.codes
@@ -188,7 +188,7 @@ def test_raw_and_layers_are_read():
 
 
 def test_log_odds_have_the_gradient_of_the_probability():
-    """What the default score's docstring says: its gradient is that of log p / (1 - p)."""
+    """As in the default score's docstring: its gradient is that of log p / (1 - p)."""
     logits = torch.randn(6, 5, dtype=torch.float64, requires_grad=True)
     target = torch.tensor([0, 1, 2, 3, 4, 0])
     p = logits.softmax(1).gather(1, target[:, None])[:, 0]
@@ -212,7 +212,7 @@ def test_one_class_against_another(explained):
 
 
 def test_members_of_a_fold_are_explained_together(explained):
-    """The relevance of an ensemble is the mean of its members', each of which is summed on its own as well."""
+    """The relevance of an ensemble is the mean of its members', each of which is also summed separately."""
     reference, model = explained
     networks = tuple(members[0] for members in model.networks)
     adata = reference.copy()
@@ -262,7 +262,7 @@ def test_a_single_logit_counts_for_the_second_of_two_classes():
     np.testing.assert_allclose(adata.layers["lrp"].toarray(), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_relevance_where_nothing_is_expressed_is_not_dropped_in_silence():
+def test_relevance_where_nothing_is_expressed_is_not_dropped_silently():
     class Shifted(nn.Module):
         def __init__(self):
             super().__init__()
@@ -273,7 +273,7 @@ def test_relevance_where_nothing_is_expressed_is_not_dropped_in_silence():
 
     adata = made_cohort()
     model = gene_model(Shifted(), adata.var_names, list("abc"))
-    with pytest.raises(CohortError, match=r"of the relevance lies on genes that are not expressed"):
+    with pytest.raises(CohortError, match=r"of the relevance is on genes that are not expressed"):
         relevance(adata, model, rules=deep_taylor(-1.0, 9.0))
     adata.X = adata.X.toarray()
     relevance(adata, model, rules=deep_taylor(-1.0, 9.0))

@@ -1,4 +1,4 @@
-"""The report: whole in itself, true to its tables, whatever the cohort is like; a bad folder is refused in words."""
+"""The report: self-contained, consistent with its tables for any cohort; invalid tables are refused."""
 
 import re
 
@@ -21,7 +21,7 @@ def results():
     return results_of(adata, genes.train(adata, "group", training=genes.Training(**QUICK)))
 
 
-def test_it_is_whole_in_itself_and_shows_names_as_they_are(results, tmp_path):
+def test_it_is_self_contained_and_shows_names_unchanged(results, tmp_path):
     page = page_of(tmp_path, results, title="<script>alert(1)</script>", failed={"<i>bad</i>": "no <u>column</u>"})
     assert not re.search(r"https?://|<link|@import|url\(", page.source)
     assert set(re.findall(r'src="([^"]{0,11})', page.source)) == {"data:image/"}

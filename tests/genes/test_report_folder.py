@@ -1,4 +1,4 @@
-"""A folder of results: read as from memory, and refused in words if it is malformed."""
+"""A folder of results: read as from memory, and refused with a message if it is malformed."""
 
 import shutil
 

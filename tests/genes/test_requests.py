@@ -51,20 +51,20 @@ def test_both_an_explanation_and_settings_are_refused(model, tmp_path):
         latent_relevance(adata, model, "layers.2", request, target="labelled")
 
 
-def test_something_else_than_an_explanation_is_refused(model):
+def test_anything_but_an_explanation_is_refused(model):
     with pytest.raises(CohortError, match=r"expected an Explanation, got a dict; pass settings by keyword"):
         relevance(made_cohort(), model, {"target": "labelled"})
 
 
 def test_an_unknown_setting_is_refused(model):
-    with pytest.raises(CohortError, match="there is no setting 'tarfet'; did you mean 'target'"):
+    with pytest.raises(CohortError, match="unknown setting 'tarfet'; did you mean 'target'"):
         relevance(made_cohort(), model, tarfet="labelled")
 
 
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"score": "margn"}, r"there is no score 'margn'; did you mean 'margin'"),
+        ({"score": "margn"}, r"unknown score 'margn'; did you mean 'margin'"),
         ({"score": "probability"}, r"a probability saturates"),
         ({"rules": "cp-lrp"}, r"rules is 'cp-lrp'; expected a rule set such as lrp_domains.ATTN_LRP"),
         ({"top": -1}, r"top is -1; expected a number of genes, 0 for none"),

@@ -1,4 +1,4 @@
-"""The classifier of scvi-tools' SCANVI (Xu et al. 2021, Mol Syst Biol 17:e9620), explained from its own module."""
+"""The classifier of scvi-tools' SCANVI (Xu et al. 2021, Mol Syst Biol 17:e9620), explained from its module."""
 
 import copy
 
@@ -89,7 +89,7 @@ def test_the_module_is_left_as_it_was(trained):
 
 
 def test_the_relevance_of_covariates_is_the_residue():
-    """One-hot batches are constants that autograd doesn't keep: what they add is in no leaf, but in the residue."""
+    """One-hot batches are constants that autograd doesn't keep: what they add is in the residue, not in a leaf."""
     made, classes = scanvi(with_batches(60), encode_covariates=True)
     module = made.module.double().eval()
     module.requires_grad_(True)

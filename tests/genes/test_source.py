@@ -1,4 +1,4 @@
-"""The form of the source: few positional arguments, and defaults that stand in one place."""
+"""The form of the source: few positional arguments, and defaults that are defined once."""
 
 import ast
 import builtins
@@ -64,16 +64,16 @@ def test_help_texts_name_the_default_of_the_library(name, annotation, target):
     (option,) = (entry for entry in annotation.__metadata__ if isinstance(entry, typer.models.OptionInfo))
     default = defaults_of(target)[name]
     words = re.search(r"\(default ([^()]+)\)", option.help)
-    if default is None or isinstance(default, bool) or name == "target":
+    if name == "target":
+        assert words[1] == "predicted" and default is None
+    elif default is None or isinstance(default, bool):
         assert words is None
     elif name == "rules":
         assert Rules(words[1]).rule_set is default
     else:
         assert words[1] == str(default)
     if default is True:
-        assert "(the default)" in option.help
-    if name == "target":
-        assert "predicted (the default)" in option.help and default is None
+        assert re.search(r"\(default: (yes|Wilcoxon)\)", option.help)
 
 
 def test_help_texts_of_settings_that_the_cohort_decides_name_what_it_decides():

@@ -127,7 +127,7 @@ def test_statistics_of_another_version_are_refused(cells):
 
 
 @pytest.mark.parametrize("form", [sparse.csr_matrix, np.asarray])
-def test_top_genes_are_the_highest_that_speak_for_the_score(form):
+def test_top_genes_are_the_highest_that_raise_the_score(form):
     relevance = np.array([[3, 0, -1, 5, 1], [0, 0, -2, 0, 0], [1, 2, 3, 4, 5], [0, 7, 0, 0, 0]], np.float32)
     columns, values = top_genes(form(relevance), 3)
     assert columns.tolist() == [[3, 0, 4], [-1, -1, -1], [4, 3, 2], [1, -1, -1]]

@@ -1,4 +1,4 @@
-"""One schema for ranked genes, the same as .tsv and as .parquet, and plain about what doesn't fit."""
+"""One schema for ranked genes, the same as .tsv and as .parquet, and clear about what is invalid."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory

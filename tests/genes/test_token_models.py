@@ -217,8 +217,8 @@ def test_a_trained_bert_uses_the_marker():
     assert leading(cohort(60, seed=1), model_of(network)) == "g7"
 
 
-def test_genes_have_what_their_word_and_their_position_hold():
-    """Against relevance taken by hand for one cell, at the two embeddings."""
+def test_genes_have_the_relevance_of_their_word_and_their_position():
+    """Compared with relevance computed by hand for one cell, at the two embeddings."""
     adata, network = cohort()[:1].copy(), bert()
     result = explained(adata, model_of(network), rules=ATTN_LRP)[0]
     ids, _, genes = tokens().encode(torch.tensor(adata.X.toarray()))
@@ -279,7 +279,7 @@ def test_declared_by_code_and_weights(tmp_path):
         ({"dictionary": {"g0": 1}}, r"29 of 30 genes are not in the dictionary: 'g1'"),
         ({"medians": {"g0": 1}}, r"29 of 30 genes are not in the medians: 'g1'"),
         ({"medians": MEDIANS | {"g2": 0}}, r"a gene's median is 0 or not finite"),
-        ({"first": "<csl>"}, r"there is no token '<csl>'; did you mean '<cls>'"),
+        ({"first": "<csl>"}, r"unknown token '<csl>'; did you mean '<cls>'"),
         ({"most": 2, "first": "<cls>", "last": "<eos>"}, r"most is 2 tokens per cell, 2 of them are not genes"),
         ({"most": 64}, r"most is 64 tokens per cell, but the network reads 40; declare most: 40"),
         ({"dictionary": DICTIONARY | {"g9": 99}}, r"tokens up to 99, but the network only knows 0 to 33"),
@@ -299,7 +299,7 @@ def test_tokens_are_for_models_of_the_library():
 
 
 def test_half_precision_does_not_blur_the_ranks():
-    """bfloat16 doesn't distinguish 1001 counts from 1002, so other ways of reading get finer values."""
+    """bfloat16 doesn't distinguish 1001 counts from 1002, so other ways of reading get higher precision."""
     adata = cohort()
     adata.X = np.tile(1000.0 + np.arange(adata.n_vars), (adata.n_obs, 1))
     seen = []

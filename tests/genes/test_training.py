@@ -75,7 +75,7 @@ def test_the_transformer_conserves_relevance_and_absent_genes_have_none(tokens):
 
 
 def test_rare_groups_are_learnt():
-    """Without class weights five cells beside forty are not worth learning."""
+    """Without class weights a network doesn't learn five cells among forty."""
     adata = made_cohort()
     rare = np.flatnonzero(adata.obs["group"] == "CD19+ B")[9:]
     adata = adata[np.setdiff1d(np.arange(adata.n_obs), rare)].copy()
@@ -142,7 +142,7 @@ def test_the_seed_fixes_everything_and_the_random_state_of_the_caller_stays():
 
 
 def test_a_custom_network_is_trained_the_same_way():
-    """With batch norm, which fails on a lone cell: 121 cells leave one over for the last batch of some fold."""
+    """With batch norm, which fails on a single cell: of 121 cells one is left for the last batch of some fold."""
     adata = made_cohort(cells=121)
 
     def network(genes, outputs):

@@ -11,7 +11,7 @@ from .training_cohorts import planted
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"network": "mpl"}, "there is no network 'mpl'; did you mean 'mlp'"),
+        ({"network": "mpl"}, "unknown network 'mpl'; did you mean 'mlp'"),
         ({"members": 0}, "members is 0; expected a whole number from 1 on or None"),
         ({"members": "many"}, "members is 'many'"),
         ({"folds": 1}, "folds is 1"),
@@ -68,7 +68,7 @@ ROWS = 60
         ("survival", _with(wanted=0), {}, "all rows have 0 as event"),
         ("survival", _with(wanted=[1, 1] + [0] * (ROWS - 2)), {}, r"2 row\(s\) with the event are too few for 5"),
         ("survival", _with(months=-1.0), {}, "negative value -1"),
-        ("risk", None, {}, "there is no task 'risk'"),
+        ("risk", None, {}, "unknown task 'risk'"),
     ],
 )
 def test_cohorts_that_cannot_be_learnt_from_are_refused(task, change, asked, message):

@@ -35,7 +35,7 @@ class ValueEncoder(nn.Module):
 
 
 class DomainBatchNorm(nn.Module):
-    """A batch norm of its own for each batch label."""
+    """A separate batch norm for each batch label."""
 
     def __init__(self, width, domains=2):
         super().__init__()
@@ -71,7 +71,7 @@ class ValueTransformer(nn.Module):
 def read_values(network, values):
     """Run the network on every gene as a token of its id and its value; those that are not expressed are padding.
 
-    A gene's relevance is that of its own embedding, which marks its presence, plus that of its value's. The <cls>
+    A gene's relevance is that of its embedding, which marks its presence, plus that of its value's. The <cls>
     token is not a gene.
     """
     cells, genes = values.shape

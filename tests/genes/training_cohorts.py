@@ -1,4 +1,4 @@
-"""Small cohorts for training, in which it is known what can be learnt."""
+"""Small cohorts for training, with a known signal to learn."""
 
 import numpy as np
 import pandas as pd

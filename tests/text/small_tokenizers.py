@@ -1,4 +1,4 @@
-"""Tokenizers of each kind that models come with, trained on a few sentences within a moment."""
+"""Tokenizers of each kind that models come with, trained quickly on a few sentences."""
 
 from functools import cache
 

@@ -1,4 +1,4 @@
-"""Batches: a text's relevance depends neither on the texts beside it, nor on padding, nor on the size of the batch."""
+"""Batches: a text's relevance depends neither on the other texts, nor on padding, nor on the size of the batch."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""Models from outside transformers: an LSTM with its own vocabulary, by three parts."""
+"""Models from outside transformers: an LSTM with a vocabulary, given as three parts."""
 
 import re
 

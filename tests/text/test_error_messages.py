@@ -135,9 +135,9 @@ TABLE = [
     (of_an_unknown_class, "good", {}, r"the task of Linear is unknown: pass task="),
     # settings
     (lambda: classifier(score="probability"), "", {}, r"a probability saturates .*use 'log-odds'"),
-    (lambda: classifier(score="logits"), "", {}, r"there is no score 'logits'; did you mean 'logit'\?"),
+    (lambda: classifier(score="logits"), "", {}, r"unknown score 'logits'; did you mean 'logit'\?"),
     (lambda: classifier(rules="AttnLRP"), "", {}, r"rules='AttnLRP' is not a rule set"),
-    (lambda: classifier(batchsize=4), "", {}, r"there is no setting 'batchsize'; did you mean 'batch_size'\?"),
+    (lambda: classifier(batchsize=4), "", {}, r"unknown setting 'batchsize'; did you mean 'batch_size'\?"),
     (lambda: classifier(batch_size=0), "", {}, r"batch_size=0: expected 1 or more"),
     (lambda: classifier(window=0), "", {}, r"window=0: expected the number of tokens"),
     (lambda: classifier(stride=-1), "", {}, r"stride=-1: expected the number"),
@@ -146,14 +146,14 @@ TABLE = [
     (lambda: classifier(words="sentences"), "good", {}, r"words='sentences' is neither a segmentation"),
     (lambda: classifier(embedding="embed"), "", {}, r"embedding='embed' is neither 'word' nor 'sum' nor a module"),
     (lambda: classifier(embedding="classifier"), "good", {}, r"classifier was not called with one vector per token"),
-    (lambda: classifier(task="sentiment"), "", {}, r"there is no task 'sentiment'; "),
+    (lambda: classifier(task="sentiment"), "", {}, r"unknown task 'sentiment'; "),
     (
         lambda: classifier(task="token-classification"),
         "good",
         {},
         r"shape \(1, 2\), expected one row of logits",
     ),
-    (lambda: sentence_encoder(pooling="max"), "", {}, r"there is no pooling 'max'; "),
+    (lambda: sentence_encoder(pooling="max"), "", {}, r"unknown pooling 'max'; "),
 ]
 
 
@@ -179,7 +179,7 @@ def tokenize(text):
         ({"forward": 3}, r"forward=3 can't be called"),
         ({"labels": []}, r"labels is empty"),
         ({"labels": ["a", "a"]}, r"labels contains a name twice: 'a', 'a'"),
-        ({"kind": "binary"}, r"there is no kind of labels 'binary'; "),
+        ({"kind": "binary"}, r"unknown kind of labels 'binary'; "),
         ({"tokenize": lambda text: [1, 2]}, r"tokenize\(\) failed for 'good film'"),
         ({"tokenize": lambda text: ([1], [])}, r"text 0: tokenize\(\) returned 1 tokens but 0 spans"),
         ({"tokenize": lambda text: ([1], [(0, 99)])}, r"returned the span \(0, 99\) .* which has 9 characters"),
@@ -210,7 +210,7 @@ def test_parts_of_a_custom_model_that_do_not_fit_raise(parts, message):
         (lambda: class_words_figure(class_words(classifier()("good").to_frame())), r"the table of words is empty"),
         (lambda: TextExplainer.from_pretrained("/no/such/folder"), r"'/no/such/folder' could not be loaded"),
         (lambda: TextExplainer.from_pretrained("x", device="gpu"), r"there is no device 'gpu' here"),
-        (lambda: TextExplainer.from_pretrained("x", rule=1), r"there is no setting 'rule'; did you mean 'rules'\?"),
+        (lambda: TextExplainer.from_pretrained("x", rule=1), r"unknown setting 'rule'; did you mean 'rules'\?"),
         (lambda: Labels.named("ab").number("c"), r"the model has no label 'c'"),
     ],
 )

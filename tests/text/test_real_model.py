@@ -1,4 +1,4 @@
-"""A real BERT on real sentences, on machines that have them."""
+"""A real BERT on real sentences, if they are available."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import torch
 from lrp_domains import CP_LRP
 from lrp_domains.text import TextExplainer, class_words
 
-DATA = Path(__file__).parents[3] / "shared/data/text"  # beside the repository
+DATA = Path(__file__).parents[3] / "shared/data/text"  # next to the repository
 pytestmark = pytest.mark.skipif(not (DATA / "minilm_sst2").is_dir(), reason="requires shared/data/text")
 
 
@@ -39,7 +39,7 @@ def test_each_sentence_of_a_batch_is_explained_as_if_alone(explainer, sentences)
         assert [w.relevance for w in alone.words] == pytest.approx([w.relevance for w in result.words], abs=limit)
 
 
-def test_predictions_are_the_model_s_own(explainer, sentences):
+def test_predictions_are_those_of_the_model(explainer, sentences):
     tokenizer, model = explainer.tokenizer, explainer.model
     with torch.no_grad():
         probabilities = model(**tokenizer(sentences[:12], padding=True, return_tensors="pt")).logits.softmax(1)

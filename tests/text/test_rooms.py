@@ -11,7 +11,7 @@ ON_TOP = ("demo", "corpora", "report")
 FILES = {path.stem for path in TEXT.glob("*.py")} - {"__init__"}
 
 
-def rooms_imported_by(path):
+def parts_imported_by(path):
     """Return the folders and top-level files of the adapter that a file imports from."""
     names = [name.split(".") for name in imports(path) if name.startswith("lrp_domains.text.")]
     return {name[2] for name in names} & {*FOLDERS, *ON_TOP, *FILES}
@@ -21,20 +21,20 @@ def rooms_imported_by(path):
 def test_a_folder_imports_only_from_those_before_it(folder):
     allowed = {*BOTTOM, *FOLDERS[: FOLDERS.index(folder) + 1]}
     for path in (TEXT / folder).rglob("*.py"):
-        assert rooms_imported_by(path) <= allowed, path.name
+        assert parts_imported_by(path) <= allowed, path.name
 
 
 @pytest.mark.parametrize("folder", ON_TOP)
 def test_a_folder_on_top_imports_no_later_one(folder):
     later = set(ON_TOP[ON_TOP.index(folder) + 1 :])
     for path in (TEXT / folder).rglob("*.py"):
-        assert not rooms_imported_by(path) & later, path.name
+        assert not parts_imported_by(path) & later, path.name
 
 
 @pytest.mark.parametrize("name", sorted(FILES))
-def test_a_file_beside_the_folders_imports_none_on_top(name):
+def test_a_file_next_to_the_folders_imports_none_on_top(name):
     allowed = BOTTOM if name in BOTTOM else {*BOTTOM, *FOLDERS, *FILES}
-    assert rooms_imported_by(TEXT / f"{name}.py") <= allowed
+    assert parts_imported_by(TEXT / f"{name}.py") <= allowed
 
 
 def test_every_folder_has_its_place():

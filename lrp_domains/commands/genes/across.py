@@ -50,14 +50,14 @@ def report(
     folders: Annotated[list[Path], typer.Argument(help="The cohorts' folders of results.")],
     out: Annotated[Path, typer.Option(help="The .html file to write.")],
     settings: dict,
-    consensus: Annotated[Path | None, typer.Option(help="As 'genes consensus' writes it.")] = None,
-    agreement: Annotated[Path | None, typer.Option(help="As 'genes consensus' writes it.")] = None,
-    enrichment: Annotated[Path | None, typer.Option(help="As 'genes enrich' writes it.")] = None,
+    consensus: Annotated[Path | None, typer.Option(help="The table that 'genes consensus' writes.")] = None,
+    agreement: Annotated[Path | None, typer.Option(help="The table that 'genes consensus' writes.")] = None,
+    enrichment: Annotated[Path | None, typer.Option(help="The table that 'genes enrich' writes.")] = None,
     failed: Annotated[list[str] | None, typer.Option(help="A cohort that failed, and why: NAME=REASON.")] = None,
     missing_ok: Annotated[
         bool,
         typer.Option(
-            help="Report the finished cohorts, with a new consensus, and name the others with the errors in their logs."
+            help="Report the finished cohorts, with a new consensus, and list the others with the errors in their logs."
         ),
     ] = False,
 ) -> None:
@@ -82,7 +82,7 @@ def report(
 
 
 def _consensus_of(folders: list[Path], *, beside: Path, expected: list[str]) -> dict[str, Path]:
-    """Write consensus and agreement of some cohorts beside a report, and return the paths of both tables."""
+    """Write consensus and agreement of some cohorts next to a report, and return the paths of both tables."""
     paths = {name: beside.with_name(f"{name}.tsv") for name in ("consensus", "agreement")}
     tables = [folder / "genes.parquet" for folder in folders]
     consensus(tables=tables, out=paths["consensus"], agreement=paths["agreement"], expected=expected)

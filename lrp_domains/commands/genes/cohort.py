@@ -14,7 +14,9 @@ from . import options as o
 def select(
     cohort: o.Cohort,
     out: Annotated[Path, typer.Option(help="The .h5ad file to write.")],
-    where: Annotated[str | None, typer.Option(help='A query on obs, such as "er.notna()"; otherwise all.')] = None,
+    where: Annotated[
+        str | None, typer.Option(help='A query on obs, such as "er.notna()" (default: all cells).')
+    ] = None,
 ) -> None:
     """Write some cells of a cohort, or the demo cohort, to a new file."""
     from ... import genes as library
@@ -122,7 +124,9 @@ def rank(
     table: Annotated[list[Path], typer.Option(help="The table of ranked genes: .tsv or .parquet; may be given twice.")],
     stability: Annotated[Path, typer.Option(help="The table of the networks' agreement, .tsv.")],
     settings: dict,
-    name: Annotated[str | None, typer.Option(help="Name of the cohort in the tables; by default its file's.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the cohort in the tables (default: that of its file).")
+    ] = None,
 ) -> None:
     """Rank the genes of every group by relevance."""
     from ... import genes as library

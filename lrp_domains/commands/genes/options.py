@@ -1,7 +1,7 @@
 """The options of the gene commands, each defined once.
 
 Options that belong together are a group, for `lrp_domains.commands.grouped`: only those that were given are passed on,
-so that defaults are the library's. Help texts name them in words; a test binds the words to the defaults.
+so that defaults are the library's. Help texts name the defaults; a test compares the two.
 """
 
 from enum import StrEnum
@@ -45,7 +45,7 @@ Cohort = Annotated[
 ]
 Explained = Annotated[Path, typer.Argument(help="An explained cohort, as 'genes explain' writes it.")]
 Model = Annotated[
-    Path, typer.Option(help="A model: trained by 'genes train', or declared in a .yaml file (see docs/genes.md).")
+    Path, typer.Option(help="A model: trained by 'genes train', or declared in a .yaml file (see docs/own_model.md).")
 ]
 OtherModel = Annotated[Path | None, typer.Option(help="A model to explain the cohort with, instead of training one.")]
 AllowPickle = Annotated[
@@ -55,17 +55,21 @@ Labels = Annotated[str, typer.Option(help="The column of obs to learn.")]
 OptionalLabels = Annotated[str | None, typer.Option(help="The column of obs to learn.")]
 Donor = Annotated[
     str | None,
-    typer.Option(help="The column of obs with donors or patients ('index': every row is one); none is in two folds."),
+    typer.Option(
+        help="The column of obs with donors or patients ('index': every row is one); no donor is in two folds."
+    ),
 ]
 Folds = Annotated[int | None, typer.Option(help="Number of folds (default 5).")]
 GeneColumn = Annotated[
-    str | None, typer.Option(help="The column of var with the model's gene names; by default var_names.")
+    str | None, typer.Option(help="The column of var with the model's gene names (default: var_names).")
 ]
-GroupBy = Annotated[str | None, typer.Option(help="The column of obs with the groups to rank; by default the labels.")]
-Seed = Annotated[int | None, typer.Option(min=0, help="Fixes all random choices (default 0).")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, or cuda:N; by default a GPU if there is one.")]
+GroupBy = Annotated[str | None, typer.Option(help="The column of obs with the groups to rank (default: the labels).")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of all random choices (default 0).")]
+Device = Annotated[
+    str | None, typer.Option(help="Where to compute: cpu, cuda, or cuda:N (default: a GPU if there is one).")
+]
 Wilcoxon = Annotated[
-    bool | None, typer.Option(help="Compare with scanpy's Wilcoxon test (the default), otherwise with Welch's t.")
+    bool | None, typer.Option(help="Compare with scanpy's Wilcoxon test, otherwise with Welch's t (default: Wilcoxon).")
 ]
 KeepTop = Annotated[int | None, typer.Option(min=0, help="Keep the top k genes of each cell in obsm (default 0).")]
 
@@ -89,17 +93,17 @@ TRAINING = {
     "network": Annotated[Network | None, typer.Option(help="The network to train (default mlp).")],
     "folds": Folds,
     "members": Annotated[
-        int | None, typer.Option(min=1, help="Networks per fold; by default 10 for small bulk cohorts, else 1.")
+        int | None, typer.Option(min=1, help="Networks per fold (default: 10 for small bulk cohorts, else 1).")
     ],
     "seed": Seed,
     "hidden": Annotated[
-        int | None, typer.Option(min=1, help="Hidden neurons; by default 128, and 32 for a transformer.")
+        int | None, typer.Option(min=1, help="Hidden neurons (default: 128, and 32 for a transformer).")
     ],
     "input_dropout": Annotated[
         float | None,
-        typer.Option(help="Share of genes dropped at random in training; by default 0.9 for bulk, 0.2 for cells."),
+        typer.Option(help="Share of genes dropped at random in training (default: 0.9 for bulk, 0.2 for cells)."),
     ],
-    "epochs": Annotated[int | None, typer.Option(min=1, help="The largest number of epochs (default 200).")],
+    "epochs": Annotated[int | None, typer.Option(min=1, help="Maximum number of epochs (default 200).")],
     "patience": Annotated[
         int | None,
         typer.Option(min=1, help="Stop after this many epochs without a lower validation loss (default 10)."),
@@ -109,16 +113,23 @@ TRAINING = {
 # Fields of `Explanation`; its `top` is separate, because the report of `genes run` has an option of this name.
 EXPLANATION = {
     "target": Annotated[
-        str | None, typer.Option(help="The class to explain: predicted (the default), labelled, or the name of one.")
+        str | None,
+        typer.Option(help="The class to explain: predicted, labelled, or the name of a class (default predicted)."),
     ],
-    "against": Annotated[str | None, typer.Option(help="A class to contrast the target with (default: none).")],
+    "against": Annotated[
+        str | None,
+        typer.Option(
+            help="A class to contrast the target with: the difference of the two logits is explained (default: none)."
+        ),
+    ],
     "score": ScoreOption,
     "rules": RulesOption,
     "groupby": GroupBy,
     "donor": Donor,
     "gene_column": GeneColumn,
     "batch_size": Annotated[
-        int | None, typer.Option(min=1, help="Cells to explain at a time; by default the number of genes decides.")
+        int | None,
+        typer.Option(min=1, help="Cells explained at once (default: as many as the number of genes allows)."),
     ],
     "device": Device,
 }
@@ -127,7 +138,7 @@ EXPLANATION = {
 RANKING = {"groupby": GroupBy, "donor": Donor, "wilcoxon": Wilcoxon, "seed": Seed}
 CURVES = {
     "most": Annotated[
-        int | None, typer.Option(min=1, help="The largest number of genes to delete or insert (default 100).")
+        int | None, typer.Option(min=1, help="Maximum number of genes to delete or insert (default 100).")
     ],
     "gene_column": GeneColumn,
     "seed": Seed,
@@ -138,7 +149,7 @@ CONSENSUS = {
         list[str] | None, typer.Option(help="A cohort that should be present; may be given several times.")
     ],
     "direction": Annotated[
-        bool | None, typer.Option(help="Rank genes that are lower in the group last (the default).")
+        bool | None, typer.Option(help="Rank genes that are lower in the group last (default: yes).")
     ],
     "top": Annotated[
         int | None, typer.Option(min=1, help="A cohort supports a gene that is among its top k genes (default 20).")

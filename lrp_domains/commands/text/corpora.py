@@ -20,7 +20,9 @@ WORDS = {
     ],
 }
 REPORT = {
-    "title": Annotated[str | None, typer.Option(help="The title of the page.")],
+    "title": Annotated[
+        str | None, typer.Option(help="Title of the report (default Words that decided the predictions).")
+    ],
     "top": Annotated[int | None, typer.Option(min=1, max=100, help="Words per class (default 15).")],
     "examples": Annotated[int | None, typer.Option(min=1, help="Texts of each kind (default 8).")],
 }
@@ -59,7 +61,7 @@ def gather(
 @grouped(ranking=WORDS)
 def words(
     table: Annotated[Path, typer.Argument(help="The table of words, as 'text explain' writes it.")],
-    texts: Annotated[Path, typer.Option(help="The table of texts that belongs to it.")],
+    texts: Annotated[Path, typer.Option(help="The table of texts of the same corpus.")],
     out: Annotated[Path, typer.Option(help="The table to write, with the words of each class, .tsv.")],
     ranking: dict,
 ) -> None:

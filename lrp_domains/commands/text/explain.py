@@ -22,16 +22,16 @@ FILE = {
     ],
     "out": Annotated[Path | None, typer.Option(help="For a file, the table of words to write, .parquet.")],
     "out_texts": Annotated[
-        Path | None, typer.Option(help="For a file, the table of texts (default: beside --out, NAME.texts.parquet).")
+        Path | None, typer.Option(help="For a file, the table of texts (default: next to --out, NAME.texts.parquet).")
     ],
-    "shard": Annotated[int | None, typer.Option(help="Explain only this part of a file, from 1 (default 1).")],
+    "shard": Annotated[int | None, typer.Option(help="Number of the part of the file to explain, from 1 (default 1).")],
     "shards": Annotated[int | None, typer.Option(min=1, help="Number of parts of the file (default 1).")],
 }
 
 
 @grouped(model=o.MODEL, file=FILE, columns=o.COLUMNS, shown=SHOWN, request=o.REQUEST, settings=o.SETTINGS)
 def explain(
-    texts: Annotated[list[str] | None, typer.Argument(help="Texts; if none is given, the lines of stdin.")] = None,
+    texts: Annotated[list[str] | None, typer.Argument(help="Texts (default: the lines of stdin).")] = None,
     *,
     model: dict,
     file: dict,
@@ -44,7 +44,7 @@ def explain(
     o.check_request(request)
     if "file" in file:
         if texts or shown:
-            raise typer.BadParameter("--file goes with --out; texts, --html and --numbers go without it")
+            raise typer.BadParameter("--file requires --out; texts, --html and --numbers can't be used with it")
         if "out" not in file:
             raise typer.BadParameter("name the table to write: --out relevance.parquet")
         corpus = load_corpus(file["file"], columns).shard(file.get("shard", 1), file.get("shards", 1))
@@ -77,5 +77,5 @@ def _lines() -> list[str]:
     """Read texts from stdin, one per line."""
     lines = [] if sys.stdin.isatty() else [line for line in sys.stdin.read().splitlines() if line.strip()]
     if not lines:
-        raise typer.BadParameter("there is no text: pass one, or name a --file, or pipe some lines in")
+        raise typer.BadParameter("there is no text: pass one, name a --file, or pipe lines in")
     return lines

@@ -22,7 +22,7 @@ def load_explainer(options: Mapping[str, Any], **settings: Any):
 
     if not options.get("model"):
         raise TextError(
-            "name a model: --model FOLDER_OR_NAME; 'lrp-domains text train-demo --out FOLDER' makes a small one"
+            "name a model: --model FOLDER_OR_NAME; 'lrp-domains text train-demo --out FOLDER' trains a small one"
         )
     options = dict(options)
     with quiet_library():
@@ -37,7 +37,7 @@ def load_corpus(path: str, columns: Mapping[str, str]):
 
 
 def key_of(model: str, explainer) -> str:
-    """Return a string that identifies a model, so that another one of the same name isn't mistaken for it."""
+    """Return a string that identifies a model, so that it isn't confused with another one of the same name."""
     folder = Path(model)
     files = sorted(folder.iterdir()) if folder.is_dir() else []
     stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]

@@ -1,4 +1,4 @@
-"""A group of commands in which a text may stand in place of a command's name."""
+"""A group of commands that accepts a text in place of a command's name."""
 
 from typer.core import TyperGroup
 

@@ -18,13 +18,13 @@ class Long(StrEnum):
 
 
 Corpus = Annotated[str, typer.Argument(help="A .csv, .tsv, .jsonl or .parquet file, or demo for the demo corpus.")]
-Seed = Annotated[int | None, typer.Option(help="Determines weights, held-out sentences and their order (default 0).")]
+Seed = Annotated[int | None, typer.Option(help="Seed of weights, held-out sentences and their order (default 0).")]
 Html = Annotated[Path | None, typer.Option(help="Also write the coloured texts to this .html file.")]
-_MODEL = "A folder that save_pretrained() wrote, or a name on the hub; 'text train-demo' makes one."
+_MODEL = "A folder that save_pretrained() wrote, or a name on the hub; 'text train-demo' trains one."
 
 MODEL = {
     "model": Annotated[str | None, typer.Option(help=_MODEL)],
-    "task": Annotated[str | None, typer.Option(help="What the model is for (default: what its configuration says).")],
+    "task": Annotated[str | None, typer.Option(help="What the model is for (default: the task in its configuration).")],
     "device": Annotated[
         str | None, typer.Option(help="Where to compute: cpu, cuda, or cuda:N (default: a GPU if there is one).")
     ],
@@ -43,7 +43,9 @@ REQUEST = {
     "target": Annotated[str | None, typer.Option(help="The label to explain (default: the predicted one).")],
     "against": Annotated[
         str | None,
-        typer.Option(help="A label to contrast the target with: the difference of the two logits (default: none)."),
+        typer.Option(
+            help="A label to contrast the target with: the difference of the two logits is explained (default: none)."
+        ),
     ],
 }
 SETTINGS = {
@@ -61,6 +63,6 @@ SETTINGS = {
 
 
 def check_request(request: dict[str, Any]) -> None:
-    """Raise if there is a label to contrast with, but none to explain."""
+    """Raise if `against` is given without a target."""
     if "against" in request and "target" not in request:
         raise typer.BadParameter("--against requires a --target to contrast with it")

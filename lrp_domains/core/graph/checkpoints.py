@@ -1,6 +1,6 @@
 """Saved values behind the user's hooks: non-reentrant checkpoints, which recompute them.
 
-A checkpoint hands out each value once per backward pass, and autograd's own derivative takes it. A rule reads the value
+A checkpoint returns each value once per backward pass, to autograd's derivative. A rule reads the value
 in a separate execution group, for which the checkpoint recomputes its segment once more.
 """
 

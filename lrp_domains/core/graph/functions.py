@@ -158,7 +158,7 @@ _LN2 = math.log(2)
 FUNCTIONS = {
     # ---- Activations
     "Gelu": _row(_gelu, "approximate", ratio=_gelu_ratio),
-    "GeLUFunction": _row(  # Bloom's own autograd Function
+    "GeLUFunction": _row(  # Bloom's autograd Function
         lambda x: _gelu(x, "tanh"), tensors="tensors", ratio=lambda x: _gelu_ratio(x, "tanh")
     ),
     "Silu": _row(F.silu, ratio=torch.sigmoid),

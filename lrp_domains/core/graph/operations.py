@@ -29,7 +29,7 @@ class Operation:
     kind
         The row of a rule set that applies to it, or ``unknown``.
     factors
-        Slots of the node's inputs that are multiplied with one another, or that scale: never summands.
+        Slots of the node's inputs that are multiplied with each other, or that scale: never summands.
     tensors
         The name under which autograd keeps the tensor at each slot, or None.
     settings
@@ -146,7 +146,7 @@ OPERATIONS: dict[str, Operation] = {
     **_row("linear", "Transpose", (), "", "dim0 dim1"),
     **_row("linear", "Slice", (), "", "dim start end step"),
     **{base: Operation(base, "activation", (), f.tensors, f.settings, f) for base, f in FUNCTIONS.items()},
-    # ---- Products. The tensors are those of the slots, in order; a slot that is no factor is added.
+    # ---- Products. The tensors are those of the slots, in order; a slot that is not a factor is added.
     **_row("product", "Mul", (0, 1), "self other"),
     **_row("product", "Mm", (0, 1), "self mat2"),
     **_row("product", "Bmm", (0, 1), "self mat2"),

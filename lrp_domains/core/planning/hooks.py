@@ -28,7 +28,7 @@ class Pass:
     plan
         The plan that they carry out.
     watch
-        A function that is called with what each node receives and hands back.
+        A function that is called with what each node receives and passes back.
     tasks
         The ids of this explanation's backward passes: another thread may run one over the same graph.
     passed
@@ -68,7 +68,7 @@ class NodeHook:
     kept_alive: frozenset[int]
 
     def __call__(self, gi: Grads, go: Grads) -> Grads | None:
-        """Return what the node hands back: the rule's coefficients, and None where no relevance may flow."""
+        """Return what the node passes back: the rule's coefficients, and None where no relevance may flow."""
         run = self.run
         if torch._C._current_graph_task_id() not in run.tasks or all(g is None for g in go):
             return None

@@ -1,4 +1,4 @@
-"""The additive leaves: what has relevance beside the inputs, for the ledger.
+"""The additive leaves: what has relevance in addition to the inputs, for the ledger.
 
 What is added to a carrier accounts for a part of the score: biases, position and type embeddings, the shifts of norms.
 A parameter in a factor (Gemma's ``1 + weight``) has no relevance. Behind a term that is added, every parameter is a

@@ -1,4 +1,4 @@
-"""The role of each value, whatever it is called: signal, activation, gate, probability or scale.
+"""The role of each value, whatever its name: signal, activation, gate, probability or scale.
 
 A value's *origin* is the tensor u of which it is an elementwise function F(u): a layer's result, a sum, an input;
 views don't change the origin. The value F(0) determines its *form*, however F was written: ``c u`` is linear,
@@ -158,7 +158,7 @@ class Roles:
         common = next((u for u in chains[0] if all(u in chain for chain in chains[1:])), None)
         lifted = [] if common is None else [chain[common] for chain in chains]
 
-        # A function of u + 3 counts as a function of u only beside a factor that takes all.
+        # A function of u + 3 counts as a function of u only next to a factor that takes all.
         pure = op.base in ("Mul", "Addcmul", "Prod") and any(value.is_pure for value in lifted)
         unlike = any(new.form == Form.UNSEEN and new.origin != old for new, old in zip(lifted, origins, strict=False))
         return lifted if pure or not unlike else []
@@ -322,7 +322,7 @@ class Roles:
         if op.kind == "statistic" or op.base == "Hypot":  # a sum of squares, which ranks as an activation, or its root
             rank = min(Rank.ACTIVATED, *(self.rank(edges[slot]) for slot in slots))
             if op.base in ("LinalgVectorNorm", "Norm") and order_of(node) in (1, torch.inf):
-                return Value((node, 0), rank)  # the sum or the maximum of absolute values is no root
+                return Value((node, 0), rank)  # the sum or the maximum of absolute values is not a root
             return Value((node, 0), rank, degree=0.5 if op.base == "Hypot" else degree_of(node) / 2)
 
         if op.base == "Prod" and (factors := self.factors(node)):

@@ -5,7 +5,7 @@ For a single operation ``g_x = g_y (f(x) - f(0)) / x``. For a composition F(u) o
 
     g_x = g_y (f(x) - f(x0)) / (x - x0)
 
-and along a chain the secants telescope to the quotient of F. Sums and scalings are their own secants.
+and along a chain the secants telescope to the quotient of F. The secant of a sum or a scaling is its derivative.
 """
 
 from __future__ import annotations

@@ -165,7 +165,7 @@ class _Bound:
 
 
 def z_box(low: float | Tensor, high: float | Tensor) -> LayerRule:
-    """``R_i = sum_j (x_i w_ij - l_i w_ij+ - h_i w_ij-) / (sum_i ...) R_j`` for a first layer whose inputs lie in
+    """``R_i = sum_j (x_i w_ij - l_i w_ij+ - h_i w_ij-) / (sum_i ...) R_j`` for a first layer whose inputs are in
     ``[low, high]`` (zB of Montavon et al. 2017, eq. 17). The bounds are numbers or tensors that broadcast to the
     model's input; padding, scaling and normalisation between the input and the layer are applied to them too.
     """

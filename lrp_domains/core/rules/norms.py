@@ -88,7 +88,7 @@ def _batch_norm_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Gr
 
 
 def _running_mean(node: Node, gi: Grads, go: Grads) -> tuple[str, float]:
-    """Return the relevance of what running statistics add beside the bias, ``- mean * w / std`` per channel."""
+    """Return the relevance of what running statistics contribute besides the bias, ``- mean * w / std`` per channel."""
     if is_training(node):
         return "running mean", 0.0
     g = go[0].sum([d for d in range(go[0].ndim) if d != 1])

@@ -1,7 +1,7 @@
 """Products of carriers: the highest rank takes all, equal ranks share.
 
 The uniform rule (AttnLRP, Achtibat et al. 2024, Prop. 3.2) gives each of N factors the same share 1/N of the
-derivative, however the product is bracketed. A factor of lower rank (roles/roles.py) counts as constant: a gate beside
+derivative, however the product is bracketed. A factor of lower rank (roles/roles.py) counts as constant: a gate next to
 a signal (Arras et al. 2017), a norm's scale (the LN-rule of Ali et al. 2022). AttnLRP and CP-LRP differ only in the
 rank from which factors count as equal: under AttnLRP an activation and a signal share, under CP-LRP the signal takes
 all (gated MLPs).
@@ -27,7 +27,7 @@ from ..rule import Grads, Node, Rule, Slots
 
 
 def open_factors(node: Node, graph: Graph, carrying: Slots, least: Rank) -> Slots:
-    """Return for each factor of a product whether relevance flows to it; ``carrying`` tells which ones carry any."""
+    """Return for each factor of a product whether relevance flows to it; ``carrying`` marks which ones carry any."""
     roles, op = graph.once(Roles), graph.operations[node]
     if sum(carrying) < 2 or node in graph.once(softmaxes).parts:
         return carrying
@@ -143,7 +143,7 @@ uniform = product("uniform", Rank.ACTIVATED)
 """Equal shares for the factors that carry relevance (Achtibat et al. 2024, Prop. 3.2); gates and scales carry none."""
 
 signal = product("signal takes all", Rank.SIGNAL)
-"""Like `uniform`, but an activation beside a signal is a gate too, and constant (CP-LRP's gated MLP)."""
+"""Like `uniform`, but an activation next to a signal is a gate too, and constant (CP-LRP's gated MLP)."""
 
 
 # ---- prod and cumprod, along a dimension of n factors

@@ -4,7 +4,7 @@
 input too, but count as constant, so that y is linear in u. The skip ``D u`` shows both ends of a state space in the
 graph: D multiplies u, and the sum with ``C h`` is y. In each product between u and y the factor computed from u takes
 all, whether the scan runs step by step, in chunks or in parallel. A layer's result (Mamba's ``x_proj``) doesn't count
-as computed from u, nor does what is split off beside u (Mamba-2's B and C).
+as computed from u, nor does what is split off together with u (Mamba-2's B and C).
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _check_seen(globs: list[str], graph: Graph, names: ParameterNames) -> None:
                 f"{state_space}: {name} cannot be seen in the graph, so the state space's input is unknown. "
                 "A parameter that is frozen and cast, or frozen and inside a checkpoint, leaves no trace: call "
                 "model.requires_grad_(True) before the forward pass. Fused kernels hide it too. If the state spaces "
-                "don't lie between the inputs and the output, this rule isn't needed"
+                "aren't between the inputs and the output, this rule isn't needed"
             )
 
 

@@ -1,4 +1,4 @@
-"""The check of a whole cohort before anything is computed: can it be learnt from, can it be explained?"""
+"""The check of a whole cohort before anything is computed: whether a model can learn from it and explain it."""
 
 import numpy as np
 from anndata import AnnData

@@ -52,7 +52,7 @@ def open_cohort(path: str | Path) -> Iterator[AnnData]:
     if not path.exists():
         raise CohortError(f"there is no file '{path}'; pass the path of an .h5ad file or a .zarr folder")
     if path.suffix == ".zarr":
-        import zarr  # required for such folders alone
+        import zarr  # only required for such folders
 
         yield _on_disk(zarr.open_group(path, mode="r"), path)
         return

@@ -46,7 +46,7 @@ class Expression:
     cells, genes
         Their names in the cohort.
     scale
-        The value of 1 on the layer's own scale, by input of the model: 1, or a standard deviation.
+        The value of 1 on the layer's scale, by input of the model: 1, or a standard deviation.
     """
 
     stored: object

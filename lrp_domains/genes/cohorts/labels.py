@@ -24,7 +24,7 @@ def label_column(adata: AnnData, column: str, least: int = 1) -> pd.Series:
             f"'{labels.index[labels.isna()][0]}'; drop them: adata = adata[adata.obs['{column}'].notna()]"
         )
     if pd.api.types.is_float_dtype(labels) and (labels == labels.round()).all():
-        labels = labels.astype(int)  # 0 and 1 beside NaN are read as 0.0 and 1.0
+        labels = labels.astype(int)  # in a column with NaN, 0 and 1 are read as 0.0 and 1.0
     if not isinstance(labels.dtype, pd.CategoricalDtype):
         labels = labels.astype("category")
     labels = labels.cat.remove_unused_categories()
@@ -40,7 +40,7 @@ def label_column(adata: AnnData, column: str, least: int = 1) -> pd.Series:
 def check_group_sizes(labels: pd.Series, folds: int) -> None:
     """Raise if a group has too few cells to have one in every fold."""
     if folds < 3:
-        raise CohortError(f"folds is {folds}; with 3 or more there are cells to train on and others to stop early on")
+        raise CohortError(f"folds is {folds}; with 3 or more there are cells to train on and others for early stopping")
     sizes = labels.value_counts()
     small = sizes[sizes < folds]
     if len(small):

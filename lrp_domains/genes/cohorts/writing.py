@@ -36,7 +36,7 @@ def copied(path: Path | None, out: Path, *, suffix: str, adata: AnnData) -> Iter
     if same:
         (shutil.copytree if path.is_dir() else shutil.copyfile)(path, out)
     if suffix == ".zarr":
-        import zarr  # required for such folders alone
+        import zarr  # only required for such folders
 
         # The summary of a store's metadata would hide a change, so it is written anew afterwards.
         group = zarr.open_group(out, mode="r+" if same else "w", use_consolidated=False)

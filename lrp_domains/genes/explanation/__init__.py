@@ -1,1 +1,1 @@
-"""Relevance of genes in cells, and the sums over groups of cells that are kept of it."""
+"""Relevance of genes in cells, and the sums over groups of cells that are kept."""

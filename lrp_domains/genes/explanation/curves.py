@@ -1,4 +1,4 @@
-"""Deletion and insertion: how a prediction changes without the top genes of a ranking, and with these alone."""
+"""Deletion and insertion: how a prediction changes without the top genes of a ranking, and with only these."""
 
 from collections.abc import Iterator, Sequence
 
@@ -74,7 +74,7 @@ def curves(
     scale that the model reads: not expressed, or for z-scores the cohort's mean. Nothing is normalised again, so that a
     cell's other genes keep their values. ``probability`` is the softmax probability of the group's class, from the
     mean of the networks' logits, which is what was explained. ``change`` is the distance of the output from that of the
-    intact cell. Genes that raise the output and genes that lower it cause it alike, so there they are ordered by
+    intact cell. Genes that raise the output and genes that lower it both cause a change, so there they are ordered by
     magnitude, of relevance and of differential expression. Good rankings make deletion act early and insertion recover
     early (Samek et al. 2017, IEEE TNNLS 28:2660).
     """
@@ -136,7 +136,7 @@ def areas(curves_: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     One row per group and order: ``cohort``, ``group``, ``order``, ``deletion`` and ``insertion``. Of probabilities a
-    lower deletion and a higher insertion is better; of changes it is the other way round.
+    lower deletion and a higher insertion is better; of changes the reverse.
     """
     measured = measured_in(curves_)
     keys = ["cohort", "group", "order", "curve"]

@@ -143,7 +143,7 @@ class _ChunkResults:
         for number, relevance in zip(numbers, relevances, strict=True):
             added = add_rows(self.relevance, rows, relevance.detach().float().cpu().numpy())
             genes += (added.data if sparse.issparse(added) else added).sum(dtype=np.float64)
-            # The share of one member of n in the mean score is 1/n of the relevance for its own score.
+            # The share of one member of n in the mean score is 1/n of the relevance for its score.
             scaled = added if len(members) == 1 else added * np.float32(len(members))
             self.by_network.append((number, rows, scaled))
         account.add(ledger, units=genes)

@@ -42,7 +42,7 @@ def relevance(
     progress
         Wraps an iteration, such as ``rich.progress.track``.
     **settings
-        The fields of an `Explanation` instead of one: ``target``, ``against``, ``score``, ``rules``, ``top``,
+        The fields of an `Explanation`, in place of one: ``target``, ``against``, ``score``, ``rules``, ``top``,
         ``groupby``, ``donor``, ``gene_column``, ``batch_size``, ``device``.
 
     Returns

@@ -42,7 +42,7 @@ def relevance_on_disk(
     out
         The ``.h5ad`` file or ``.zarr`` folder to write: the content of `path` and the results that `relevance` writes,
         with the layer appended piece by piece. It appears whole or not at all; until then finished cells are kept in a
-        hidden folder beside it, which takes as much space as the layer.
+        hidden folder next to it, which takes as much space as the layer.
     resume
         Resume an interrupted run of the same call; otherwise start from the beginning.
     copy

@@ -1,4 +1,4 @@
-"""What is kept of a cohort's relevance: sums over groups of cells, computed in one pass in constant memory."""
+"""Sums of a cohort's relevance over groups of cells, computed in one pass in constant memory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -32,7 +32,7 @@ class GroupStatistics:
     top
         Number of top genes of a cell, and of a network.
     normalisation, scale
-        What the expression's values are, and the value of 1 on the layer's own scale, by gene.
+        What the expression's values are, and the value of 1 on the layer's scale, by gene.
     cells
         Groups: all cells.
     counted

@@ -142,7 +142,7 @@ def genes_of_neuron(
 
 @dataclass(frozen=True)
 class _Batch:
-    """Some cells in one network; `group` and `score` are of the counted ones alone."""
+    """Some cells in one network; `group` and `score` are only those of the counted ones."""
 
     read: Read[Tensor]
     hidden: Tensor

@@ -1,4 +1,4 @@
-"""The output of networks for cells without the top genes of an order, or with these alone."""
+"""The output of networks for cells without the top genes of an order, or with only these."""
 
 from dataclasses import dataclass, field
 

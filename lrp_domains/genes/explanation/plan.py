@@ -33,9 +33,9 @@ class Plan:
     Attributes
     ----------
     expression, model
-        What is read, and by which model.
+        The expression that is read, and the model that reads it.
     request
-        What was asked for.
+        What to explain.
     target
         The number of a class per cell; None for the predicted ones.
     against
@@ -179,7 +179,7 @@ def chunk_size(batch_size: int | None, model: GeneModel, device: torch.device) -
 def halves(expression: Expression, model: GeneModel, size: int) -> pd.Series:
     """Split cells by their predicted value or risk: above or below the median of their fold.
 
-    Networks of different folds needn't have the same zero, least of all those of a risk.
+    Networks of different folds needn't have the same zero, in particular for a risk.
     """
     folds = model.fold_of(expression.cells)
     predicted = pd.Series(np.empty(expression.n_cells), index=expression.cells)

@@ -75,7 +75,7 @@ def requested(explanation: Explanation | None, settings: Mapping[str, object]) -
     if explanation is None:
         names = [field.name for field in fields(Explanation)]
         if unknown := [name for name in settings if name not in names]:
-            raise CohortError(f"there is no setting '{unknown[0]}'; {choices(unknown[0], names)}")
+            raise CohortError(f"unknown setting '{unknown[0]}'; {choices(unknown[0], names)}")
         return Explanation(**settings)
     if not isinstance(explanation, Explanation):
         raise CohortError(f"expected an Explanation, got a {type(explanation).__name__}; pass settings by keyword")

@@ -90,7 +90,7 @@ def _check_dropped(added: np.ndarray, kept: np.ndarray) -> None:
     dropped = total - float(blas.sasum(kept)) if len(kept) else total
     if dropped > DROPPED * total:
         raise CohortError(
-            f"{dropped / total:.1%} of the relevance lies on genes that are not expressed in the cell, where a sparse "
+            f"{dropped / total:.1%} of the relevance is on genes that are not expressed in the cell, where a sparse "
             "layer has no entry for it: the rules or the model don't read an absent gene as 0; explain a dense matrix "
             "(adata.X = adata.X.toarray()), or use another rule set"
         )

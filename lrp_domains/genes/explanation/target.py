@@ -19,7 +19,7 @@ def resolve_target(target: str, classes: tuple[str, ...]) -> int | None:
     if target in (PREDICTED, LABELLED):
         return None
     raise CohortError(
-        f"there is no target '{target}'; expected '{PREDICTED}', '{LABELLED}' or a class: {choices(target, classes)}"
+        f"unknown target '{target}'; expected '{PREDICTED}', '{LABELLED}' or a class: {choices(target, classes)}"
     )
 
 

@@ -9,7 +9,7 @@ from ..cohorts.normalisation import Matrix
 def top_genes(relevance: Matrix, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the top k genes of each cell, highest first: their columns and their relevance.
 
-    Only genes that speak for the score are kept; in a cell with fewer of them the rest is -1, with relevance 0.
+    Only genes that raise the score are kept; in a cell with fewer of them the rest is -1, with relevance 0.
     """
     k = min(k, relevance.shape[1])
     if k == 0:

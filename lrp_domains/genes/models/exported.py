@@ -1,4 +1,4 @@
-"""Networks from torch.export files, which need none of their authors' code."""
+"""Networks from torch.export files, which require none of their authors' code."""
 
 import warnings
 from pathlib import Path
@@ -17,8 +17,8 @@ def exported_network(file: Path, allow_pickle: bool = False) -> nn.Module:
         code = code_in(file)
         if code is not None and not allow_pickle:
             raise CohortError(
-                f"'{file}' holds {code}, which is executed when it is read; other exported networks hold nothing of "
-                "the kind; if you trust the file, allow pickles (allow_pickle=True, --allow-pickle)"
+                f"'{file}' holds {code}, which is executed when it is read; exported networks usually hold no "
+                "code; if you trust the file, allow pickles (allow_pickle=True, --allow-pickle)"
             )
         if code is not None:
             warnings.warn(f"'{file}' holds {code}, which is executed", stacklevel=4)
@@ -63,7 +63,7 @@ def _training_operation(program: torch.export.ExportedProgram) -> str | None:
 
 
 class ExportedNetwork(nn.Module):
-    """An exported graph as a module whose mode can be set, to no effect."""
+    """An exported graph as a module whose mode can be set, without effect."""
 
     def __init__(self, graph: nn.Module) -> None:
         super().__init__()

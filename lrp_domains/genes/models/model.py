@@ -23,7 +23,7 @@ TASKS = {
 
 @dataclass(frozen=True)
 class GeneModel:
-    """Networks that read cells or patients, and what must be known to explain a cohort with them.
+    """Networks that read cells or patients, and what is required to explain a cohort with them.
 
     Attributes
     ----------

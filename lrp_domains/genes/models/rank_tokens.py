@@ -81,7 +81,7 @@ class RankTokens:
                 )
         for token in (first, last):
             if token is not None and token not in dictionary:
-                raise CohortError(f"there is no token '{token}'; {choices(token, dictionary)}")
+                raise CohortError(f"unknown token '{token}'; {choices(token, dictionary)}")
         values = torch.tensor([float(medians[gene]) for gene in genes], dtype=torch.float64)
         if not (torch.isfinite(values) & (values > 0)).all():
             raise CohortError("a gene's median is 0 or not finite; compute medians over cells that express the gene")

@@ -38,7 +38,7 @@ def made_network(declared: dict, path: Path) -> nn.Module:
 
 
 def _imported(name: str, path: Path) -> ModuleType:
-    """Import a module that is installed, or lies beside the declaration."""
+    """Import a module that is installed, or is next to the declaration."""
     top = name.partition(".")[0]
     try:
         with importable(path.parent):
@@ -46,7 +46,7 @@ def _imported(name: str, path: Path) -> ModuleType:
     except Exception as error:  # the module's code may raise anything
         kind = "" if isinstance(error, ImportError) else f"{type(error).__name__}: "
         raise CohortError(
-            f"the module '{name}' of '{path}' could not be imported: {kind}{error}; install it, place it beside the "
+            f"the module '{name}' of '{path}' could not be imported: {kind}{error}; install it, place it next to the "
             "file, or fix it"
         ) from error
 
@@ -55,7 +55,7 @@ def _imported(name: str, path: Path) -> ModuleType:
     imported = Path(getattr(sys.modules[top], "__file__", None) or "built-in")
     if any(file.is_file() for file in candidates) and imported.resolve() not in [file.resolve() for file in candidates]:
         raise CohortError(
-            f"the module '{top}' beside '{path}' was not imported, because another of that name already was, from "
+            f"the module '{top}' next to '{path}' was not imported, because another of that name already was, from "
             f"'{imported}'; rename it"
         )
     return module

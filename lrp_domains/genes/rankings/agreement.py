@@ -35,9 +35,9 @@ def agreement(table: pd.DataFrame, *, direction: bool = True, top: int = 20, per
 
     Notes
     -----
-    Genes that tie, as those without any relevance do, have no order, so they can't agree: Spearman's correlation uses
-    the mean of their ranks, rank-biased overlap is the mean over all orders of them, and of genes that tie across the
-    end of the top genes none is among these.
+    Tied genes, such as those without any relevance, have no order, so they can't agree: Spearman's correlation uses
+    the mean of their ranks, rank-biased overlap is the mean over all orders of them, and genes that tie across the end
+    of the top genes are not among these.
     """
     table = check_ranking(table)
     if top < 1 or top % 1:

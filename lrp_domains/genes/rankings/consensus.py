@@ -27,8 +27,8 @@ def consensus(
         Ranked genes of all cohorts; see `lrp_domains.genes.rankings.tables`.
     direction
         Rank genes that are lower in the group than in the rest last, those of most relevance at the very end, so that
-        only genes lead whose presence speaks for the group. Cohorts agree better on this, in part because the sign of
-        expression, on which they agree, determines the order.
+        the leading genes are evidence for the group by their presence. Cohorts agree better on this, in part because
+        the sign of expression, on which they agree, determines the order.
     top
         A cohort supports a gene that is among its top genes; of genes that tie across the end of this list none is.
     least_cohorts
@@ -79,7 +79,7 @@ def consensus(
         )
     if not tables:
         raise CohortError(
-            f"no group is in {least_cohorts} cohorts, so there is nothing to agree on; the groups are "
+            f"no group is in {least_cohorts} cohorts, so there is no consensus; the groups are "
             f"{listed(too_few_cohorts, 6)}: do all cohorts use the same names?"
         )
     if too_few_cohorts:
@@ -95,7 +95,7 @@ def signed_scores(rows: pd.DataFrame, direction: bool, column: str = "score") ->
     """Return the values that genes are ordered by, genes x cohorts; NaN if a cohort didn't measure a gene.
 
     With direction: the score of a gene that is higher in the group, minus the size of the score of one that is lower.
-    Score times direction would rank first what is lower in a group and speaks against it: ESR1 for ER-negative.
+    Score times direction would rank first what is lower in a group and evidence against it: ESR1 for ER-negative.
     """
     values = rows[column].where(rows["direction"] > 0, -rows[column].abs()) if direction else rows[column]
     return rows.assign(value=values).pivot(index="gene", columns="cohort", values="value")

@@ -41,7 +41,7 @@ def enrich(
         Sets with fewer or more measured genes are ignored, as are sets of all measured genes.
     weight
         The power of a gene's relevance in the running sum. With 1, GSEA's usual choice, one gene of high relevance
-        carries a set alone, because most others have almost none; with 0 only the order of genes counts.
+        carries a whole set, because most others have almost none; with 0 only the order of genes counts.
     permutations, seed
         Number of permutations of gene labels, and the seed that fixes them.
 
@@ -124,6 +124,6 @@ def _without_logs() -> Iterator[None]:
 
 
 def _single_ranking(scores: pd.Series) -> pd.DataFrame:
-    """Return a table of one ranking, in its own direction."""
+    """Return a table of one ranking, in its direction."""
     table = scores.rename_axis("gene").rename("score").sort_values(ascending=False).reset_index()
     return table.assign(cohort="cohort", group="group", rank=range(1, len(table) + 1), direction=1)

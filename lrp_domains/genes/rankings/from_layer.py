@@ -1,4 +1,4 @@
-"""Sums over other groups than those that were explained, from the relevance of each cell."""
+"""Sums over groups other than those that were explained, from the relevance of each cell."""
 
 import numpy as np
 import pandas as pd

@@ -18,7 +18,7 @@ def marker_recovery(table: pd.DataFrame, markers: dict[str, list[str]], *, top: 
         Ranked genes; see `lrp_domains.genes.rankings.tables`.
     markers
         By group, its known markers, as `read_markers` returns them; unmeasured ones are dropped, so that chance is
-        over the measured genes alone.
+        only over the measured genes.
     top
         Number of top genes.
 

@@ -54,8 +54,8 @@ def rank(
 
     The score of a gene in a group is its mean relevance over the group's cells that were explained for this group:
     with the targets ``"predicted"`` and ``"labelled"`` those whose target is the group, so that a misclassified cell
-    doesn't add genes that speak for another class. If all cells were explained for one named class, or `groupby` is
-    not the column that was learnt, all cells of the group count. Genes that speak against the group are last.
+    doesn't add evidence for another class. If all cells were explained for one named class, or `groupby` is
+    not the column that was learnt, all cells of the group count. Genes that are evidence against the group are last.
 
     Parameters
     ----------

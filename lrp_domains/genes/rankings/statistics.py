@@ -183,7 +183,7 @@ def _fold_change(statistics: GroupStatistics, expression: np.ndarray, rest: np.n
     """Compute the log2 fold change of expression.
 
     Of logs as in scanpy: of the means, converted back by expm1. Of values around zero, which are taken to be log2, it
-    is the difference of means on the layer's own scale.
+    is the difference of means on the layer's scale.
     """
     if statistics.normalisation in ("centred", "zscore"):
         return (expression - rest) * statistics.scale

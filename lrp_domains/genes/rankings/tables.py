@@ -36,7 +36,7 @@ COLUMNS = {
         "standard deviations",
         "Cohen's d of relevance against the counted cells of the other groups",
     ),
-    "share_positive": ("float", "0 to 1", "share of cells in which the gene speaks for the group"),
+    "share_positive": ("float", "0 to 1", "share of cells in which the gene is evidence for the group"),
     "share_top": ("float", "0 to 1", "share of cells that have the gene among their top genes"),
     "selected": (
         "float",

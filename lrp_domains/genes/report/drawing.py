@@ -1,4 +1,4 @@
-"""What all figures of the report have in common: colours, type and axes.
+"""Common parts of the report's figures: colours, type and axes.
 
 Groups are always in the order of their categories.
 """

@@ -41,7 +41,7 @@ def perturbation(curves: pd.DataFrame) -> Drawing:
         axes.set_xticks(shown, [str(count) for count in shown])
         axes.minorticks_off()
         axes.set_ylim(bottom=0, top=1.02 if measured == "probability" else None)
-        axes.set_title("without the top genes" if curve == "deletion" else "with the top genes alone")
+        axes.set_title("without the top genes" if curve == "deletion" else "with only the top genes")
         axes.set_xlabel("number of genes")
         axes.set_ylabel("probability of the group's class" if measured == "probability" else "change of the output")
         plain_axes(axes)

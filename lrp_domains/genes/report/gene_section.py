@@ -14,7 +14,7 @@ FEW = 5
 
 
 def ranking(results: CohortResults, group: str, top: int) -> dict[str, Any]:
-    """Return the top genes of a group, those that speak against it, and the top genes by differential expression."""
+    """Return the top genes of a group, those against it, and the top genes by differential expression."""
     rows = results.genes_of(group)
     ranked = rows.head(top)
     differential = rows.dropna(subset="de_rank").sort_values("de_rank", kind="stable").head(top)["gene"]

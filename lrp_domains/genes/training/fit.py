@@ -1,4 +1,4 @@
-"""Fitting one network, with early stopping on cells that it doesn't learn from."""
+"""Fitting one network, with early stopping on cells that it isn't trained on."""
 
 from collections.abc import Callable
 

@@ -86,7 +86,7 @@ class MemberTraining:
 
 
 def _threads(network: nn.Module):
-    """Use one thread for small networks; the work of a transformer can't be told from its number of weights."""
+    """Use one thread for small networks; the cost of a transformer doesn't follow from its number of weights."""
     attends = any(isinstance(module, nn.MultiheadAttention) for module in network.modules())
     small = not attends and sum(parameter.numel() for parameter in network.parameters()) < SMALL
     return one_thread() if small else nullcontext()
@@ -97,7 +97,7 @@ def one_thread() -> Iterator[None]:
     """Temporarily use one CPU thread in PyTorch.
 
     Two threads made training on 700 cells twenty times slower, because they wait for one another; and other libraries
-    set the number for the whole process, as numba does in scanpy's Wilcoxon test.
+    set the number for the whole process, such as numba in scanpy's Wilcoxon test.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)

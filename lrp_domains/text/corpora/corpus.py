@@ -54,7 +54,7 @@ class Corpus:
         return Corpus(self.texts[start:stop], self.labels[start:stop], self.first + start)
 
     def named(self, labels: Labels | None) -> Corpus:
-        """Return the corpus with the model's name for each label; a file may have its number, or other case."""
+        """Return the corpus with the model's name for each label; a file may have numbers, or names in another case."""
         if not self.labels:
             return self
         if labels is None or labels.kind != "one":

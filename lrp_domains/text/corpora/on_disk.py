@@ -1,4 +1,4 @@
-"""A corpus explained to files, part after part; an interrupted run resumes."""
+"""A corpus explained to files, part by part; an interrupted run resumes."""
 
 import hashlib
 from pathlib import Path
@@ -29,7 +29,7 @@ def explain_corpus(
     Parameters
     ----------
     explainer
-        With its model.
+        The explainer to use.
     corpus
         From `read_corpus`, or a shard of one.
     words, texts

@@ -1,6 +1,6 @@
 """668 sentences about films, food, hotels, things, books and service, in pairs: one positive, one negative.
 
-The two of a pair are about the same things, so that neutral words carry no information. One in four contains a
+Both sentences of a pair are about the same things, so that neutral words carry no information. One in four contains a
 negation ("not a bad film"), one in five a contrast ("a slow start, but a wonderful ending").
 """
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 
 def new_tokenizer(texts: Iterable[str], longest: int):
-    """Return a tokenizer like BERT's, but of whole words, whose vocabulary are those that occur at least twice.
+    """Return a tokenizer like BERT's, but of whole words: those that occur at least twice.
 
     Words that occur once would be learnt by heart, and WordPiece breaks ties between its pieces at random.
     """

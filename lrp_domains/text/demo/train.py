@@ -17,7 +17,7 @@ HELD_OUT = 0.2
 
 @dataclass(frozen=True)
 class DemoModel:
-    """A trained model, and its accuracy on sentences that it has not seen.
+    """A trained model, and its accuracy on held-out sentences.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ def train_demo(seed: int = 0, epochs: int = 20, progress: Progress = no_progress
     from .network import new_network, new_tokenizer
 
     corpus = read_demo()
-    # Pairs are held out whole: a sentence differs from its partner in few words, and would be mistaken for it.
+    # Pairs are held out whole: a sentence differs from its partner in few words, and would be predicted like it.
     pairs = corpus["pair"].drop_duplicates().sample(frac=HELD_OUT, random_state=seed)
     is_held_out = corpus["pair"].isin(pairs)
     held_out, learned = corpus[is_held_out], corpus[~is_held_out]

@@ -35,7 +35,7 @@ class FillMask(Head):
         return encoding, [row_of(encoding, windows[0], subject=Positions.at(column, target, against=against))]
 
     def _token(self, word: Any) -> int:
-        # Words are separated by spaces: a word at the mask is split as if it followed another.
+        # Words are separated by spaces: a word at the mask is tokenized as if it followed another.
         return single_id(self.tokenizer, word, "a")
 
     def _mask(self, encoding: Encoding, at: Any) -> int:

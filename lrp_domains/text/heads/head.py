@@ -19,7 +19,7 @@ from .labels import Labels
 
 @runtime_checkable
 class Head(Protocol):
-    """What every head has.
+    """The attributes and methods of every head.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Head(Protocol):
 
     @abstractmethod
     def rows(self, encoding: Encoding, windows: list[np.ndarray], request: Request) -> tuple[Encoding, list[Row]]:
-        """Return what is run for a text, after checking the request.
+        """Return the sequences to run for a text, after checking the request.
 
         Parameters
         ----------
@@ -90,7 +90,7 @@ class Head(Protocol):
 
 @runtime_checkable
 class Windowed(Protocol):
-    """What a head has whose texts may be read in windows."""
+    """A head whose texts may be read in windows."""
 
     @abstractmethod
     def logits(self, outputs: Any, rows: Sequence[Row]) -> Tensor:
@@ -103,7 +103,7 @@ class Windowed(Protocol):
 
 @runtime_checkable
 class Generator(Protocol):
-    """What the head of a model that generates text has.
+    """The head of a model that generates text.
 
     Attributes
     ----------

@@ -23,7 +23,7 @@ POOLINGS = ("mean", "first", "last")
 class SentenceSimilarity(Head):
     """Explains the cosine of two texts' vectors, each pooled from the vectors of its tokens.
 
-    The cosine is a product of the two, so each text gets half of it.
+    The cosine is a product of the two vectors, so each text gets half of it.
     """
 
     pooling: str

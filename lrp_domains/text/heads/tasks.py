@@ -58,7 +58,7 @@ class Task(NamedTuple):
     head: Callable[[Loaded], Head]
 
 
-# In this order: BART's class, for one, counts as a masked language model as well.
+# In this order: BART's class, for example, also counts as a masked language model.
 TASKS = {
     "text-classification": Task(
         "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES",

@@ -16,7 +16,7 @@ from .head import Head
 from .labels import LabelChoice, Labels, label_choice
 from .token_scores import Positions, Predicted, scores_at, sequence_logits
 
-OUTSIDE = "O"  # the label of words that are no entity
+OUTSIDE = "O"  # the label of words that are not part of an entity
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from .labels import PREDICTED
 
 @dataclass(frozen=True)
 class Positions:
-    """Where in a row to look, and for what.
+    """Positions in a row, and what to explain there.
 
     Attributes
     ----------

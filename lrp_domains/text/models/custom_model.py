@@ -23,7 +23,7 @@ def custom_model(
     longest: int | None,
     pad: int,
 ) -> TextModel:
-    """Return a classifier of the user's, ready to be explained; see `TextExplainer.from_parts`."""
+    """Return a user's classifier, ready to be explained; see `TextExplainer.from_parts`."""
     return TextModel(
         task="text-classification",
         network=custom_network(embed, forward),
@@ -36,7 +36,7 @@ def custom_model(
 
 
 def custom_network(embed: nn.Module, forward: Callable[[Tensor, Tensor], Tensor]) -> Network:
-    """Return a network that calls `forward` with numbers and mask; the model is found behind it, if it can be."""
+    """Return a network that calls `forward` with numbers and mask; the model behind it is found, if possible."""
     if not isinstance(embed, nn.Module):
         raise TextError(f"embed={embed!r} is not a module: pass the one that turns tokens into vectors")
     if not callable(forward):
@@ -53,7 +53,7 @@ def custom_network(embed: nn.Module, forward: Callable[[Tensor, Tensor], Tensor]
 
 
 def encode_with(tokenize: Callable, items: Sequence[tuple[str, ...]]) -> Iterator[Encoding]:
-    """Yield the encodings of texts, split by a function of the user's."""
+    """Yield the encodings of texts, split by the user's function."""
     for item in items:
         if len(item) != 1:
             raise TextError("a pair was given, but tokenize() takes one text: join the two")

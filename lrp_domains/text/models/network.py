@@ -118,7 +118,7 @@ def _one_copy_per_row(module: nn.Module, names: Sequence[str], rows: int) -> Ite
 
 @contextmanager
 def _transposed(module: nn.Module, names: Sequence[str], ids: Tensor) -> Iterator[list[bool]]:
-    """Use around a call to find out whether a model looks up its tokens as T x B, as XLNet does.
+    """Use around a call to find out whether a model looks up its tokens as T x B, like XLNet.
 
     Yields a list that contains True after the call if so.
     """
@@ -156,7 +156,7 @@ def transformers_network(model: nn.Module, embedding: str = "word") -> Network:
     """
     words, added = _embeddings(model, embedding)
     parameters = inspect.signature(plain_model(model).forward).parameters
-    # A forward that names its tokens names all that it takes; one that only passes arguments on takes everything.
+    # A forward that names its tokens names all its arguments; one that only passes arguments on takes everything.
     accepted = set(parameters) if "input_ids" in parameters else None
 
     def call(batch: Mapping[str, Tensor]) -> Any:

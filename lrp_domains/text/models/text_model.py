@@ -1,4 +1,4 @@
-"""A model with its tokenizer and its head: all that explaining needs to know of it."""
+"""A model with its tokenizer and its head: everything that is required to explain it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ class TextModel:
     network
         How to run it.
     head
-        What of it is explained.
+        Which of its outputs are explained.
     tokenizer
         Its tokenizer, as the user passed it.
     encode
         From texts and pairs, as tuples, to their encodings in order. An error that it raises concerns the next one.
     longest
-        The most tokens that it reads at once; None for no limit.
+        The largest number of tokens that it reads at once; None for no limit.
     fill
         The numbers for padding, by name of the input.
     """

@@ -62,5 +62,5 @@ def _confusion(texts: pd.DataFrame) -> pd.DataFrame | None:
 
 
 def _ledger(texts: pd.DataFrame) -> list[tuple[str, float, float]]:
-    """Return where the score went: the mean over texts, and the mean of absolute values."""
+    """Return the parts of the score: their means over texts, and the means of their absolute values."""
     return [(what, texts[name].mean(), texts[name].abs().mean()) for name, what in LEDGER.items()]

@@ -1,4 +1,4 @@
-"""The explained texts of one call: a sequence that can be read as one table."""
+"""The explained texts of one call: a sequence that converts to one table."""
 
 from __future__ import annotations
 

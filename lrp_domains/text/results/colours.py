@@ -1,4 +1,4 @@
-"""Relevance as colour: red speaks for the target, blue against it, white is none.
+"""Relevance as colour: red is evidence for the target, blue against it, white is none.
 
 Colours are scaled to the largest relevance of a text, symmetric about 0; numbers are not scaled.
 """

@@ -1,4 +1,4 @@
-"""Explained texts as HTML: the original text, escaped, its words coloured."""
+"""Explained texts as HTML: the original text, escaped, with coloured words."""
 
 from collections.abc import Sequence
 from functools import cache

@@ -19,13 +19,13 @@ class Token(NamedTuple):
     text
         The characters of the original text that it covers; the tokenizer's string if it covers none.
     start, end
-        Where they stand in the text; -1 for a token that stands in no text.
+        Their place in the text; -1 for a token that is not in the text.
     relevance
         In units of the score.
     piece
         The tokenizer's string.
     part
-        The name of the text it stands in; ``"added"`` for tokens that the tokenizer added, such as [CLS].
+        The name of the text it is in; ``"added"`` for tokens that the tokenizer added, such as [CLS].
     side
         ``"encoder"`` or ``"decoder"`` if the model has both and reads tokens on each, else ``""``.
     """
@@ -52,7 +52,7 @@ class Word(NamedTuple):
 
 @dataclass(frozen=True)
 class TextLedger:
-    """Where a text's score went: ``score = words + added + rest``, and ``rest = sum(leaves) + residue``.
+    """The account of a text's score: ``score = words + added + rest``, and ``rest = sum(leaves) + residue``.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class TextLedger:
         The relevance of the model's biases, positions, ..., and the residue.
     leaves, residue
         The rest in full: by parameter name, and what can't be assigned (see `lrp_domains.Ledger`). None for a text
-        that was explained along with others, which one pass can't tell apart: see ``TextRelevances.ledger`` for
+        that was explained along with others, which one pass can't separate: see ``TextRelevances.ledger`` for
         their sum.
     """
 
@@ -109,7 +109,7 @@ class TextRelevance:
     score
         The number that was explained, in logits.
     ledger
-        Where the score went.
+        The account of the score.
     rules
         The name of the rule set.
     notes

@@ -1,4 +1,4 @@
-"""Where tokens stand in a text, for tokenizers that report no character offsets."""
+"""The places of tokens in a text, for tokenizers that report no character offsets."""
 
 from itertools import accumulate
 

@@ -1,4 +1,4 @@
-"""Texts as a model's tokenizer splits them: numbers for the model, and where each token stands in the text."""
+"""Texts as a model's tokenizer splits them: numbers for the model, and the place of each token in the text."""
 
 import warnings
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import excerpt
 from .alignment import align
 
-ADDED = -1  # the part of a token that stands in no text: [CLS], </s>, ...
+ADDED = -1  # the part of a token that is not in the text: [CLS], </s>, ...
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def join(first: Encoding, second: Encoding) -> Encoding:
 
 def _with_offsets(tokenizer, batch, *, row: int, texts: tuple[str, ...]) -> Encoding:
     """Return the encoding of one row of a batch, with the offsets that the tokenizer reports."""
-    # Before an empty text, the token that only marks the beginning of a word stands in no text.
+    # Before an empty text, the token that only marks the beginning of a word is in no text.
     part = [ADDED if number is None or not texts[number] else number for number in batch.sequence_ids(row)]
     part = np.array(part, np.int64)
     spans = np.array(batch["offset_mapping"][row], np.int64).reshape(-1, 2)

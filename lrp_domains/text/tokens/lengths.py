@@ -1,6 +1,6 @@
 """Long texts: how many tokens a model reads, windows that slide over a longer text, or what is left if it is cut.
 
-A window is a choice of a text's tokens, so whatever is known of a token (its numbers, its place in the text) stays
+A window is a choice of a text's tokens, so everything known about a token (its numbers, its place in the text) stays
 true in each window. All windows keep the tokens that the tokenizer added, and the first text of a pair.
 """
 
@@ -32,7 +32,7 @@ class LengthLimit:
     Attributes
     ----------
     most
-        The most tokens per text or window; None for no limit.
+        The largest number of tokens per text or window; None for no limit.
     long
         ``"windows"``, ``"truncate"``, ``"error"``, or None: windows if the head allows, else an error.
     stride
@@ -74,7 +74,7 @@ class LengthLimit:
 
 
 def longest(model: nn.Module, tokenizer) -> int | None:
-    """Return the most tokens that a model reads at once, added ones included, or None if no limit is known."""
+    """Return the largest number of tokens that a model reads, added ones included, or None if no limit is known."""
     limits = [getattr(tokenizer, "model_max_length", None), _positions(model)]
     limits = [limit for limit in limits if isinstance(limit, int) and 0 < limit < _NO_LIMIT]
     return min(limits, default=None)
@@ -86,7 +86,7 @@ def _positions(model: nn.Module) -> int | None:
     if not isinstance(positions, int):
         return None
     for module in model.modules():
-        # RoBERTa and its kin count positions from behind that of padding.
+        # RoBERTa and its relatives count positions from after that of padding.
         if isinstance(module, nn.Embedding) and module.num_embeddings == positions and module.padding_idx is not None:
             return positions - module.padding_idx - 1
     return positions
@@ -100,7 +100,7 @@ def windows(encoding: Encoding, length: int, stride: int = 0) -> list[np.ndarray
     encoding
         A text, or a pair, in which case windows slide over the second.
     length
-        The most tokens per window, added ones included.
+        The largest number of tokens per window, added ones included.
     stride
         How many tokens neighbouring windows share (transformers' word for it).
 
@@ -141,7 +141,7 @@ def _sliding(encoding: Encoding, length: int) -> tuple[np.ndarray, np.ndarray, i
     room = length - len(fixed)
     if not len(sliding) or room < 1:
         raise TextError(
-            f"a window of {length} tokens has no room for {excerpt(encoding.texts[-1])} beside the {len(fixed)} tokens "
-            "that every window keeps: use a longer window or a shorter first text"
+            f"a window of {length} tokens has no room for {excerpt(encoding.texts[-1])} in addition to the "
+            f"{len(fixed)} tokens that every window keeps: use a longer window or a shorter first text"
         )
     return sliding, fixed, room

@@ -39,7 +39,7 @@ def tokens_at(at: At, encoding: Encoding, part: int = 0) -> np.ndarray:
     text = encoding.texts[part]
     start, end = characters_at(at, text)
     if encoding.spans is None:
-        raise TextError(f"at={at!r}: this tokenizer doesn't report where its tokens stand in {excerpt(text)}")
+        raise TextError(f"at={at!r}: this tokenizer doesn't report the places of its tokens in {excerpt(text)}")
 
     tokens = np.flatnonzero(encoding.part == part)
     spans = settle(encoding.spans[tokens], text)

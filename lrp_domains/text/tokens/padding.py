@@ -46,7 +46,7 @@ def pad(
 
 
 def exact_side(explained: Callable[[bool, str], np.ndarray], close: float) -> str | None:
-    """Find, by trying, the side on which padding doesn't change the relevance of a text.
+    """Determine by trial the side on which padding doesn't change the relevance of a text.
 
     A tokenizer's setting doesn't determine it: decoders with absolute positions require the right, models that read the
     last column the left, and some can't be padded at all.
@@ -54,7 +54,7 @@ def exact_side(explained: Callable[[bool, str], np.ndarray], close: float) -> st
     Parameters
     ----------
     explained
-        Returns the relevance of a row's tokens, alone (False) or beside a longer row (True), padded on a side.
+        Returns the relevance of a row's tokens, alone (False) or in a batch with a longer row (True), padded on a side.
     close
         Up to which share of the largest relevance two numbers count as equal.
 

@@ -1,4 +1,4 @@
-"""Rows: what the model is given in one batch, and which of a text's tokens stands in each column."""
+"""Rows: what the model is given in one batch, and which of a text's tokens is in each column."""
 
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ class Row:
     weight
         The weight of the row's score in the score of its text.
     subject
-        What the head explains of it, such as a label or positions.
+        What the head explains, such as a label or positions.
     target
         The name of what is explained, if the row alone doesn't determine it.
     """

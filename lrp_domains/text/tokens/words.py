@@ -77,7 +77,7 @@ def join_marks(spans: np.ndarray, kinds: np.ndarray, marks: np.ndarray) -> tuple
 
 
 def settle(spans: np.ndarray, text: str) -> np.ndarray:
-    """Move tokens that cover no character of their word to where the next token stands.
+    """Move tokens that cover no character of their word to the place of the next token.
 
     Some tokenizers emit the mark of a word's beginning as a separate token: it covers nothing, or one space before
     the word, or the word's first character, which the next token covers too. At the end of a text such a token
