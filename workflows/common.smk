@@ -40,6 +40,7 @@ def check(config, schema):
         raise WorkflowError(
             "nothing to explain; name cohorts (genes:), corpora (text:), or both"
         )
+    drop_nulls(config)
     own = {name: value for name, value in config.items() if name not in PLUGINS}
     wrong = mistakes(own, schema_of(schema), "top level")
     for name in set(config) & set(PLUGINS):
@@ -50,6 +51,15 @@ def check(config, schema):
         )
     validate(own, schema)
     config.update(own)
+
+
+def drop_nulls(settings):
+    """Remove settings that are null, in place: they are as good as unset."""
+    for name, value in list(settings.items()):
+        if value is None:
+            del settings[name]
+        elif isinstance(value, dict):
+            drop_nulls(value)
 
 
 def mistakes(settings, schema, top, prefix=""):

@@ -31,14 +31,32 @@ def across(name, condition=True):
 
 PICKLE = "--allow-pickle" if config["genes"]["allow_pickle"] else ""
 
-# After a failure: consensus and report of the finished cohorts, and why others are missing.
+# After a failure: consensus (of two cohorts or more) and report of the finished cohorts, and why others are missing.
+TABLES_ACROSS = (
+    "--consensus results/genes/consensus.tsv --agreement results/genes/agreement.tsv"
+)
+CONSENSUS_OF_FINISHED_COHORTS = " ".join(
+    [
+        f"{shlex.quote(sys.executable)} -m lrp_domains genes consensus --missing-ok",
+        *[shlex.quote(f"results/genes/{name}/genes.parquet") for name in COHORTS],
+        (
+            "--direction"
+            if config["genes"]["consensus"]["direction"]
+            else "--no-direction"
+        ),
+        settings("consensus", "top", "least_cohorts"),
+        "--out results/genes/consensus.tsv --agreement results/genes/agreement.tsv",
+    ]
+)
 REPORT_OF_FINISHED_COHORTS = " ".join(
     [
-        shlex.quote(sys.executable),
-        "-m lrp_domains genes report --missing-ok",
+        f"{shlex.quote(sys.executable)} -m lrp_domains genes report --missing-ok",
         *[shlex.quote(f"results/genes/{name}") for name in COHORTS],
         option("--out", GENE_REPORT),
         settings("report", "title", "top"),
-        "|| true",
     ]
+)
+AFTER_A_FAILURE = (
+    f"if {CONSENSUS_OF_FINISHED_COHORTS}; then {REPORT_OF_FINISHED_COHORTS} {TABLES_ACROSS}; "
+    f"else {REPORT_OF_FINISHED_COHORTS}; fi || true"
 )

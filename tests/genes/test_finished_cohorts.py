@@ -22,10 +22,15 @@ def test_finished_cohorts_and_why_others_are_missing(tmp_path):
         folder(tmp_path / "ranked", "genes.parquet", rank="error: an old one\n", explain="Traceback\nKilled\n"),
         tmp_path / "unstarted",
     ]
-    finished, missing = finished_cohorts(folders)
-    assert finished == [tmp_path / "one"]
+    stale = folder(tmp_path / "stale", "genes.parquet", "explained.h5ad", check="error: obs has no column 'grup'")
+    without_curves = folder(tmp_path / "two", "genes.parquet", "explained.h5ad", curves="error: out of memory")
+    for path in (stale, without_curves):
+        os.utime(path / "explained.h5ad", (-1, -1))  # before its log
+    finished, missing = finished_cohorts([*folders, stale, without_curves])
+    assert finished == [tmp_path / "one", tmp_path / "two"]
     assert missing == {
         "untrained": "all cells have one label",
         "ranked": "an old one",
         "unstarted": "it was not started",
+        "stale": "obs has no column 'grup'",
     }

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 
 from lrp_domains import CP_LRP
 from lrp_domains.genes import (
     CohortError,
     Explanation,
     Training,
+    gene_model,
     latent_relevance,
     made_cohort,
     relevance,
@@ -15,6 +17,8 @@ from lrp_domains.genes import (
     train,
     write_cohort,
 )
+from lrp_domains.genes.explanation.plan import make_plan
+from lrp_domains.genes.explanation.resume import key_of
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +92,33 @@ def test_a_contrast_of_hidden_neurons_is_the_difference_of_their_relevance(model
     difference = of_target.set_index(key)["relevance"] - of_other.set_index(key)["relevance"]
     expected = contrast.set_index(key)["relevance"]
     np.testing.assert_allclose(difference.loc[expected.index], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_model_of_a_value_has_no_target():
+    adata = made_cohort()
+    network = torch.nn.Linear(adata.n_vars, 1)
+    model = gene_model(network, adata.var_names, ["age"], task="value")
+    for settings in ({"target": "foo"}, {"against": "age"}):
+        with pytest.raises(CohortError, match="a model of a value has one output, which is explained"):
+            relevance(adata, model, **settings)
+
+
+@pytest.mark.parametrize(
+    "layer, message", [("counts", "the expression that is explained"), ("a/b", "a name without '/'"), ("", "a name")]
+)
+def test_relevance_never_replaces_the_expression(layer, message):
+    adata = made_cohort()
+    adata.layers["counts"] = adata.X.copy()
+    model = gene_model(torch.nn.Linear(adata.n_vars, 2), adata.var_names, ["a", "b"], layer="counts")
+    with pytest.raises(CohortError, match=message):
+        relevance(adata, model, layer=layer)
+
+
+def test_parts_of_another_network_with_the_same_weights_are_not_resumed(tmp_path):
+    adata = made_cohort()
+    first, last = torch.nn.Linear(adata.n_vars, 4), torch.nn.Linear(4, 2)
+    keys = set()
+    for between in (torch.nn.ReLU(), torch.nn.Tanh()):
+        model = gene_model(torch.nn.Sequential(first, between, last), adata.var_names, ["a", "b"])
+        keys.add(key_of(tmp_path, make_plan(adata, model, Explanation()), "lrp"))
+    assert len(keys) == 2

@@ -19,10 +19,19 @@ def consensus(
     out: Annotated[Path, typer.Option(help="The table of consensus genes to write, .tsv.")],
     agreement: Annotated[Path, typer.Option(help="The table of agreement between cohorts to write, .tsv.")],
     settings: dict,
+    missing_ok: Annotated[
+        bool, typer.Option(help="Use the tables of finished cohorts; the others are expected, and missing.")
+    ] = False,
 ) -> None:
     """Aggregate the ranked genes of several cohorts, and measure their agreement."""
     from ... import genes as library
 
+    if missing_ok:
+        finished, missing = library.finished_cohorts(table.parent for table in tables)
+        tables = [table for table in tables if table.parent in finished]
+        settings["expected"] = [*settings.get("expected", ()), *missing]
+        if len(tables) < 2:
+            raise library.CohortError(f"a consensus requires two finished cohorts; there are {len(tables)}")
     table = _read_tables(tables)
     aggregated = library.consensus(table, **settings)
     shared = {name: settings[name] for name in ("direction", "top") if name in settings}
@@ -56,9 +65,7 @@ def report(
     failed: Annotated[list[str] | None, typer.Option(help="A cohort that failed, and why: NAME=REASON.")] = None,
     missing_ok: Annotated[
         bool,
-        typer.Option(
-            help="Report the finished cohorts, with a new consensus, and list the others with the errors in their logs."
-        ),
+        typer.Option(help="Report the finished cohorts, and list the others with the errors in their logs."),
     ] = False,
 ) -> None:
     """Write a report of all cohorts with tables and figures, in one file."""
@@ -73,20 +80,10 @@ def report(
         for name, reason in missing.items():
             say("missing", f"{name}: {reason}", "bold yellow")
         reasons |= missing
-        if len(folders) > 1:
-            paths |= _consensus_of(folders, beside=out, expected=list(missing))
 
     tables = {name: pd.read_csv(path, sep="\t") for name, path in paths.items() if path is not None}
     library.write_report(out, folders, failed=reasons, **tables, **settings)
     say("report", str(out.resolve()))
-
-
-def _consensus_of(folders: list[Path], *, beside: Path, expected: list[str]) -> dict[str, Path]:
-    """Write consensus and agreement of some cohorts next to a report, and return the paths of both tables."""
-    paths = {name: beside.with_name(f"{name}.tsv") for name in ("consensus", "agreement")}
-    tables = [folder / "genes.parquet" for folder in folders]
-    consensus(tables=tables, out=paths["consensus"], agreement=paths["agreement"], expected=expected)
-    return paths
 
 
 def _read_tables(paths: list[Path]):

@@ -46,8 +46,8 @@ def check_group_sizes(labels: pd.Series, folds: int) -> None:
     if len(small):
         groups = listed(f"{group} ({size})" for group, size in small.items())
         raise CohortError(
-            f"{len(small)} group(s) of '{labels.name}' have fewer cells than the {folds} folds: {groups}; "
-            "drop or merge them, or use fewer folds"
+            f"groups of '{labels.name}' have fewer cells than the {folds} folds: {groups}; drop or merge them, or use "
+            "fewer folds"
         )
 
 

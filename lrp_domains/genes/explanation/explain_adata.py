@@ -13,7 +13,7 @@ from ..models.model import GeneModel
 from .explain import ExplainedCells, explain_cells
 from .group_statistics import GroupStatistics
 from .plan import make_plan
-from .request import Explanation, requested
+from .request import Explanation, check_layer, requested
 from .results_in_adata import write_results
 
 
@@ -60,6 +60,7 @@ def relevance(
     --------
     >>> relevance(adata, model, target="labelled")
     """
+    check_layer(layer, model.expects.layer)
     plan = make_plan(adata, model, requested(explanation, settings))
     statistics, account = plan.empty_statistics(), Account()
     explained = explain_cells(plan, statistics, account, starts=progress(plan.starts(), "Explaining"))

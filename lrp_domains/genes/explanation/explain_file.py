@@ -14,7 +14,7 @@ from ..models.model import GeneModel
 from .explain import explain_cells
 from .group_statistics import GroupStatistics
 from .plan import Plan, make_plan
-from .request import Explanation, requested
+from .request import Explanation, check_layer, requested
 from .results_in_adata import write_results
 from .resume import Parts, key_of
 
@@ -63,6 +63,8 @@ def relevance_on_disk(
         raise CohortError(f"'{out}' should end in .h5ad or .zarr")
     if path.resolve() == out.resolve():
         raise CohortError(f"'{out}' is the cohort itself; write to another file")
+
+    check_layer(layer, model.expects.layer)
 
     with open_cohort(path) as adata:
         plan = make_plan(adata, model, request)

@@ -12,6 +12,7 @@ from ...domain import device_of, refuse_training_mode, score_of
 from .. import slots
 from ..cohorts.expression import Expression, dense_batch, expression_of
 from ..cohorts.labels import label_column
+from ..errors import CohortError
 from ..models.model import GeneModel, check_network, predict
 from ..models.reading import read_matrix
 from .group_statistics import GroupStatistics, blocks_of
@@ -143,7 +144,11 @@ def make_plan(adata: AnnData, model: GeneModel, request: Explanation) -> Plan:
         labels = halves(expression, model, size)
 
     asked = request.target or PREDICTED
-    named = resolve_target(asked, model.classes) if of_classes else 0
+    if not of_classes and (asked != PREDICTED or request.against is not None):
+        raise CohortError(f"a model of a {model.task} has one output, which is explained; leave out target and against")
+    named = None if request.target is None else resolve_target(asked, model.classes)
+    if not of_classes:
+        named = 0
     if named is not None:
         target = np.full(expression.n_cells, named)
     else:

@@ -87,5 +87,15 @@ def requested(explanation: Explanation | None, settings: Mapping[str, object]) -
     return explanation
 
 
+def check_layer(layer: str | None, expression: str) -> None:
+    """Raise if relevance can't be written to a layer, or would replace the expression that it is of."""
+    if layer is None:
+        return
+    if not isinstance(layer, str) or not layer or "/" in layer:
+        raise CohortError(f"layer is {layer!r}; expected a name without '/', or None to keep no layer")
+    if layer == expression:
+        raise CohortError(f"layer is '{layer}', the expression that is explained; write relevance to another layer")
+
+
 def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)

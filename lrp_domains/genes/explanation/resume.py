@@ -128,12 +128,15 @@ class Parts:
 def key_of(path: Path, plan: Plan, layer: str | None) -> str:
     """Return a text that is the same for the same request on the same file."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    request = plan.request
+    request, model = plan.request, plan.model
     facts = [
         __version__,
         str(path.resolve()),
         [(file.stat().st_size, file.stat().st_mtime_ns) for file in files],
-        plan.model.digest(),
+        model.digest(),
+        [repr(network) for _, network in model.unseen(-1)],  # the same weights may be of other layers
+        getattr(model.reading, "__qualname__", model.reading),
+        hashlib.sha256(model.fold_of(plan.expression.cells).tobytes()).hexdigest(),
         request.rules.table(),
         layer,
         (request.target or PREDICTED, request.against, request.score, request.top, request.donor, request.gene_column),
