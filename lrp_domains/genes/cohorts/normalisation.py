@@ -70,6 +70,7 @@ def check_kind(values: Matrix, normalisation: str, layer: str) -> None:
         return
     lowest, highest = float(numbers.min()), float(numbers.max())
     whole = bool((numbers == np.round(numbers)).all())
+
     if normalisation in ("counts", "log1p_cp10k"):
         if lowest < 0:
             raise CohortError(

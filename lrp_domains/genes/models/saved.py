@@ -31,6 +31,7 @@ def save_model(model: GeneModel, path: str | Path) -> None:
         raise CohortError(
             "only built-in networks that were trained here can be written; save others with torch.save or torch.export"
         )
+
     content = {
         "format": FORMAT,
         "weights": [
@@ -46,6 +47,7 @@ def save_model(model: GeneModel, path: str | Path) -> None:
         "training": model.training,
         "performance": model.performance.to_dict("list"),
     }
+
     with whole_file(path) as temporary:
         torch.save(content, temporary)
 

@@ -37,16 +37,19 @@ def marker_recovery(table: pd.DataFrame, markers: dict[str, list[str]], *, top: 
             f"no group ({listed(table['group'].unique(), 5)}) has markers among {listed(markers, 5)}; name the groups "
             "of markers as in the table"
         )
+
     rows = []
     for (cohort, group), part in table.groupby(["cohort", "group"], sort=False):
         of_group = set(markers.get(group, ())) & set(part["gene"])
         if not of_group:
             continue
+
         size = min(top, len(part))
         leading = len(of_group & set(part.nsmallest(size, "rank")["gene"]))
         has_differential = "de_rank" in part and part["de_rank"].notna().all()
         de_found = len(of_group & set(part.nsmallest(size, "de_rank")["gene"])) if has_differential else np.nan
         chance = stats.hypergeom(len(part), len(of_group), size)
+
         rows.append(
             {
                 "cohort": cohort,
@@ -60,6 +63,7 @@ def marker_recovery(table: pd.DataFrame, markers: dict[str, list[str]], *, top: 
                 "de_precision": de_found / size,
             }
         )
+
     if not rows:
         genes = {gene for group in shared for gene in markers[group]}
         raise CohortError(nothing_shared(set(table["gene"]), genes, f"the markers of {listed(sorted(shared), 5)}"))

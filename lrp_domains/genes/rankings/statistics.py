@@ -87,6 +87,7 @@ def _ranked_group(statistics: GroupStatistics, number: int, *, cohort: str, seed
     p_value = _p_values(total, counted) if statistics.by_donor else np.full(len(mean), np.nan)
     expression, rest = _expression(statistics, number)
     de_score = _welch(statistics, number)
+
     table = pd.DataFrame(
         {
             "cohort": cohort,

@@ -74,6 +74,7 @@ def check_ranking(table: pd.DataFrame) -> pd.DataFrame:
         )
     if table.empty:
         raise CohortError("the table of ranked genes has no rows; rank a cohort first")
+
     for name in NAMES:
         unnamed = (table[name].isna() | (table[name].astype(str) == "")).to_numpy()
         if unnamed.any():
@@ -81,18 +82,21 @@ def check_ranking(table: pd.DataFrame) -> pd.DataFrame:
                 f"{int(unnamed.sum())} rows of the table of ranked genes have no {name}, first row "
                 f"{int(unnamed.argmax()) + 1}; name it or drop these rows"
             )
+
     table = table.astype(dict.fromkeys(NAMES, str))
     for name, (kind, _, _) in COLUMNS.items():
         if name in table and kind != "str" and not _holds_numbers(table[name]):
             raise CohortError(
                 f"the column '{name}' of the table of ranked genes holds {table[name].dtype}, not numbers"
             )
+
     _check_rows(table, "score", ~np.isfinite(table["score"]), expected="a finite number; drop genes without a score")
     whole = (table["rank"] >= 1) & (table["rank"] % 1 == 0)
     _check_rows(table, "rank", ~whole, expected="a whole number from 1 on")
     if "direction" in table:
         invalid = ~table["direction"].isin([1, -1])
         _check_rows(table, "direction", invalid, expected="1 or -1; use one for all cohorts, or none")
+
     twice = table.duplicated([*NAMES])
     if twice.any():
         raise CohortError(
@@ -135,6 +139,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
     path = Path(path)
     if not path.is_file():
         raise CohortError(f"there is no table '{path}'; write it with 'lrp-domains genes rank'")
+
     try:
         if path.suffix == ".parquet":
             table = pd.read_parquet(path)
@@ -149,6 +154,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
             )
     except Exception as error:  # pyarrow and pandas raise many kinds for a foreign file
         raise CohortError(f"'{path}' could not be read as a table: {reason(error)}") from error
+
     try:
         return check_ranking(table)
     except CohortError as error:

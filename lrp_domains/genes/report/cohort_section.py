@@ -107,6 +107,7 @@ def _curves(results: CohortResults) -> dict[str, Any] | None:
     curves = results.curves
     if curves is None or curves.empty:
         return None
+
     heights = areas(curves.assign(cohort=results.name)).set_index(["group", "order"])
     orders = [order for order in ORDERS if order in set(curves["order"])]
     ranked = set(curves["group"])
@@ -117,6 +118,7 @@ def _curves(results: CohortResults) -> dict[str, Any] | None:
         if group in ranked
     ]
     means = [np.nanmean([values[i] for _, values in rows]) for i in range(len(columns))]
+
     return {
         "figure": figures_of_curves.perturbation(curves[curves["group"].isin(results.groups)]),
         "orders": [figures_of_curves.ORDERS[order][0] for order in orders],

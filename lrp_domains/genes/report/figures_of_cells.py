@@ -60,6 +60,7 @@ def relevance_maps(positions: np.ndarray, relevance: np.ndarray, titles: list[st
         values = relevance[:, number]
         order = np.argsort(np.abs(values))  # cells of high relevance are drawn on top
         limit = max(np.percentile(np.abs(values), 99), 1e-12)
+
         axes = _map_axes(figure, (rows, columns, number + 1))
         points = axes.scatter(
             *positions[order].T,
@@ -71,6 +72,7 @@ def relevance_maps(positions: np.ndarray, relevance: np.ndarray, titles: list[st
             edgecolors="#999999",
             linewidths=0.15,
         )
+
         axes.set_title(title, fontsize=9)
         figure.colorbar(points, shrink=0.75)
     return drawing(figure)

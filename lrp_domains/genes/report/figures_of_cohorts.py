@@ -21,6 +21,7 @@ def agreement_matrices(agreement: pd.DataFrame, order: Sequence[str]) -> Drawing
     }
     size = 1.9 + 0.55 * len(cohorts)
     figure = Figure(figsize=(size * max(1, len(panels)) + 1, size), layout="constrained")
+
     axes, image = [], None
     for number, (column, title) in enumerate(panels.items(), 1):
         axes.append(figure.add_subplot(1, len(panels), number))
@@ -29,14 +30,17 @@ def agreement_matrices(agreement: pd.DataFrame, order: Sequence[str]) -> Drawing
         for (a, b), mean in agreement.groupby(["cohort_a", "cohort_b"])[column].mean().items():
             i, j = cohorts.index(a), cohorts.index(b)
             values[i, j] = values[j, i] = mean
+
         axes[-1].set_facecolor("#dddddd")
         image = axes[-1].imshow(values, cmap=DIVERGING, vmin=-1, vmax=1)
         for i, j in np.ndindex(values.shape):
             if i != j and np.isfinite(values[i, j]):
                 colour = "white" if abs(values[i, j]) > 0.6 else "black"
                 axes[-1].text(j, i, f"{values[i, j]:.2f}", ha="center", va="center", color=colour)
+
         name_axes(axes[-1], rows=cohorts, columns=cohorts)
         axes[-1].set_title(title)
+
     if image is not None:
         figure.colorbar(image, ax=axes, label="Spearman's correlation", shrink=0.8)
     return drawing(figure, shades=True)
