@@ -50,12 +50,11 @@ def run(
 
     unranked, ranked, table = out / ".relevance.h5ad", out / "explained.h5ad", out / "genes.parquet"
     loading, seed = {"model": model, "allow_pickle": allow_pickle}, shared(training, "seed")
-    try:
-        explain(cohort=cohort, out=unranked, top=keep_top, **loading, **explanation)
-        tables = {"table": [table, out / "genes.tsv"], "stability": out / "stability.tsv"}
-        rank(cohort=unranked, out=ranked, name=name, wilcoxon=wilcoxon, **tables, **seed)
-    finally:
-        unranked.unlink(missing_ok=True)
+    explain(cohort=cohort, out=unranked, top=keep_top, **loading, **explanation)
+    tables = {"table": [table, out / "genes.tsv"], "stability": out / "stability.tsv"}
+    rank(cohort=unranked, out=ranked, name=name, wilcoxon=wilcoxon, **tables, **seed)
+    unranked.unlink()  # only now: if ranking fails, 'genes rank' can be run on it with other options
+
     measured = shared(explanation, "gene_column", "device")
     curves(cohort=ranked, table=table, out=out / "curves.tsv", **loading, **measured, **seed)
     report(folders=[out], out=out / "report.html", title=name, **reporting)
