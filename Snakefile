@@ -32,4 +32,4 @@ onsuccess:
 # With --keep-going the other cohorts are finished by now: the report shows them, and which are missing and why.
 onerror:
     if "genes" in config:
-        shell(AFTER_A_FAILURE)
+        shell(REPORT_OF_FINISHED_COHORTS)

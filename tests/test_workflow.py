@@ -79,6 +79,7 @@ def test_a_model_from_the_hub_is_not_trained(tmp_path):
         ({"text": {}}, "text: 'corpora' is a required property"),
         ({"text": {"corpora": "c.tsv", "explanation": {"shards": 0}}}, "text.explanation.shards: 0 is less than"),
         ({}, "no configuration; name one"),
+        ({"genes": None}, "no configuration; name one"),
     ],
 )  # fmt: skip
 def test_a_wrong_configuration_is_refused_before_anything_runs(tmp_path, change, message):
@@ -191,7 +192,7 @@ def test_corpora_from_end_to_end(tmp_path):
 def test_one_bad_cohort_fails_alone_and_the_others_agree_without_it(tmp_path):
     """Two good cohorts and one whose label column isn't there: reports, consensus, the missing cohort; then fixed."""
     rows = [*written(tmp_path, "one", "two", donor="donor"), *written(tmp_path, "bad", labels="grup")]
-    config = configured(tmp_path, rows, report={"title": "Made <up>"})
+    config = configured(tmp_path, rows, report={"title": "Made <up>"}, consensus={"top": 3})
     run = snakemake("--keep-going", "--configfile", config, folder=tmp_path)
     assert run.returncode == 1
     said = run.stdout + run.stderr
@@ -206,6 +207,7 @@ def test_one_bad_cohort_fails_alone_and_the_others_agree_without_it(tmp_path):
         first = consensus[consensus["group"] == group].head(3)
         assert {gene[:2] for gene in first["gene"]} == {f"g{number}"} and (first["supporting"] == 2).all()
         assert (first["missing"] == "bad").all()
+    assert (consensus.groupby("group")["supporting"].sum() == 6).all()  # two cohorts support 3 genes each
     page = (results / "report.html").read_text()
     assert "bad: obs has no column &#39;grup&#39;" in page and "Made <up>" not in page
     adata = sc.read_h5ad(results / "one" / "explained.h5ad")

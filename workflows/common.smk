@@ -32,6 +32,7 @@ def schema_of(name):
 
 def check(config, schema):
     """Raise with every mistake in the configuration, one per line, before any job runs; then fill in defaults."""
+    drop_nulls(config)
     if not config:
         raise WorkflowError(
             "no configuration; name one: snakemake --configfile configs/demo.yaml"
@@ -40,7 +41,6 @@ def check(config, schema):
         raise WorkflowError(
             "nothing to explain; name cohorts (genes:), corpora (text:), or both"
         )
-    drop_nulls(config)
     own = {name: value for name, value in config.items() if name not in PLUGINS}
     wrong = mistakes(own, schema_of(schema), "top level")
     for name in set(config) & set(PLUGINS):

@@ -206,11 +206,7 @@ rule genes_consensus:
         gpu=0,
     params:
         expected=" ".join(option("--expected", name) for name in COHORTS),
-        direction=(
-            "--direction"
-            if config["genes"]["consensus"]["direction"]
-            else "--no-direction"
-        ),
+        direction=CONSENSUS_DIRECTION,
         settings=settings("consensus", "top", "least_cohorts"),
     shell:
         "exec python -m lrp_domains genes consensus {input:q} {params.expected} {params.direction} {params.settings}"

@@ -31,32 +31,20 @@ def across(name, condition=True):
 
 PICKLE = "--allow-pickle" if config["genes"]["allow_pickle"] else ""
 
-# After a failure: consensus (of two cohorts or more) and report of the finished cohorts, and why others are missing.
-TABLES_ACROSS = (
-    "--consensus results/genes/consensus.tsv --agreement results/genes/agreement.tsv"
+CONSENSUS_DIRECTION = (
+    "--direction" if config["genes"]["consensus"]["direction"] else "--no-direction"
 )
-CONSENSUS_OF_FINISHED_COHORTS = " ".join(
-    [
-        f"{shlex.quote(sys.executable)} -m lrp_domains genes consensus --missing-ok",
-        *[shlex.quote(f"results/genes/{name}/genes.parquet") for name in COHORTS],
-        (
-            "--direction"
-            if config["genes"]["consensus"]["direction"]
-            else "--no-direction"
-        ),
-        settings("consensus", "top", "least_cohorts"),
-        "--out results/genes/consensus.tsv --agreement results/genes/agreement.tsv",
-    ]
-)
+
+# After a failure: consensus and report of the finished cohorts, and why others are missing.
 REPORT_OF_FINISHED_COHORTS = " ".join(
     [
         f"{shlex.quote(sys.executable)} -m lrp_domains genes report --missing-ok",
         *[shlex.quote(f"results/genes/{name}") for name in COHORTS],
         option("--out", GENE_REPORT),
         settings("report", "title", "top"),
+        option("--consensus-top", config["genes"]["consensus"].get("top")),
+        settings("consensus", "least_cohorts"),
+        CONSENSUS_DIRECTION,
+        "|| true",
     ]
-)
-AFTER_A_FAILURE = (
-    f"if {CONSENSUS_OF_FINISHED_COHORTS}; then {REPORT_OF_FINISHED_COHORTS} {TABLES_ACROSS}; "
-    f"else {REPORT_OF_FINISHED_COHORTS}; fi || true"
 )

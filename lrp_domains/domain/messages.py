@@ -35,7 +35,7 @@ def reason(error: BaseException) -> str:
     return (str(error) or repr(error)).splitlines()[0]
 
 
-def check_choice(what: str, name: object, known: Collection[str], error: type[DomainError] = DomainError) -> None:
-    """Raise `error` if a name is not one of the known ones."""
+def check_choice(what: str, name: object, known: Collection[str]) -> None:
+    """Raise if a name is not one of the known ones."""
     if name not in known:
-        raise error(f"unknown {what} '{name}'; {choices(name, known)}")
+        raise DomainError(f"unknown {what} '{name}'; {choices(name, known)}")

@@ -150,3 +150,16 @@ def test_a_warning_is_shown_once(cohort, tmp_path):
     result = call("genes", "run", cohort, "--labels", "group", "--out", tmp_path / "out", *QUICK)
     assert result.exit_code == 0, result.output
     assert result.stderr.count("warning: the expression in 'X' has negative values") == 1
+
+
+def test_a_run_without_a_finished_cohort_has_no_report_but_reasons(tmp_path):
+    (tmp_path / "bad" / "logs").mkdir(parents=True)
+    (tmp_path / "bad" / "logs" / "check.log").write_text("error: obs has no column 'grup'\n")
+    shown = call(
+        "genes", "report", tmp_path / "bad", tmp_path / "later", "--missing-ok", "--out", tmp_path / "report.html"
+    )
+    assert shown.exit_code == 0
+    assert "missing: bad: obs has no column 'grup'" in shown.stderr
+    assert "missing: later: it was not started" in shown.stderr
+    assert "no cohort is finished" in shown.stderr
+    assert not (tmp_path / "report.html").exists()

@@ -19,19 +19,10 @@ def consensus(
     out: Annotated[Path, typer.Option(help="The table of consensus genes to write, .tsv.")],
     agreement: Annotated[Path, typer.Option(help="The table of agreement between cohorts to write, .tsv.")],
     settings: dict,
-    missing_ok: Annotated[
-        bool, typer.Option(help="Use the tables of finished cohorts; the others are expected, and missing.")
-    ] = False,
 ) -> None:
     """Aggregate the ranked genes of several cohorts, and measure their agreement."""
     from ... import genes as library
 
-    if missing_ok:
-        finished, missing = library.finished_cohorts(table.parent for table in tables)
-        tables = [table for table in tables if table.parent in finished]
-        settings["expected"] = [*settings.get("expected", ()), *missing]
-        if len(tables) < 2:
-            raise library.CohortError(f"a consensus requires two finished cohorts; there are {len(tables)}")
     table = _read_tables(tables)
     aggregated = library.consensus(table, **settings)
     shared = {name: settings[name] for name in ("direction", "top") if name in settings}
@@ -54,18 +45,22 @@ def enrich(
     write_tsv(library.enrich(_read_tables(tables), gene_sets, **settings), out)
 
 
-@grouped(settings=o.REPORT)
+@grouped(settings=o.REPORT, aggregation=o.AGGREGATION)
 def report(
     folders: Annotated[list[Path], typer.Argument(help="The cohorts' folders of results.")],
     out: Annotated[Path, typer.Option(help="The .html file to write.")],
     settings: dict,
+    aggregation: dict,
     consensus: Annotated[Path | None, typer.Option(help="The table that 'genes consensus' writes.")] = None,
     agreement: Annotated[Path | None, typer.Option(help="The table that 'genes consensus' writes.")] = None,
     enrichment: Annotated[Path | None, typer.Option(help="The table that 'genes enrich' writes.")] = None,
     failed: Annotated[list[str] | None, typer.Option(help="A cohort that failed, and why: NAME=REASON.")] = None,
     missing_ok: Annotated[
         bool,
-        typer.Option(help="Report the finished cohorts, and list the others with the errors in their logs."),
+        typer.Option(
+            help="Report the finished cohorts, with a new consensus of them, and list the others with the errors in "
+            "their logs."
+        ),
     ] = False,
 ) -> None:
     """Write a report of all cohorts with tables and figures, in one file."""
@@ -80,10 +75,38 @@ def report(
         for name, reason in missing.items():
             say("missing", f"{name}: {reason}", "bold yellow")
         reasons |= missing
+        if not folders:
+            say("report", "no cohort is finished, so there is nothing to report")
+            return
+        if len(folders) > 1:
+            paths |= _consensus_of(folders, beside=out, expected=list(missing), **aggregation)
 
     tables = {name: pd.read_csv(path, sep="\t") for name, path in paths.items() if path is not None}
     library.write_report(out, folders, failed=reasons, **tables, **settings)
     say("report", str(out.resolve()))
+
+
+def _consensus_of(
+    folders: list[Path], *, beside: Path, expected: list[str], consensus_top: int | None = None, **settings
+) -> dict[str, Path]:
+    """Write consensus and agreement of some cohorts to the folder of a report; return their paths, if there is one."""
+    from ... import genes as library
+
+    paths = {name: beside.with_name(f"{name}.tsv") for name in ("consensus", "agreement")}
+    tables = [folder / "genes.parquet" for folder in folders]
+    try:
+        consensus(
+            tables=tables,
+            out=paths["consensus"],
+            agreement=paths["agreement"],
+            expected=expected,
+            top=consensus_top,
+            **settings,
+        )
+    except library.CohortError as error:  # such as no common group: the cohorts can still be reported one by one
+        say("warning", f"without a consensus: {error}", "bold yellow")
+        return {}
+    return paths
 
 
 def _read_tables(paths: list[Path]):

@@ -158,6 +158,12 @@ CONSENSUS = {
         int | None, typer.Option(min=1, help="Number of cohorts in which a gene must be measured (default 2).")
     ],
 }
+# How the cohorts of `report --missing-ok` are aggregated; its `top` is another one.
+AGGREGATION = {
+    "consensus_top": CONSENSUS["top"],
+    "direction": CONSENSUS["direction"],
+    "least_cohorts": CONSENSUS["least_cohorts"],
+}
 REPORT = {
     "title": Annotated[str | None, typer.Option(help="Title of the report (default Genes that carry each group).")],
     "top": Annotated[int | None, typer.Option(min=1, max=100, help="Genes to show per group (default 10).")],
