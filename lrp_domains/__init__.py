@@ -11,6 +11,7 @@ from .core.explain_rules import RuleTable, explain_rules
 from .core.ledger import Ledger, ledger
 from .core.recurrent import unfused
 from .core.relevance import relevance
+from .core.relevance_against import draw_references, ledger_against, relevance_against
 from .core.rule import Rule, constant, gradient
 from .core.rules.layers import alpha_beta, epsilon, flat, gamma, w_squared, z_box
 from .core.rules.rulesets import (
@@ -26,6 +27,7 @@ from .core.rules.rulesets import (
     deep_taylor,
 )
 from .core.rules.state_spaces import state_space
+from .core.secants.rulesets import SECANT, SECANT_HALF
 
 __version__ = "0.1.0"
 
@@ -38,6 +40,8 @@ __all__ = [
     "GAMMA",
     "GRADIENT",
     "MAMBA_LRP",
+    "SECANT",
+    "SECANT_HALF",
     "Captured",
     "CheckRow",
     "CheckTable",
@@ -53,13 +57,16 @@ __all__ = [
     "check",
     "constant",
     "deep_taylor",
+    "draw_references",
     "epsilon",
     "explain_rules",
     "flat",
     "gamma",
     "gradient",
     "ledger",
+    "ledger_against",
     "relevance",
+    "relevance_against",
     "state_space",
     "unfused",
     "w_squared",

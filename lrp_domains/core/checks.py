@@ -157,7 +157,7 @@ class _Case(torch.nn.Module):
 
 def _rows(case: _Case, inputs: Tensors) -> tuple[CheckRow, ...]:
     """Run the checks. A check that raises is skipped, or failed if it raised a `RelevanceError`."""
-    _, half = case.run(inputs, lambda score, leaves, **options: _coarsest(score) ** 0.5)
+    _, half = case.run(inputs, lambda score, leaves, **options: coarsest(score) ** 0.5)
     try:
         base = case.explain(inputs)
     except RelevanceError as error:
@@ -262,7 +262,7 @@ def _rewriting(case: _Case, inputs: Tensors, base: Tensors, tolerance: float) ->
     return _difference(values, base), ""
 
 
-def _coarsest(score: Tensor) -> float:
+def coarsest(score: Tensor) -> float:
     """Return the epsilon of the coarsest dtype between the score and what it was computed from."""
     waiting, seen, epsilon = [score.grad_fn], {None}, 0.0
     while waiting:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from .errors import freed_graphs_named
+from .errors import RelevanceError, freed_graphs_named
 from .graph.parameters import ParameterNames, modules
 from .planning.leaves import add_leaves, additive_slots
 from .planning.plan import Plan, make_plan
@@ -102,6 +102,8 @@ def ledger(
     >>> print(ledger(model(x)[:, 3], x, rules=CP_LRP, model=model))
     """
     tensors = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    if isinstance(rules, RuleSet) and rules.reads_reference:
+        raise RelevanceError(f"rule set {rules.name!r} reads a reference: call ledger_against")
     seed = checked_start(output, tensors, start)
     top = above(output)
     with freed_graphs_named():

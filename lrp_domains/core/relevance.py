@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 
 from .errors import RelevanceError, freed_graphs_named
 from .graph.graph import edge_of
 from .planning.hooks import Pass, Watch, hooks
-from .planning.plan import Plan, make_plan
+from .planning.plan import Plan, Recorded, make_plan
 from .rules.rulesets import ATTN_LRP, RuleSet
 
 Tensor = torch.Tensor
@@ -79,6 +80,8 @@ def relevance(
     """
     single = isinstance(inputs, Tensor)
     tensors = (inputs,) if single else tuple(inputs)
+    if isinstance(rules, RuleSet) and rules.reads_reference:
+        raise RelevanceError(f"rule set {rules.name!r} reads a reference: call relevance_against")
     seed = checked_start(output, tensors, start)
     with freed_graphs_named():
         top = above(output)
@@ -101,14 +104,22 @@ def propagate(
     seed: Tensor,
     retain_graph: bool,
     watch: Watch | None = None,
+    reference: Recorded | None = None,
 ) -> tuple[Tensor, ...]:
-    """Return the relevance of each tensor under a plan. ``watch`` is called with what arrives at each node."""
-    with hooks(plan, top.grad_fn, watch) as run:
-        grads = torch.autograd.grad(top, tensors, seed, retain_graph=retain_graph, allow_unused=True)
+    """Return the relevance of each tensor under a plan: g times the tensor, or times its difference from a reference.
+
+    ``watch`` is called with what arrives at each node.
+    """
+    roots, ends, seeds = (top,), tensors, (seed,)
+    if reference is not None:
+        roots, ends, seeds = (top, reference.output), (*tensors, *reference.inputs), (seed, torch.zeros_like(seed))
+    with hooks(plan, top.grad_fn, watch) as run, _idle(reference):
+        grads = torch.autograd.grad(roots, ends, seeds, retain_graph=retain_graph, allow_unused=True)[: len(tensors)]
 
     results = []
-    for tensor, g in zip(tensors, grads, strict=True):
+    for number, (tensor, g) in enumerate(zip(tensors, grads, strict=True)):
         x, edge = tensor.detach(), edge_of(tensor)
+        x = x if reference is None else x - reference.inputs[number].detach()
         if edge in run.passed:
             g = run.passed[edge] if g is None else g + run.passed[edge]
         r = torch.zeros_like(x) if g is None else x * g.conj()
@@ -118,6 +129,22 @@ def propagate(
         results.append(r)
     _check_finite(results, run)
     return tuple(results)
+
+
+@contextmanager
+def _idle(reference: Recorded | None) -> Iterator[None]:
+    """Temporarily let nothing flow back through the reference's graph.
+
+    It is part of the pass only because autograd computes no derivative for a node outside of it, which rules ask for.
+    """
+    if reference is None:
+        yield
+        return
+    handle = reference.output.grad_fn.register_hook(lambda gi, go: (None,) * len(gi))
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def _check_finite(results: list[Tensor], run: Pass) -> None:

@@ -27,8 +27,10 @@ def argument(node: Node, slot: int = 0) -> Tensor:
 
 
 def is_lost(node: Node, y: Tensor) -> bool:
-    """Return whether a function kept only its result, and some of its arguments can't be recovered from that."""
+    """Return whether some arguments of a function can't be recovered from its result."""
     op = operation(node.name())
+    if op.function.inverse is None:
+        return True
     return op.function.lost is not None and bool(op.function.lost(y, *settings_of(node, op)).any())
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
 from .operations import VIEWS, Operation, operation
+
+if TYPE_CHECKING:
+    from .twins import Twin
 
 Tensor = torch.Tensor
 Node = torch.autograd.graph.Node
@@ -38,6 +41,8 @@ class Graph:
         The slots of `reaching` through which an input can be reached, as a list.
     named
         The nodes from which an input can be reached, by the base of their name.
+    twin
+        The graph of the reference, if there is one (see twins.py).
     """
 
     order: tuple[Node, ...]
@@ -45,6 +50,7 @@ class Graph:
     operations: dict[Node, Operation]
     sources: dict[Edge, Tensor]
     reaching: dict[Node, Slots]
+    twin: Twin | None = field(default=None, repr=False)
     carried: dict[Node, list[int]] = field(init=False, repr=False)
     named: dict[str, list[Node]] = field(init=False, repr=False)
     _once: dict[Callable, object] = field(default_factory=dict, repr=False, compare=False)

@@ -75,7 +75,7 @@ def takes_layer_rules(node: Node, graph: Graph) -> bool:
 
     # For any other tensor its position decides.
     on_the_right, batched = slot == op.factors[1] and _is_matrix(node, slot, graph), op.base in ("Bmm", "Baddbmm")
-    of_attention = node in graph.once(_scores) or _is_probability(node, graph)
+    of_attention = node in graph.once(scores) or _is_probability(node, graph)
     if edges[slot][0] is None:
         return on_the_right and not (batched and of_attention)
     of_parameters = all(isinstance(leaf, torch.nn.Parameter) for leaf in leaves_behind(edges[slot], graph))
@@ -135,7 +135,7 @@ def _is_probability(node: Node, graph: Graph) -> bool:
     return any(end not in graph.sources and graph.operations[end[0]].kind == "softmax" for end in ends)
 
 
-def _scores(graph: Graph) -> set[Node]:
+def scores(graph: Graph) -> set[Node]:
     """Return the products that the argument of a softmax is computed from."""
     pending = [node for node in graph.reaching if graph.operations[node].kind == "softmax"]
     pending += [node for node in graph.reaching if graph.operations[node].base == "Exp"]

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import fnmatch
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 
 import torch
 
@@ -18,6 +19,7 @@ from ..errors import RelevanceError
 from ..graph.graph import Edge, Graph, Node, build_graph, edge_of
 from ..graph.parameters import ParameterNames
 from ..graph.saved import check_saved
+from ..graph.twins import with_twin
 from ..graph.weights import CONVOLUTIONS, DENSE, weight_slot
 from ..layers.first_layers import ends_of_way
 from ..roles.roles import Roles
@@ -56,14 +58,29 @@ class Plan:
     delivered: dict[Edge, torch.Tensor]
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """A forward pass: its output, its inputs, and values that autograd doesn't keep, by their edges."""
+
+    output: torch.Tensor
+    inputs: Sequence[torch.Tensor]
+    values: Mapping[Edge, torch.Tensor]
+
+
 def make_plan(
     output: torch.Tensor,
     inputs: Sequence[torch.Tensor],
     rules: RuleSet,
     model: torch.nn.Module | None,
     unknown: str,
+    values: Mapping[Edge, torch.Tensor] = MappingProxyType({}),
+    reference: Recorded | None = None,
 ) -> Plan:
-    """Plan the backward pass from ``output`` to ``inputs``; raise if it can't be explained."""
+    """Plan the backward pass from ``output`` to ``inputs``; raise if it can't be explained.
+
+    ``values`` are values that autograd doesn't keep, ``reference`` is the forward pass of the same function for a
+    reference.
+    """
     if unknown not in ("error", "gradient"):
         raise RelevanceError(f'unknown={unknown!r}: expected "error" or "gradient"')
     if not isinstance(rules, RuleSet):
@@ -72,8 +89,12 @@ def make_plan(
     _check_overrides(rules, model)
 
     graph = build_graph(output.grad_fn, inputs)
-    graph.once(Roles).values.given[edge_of(output)] = output.detach()
     _check_dependence(graph, inputs)
+    if reference is not None:
+        twin = build_graph(reference.output.grad_fn, reference.inputs)
+        twin.once(Roles).values.given.update(reference.values)
+        graph = with_twin(graph, output.grad_fn, twin, reference.output.grad_fn)
+    graph.once(Roles).values.given.update({**values, edge_of(output): output.detach()})
     for node in graph.reaching:
         check_saved(node)
 
@@ -94,7 +115,7 @@ def plan_graph(graph: Graph, root: Node | None, rules: RuleSet, names: Parameter
     chosen = {node: choose(node, graph, rules, names) for node in graph.order if node in graph.reaching}
     chosen |= state_spaces(chosen, graph, rules, names)
     carries = carriers(graph, chosen)
-    shares = count_shares(graph, carries, chosen)
+    shares = Shares(carries) if rules.reads_reference else count_shares(graph, carries, chosen)
     flow = carries if root is None else flow_from(root, graph, carries, shares)
 
     placed: dict[Node, Rule] = {}

@@ -73,6 +73,8 @@ class RuleSet:
     overrides
         Pairs of a glob over parameter names and the rule for the nodes that use such a parameter; a layer rule applies
         only to the layers among them. The last match takes precedence.
+    reads_reference
+        Whether the rules read a reference too, for `relevance_against`.
     names_nodes
         Whether some of the operations are names of nodes.
     """
@@ -81,6 +83,7 @@ class RuleSet:
     operations: Mapping[str, Rule]
     first: Rule | None = None
     overrides: tuple[tuple[str, Rule], ...] = ()
+    reads_reference: bool = False
     names_nodes: bool = field(init=False, repr=False, compare=False, default=False)
 
     def __post_init__(self) -> None:

@@ -1,0 +1,163 @@
+"""Secants of selections: maxima, poolings, sorts, masks. The winner of the half with the larger value takes the whole
+difference, as in DeepLIFT (Shrikumar et al. 2017).
+
+Where both halves select the same entry, its secant is the derivative. Where they don't, ``y1 - y0`` goes to the entry
+that was selected in the half with the larger y (for a minimum, with the smaller): its own value rose by at least as
+much, so that ``g_x = g_y (y1 - y0) / (x1 - x0)`` is at most g_y. Of other selections, such as a sort or a mask, the
+entry that changed more takes the difference.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+
+from ..graph.functions import wide
+from ..graph.saved import has, saved_names
+from ..rule import Grads, Rule, Slots, gradient
+from .elementwise import secant_of
+from .pairs import Both, Pair, mean_of_derivatives, put, quotient, secant_rule
+
+Tensor = torch.Tensor
+_LARGEST = frozenset(
+    """Max Amax Cummax MaxPool2DWithIndices MaxPool3DWithIndices MkldnnMaxPool2D MkldnnMaxPool3D
+    AdaptiveMaxPool2D AdaptiveMaxPool3D FractionalMaxPool2D FractionalMaxPool3D""".split()
+)
+_SMALLEST = frozenset(("Min", "Amin", "Cummin"))
+_ELEMENTWISE = frozenset("Fmod Remainder Copysign Frac".split())
+# Linear in one argument, with indices that may have been computed from others.
+_MASKED = frozenset(("Where", "MaskedFill"))
+
+
+def _piecewise(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
+    base = pair.operation.base
+    if base in _ELEMENTWISE:
+        return _by_values(pair, carries, gi, go)
+    if base == "Renorm":
+        return mean_of_derivatives(pair, carries, gi, go)
+    slots = [slot for slot in range(len(gi)) if pair.graph.edges[pair.node][slot][0] is not None]
+    outputs = [output for output, g in enumerate(go) if g is not None]
+
+    x = {slot: pair.values(slot) for slot in slots}
+    if any(values is None for values in x.values()):
+        raise pair.refuse("it selects values that aren't available")
+    run = {slot: values[0] - values[1] for slot, values in x.items()}
+    y = [_sum(parts) for parts in zip(*(pair.repeated(slot, x[slot], outputs) for slot in slots), strict=True)]
+    runs = [_sum(p) for p in zip(*(pair.repeated(s, (run[s], run[s]), outputs) for s in slots), strict=True)]
+
+    up, down = [None] * len(go), [None] * len(go)
+    for output, (y1, y0), (run1, run0) in zip(outputs, y, runs, strict=True):
+        rise = y1 - y0
+        if base in _LARGEST or (base == "Aminmax" and output == 1) or _reduces(pair, "amax"):
+            first = rise >= 0
+        elif base in _SMALLEST or base == "Aminmax" or _reduces(pair, "amin"):
+            first = rise <= 0
+        else:
+            first = run1.abs() >= run0.abs()
+        part = wide(go[output]) * rise
+        up[output], down[output] = torch.where(first, part, 0.0), torch.where(first, 0.0, part)
+    of_inputs, of_reference = (
+        pair.derivative(tuple(g), of_reference=is_reference) for g, is_reference in ((up, False), (down, True))
+    )
+    means = mean_of_derivatives(pair, carries, gi, go)
+    return put(
+        gi,
+        {
+            slot: quotient(wide(of_inputs[slot]) + wide(of_reference[slot]), run[slot], wide(means[slot]))
+            for slot in slots
+            if carries[slot]
+        },
+    )
+
+
+def _sum(parts: tuple[Both, ...]) -> Both:
+    return sum(part[0] for part in parts), sum(part[1] for part in parts)
+
+
+def _reduces(pair: Pair, by: str) -> bool:
+    return has(pair.node, "reduce") and pair.read("reduce")[0] == by
+
+
+def _by_values(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
+    """Return the secant of an elementwise operation from the values that it had and made."""
+    slot, g = carries.index(True), wide(go[0])
+    x, y = pair.values(slot), pair.result()
+    if x is None or y is None or sum(carries) > 1:
+        raise pair.refuse("its values aren't available")
+    return put(gi, {slot: secant_of(x, y, g, torch.zeros_like(g) if gi[slot] is None else wide(gi[slot]))})
+
+
+# ---- Masks and indices
+
+
+@cache
+def _index_names(node_class: type) -> tuple[str, ...]:
+    """Return the names under which a linear operation keeps masks and indices."""
+    return tuple(name for name in saved_names(node_class) if name not in ("self", "source", "src"))
+
+
+def _same_indices(pair: Pair) -> bool:
+    for name in _index_names(type(pair.node)):
+        kept1, kept0 = pair.read(name, None)
+        tensors = zip(*(kept if isinstance(kept, tuple) else (kept,) for kept in (kept1, kept0)), strict=True)
+        if not all(a is b or (a is not None and b is not None and torch.equal(a, b)) for a, b in tensors):
+            return False
+    return True
+
+
+def _masked(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
+    """Return the g of a choice between two values by a mask that differs between the inputs and the reference."""
+    g, is_where = wide(go[0]), pair.operation.base == "Where"
+    first = tuple(m if is_where else ~m for m in pair.read("condition" if is_where else "mask"))
+    chosen = [first, tuple(~m for m in first)]
+    slots = [slot for slot, is_open in enumerate(carries) if is_open]
+    values, y = {slot: pair.at(pair.edges[slot]) for slot in slots}, pair.result()
+    if y is None or any(value is None for value in values.values()):
+        raise pair.refuse("its mask differs between the inputs and the references, and its values aren't available")
+
+    changed = first[0] != first[1]
+    runs = {slot: (x1 - x0).expand_as(g) for slot, (x1, x0) in values.items()}
+    largest = torch.stack([run.abs() for run in runs.values()]).amax(0)
+    rise, taken = y[0] - y[1], torch.zeros_like(changed)
+    by_slot = {}
+    for slot, run in runs.items():
+        takes = changed & (run.abs() == largest) & ~taken
+        taken = taken | takes
+        of_changed = torch.where(takes, g * quotient(rise, run, 0.0), 0.0)
+        by_slot[slot] = torch.where(changed, of_changed, g * chosen[slot][0])
+    return put(gi, by_slot)
+
+
+def _simplest_piecewise(pair: Pair, carries: Slots) -> Rule | None:
+    if pair.operation.base in ("MaxUnpool2D", "MaxUnpool3D"):
+        return _simplest_linear(pair, carries)
+    for slot, edge in enumerate(pair.edges):
+        if not pair.keeps(pair.operation.slot_kept(slot)) and not pair.is_prepared(edge):
+            pair.prepare(edge)
+    return None
+
+
+def _simplest_linear(pair: Pair, carries: Slots) -> Rule | None:
+    """Return the derivative where both halves have the same indices or masks."""
+    if not _index_names(type(pair.node)) or _same_indices(pair):
+        return gradient
+    if pair.operation.base not in _MASKED:
+        raise pair.refuse(
+            "it selects other entries for the references than for the inputs (a routing, a sort, an argmax), which has "
+            "no share of the difference"
+        )
+    for edge in (*pair.edges, (pair.node, 0)):
+        if edge[0] is not None and not pair.is_prepared(edge):
+            pair.prepare(edge)
+    return None
+
+
+def _simplest_step(pair: Pair, carries: Slots) -> Rule | None:
+    """Return the derivative, 0, for a step whose values aren't available."""
+    return None if pair.values(0) is not None and pair.result() is not None else gradient
+
+
+piecewise = secant_rule("secant, winner of either half", _piecewise, simplest=_simplest_piecewise)
+linear = secant_rule("gradient", _masked, simplest=_simplest_linear)
+step = secant_rule("secant", _by_values, simplest=_simplest_step)
