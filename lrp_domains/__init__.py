@@ -20,12 +20,14 @@ from .core.rules.rulesets import (
     EPSILON,
     EPSILON_PLUS,
     GAMMA,
+    GIM,
     GRADIENT,
     MAMBA_LRP,
     RuleSet,
     deep_taylor,
 )
 from .core.rules.state_spaces import state_space
+from .core.rules.temperature import tempered
 
 __version__ = "0.1.0"
 
@@ -36,6 +38,7 @@ __all__ = [
     "EPSILON",
     "EPSILON_PLUS",
     "GAMMA",
+    "GIM",
     "GRADIENT",
     "MAMBA_LRP",
     "Captured",
@@ -61,6 +64,7 @@ __all__ = [
     "ledger",
     "relevance",
     "state_space",
+    "tempered",
     "unfused",
     "w_squared",
     "z_box",
