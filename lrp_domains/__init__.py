@@ -21,12 +21,14 @@ from .core.rules.rulesets import (
     EPSILON,
     EPSILON_PLUS,
     GAMMA,
+    GIM,
     GRADIENT,
     MAMBA_LRP,
     RuleSet,
     deep_taylor,
 )
 from .core.rules.state_spaces import state_space
+from .core.rules.temperature import tempered
 from .core.secants.rulesets import SECANT, SECANT_HALF
 
 __version__ = "0.1.0"
@@ -38,6 +40,7 @@ __all__ = [
     "EPSILON",
     "EPSILON_PLUS",
     "GAMMA",
+    "GIM",
     "GRADIENT",
     "MAMBA_LRP",
     "SECANT",
@@ -68,6 +71,7 @@ __all__ = [
     "relevance",
     "relevance_against",
     "state_space",
+    "tempered",
     "unfused",
     "w_squared",
     "z_box",

@@ -14,6 +14,7 @@ class Rules(StrEnum):
     ATTN_LRP = "attn-lrp"
     CP_LRP = "cp-lrp"
     MAMBA_LRP = "mamba-lrp"
+    GIM = "gim"
     EPSILON = "epsilon"
     EPSILON_PLUS = "epsilon-plus"
     GAMMA = "gamma"

@@ -18,8 +18,10 @@ from .errors import RelevanceError
 from .ledger import ledger
 from .relevance import relevance
 from .rule import gradient
+from .rules.activations import derivative
 from .rules.layers import LayerRule
 from .rules.rulesets import ATTN_LRP, CP_LRP, RuleSet
+from .rules.temperature import TemperedRule
 
 Tensor = torch.Tensor
 Tensors = tuple[Tensor, ...]
@@ -74,8 +76,9 @@ def check(
     """Check the relevance of ``inputs`` for the score ``function(*inputs)`` without a reference.
 
     * repeatability: a second call returns the same bits, and no call changes the model;
-    * conservation: inputs and additive leaves add up to the score (see `ledger`), except for what the softmax and layer
-      rules keep by definition: with a constant softmax and LRP-0 in the layers, nothing may be missing;
+    * conservation: inputs and additive leaves add up to the score (see `ledger`), except for what the softmax, layer
+      rules and derivatives of activations keep by definition: with a constant softmax, LRP-0 in the layers and the
+      identity rule, nothing may be missing;
     * batch: a row has the same relevance alone as in the batch (one pass per row);
     * precision: relevance is the same in float64;
     * rewriting: relevance is the same for the model's decomposition by ``torch.export`` and ``run_decompositions``.
@@ -205,11 +208,14 @@ def _conservation(case: _Case, inputs: Tensors, base: Tensors, tolerance: float)
     if difference <= tolerance:
         return difference, ""
 
-    # AttnLRP's softmax and layer rules keep a part by definition. With a constant softmax and LRP-0 all is there.
+    # AttnLRP's softmax, layer rules and GIM's derivatives keep a part by definition. With a constant softmax, LRP-0 and
+    # the identity rule all is there.
     operations = {kind: gradient if isinstance(rule, LayerRule) else rule for kind, rule in rules.operations.items()}
     for kind in ("softmax", "attention"):
-        if operations[kind] is ATTN_LRP.operations[kind]:
+        if operations[kind] is ATTN_LRP.operations[kind] or isinstance(operations[kind], TemperedRule):
             operations[kind] = CP_LRP.operations[kind]
+    if operations.get("activation") is derivative:
+        operations |= {kind: ATTN_LRP.operations[kind] for kind in ("activation", "product", "statistic")}
     overrides = tuple((glob, rule) for glob, rule in rules.overrides if not isinstance(rule, LayerRule))
     unexplained, _ = missing(replace(rules, operations=operations, first=None, overrides=overrides))
     reason = f"{difference:.1e} is missing under {rules.name}{': ' if notes else ''}{notes}"

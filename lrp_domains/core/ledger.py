@@ -20,6 +20,7 @@ from .planning.plan import Plan, make_plan
 from .relevance import above, checked_start, propagate
 from .roles.softmaxes import softmaxes
 from .rule import Grads, Node, Rule
+from .rules.activations import derivative
 from .rules.layers import LayerRule
 from .rules.rulesets import ATTN_LRP, RuleSet
 
@@ -172,6 +173,9 @@ def _contents_of_residue(plan: Plan, model: torch.nn.Module | None, module_of: d
     kinds = {plan.graph.operations[node].kind for node, carries in plan.carries.items() if all(carries[:1])}
     if kinds & {"softmax", "attention"} or written_out & plan.carries.keys():
         notes.append("a softmax that is not constant keeps the remainder of its Taylor expansion (CP_LRP has none)")
+
+    if any(rule.name == derivative.name for rule in plan.rules.values()):
+        notes.append("an activation that keeps its derivative doesn't conserve relevance (the identity rule does)")
 
     if layer_rules := sorted({rule.name for rule in plan.rules.values() if isinstance(rule, LayerRule)}):
         notes.append(

@@ -15,6 +15,7 @@ from lrp_domains import (
     EPSILON,
     EPSILON_PLUS,
     GAMMA,
+    GIM,
     GRADIENT,
     MAMBA_LRP,
     RelevanceError,
@@ -30,7 +31,7 @@ from lrp_domains import (
 )
 
 TIGHT = {"rtol": 1e-12, "atol": 1e-14}
-SETS = [ATTN_LRP, CP_LRP, MAMBA_LRP, GRADIENT, EPSILON, GAMMA, ALPHA_BETA, EPSILON_PLUS, deep_taylor(0, 1)]
+SETS = [ATTN_LRP, CP_LRP, MAMBA_LRP, GIM, GRADIENT, EPSILON, GAMMA, ALPHA_BETA, EPSILON_PLUS, deep_taylor(0, 1)]
 
 
 def rows(*shape):
@@ -80,6 +81,7 @@ def test_the_sets_differ_only_in_the_rules_of_their_methods():
         return {key for key in ATTN_LRP.operations if a.operations[key] != b.operations[key]}
 
     assert differs(CP_LRP, ATTN_LRP) == {"product", "attention", "softmax"}
+    assert differs(GIM, ATTN_LRP) == {"product", "attention", "softmax", "activation", "statistic"}
     for rules in (EPSILON, GAMMA, ALPHA_BETA, EPSILON_PLUS, deep_taylor(0, 1)):
         assert differs(rules, ATTN_LRP) == {"dense", "convolution"}
     assert set(GRADIENT.operations.values()) == {gradient}

@@ -130,10 +130,16 @@ BARE_LOGARITHM = (
 )
 
 # ---- The table ------------------------------------------------------------------------------------------------
-QUERY, KEY, VALUE = range(3)  # the slots of a fused attention
+QUERY, KEY, VALUE, MASK = range(4)  # the slots of a fused attention
 _NORM = "weight normalized_shape result2"
 _GEOMETRY = "bias_sym_sizes_opt stride padding dilation transposed output_padding groups"
-_FUSED = "FlashAttention FlashAttentionForCpu EfficientAttention CudnnAttention FusedAttentionOverrideable"
+_FUSED = {  # the kernels of a fused attention, and the name of the mask that each adds to the scores
+    "FlashAttention": None,
+    "FlashAttentionForCpu": "attn_mask",
+    "EfficientAttention": "attn_bias",
+    "CudnnAttention": "attn_bias",
+    "FusedAttentionOverrideable": "attn_bias",
+}
 OPERATIONS: dict[str, Operation] = {
     **_rows("linear", _LINEAR),
     **_rows("linear", " ".join(VIEWS)),
@@ -195,11 +201,17 @@ OPERATIONS: dict[str, Operation] = {
     **_row("batch_norm", "MiopenBatchNorm", (1,), "input", "training weight epsilon running_mean running_var"),
     **{
         f"ScaledDotProduct{kernel}": Operation(
-            f"ScaledDotProduct{kernel}", "attention", (0, 1, 2, 3), ("query", "key", "value"), ("dropout_p",)
+            f"ScaledDotProduct{kernel}",
+            "attention",
+            (0, 1, 2, 3),
+            ("query", "key", "value", mask),
+            ("dropout_p", "is_causal", "scale"),
         )
-        for kernel in _FUSED.split()
+        for kernel, mask in _FUSED.items()
     },
-    **_rows("softmax", "Softmax SafeSoftmax MaskedSoftmax"),
+    **_row("softmax", "Softmax", (), "", "dim result"),
+    **_row("softmax", "SafeSoftmax", (), "", "dim result"),
+    **_row("softmax", "MaskedSoftmax", (), "", "dim result"),
     **_row("glu", "Glu", (), "", "dim"),
     **_row("embedding", "Embedding", (), "", "indices padding_idx scale_grad_by_freq"),
     **_rows("in_place", "CopySlices"),

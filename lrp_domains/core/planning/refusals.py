@@ -19,7 +19,7 @@ def refuse_training(node: Node, graph: Graph, unknown: str) -> None:
     op = graph.operations[node]
     if op.kind == "batch_norm" and is_training(node) and not is_instance_norm(node):
         raise RelevanceError(f"{node.name()} used the statistics of its batch, so rows mix: {_EVAL}")
-    if op.kind == "attention" and any(read(node, name) > 0 for name in op.settings):
+    if op.kind == "attention" and read(node, "dropout_p") > 0:
         raise RelevanceError(f"{node.name()} has dropout switched on: {_EVAL}")
     if op.base == "RreluWithNoise" and read(node, "training"):
         raise RelevanceError(f"{node.name()} drew its slopes at random: {_EVAL}")

@@ -46,10 +46,11 @@ def taker(values: list[Value]) -> int | None:
     return None
 
 
-def divide(factors: list[Factor], graph: Graph, least: Rank, counts: Counts) -> Divided:
+def divide(factors: list[Factor], graph: Graph, least: Rank, counts: Counts, keeps_derivative: bool) -> Divided:
     """Return the factors of a product that get relevance, with their shares, and how many factors they count as.
 
-    Functions of one origin are one factor, and its share goes to the one that `taker` chooses.
+    Functions of one origin are one factor, and its share goes to the one that `taker` chooses or, if it keeps its
+    derivative, to each of them.
     """
     roles = graph.once(Roles)
     groups: dict[object, list[Factor]] = defaultdict(list)
@@ -65,15 +66,22 @@ def divide(factors: list[Factor], graph: Graph, least: Rank, counts: Counts) -> 
     taking = []
     for origin, group in groups.items():
         if ranks[origin] >= top or ranks[origin] == Rank.PROBABILITY:
-            direct = [factor for factor in group if not factor.is_inverse]
-            index = taker([roles.seen(factor.edge) for factor in direct])
-            taking.append((group[0], counts.of(group[0].edge)) if len(group) == 1 else (direct[index or 0], 1))
+            if len(group) == 1:
+                taking.append((group, counts.of(group[0].edge)))
+            elif keeps_derivative:
+                taking.append((group, 1))
+            else:
+                direct = [factor for factor in group if not factor.is_inverse]
+                index = taker([roles.seen(factor.edge) for factor in direct])
+                taking.append(([direct[index or 0]], 1))
 
     total = sum(n for _, n in taking)
-    return [(factor, n / total) for factor, n in taking], total
+    return [(factor, n / total) for group, n in taking for factor in group], total
 
 
-def resolved(node: Node, graph: Graph, carries: dict[Node, Slots], least: Rank, counts: Counts) -> Divided | None:
+def resolved(
+    node: Node, graph: Graph, carries: dict[Node, Slots], least: Rank, counts: Counts, keeps_derivative: bool
+) -> Divided | None:
     """Return the factors of a nested product that get relevance, with their shares, and how many they count as.
 
     None if no two of them have the same origin.
@@ -89,7 +97,7 @@ def resolved(node: Node, graph: Graph, carries: dict[Node, Slots], least: Rank, 
 
     if len(factors) < 3 or len(origins) == len(factors):
         return None
-    return divide(factors, graph, least, counts)
+    return divide(factors, graph, least, counts, keeps_derivative)
 
 
 def _flattened(node: Node, graph: Graph, carries: dict[Node, Slots], whole: frozenset[object]) -> list[Factor]:

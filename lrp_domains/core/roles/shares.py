@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..errors import RelevanceError
 from ..graph.graph import Edge, Graph, Node
 from ..graph.operations import KEY, QUERY, VALUE
 from ..graph.saved import dimension, has, read
@@ -22,9 +23,13 @@ from .softmaxes import softmaxes
 
 @dataclass(frozen=True)
 class ProductRule(Rule):
-    """A rule for products; factors of rank ``least`` and above are equals."""
+    """A rule for products; factors of rank ``least`` and above are equals.
+
+    Functions of one tensor are one factor, which follows the identity rule or, if ``keeps_derivative``, its derivative.
+    """
 
     least: Rank = Rank.SIGNAL
+    keeps_derivative: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,14 +99,14 @@ def _add_product(
         counts.put(node, counts.of(edges[1 - below]), of_exps)
 
     elif graph.once(Roles).together(node):  # functions of one origin are one factor
-        if len(factors) > 1:
+        if len(factors) > 1 and not (isinstance(rule, ProductRule) and rule.keeps_derivative):
             shares.of[node] = dict.fromkeys(factors, 0.5)
         counts.put(node, 1, of_exps)
 
     elif (
         op.base in ("Mul", "Div")
         and isinstance(rule, ProductRule)
-        and (divided := resolved(node, graph, shares.carries, rule.least, counts)) is not None
+        and (divided := resolved(node, graph, shares.carries, rule.least, counts, rule.keeps_derivative)) is not None
     ):
         shares.nested[node], n = divided
         counts.put(node, n, of_exps)
@@ -142,7 +147,13 @@ def _of_running_product(node: Node, graph: Graph, rule: Rule | None, counts: Cou
     edges = graph.once(Roles).factors(node)
     factors = [Factor(edge, index) for index, edge in enumerate(edges) if graph.leads_to_source(edge)]
     if factors and isinstance(rule, ProductRule):
-        taking, total = divide(factors, graph, rule.least, counts)
+        origins = {graph.once(Roles).origin(factor.edge) for factor in factors}
+        if rule.keeps_derivative and len(origins) < len(factors) and graph.operations[node].base == "Cumprod":
+            raise RelevanceError(
+                f"{node.name()} multiplies functions of one tensor, which the rule {rule.name!r} has no formula for: "
+                "write the products as a * b"
+            )
+        taking, total = divide(factors, graph, rule.least, counts, rule.keeps_derivative)
         return dict.fromkeys(range(len(edges)), 0.0) | {factor.slot: share for factor, share in taking}, total
 
     shape = read(node, "self").shape

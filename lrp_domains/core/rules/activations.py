@@ -120,3 +120,6 @@ def _opens(node: Node, carries: Slots, graph: Graph) -> Slots:
 
 identity = Rule("identity", opens=_opens, place=_placed)
 """``R_x = R_y``: an activation passes relevance on unchanged (Achtibat et al. 2024, eq. 9)."""
+
+derivative = Rule("derivative", opens=_opens)
+"""The derivative of an activation, in place of the identity rule (GIM, Edin et al. 2025)."""

@@ -15,12 +15,13 @@ from ..roles.shares import Shares
 from ..rule import Grads, Node, Rule, Slots
 
 
-def _shares_backward(shares: dict[int, float], node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
+def shares_backward(shares: dict[int, float], node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
+    """Return the shares of the derivative, by slot."""
     return tuple(g * shares[slot] if g is not None and carries[slot] else g for slot, g in enumerate(gi))
 
 
 def _placed(node: Node, graph: Graph, shares: Shares) -> Rule:
-    return Rule(uniform_attention.name, backward=partial(_shares_backward, shares.of[node]))
+    return Rule(uniform_attention.name, backward=partial(shares_backward, shares.of[node]))
 
 
 uniform_attention = Rule("uniform (Q 1/4, K 1/4, V 1/2)", place=_placed)

@@ -9,6 +9,7 @@ all (gated MLPs).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -26,7 +27,7 @@ from ..roles.softmaxes import softmaxes
 from ..rule import Grads, Node, Rule, Slots
 
 
-def open_factors(node: Node, graph: Graph, carrying: Slots, least: Rank) -> Slots:
+def open_factors(node: Node, graph: Graph, carrying: Slots, least: Rank, keeps_derivative: bool) -> Slots:
     """Return for each factor of a product whether relevance flows to it; ``carrying`` marks which ones carry any."""
     roles, op = graph.once(Roles), graph.operations[node]
     if sum(carrying) < 2 or node in graph.once(softmaxes).parts:
@@ -34,6 +35,8 @@ def open_factors(node: Node, graph: Graph, carrying: Slots, least: Rank) -> Slot
     factors = roles.factors(node)
 
     if parts := roles.together(node):  # the factors are functions of one tensor
+        if keeps_derivative:
+            return carrying
         reaching = [index for index, edge in enumerate(factors) if graph.leads_to_source(edge)]
         parts = parts[len(parts) - len(reaching) :]  # the terms that are added come first
         if op.base == "Div" and parts[1].is_pure:
@@ -49,22 +52,24 @@ def open_factors(node: Node, graph: Graph, carrying: Slots, least: Rank) -> Slot
     return tuple(rank is not None and (rank >= top or rank == Rank.PROBABILITY) for rank in ranks)
 
 
-def _opens(least: Rank, node: Node, carries: Slots, graph: Graph) -> Slots:
+def _opens(least: Rank, keeps_derivative: bool, node: Node, carries: Slots, graph: Graph) -> Slots:
     if sum(carries) < 2:
         return carries
     factors = [slot for slot in graph.operations[node].factors if slot < len(carries)]
-    is_open = open_factors(node, graph, tuple(carries[slot] for slot in factors), least) if factors else ()
+    carrying = tuple(carries[slot] for slot in factors)
+    is_open = open_factors(node, graph, carrying, least, keeps_derivative) if factors else ()
     by_slot = dict(zip(factors, is_open, strict=True))
     return tuple(by_slot.get(slot, True) for slot in range(len(carries)))
 
 
-def _placed(name: str, least: Rank, node: Node, graph: Graph, shares: Shares) -> Rule:
+def _placed(name: str, keeps_derivative: bool, node: Node, graph: Graph, shares: Shares) -> Rule:
     """Return the rule of a product as it applies to a node: the shares of its factors, or a composition's split."""
     roles, op = graph.once(Roles), graph.operations[node]
     if op.base in ("Prod", "Cumprod"):
         return Rule(name, backward=partial(_running_backward, list(shares.of.get(node, {}).values())))
     if node in shares.nested:
-        passes = [(f, partial(_nested_backward, f, share, graph)) for f, share in shares.nested[node]]
+        factors = [(replace(f, is_inverse=f.is_inverse and not keeps_derivative), n) for f, n in shares.nested[node]]
+        passes = [(f, partial(_nested_backward, f, share, graph)) for f, share in factors]
         return Rule(f"{name}, of nested factors", passes=tuple(passes))
 
     of_slots = dict(shares.of.get(node, {}))
@@ -74,7 +79,8 @@ def _placed(name: str, least: Rank, node: Node, graph: Graph, shares: Shares) ->
             backward, adds = partial(_split_backward, *references), partial(_left_over, *references)
             return Rule(f"{name}, of a composition", backward=backward, adds=adds)
 
-    if op.base == "Div" and shares.carries[node][1] and node not in graph.once(softmaxes).parts:
+    is_inverse = op.base == "Div" and shares.carries[node][1]
+    if is_inverse and not keeps_derivative and node not in graph.once(softmaxes).parts:
         of_slots[1] = of_slots.get(1, 1.0) * _of_denominator(graph.edges[node][1], roles)
     of_slots = {slot: share for slot, share in of_slots.items() if isinstance(share, torch.Tensor) or share != 1}
     return Rule(name, backward=partial(_share_backward, of_slots) if of_slots else None)
@@ -134,13 +140,20 @@ def _left_over(x: tuple, y: tuple, node: Node, gi: Grads, go: Grads) -> tuple[st
     return "product at 0", ((whole * go[0]).double().sum() - of_factors).item()
 
 
-def product(name: str, least: Rank) -> ProductRule:
-    """Return the rule of products in which all factors of rank ``least`` and above count as equal."""
-    return ProductRule(name, opens=partial(_opens, least), place=partial(_placed, name, least), least=least)
+def product(name: str, least: Rank, keeps_derivative: bool = False) -> ProductRule:
+    """Return the rule of products in which all factors of rank ``least`` and above count as equal.
+
+    Functions of one tensor follow the identity rule as one factor, or keep their derivative.
+    """
+    opens, place = partial(_opens, least, keeps_derivative), partial(_placed, name, keeps_derivative)
+    return ProductRule(name, opens=opens, place=place, least=least, keeps_derivative=keeps_derivative)
 
 
 uniform = product("uniform", Rank.ACTIVATED)
 """Equal shares for the factors that carry relevance (Achtibat et al. 2024, Prop. 3.2); gates and scales carry none."""
+
+uniform_with_derivatives = product("uniform, derivative of compositions", Rank.ACTIVATED, keeps_derivative=True)
+"""Like `uniform`, but an activation written as a product, such as ``x sigmoid(x)``, keeps its derivative (GIM)."""
 
 signal = product("signal takes all", Rank.SIGNAL)
 """Like `uniform`, but an activation next to a signal is a gate too, and constant (CP-LRP's gated MLP)."""
@@ -156,8 +169,8 @@ def _running_backward(weights: list[float], node: Node, carries: Slots, gi: Grad
 
     dim = dimension(read(node, "dim"), x.ndim)
     along = [-1 if d == dim else 1 for d in range(x.ndim)]
-    shares = torch.tensor(weights or [1.0] * x.shape[dim], dtype=x.dtype, device=x.device)
-    shares = (shares / shares.sum()).view(along)
+    n = x.shape[dim]
+    shares = torch.tensor(weights or [1 / n] * n, dtype=x.dtype, device=x.device).view(along)
     if operation(node.name()).base == "Prod":
         return (gi[0] * shares, *gi[1:])
 

@@ -4,6 +4,7 @@
 `ATTN_LRP`                Achtibat et al. 2024: for transformers and everything else. The default.
 `CP_LRP`                  Ali et al. 2022: attention weights and gates constant. Conserves relevance to rounding.
 `MAMBA_LRP`               Jafari et al. 2024: B, C and Delta of Mamba's state spaces constant. Requires ``model=``.
+`GIM`                     Edin et al. 2025: AttnLRP with softmaxes at temperature 2, the derivative of activations.
 `GRADIENT`                Plain gradient x input without any rules, as a control.
 `EPSILON`                 Bach et al. 2015: the epsilon rule at every dense layer and convolution.
 `GAMMA`                   Montavon et al. 2019: the gamma rule at every layer, for ReLU networks.
@@ -25,15 +26,16 @@ import torch
 
 from ..errors import RelevanceError
 from ..rule import Rule, constant, gradient, others_constant, winner
-from .activations import identity
+from .activations import derivative, identity
 from .attention import uniform_attention, value_attention
 from .embeddings import lookup
 from .gates import glu, interpolation
 from .in_place import slice_write
 from .layers import alpha_beta, epsilon, gamma, z_box
 from .norms import batch_norm, norm, statistic
-from .products import signal, uniform
+from .products import signal, uniform, uniform_with_derivatives
 from .state_spaces import state_space
+from .temperature import tempered
 
 # The operations that a rule set has rules for, and AttnLRP's rules for them.
 _ATTN_LRP = {
@@ -143,6 +145,19 @@ CP_LRP = RuleSet("CP-LRP", {**_ATTN_LRP, "product": signal, "attention": value_a
 
 MAMBA_LRP = RuleSet("MambaLRP", _ATTN_LRP, overrides=(("*.D", state_space),))
 """B, C and Delta of Mamba's state spaces constant (Jafari et al. 2024). Requires ``model=``."""
+
+GIM = RuleSet(
+    "GIM",
+    {
+        **_ATTN_LRP,
+        "product": uniform_with_derivatives,
+        "attention": tempered(2),
+        "softmax": tempered(2),
+        "activation": derivative,
+        "statistic": gradient,
+    },
+)
+"""AttnLRP with softmaxes at temperature 2 and the plain derivative of activations (Edin et al. 2025)."""
 
 GRADIENT = RuleSet("gradient x input", dict.fromkeys([*_ATTN_LRP, "unknown", "refused"], gradient))
 """Plain gradient x input without any rules, as a control."""

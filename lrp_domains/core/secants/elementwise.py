@@ -72,7 +72,7 @@ def _backward(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
 
 
 def _fit_into_blocks(pair: Pair, tensors: tuple[Tensor, ...]) -> bool:
-    """Return whether tensors can be cut into blocks alike: not if a setting is a tensor, such as a slope per channel."""
+    """Return whether all can be cut into blocks alike: not if a setting is a tensor, such as a slope per channel."""
     mapped = any(isinstance(setting, Tensor) for setting in settings_of(pair.node, pair.operation))
     alike = all(t.is_contiguous() and t.shape == tensors[0].shape for t in tensors)
     return alike and not mapped and tensors[0].device.type == "cpu"
