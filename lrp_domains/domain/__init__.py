@@ -8,7 +8,7 @@ from .device import device_of, parameter_of, refuse_training_mode
 from .files import remove_abandoned, whole_file
 from .messages import DomainError, check_choice, choices, listed, reason
 from .progress import Progress, no_progress
-from .read import Read, explain
+from .read import Read, explain, explain_against
 from .registry import Domain, installed_domains
 from .resume import locked, resumable
 from .score import NO_CLASS, SCORES, check_score, score_of
@@ -26,6 +26,7 @@ __all__ = [
     "choices",
     "device_of",
     "explain",
+    "explain_against",
     "installed_domains",
     "listed",
     "locked",

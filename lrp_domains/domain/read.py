@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from torch import Tensor, nn
 
-from .. import ATTN_LRP, Ledger, RuleSet, ledger
+from .. import ATTN_LRP, SECANT, Ledger, RuleSet, ledger, ledger_against
 
 Units = TypeVar("Units")
 
@@ -67,3 +67,49 @@ def explain(
     account = ledger(scores, sources, rules=rules, model=model, unknown=unknown, retain_graph=retain_graph)
     relevance = iter(account.relevance)
     return [read.per_unit([next(relevance) for _ in read.sources]) for read in reads], account
+
+
+def explain_against(
+    run: Callable[..., tuple[Tensor, Sequence[Read[Units]]]],
+    inputs: Sequence[Tensor],
+    references: Sequence[Tensor],
+    *,
+    rules: RuleSet = SECANT,
+    model: nn.Module | None = None,
+    unknown: str = "error",
+) -> tuple[list[Units], Ledger]:
+    """Explain the difference between the score of each sample and that of its reference.
+
+    Parameters
+    ----------
+    run
+        ``run(*inputs)`` returns one score per sample and the forward passes that it was computed from. It is called
+        once with the inputs and once with each reference.
+    inputs, references, rules, model, unknown
+        As in `lrp_domains.ledger_against`. What is explained are the sources of the reads.
+
+    Returns
+    -------
+    units
+        The relevance of units, per read.
+    account
+        The ledger of the batch.
+
+    Examples
+    --------
+    >>> def run(images):
+    ...     read = Read(model(images), (images,), lambda relevance: relevance[0].sum(1))
+    ...     return read.outputs[:, 3], [read]
+    >>> (pixels,), account = explain_against(run, [images], [torch.zeros_like(images)])
+    """
+    of_inputs: list[Read[Units]] = []
+
+    def scores_and_sources(*tensors: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        scores, reads = run(*tensors)
+        if not of_inputs:  # the first call is for the inputs
+            of_inputs.extend(reads)
+        return scores, tuple(source for read in reads for source in read.sources)
+
+    account = ledger_against(scores_and_sources, inputs, references, rules=rules, model=model, unknown=unknown)
+    relevance = iter(account.relevance)
+    return [read.per_unit([next(relevance) for _ in read.sources]) for read in of_inputs], account

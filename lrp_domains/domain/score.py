@@ -36,6 +36,7 @@ def score_of(
     against: Tensor | None = None,
     exclusive: bool = True,
     real: Tensor | None = None,
+    constant: bool = True,
 ) -> Tensor:
     """Compute one score per sample.
 
@@ -63,6 +64,9 @@ def score_of(
         log-odds already.
     real
         Which logits are not padding, samples x classes; None if all.
+    constant
+        Whether the weights of log-odds are constant. If not, the score is ``z_t - logsumexp(z_j)``, the log-odds
+        themselves: for differences from a reference, whose rules are exact for a logsumexp.
 
     Returns
     -------
@@ -78,12 +82,21 @@ def score_of(
     if against is not None and bool((against != NO_CLASS).all()):
         return own - logits.gather(1, against[:, None])[:, 0]
 
+    if not constant and score == "log-odds" and exclusive and logits.shape[1] > 1:
+        scores = own - _others(logits, target, real).logsumexp(1)
+        return scores if against is None else _contrasted(scores, own, logits, against)
+
     others = _weights(logits, target, score, real) if exclusive and logits.shape[1] > 1 else None
     if others is not None and bool(torch.isneginf(logits).any()):
         logits = logits.masked_fill(others == 0, 0.0)  # a class that is ruled out counts nothing, where 0 * inf is NaN
     scores = own if others is None else own - (logits * others).sum(1)
     if against is None or bool((against == NO_CLASS).all()):
         return scores
+    return _contrasted(scores, own, logits, against)
+
+
+def _contrasted(scores: Tensor, own: Tensor, logits: Tensor, against: Tensor) -> Tensor:
+    """Return the contrast where there is a class to contrast with, and the score elsewhere."""
     contrast = own - logits.gather(1, against.clamp(min=0)[:, None])[:, 0]
     return torch.where(against == NO_CLASS, scores, contrast)
 
@@ -92,11 +105,16 @@ def _weights(logits: Tensor, target: Tensor, score: str, real: Tensor | None) ->
     """Return the weights of the other classes, which sum to 1; None where they don't count."""
     if score == "logit":
         return None
-    others = logits.detach().scatter(1, target[:, None], -torch.inf)
-    if real is not None:
-        others = others.masked_fill(~real, -torch.inf)
-    if bool(torch.isneginf(others).all(1).any()):
-        raise DomainError("all other classes are ruled out, with a logit of -inf: explain the logit, score='logit'")
+    others = _others(logits.detach(), target, real)
     if score == "margin":
         others = torch.where(others == -torch.inf, others, torch.zeros_like(others))
     return others.softmax(1)
+
+
+def _others(logits: Tensor, target: Tensor, real: Tensor | None) -> Tensor:
+    """Return the logits of the other classes; -inf for the target and for those that are ruled out."""
+    is_target = torch.zeros_like(logits, dtype=torch.bool).scatter(1, target[:, None], True)
+    others = logits.masked_fill(is_target if real is None else is_target | ~real, -torch.inf)
+    if bool(torch.isneginf(others).all(1).any()):
+        raise DomainError("all other classes are ruled out, with a logit of -inf: explain the logit, score='logit'")
+    return others
