@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from lrp_domains import ATTN_LRP, CP_LRP, RuleSet, relevance
+from lrp_domains import ATTN_LRP, CP_LRP, RuleSet, relevance, relevance_against
 
 from .subjects import Subject
 
@@ -30,6 +30,12 @@ def _lrp(rules: RuleSet) -> Callable[[Subject], None]:
     return run
 
 
+def secant(subject: Subject) -> None:
+    """Explain the difference from a reference, here from zeros."""
+    x = subject.explained
+    relevance_against(subject.from_input, x, torch.zeros_like(x))
+
+
 def integrated_gradients(subject: Subject) -> None:
     """Run Captum's method with 50 steps, in batches of the size that the other methods use."""
     from captum.attr import IntegratedGradients
@@ -43,5 +49,6 @@ METHODS: dict[str, Callable[[Subject], None]] = {
     "gradient x input": gradient,
     "AttnLRP": _lrp(ATTN_LRP),
     "CP-LRP": _lrp(CP_LRP),
+    "secants, one reference": secant,
     "integrated gradients, 50 steps": integrated_gradients,
 }

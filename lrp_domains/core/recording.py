@@ -30,20 +30,18 @@ class Recorder(TorchFunctionMode):
 
     def __torch_function__(self, func: Callable, types: Iterable, args: tuple = (), kwargs: dict | None = None):
         kwargs = kwargs or {}
-        arguments = [t for t in (*args, *kwargs.values()) if isinstance(t, Tensor) and t.requires_grad]
-        edges = [edge_of(t) for t in arguments] if torch.is_grad_enabled() else []
-        is_in_place = kwargs.get("inplace") or (func.__name__.endswith("_") and not func.__name__.endswith("__"))
-        values = [
-            t.detach().clone() if is_in_place and number == 0 else t.detach() for number, t in enumerate(arguments)
-        ]
+        overwritten = _overwritten(func, args, kwargs)
+        before = [(edge_of(tensor), tensor.detach().clone()) for tensor in overwritten]
 
         result = func(*args, **kwargs)
         for tensor in result if isinstance(result, tuple | list) else (result,):
             node = tensor.grad_fn if isinstance(tensor, Tensor) else None
-            if node is not None and _is_needed(node):
-                behind = set(node.next_functions)
-                self._record((edge_of(tensor), tensor.detach()))
-                self._record(*((e, v) for e, v in zip(edges, values, strict=False) if e in behind))
+            if node is None or not _is_needed(node):
+                continue
+            others = (t for t in (*args, *kwargs.values()) if isinstance(t, Tensor) and t.requires_grad)
+            after = [(edge_of(t), t.detach()) for t in others if not any(t is old for old in overwritten)]
+            behind = set(node.next_functions)
+            self._record((edge_of(tensor), tensor.detach()), *(pair for pair in before + after if pair[0] in behind))
         return result
 
     def _record(self, *values: tuple[Edge, Tensor]) -> None:
@@ -54,6 +52,15 @@ class Recorder(TorchFunctionMode):
     def values(self) -> dict[Edge, Tensor]:
         """The recorded values by edge."""
         return {edge: tensor for edge, (tensor, version) in self._tensors.items() if tensor._version == version}
+
+
+def _overwritten(func: Callable, args: tuple, kwargs: dict) -> list[Tensor]:
+    """Return the tensor that a function overwrites by its result, if it has a gradient."""
+    name = func.__name__
+    if not kwargs.get("inplace") and (not name.endswith("_") or name.endswith("__")):
+        return []
+    tensors = [t for t in (*args[:1], kwargs.get("input")) if isinstance(t, Tensor) and t.grad_fn is not None]
+    return tensors if torch.is_grad_enabled() else []
 
 
 def _is_needed(node: Node) -> bool:

@@ -131,7 +131,7 @@ BARE_LOGARITHM = (
 
 # ---- The table ------------------------------------------------------------------------------------------------
 QUERY, KEY, VALUE, MASK = range(4)  # the slots of a fused attention
-_NORM = "weight normalized_shape result2"
+_NORM = "weight normalized_shape result1 result2"
 _GEOMETRY = "bias_sym_sizes_opt stride padding dilation transposed output_padding groups"
 _FUSED = {  # the kernels of a fused attention, and the name of the mask that each adds to the scores
     "FlashAttention": None,
@@ -179,22 +179,22 @@ OPERATIONS: dict[str, Operation] = {
     **_rows("scaling", "GridSampler2D GridSampler3D Ldexp Polar", (1,)),
     **_rows("scaling", "LinalgSolveEx LinalgSolveTriangular LinalgLstsq", (0,)),
     **_rows("scaling", "CholeskySolve", (1,)),
-    **_rows("scaling", "Addcdiv", (2,)),
+    **_row("scaling", "Addcdiv", (2,), "- tensor1 tensor2", "value"),
     # ---- Statistics of many values, homogeneous of some degree
-    **_row("statistic", "Std", (), "self"),
+    **_row("statistic", "Std", (), "self", "result"),
     **_row("statistic", "Var", (), "self"),
-    **_row("statistic", "StdMean", (), "self", "dim keepdim"),
+    **_row("statistic", "StdMean", (), "self", "dim keepdim result0"),
     **_row("statistic", "VarMean", (), "self", "dim keepdim"),
-    **_row("statistic", "LinalgVectorNorm", (), "self", "ord dim keepdim"),
-    **_row("statistic", "Norm", (), "self", "p"),
+    **_row("statistic", "LinalgVectorNorm", (), "self", "ord dim keepdim result"),
+    **_row("statistic", "Norm", (), "self", "p result"),
     # ---- Reductions by index
     **_row("reduction", "ScatterReduce", (), "self src", "reduce index dim include_self result"),
     **_row("reduction", "IndexReduce", (), "self source", "reduce index dim include_self result"),
     **_row("reduction", "SegmentReduce", (), "data", "reduce"),
     # ---- Norms and attention as one node
     **_row("norm", "NativeLayerNorm", (1,), "input", _NORM),
-    **_row("norm", "NativeGroupNorm", (1,), "input", "weight group result2"),
-    **_row("norm", "FusedRmsNorm", (1,), "input", "weight result1"),
+    **_row("norm", "NativeGroupNorm", (1,), "input", "weight group result1 result2"),
+    **_row("norm", "FusedRmsNorm", (1,), "input", "weight normalized_shape result1"),
     **_row("batch_norm", "NativeBatchNorm", (1,), "input", "training weight eps running_mean running_var"),
     **_row("batch_norm", "NativeBatchNormLegitNoTraining", (1,), "input", "weight eps running_mean running_var"),
     **_row("batch_norm", "CudnnBatchNorm", (1,), "input", "training weight epsilon running_mean running_var"),

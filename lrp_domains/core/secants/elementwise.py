@@ -44,10 +44,10 @@ def secant_of(x: Both, y: Both, g: Tensor, by_slope: Tensor) -> Tensor:
 
 def log_mean(log_a: Tensor, log_b: Tensor) -> Tensor:
     """Return the logarithmic mean ``(a - b) / (log a - log b)``, from the logarithms: the secant of the exponential."""
-    largest, distance = torch.maximum(log_a, log_b), (log_a - log_b).abs_()
-    mean = distance.neg().expm1_().neg_().div_(distance)
-    # Of equal numbers the mean is the number; of two zeros the logarithms have no distance.
-    return mean.masked_fill_(distance == 0, 1.0).mul_(largest.exp()).masked_fill_(largest == -torch.inf, 0.0)
+    distance = (log_a - log_b).abs_()
+    mean = distance.neg().expm1_().neg_().div_(distance).masked_fill_(distance == 0, 1.0)
+    # Of two zeros the logarithms have no distance.
+    return mean.mul_(torch.maximum(log_a, log_b).exp_()).nan_to_num_(0.0)
 
 
 def _backward(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
