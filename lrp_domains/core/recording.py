@@ -15,7 +15,7 @@ from .graph.saved import keeps, read
 
 Tensor = torch.Tensor
 _KINDS = ("piecewise", "step")
-_MASKED = ("Where", "MaskedFill")
+_OTHERS = ("Where", "MaskedFill", "Threshold")  # autograd keeps none of the numbers that they write
 
 
 class Recorder(TorchFunctionMode):
@@ -65,7 +65,7 @@ def _overwritten(func: Callable, args: tuple, kwargs: dict) -> list[Tensor]:
 
 def _is_needed(node: Node) -> bool:
     op = operation(node.name())
-    if op.kind in _KINDS or op.base in _MASKED:
+    if op.kind in _KINDS or op.base in _OTHERS:
         return True
     if op.function is None or len(op.tensors) > 1 or keeps(node, op.tensors[0]) or not keeps(node, "result"):
         return False

@@ -176,8 +176,11 @@ OPERATIONS: dict[str, Operation] = {
         "Div", "product", (0, 1), ("self", "other"), function=Function(torch.div, tensors=("self", "other"))
     ),
     # ---- Linear in one argument; the others, such as the points where a grid is sampled, count as constant.
-    **_rows("scaling", "GridSampler2D GridSampler3D Ldexp Polar", (1,)),
-    **_rows("scaling", "LinalgSolveEx LinalgSolveTriangular LinalgLstsq", (0,)),
+    **_rows("scaling", "GridSampler2D GridSampler3D Polar", (1,)),
+    **_row("scaling", "Ldexp", (1,), "- other", "result"),
+    **_row("scaling", "LinalgSolveEx", (0,), "A", "left result"),
+    **_row("scaling", "LinalgSolveTriangular", (0,), "self", "left upper unitriangular result"),
+    **_rows("scaling", "LinalgLstsq", (0,)),
     **_rows("scaling", "CholeskySolve", (1,)),
     **_row("scaling", "Addcdiv", (2,), "- tensor1 tensor2", "value"),
     # ---- Statistics of many values, homogeneous of some degree

@@ -10,16 +10,14 @@ Along a chain of functions of one tensor the secants telescope: the result doesn
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
-from torch.nn import functional as F
 
 from ..graph.elementwise import applied, argument, is_lost, settings_of
 from ..graph.functions import wide
 from ..rule import Grads, Rule, Slots
-from .pairs import Both, Pair, put, quotient, secant_rule
+from .pairs import Both, Pair, put, secant_rule
 
 Tensor = torch.Tensor
 # By how many units in the last place the rise of a function may be wrong.
@@ -37,7 +35,7 @@ def secant_of(x: Both, y: Both, g: Tensor, by_slope: Tensor) -> Tensor:
         by_slope = by_slope.masked_fill(~by_slope.isfinite() & (run == 0), 0.0)
 
     part = g * rise
-    error = torch.addcmul(part, by_slope, run, value=-1).abs_()
+    error = torch.addcmul(part, by_slope, run, value=-1).abs()
     noise = y[0].abs().add_(y[1].abs()).mul_(g.abs()).mul_(_ULPS * torch.finfo(g.dtype).eps)
     return torch.where(error <= noise, by_slope, part.div_(run))
 
@@ -51,15 +49,21 @@ def log_mean(log_a: Tensor, log_b: Tensor) -> Tensor:
 
 
 def _backward(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    slots, g = [slot for slot, is_open in enumerate(carries) if is_open], wide(go[0])
-    if len(slots) == 2:
-        return put(gi, dict(enumerate(_of_two(pair, gi, g))))
+    slot, g = carries.index(True), wide(go[0])
+    if sum(carries) > 1:
+        from .several import of_several
 
-    slot = slots[0]
+        return of_several(pair, carries, gi, go)
+
     x, f = _arguments(pair, slot), _results(pair, slot)
     # A derivative that was summed to the shape of an argument that was broadcast isn't one per result.
     by_slope = wide(gi[slot]) if gi[slot].shape == g.shape else torch.zeros_like(g)
-    tensors = (*x, g, by_slope, *(pair.kept("result") if f is None else ()))
+    tensors = (
+        *x,
+        g,
+        by_slope,
+        *((pair.kept("result") if pair.keeps("result") else pair.result()) if f is None else ()),
+    )
     if not _fit_into_blocks(pair, tensors):
         return put(gi, {slot: secant_of(x, f(*x) if f is not None else tensors[4:], g, by_slope)})
 
@@ -88,35 +92,11 @@ def _arguments(pair: Pair, slot: int) -> Both:
 
 def _results(pair: Pair, slot: int) -> Callable[[Tensor, Tensor], Both] | None:
     """Return the function that computes the results, None if they are kept."""
-    if len(pair.operation.tensors) == 1 and pair.keeps("result"):
+    if len(pair.operation.tensors) == 1 and (pair.keeps("result") or pair.is_prepared((pair.node, 0))):
         return None
     with pair.graph.twin.rereading.of(pair.other):
         f1, f0 = applied(pair.node, slot), applied(pair.other, slot)
     return lambda x1, x0: (f1(x1), f0(x0))
-
-
-def _of_two(pair: Pair, gi: Grads, g: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the secants of a function of two tensors that both carry."""
-    (a, b), base = (pair.kept(name) for name in pair.operation.tensors), pair.operation.base
-    if base in ("Maximum", "Fmax", "Minimum", "Fmin"):  # max(a, b) = b + relu(a - b)
-        rises = [b1 - a1 if base in ("Minimum", "Fmin") else a1 - b1 for a1, b1 in zip(a, b, strict=True)]
-        of_a = quotient(rises[0].relu() - rises[1].relu(), rises[0] - rises[1], (rises[0].sign() + 1) / 2)
-        return g * of_a, g * (1 - of_a)
-    if base in ("Logaddexp", "Logaddexp2"):  # a logsumexp of two numbers, see softmaxes.py
-        unit = math.log(2) if base == "Logaddexp2" else 1.0
-        leads = [(a1 - b1) * unit for a1, b1 in zip(a, b, strict=True)]
-        of_a, of_b = (log_mean(*(F.logsigmoid(sign * lead) for lead in leads)) for sign in (1, -1))
-        return g * of_a / (of_a + of_b), g * of_b / (of_a + of_b)
-
-    # The mean of the two ways in which one argument moves after the other.
-    f = pair.operation.function.f
-    both, neither, only_a, only_b = f(a[0], b[0]), f(a[1], b[1]), f(a[0], b[1]), f(a[1], b[0])
-    rises = (both - only_b + only_a - neither) / 2, (both - only_a + only_b - neither) / 2
-    slopes = [wide(t) if t.shape == g.shape else torch.zeros_like(g) for t in gi]
-    return tuple(
-        torch.where(x[0] == x[1], slope.nan_to_num(0.0, 0.0, 0.0), g * quotient(rise, x[0] - x[1], 0.0))
-        for x, rise, slope in zip((a, b), rises, slopes, strict=True)
-    )
 
 
 def _prepare(pair: Pair, carries: Slots) -> None:

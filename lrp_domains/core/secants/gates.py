@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from functools import partial
+
 import torch
 
 from ..graph.functions import wide
 from ..graph.saved import dimension, read
 from ..rule import Grads, Slots
 from ..rules.in_place import slice_write
-from .elementwise import secant_of
+from .elementwise import log_mean, secant_of
 from .pairs import Pair, mean_of_derivatives, put, secant_rule
 
 
@@ -23,11 +26,45 @@ def _glu(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
 
 
 def _scaling(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
+    if pair.operation.base in ("LinalgSolveEx", "LinalgSolveTriangular") and carries[0]:
+        return _solve(pair, carries, gi, go)
+    if pair.operation.base == "Ldexp":
+        return _ldexp(pair, carries, gi, go)
     if pair.operation.base != "Addcdiv":
         return mean_of_derivatives(pair, carries, gi, go)
     # y = x + value a / b
     g, (a1, a0), (b1, b0) = wide(go[0]) * read(pair.node, "value"), pair.kept("tensor1"), pair.kept("tensor2")
     return put(gi, {1: g * (1 / b1 + 1 / b0) / 2, 2: -g * (a1 + a0) / (2 * b1 * b0)})
+
+
+def _ldexp(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
+    # y = x 2^n
+    g, y, n = wide(go[0]), pair.kept("result"), pair.kept("other")
+    powers = [torch.exp2(exponent) for exponent in n]
+    mean_x = sum(result / power for result, power in zip(y, powers, strict=True)) / 2
+    of_power = log_mean(*(exponent * math.log(2) for exponent in n)) * math.log(2)
+    by_slot = {0: g * (powers[0] + powers[1]) / 2, 1: g * mean_x * of_power}
+    return put(gi, {slot: values for slot, values in by_slot.items() if carries[slot]})
+
+
+def _solve(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
+    """Split the solution X of ``A X = B``, or of ``X A = B``: the mean of ``A1^-1 (dB - dA X0)`` and ``A0^-1 (dB - dA
+    X1)``, which are both exact.
+    """
+    g, left, is_triangular = wide(go[0]), read(pair.node, "left"), pair.operation.base == "LinalgSolveTriangular"
+    solve = torch.linalg.solve
+    if is_triangular:
+        upper, unit = read(pair.node, "upper"), read(pair.node, "unitriangular")
+        solve = partial(torch.linalg.solve_triangular, upper=not upper, unitriangular=unit)
+
+    (x1, x0), a = pair.kept("result"), pair.kept("self" if is_triangular else "A")
+    if x1.ndim < a[0].ndim:  # vectors
+        g, x1, x0 = (t.unsqueeze(-1) for t in (g, x1, x0))
+    of_b1, of_b0 = (solve(matrix.mH, g, left=left) for matrix in a)
+    of_a = (of_b1 @ x0.mH + of_b0 @ x1.mH if left else x0.mH @ of_b1 + x1.mH @ of_b0) / -2
+    if is_triangular:
+        of_a = of_a.triu(int(unit)) if upper else of_a.tril(-int(unit))
+    return put(gi, {0: of_a, 1: ((of_b1 + of_b0) / 2).view_as(go[0])})
 
 
 def _slice(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:

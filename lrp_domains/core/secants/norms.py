@@ -72,8 +72,9 @@ def _group_norm(pair: Pair, g: Tensor) -> Tensor:
 
 
 def _batch_norm(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    if not is_training(pair.node):
-        return batch_norm.backward(pair.node, carries, gi, go)  # linear
+    if not is_training(pair.node):  # linear, and so is the weight
+        of_x, *others = batch_norm.backward(pair.node, carries, gi, go)
+        return mean_of_derivatives(pair, carries, (of_x, *others), go) if any(carries[1:]) else (of_x, *others)
 
     # An instance norm: one value per channel of each row.
     g, x = wide(go[0]), pair.kept("input")

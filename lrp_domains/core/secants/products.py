@@ -34,6 +34,8 @@ def _backward(share_of_scores: float, pair: Pair, carries: Slots, gi: Grads, go:
         return put(gi, of_slots)
     if base == "Div" and carries[1]:
         return _quotient(pair, gi, go)
+    if base == "Trilinear":
+        return put(gi, _trilinear(pair, wide(go[0])))
     result = mean_of_derivatives(pair, carries, gi, go)
     if share_of_scores != 1 and len(open_factors) == 2 and pair.node in pair.graph.once(scores):
         return tuple(g * share_of_scores if slot in open_factors else g for slot, g in enumerate(result))
@@ -46,6 +48,19 @@ def _quotient(pair: Pair, gi: Grads, go: Grads) -> Grads:
     of_slots = {0: g * (1 / y1 + 1 / y0) / 2}
     x = pair.kept("self")
     return put(gi, of_slots | {1: -g * (x[0] + x[1]) / (2 * y1 * y0)})
+
+
+def _trilinear(pair: Pair, g: Tensor) -> dict[int, Tensor]:
+    """Return the g of the three factors of a trilinear form, by slot."""
+    ends = [pair.kept(name) for name in pair.operation.tensors]
+    settings = [read(pair.node, name) for name in pair.operation.settings]
+    total = [torch.zeros_like(x1) for x1, _ in ends]
+    for point, weight in points_for(len(ends)):
+        with torch.enable_grad():
+            factors = [torch.lerp(x0, x1, point).requires_grad_() for x1, x0 in ends]
+            slopes = torch.autograd.grad(torch._trilinear(*factors, *settings), factors, g)
+        total = [t + weight * slope for t, slope in zip(total, slopes, strict=True)]
+    return dict(enumerate(total))
 
 
 def _running(pair: Pair, go: Grads) -> Tensor:

@@ -18,6 +18,7 @@ from ..graph.saved import has, saved_names
 from ..rule import Grads, Rule, Slots, gradient
 from .elementwise import secant_of
 from .pairs import Both, Pair, mean_of_derivatives, put, quotient, secant_rule
+from .several import OTHERS, of_several
 
 Tensor = torch.Tensor
 _LARGEST = frozenset(
@@ -81,9 +82,11 @@ def _reduces(pair: Pair, by: str) -> bool:
 
 def _by_values(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
     """Return the secant of an elementwise operation from the values that it had and made."""
+    if sum(carries) > 1:
+        return of_several(pair, carries, gi, go) if pair.operation.base in OTHERS else gi
     slot, g = carries.index(True), wide(go[0])
     x, y = pair.values(slot), pair.result()
-    if x is None or y is None or sum(carries) > 1:
+    if x is None or y is None:
         raise pair.refuse("its values aren't available")
     return put(gi, {slot: secant_of(x, y, g, torch.zeros_like(g) if gi[slot] is None else wide(gi[slot]))})
 
@@ -101,9 +104,16 @@ def _same_indices(pair: Pair) -> bool:
     for name in _index_names(type(pair.node)):
         kept1, kept0 = pair.read(name, None)
         tensors = zip(*(kept if isinstance(kept, tuple) else (kept,) for kept in (kept1, kept0)), strict=True)
-        if not all(a is b or (a is not None and b is not None and torch.equal(a, b)) for a, b in tensors):
+        if not all(_are_same(a, b) for a, b in tensors):
             return False
     return True
+
+
+def _are_same(a: object, b: object) -> bool:
+    """Return whether two masks or indices are the same; other tensors don't select."""
+    if not isinstance(a, Tensor) or not isinstance(b, Tensor) or a.is_floating_point() or a.is_complex():
+        return True
+    return a is b or torch.equal(a, b)
 
 
 def _masked(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
