@@ -1,7 +1,7 @@
 """Secants of elementwise functions of several tensors that carry.
 
-The larger of two is ``max(a, b) = b + relu(a - b)``, and a clamp is a minimum of a maximum. A logaddexp is a logsumexp of
-two numbers. Of any other function each argument gets the mean of what it adds over the orders in which the arguments
+The larger of two is ``max(a, b) = b + relu(a - b)``, and a clamp is a minimum of a maximum. A logaddexp is a logsumexp
+of two numbers. Of any other function each argument gets the mean of what it adds over the orders in which the arguments
 move from the reference to the input, one after the other (the Shapley value).
 """
 
