@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,6 +12,7 @@ import torch
 from .checks import coarsest
 from .errors import RelevanceError
 from .graph.graph import edge_of
+from .held import Selections
 from .ledger import Ledger
 from .planning.plan import Recorded, make_plan
 from .recording import Recorder
@@ -31,6 +33,7 @@ def relevance_against(
     *,
     rules: RuleSet = SECANT,
     start: Tensor | None = None,
+    selections: str = "own",
     model: torch.nn.Module | None = None,
     unknown: str = "error",
 ) -> Explained:
@@ -58,6 +61,10 @@ def relevance_against(
         multiplied by the difference, without completeness.
     start
         Relevance at the scores, of their shape, if it should differ from their difference.
+    selections
+        ``"own"``: sorts, top-k and argmax select from the reference what they select. ``"held"``: they select the
+        entries that they selected from the input, as a mixture of experts requires, whose experts depend on the input.
+        The score of the reference is then that of the same experts.
     model, unknown
         As in `relevance`.
 
@@ -81,7 +88,7 @@ def relevance_against(
     >>> relevance_against(lambda x: model(x)[:, 3], x, torch.zeros_like(x)).shape
     torch.Size([8, 20])
     """
-    request = _Request(function, rules, start, model, unknown)
+    request = _Request(function, rules, start, selections, model, unknown)
     runs = list(_explained(request, inputs, references))
     return runs[0].structured(_means([run.relevance for run in runs]))
 
@@ -93,6 +100,7 @@ def ledger_against(
     *,
     rules: RuleSet = SECANT,
     start: Tensor | None = None,
+    selections: str = "own",
     model: torch.nn.Module | None = None,
     unknown: str = "error",
 ) -> Ledger:
@@ -102,7 +110,7 @@ def ledger_against(
     so that no leaves are left to account for: under `SECANT` the residue is 0 to rounding. Of several references, the
     ledger holds the mean.
     """
-    runs = list(_explained(_Request(function, rules, start, model, unknown), inputs, references))
+    runs = list(_explained(_Request(function, rules, start, selections, model, unknown), inputs, references))
     relevance = _means([run.relevance for run in runs])
     score = sum(run.score for run in runs) / len(runs)
     totals = tuple(r.double().sum().item() for r in relevance)
@@ -134,6 +142,7 @@ class _Request:
     function: Callable
     rules: RuleSet
     start: Tensor | None
+    selections: str
     model: torch.nn.Module | None
     unknown: str
 
@@ -183,11 +192,15 @@ def _explained(request: _Request, inputs: Tensor | Tensors, references: Tensor |
     is_single = isinstance(inputs, Tensor)
     tensors = (inputs,) if is_single else tuple(inputs)
     groups = _checked(tensors, (references,) if isinstance(references, Tensor) else tuple(references))
-    _check_rules(request.rules)
+    _check_request(request)
 
-    run = _run(request.function, tensors, is_single)
+    selections = Selections()
+    held = request.selections == "held"
+    with selections.recorded() if held else nullcontext():
+        run = _run(request.function, tensors, is_single)
     for group in groups:
-        reference = _run(request.function, group, is_single)
+        with selections.repeated() if held else nullcontext():
+            reference = _run(request.function, group, is_single)
         if reference.scores.shape != run.scores.shape or len(reference.tensors) != len(run.tensors):
             raise RelevanceError(
                 f"the function returns scores of shape {tuple(run.scores.shape)} for the inputs, but of shape "
@@ -237,7 +250,7 @@ def _explain(request: _Request, run: _Run, reference: _Run) -> _Explained:
             "differences: use SECANT, or a rule set without layer rules"
         )
     relevance = propagate(top, run.tensors, plan, seed, retain_graph=True, reference=recorded)
-    if request.rules is SECANT and request.start is None and run.of_inputs:
+    if request.rules is SECANT and request.start is None and run.of_inputs and request.selections == "own":
         _check_complete(request.function, run, reference, rise, relevance)
     return _Explained((rise * seed).double().sum().item(), relevance, run)
 
@@ -291,9 +304,13 @@ def _is_explained(x: Tensor) -> bool:
     return x.is_floating_point() or x.is_complex()
 
 
-def _check_rules(rules: RuleSet) -> None:
-    if not isinstance(rules, RuleSet):
-        raise RelevanceError(f"rules={rules!r} is not a rule set; pass one such as lrp_domains.SECANT")
+def _check_request(request: _Request) -> None:
+    if not callable(request.function):
+        raise RelevanceError(f"the function is a {type(request.function).__name__}, which can't be called")
+    if not isinstance(request.rules, RuleSet):
+        raise RelevanceError(f"rules={request.rules!r} is not a rule set; pass one such as lrp_domains.SECANT")
+    if request.selections not in ("own", "held"):
+        raise RelevanceError(f'selections={request.selections!r}: expected "own" or "held"')
 
 
 def _check_complete(

@@ -1,14 +1,16 @@
-"""Whether each architecture of the zoo can be explained, and whether relevance is conserved."""
+"""Whether each architecture of the zoo can be explained, and whether relevance is conserved, or complete against a
+reference."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
-from lrp_domains import ATTN_LRP, CP_LRP, Ledger, RelevanceError, ledger, relevance
+from lrp_domains import ATTN_LRP, CP_LRP, Ledger, RelevanceError, ledger, ledger_against, relevance
 
-from .zoo import Case, Forward, build, forward
+from .known_exceptions import ROUTED
+from .zoo import Case, Forward, build, changed, forward
 
 # The residue that rounding may cause, relative to the largest total of the ledger.
 TOLERANCES = {"float64": 1e-6, "float64, float32 inside": 1e-4, "float32": 1e-3}
@@ -63,3 +65,31 @@ def outcome(name: str, *, padded: bool = False) -> Outcome:
 
     closed = tuple(text for text in (*account.leaves, *account.notes) if "depends on the inputs" in text)
     return Outcome(kind, imbalance=imbalance(account), closed=closed)
+
+
+def incompleteness(name: str, *, attention: str | None = None) -> float:
+    """Return the part of a difference of scores from a reference that is missing under SECANT, relative to the larger
+    of the difference and the inputs' total.
+
+    Experts are held, as they depend on the tokens.
+
+    Raises
+    ------
+    RelevanceError
+        The architecture runs other operations for the reference.
+    """
+    case = build(name)
+    if attention is not None:
+        case.model.set_attn_implementation(attention)
+    references = changed(case)
+
+    def rows_and_inputs(*values: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        run = forward(replace(case, batch=case.batch | dict(zip(references, values, strict=True))))
+        return run.rows, tuple(run.inputs)
+
+    values = [case.batch[key].detach() for key in references]
+    selections = "held" if name in ROUTED else "own"
+    account = ledger_against(
+        rows_and_inputs, values, list(references.values()), selections=selections, model=case.model
+    )
+    return abs(account.residue) / (max(abs(account.score), abs(sum(account.inputs))) or 1.0)

@@ -33,6 +33,17 @@ FLOAT32 = {
     "causal/qwen3_moe": GROUPED_MM,
 }
 
+# Mixtures of experts: which experts a token takes depends on the token, so a reference must take those of the input.
+ROUTED = {
+    "jetmoe",
+    *(name for name, reason in FLOAT32.items() if reason == GROUPED_MM),
+    *(f"experts-by-loop/{name}" for name, reason in FLOAT32.items() if reason == GROUPED_MM and "/" not in name),
+}
+
+# Their difference of scores from a reference can't be explained.
+_BY_MAXIMUM = "it chooses experts by a maximum, which isn't held"
+NOT_COMPLETE = {"phimoe": _BY_MAXIMUM, "experts-by-loop/phimoe": _BY_MAXIMUM}
+
 # Their attention does not support padding.
 NOT_PADDED = {
     "nystromformer": "it adds a mask over all tokens to the scores of its few landmarks: shapes differ",

@@ -8,8 +8,17 @@ from pathlib import Path
 import torch
 import transformers
 
-from .conservation import TOLERANCES, Outcome, outcome
-from .known_exceptions import FLOAT32, NO_GRADIENT, NOT_BUILDABLE, NOT_CONSERVED, NOTES, UNKNOWN
+from .conservation import TOLERANCES, Outcome, incompleteness, outcome
+from .known_exceptions import (
+    FLOAT32,
+    NO_GRADIENT,
+    NOT_BUILDABLE,
+    NOT_COMPLETE,
+    NOT_CONSERVED,
+    NOTES,
+    ROUTED,
+    UNKNOWN,
+)
 from .zoo import architectures, sequence_classifiers
 
 PAGE = """# Architectures
@@ -20,16 +29,17 @@ biases and the other additive leaves adds up to the score. The tables list all o
 Each is a tiny instance with random weights (`tests/architectures`), explained under AttnLRP and CP-LRP on a CPU with
 torch {torch}.
 
-*Imbalance* is |residue| / max(|score|, |inputs|, |leaves|) under CP-LRP. Rounding accounts for up to
-{tolerances}.
+*Imbalance* is |residue| / max(|score|, |inputs|, |leaves|) under CP-LRP. *Incompleteness* is the same for the difference of
+scores from a reference with other tokens, under SECANT ([Explain against a reference](reference.md)); the experts of a mixture
+are held. Rounding accounts for up to {tolerances}.
 
 This page is generated: `python -m tests.architectures.table`.
 """
 HEAD = """
 ## {family}
 
-| architecture | runs | unknown operations | imbalance | dtype | note |
-| --- | --- | --- | --- | --- | --- |
+| architecture | runs | unknown operations | imbalance | incompleteness | dtype | note |
+| --- | --- | --- | --- | --- | --- | --- |
 """
 FAMILIES = {
     "": "sequence classifiers of transformers",
@@ -40,7 +50,7 @@ FAMILIES = {
     "image": "picture classifiers",
     "torch": "plain torch",
 }
-EXCEPTIONS = (NOT_BUILDABLE, NO_GRADIENT, UNKNOWN, NOT_CONSERVED, FLOAT32, NOTES)
+EXCEPTIONS = (NOT_BUILDABLE, NO_GRADIENT, UNKNOWN, NOT_CONSERVED, NOT_COMPLETE, FLOAT32, NOTES)
 
 
 def note(name: str) -> str:
@@ -51,11 +61,13 @@ def row(name: str, result: Outcome | None) -> str:
     """Return one row of a table; there is no result for an architecture that was not built."""
     label = f"`{name.rpartition('/')[2]}`"
     if result is None:
-        return f"| {label} | no | | | | {note(name)} |\n"
+        return f"| {label} | no | | | | | {note(name)} |\n"
     if result.refused:
-        return f"| {label} | no | `{result.refused.split()[0]}` | | {result.precision} | {note(name)} |\n"
+        return f"| {label} | no | `{result.refused.split()[0]}` | | | {result.precision} | {note(name)} |\n"
     imbalance = f"{result.imbalance:.0e}" if result.conserved else f"**{result.imbalance:.2f}**"
-    return f"| {label} | yes | | {imbalance} | {result.precision} | {note(name)} |\n"
+    missing = "refused" if name in NOT_COMPLETE else f"{incompleteness(name):.0e}"
+    missing += " (experts held)" if name in ROUTED - NOT_COMPLETE.keys() else ""
+    return f"| {label} | yes | | {imbalance} | {missing} | {result.precision} | {note(name)} |\n"
 
 
 def page() -> str:

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from lrp_domains import ATTN_LRP, CP_LRP, RuleSet, relevance
+from lrp_domains import ATTN_LRP, CP_LRP, RelevanceError, RuleSet, relevance
 
-from .conservation import outcome
-from .known_exceptions import NO_GRADIENT, NOT_BUILDABLE, NOT_CONSERVED, NOT_PADDED, UNKNOWN
+from .conservation import TOLERANCES, incompleteness, outcome, precision
+from .known_exceptions import NO_GRADIENT, NOT_BUILDABLE, NOT_COMPLETE, NOT_CONSERVED, NOT_PADDED, UNKNOWN
 from .zoo import architectures, build, forward, sequence_classifiers
 
 BUILT = [name for name in architectures() if name not in NOT_BUILDABLE]
@@ -56,6 +56,25 @@ def test_relevance_is_conserved(name: str, padded: bool) -> None:
     result = outcome(name, padded=padded)
     assert not result.refused and not result.closed
     assert result.conserved == (name not in NOT_CONSERVED), f"imbalance {result.imbalance:.1e}"
+
+
+@pytest.mark.parametrize("attention", ["default", "eager"])
+@pytest.mark.parametrize("name", [name for name in EXPLAINED if name not in NOT_COMPLETE])
+def test_relevance_against_a_reference_is_complete(name: str, attention: str) -> None:
+    case = build(name)
+    if attention == "eager":
+        if not hasattr(case.model, "set_attn_implementation"):
+            pytest.skip("it has one attention")
+        case.model.set_attn_implementation("eager")
+    kind = precision(case, forward(case))
+    missing = incompleteness(name, attention=None if attention == "default" else attention)
+    assert missing <= TOLERANCES[kind], f"{missing:.1e} is missing"
+
+
+@pytest.mark.parametrize("name", NOT_COMPLETE)
+def test_a_reference_that_takes_other_experts_is_refused(name: str) -> None:
+    with pytest.raises(RelevanceError, match="for the references than for the inputs"):
+        incompleteness(name)
 
 
 @pytest.mark.slow

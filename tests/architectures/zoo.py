@@ -80,8 +80,11 @@ class Case:
 
 
 class Forward(NamedTuple):
+    """A forward pass: the score of the batch, the tensors to explain, and the score of each row."""
+
     score: Tensor
     inputs: list[Tensor]
+    rows: Tensor
 
 
 def shrink(config: PretrainedConfig, overrides: Mapping[str, Any]) -> PretrainedConfig:
@@ -186,4 +189,20 @@ def forward(case: Case) -> Forward:
         causal = mask is not None and mask.shape[1] == logits.shape[1]
         last = mask.sum(dim=1) - 1 if causal else torch.full((2,), logits.shape[1] - 1)
         logits = logits[torch.arange(2), last]
-    return Forward(logits[:, 1].sum(), inputs or embeddings)
+    return Forward(logits[:, 1].sum(), inputs or embeddings, logits[:, 1])
+
+
+def changed(case: Case) -> dict[str, Tensor]:
+    """Return the tensors of a batch that an explanation against a reference changes, as they are in the reference.
+
+    Other tokens between the first and the last, which may be special; other pixels or features.
+    """
+    generator = torch.Generator().manual_seed(1)
+    references = {}
+    for name, value in case.batch.items():
+        if value.requires_grad:
+            references[name] = value.detach() + torch.randn(value.shape, generator=generator, dtype=value.dtype)
+        elif name in ("input_ids", "decoder_input_ids") and not any(v.requires_grad for v in case.batch.values()):
+            inner = value[:, 1:-1].roll(2, 1).flip(0)
+            references[name] = torch.cat([value[:, :1], inner, value[:, -1:]], 1)
+    return references

@@ -72,5 +72,5 @@ def _differs(node: Node, other: Node) -> RelevanceError:
     return RelevanceError(
         f"the function runs other operations for the references than for the inputs: {node.name()} with results of "
         f"shape {_shapes(node)} against {other.name()} with {_shapes(other)}. A difference of scores can only be "
-        "shared along one path: choose references that take the same one (in a mixture of experts, the same experts)"
+        'shared along one path: choose references that take the same one, or hold what the inputs select (selections="held")'
     )

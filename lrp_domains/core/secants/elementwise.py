@@ -76,8 +76,9 @@ def _backward(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
 
 
 def _fit_into_blocks(pair: Pair, tensors: tuple[Tensor, ...]) -> bool:
-    """Return whether all can be cut into blocks alike: not if a setting is a tensor, such as a slope per channel."""
-    mapped = any(isinstance(setting, Tensor) for setting in settings_of(pair.node, pair.operation))
+    """Return whether all can be cut into blocks alike: not if another tensor is read, such as a slope per channel."""
+    settings = () if len(pair.operation.tensors) > 1 else settings_of(pair.node, pair.operation)
+    mapped = len(pair.operation.tensors) > 1 or any(isinstance(setting, Tensor) for setting in settings)
     alike = all(t.is_contiguous() and t.shape == tensors[0].shape for t in tensors)
     return alike and not mapped and tensors[0].device.type == "cpu"
 
