@@ -11,7 +11,7 @@ import math
 import torch
 
 from ..graph.functions import wide
-from ..graph.operations import KEY, QUERY, VALUE
+from ..graph.operations import KEY, MASK, QUERY, VALUE
 from ..graph.saved import has, read
 from ..rule import Grads, Slots
 from .pairs import Both, Pair, put
@@ -24,7 +24,7 @@ _BLOCK = 2**18
 
 
 def backward(share: float, pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    q, k, v = (pair.kept(name) for name in pair.operation.tensors)
+    q, k, v = (pair.kept(name) for name in pair.operation.tensors[:MASK])
     groups = q[0].shape[1] // k[0].shape[1]  # queries per key, in grouped-query attention
     k, v = (tuple(t.repeat_interleave(groups, 1) if groups > 1 else t for t in both) for both in (k, v))
 
@@ -41,7 +41,7 @@ def _scale(pair: Pair) -> float:
 def _masks(pair: Pair) -> Masks:
     """Return what is added to the scores, for each half; None if nothing is."""
     name = "attn_mask" if has(pair.node, "attn_mask") else "attn_bias"
-    masks = pair.read(name, None)
+    masks = tuple(mask if mask is None else mask[(None,) * (4 - mask.ndim)] for mask in pair.read(name, None))
     if read(pair.node, "is_causal"):
         queries, keys = pair.read("query")[0], pair.read("key")[0]
         allowed = torch.ones(queries.shape[-2], keys.shape[-2], dtype=torch.bool, device=queries.device).tril()
