@@ -11,11 +11,11 @@ from .graph.elementwise import is_lost
 from .graph.functions import wide
 from .graph.graph import Edge, Node, edge_of
 from .graph.operations import operation
-from .graph.saved import keeps, read
+from .graph.saved import keeps
 
 Tensor = torch.Tensor
 _KINDS = ("piecewise", "step")
-_MASKED = ("Where", "MaskedFill")
+_BASES = ("Where", "MaskedFill", "Threshold")
 
 
 class Recorder(TorchFunctionMode):
@@ -40,7 +40,7 @@ class Recorder(TorchFunctionMode):
         result = func(*args, **kwargs)
         for tensor in result if isinstance(result, tuple | list) else (result,):
             node = tensor.grad_fn if isinstance(tensor, Tensor) else None
-            if node is not None and _is_needed(node):
+            if node is not None and _is_needed(node, tensor.detach()):
                 behind = set(node.next_functions)
                 self._record((edge_of(tensor), tensor.detach()))
                 self._record(*((e, v) for e, v in zip(edges, values, strict=False) if e in behind))
@@ -56,10 +56,10 @@ class Recorder(TorchFunctionMode):
         return {edge: tensor for edge, (tensor, version) in self._tensors.items() if tensor._version == version}
 
 
-def _is_needed(node: Node) -> bool:
+def _is_needed(node: Node, result: Tensor) -> bool:
     op = operation(node.name())
-    if op.kind in _KINDS or op.base in _MASKED:
+    if op.kind in _KINDS or op.base in _BASES:
         return True
     if op.function is None or len(op.tensors) > 1 or keeps(node, op.tensors[0]) or not keeps(node, "result"):
         return False
-    return is_lost(node, wide(read(node, "result").detach()))
+    return is_lost(node, wide(result))
