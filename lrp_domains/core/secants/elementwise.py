@@ -26,6 +26,8 @@ Tensor = torch.Tensor
 _ULPS = 16
 # The number of values that are computed at a time on the CPU.
 _BLOCK = 2**16
+# The bounds of a clamp, by slot, which may carry if they are tensors.
+_BOUNDS = {"Clamp": ("min", "max"), "ClampMin": ("min",), "ClampMax": ("max",)}
 
 
 def secant_of(x: Both, y: Both, g: Tensor, by_slope: Tensor) -> Tensor:
@@ -37,9 +39,10 @@ def secant_of(x: Both, y: Both, g: Tensor, by_slope: Tensor) -> Tensor:
         by_slope = by_slope.masked_fill(~by_slope.isfinite() & (run == 0), 0.0)
 
     part = g * rise
-    error = torch.addcmul(part, by_slope, run, value=-1).abs_()
+    error = torch.addcmul(part, by_slope, run, value=-1)
+    error = error.abs() if error.is_complex() else error.abs_()
     noise = y[0].abs().add_(y[1].abs()).mul_(g.abs()).mul_(_ULPS * torch.finfo(g.dtype).eps)
-    return torch.where(error <= noise, by_slope, part.div_(run))
+    return torch.where(error <= noise, by_slope, part / run if run.is_complex() else part.div_(run))
 
 
 def log_mean(log_a: Tensor, log_b: Tensor) -> Tensor:
@@ -52,6 +55,8 @@ def log_mean(log_a: Tensor, log_b: Tensor) -> Tensor:
 
 def _backward(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
     slots, g = [slot for slot, is_open in enumerate(carries) if is_open], wide(go[0])
+    if pair.operation.base in _BOUNDS and slots != [0]:
+        return put(gi, _clamped(pair, g))
     if len(slots) == 2:
         return put(gi, dict(enumerate(_of_two(pair, gi, g))))
 
@@ -74,7 +79,8 @@ def _backward(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
 def _fit_into_blocks(pair: Pair, tensors: tuple[Tensor, ...]) -> bool:
     """Return whether all can be cut into blocks alike: not if a setting is a tensor, such as a slope per channel."""
     mapped = any(isinstance(setting, Tensor) for setting in settings_of(pair.node, pair.operation))
-    alike = all(t.is_contiguous() and t.shape == tensors[0].shape for t in tensors)
+    # Of complex numbers an absolute value is real, so the results aren't alike.
+    alike = all(t.is_contiguous() and t.shape == tensors[0].shape and not t.is_complex() for t in tensors)
     return alike and not mapped and tensors[0].device.type == "cpu"
 
 
@@ -82,25 +88,22 @@ def _arguments(pair: Pair, slot: int) -> Both:
     """Return the arguments: as kept, recorded or computed, or else recovered from the results."""
     if pair.keeps(pair.operation.slot_kept(slot)) or pair.is_prepared(pair.edges[slot]):
         return pair.values(slot)
-    with pair.graph.twin.rereading.of(pair.other):
-        return argument(pair.node, slot).detach(), argument(pair.other, slot).detach()
+    return pair.each(lambda node: argument(node, slot).detach())
 
 
 def _results(pair: Pair, slot: int) -> Callable[[Tensor, Tensor], Both] | None:
     """Return the function that computes the results, None if they are kept."""
     if len(pair.operation.tensors) == 1 and pair.keeps("result"):
         return None
-    with pair.graph.twin.rereading.of(pair.other):
-        f1, f0 = applied(pair.node, slot), applied(pair.other, slot)
+    f1, f0 = pair.each(lambda node: applied(node, slot))
     return lambda x1, x0: (f1(x1), f0(x0))
 
 
 def _of_two(pair: Pair, gi: Grads, g: Tensor) -> tuple[Tensor, Tensor]:
     """Return the secants of a function of two tensors that both carry."""
     (a, b), base = (pair.kept(name) for name in pair.operation.tensors), pair.operation.base
-    if base in ("Maximum", "Fmax", "Minimum", "Fmin"):  # max(a, b) = b + relu(a - b)
-        rises = [b1 - a1 if base in ("Minimum", "Fmin") else a1 - b1 for a1, b1 in zip(a, b, strict=True)]
-        of_a = quotient(rises[0].relu() - rises[1].relu(), rises[0] - rises[1], (rises[0].sign() + 1) / 2)
+    if base in ("Maximum", "Fmax", "Minimum", "Fmin"):
+        of_a = _share_of_first(a, b, is_smallest=base in ("Minimum", "Fmin"))
         return g * of_a, g * (1 - of_a)
     if base in ("Logaddexp", "Logaddexp2"):  # a logsumexp of two numbers, see softmaxes.py
         unit = math.log(2) if base == "Logaddexp2" else 1.0
@@ -119,10 +122,32 @@ def _of_two(pair: Pair, gi: Grads, g: Tensor) -> tuple[Tensor, Tensor]:
     )
 
 
+def _share_of_first(a: Both, b: Both, *, is_smallest: bool) -> Tensor:
+    """Return the share of a in ``max(a, b) = b + relu(a - b)`` or in ``min(a, b) = b - relu(b - a)``."""
+    x1, x0 = (b1 - a1 if is_smallest else a1 - b1 for a1, b1 in zip(a, b, strict=True))
+    return quotient(x1.relu() - x0.relu(), x1 - x0, (x1.sign() + 1) / 2)
+
+
+def _clamped(pair: Pair, g: Tensor) -> dict[int, Tensor]:
+    """Return the secants of a clamp whose bounds carry, ``min(max(x, low), high)``."""
+    names, (x1, x0) = _BOUNDS[pair.operation.base], pair.kept("self")
+    bounds = {name: pair.kept(name) for name in names if pair.keeps(name)}
+    by_slot = {}
+    if "max" in bounds:
+        low1, low0 = bounds.get("min", (None, None))
+        inner = (x1, x0) if low1 is None else (torch.maximum(x1, low1), torch.maximum(x0, low0))
+        share = _share_of_first(inner, bounds["max"], is_smallest=True)
+        by_slot[1 + names.index("max")], g = g * (1 - share), g * share
+    if "min" in bounds:
+        share = _share_of_first((x1, x0), bounds["min"], is_smallest=False)
+        by_slot[1], g = g * (1 - share), g * share
+    return by_slot | {0: g}
+
+
 def _prepare(pair: Pair, carries: Slots) -> None:
     """Compute arguments that autograd didn't keep and that can't be recovered from the results."""
     slot = carries.index(True)
-    if sum(carries) > 1 or pair.keeps(pair.operation.slot_kept(slot)):
+    if sum(carries) > 1 or pair.keeps(pair.operation.slot_kept(slot)) or pair.operation.base in _BOUNDS:
         return
     results = zip((pair.node, pair.other), pair.kept("result"), strict=True)
     if not pair.is_prepared(pair.edges[slot]) and any(is_lost(node, y) for node, y in results):
