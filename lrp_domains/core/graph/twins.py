@@ -65,7 +65,8 @@ def with_twin(graph: Graph, root: Node, twin: Graph, twin_root: Node) -> Graph:
 
 
 def _shapes(node: Node) -> list[tuple[int, ...]]:
-    return [tuple(meta.shape) for meta in node._input_metadata]
+    # A nested tensor has no shape.
+    return [() if meta.is_cpp_nested_tensor else tuple(meta.shape) for meta in node._input_metadata]
 
 
 def _differs(node: Node, other: Node) -> RelevanceError:
