@@ -11,7 +11,7 @@ from .graph.elementwise import is_lost
 from .graph.functions import wide
 from .graph.graph import Edge, Node, edge_of
 from .graph.operations import operation
-from .graph.saved import keeps, read
+from .graph.saved import keeps
 
 Tensor = torch.Tensor
 _KINDS = ("piecewise", "step")
@@ -36,7 +36,7 @@ class Recorder(TorchFunctionMode):
         result = func(*args, **kwargs)
         for tensor in result if isinstance(result, tuple | list) else (result,):
             node = tensor.grad_fn if isinstance(tensor, Tensor) else None
-            if node is None or not _is_needed(node):
+            if node is None or not _is_needed(node, tensor.detach()):
                 continue
             others = (t for t in (*args, *kwargs.values()) if isinstance(t, Tensor) and t.requires_grad)
             after = [(edge_of(t), t.detach()) for t in others if not any(t is old for old in overwritten)]
@@ -63,10 +63,10 @@ def _overwritten(func: Callable, args: tuple, kwargs: dict) -> list[Tensor]:
     return tensors if torch.is_grad_enabled() else []
 
 
-def _is_needed(node: Node) -> bool:
+def _is_needed(node: Node, result: Tensor) -> bool:
     op = operation(node.name())
     if op.kind in _KINDS or op.base in _OTHERS:
         return True
     if op.function is None or len(op.tensors) > 1 or keeps(node, op.tensors[0]) or not keeps(node, "result"):
         return False
-    return is_lost(node, wide(read(node, "result").detach()))
+    return is_lost(node, wide(result))

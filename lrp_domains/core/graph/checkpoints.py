@@ -6,7 +6,9 @@ in a separate execution group, for which the checkpoint recomputes its segment o
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from torch.utils import checkpoint
 
@@ -21,12 +23,48 @@ class Rereading:
     """The contexts in which the rules of one pass read what nodes saved."""
 
     def __init__(self) -> None:
-        self._groups: dict[object, AbstractContextManager] = {}
+        # Per segment, its groups with what was read in them.
+        self._groups: dict[object, list[tuple[AbstractContextManager, set]]] = defaultdict(list)
 
     def of(self, node: Node) -> AbstractContextManager:
-        """Return the context for one node."""
+        """Return the context for reading anything of one node, once per name."""
         # One hook, and so one group, per checkpointed segment: it is recomputed once for all its rules.
-        for name in saved_names(type(node)):
-            if (hook := unpacking(node, name)) is not None:
-                return self._groups.setdefault(hook, GraphExecGroup())
-        return nullcontext()
+        if (hook := _hook(node)) is None:
+            return nullcontext()
+        if not self._groups[hook]:
+            self._groups[hook].append((GraphExecGroup(), set()))
+        return _within(self._groups[hook][0][0])
+
+    def once_more(self, node: Node, *names: str) -> AbstractContextManager:
+        """Return the context for reading some names of one node, which may have been read in such a context before.
+
+        The segment is recomputed as often as the value that is read most.
+        """
+        if (hook := _hook(node)) is None:
+            return nullcontext()
+        keys = {(node, name) for name in names or saved_names(type(node))}
+        groups = self._groups[hook]
+        if (unread := next((group for group in groups if not keys & group[1]), None)) is None:
+            unread = GraphExecGroup(), set()
+            groups.append(unread)
+        unread[1].update(keys)
+        return _within(unread[0])
+
+
+def _hook(node: Node) -> object | None:
+    """Return the hook that unpacks what a node saved, if it is in a checkpoint."""
+    return next((hook for name in saved_names(type(node)) if (hook := unpacking(node, name)) is not None), None)
+
+
+@contextmanager
+def _within(group: AbstractContextManager) -> Iterator[None]:
+    """Temporarily use a group in place of the active one: they can't be nested."""
+    active = getattr(GraphExecGroup, "_get_current_group", lambda: None)()
+    if active is not None:
+        active.__exit__(None, None, None)
+    try:
+        with group:
+            yield
+    finally:
+        if active is not None:
+            active.__enter__()

@@ -29,7 +29,7 @@ def argument(node: Node, slot: int = 0) -> Tensor:
 def is_lost(node: Node, y: Tensor) -> bool:
     """Return whether some arguments of a function can't be recovered from its result."""
     op = operation(node.name())
-    if op.function.inverse is None:
+    if op.function.inverse is None or y.is_complex():  # the logarithm of a complex number has many values
         return True
     return op.function.lost is not None and bool(op.function.lost(y, *settings_of(node, op)).any())
 

@@ -65,12 +65,14 @@ def with_twin(graph: Graph, root: Node, twin: Graph, twin_root: Node) -> Graph:
 
 
 def _shapes(node: Node) -> list[tuple[int, ...]]:
-    return [tuple(meta.shape) for meta in node._input_metadata]
+    # A nested tensor has no shape.
+    return [() if meta.is_cpp_nested_tensor else tuple(meta.shape) for meta in node._input_metadata]
 
 
 def _differs(node: Node, other: Node) -> RelevanceError:
     return RelevanceError(
         f"the function runs other operations for the references than for the inputs: {node.name()} with results of "
         f"shape {_shapes(node)} against {other.name()} with {_shapes(other)}. A difference of scores can only be "
-        'shared along one path: choose references that take the same one, or hold what the inputs select (selections="held")'
+        "shared along one path: choose references that take the same one, or hold what the inputs select "
+        "(selections='held')"
     )

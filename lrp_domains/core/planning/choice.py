@@ -72,7 +72,7 @@ def kind_at(node: Node, graph: Graph) -> str:
         return {"sum": "linear", "mean": "linear", "prod": "unknown"}.get(read(node, "reduce"), "piecewise")
     if op.base == "MseLoss" and read(node, "reduction") == 0:
         return "statistic"  # entry by entry it is homogeneous of degree 2
-    if op.base == "Div" and len(slots) == 1:
+    if op.base == "Div" and op.kind == "product" and len(slots) == 1:
         return "linear" if slots == [0] else "activation"
     if op.kind == "product" and takes_layer_rules(node, graph):
         if op.base in DENSE:

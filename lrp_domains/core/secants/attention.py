@@ -42,7 +42,8 @@ def _masks(pair: Pair) -> Masks:
     """Return what is added to the scores for both halves, or which scores count; None if nothing is masked."""
     if not read(pair.node, "is_causal"):
         name = pair.operation.slot_kept(MASK)
-        return (None, None) if name is None else pair.read(name)
+        masks = (None, None) if name is None else pair.read(name)
+        return tuple(mask if mask is None else mask[(None,) * (4 - mask.ndim)] for mask in masks)
 
     (q, _), (k, _) = pair.read("query"), pair.read("key")
     if pair.operation.base == "ScaledDotProductFlashAttention" and q.shape[-2] != k.shape[-2]:

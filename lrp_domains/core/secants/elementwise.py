@@ -2,9 +2,6 @@
 
     g_x = g_y (f(x1) - f(x0)) / (x1 - x0)
 
-Where the quotient differs from the derivative by no more than rounding, the derivative is used: it is exact where x1 is
-x0, and keeps its digits where they are close. So no threshold on their distance is needed, not even at a kink.
-
 Along a chain of functions of one tensor the secants telescope: the result doesn't depend on how the chain is written.
 """
 
@@ -18,41 +15,17 @@ from ..graph.elementwise import applied, argument, is_lost, settings_of
 from ..graph.functions import wide
 from ..rule import Grads, Rule, Slots
 from .pairs import Both, Pair, put, secant_rule
+from .quotients import secant_of
+from .several import BOUNDS, of_several
 
 Tensor = torch.Tensor
-# By how many units in the last place the rise of a function may be wrong.
-_ULPS = 16
 # The number of values that are computed at a time on the CPU.
 _BLOCK = 2**16
 
 
-def secant_of(x: Both, y: Both, g: Tensor, by_slope: Tensor) -> Tensor:
-    """Return ``g (y1 - y0) / (x1 - x0)``, or ``by_slope``, which is g times a derivative, where they are too close."""
-    run, rise = x[0] - x[1], y[0] - y[1]
-    if run.is_complex():
-        run, rise = run.conj(), rise.conj()
-    if not bool(by_slope.sum().isfinite()):  # an infinite slope, such as of a root at 0
-        by_slope = by_slope.masked_fill(~by_slope.isfinite() & (run == 0), 0.0)
-
-    part = g * rise
-    error = torch.addcmul(part, by_slope, run, value=-1).abs()
-    noise = y[0].abs().add_(y[1].abs()).mul_(g.abs()).mul_(_ULPS * torch.finfo(g.dtype).eps)
-    return torch.where(error <= noise, by_slope, part.div_(run))
-
-
-def log_mean(log_a: Tensor, log_b: Tensor) -> Tensor:
-    """Return the logarithmic mean ``(a - b) / (log a - log b)``, from the logarithms: the secant of the exponential."""
-    distance = (log_a - log_b).abs_()
-    mean = distance.neg().expm1_().neg_().div_(distance).masked_fill_(distance == 0, 1.0)
-    # Of two zeros the logarithms have no distance.
-    return mean.mul_(torch.maximum(log_a, log_b).exp_()).nan_to_num_(0.0)
-
-
 def _backward(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
     slot, g = carries.index(True), wide(go[0])
-    if sum(carries) > 1:
-        from .several import of_several
-
+    if sum(carries) > 1 or pair.operation.slot_kept(slot) is None:
         return of_several(pair, carries, gi, go)
 
     x, f = _arguments(pair, slot), _results(pair, slot)
@@ -79,7 +52,8 @@ def _fit_into_blocks(pair: Pair, tensors: tuple[Tensor, ...]) -> bool:
     """Return whether all can be cut into blocks alike: not if another tensor is read, such as a slope per channel."""
     settings = () if len(pair.operation.tensors) > 1 else settings_of(pair.node, pair.operation)
     mapped = len(pair.operation.tensors) > 1 or any(isinstance(setting, Tensor) for setting in settings)
-    alike = all(t.is_contiguous() and t.shape == tensors[0].shape for t in tensors)
+    # Of complex numbers an absolute value is real, so the results aren't alike.
+    alike = all(t.is_contiguous() and t.shape == tensors[0].shape and not t.is_complex() for t in tensors)
     return alike and not mapped and tensors[0].device.type == "cpu"
 
 
@@ -87,23 +61,21 @@ def _arguments(pair: Pair, slot: int) -> Both:
     """Return the arguments: as kept, recorded or computed, or else recovered from the results."""
     if pair.keeps(pair.operation.slot_kept(slot)) or pair.is_prepared(pair.edges[slot]):
         return pair.values(slot)
-    with pair.graph.twin.rereading.of(pair.other):
-        return argument(pair.node, slot).detach(), argument(pair.other, slot).detach()
+    return pair.each(lambda node: argument(node, slot).detach())
 
 
 def _results(pair: Pair, slot: int) -> Callable[[Tensor, Tensor], Both] | None:
     """Return the function that computes the results, None if they are kept."""
     if len(pair.operation.tensors) == 1 and (pair.keeps("result") or pair.is_prepared((pair.node, 0))):
         return None
-    with pair.graph.twin.rereading.of(pair.other):
-        f1, f0 = applied(pair.node, slot), applied(pair.other, slot)
+    f1, f0 = pair.each(lambda node: applied(node, slot))
     return lambda x1, x0: (f1(x1), f0(x0))
 
 
 def _prepare(pair: Pair, carries: Slots) -> None:
     """Compute arguments that autograd didn't keep and that can't be recovered from the results."""
     slot = carries.index(True)
-    if sum(carries) > 1 or pair.keeps(pair.operation.slot_kept(slot)):
+    if sum(carries) > 1 or pair.keeps(pair.operation.slot_kept(slot)) or pair.operation.base in BOUNDS:
         return
     results = zip((pair.node, pair.other), pair.kept("result"), strict=True)
     if not pair.is_prepared(pair.edges[slot]) and any(is_lost(node, y) for node, y in results):

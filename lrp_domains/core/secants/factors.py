@@ -20,7 +20,7 @@ from ..roles.nested import MOST_FACTORS, Factor
 from ..roles.roles import Roles
 from ..roles.softmaxes import softmaxes
 from ..rule import Grads, Node, Rule, Slots
-from .pairs import Both, Pair
+from .pairs import Both, Pair, cast
 from .quadrature import points_for
 
 Tensor = torch.Tensor
@@ -135,15 +135,16 @@ def _of_factor(
     others = [_product([_value(pair, other) for other in group]) for group in factors.groups if group is not own]
     constants = [_constant(pair, constant) for constant in factors.constants]
     # Within functions of one tensor any exact split yields the same for that tensor.
-    g = wide(go[0]) * _integral([*others, *constants]) * _integral([_value(pair, f) for f in own if f is not factor])
+    slope = _integral([*others, *constants]) * _integral([_value(pair, f) for f in own if f is not factor])
     if factor.is_inverse:
         x1, x0 = pair.at(factor.edge)
-        g = -g / (x1 * x0)
+        slope = -slope / (x1 * x0)
+    g = wide(go[0]) * torch.as_tensor(slope).conj()
 
     source = pair.graph.sources.get(factor.edge)
     meta = factor.edge[0]._input_metadata[factor.edge[1]]
     shape, dtype = (source.shape, source.dtype) if source is not None else (meta.shape, meta.dtype)
-    return (g.sum_to_size(tuple(shape)).to(dtype),)
+    return (cast(g.sum_to_size(tuple(shape)), dtype),)
 
 
 def _value(pair: Pair, factor: Factor) -> Both:

@@ -18,8 +18,8 @@ from ..graph.functions import wide
 from ..graph.saved import dimension, is_training, read
 from ..rule import Grads, Slots
 from ..rules.norms import batch_norm
-from .elementwise import secant_of
-from .pairs import Both, Pair, mean_of_derivatives, put, quotient, secant_rule
+from .pairs import Both, Pair, mean_of_derivatives, put, secant_rule
+from .quotients import quotient, secant_of
 
 Tensor = torch.Tensor
 
@@ -34,8 +34,14 @@ def norm_secant(c: Both, r: Both, gw: Tensor, dims: int | tuple[int, ...]) -> Te
 
 def _norm(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
     functions = {"NativeLayerNorm": _layer_norm, "NativeGroupNorm": _group_norm, "FusedRmsNorm": _rms_norm}
-    by_slot = {0: functions[pair.operation.base](pair, wide(go[0]))} if carries[0] else {}
-    if any(carries[1:]):  # the weight or the bias is computed from the inputs
+    g_x = functions[pair.operation.base](pair, wide(go[0])) if carries[0] else None
+    return _with_parameters(pair, carries, gi, go, g_x)
+
+
+def _with_parameters(pair: Pair, carries: Slots, gi: Grads, go: Grads, g_x: Tensor | None) -> Grads:
+    """Return the g of the input with those of a weight and a bias that are computed from the inputs."""
+    by_slot = {} if g_x is None else {0: g_x}
+    if any(carries[1:]):
         means = mean_of_derivatives(pair, carries, gi, go)
         by_slot |= {slot: means[slot] for slot in range(1, len(carries)) if carries[slot]}
     return put(gi, by_slot)
@@ -82,7 +88,7 @@ def _batch_norm(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
     c = tuple(values - values.mean(dims, keepdim=True) for values in x)
     r = tuple((values.square().mean(dims, keepdim=True) + eps).rsqrt() for values in c)
     h = norm_secant(c, r, _weighted(pair, g, (1, -1, *[1] * (g.ndim - 2))), dims)
-    return put(gi, {0: h - h.mean(dims, keepdim=True)})
+    return _with_parameters(pair, carries, gi, go, h - h.mean(dims, keepdim=True))
 
 
 # ---- Statistics

@@ -49,11 +49,15 @@ class Pair:
 
     def read(self, name: str, *default: object) -> tuple[object, object]:
         """Return what both nodes kept under a name."""
+        return self.each(lambda node: read(node, name, *default), name)
+
+    def each(self, function: Callable[[Node], object], *names: str) -> tuple[object, object]:
+        """Return what a function of each node returns that reads what the node kept, under some names or all."""
         rereading = self.graph.twin.rereading
-        with rereading.of(self.node):
-            kept = read(self.node, name, *default)
-        with rereading.of(self.other):
-            return kept, read(self.other, name, *default)
+        with rereading.once_more(self.node, *names):
+            result = function(self.node)
+        with rereading.once_more(self.other, *names):
+            return result, function(self.other)
 
     def keeps(self, name: str | None) -> bool:
         """Return whether both nodes keep a tensor under a name."""
@@ -101,7 +105,7 @@ class Pair:
         """Return what one of the two nodes passes back for g at its outputs, by its derivative."""
         node = self.other if of_reference else self.node
         arriving = [None if g is None else g.to(dtype_at((node, output))) for output, g in enumerate(go)]
-        with self.graph.twin.rereading.of(node):
+        with self.graph.twin.rereading.once_more(node):
             result = node(*arriving)
         return result if isinstance(result, tuple) else (result,)
 
@@ -153,15 +157,14 @@ def mean_of_derivatives(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Gra
     )
 
 
-def quotient(of: Tensor, by: Tensor, otherwise: Tensor | float) -> Tensor:
-    """Return ``of / by``, and ``otherwise`` where ``by`` is 0."""
-    is_zero = by == 0
-    return torch.where(is_zero, otherwise, of / by.masked_fill(is_zero, 1.0))
-
-
 def put(gi: Grads, by_slot: dict[int, Tensor]) -> Grads:
     """Return gi with other tensors at some slots, each summed to the shape of the one it replaces."""
     return tuple(
-        by_slot[slot].sum_to_size(g.shape).to(g.dtype) if slot in by_slot and g is not None else g
+        cast(by_slot[slot].sum_to_size(g.shape), g.dtype) if slot in by_slot and g is not None else g
         for slot, g in enumerate(gi)
     )
+
+
+def cast(g: Tensor, dtype: torch.dtype) -> Tensor:
+    """Convert g to the dtype of what it arrives at: of a real number the real part."""
+    return (g.real if g.is_complex() and not dtype.is_complex else g).to(dtype)

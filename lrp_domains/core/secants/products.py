@@ -44,10 +44,9 @@ def _backward(share_of_scores: float, pair: Pair, carries: Slots, gi: Grads, go:
 
 def _quotient(pair: Pair, gi: Grads, go: Grads) -> Grads:
     """Split ``x / y`` as the product of x and ``1 / y``."""
-    g, (y1, y0) = wide(go[0]), pair.kept("other")
-    of_slots = {0: g * (1 / y1 + 1 / y0) / 2}
-    x = pair.kept("self")
-    return put(gi, of_slots | {1: -g * (x[0] + x[1]) / (2 * y1 * y0)})
+    g, (x1, x0), (y1, y0) = wide(go[0]), pair.kept("self"), pair.kept("other")
+    of_x, of_y = (1 / y1 + 1 / y0) / 2, -(x1 + x0) / (2 * y1 * y0)
+    return put(gi, {0: g * of_x.conj(), 1: g * of_y.conj()})
 
 
 def _trilinear(pair: Pair, g: Tensor) -> dict[int, Tensor]:

@@ -37,6 +37,9 @@ def _operations(share_of_scores: float) -> dict:
         "linear": selections.linear,
         "piecewise": selections.piecewise,
         "step": selections.step,
+        # Of a threshold, autograd doesn't keep the value below it.
+        "ThresholdBackward0": selections.step,
+        "ThresholdBackward1": selections.step,
         "LogSoftmaxBackward0": softmaxes.log_softmax,
         "LogsumexpBackward0": softmaxes.logsumexp,
     }

@@ -4,7 +4,8 @@ difference, as in DeepLIFT (Shrikumar et al. 2017).
 Where both halves select the same entry, its secant is the derivative. Where they don't, ``y1 - y0`` goes to the entry
 that was selected in the half with the larger y (for a minimum, with the smaller): its own value rose by at least as
 much, so that ``g_x = g_y (y1 - y0) / (x1 - x0)`` is at most g_y. Of other selections, such as a sort or a mask, the
-entry that changed more takes the difference.
+entry that changed more takes the difference. If neither changed by as much, as where a third entry moved from one end
+of a sorted row to the other, those that moved past both values share the difference.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from functools import cache
 import torch
 
 from ..graph.functions import wide
-from ..graph.saved import has, saved_names
+from ..graph.saved import dimension, has, read, saved_names
 from ..rule import Grads, Rule, Slots, gradient
-from .elementwise import secant_of
-from .pairs import Both, Pair, mean_of_derivatives, put, quotient, secant_rule
+from .pairs import Both, Pair, mean_of_derivatives, put, secant_rule
+from .quotients import quotient, secant_of
 from .several import OTHERS, of_several
 
 Tensor = torch.Tensor
@@ -26,6 +27,7 @@ _LARGEST = frozenset(
     AdaptiveMaxPool2D AdaptiveMaxPool3D FractionalMaxPool2D FractionalMaxPool3D""".split()
 )
 _SMALLEST = frozenset(("Min", "Amin", "Cummin"))
+_ORDERED = frozenset("Sort Topk Kthvalue Median Nanmedian".split())
 _ELEMENTWISE = frozenset("Fmod Remainder Copysign Frac".split())
 # Linear in one argument, with indices that may have been computed from others.
 _MASKED = frozenset(("Where", "MaskedFill"))
@@ -40,14 +42,14 @@ def _piecewise(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
     slots = [slot for slot in range(len(gi)) if pair.graph.edges[pair.node][slot][0] is not None]
     outputs = [output for output, g in enumerate(go) if g is not None]
 
-    x = {slot: pair.values(slot) for slot in slots}
+    x = {slot: _values(pair, slot) for slot in slots}
     if any(values is None for values in x.values()):
         raise pair.refuse("it selects values that aren't available")
     run = {slot: values[0] - values[1] for slot, values in x.items()}
     y = [_sum(parts) for parts in zip(*(pair.repeated(slot, x[slot], outputs) for slot in slots), strict=True)]
     runs = [_sum(p) for p in zip(*(pair.repeated(s, (run[s], run[s]), outputs) for s in slots), strict=True)]
 
-    up, down = [None] * len(go), [None] * len(go)
+    up, down, of_others = [None] * len(go), [None] * len(go), 0.0
     for output, (y1, y0), (run1, run0) in zip(outputs, y, runs, strict=True):
         rise = y1 - y0
         if base in _LARGEST or (base == "Aminmax" and output == 1) or _reduces(pair, "amax"):
@@ -57,6 +59,9 @@ def _piecewise(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
         else:
             first = run1.abs() >= run0.abs()
         part = wide(go[output]) * rise
+        if base in _ORDERED and bool((lost := torch.maximum(run1.abs(), run0.abs()) < rise.abs()).any()):
+            of_others = _of_passing(pair, x[0], (y1, y0), torch.where(lost, part, 0.0))
+            part = part.masked_fill(lost, 0.0)
         up[output], down[output] = torch.where(first, part, 0.0), torch.where(first, 0.0, part)
     of_inputs, of_reference = (
         pair.derivative(tuple(g), of_reference=is_reference) for g, is_reference in ((up, False), (down, True))
@@ -65,11 +70,31 @@ def _piecewise(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
     return put(
         gi,
         {
-            slot: quotient(wide(of_inputs[slot]) + wide(of_reference[slot]), run[slot], wide(means[slot]))
+            slot: quotient(wide(of_inputs[slot]) + wide(of_reference[slot]) + of_others, run[slot], wide(means[slot]))
             for slot in slots
             if carries[slot]
         },
     )
+
+
+def _of_passing(pair: Pair, x: Both, y: Both, part: Tensor) -> Tensor:
+    """Share parts of the difference of sorted values among the entries that moved past both of them."""
+    shape, dim = x[0].shape, dimension(read(pair.node, "dim"), x[0].ndim) if has(pair.node, "dim") else 0
+    if not has(pair.node, "dim"):
+        x, y, part = tuple(t.flatten() for t in x), tuple(t.view(1) for t in y), part.view(1)
+    elif part.ndim < len(shape):
+        y, part = tuple(t.unsqueeze(dim) for t in y), part.unsqueeze(dim)
+
+    x1, x0 = (t.movedim(dim, -1).unsqueeze(-2) for t in x)
+    y1, y0 = (t.movedim(dim, -1).unsqueeze(-1) for t in y)
+    passes = torch.where(y1 >= y0, (x1 >= y1) & (x0 <= y0), (x1 <= y1) & (x0 >= y0))
+    shares = part.movedim(dim, -1).unsqueeze(-1) * passes / passes.sum(-1, keepdim=True).clamp_min(1)
+    return shares.sum(-2).movedim(-1, dim).reshape(shape)
+
+
+def _values(pair: Pair, slot: int) -> Both | None:
+    """Return the values at a slot; poolings keep theirs."""
+    return pair.kept("self") if slot == 0 and pair.keeps("self") else pair.values(slot)
 
 
 def _sum(parts: tuple[Both, ...]) -> Both:
@@ -142,8 +167,11 @@ def _masked(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
 def _simplest_piecewise(pair: Pair, carries: Slots) -> Rule | None:
     if pair.operation.base in ("MaxUnpool2D", "MaxUnpool3D"):
         return _simplest_linear(pair, carries)
+    if pair.operation.base == "SegmentReduce":
+        raise pair.refuse("it selects by segment, which can't be repeated")
     for slot, edge in enumerate(pair.edges):
-        if not pair.keeps(pair.operation.slot_kept(slot)) and not pair.is_prepared(edge):
+        is_kept = pair.keeps(pair.operation.slot_kept(slot)) or (slot == 0 and pair.keeps("self"))
+        if not is_kept and not pair.is_prepared(edge):
             pair.prepare(edge)
     return None
 

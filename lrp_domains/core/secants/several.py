@@ -13,14 +13,15 @@ import torch
 from torch.nn import functional as F
 
 from ..graph.functions import wide
-from ..graph.saved import read
 from ..rule import Grads, Slots
-from .elementwise import log_mean
-from .pairs import Both, Pair, put, quotient
+from .pairs import Both, Pair, put
+from .quotients import log_mean, quotient
 
 Tensor = torch.Tensor
-_SMALLER = frozenset(("Minimum", "Fmin", "ClampMax"))
-_LARGER = frozenset(("Maximum", "Fmax", "ClampMin"))
+_SMALLER = frozenset(("Minimum", "Fmin"))
+_LARGER = frozenset(("Maximum", "Fmax"))
+# The bounds of a clamp, by slot, which carry if they are computed from the inputs.
+BOUNDS = {"Clamp": ("min", "max"), "ClampMin": ("min",), "ClampMax": ("max",)}
 # Functions that have no row in functions.py, as no other rule is defined for them.
 OTHERS = {"Fmod": torch.fmod, "Remainder": torch.remainder, "Copysign": torch.copysign}
 
@@ -28,15 +29,16 @@ OTHERS = {"Fmod": torch.fmod, "Remainder": torch.remainder, "Copysign": torch.co
 def of_several(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
     """Return the g of the arguments of an elementwise function of several tensors."""
     g, base = wide(go[0]), pair.operation.base
-    if base == "Clamp":
-        return put(gi, _of_clamp(pair, carries, g))
-    arguments = [pair.values(slot) for slot in range(len(carries))]
-    if any(values is None for values in arguments):
+    if base in BOUNDS:
+        by_slot = _of_clamp(pair, g)
+        return put(gi, {slot: by_slot[slot] for slot in by_slot if carries[slot]})
+    a, b = pair.values(0), pair.values(1)
+    if a is None or b is None:
         raise pair.refuse("its arguments aren't available")
 
-    a, b = arguments
     if base in _LARGER | _SMALLER:
-        of_a, of_b = _of_choice(a, b, g, smaller=base in _SMALLER)
+        share = _share_of_first(a, b, is_smallest=base in _SMALLER)
+        of_a, of_b = g * share, g * (1 - share)
     elif base in ("Logaddexp", "Logaddexp2"):
         unit = math.log(2) if base == "Logaddexp2" else 1.0
         leads = [(a1 - b1) * unit for a1, b1 in zip(a, b, strict=True)]
@@ -47,28 +49,25 @@ def of_several(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
     return put(gi, {0: of_a, 1: of_b})
 
 
-def _of_choice(a: Both, b: Both, g: Tensor, *, smaller: bool) -> tuple[Tensor, Tensor]:
-    """Return the secants of the larger of two, or of the smaller."""
-    leads = [b1 - a1 if smaller else a1 - b1 for a1, b1 in zip(a, b, strict=True)]
-    of_a = quotient(leads[0].relu() - leads[1].relu(), leads[0] - leads[1], (leads[0].sign() + 1) / 2)
-    return g * of_a, g * (1 - of_a)
+def _share_of_first(a: Both, b: Both, *, is_smallest: bool) -> Tensor:
+    """Return the share of a in ``max(a, b) = b + relu(a - b)`` or in ``min(a, b) = b - relu(b - a)``."""
+    x1, x0 = (b1 - a1 if is_smallest else a1 - b1 for a1, b1 in zip(a, b, strict=True))
+    return quotient(x1.relu() - x0.relu(), x1 - x0, (x1.sign() + 1) / 2)
 
 
-def _of_clamp(pair: Pair, carries: Slots, g: Tensor) -> dict[int, Tensor]:
-    """Return the secants of ``min(max(x, low), high)``, by slot."""
-    x, low, high = pair.kept("self"), *(_bound(pair, name) for name in ("min", "max"))
-    by_slot, of_inner = {}, g
-    if high is not None:
-        inner = x if low is None else tuple(map(torch.maximum, x, low))
-        of_inner, by_slot[2] = _of_choice(inner, high, g, smaller=True)
-    by_slot[0] = of_inner
-    if low is not None:
-        by_slot[0], by_slot[1] = _of_choice(x, low, of_inner, smaller=False)
-    return {slot: values for slot, values in by_slot.items() if carries[slot]}
-
-
-def _bound(pair: Pair, name: str) -> Both | None:
-    return None if read(pair.node, name) is None else pair.kept(name)
+def _of_clamp(pair: Pair, g: Tensor) -> dict[int, Tensor]:
+    """Return the g of a clamp's argument and bounds by slot: ``min(max(x, low), high)``."""
+    names, x = BOUNDS[pair.operation.base], pair.kept("self")
+    bounds = {name: pair.kept(name) for name in names if pair.keeps(name)}
+    by_slot = {}
+    if "max" in bounds:
+        inner = tuple(map(torch.maximum, x, bounds["min"])) if "min" in bounds else x
+        share = _share_of_first(inner, bounds["max"], is_smallest=True)
+        by_slot[1 + names.index("max")], g = g * (1 - share), g * share
+    if "min" in bounds:
+        share = _share_of_first(x, bounds["min"], is_smallest=False)
+        by_slot[1], g = g * (1 - share), g * share
+    return by_slot | {0: g}
 
 
 def _of_orders(pair: Pair, a: Both, b: Both, gi: Grads, g: Tensor) -> tuple[Tensor, ...]:

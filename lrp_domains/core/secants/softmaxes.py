@@ -14,11 +14,13 @@ from __future__ import annotations
 import torch
 
 from ..graph.functions import wide
+from ..graph.graph import Edge
 from ..graph.saved import dimension, read
 from ..roles.shares import Shares
 from ..rule import Grads, Rule, Slots
-from .elementwise import elementwise, log_mean
-from .pairs import Both, Pair, put, quotient, secant_rule
+from .elementwise import elementwise
+from .pairs import Both, Pair, put, secant_rule
+from .quotients import log_mean, quotient
 
 Tensor = torch.Tensor
 
@@ -75,8 +77,17 @@ def written_out(pair: Pair, g: Tensor) -> dict[int, Tensor] | None:
     s = tuple(top * inverse for top, inverse in zip(e, by, strict=True))
     if not all(torch.allclose(p.sum(dims), torch.ones_like(p.sum(dims)), rtol=1e-4) for p in s):
         return None  # something else is in the sum
-    of_x = softmax_secant((s[0].log(), s[1].log()), g, tuple(dims))
-    return {above: quotient(of_x, log_mean(e[0].log(), e[1].log()), 0.0), 1 - above: torch.zeros_like(by[0])}
+    log_e = e[0].log(), e[1].log()
+    if bool(((e[0] == 0) != (e[1] == 0)).any()) and (scores := _scores(pair, pair.edges[above])) is not None:
+        log_e = scores  # one of them has underflowed
+    of_x = softmax_secant(tuple(log + inverse.log() for log, inverse in zip(log_e, by, strict=True)), g, tuple(dims))
+    return {above: quotient(of_x, log_mean(*log_e), 0.0), 1 - above: torch.zeros_like(by[0])}
+
+
+def _scores(pair: Pair, edge: Edge) -> Both | None:
+    """Return the arguments of an exponential, None if they aren't available."""
+    is_exp = edge not in pair.graph.sources and pair.graph.operations[edge[0]].base == "Exp"
+    return pair.at(pair.graph.edges[edge[0]][0]) if is_exp else None
 
 
 def _simplest(pair: Pair, carries: Slots) -> Rule | None:
