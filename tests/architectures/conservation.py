@@ -84,8 +84,8 @@ def incompleteness(name: str, *, attention: str | None = None) -> float:
     references = changed(case)
 
     def rows_and_inputs(*values: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
-        run = forward(replace(case, batch=case.batch | dict(zip(references, values, strict=True))))
-        return run.rows, tuple(run.inputs)
+        run = forward(replace(case, batch=case.batch | dict(zip(references, values, strict=True))), by_row=True)
+        return run.score, tuple(run.inputs)
 
     values = [case.batch[key].detach() for key in references]
     selections = "held" if name in ROUTED else "own"

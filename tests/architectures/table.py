@@ -29,9 +29,9 @@ biases and the other additive leaves adds up to the score. The tables list all o
 Each is a tiny instance with random weights (`tests/architectures`), explained under AttnLRP and CP-LRP on a CPU with
 torch {torch}.
 
-*Imbalance* is |residue| / max(|score|, |inputs|, |leaves|) under CP-LRP. *Incompleteness* is the same for the difference
-of scores from a reference with other tokens, under SECANT ([Explain against a reference](reference.md)); the experts of
-a mixture are held. Rounding accounts for up to {tolerances}.
+*Imbalance* is |residue| / max(|score|, |inputs|, |leaves|) under CP-LRP. *Incompleteness* is the same for the
+difference of scores from a reference with other tokens, under SECANT ([Explain against a reference](reference.md)); the
+experts of a mixture are held. Rounding accounts for up to {tolerances}.
 
 This page is generated: `python -m tests.architectures.table`.
 """

@@ -80,11 +80,8 @@ class Case:
 
 
 class Forward(NamedTuple):
-    """A forward pass: the score of the batch, the tensors to explain, and the score of each row."""
-
     score: Tensor
     inputs: list[Tensor]
-    rows: Tensor
 
 
 def shrink(config: PretrainedConfig, overrides: Mapping[str, Any]) -> PretrainedConfig:
@@ -165,10 +162,10 @@ def embedding_modules(case: Case) -> list[nn.Module]:
     return sharing or [embeddings]
 
 
-def forward(case: Case) -> Forward:
+def forward(case: Case, *, by_row: bool = False) -> Forward:
     """Run a forward pass from token ids, pixels or features; return the score of class 1 and the tensors to explain.
 
-    The score is summed over the batch; of a sequence of outputs the one at the last real token is used.
+    The score is summed over the batch, or one per row; of a sequence of outputs the one at the last real token is used.
     """
     inputs = [value for value in case.batch.values() if value.requires_grad]
     embeddings: list[Tensor] = []
@@ -189,7 +186,7 @@ def forward(case: Case) -> Forward:
         causal = mask is not None and mask.shape[1] == logits.shape[1]
         last = mask.sum(dim=1) - 1 if causal else torch.full((2,), logits.shape[1] - 1)
         logits = logits[torch.arange(2), last]
-    return Forward(logits[:, 1].sum(), inputs or embeddings, logits[:, 1])
+    return Forward(logits[:, 1] if by_row else logits[:, 1].sum(), inputs or embeddings)
 
 
 def changed(case: Case) -> dict[str, Tensor]:

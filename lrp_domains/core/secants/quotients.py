@@ -1,8 +1,8 @@
 """Quotients of differences that keep their digits where the difference is small.
 
 Where the quotient of a function's rise differs from its derivative by no more than rounding, the derivative is used: it
-is exact where x1 is x0, and keeps its digits where they are close. So no threshold on their distance is needed, not even
-at a kink.
+is exact where x1 is x0, and keeps its digits where they are close. So no threshold on their distance is needed, not
+even at a kink.
 """
 
 from __future__ import annotations
