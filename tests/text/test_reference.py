@@ -140,6 +140,25 @@ def test_the_target_is_the_prediction_for_the_text_itself():
     assert result.text_score > 0 > result.reference.score
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "family, sizes",
+    [
+        ("DebertaV2", {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]}),
+        ("XLNet", {"d_model": 16, "n_layer": 1, "n_head": 2, "d_inner": 24}),  # looks up tokens as T x B
+        ("XLM", {"emb_dim": 16, "n_layers": 1, "n_heads": 2}),  # looks up token types in the same table
+        ("Longformer", {"attention_window": 8, "max_position_embeddings": 80}),  # pads its tokens
+    ],
+)
+def test_models_that_embed_in_another_way(family, sizes):
+    ids = {"vocab_size": len(WORDPIECE), "pad_token_id": PAD}
+    config = getattr(transformers, f"{family}Config")(**({} if family.startswith("XL") else BERT) | ids | sizes)
+    model = with_random_weights(getattr(transformers, f"{family}ForSequenceClassification")(config))
+    result = TextExplainer(model, WORDPIECE)(TEXTS[0], reference="mask")
+    assert sum(word.relevance for word in result.words) == pytest.approx(result.score, abs=1e-6)
+    assert all(word.relevance for word in result.words) and result.ledger.added == 0
+
+
 @pytest.mark.parametrize("reference, token", [("mask", MASK), ("pad", PAD)])
 def test_positions_and_added_tokens_stay(reference, token):
     """A model like RoBERTa counts positions by its tokens, without those of padding."""
