@@ -315,6 +315,16 @@ def test_the_defaults_in_the_descriptions_are_those_of_the_library():
             assert f"({value})" in rule["description"] or f"(default {value})" in rule["description"], (section, name)
 
 
+def test_a_corpus_is_checked_and_explained_against_the_reference(tmp_path):
+    config = {"text": {"corpora": "configs/demo_corpora.tsv", "explanation": {"reference": "a b"}}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    plan = snakemake("--dry-run", "--printshellcmds", "--configfile", tmp_path / "config.yaml", folder=tmp_path)
+    assert plan.returncode == 0, plan.stderr
+    lines = (plan.stdout + plan.stderr).splitlines()
+    for step in ("text check", "text explain"):
+        assert "--reference 'a b'" in next(line for line in lines if step in line)
+
+
 def test_settings_without_a_value_have_the_default_of_the_command(tmp_path):
     rows = written(tmp_path, "made")
     config = configured(tmp_path, rows, training={"folds": None, "epochs": 60, "members": None}, gene_sets=None)

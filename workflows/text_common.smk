@@ -37,9 +37,9 @@ def text_model_folder(wildcards):
 
 
 def text_target(wildcards):
-    """Return target and contrast of a corpus: those of its row, else those of the configuration."""
-    corpus = CORPORA[wildcards.corpus]
-    chosen = corpus if "target" in corpus else config["text"]["explanation"]
-    return " ".join(
-        option(f"--{name}", chosen.get(name)) for name in ("target", "against")
-    )
+    """Return what is explained in a corpus: target and contrast of its row or the configuration, and the reference."""
+    corpus, settings = CORPORA[wildcards.corpus], config["text"]["explanation"]
+    chosen = corpus if "target" in corpus else settings
+    values = {name: chosen.get(name) for name in ("target", "against")}
+    values["reference"] = settings.get("reference")
+    return " ".join(option(f"--{name}", value) for name, value in values.items())

@@ -17,7 +17,7 @@ from .results.class_words import class_words
 from .results.collection import TextRelevances
 from .results.continuation import ContinuationRelevance
 from .results.figures import class_words_figure
-from .results.relevance import TextLedger, TextRelevance, Token, Word
+from .results.relevance import Reference, TextLedger, TextRelevance, Token, Word
 from .results.tables import frame
 from .settings import Settings
 from .tokens.segmentation import segment
@@ -25,6 +25,7 @@ from .tokens.segmentation import segment
 __all__ = [
     "ContinuationRelevance",
     "Labels",
+    "Reference",
     "Settings",
     "TextError",
     "TextExplainer",

@@ -4,11 +4,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from numbers import Integral
 from typing import Any
 
 from .errors import TextError, about
 
 Item = str | tuple[str, str]
+Reference = str | tuple[str, str] | tuple[int, ...]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -27,21 +29,19 @@ class Request:
         What the target is contrasted with; None for no contrast.
     at
         The place in the text that is explained, where a model predicts something per token.
+    reference
+        What the text is explained against, see `checked_reference`; None for what the settings say.
     """
 
     text: Item
     target: Any = None
     against: Any = None
     at: Any = None
+    reference: Any = None
 
     def __post_init__(self) -> None:
         _check_text(self.text)
-        for text in self.texts:
-            if match := _SURROGATE.search(text):
-                raise TextError(
-                    f"{text[:40]!a} contains half of a surrogate pair at character {match.start()}, which is not a "
-                    "character: decode the text again with errors='replace'"
-                )
+        _check_characters(self.texts)
         if isinstance(self.target, tuple):
             names = self.target if len(self.target) == 2 else ("...", "...")
             raise TextError(
@@ -56,6 +56,32 @@ class Request:
     def texts(self) -> tuple[str, ...]:
         """The text as a tuple of one, a pair as a tuple of two."""
         return (self.text,) if isinstance(self.text, str) else self.text
+
+
+def checked_reference(reference: Any) -> Reference | None:
+    """Return what a text is explained against after checking it: a name, a text, a pair, or tokens as a tuple."""
+    if reference is None or isinstance(reference, str):
+        _check_characters((reference or "",))
+        return reference
+    if isinstance(reference, tuple) and len(reference) == 2 and all(isinstance(half, str) for half in reference):
+        _check_characters(reference)
+        return reference
+    values = reference.tolist() if hasattr(reference, "tolist") else reference
+    is_sequence = isinstance(values, list | tuple) and len(values) > 0
+    if is_sequence and all(isinstance(value, Integral) and not isinstance(value, bool) for value in values):
+        return tuple(int(value) for value in values)
+    raise TextError(
+        f"reference={reference!r}: expected 'mask', 'pad', a text (a tuple of two for a pair), or the numbers of tokens"
+    )
+
+
+def _check_characters(texts: Iterable[str]) -> None:
+    for text in texts:
+        if match := _SURROGATE.search(text):
+            raise TextError(
+                f"{text[:40]!a} contains half of a surrogate pair at character {match.start()}, which is not a "
+                "character: decode the text again with errors='replace'"
+            )
 
 
 def _check_text(text: Any) -> None:

@@ -12,13 +12,15 @@ import torch
 from torch import Tensor
 
 from .. import Ledger
-from ..domain import Read, explain
+from ..domain import Read, explain, explain_against
 from .document import Document
 from .errors import TextError, excerpt
+from .models.network import Embedded
 from .models.text_model import TextModel
 from .settings import Settings
 from .tokens.padding import pad
-from .tokens.rows import Answer, Row
+from .tokens.replacement import STAYS
+from .tokens.rows import Answer, Row, have_references
 
 Batch = list[tuple[Document, Row]]  # rows that go through the model together, each with its text
 
@@ -56,6 +58,17 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Explained:
+    """B rows with their relevance: per row one array per side of the model, its score, and that of its reference."""
+
+    relevance: list[list[np.ndarray]]
+    scores: list[float]
+    reference_scores: list[float]
+    answers: list[Answer]
+    ledger: Ledger
+
+
+@dataclass(frozen=True)
 class Runner:
     """Runs rows through a model, and explains their scores."""
 
@@ -65,35 +78,54 @@ class Runner:
     def explain(self, batch: Batch, side: str) -> Ledger:
         """Explain the rows of a batch, add each row's relevance to its document, and return the batch's ledger."""
         rows = [row for _, row in batch]
-        run = self.run(rows, side)
-        scores = run.scores.detach().double().cpu().tolist()
-        for (document, _), score in zip(batch, scores, strict=True):
-            if not np.isfinite(score):
-                raise TextError(
-                    f"the score of {excerpt(document.encoding.texts[0])} is {score}: check the model's weights (NaN? "
-                    "overflow in half precision? try dtype=torch.float32)"
-                )
-
-        relevance, ledger = self.relevance(run, rows)
-        for (document, row), amounts, score, answer in zip(batch, relevance, scores, run.answers, strict=True):
-            document.add(row, amounts, score)
+        texts = [document.encoding.texts[0] for document, _ in batch]
+        explained = self.explained(rows, side, texts)
+        fields = (explained.relevance, explained.scores, explained.reference_scores, explained.answers)
+        for (document, row), amounts, score, reference_score, answer in zip(batch, *fields, strict=True):
+            document.add(row, amounts, score, reference_score)
             if document.answer is None and row is document.rows[0]:
                 document.answer = answer
-        return ledger
+        return explained.ledger
 
-    def run(self, rows: Sequence[Row], side: str) -> Run:
-        """Run one forward pass, and compute the scores of its rows."""
+    def explained(self, rows: Sequence[Row], side: str, texts: Sequence[str] = ()) -> Explained:
+        """Return the relevance of rows, all with a reference or none; `texts` name them in messages about scores."""
+        options = {"model": self.model.network.module, "unknown": self.settings.unknown}
+        options["rules"] = self.settings.rule_set(against_reference=have_references(rows))
+        runs = []
+
+        def run(*embedded: Tensor) -> tuple[Tensor, list[Read]]:
+            # What is explained is decided by the first run, of the texts themselves.
+            held = rows if not runs else self.model.head.decided(runs[0].read.outputs, rows, runs[0].first)
+            runs.append(self.run(held, side, embedded))
+            _check_finite(runs[-1].scores, texts)
+            return runs[-1].scores, [runs[-1].read]
+
+        if have_references(rows):
+            (sides,), ledger = explain_against(run, *self._replaced(rows, side), **options)
+        else:
+            (sides,), ledger = explain(*run(), **options)
+
+        scores = [run.scores.detach().double().cpu().tolist() for run in runs]
+        relevance = self._of_tokens(sides, rows, runs[0].first)
+        reference_scores = scores[1] if have_references(rows) else [0.0] * len(rows)
+        return Explained(relevance, scores[0], reference_scores, answers=runs[0].answers, ledger=ledger)
+
+    def run(self, rows: Sequence[Row], side: str, embedded: Sequence[Tensor] = ()) -> Run:
+        """Run one forward pass, and compute the scores of its rows.
+
+        With `embedded`, B x T per side of the model, these tokens are embedded in place of those that have a reference.
+        """
         tensors, first = self._tensors(rows, side)
+        own = self._replaced(rows, side)[0] if embedded else ()
+        in_place = [Embedded(*pair) for pair in zip(own, embedded, strict=True)]
         with torch.enable_grad():
-            read = self.model.network.run(tensors)
+            read = self.model.network.run(tensors, in_place)
             scores, answers = self.model.head.scores(read.outputs, rows, first)
             scores = scores * torch.tensor([row.weight for row in rows]).to(scores)
         return Run(read, scores, answers=answers, first=first)
 
-    def relevance(self, run: Run, rows: Sequence[Row]) -> tuple[list[list[np.ndarray]], Ledger]:
-        """Return the relevance of each row's tokens, one array per side of the model, and the ledger of the batch."""
-        options = {"rules": self.settings.rules, "unknown": self.settings.unknown}
-        (sides,), ledger = explain(run.scores, [run.read], model=self.model.network.module, **options)
+    def _of_tokens(self, sides: Sequence[np.ndarray], rows: Sequence[Row], first: np.ndarray) -> list[list[np.ndarray]]:
+        """Return the relevance of each row's tokens from that of columns, per side of the model B x T."""
         if len(sides) != len(rows[0].tokens):
             raise TextError(
                 f"the model used its embeddings on {len(sides)} sides, not {len(rows[0].tokens)}: name the modules "
@@ -102,22 +134,45 @@ class Runner:
 
         relevance = []
         for number, row in enumerate(rows):
-            starts = [run.first[number], *[0] * (len(sides) - 1)]  # a decoder is padded on the right
+            starts = [first[number], *[0] * (len(sides) - 1)]  # a decoder is padded on the right
             columns = zip(sides, starts, row.tokens, strict=True)
             relevance.append([side[number, start : start + len(tokens)] for side, start, tokens in columns])
-        return relevance, ledger
+        return relevance
 
     def predict(self, rows: Sequence[Row], side: str) -> Any:
         """Return the model's outputs for rows, without a graph."""
         return self.model.network.predict(self._tensors(rows, side)[0])
 
+    def _replaced(self, rows: Sequence[Row], side: str) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the tokens that have a reference and those of the reference, per side B x T; `STAYS` elsewhere."""
+        names = ("encoder", "decoder")[: len(rows[0].replaced)]
+        inputs = [dict(zip(names, row.replaced, strict=True)) for row in rows]
+        fill, device = dict.fromkeys(names, STAYS), self.model.network.device
+        tensors, _ = pad(inputs, fill, side=side, device=device)
+        return [tensors[name][..., 0] for name in names], [tensors[name][..., 1] for name in names]
+
     def _tensors(self, rows: Sequence[Row], side: str) -> tuple[dict[str, Tensor], np.ndarray]:
         vocabulary = self.model.network.vocabulary
-        for row in rows:
-            if vocabulary is not None and (largest := row.inputs["input_ids"].max()) >= vocabulary:
+        for row in rows if vocabulary is not None else ():
+            if (largest := row.inputs["input_ids"].max()) >= vocabulary:
                 raise TextError(
                     f"the tokenizer returned the token {largest}, but the model's embedding has {vocabulary} rows: the "
                     "tokenizer belongs to another model"
                 )
+            if (largest := max((tokens.max() for tokens in row.replaced), default=0)) >= vocabulary:
+                raise TextError(
+                    f"the reference has the token {largest}, but the model's embedding has {vocabulary} rows: pass "
+                    "another reference"
+                )
         inputs = [row.inputs for row in rows]
         return pad(inputs, self.model.fill, side=side, device=self.model.network.device)
+
+
+def _check_finite(scores: Tensor, texts: Sequence[str]) -> None:
+    """Raise if the score of a text is not finite."""
+    for text, score in zip(texts, scores.detach().double().cpu().tolist(), strict=False):
+        if not np.isfinite(score):
+            raise TextError(
+                f"the score of {excerpt(text)} is {score}: check the model's weights (NaN? overflow in half precision? "
+                "try dtype=torch.float32)"
+            )

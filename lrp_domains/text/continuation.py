@@ -23,6 +23,12 @@ def explain_continuation(
 ) -> ContinuationRelevance:
     """Explain each token of a continuation by all tokens before it; see `TextExplainer.continuation`."""
     model, settings = pipeline.model, pipeline.settings
+    if settings.reference is not None:
+        raise TextError(
+            "continuation() explains scores, not their difference from a reference: make the explainer without "
+            "reference=, or explain one phrase, explainer(text, target='...', reference=...)"
+        )
+    rules = settings.rule_set(against_reference=False)
     refuse_training_mode(model.network.module)
     whole, row = _continued(pipeline, text, continuation=continuation, longest=longest)
 
@@ -34,7 +40,7 @@ def explain_continuation(
     positions = row.subject
     matrix = np.zeros((len(positions.columns), len(whole)))
     scores, probabilities = np.zeros((2, len(matrix)))
-    options = {"rules": settings.rules, "model": model.network.module, "unknown": settings.unknown}
+    options = {"rules": rules, "model": model.network.module, "unknown": settings.unknown}
     for number, (column, target) in enumerate(zip(positions.columns, positions.targets, strict=True)):
         with torch.enable_grad():
             at = Positions.at(column, target)
@@ -53,7 +59,7 @@ def explain_continuation(
         matrix=matrix,
         scores=scores,
         probabilities=probabilities,
-        rules=settings.rules.name,
+        rules=rules.name,
     )
 
 

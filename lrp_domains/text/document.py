@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..domain import Account
-from .results.relevance import TextLedger, TextRelevance, Token, Word
+from .results.relevance import Reference, TextLedger, TextRelevance, Token, Word
 from .settings import Settings
 from .tokens.encoding import ADDED, Encoding
 from .tokens.rows import Answer, Row
 from .tokens.segmentation import KINDS, Segmentation
-from .tokens.words import SPACE, word_sums
+from .tokens.words import SPACE, replaced_words, word_sums
 
 
 @dataclass
@@ -23,10 +23,14 @@ class Document:
     ----------
     encoding, rows, notes
         The tokens; what goes through the model; what the user should know.
+    reference
+        The name of what the text is explained against; None for the score itself.
     answer
         What the model predicts.
     score
-        What is explained, summed over the rows with their weights.
+        What is explained, summed over the rows with their weights: a score, or its difference from the reference's.
+    reference_score
+        The score of the reference.
     relevance
         One number per token, summed over the rows (float64).
     """
@@ -34,18 +38,21 @@ class Document:
     encoding: Encoding
     rows: list[Row]
     notes: tuple[str, ...] = ()
+    reference: str | None = None
     answer: Answer | None = None
     score: float = 0.0
+    reference_score: float = 0.0
     relevance: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         self.relevance = np.zeros(len(self.encoding))
 
-    def add(self, row: Row, relevance: list[np.ndarray], score: float) -> None:
-        """Add the relevance of one row, one array per side of the model, and its score."""
+    def add(self, row: Row, relevance: list[np.ndarray], score: float, reference_score: float = 0.0) -> None:
+        """Add the relevance of one row, one array per side of the model, its score, and that of its reference."""
         for tokens, amounts in zip(row.tokens, relevance, strict=True):
             np.add.at(self.relevance, tokens, amounts)
-        self.score += score
+        self.score += score - reference_score
+        self.reference_score += reference_score
 
     def result(self, parts: tuple[str, ...], settings: Settings, account: Account | None) -> TextRelevance:
         """Return the explained text.
@@ -80,8 +87,9 @@ class Document:
             probability=self.answer.probability,
             score=self.score,
             ledger=ledger,
-            rules=settings.rules.name,
+            rules=settings.rule_set(against_reference=self.reference is not None).name,
             notes=self.notes,
+            reference=None if self.reference is None else Reference(self.reference, self.reference_score),
         )
 
 
@@ -112,8 +120,10 @@ def _words_of(
         sums = word_sums(encoding, relevance, part=part, words=words)
         # Left out is whitespace without a token, and what was cut off.
         shown = ((sums.kinds != SPACE) | sums.touched) & (sums.spans[:, 0] < end) & (sums.spans[:, 1] > start)
-        fields = (sums.spans[shown].tolist(), sums.kinds[shown].tolist(), sums.relevance[shown].tolist())
-        for (first, last), kind, amount in zip(*fields, strict=True):
+        spans, others = sums.spans[shown], replaced_words(encoding, sums.spans[shown], part)
+        fields = (spans.tolist(), sums.kinds[shown].tolist(), sums.relevance[shown].tolist(), others)
+        for (first, last), kind, amount, other in zip(*fields, strict=True):
             word = text[first:last]
-            result.append(Word(word, first, last, relevance=amount, kind=KINDS[kind], part=parts[part]))
+            word = Word(word, first, last, relevance=amount, kind=KINDS[kind], part=parts[part], reference=other)
+            result.append(word)
     return tuple(result)

@@ -49,7 +49,7 @@ class TextExplainer:
         (the [CLS] of BERT), or ``"last"``.
     settings
         How to explain: ``rules``, ``score``, ``words``, ``batch_size``, ``long``, ``window``, ``stride``,
-        ``padding``, ``unknown``. See `Settings`, which has their defaults.
+        ``padding``, ``unknown``, ``reference``. See `Settings`, which has their defaults.
 
     Examples
     --------
@@ -135,7 +135,7 @@ class TextExplainer:
         longest
             The largest number of tokens it can read at once, if there is a limit.
         pad
-            The number for padding.
+            The number for padding, which ``reference="pad"`` puts in the place of words.
         settings
             See `Settings`.
         """
@@ -147,7 +147,8 @@ class TextExplainer:
         return explainer
 
     def __repr__(self) -> str:
-        return f"TextExplainer({type(self.model).__name__}, {self.task}, {self.settings.rules.name})"
+        rules = self.settings.rule_set(against_reference=self.settings.reads_reference)
+        return f"TextExplainer({type(self.model).__name__}, {self.task}, {rules.name})"
 
     def __call__(
         self,
@@ -156,6 +157,7 @@ class TextExplainer:
         *,
         against: Any = None,
         at: Any = None,
+        reference: Any = None,
         progress: Progress = no_progress,
     ) -> TextRelevance | TextRelevances:
         """Explain one text or many.
@@ -173,6 +175,17 @@ class TextExplainer:
         at
             The place in the text that is explained, where a model predicts something per token: the number of a
             character, a pair (start, end), or words that occur once. A list has one per text.
+        reference
+            What a text is explained against: the difference of the two scores is then explained, for the target that
+            the text itself has. Added tokens, positions, token types and masks are those of the text.
+
+            * ``"mask"``, ``"pad"``: the same text with each token of a word replaced by the mask or padding token.
+              Special tokens in the text, such as a mask to fill, stay.
+            * A text, or a tuple of two for a pair, that has as many tokens.
+            * The numbers of as many tokens, with or without those that the tokenizer adds.
+
+            A phrase or an answer that is explained stays in the reference. None is the explainer's reference, and if
+            it has none the score itself is explained. For a list of texts, a list has one per text.
         progress
             Wraps the iteration over batches, such as ``rich.progress.track``.
 
@@ -188,22 +201,24 @@ class TextExplainer:
             The model does something that can't be explained; see `lrp_domains.relevance`.
         """
         single = isinstance(texts, str | tuple)
-        requests = requests_of([texts] if single else list_of_texts(texts), target=target, against=against, at=at)
+        wishes = {"target": target, "against": against, "at": at, "reference": [reference] if single else reference}
+        requests = requests_of([texts] if single else list_of_texts(texts), **wishes)
         results, account = self._pipeline.explain(requests, progress=progress)
         return results[0] if single else TextRelevances(tuple(results), total(results, account))
 
     def stream(
-        self, texts: Iterable[Item], target: Any = None, *, against: Any = None, at: Any = None
+        self, texts: Iterable[Item], target: Any = None, *, against: Any = None, at: Any = None, reference: Any = None
     ) -> Iterator[TextRelevance]:
         """Yield explained texts one after the other, for corpora that don't fit into memory.
 
-        The arguments are those of a call, with one target and one place for all; it reads at most 8 batches ahead.
+        The arguments are those of a call, with one target, place and reference for all; it reads at most 8 batches
+        ahead.
         """
 
         def requests() -> Iterator[Request]:
             for number, text in enumerate(texts):
                 with about(f"text {number}"):
-                    request = Request(text, target, against=against, at=at)
+                    request = Request(text, target, against=against, at=at, reference=reference)
                 yield request
 
         at_once = BATCHES_AT_ONCE * self.settings.batch_size

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -25,7 +26,10 @@ class PaddingSide:
     """
 
     def __init__(self, runner: Runner) -> None:
-        self._runner = runner
+        # Padding is tried on texts without a reference: one like the text would have no relevance to compare.
+        rules = runner.settings.rules
+        rules = None if rules is not None and rules.reads_reference else rules
+        self._runner = Runner(runner.model, replace(runner.settings, rules=rules, reference=None))
         self.side: str | None = runner.settings.padding or "right"
         self.is_known = runner.settings.padding is not None
 
@@ -48,8 +52,7 @@ class PaddingSide:
 
         def explained(beside: bool, side: str) -> np.ndarray:
             rows = [short] * times + ([long] * times if beside else [])
-            relevance, _ = self._runner.relevance(self._runner.run(rows, side), rows)
-            return np.concatenate(relevance[0])
+            return np.concatenate(self._runner.explained(rows, side).relevance[0])
 
         precise = parameter_of(self._runner.model.network.module).dtype in (torch.float32, torch.float64)
         return exact_side(explained, 1e-3 if precise else 0.1)
@@ -70,5 +73,5 @@ class PaddingSide:
 def _shortest_and_longest(batches: Sequence[Batch]) -> tuple[Row, Row] | None:
     """Return two rows of one batch, of different length if there are such; None if no batch has two rows."""
     sorted_rows = [sorted((row for _, row in batch), key=len) for batch in batches if len(batch) > 1]
-    pairs = [(rows[0], rows[-1]) for rows in sorted_rows]
+    pairs = [(replace(rows[0], replaced=()), replace(rows[-1], replaced=())) for rows in sorted_rows]
     return max(pairs, key=lambda pair: len(pair[0]) < len(pair[1]), default=None)

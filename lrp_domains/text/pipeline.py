@@ -10,7 +10,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from ..domain import Account, Progress, no_progress, refuse_training_mode
-from .arguments import Request
+from .arguments import Reference, Request, checked_reference
 from .batches import Batch, Runner, batches_of
 from .document import Document
 from .errors import TextError, about
@@ -20,6 +20,7 @@ from .results.relevance import TextRelevance
 from .settings import Settings
 from .tokens.encoding import Encoding, join
 from .tokens.lengths import Fitted, LengthLimit
+from .tokens.references import PLACEHOLDERS, name_of, with_ids, with_placeholders, with_text
 from .tokens.rows import Row
 
 
@@ -116,13 +117,38 @@ class Pipeline:
         encodings = self.encode([request.texts for request in requests])
         for number, request in enumerate(requests, first):
             with about(f"text {number}"):
-                fitted = [self.limit.fit(encoding) for encoding in next(encodings)]
-                documents.append(self._document(request, fitted))
+                reference = self._reference(request)
+                halves = self._with_reference(next(encodings), reference)
+                fitted = [self.limit.fit(encoding) for encoding in halves]
+                documents.append(self._document(request, fitted, reference))
             for note in (half.note for half in fitted if half.was_cut):
                 warnings.warn(f"text {number}: {note}", stacklevel=2)
         return documents
 
-    def _document(self, request: Request, fitted: Sequence[Fitted]) -> Document:
+    def _reference(self, request: Request) -> Reference | None:
+        """Return what a text is explained against; raise if the rule set doesn't fit."""
+        reference = checked_reference(request.reference)
+        reference = checked_reference(self.settings.reference) if reference is None else reference
+        self.settings.rule_set(against_reference=reference is not None)
+        return reference
+
+    def _with_reference(self, encodings: Sequence[Encoding], reference: Reference | None) -> Sequence[Encoding]:
+        """Return the encodings of a text, or of the halves of a pair, with the tokens of its reference."""
+        special = self.model.special
+        if reference is None:
+            return encodings
+        if isinstance(reference, str) and reference in PLACEHOLDERS:
+            return [with_placeholders(encoding, reference, special) for encoding in encodings]
+        if not isinstance(reference, str) and not isinstance(reference[0], str):
+            return with_ids(encodings, reference, special)
+
+        texts = (reference,) if isinstance(reference, str) else reference
+        if len(texts) != sum(len(encoding.texts) for encoding in encodings):
+            raise TextError(f"reference={reference!r}: a text has a text as reference, a pair a tuple of two")
+        (others,) = self.encode([texts])
+        return [with_text(*halves) for halves in zip(encodings, others, strict=True)]
+
+    def _document(self, request: Request, fitted: Sequence[Fitted], reference: Reference | None) -> Document:
         encoding = fitted[0].encoding
         if self.model.head.apart:
             if len(fitted) != 2:
@@ -130,12 +156,20 @@ class Pipeline:
             encoding = join(encoding, fitted[1].encoding)
         encoding, rows = self.model.head.rows(encoding, fitted[0].windows, request)
         self.check_length(rows)
-        return Document(encoding, rows, tuple(half.note for half in fitted if half.note))
+
+        name = None
+        if encoding.replacement is not None:
+            name = name_of(reference, self.model.special)
+            numbers = encoding.replacement.numbers
+            rows = [replace(row, replaced=tuple(numbers[tokens] for tokens in row.tokens)) for row in rows]
+        return Document(encoding, rows, tuple(half.note for half in fitted if half.note), name)
 
     def _batches(self, documents: Sequence[Document], side: str | None) -> list[Batch]:
         """Return the rows of documents in batches; as small as they can be if none can be padded (side None)."""
         size = 1 if side is None else self.settings.batch_size
-        return list(batches_of(documents, size, together=self.model.head.apart))
+        # Texts with and without a reference are explained by different rules.
+        kinds = [[d for d in documents if (d.reference is None) is none] for none in (True, False)]
+        return [batch for kind in kinds for batch in batches_of(kind, size, together=self.model.head.apart)]
 
     def _choose_labels(self, documents: Sequence[Document], side: str | None) -> None:
         """Make all rows of each document explain the label that the mean of their logits predicts."""

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from .. import ATTN_LRP, RuleSet
+from .. import ATTN_LRP, SECANT, RuleSet
 from ..domain import check_score
+from .arguments import checked_reference
 from .errors import TextError, choices
 from .tokens.segmentation import SEGMENTATIONS, Segmentation
 
@@ -20,7 +21,8 @@ class Settings:
     Attributes
     ----------
     rules
-        The rule set of `lrp_domains.relevance`. `CP_LRP` where sums matter, `ATTN_LRP` where the order matters.
+        The rule set. Without a reference one of `lrp_domains.relevance`: `CP_LRP` where sums matter, `ATTN_LRP` (None)
+        where the order matters. Against a reference one that reads it: `SECANT` (None) or `SECANT_HALF`.
     score
         ``"log-odds"``, ``"margin"`` or ``"logit"``; see `lrp_domains.domain.score_of`. A contrast of two labels
         or single tokens is the difference of their logits, of two phrases or answers that of their scores.
@@ -39,9 +41,12 @@ class Settings:
         ``"right"``, ``"left"``, or None: the side that doesn't change relevance is determined by trial, once.
     unknown
         ``"error"`` or ``"gradient"``; see `lrp_domains.relevance`.
+    reference
+        What each text is explained against, unless a call names another reference; None for the score itself. See
+        `TextExplainer.__call__`.
     """
 
-    rules: RuleSet = ATTN_LRP
+    rules: RuleSet | None = None
     score: str = "log-odds"
     words: Segmentation = "words"
     batch_size: int = 16
@@ -50,6 +55,7 @@ class Settings:
     stride: int = 0
     padding: str | None = None
     unknown: str = "error"
+    reference: Any = None
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Settings":
@@ -62,7 +68,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_score(self.score)
-        if not isinstance(self.rules, RuleSet):
+        if self.rules is not None and not isinstance(self.rules, RuleSet):
             raise TextError(f"rules={self.rules!r} is not a rule set; pass one such as lrp_domains.ATTN_LRP")
         if not isinstance(self.batch_size, int) or self.batch_size < 1:
             raise TextError(f"batch_size={self.batch_size!r}: expected 1 or more")
@@ -80,3 +86,26 @@ class Settings:
             raise TextError(f"unknown={self.unknown!r}: expected one of {', '.join(UNKNOWN)}")
         if self.padding not in (None, "right", "left"):
             raise TextError(f"padding={self.padding!r}: expected 'right', 'left', or None to find it by trying")
+        if checked_reference(self.reference) is not None:
+            self.rule_set(against_reference=True)
+
+    @property
+    def reads_reference(self) -> bool:
+        """Whether texts are explained against a reference, by the settings alone."""
+        return self.reference is not None or (self.rules is not None and self.rules.reads_reference)
+
+    def rule_set(self, *, against_reference: bool) -> RuleSet:
+        """Return the rule set for scores, or for their differences from a reference; raise if the chosen one is not."""
+        if self.rules is None:
+            return SECANT if against_reference else ATTN_LRP
+        if against_reference and not self.rules.reads_reference:
+            raise TextError(
+                f"rule set {self.rules.name} explains a score, not its difference from a reference: leave rules= out, "
+                "or pass SECANT or SECANT_HALF"
+            )
+        if self.rules.reads_reference and not against_reference:
+            raise TextError(
+                f"rule set {self.rules.name} explains the difference from a reference: pass reference='mask', 'pad' or "
+                "a text, or another rule set"
+            )
+        return self.rules

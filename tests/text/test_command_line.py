@@ -97,6 +97,32 @@ def test_a_contrast_is_checked_and_explained_over_a_file(model, reviews, tmp_pat
     assert (texts["words"] + texts["added"] + texts["rest"]).tolist() == pytest.approx(texts["score"].tolist())
 
 
+def test_texts_and_files_are_explained_against_a_reference(model, reviews, tmp_path):
+    result = run_text("A fine film.", "--model", model, "--reference", "pad", "--numbers")
+    assert result.exit_code == 0, result.output
+    assert "against: all words replaced by padding" in " ".join(result.stdout.split())
+    half = run_text("A fine film.", "--model", model, "--reference", "A bad film.", "--rules", "secant-half")
+    assert half.exit_code == 0 and "against: A bad film." in " ".join(half.stdout.split()), half.output
+
+    options = ["--model", model, "--text-column", "review", "--reference", "pad"]
+    check = run_text("check", reviews, *options, "--out", tmp_path / "check.json")
+    assert check.exit_code == 0, check.output
+    folder = tmp_path / "reviews"
+    out, texts = folder / "words.parquet", folder / "texts.parquet"
+    result = run_text("--file", reviews, *options, "--out", out, "--out-texts", texts)
+    assert result.exit_code == 0, result.output
+
+    table, words = read_texts(texts), read_words(out)
+    assert set(table["reference"]) == {"all words replaced by padding"} and set(table["rules"]) == {"secant"}
+    assert table["words"].tolist() == pytest.approx(table["score"].tolist(), abs=1e-4)
+    assert words["reference"].str.contains("PAD", case=False).all()
+    result = run_text("report", folder, "--out", tmp_path / "report.html")
+    assert result.exit_code == 0, result.output
+    page = (tmp_path / "report.html").read_text()
+    assert "Explained against: all words replaced by padding" in page
+    assert "; against: all words replaced by padding (scores" in page
+
+
 def test_a_file_from_check_to_report(model, reviews, tmp_path):
     columns = ["--text-column", "review", "--label-column", "label"]
     check = run_text("check", reviews, "--model", model, *columns, "--out", tmp_path / "check.json")
@@ -178,6 +204,19 @@ def test_parts_of_another_request_are_not_kept(model, reviews, tmp_path, monkeyp
     assert set(read_texts(files[1])["target"]) == {"negative"}
 
 
+def test_parts_with_another_reference_are_not_kept(model, reviews, tmp_path, monkeypatch):
+    monkeypatch.setattr(on_disk, "PART", 10)
+    corpus, files = read_corpus(reviews, "review"), (tmp_path / "w.parquet", tmp_path / "t.parquet")
+    explainer = TextExplainer.from_pretrained(str(model))
+    monkeypatch.setattr(on_disk, "gather", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        explain_corpus(explainer, corpus, *files)
+    monkeypatch.setattr(on_disk, "gather", gather)
+    monkeypatch.setattr(on_disk, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):  # nothing is resumed, so that a part is written
+        explain_corpus(explainer, corpus, *files, reference="pad")
+
+
 def test_labels_by_number_and_corpora_of_other_formats(model, tmp_path):
     corpus = read_demo().head(6)
     numbers = corpus.assign(label=(corpus["label"] == "positive").astype(int))
@@ -197,6 +236,9 @@ def test_labels_by_number_and_corpora_of_other_formats(model, tmp_path):
         (["hello", "--model", "MODEL", "--target", "positiv"], 1, "no label 'positiv'; did you mean 'positive'?"),
         (["hello", "--model", "MODEL", "--against", "positive"], 2, "--against requires a --target"),
         (["hello", "--model", "MODEL", "--rules", "magic"], 2, "'magic' is not one of 'attn-lrp'"),
+        (["hello", "--model", "MODEL", "--rules", "secant"], 1, "rule set secant explains the difference"),
+        (["hello", "--model", "MODEL", "--rules", "cp-lrp", "--reference", "pad"], 1, "leave rules= out"),
+        (["hello", "--model", "MODEL", "--reference", "hello you"], 1, "but its reference 'hello you' has"),
         (["hello", "--model", "MODEL", "--device", "tpu"], 1, "error: there is no device 'tpu'"),
         (["hello", "--model", "MODEL", "--task", "poetry"], 1, "error: unknown task 'poetry'"),
         (["--model", "MODEL"], 2, "there is no text: pass one, name a --file, or pipe lines in"),

@@ -32,6 +32,15 @@ def test_the_words_of_a_sentence_have_the_known_relevance(explainer):
     assert (result.prediction, result.target) == ("POSITIVE", "POSITIVE")
 
 
+def test_the_words_of_a_sentence_sum_to_the_difference_from_masks(explainer):
+    result = explainer("The movie was not good but the acting was wonderful", reference="mask")
+    by_word = {word.text: word.relevance for word in result.words}
+    expected = {"wonderful": 3.533, "not": -2.725, "but": 1.537, "good": -0.331}
+    assert {word: by_word[word] for word in expected} == pytest.approx(expected, abs=1e-3)
+    assert sum(word.relevance for word in result.words) == pytest.approx(result.score, abs=1e-4)
+    assert (result.text_score, result.reference.score) == pytest.approx((2.721, 1.171), abs=1e-3)
+
+
 def test_each_sentence_of_a_batch_is_explained_as_if_alone(explainer, sentences):
     for text, result in zip(sentences[:12], explainer(sentences[:12]), strict=True):
         alone = explainer(text)

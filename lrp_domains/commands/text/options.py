@@ -47,6 +47,13 @@ REQUEST = {
             help="A label to contrast the target with: the difference of the two logits is explained (default: none)."
         ),
     ],
+    "reference": Annotated[
+        str | None,
+        typer.Option(
+            help="Explain the difference from a reference: mask or pad (each word replaced by that token), or a text "
+            "of as many tokens (default: none, the score itself)."
+        ),
+    ],
 }
 SETTINGS = {
     "score": ScoreOption,

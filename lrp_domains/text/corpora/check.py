@@ -8,7 +8,9 @@ from ..explainer import TextExplainer
 from .corpus import Corpus
 
 
-def check_corpus(corpus: Corpus, explainer: TextExplainer, target: Any = None, *, against: Any = None) -> dict:
+def check_corpus(
+    corpus: Corpus, explainer: TextExplainer, target: Any = None, *, against: Any = None, reference: Any = None
+) -> dict:
     """Explain the longest and the shortest text, compare the labels with the model's, and return a summary.
 
     Raises
@@ -19,7 +21,8 @@ def check_corpus(corpus: Corpus, explainer: TextExplainer, target: Any = None, *
     corpus = corpus.named(explainer.labels)
     lengths = [len(text) if isinstance(text, str) else sum(map(len, text)) for text in corpus.texts]
     shortest, longest = lengths.index(min(lengths)), lengths.index(max(lengths))
-    results = explainer([corpus.texts[shortest], corpus.texts[longest]], target, against=against)
+    texts = [corpus.texts[shortest], corpus.texts[longest]]
+    results = explainer(texts, target, against=against, reference=reference)
     return {
         "texts": len(corpus),
         "labels": dict(sorted(Counter(corpus.labels).items())),

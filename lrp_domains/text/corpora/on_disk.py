@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ...domain import Progress, no_progress, resumable
+from ..arguments import checked_reference
 from ..errors import TextError
 from ..explainer import TextExplainer
 from .corpus import Corpus
@@ -21,6 +22,7 @@ def explain_corpus(
     *,
     target: Any = None,
     against: Any = None,
+    reference: Any = None,
     key: str = "",
     progress: Progress = no_progress,
 ) -> int:
@@ -34,7 +36,7 @@ def explain_corpus(
         From `read_corpus`, or a shard of one.
     words, texts
         The tables to write, ``.parquet``. They are joined by their column ``text``, the number of the text.
-    target, against
+    target, against, reference
         What to explain; see `TextExplainer`.
     key
         Identifies the model: finished parts of an interrupted run are kept only if they have the same key.
@@ -56,7 +58,10 @@ def explain_corpus(
         raise TextError("the shard is empty: there are fewer texts than shards")
 
     settings = explainer.settings
-    request = (key, corpus, target, against, explainer.task, settings.rules.table(), repr(settings))
+    reference = checked_reference(reference)
+    against_reference = reference is not None or settings.reference is not None
+    rules = settings.rule_set(against_reference=against_reference)
+    request = (key, corpus, target, against, reference, explainer.task, rules.table(), repr(settings))
     parts = [(start, min(start + PART, len(corpus))) for start in range(0, len(corpus), PART)]
     with resumable(words, hashlib.sha256(repr(request).encode()).hexdigest()) as folder:
         finished = [start for start, _ in parts if _path(folder, start, "texts").is_file()]
@@ -64,7 +69,7 @@ def explain_corpus(
             if start in finished:
                 continue
             part = corpus.part(start, stop)
-            results = explainer(list(part.texts), target, against=against)
+            results = explainer(list(part.texts), target, against=against, reference=reference)
             explained = tables(list(results), part.labels, part.first)
             # In this order: a part whose table of texts exists has its table of words too.
             for of in ("words", "texts"):

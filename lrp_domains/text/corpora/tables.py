@@ -12,15 +12,15 @@ from ..errors import TextError
 from ..results import tables as frames
 from ..results.relevance import TextRelevance
 
-NUMBERS = {"probability", "score", "words", "added", "rest", "relevance"}
+NUMBERS = {"probability", "score", "words", "added", "rest", "relevance", "reference_score"}
 COUNTS = {"text", "start", "end"}
 COLUMNS = {"words": frames.COLUMNS["words"], "texts": [*frames.COLUMNS["texts"], "label", "rules"]}
 
 
-def schema(of: str, regression: bool) -> pa.Schema:
+def schema(of: str, regression: bool, reference: bool) -> pa.Schema:
     """Return the types of the columns, which must not depend on the values in a part of a corpus."""
     types = {}
-    for name in COLUMNS[of]:
+    for name in COLUMNS[of] + (frames.REFERENCE_COLUMNS[of] if reference else []):
         number = (name in NUMBERS and not (of == "words" and name == "words")) or (regression and name == "prediction")
         types[name] = pa.float64() if number else pa.int64() if name in COUNTS else pa.string()
     return pa.schema(types)
@@ -31,9 +31,9 @@ def tables(items: Sequence[TextRelevance], labels: Sequence[str], first: int) ->
     texts = frames.frame(items, "texts", first)
     texts["label"] = list(labels) if labels else None
     texts["rules"] = [item.rules for item in items]
-    regression = not isinstance(items[0].prediction, str)
+    kind = {"regression": not isinstance(items[0].prediction, str), "reference": items[0].reference is not None}
     return {
-        of: pa.Table.from_pandas(table, schema=schema(of, regression), preserve_index=False)
+        of: pa.Table.from_pandas(table, schema=schema(of, **kind), preserve_index=False)
         for of, table in (("words", frames.frame(items, "words", first)), ("texts", texts))
     }
 

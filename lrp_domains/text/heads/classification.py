@@ -13,7 +13,7 @@ from ..arguments import Request
 from ..errors import TextError
 from ..tokens.encoding import Encoding
 from ..tokens.location import refuse_location
-from ..tokens.rows import Answer, Row, row_of, with_decoder_copy
+from ..tokens.rows import Answer, Row, have_references, row_of, with_decoder_copy
 from .head import Head, Windowed
 from .labels import PREDICTED, LabelChoice, Labels, label_choice
 
@@ -56,20 +56,30 @@ class Classification(Head, Windowed):
             )
         return logits
 
+    def decided(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> list[Row]:
+        """Return the rows with the predicted label, unless another is chosen."""
+        labels = self._labels(self.logits(outputs, rows).detach().cpu(), rows)
+        pairs = zip(rows, labels, strict=True)
+        return [replace(row, subject=replace(row.subject, label=label)) for row, label in pairs]
+
     def scores(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, list[Answer]]:
         """Compute the score of the label per row, and what the model predicts."""
         logits = self.logits(outputs, rows)
         values = logits.detach().cpu()
 
         subjects = [row.subject for row in rows]
-        predicted = values.argmax(1).tolist()
-        labels = [p if s.label == PREDICTED else s.label for p, s in zip(predicted, subjects, strict=True)]
-        target = torch.tensor(labels, device=logits.device)
+        target = torch.tensor(self._labels(values, rows), device=logits.device)
         against = torch.tensor([subject.against for subject in subjects], device=logits.device)
 
-        exclusive = self.labels.kind == "one"
-        scores = score_of(logits, target, self.score, against=against, exclusive=exclusive)
+        options = {"exclusive": self.labels.kind == "one", "constant": not have_references(rows)}
+        scores = score_of(logits, target, self.score, against=against, **options)
         return scores, [self._answer(row_logits, s) for row_logits, s in zip(values, subjects, strict=True)]
+
+    def _labels(self, values: Tensor, rows: Sequence[Row]) -> list[int]:
+        """Return the label to explain per row."""
+        predicted = values.argmax(1).tolist()
+        chosen = [row.subject.label for row in rows]
+        return [p if label == PREDICTED else label for p, label in zip(predicted, chosen, strict=True)]
 
     def _answer(self, logits: Tensor, subject: LabelChoice) -> Answer:
         """Return what a text's logits, K, predict."""

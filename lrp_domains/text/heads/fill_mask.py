@@ -12,11 +12,11 @@ from ..arguments import Request
 from ..errors import TextError, excerpt
 from ..tokens.encoding import Encoding
 from ..tokens.location import tokens_at
-from ..tokens.rows import Answer, Row, row_of
+from ..tokens.rows import Answer, Row, have_references, row_of
 from ..tokens.vocabulary import readable, single_id
 from .head import Head
 from .labels import PREDICTED
-from .token_scores import Positions, Predicted, scores_at, sequence_logits
+from .token_scores import Positions, Predicted, decided_at, scores_at, sequence_logits
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,15 @@ class FillMask(Head):
             raise TextError(f"{excerpt(encoding.texts[0])} has {len(masks)} masks{where}: {advice}")
         return int(masks[0])
 
+    def decided(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> list[Row]:
+        """Return the rows with the predicted word, unless another is chosen."""
+        return decided_at(sequence_logits(outputs, rows, "masked language modelling"), rows, first=first)
+
     def scores(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, list[Answer]]:
         """Compute the score of the word at each row's mask, and what the model predicts there."""
         logits = sequence_logits(outputs, rows, "masked language modelling")
-        positions = [row.subject for row in rows]
-        scores, predictions = scores_at(logits, positions, first=first, score=self.score)
+        positions, constant = [row.subject for row in rows], not have_references(rows)
+        scores, predictions = scores_at(logits, positions, first=first, score=self.score, constant=constant)
         return scores, [self._answer(*fields) for fields in zip(positions, predictions, strict=True)]
 
     def _answer(self, positions: Positions, predicted: Predicted) -> Answer:

@@ -66,9 +66,16 @@ class Head(Protocol):
             Sequences for the model; the text's score is the sum of theirs, by weight.
         """
 
+    def decided(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> list[Row]:
+        """Return the rows with what the model predicts as what is explained, to hold it for a reference.
+
+        The arguments are those of `scores`. A head that never explains a prediction needs no such method.
+        """
+        return list(rows)
+
     @abstractmethod
     def scores(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, list[Answer]]:
-        """Compute the number to explain per row.
+        """Compute the number to explain per row; see `have_references` for rows with a reference.
 
         Parameters
         ----------

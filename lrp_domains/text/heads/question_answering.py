@@ -1,7 +1,7 @@
 """The head of extractive question answering: why this passage of the context?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from ..arguments import Request
 from ..errors import TextError, excerpt
 from ..tokens.encoding import Encoding
 from ..tokens.location import tokens_at
-from ..tokens.rows import Answer, Row, row_of
+from ..tokens.rows import Answer, Row, have_references, row_of
 from .head import Head
 
 LONGEST_ANSWER = 30  # tokens; longer answers are rarely meant
@@ -61,17 +61,18 @@ class QuestionAnswering(Head):
         choice = AnswerChoice(request.target, answer, encoding)
         return encoding, [row_of(encoding, windows[0], subject=choice)]
 
+    def decided(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> list[Row]:
+        """Return the rows with the predicted answer, unless another is chosen."""
+        best = _predicted(*_end_logits(outputs), rows, _extents(rows, first))
+        answers = [row.subject.answer or answer for row, (answer, _) in zip(rows, best, strict=True)]
+        pairs = zip(rows, answers, strict=True)
+        return [replace(row, subject=replace(row.subject, answer=answer)) for row, answer in pairs]
+
     def scores(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, list[Answer]]:
         """Compute the score of each row's answer, and the answer that the model predicts."""
-        starts, ends = getattr(outputs, "start_logits", None), getattr(outputs, "end_logits", None)
-        if starts is None or ends is None:
-            raise TextError("the model returned no start_logits and end_logits: is it for question answering?")
-        values = [logits.detach().double().cpu().numpy() for logits in (starts, ends)]
-        extents = [slice(begin, begin + len(row)) for begin, row in zip(first, rows, strict=True)]
-        best = [
-            most_probable_answer(row.subject.encoding, *(logits[number, extent] for logits in values))
-            for number, (row, extent) in enumerate(zip(rows, extents, strict=True))
-        ]
+        starts, ends = _end_logits(outputs)
+        extents = _extents(rows, first)
+        best = _predicted(starts, ends, rows, extents)
 
         # A softmax over positions must not count padding.
         real = np.zeros(starts.shape, bool)
@@ -84,10 +85,33 @@ class QuestionAnswering(Head):
         counts = [[row.subject.end != "end", row.subject.end != "start"] for row in rows]
         share = torch.tensor(counts, dtype=starts.dtype, device=starts.device)
         scores = sum(
-            score_of(logits, columns[:, end], self.score, real=mask) * share[:, end]
+            score_of(logits, columns[:, end], self.score, real=mask, constant=not have_references(rows)) * share[:, end]
             for end, logits in enumerate((starts, ends))
         )
         return scores, [_answer(row.subject, *fields) for row, fields in zip(rows, best, strict=True)]
+
+
+def _end_logits(outputs: Any) -> tuple[Tensor, Tensor]:
+    starts, ends = getattr(outputs, "start_logits", None), getattr(outputs, "end_logits", None)
+    if starts is None or ends is None:
+        raise TextError("the model returned no start_logits and end_logits: is it for question answering?")
+    return starts, ends
+
+
+def _extents(rows: Sequence[Row], first: np.ndarray) -> list[slice]:
+    """Return the columns of each row's tokens."""
+    return [slice(begin, begin + len(row)) for begin, row in zip(first, rows, strict=True)]
+
+
+def _predicted(
+    starts: Tensor, ends: Tensor, rows: Sequence[Row], extents: Sequence[slice]
+) -> list[tuple[tuple[int, int], float]]:
+    """Return the most probable answer of each row, and its probability."""
+    values = [logits.detach().double().cpu().numpy() for logits in (starts, ends)]
+    return [
+        most_probable_answer(row.subject.encoding, *(logits[number, extent] for logits in values))
+        for number, (row, extent) in enumerate(zip(rows, extents, strict=True))
+    ]
 
 
 def most_probable_answer(encoding: Encoding, starts: np.ndarray, ends: np.ndarray) -> tuple[tuple[int, int], float]:

@@ -12,7 +12,8 @@ from ..arguments import Request
 from ..errors import TextError
 from ..tokens.encoding import ADDED, Encoding
 from ..tokens.location import refuse_location
-from ..tokens.rows import Answer, Row
+from ..tokens.replacement import STAYS, taken
+from ..tokens.rows import Answer, Row, have_references
 from ..tokens.vocabulary import spell
 from .head import Generator, Head
 from .token_scores import Positions, Predicted, scores_at, sequence_logits
@@ -89,7 +90,8 @@ class Text2TextGeneration(Head, Generator):
         logits = sequence_logits(outputs, rows, "sequence-to-sequence generation")
         # The decoder starts at the first column, whatever side its encoder is padded on.
         start, positions = np.zeros_like(first), [row.subject for row in rows]
-        scores, predictions = scores_at(logits, positions, first=start, score=self.score)
+        constant = not have_references(rows)
+        scores, predictions = scores_at(logits, positions, first=start, score=self.score, constant=constant)
         return scores, [self._answer(*fields) for fields in zip(rows, predictions, strict=True)]
 
     def _start(self) -> int:
@@ -119,5 +121,6 @@ def _with_answer(tokenizer, encoding: Encoding, ids: list[int]) -> Encoding:
         spans=None if encoding.spans is None else np.concatenate([encoding.spans, [[0, 0]], spans[:-1]]),
         part=np.r_[encoding.part, ADDED, part[:-1]],
         side=np.r_[encoding.side, np.ones(len(ids), np.int64)],
+        replacement=taken(encoding.replacement, np.r_[: len(encoding), np.full(len(ids), STAYS)]),
         kept=(*encoding.ranges, (0, end)),
     )

@@ -13,11 +13,12 @@ from ..arguments import Request
 from ..errors import TextError
 from ..tokens.encoding import ADDED, Encoding
 from ..tokens.location import refuse_location
-from ..tokens.rows import Answer, Row
+from ..tokens.replacement import STAYS, taken
+from ..tokens.rows import Answer, Row, have_references
 from ..tokens.vocabulary import phrase_ids, readable, spell
 from .head import Generator, Head
 from .labels import PREDICTED
-from .token_scores import Positions, Predicted, scores_at, sequence_logits
+from .token_scores import Positions, Predicted, decided_at, scores_at, sequence_logits
 
 PARTS = ("text", "continuation", "against")
 
@@ -91,11 +92,15 @@ class TextGeneration(Head, Generator):
             generated = self.model.generate(ids, attention_mask=torch.ones_like(ids), pad_token_id=pad, **options)
         return generated[0, len(encoding) :].tolist()
 
+    def decided(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> list[Row]:
+        """Return the rows with the predicted token, unless another is chosen."""
+        return decided_at(sequence_logits(outputs, rows, "causal language modelling"), rows, first=first)
+
     def scores(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, list[Answer]]:
         """Compute the score of each row's tokens, and which tokens the model predicts."""
         logits = sequence_logits(outputs, rows, "causal language modelling")
-        positions = [row.subject for row in rows]
-        scores, predictions = scores_at(logits, positions, first=first, score=self.score)
+        positions, constant = [row.subject for row in rows], not have_references(rows)
+        scores, predictions = scores_at(logits, positions, first=first, score=self.score, constant=constant)
         return scores, [self._answer(*fields) for fields in zip(positions, predictions, strict=True)]
 
     def _answer(self, positions: Positions, predicted: Predicted) -> Answer:
@@ -124,5 +129,6 @@ def _with_phrase(tokenizer, encoding: Encoding, ids: Sequence[int]) -> Encoding:
         pieces=(*encoding.pieces, *tokenizer.convert_ids_to_tokens(list(ids[:-1]))),
         spans=None if encoding.spans is None else np.concatenate([encoding.spans, spans[:-1]]),
         part=np.r_[encoding.part, np.full(len(ids) - 1, number)],
+        replacement=taken(encoding.replacement, np.r_[: len(encoding), np.full(len(ids) - 1, STAYS)]),
         kept=(*encoding.ranges, (0, int(spans[-1, 0]))),
     )

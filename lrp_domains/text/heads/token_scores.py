@@ -1,7 +1,7 @@
 """Scores at chosen positions of a sequence: for heads that predict something per token."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,7 @@ def sequence_logits(outputs: Any, rows: Sequence[Row], task: str) -> Tensor:
 
 
 def scores_at(
-    logits: Tensor, positions: Sequence[Positions], *, first: np.ndarray, score: str
+    logits: Tensor, positions: Sequence[Positions], *, first: np.ndarray, score: str, constant: bool = True
 ) -> tuple[Tensor, list[Predicted]]:
     """Compute one number per row, from its positions.
 
@@ -86,7 +86,7 @@ def scores_at(
         Per row.
     first
         Per row the column of its first token.
-    score
+    score, constant
         See `lrp_domains.domain.score_of`.
     """
 
@@ -103,10 +103,21 @@ def scores_at(
     targets = all_rows("targets")
     targets = torch.where(targets == PREDICTED, predicted, targets)
 
-    scores = score_of(picked, targets, score, against=all_rows("against"))
+    scores = score_of(picked, targets, score, against=all_rows("against"), constant=constant)
     share = torch.tensor([chosen.share for chosen in positions], dtype=logits.dtype, device=logits.device)[row]
     zeros = torch.zeros(len(positions), dtype=logits.dtype, device=logits.device)
     of_targets = probabilities.gather(1, targets[:, None])[:, 0]
     columns = (values.cpu().split(counts) for values in (predicted, highest, of_targets))
     rows = [Predicted(*(values.numpy() for values in fields)) for fields in zip(*columns, strict=True)]
     return zeros.index_add(0, row, scores * share), rows
+
+
+def decided_at(logits: Tensor, rows: Sequence[Row], *, first: np.ndarray) -> list[Row]:
+    """Return rows whose subject are `Positions` with the predicted numbers in place of `PREDICTED`."""
+    decided = []
+    for number, row in enumerate(rows):
+        columns = torch.from_numpy(row.subject.columns + first[number]).to(logits.device)
+        predicted = logits[number, columns].argmax(1).cpu().numpy()
+        targets = np.where(row.subject.targets == PREDICTED, predicted, row.subject.targets)
+        decided.append(replace(row, subject=replace(row.subject, targets=targets)))
+    return decided

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..errors import TextError, excerpt
 from ..heads.head import Head
 from ..tokens.encoding import ADDED, Encoding
+from ..tokens.references import SpecialTokens
 from .network import Network
 from .text_model import TextModel
 
@@ -32,6 +33,7 @@ def custom_model(
         encode=partial(encode_with, tokenize),
         longest=longest,
         fill={"input_ids": pad},
+        special=SpecialTokens({"pad": pad}),
     )
 
 
@@ -49,7 +51,7 @@ def custom_network(embed: nn.Module, forward: Callable[[Tensor, Tensor], Tensor]
     def call(batch: Mapping[str, Tensor]) -> Any:
         return forward(batch["input_ids"], batch["attention_mask"].bool())
 
-    return Network(model, call, tuple(names), vocabulary=getattr(embed, "num_embeddings", None))
+    return Network(model, call, tuple(names), lookups=tuple(names), vocabulary=getattr(embed, "num_embeddings", None))
 
 
 def encode_with(tokenize: Callable, items: Sequence[tuple[str, ...]]) -> Iterator[Encoding]:

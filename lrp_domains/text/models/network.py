@@ -15,6 +15,35 @@ from torch import Tensor, nn
 from ... import capture, unfused
 from ...domain import Read
 from ..errors import TextError
+from ..tokens.replacement import STAYS
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Tokens to embed in place of others on one side of a model.
+
+    Attributes
+    ----------
+    own, others
+        The numbers of the tokens that the model is given and of those to embed, B x T; `STAYS` elsewhere.
+    """
+
+    own: Tensor
+    others: Tensor
+
+    def in_place_of(self, tokens: Any) -> Tensor | None:
+        """Return the tokens that a lookup is called with, B x T or T x B, changed; None if they are not these."""
+        if not isinstance(tokens, Tensor) or tokens.ndim != 2:
+            return None
+        for own, others in ((self.own, self.others), (self.own.T, self.others.T)):
+            # Some models pad their tokens to a multiple of a window.
+            extra = tokens.shape[1] - own.shape[1]
+            if len(tokens) != len(own) or extra < 0:
+                continue
+            own, others = (nn.functional.pad(numbers, (0, extra), value=STAYS) for numbers in (own, others))
+            if torch.equal(tokens[own != STAYS], own[own != STAYS]):
+                return torch.where(own != STAYS, others, tokens)
+        return None
 
 
 @dataclass(frozen=True)
@@ -29,6 +58,8 @@ class Network:
         From tensors by name to the model's outputs.
     words
         The names of the modules that turn tokens into embeddings.
+    lookups
+        The names of the modules that look up tokens by number, for references; empty if they are unknown.
     added
         The names of those whose outputs are explained along with them (positions, token types).
     two_sides
@@ -42,6 +73,7 @@ class Network:
     module: nn.Module
     call: Callable[[Mapping[str, Tensor]], Any]
     words: tuple[str, ...]
+    lookups: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
     two_sides: bool = False
     vocabulary: int | None = None
@@ -52,13 +84,17 @@ class Network:
         """The device of the model."""
         return next((parameter.device for parameter in self.module.parameters()), torch.device("cpu"))
 
-    def run(self, batch: Mapping[str, Tensor]) -> Read[list[np.ndarray]]:
-        """Run one forward pass with a graph; its units are the tokens, per side of the model B x T (float64)."""
+    def run(self, batch: Mapping[str, Tensor], embedded: Sequence[Embedded] = ()) -> Read[list[np.ndarray]]:
+        """Run one forward pass with a graph; its units are the tokens, per side of the model B x T (float64).
+
+        With `embedded`, other tokens are embedded than the model is given.
+        """
         ids = batch["input_ids"]
         with (
             unfused() if self.recurrent else nullcontext(),
             _one_copy_per_row(self.module, self.added, len(ids)),
             _transposed(self.module, self.words, ids) as transposed,
+            _embedding(self.module, self.lookups, embedded, self.two_sides),
             capture(self.module, *self.words, *self.added) as kept,
         ):
             outputs = self.call(batch)
@@ -137,6 +173,38 @@ def _transposed(module: nn.Module, names: Sequence[str], ids: Tensor) -> Iterato
             handle.remove()
 
 
+@contextmanager
+def _embedding(
+    module: nn.Module, names: Sequence[str], embedded: Sequence[Embedded], two_sides: bool
+) -> Iterator[None]:
+    """Temporarily embed other tokens than the model is given: it still counts positions and masks by its tokens."""
+    matched: set[int] = set()
+
+    def hook(_module, arguments, keywords):
+        number = min(len(matched), len(embedded) - 1) if two_sides else 0
+        for key, tokens in (*enumerate(arguments), *keywords.items()):
+            changed = embedded[number].in_place_of(tokens)
+            if changed is not None:
+                matched.add(number)
+                if isinstance(key, int):
+                    return (*arguments[:key], changed, *arguments[key + 1 :]), keywords
+                return arguments, keywords | {key: changed}
+        return None  # a model may look up other numbers in the same table, such as XLM its token types
+
+    modules = [module.get_submodule(name) for name in names] if embedded else []
+    handles = [lookup.register_forward_pre_hook(hook, with_kwargs=True) for lookup in modules]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+    if len(matched) < len(embedded):
+        raise TextError(
+            f"the embedding {' or '.join(names)} is not called with the numbers of the tokens, so those of a reference "
+            "can't be embedded in their place"
+        )
+
+
 def plain_model(model: nn.Module) -> nn.Module:
     """Return the model of transformers inside an adapter of PEFT, or the model itself."""
     base_model = getattr(model, "get_base_model", None)
@@ -168,11 +236,20 @@ def transformers_network(model: nn.Module, embedding: str = "word") -> Network:
         model,
         call,
         words,
+        lookups=_lookups(model),
         added=added,
         two_sides=bool(getattr(config, "is_encoder_decoder", False)),
         vocabulary=getattr(table, "num_embeddings", None) if embedding in ("word", "sum") else None,
         recurrent=any(isinstance(module, nn.RNNBase) for module in model.modules()),
     )
+
+
+def _lookups(model: nn.Module) -> tuple[str, ...]:
+    """Return the names of the modules that look up tokens by number; none if the model doesn't report them."""
+    try:
+        return _embeddings(model, "word")[0]
+    except TextError:
+        return ()
 
 
 def _embeddings(model: nn.Module, embedding: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

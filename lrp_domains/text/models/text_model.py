@@ -9,8 +9,9 @@ from torch import nn
 
 from ..heads.head import Head
 from ..heads.tasks import TASKS, Loaded, check_task, task_of
-from ..tokens.encoding import Encoding, encode
+from ..tokens.encoding import Encoding, encode, special_ids
 from ..tokens.lengths import longest
+from ..tokens.references import PLACEHOLDERS, SpecialTokens
 from .network import Network, plain_model, transformers_network
 
 
@@ -34,6 +35,8 @@ class TextModel:
         The largest number of tokens that it reads at once; None for no limit.
     fill
         The numbers for padding, by name of the input.
+    special
+        The tokens that can stand for a word in a reference.
     """
 
     task: str
@@ -43,6 +46,7 @@ class TextModel:
     encode: Callable[[Sequence[tuple[str, ...]]], Iterable[Encoding]]
     longest: int | None
     fill: Mapping[str, int]
+    special: SpecialTokens
 
 
 def transformers_model(
@@ -61,6 +65,7 @@ def transformers_model(
         encode=partial(encode, tokenizer),
         longest=longest(plain, tokenizer),
         fill=_fill(plain, tokenizer),
+        special=_special(tokenizer),
     )
 
 
@@ -71,3 +76,12 @@ def _fill(model: nn.Module, tokenizer) -> dict[str, int]:
         "token_type_ids": (getattr(tokenizer, "pad_token_type_id", None),),
     }
     return {name: next((n for n in numbers if n is not None), 0) for name, numbers in candidates.items()}
+
+
+def _special(tokenizer) -> SpecialTokens:
+    numbers = {name: getattr(tokenizer, f"{name}_token_id", None) for name in PLACEHOLDERS}
+    return SpecialTokens(
+        {name: number for name, number in numbers.items() if number is not None},
+        frozenset(special_ids(tokenizer)),
+        lambda number: str(tokenizer.convert_ids_to_tokens([number])[0]),
+    )

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from ..results.relevance import TextLedger, TextRelevance, Word
+from ..results.relevance import Reference, TextLedger, TextRelevance, Word
 
 
 def choose_examples(texts: pd.DataFrame, count: int) -> dict[str, list[int]]:
@@ -38,7 +38,8 @@ def read_examples(numbers: Iterable[int], texts: pd.DataFrame, words: pd.DataFra
 
 
 def _example(row: pd.Series, words: pd.DataFrame) -> TextRelevance:
-    columns = [words[name] for name in ("word", "start", "end", "relevance", "kind", "part")]
+    reference = ("reference",) if "reference" in words else ()
+    columns = [words[name] for name in ("word", "start", "end", "relevance", "kind", "part", *reference)]
     words_of_text = tuple(Word(*fields) for fields in zip(*columns, strict=True))
 
     texts = (row["first"], row["second"]) if row["second"] else (row["first"],)
@@ -56,6 +57,7 @@ def _example(row: pd.Series, words: pd.DataFrame) -> TextRelevance:
         ledger=TextLedger(**{name: row[name] for name in ("score", "words", "added", "rest")}),
         rules=row["rules"],
         notes=(*wrong, *([row["notes"]] if row["notes"] else [])),
+        reference=Reference(row["reference"], row["reference_score"]) if "reference" in row else None,
     )
 
 

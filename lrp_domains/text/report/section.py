@@ -33,6 +33,7 @@ def section(folder: str | Path, top: int, examples: int) -> dict:
     return {
         "name": folder.resolve().name,
         "overview": _overview(texts),
+        "reference": _reference(texts),
         "confusion": _confusion(texts),
         "examples": {
             kind: page(read_examples(numbers, texts, words), whole=False) if numbers else ""
@@ -54,6 +55,12 @@ def _overview(texts: pd.DataFrame) -> list[tuple[str, str]]:
     if texts["probability"].notna().any():
         rows.append((f"{texts['probability'].median():.1%}", "median probability of the prediction"))
     return rows
+
+
+def _reference(texts: pd.DataFrame) -> str | None:
+    """Return what the texts were explained against, if it is the same for all that have a reference."""
+    names = texts["reference"].unique() if "reference" in texts else ()
+    return None if len(names) == 0 else names[0] if len(names) == 1 else "a reference of each text"
 
 
 def _confusion(texts: pd.DataFrame) -> pd.DataFrame | None:

@@ -40,7 +40,10 @@ class Token(NamedTuple):
 
 
 class Word(NamedTuple):
-    """One word or mark of the original text, or whitespace that has a token by itself (``kind``)."""
+    """One word or mark of the original text, or whitespace that has a token by itself (``kind``).
+
+    `reference` is what a reference reads in its place; empty without one, or where it stays.
+    """
 
     text: str
     start: int
@@ -48,6 +51,22 @@ class Word(NamedTuple):
     relevance: float
     kind: str
     part: str
+    reference: str = ""
+
+
+class Reference(NamedTuple):
+    """What a text was explained against.
+
+    Attributes
+    ----------
+    name
+        ``"all words masked"``, ``"all words replaced by padding"``, or the text or the tokens.
+    score
+        Its score, for the same target.
+    """
+
+    name: str
+    score: float
 
 
 @dataclass(frozen=True)
@@ -57,13 +76,14 @@ class TextLedger:
     Attributes
     ----------
     score
-        The number that was explained.
+        The number that was explained; against a reference, the difference of the two scores.
     words
         The relevance of the text's tokens, and so of its words.
     added
         The relevance of tokens that the tokenizer added, such as [CLS].
     rest
-        The relevance of the model's biases, positions, ..., and the residue.
+        The relevance of the model's biases, positions, ..., and the residue. Against a reference, only the residue:
+        biases are the same for both.
     leaves, residue
         The rest in full: by parameter name, and what can't be assigned (see `lrp_domains.Ledger`). None for a text
         that was explained along with others, which one pass can't separate: see ``TextRelevances.ledger`` for
@@ -107,13 +127,15 @@ class TextRelevance:
     prediction, probability
         What the model predicts, and its probability; a number and None for a regression.
     score
-        The number that was explained, in logits.
+        The number that was explained, in logits; against a reference, the difference of the two scores.
     ledger
         The account of the score.
     rules
         The name of the rule set.
     notes
         What is special about this text: that it was cut, or read in windows.
+    reference
+        What it was explained against, and its score; None if the score itself was explained.
     """
 
     texts: tuple[str, ...]
@@ -127,6 +149,12 @@ class TextRelevance:
     ledger: TextLedger = field(repr=False)
     rules: str
     notes: tuple[str, ...] = ()
+    reference: Reference | None = None
+
+    @property
+    def text_score(self) -> float:
+        """The score of the text: what was explained, or that plus the score of the reference."""
+        return self.score + (0.0 if self.reference is None else self.reference.score)
 
     @property
     def text(self) -> str:
@@ -146,6 +174,7 @@ class TextRelevance:
         plain["ledger"] = asdict(self.ledger)
         plain["tokens"] = [token._asdict() for token in self.tokens]
         plain["words"] = [word._asdict() for word in self.words]
+        plain["reference"] = None if self.reference is None else self.reference._asdict()
         return plain
 
     def to_html(self) -> str:

@@ -14,6 +14,8 @@ COLUMNS = {
         "notes",
     ],
 }
+# Their columns about a reference, in tables of texts that were explained against one.
+REFERENCE_COLUMNS = {"words": ["reference"], "tokens": [], "texts": ["reference", "reference_score"]}
 
 
 def frame(items: Iterable, of: str = "words", first: int = 0) -> pd.DataFrame:
@@ -31,17 +33,23 @@ def frame(items: Iterable, of: str = "words", first: int = 0) -> pd.DataFrame:
     Returns
     -------
     A table whose column ``text`` is the number of the text, which joins the three kinds of tables; the texts
-    themselves are in ``first`` and ``second`` of ``"texts"``.
+    themselves are in ``first`` and ``second`` of ``"texts"``. If there is a reference, the words have what it reads
+    in their place (``reference``), and the texts what they were explained against and its score (``reference``,
+    ``reference_score``).
     """
     if of not in COLUMNS:
         raise TextError(f"of={of!r} is not a table; {choices(of, COLUMNS)}")
+    items = list(items)
+    columns = COLUMNS[of] + REFERENCE_COLUMNS[of]
     rows = [row for number, item in enumerate(items, first) for row in _ROWS[of](number, item)]
-    return pd.DataFrame(rows, columns=COLUMNS[of])
+    table = pd.DataFrame(rows, columns=columns)
+    return table if any(item.reference for item in items) else table[COLUMNS[of]]
 
 
 def _words(number: int, item) -> list[tuple]:
     return [
-        (number, w.part, w.text, w.start, w.end, w.kind, w.relevance, item.target, item.prediction) for w in item.words
+        (number, w.part, w.text, w.start, w.end, w.kind, w.relevance, item.target, item.prediction, w.reference)
+        for w in item.words
     ]
 
 
@@ -56,7 +64,8 @@ def _texts(number: int, item) -> list[tuple]:
     second = item.texts[1] if len(item.texts) > 1 else ""
     explained = (item.target, item.prediction, item.probability, item.score)
     ledger = (item.ledger.words, item.ledger.added, item.ledger.rest)
-    return [(number, item.texts[0], second, *explained, *ledger, "; ".join(item.notes))]
+    reference = item.reference or (None, None)
+    return [(number, item.texts[0], second, *explained, *ledger, "; ".join(item.notes), *reference)]
 
 
 _ROWS = {"words": _words, "tokens": _tokens, "texts": _texts}

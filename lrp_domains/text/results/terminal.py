@@ -31,7 +31,14 @@ def _heading(item) -> Text:
     prediction = item.prediction if isinstance(item.prediction, str) else f"{item.prediction:.4g}"
     probability = "" if item.probability is None else f" ({item.probability:.1%})"
     explained = f"explained: {item.target}, score {item.score:+.3f}, {item.rules}"
-    return Text(f"{prediction}{probability}; {explained}", style="dim")
+    return Text(f"{prediction}{probability}; {explained}{_against(item)}", style="dim")
+
+
+def _against(item) -> str:
+    if item.reference is None:
+        return ""
+    scores = f"{item.text_score:+.3f} and {item.reference.score:+.3f}"
+    return f"; against: {item.reference.name} (scores {scores})"
 
 
 def _style(relevance: float, top: float) -> str:
@@ -40,12 +47,13 @@ def _style(relevance: float, top: float) -> str:
 
 
 def _table(item, top: float) -> Table:
-    table = Table("word", "relevance", "characters", box=None, header_style="dim")
+    reference = () if item.reference is None else ("reference",)
+    table = Table("word", *reference, "relevance", "characters", box=None, header_style="dim")
     for word in sorted(item.words, key=lambda word: -abs(word.relevance)):
         shown = word.text if word.text.strip() else repr(word.text)
         name = Text(shown, style=_style(word.relevance, top))
-        table.add_row(name, f"{word.relevance:+.4f}", f"{word.start}–{word.end}")
+        table.add_row(name, *(word.reference for _ in reference), f"{word.relevance:+.4f}", f"{word.start}–{word.end}")
     table.add_section()
     for name, amount in (("added tokens", item.ledger.added), ("rest", item.ledger.rest), ("score", item.score)):
-        table.add_row(Text(name, style="dim"), f"{amount:+.4f}", "")
+        table.add_row(Text(name, style="dim"), *("" for _ in reference), f"{amount:+.4f}", "")
     return table

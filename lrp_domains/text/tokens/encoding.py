@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import excerpt
 from .alignment import align
+from .replacement import Replacement, joined, taken
 
 ADDED = -1  # the part of a token that is not in the text: [CLS], </s>, ...
 
@@ -37,6 +38,8 @@ class Encoding:
         Per text the characters (start, end) that the model is given; None if all.
     starts
         The number of each text's first token, for texts that the model reads separately.
+    replacement
+        The tokens of a reference in the places of these; None without a reference.
     """
 
     texts: tuple[str, ...]
@@ -48,6 +51,7 @@ class Encoding:
     side: np.ndarray | None = None
     kept: tuple[tuple[int, int], ...] | None = None
     starts: tuple[int, ...] = (0,)
+    replacement: Replacement | None = None
 
     def __len__(self) -> int:
         return len(self.part)
@@ -65,6 +69,7 @@ class Encoding:
             pieces=tuple(self.pieces[token] for token in tokens),
             spans=None if self.spans is None else self.spans[tokens],
             part=self.part[tokens],
+            replacement=taken(self.replacement, tokens),
         )
 
 
@@ -97,6 +102,7 @@ def join(first: Encoding, second: Encoding) -> Encoding:
         marks=np.concatenate([first.marks, second.marks + np.array([1, 0, 0])]),
         kept=first.ranges + second.ranges,
         starts=(0, len(first)),
+        replacement=joined(first.replacement, second.replacement),
     )
 
 
@@ -108,7 +114,7 @@ def _with_offsets(tokenizer, batch, *, row: int, texts: tuple[str, ...]) -> Enco
     spans = np.array(batch["offset_mapping"][row], np.int64).reshape(-1, 2)
     inputs = _inputs(batch, row)
 
-    special = np.isin(inputs["input_ids"], _special_ids(tokenizer)) & (part != ADDED) & (spans[:, 0] < spans[:, 1])
+    special = np.isin(inputs["input_ids"], special_ids(tokenizer)) & (part != ADDED) & (spans[:, 0] < spans[:, 1])
     marks = np.column_stack([part, spans])[special]
     return Encoding(texts, inputs, tuple(batch.tokens(row)), spans=spans, part=part, marks=marks)
 
@@ -144,6 +150,6 @@ def _inputs(batch, row: int) -> dict[str, np.ndarray]:
     return {name: np.asarray(values[row]) for name, values in batch.items() if name != "offset_mapping"}
 
 
-def _special_ids(tokenizer) -> list[int]:
+def special_ids(tokenizer) -> list[int]:
     """Return the special tokens that may be written in a text; the unknown token replaces text, so it isn't one."""
     return [number for number in tokenizer.all_special_ids if number != tokenizer.unk_token_id]

@@ -1,11 +1,13 @@
 """Rows: what the model is given in one batch, and which of a text's tokens is in each column."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .encoding import ADDED, Encoding
+from .replacement import STAYS, taken
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,9 @@ class Row:
         What the head explains, such as a label or positions.
     target
         The name of what is explained, if the row alone doesn't determine it.
+    replaced
+        For a row that is explained against a reference, per side of the model and per column the number of its token
+        and that of the reference's, n x 2; `KEPT` where the token stays.
     """
 
     inputs: dict[str, np.ndarray]
@@ -31,6 +36,7 @@ class Row:
     weight: float = 1.0
     subject: Any = None
     target: str | None = None
+    replaced: tuple[np.ndarray, ...] = ()
 
     def __len__(self) -> int:
         return len(self.inputs["input_ids"])
@@ -42,6 +48,14 @@ class Answer(NamedTuple):
     prediction: str | float
     probability: float | None
     target: str
+
+
+def have_references(rows: Sequence[Row]) -> bool:
+    """Return whether rows, of which all or none have a reference, are explained against it.
+
+    If so, the weights of log-odds aren't constant: the difference of two scores is that of the log-odds themselves.
+    """
+    return bool(rows[0].replaced)
 
 
 def row_of(
@@ -68,5 +82,6 @@ def with_decoder_copy(encoding: Encoding) -> Encoding:
         pieces=(*encoding.pieces, "decoder start", *encoding.pieces[:-1]),
         spans=None if spans is None else np.concatenate([spans, [[0, 0]], spans[:-1]]),
         part=np.r_[encoding.part, ADDED, encoding.part[:-1]],
+        replacement=taken(encoding.replacement, np.r_[: len(encoding), STAYS, : len(encoding) - 1]),
         side=np.repeat([0, 1], len(encoding)),
     )

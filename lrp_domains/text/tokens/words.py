@@ -62,6 +62,18 @@ def word_sums(encoding: Encoding, relevance: np.ndarray, *, part: int = 0, words
     return WordSums(spans, kinds, relevance=sums, touched=touched)
 
 
+def replaced_words(encoding: Encoding, spans: np.ndarray, part: int = 0) -> list[str]:
+    """Return what a reference reads in the place of each span of a text; empty strings without a reference."""
+    if encoding.replacement is None:
+        return [""] * len(spans)
+    # A decoder may read the same tokens again.
+    tokens = np.flatnonzero((encoding.part == part) & (encoding.side is None or encoding.side == 0))
+    covered = settle(encoding.spans[tokens], encoding.texts[part])
+    touches = (covered[:, 0] < spans[:, 1:]) & (covered[:, 1] > spans[:, :1])
+    texts = [encoding.replacement.texts[token] for token in tokens]
+    return ["".join(texts[number] for number in np.flatnonzero(row)).strip() for row in touches]
+
+
 def join_marks(spans: np.ndarray, kinds: np.ndarray, marks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Join the spans that a special token covers into one mark: [MASK] is neither one word nor three spans."""
     if not len(marks):

@@ -1,0 +1,410 @@
+"""Texts explained against a reference: the words sum to the difference of the two scores, for every head."""
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from torch import nn
+
+from lrp_domains import ATTN_LRP, SECANT, SECANT_HALF
+from lrp_domains.text import TextError, TextExplainer
+
+from .small_models import BERT, bart, bert, gpt2, t5, with_random_weights
+from .small_tokenizers import SENTENCES, tokenizer_of
+
+WORDPIECE, BYTES, UNIGRAM = (tokenizer_of(kind) for kind in ("wordpiece", "byte-level", "unigram"))
+TEXTS = list(SENTENCES[:3])
+MASK, PAD = WORDPIECE.mask_token_id, WORDPIECE.pad_token_id
+OTHER = {"good": "bad", "wonderful": "terrible"}
+
+
+def roberta(tokenizer):
+    ids = {"pad_token_id": tokenizer.pad_token_id, "num_labels": 2}
+    config = transformers.RobertaConfig(vocab_size=len(tokenizer), **BERT, **ids)
+    return with_random_weights(transformers.RobertaForSequenceClassification(config))
+
+
+def inputs_of(text, tokenizer=WORDPIECE):
+    return tokenizer(text, return_tensors="pt")
+
+
+def logits_with(model, text, token, tokenizer=WORDPIECE):
+    """Return the logits of a text whose words are embedded as a token, with the positions of the text itself."""
+    batch = inputs_of(text, tokenizer)
+    ids = batch.pop("input_ids")
+    is_word = torch.tensor([number is not None for number in tokenizer(text).sequence_ids()])[None]
+    embeds = model.get_input_embeddings()(torch.where(is_word, token, ids))
+    padding = getattr(model.config, "pad_token_id", 0)
+    first = padding + 1 if "roberta" in model.config.model_type else 0
+    positions = torch.arange(ids.shape[1])[None] + first
+    with torch.no_grad():
+        return model(inputs_embeds=embeds, position_ids=positions, **batch).logits[0]
+
+
+def log_odds(logits, label):
+    others = [number for number in range(len(logits)) if number != label]
+    return (logits[label] - logits[others].logsumexp(0)).item()
+
+
+HEADS = {
+    "classification": (lambda: TextExplainer(bert(WORDPIECE, num_labels=3), WORDPIECE), TEXTS, "mask", {}),
+    "margin": (lambda: TextExplainer(bert(WORDPIECE, num_labels=3), WORDPIECE, score="margin"), TEXTS, "pad", {}),
+    "contrast": (
+        lambda: TextExplainer(bert(WORDPIECE, num_labels=3), WORDPIECE),
+        TEXTS,
+        "mask",
+        {"target": 2, "against": 0},
+    ),
+    "sum of embeddings": (lambda: TextExplainer(bert(WORDPIECE), WORDPIECE, embedding="sum"), TEXTS, "mask", {}),
+    "whole block": (lambda: TextExplainer(bert(WORDPIECE), WORDPIECE, embedding="*.embeddings"), TEXTS, "mask", {}),
+    "pair": (lambda: TextExplainer(bert(WORDPIECE), WORDPIECE), [(TEXTS[0], TEXTS[1])], "mask", {}),
+    "windows": (lambda: TextExplainer(bert(WORDPIECE, num_labels=3), WORDPIECE, window=12), TEXTS, "mask", {}),
+    "token": (
+        lambda: TextExplainer(bert(WORDPIECE, "ForTokenClassification", num_labels=3), WORDPIECE),
+        TEXTS,
+        "mask",
+        {},
+    ),
+    "tokens": (
+        lambda: TextExplainer(bert(WORDPIECE, "ForTokenClassification", num_labels=3), WORDPIECE),
+        TEXTS[0],
+        "mask",
+        {"at": "not a good"},
+    ),
+    "question": (
+        lambda: TextExplainer(bert(WORDPIECE, "ForQuestionAnswering"), WORDPIECE),
+        [("who?", text) for text in TEXTS],
+        "mask",
+        {},
+    ),
+    "mask": (lambda: TextExplainer(bert(WORDPIECE, "ForMaskedLM"), WORDPIECE), ["a [MASK] film"], "pad", {}),
+    "next token": (lambda: TextExplainer(gpt2(BYTES), BYTES), TEXTS, "pad", {}),
+    "phrases": (lambda: TextExplainer(gpt2(BYTES), BYTES), TEXTS, "pad", {"target": "good cast", "against": "bad"}),
+    "last token": (lambda: TextExplainer(gpt2(BYTES, "ForSequenceClassification"), BYTES), TEXTS, "pad", {}),
+    "answer": (lambda: TextExplainer(bart(UNIGRAM), UNIGRAM), TEXTS, "pad", {"target": "good film"}),
+    "two sides": (lambda: TextExplainer(bart(UNIGRAM, "ForSequenceClassification"), UNIGRAM), TEXTS, "pad", {}),
+    "similarity": (lambda: TextExplainer(bert(WORDPIECE, "Model"), WORDPIECE), [(TEXTS[0], TEXTS[1])], "mask", {}),
+}
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_the_words_sum_to_the_difference_of_the_scores(head):
+    make, texts, reference, options = HEADS[head]
+    explainer = make()
+    for text in texts if isinstance(texts, list) else [texts]:
+        result = explainer(text, reference=reference, **options)
+        assert result.score == pytest.approx(result.text_score - result.reference.score, abs=1e-12)
+        assert sum(word.relevance for word in result.words) == pytest.approx(result.score, abs=1e-9)
+        assert result.ledger.added == 0 and abs(result.ledger.residue) < 1e-9 and not result.ledger.leaves
+        assert abs(result.score) > 1e-5
+        assert (result.prediction, result.target) == _explained(explainer(text, **options))
+
+
+def _explained(result):
+    return result.prediction, result.target
+
+
+def test_single_precision_is_complete_too():
+    explainer = TextExplainer(bert(WORDPIECE, num_labels=3).float(), WORDPIECE)
+    for result in explainer(TEXTS, reference="mask"):
+        assert sum(word.relevance for word in result.words) == pytest.approx(result.score, abs=1e-5)
+
+
+def test_t5_is_complete_to_the_precision_of_its_norm():
+    for result in TextExplainer(t5(UNIGRAM), UNIGRAM)(TEXTS[:2], target="good film", reference="pad"):
+        assert sum(word.relevance for word in result.words) == pytest.approx(result.score, abs=1e-6)
+        assert not any(word.relevance for word in result.words if word.part == "target")
+
+
+@pytest.mark.parametrize("label", [None, 0, 1, 2])
+def test_log_odds_are_those_of_the_probabilities(label):
+    model = bert(WORDPIECE, num_labels=3)
+    with torch.no_grad():
+        logits = model(**inputs_of(TEXTS[2])).logits[0]
+    masked = logits_with(model, TEXTS[2], MASK)
+    result = TextExplainer(model, WORDPIECE)(TEXTS[2], label, reference="mask")
+    chosen = int(logits.argmax()) if label is None else label
+    assert result.text_score == pytest.approx(log_odds(logits, chosen), abs=1e-9)
+    assert result.reference.score == pytest.approx(log_odds(masked, chosen), abs=1e-9)
+
+
+def test_the_target_is_the_prediction_for_the_text_itself():
+    model = bert(WORDPIECE)
+    with torch.no_grad():  # shift the logits so that the two predictions differ
+        text = model(**inputs_of(TEXTS[0])).logits[0]
+        between = (text + logits_with(model, TEXTS[0], MASK)) / 2
+        model.classifier.bias -= between
+    label = model.config.id2label[int((text - between).argmax())]
+    result = TextExplainer(model, WORDPIECE)(TEXTS[0], reference="mask")
+    assert result.target == result.prediction == label
+    assert result.text_score > 0 > result.reference.score
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "family, sizes",
+    [
+        ("DebertaV2", {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]}),
+        ("XLNet", {"d_model": 16, "n_layer": 1, "n_head": 2, "d_inner": 24}),  # looks up tokens as T x B
+        ("XLM", {"emb_dim": 16, "n_layers": 1, "n_heads": 2}),  # looks up token types in the same table
+        ("Longformer", {"attention_window": 8, "max_position_embeddings": 80}),  # pads its tokens
+    ],
+)
+def test_models_that_embed_in_another_way(family, sizes):
+    ids = {"vocab_size": len(WORDPIECE), "pad_token_id": PAD}
+    config = getattr(transformers, f"{family}Config")(**({} if family.startswith("XL") else BERT) | ids | sizes)
+    model = with_random_weights(getattr(transformers, f"{family}ForSequenceClassification")(config))
+    result = TextExplainer(model, WORDPIECE)(TEXTS[0], reference="mask")
+    assert sum(word.relevance for word in result.words) == pytest.approx(result.score, abs=1e-6)
+    assert all(word.relevance for word in result.words) and result.ledger.added == 0
+
+
+@pytest.mark.parametrize("reference, token", [("mask", MASK), ("pad", PAD)])
+def test_positions_and_added_tokens_stay(reference, token):
+    """A model like RoBERTa counts positions by its tokens, without those of padding."""
+    model = roberta(WORDPIECE)
+    result = TextExplainer(model, WORDPIECE, score="logit")(TEXTS[0], 1, reference=reference)
+    assert result.reference.score == pytest.approx(logits_with(model, TEXTS[0], token)[1].item(), abs=1e-12)
+
+
+def test_what_a_padded_model_reads_is_unchanged():
+    """A classifier of GPT-2 reads the last token that is not padding."""
+    tokenizer, model = BYTES, gpt2(BYTES, "ForSequenceClassification")
+    result = TextExplainer(model, tokenizer, score="logit")(TEXTS[0], 1, reference="pad")
+    with torch.no_grad():
+        ids = inputs_of(TEXTS[0], tokenizer)["input_ids"]
+        states = model.transformer(inputs_embeds=model.transformer.wte(torch.full_like(ids, tokenizer.pad_token_id)))
+        expected = model.score(states.last_hidden_state[0, -1])[1]
+    assert result.reference.score == pytest.approx(expected.item(), abs=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["bert", "gpt2", "bart"])
+def test_a_text_of_a_batch_is_explained_as_if_alone(kind):
+    model, tokenizer = {
+        "bert": lambda: (bert(WORDPIECE, num_labels=3), WORDPIECE),
+        "gpt2": lambda: (gpt2(BYTES), BYTES),
+        "bart": lambda: (bart(UNIGRAM, "ForSequenceClassification"), UNIGRAM),
+    }[kind]()
+    explainer = TextExplainer(model, tokenizer)
+    for text, result in zip(SENTENCES, explainer(list(SENTENCES), reference="pad"), strict=True):
+        alone = explainer(text, reference="pad")
+        assert [w.relevance for w in result.words] == pytest.approx([w.relevance for w in alone.words], abs=1e-9)
+        assert result.score == pytest.approx(alone.score, abs=1e-9)
+
+
+def test_each_text_of_a_list_may_have_another_reference():
+    explainer = TextExplainer(bert(WORDPIECE), WORDPIECE)
+    other = SENTENCES[0].replace("good", "bad")
+    mixed = explainer([SENTENCES[0]] * 4, reference=["mask", None, other, "pad"])
+    assert [result.rules for result in mixed] == ["secant", "AttnLRP", "secant", "secant"]
+    for result, expected in ((mixed[1], explainer(SENTENCES[0])), (mixed[2], explainer(SENTENCES[0], reference=other))):
+        assert [w.relevance for w in result.words] == pytest.approx([w.relevance for w in expected.words], abs=1e-12)
+    names = [result.reference and result.reference.name for result in mixed]
+    assert names == ["all words masked", None, other, "all words replaced by padding"]
+
+
+# ---- A bag of words, whose relevance is known
+
+
+VOCABULARY = ["<pad>", "<s>", "film", "good", "bad", "great", "a"]
+
+
+class BagOfWords(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(len(VOCABULARY), 4).double()
+        self.linear = nn.Linear(4, 2).double()
+
+    def forward(self, ids, mask):
+        return self.linear((self.embed(ids) * mask[..., None]).sum(1))
+
+
+def tokenize(text):
+    spans, end = [], 0
+    for word in text.split():
+        spans.append((text.index(word, end), text.index(word, end) + len(word)))
+        end = spans[-1][1]
+    return [1, *(VOCABULARY.index(text[a:b]) for a, b in spans)], [None, *spans]
+
+
+@pytest.fixture(scope="module")
+def bag():
+    torch.manual_seed(0)
+    model = BagOfWords().eval()
+    return TextExplainer.from_parts(tokenize, model.embed, model, labels=["negative", "positive"])
+
+
+def test_only_words_that_differ_have_relevance(bag):
+    model, text, other = bag.model, "a good film", "a bad film"
+    result = bag(text, "positive", reference=other)
+    difference = model.embed.weight[3] - model.embed.weight[4]
+    expected = ((model.linear.weight[1] - model.linear.weight[0]) @ difference).item()
+    assert [word.relevance for word in result.words] == pytest.approx([0, expected, 0], abs=1e-12)
+    assert [word.reference for word in result.words] == ["a", "bad", "film"]
+    swapped = bag(other, "positive", reference=text)
+    assert [word.relevance for word in swapped.words] == pytest.approx([0, -expected, 0], abs=1e-12)
+
+
+def test_swapping_text_and_reference_changes_the_sign():
+    explainer = TextExplainer(bert(WORDPIECE, num_labels=3), WORDPIECE)
+    text, other = SENTENCES[0], SENTENCES[0].replace("good", "bad").replace("wonderful", "terrible")
+    there, back = explainer(text, 1, reference=other), explainer(other, 1, reference=text)
+    assert [w.relevance for w in back.words] == pytest.approx([-w.relevance for w in there.words], abs=1e-9)
+    assert {w.text: w.reference for w in there.words if w.text != w.reference} == OTHER
+    assert {w.text for w in there.words if w.relevance} == set(OTHER)
+    assert there.reference.score == pytest.approx(back.text_score, abs=1e-9)
+
+
+def test_a_text_and_its_numbers_are_the_same_reference():
+    explainer = TextExplainer(bert(WORDPIECE), WORDPIECE)
+    text, other = SENTENCES[0], SENTENCES[0].replace("good", "bad")
+    ids = WORDPIECE(other)["input_ids"]
+    expected = [word.relevance for word in explainer(text, reference=other).words]
+    for numbers in (ids, tuple(ids[1:-1]), np.array(ids), torch.tensor(ids[1:-1])):
+        result = explainer(text, reference=numbers)
+        assert [word.relevance for word in result.words] == expected
+        assert [word.reference for word in result.words if word.text == "good"] == ["bad"]
+    with_itself = explainer(text, reference=text)
+    assert with_itself.score == 0 and not any(word.relevance for word in with_itself.words)
+
+
+def test_pairs_have_pairs_as_reference():
+    for model in (bert(WORDPIECE), bert(WORDPIECE, "Model")):
+        explainer = TextExplainer(model, WORDPIECE)
+        result = explainer(("the plot", SENTENCES[0]), reference=("the plot", SENTENCES[0].replace("good", "bad")))
+        assert {(w.text, w.part) for w in result.words if w.relevance} == {("good", "second")}
+        assert sum(w.relevance for w in result.words) == pytest.approx(result.score, abs=1e-9)
+
+
+def test_a_mask_to_fill_stays():
+    model = bert(WORDPIECE, "ForMaskedLM")
+    result = TextExplainer(model, WORDPIECE)("a [MASK] film", reference="pad")
+    by_word = {word.text: word for word in result.words}
+    assert by_word["[MASK]"].relevance == 0 and by_word["[MASK]"].reference == ""
+    assert by_word["film"].reference == "[PAD]" and by_word["film"].relevance != 0
+
+
+def test_a_phrase_that_is_explained_stays():
+    result = TextExplainer(gpt2(BYTES), BYTES)(TEXTS[0], target="good film", reference="pad")
+    assert not any(word.relevance for word in result.words if word.part == "continuation")
+    assert any(word.relevance for word in result.words if word.part == "text")
+
+
+@pytest.mark.filterwarnings("ignore:.*were cut off")
+def test_a_long_text_has_a_text_of_the_same_length_as_reference():
+    text = " ".join(SENTENCES[:3])
+    model = bert(WORDPIECE, num_labels=3)
+    for options in ({"window": 12, "stride": 2}, {"window": 12, "long": "truncate"}):
+        explainer = TextExplainer(model, WORDPIECE, **options)
+        result = explainer(text, reference=text.replace("good", "bad", 1))
+        assert {word.text for word in result.words if word.relevance} == {"good"}
+        assert sum(word.relevance for word in result.words) == pytest.approx(result.score, abs=1e-9)
+
+
+def test_a_planted_word_is_found():
+    torch.manual_seed(0)
+    model = BagOfWords().eval()
+    with torch.no_grad():
+        model.embed.weight[VOCABULARY.index("great")] *= 30
+    explainer = TextExplainer.from_parts(tokenize, model.embed, model, labels=["negative", "positive"])
+    for text in ("great a film", "a great film", "a film great"):
+        result = explainer(text, reference="pad")
+        assert max(result.words, key=lambda word: word.relevance).text == "great"
+
+
+def test_half_of_queries_and_keys_is_another_rule_set():
+    explainer = TextExplainer(bert(WORDPIECE), WORDPIECE, rules=SECANT_HALF, reference="mask")
+    result = explainer(TEXTS[0])
+    assert result.rules == SECANT_HALF.name and abs(result.ledger.residue) > 1e-9
+    assert "secant" in repr(explainer)
+
+
+def test_the_model_is_unchanged():
+    model = roberta(WORDPIECE)
+    TextExplainer(model, WORDPIECE)(TEXTS, reference="mask")
+    for module in model.modules():
+        assert not module._forward_pre_hooks and not module._forward_hooks
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+# ---- What a result shows
+
+
+def test_results_show_what_they_are_against(capsys):
+    explainer = TextExplainer(bert(WORDPIECE), WORDPIECE, reference="mask")
+    results = explainer(TEXTS)
+    page = results.to_html()
+    assert page.count("against: all words masked") == len(TEXTS)
+    results.print(numbers=True)
+    assert "all words masked" in " ".join(capsys.readouterr().out.split())
+
+    words, texts = results.to_frame("words"), results.to_frame("texts")
+    assert set(texts["reference"]) == {"all words masked"}
+    assert words["reference"].str.startswith("[MASK]").all()
+    assert texts["reference_score"].tolist() == [result.reference.score for result in results]
+    assert results[0].to_dict()["reference"] == {"name": "all words masked", "score": results[0].reference.score}
+    ledger = results.ledger
+    assert ledger.words + ledger.residue == pytest.approx(ledger.score, abs=1e-9)
+
+
+def test_without_a_reference_tables_have_no_column_for_it():
+    result = TextExplainer(bert(WORDPIECE), WORDPIECE)(TEXTS[0])
+    assert result.reference is None and result.text_score == result.score
+    assert not {"reference", "reference_score"} & {*result.to_frame("words"), *result.to_frame("texts")}
+
+
+def test_a_stream_has_one_reference():
+    explainer = TextExplainer(bert(WORDPIECE), WORDPIECE)
+    streamed = list(explainer.stream(iter(TEXTS), reference="mask"))
+    assert [s.score for s in streamed] == pytest.approx([r.score for r in explainer(TEXTS, reference="mask")])
+
+
+# ---- Errors
+
+
+def classifier(**options):
+    return TextExplainer(bert(WORDPIECE), WORDPIECE, **options)
+
+
+def causal_model(**options):
+    return TextExplainer(gpt2(BYTES), BYTES, **options)
+
+
+@pytest.mark.parametrize(
+    "ask, message",
+    [
+        (lambda: causal_model()("good", reference="mask"), r"text 0: .*tokenizer has no mask token \(it has: 'pad'\)"),
+        (lambda: classifier()(TEXTS, reference=["mask", TEXTS[0], "pad"]), r"text 1: .* has \d+ tokens, but its refer"),
+        (lambda: classifier()("a film", reference="a"), r"'a film' has \d tokens, .*'a' has 1: .*reference='mask'"),
+        (
+            lambda: classifier()("a film", reference=("a", "b")),
+            r"a text has a text as reference, a pair a tuple of two",
+        ),
+        (lambda: classifier()(("a", "b"), reference="a"), r"a text has a text as reference, a pair a tuple of two"),
+        (lambda: classifier()("good", reference=[5, 6, 7, 8, 9]), r"has 5 tokens, but 'good' has 1, or 3 with those"),
+        (lambda: classifier()("good", reference=[5, 6, 7]), r"reference= changes 2 added tokens"),
+        (lambda: classifier()("good", reference=[-5]), r"reference= has negative numbers"),
+        (lambda: classifier()("good", reference=[10**6]), r"the reference has the token 1000000, but the model's emb"),
+        (lambda: classifier()("good", reference=7), r"reference=7: expected 'mask', 'pad', a text"),
+        (lambda: classifier()(["good", "bad"], reference=[7, 8]), r"text 0: reference=7: expected 'mask'"),
+        (lambda: classifier()(["good", "bad"], reference=["mask"]), r"reference= is a list of 1 for 2 texts"),
+        (lambda: classifier(reference=2.5), r"reference=2.5: expected 'mask'"),
+        (lambda: classifier(rules=ATTN_LRP, reference="mask"), r"rule set AttnLRP explains a score, .*SECANT"),
+        (lambda: classifier(rules=ATTN_LRP)("good", reference="mask"), r"text 0: rule set AttnLRP explains a score"),
+        (lambda: classifier(rules=SECANT)("good"), r"rule set secant explains the difference .*reference='mask'"),
+        (lambda: causal_model(reference="pad").continuation("good"), r"continuation\(\) explains scores, not"),
+        (lambda: causal_model(rules=SECANT).continuation("good"), r"rule set secant explains the difference"),
+    ],
+)
+def test_an_invalid_reference_raises(ask, message):
+    with pytest.raises(TextError, match=message) as caught:
+        ask()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_that_looks_up_other_numbers_is_refused():
+    embed = nn.Embedding(9, 4)
+    model = lambda ids, mask: embed(ids + 1).sum(1)[:, :2]  # noqa: E731
+    explainer = TextExplainer.from_parts(tokenize, embed, model, labels=["negative", "positive"])
+    with pytest.raises(TextError, match="not called with the numbers of the tokens"):
+        explainer("a good film", reference="pad")
