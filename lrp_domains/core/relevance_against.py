@@ -272,6 +272,8 @@ def _seed(rise: Tensor, start: Tensor | None) -> Tensor:
 
 def _checked(inputs: tuple[Tensor, ...], references: tuple[Tensor, ...]) -> list[tuple[Tensor, ...]]:
     """Check inputs and references; return the references one by one."""
+    if torch.is_inference_mode_enabled():
+        raise RelevanceError("no gradient flows inside torch.inference_mode(): leave it before computing relevance")
     if not inputs or len(references) != len(inputs):
         raise RelevanceError(f"expected one reference tensor per input, got {len(references)} for {len(inputs)} inputs")
     for number, (x, b) in enumerate(zip(inputs, references, strict=True)):

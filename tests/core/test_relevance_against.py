@@ -207,6 +207,8 @@ def test_inputs_that_do_not_match_their_references_are_refused(sides):
             relevance_against(lambda *tensors: score(tensors[0]), inputs, references)
     with pytest.raises(RelevanceError, match="is not a rule set"):
         relevance_against(score, x, b, rules="secant")
+    with torch.inference_mode(), pytest.raises(RelevanceError, match="inference_mode"):
+        relevance_against(score, x, b)
 
 
 def test_what_is_outside_of_the_graph_is_reported(sides):

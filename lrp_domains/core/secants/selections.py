@@ -27,6 +27,8 @@ _LARGEST = frozenset(
     AdaptiveMaxPool2D AdaptiveMaxPool3D FractionalMaxPool2D FractionalMaxPool3D""".split()
 )
 _SMALLEST = frozenset(("Min", "Amin", "Cummin"))
+# The largest number of comparisons between entries and sorted values at a time.
+_BLOCK = 2**20
 _ORDERED = frozenset("Sort Topk Kthvalue Median Nanmedian".split())
 _ELEMENTWISE = frozenset("Fmod Remainder Copysign Frac".split())
 # Linear in one argument, with indices that may have been computed from others.
@@ -85,11 +87,16 @@ def _of_passing(pair: Pair, x: Both, y: Both, part: Tensor) -> Tensor:
     elif part.ndim < len(shape):
         y, part = tuple(t.unsqueeze(dim) for t in y), part.unsqueeze(dim)
 
-    x1, x0 = (t.movedim(dim, -1).unsqueeze(-2) for t in x)
-    y1, y0 = (t.movedim(dim, -1).unsqueeze(-1) for t in y)
-    passes = torch.where(y1 >= y0, (x1 >= y1) & (x0 <= y0), (x1 <= y1) & (x0 >= y0))
-    shares = part.movedim(dim, -1).unsqueeze(-1) * passes / passes.sum(-1, keepdim=True).clamp_min(1)
-    return shares.sum(-2).movedim(-1, dim).reshape(shape)
+    lines = [t.movedim(dim, -1) for t in (*x, *y, part)]
+    x1, x0, y1, y0, part = (t.reshape(-1, t.shape[-1]) for t in lines)
+    result, (rows, results) = torch.zeros_like(x1), part.nonzero(as_tuple=True)
+    for row, column in zip(rows.split(size := max(1, _BLOCK // x1.shape[1])), results.split(size), strict=True):
+        after, before = y1[row, column].unsqueeze(1), y0[row, column].unsqueeze(1)
+        rose, fell = (x1[row] >= after) & (x0[row] <= before), (x1[row] <= after) & (x0[row] >= before)
+        passes = torch.where(after >= before, rose, fell)
+        shares = part[row, column].unsqueeze(1) * passes / passes.sum(1, keepdim=True).clamp_min(1)
+        result.index_add_(0, row, shares)
+    return result.view(lines[0].shape).movedim(-1, dim).reshape(shape)
 
 
 def _values(pair: Pair, slot: int) -> Both | None:
