@@ -19,6 +19,7 @@ from .recording import Recorder
 from .relevance import above, checked_start, propagate
 from .rules.layers import LayerRule
 from .rules.rulesets import RuleSet
+from .secants.pairs import INEXACT
 from .secants.rulesets import SECANT
 
 Tensor = torch.Tensor
@@ -85,7 +86,7 @@ def relevance_against(
 
     Examples
     --------
-    >>> relevance_against(lambda x: model(x)[:, 3], x, torch.zeros_like(x)).shape
+    >>> relevance_against(lambda x: model(x)[:, 3], x, x.mean(0).expand_as(x)).shape
     torch.Size([8, 20])
     """
     request = _Request(function, rules, start, selections, model, unknown)
@@ -249,6 +250,12 @@ def _explain(request: _Request, run: _Run, reference: _Run) -> _Explained:
             f"rule set {request.rules.name} has layer rules, which share the values of a layer's inputs, not "
             "differences: use SECANT, or a rule set without layer rules"
         )
+    if inexact := sorted({node.name() for node, rule in plan.rules.items() if rule.name == INEXACT}):
+        warnings.warn(
+            f"{', '.join(inexact)} has no exact secant: the mean of the derivatives at input and reference was used, "
+            "so relevance is not complete",
+            stacklevel=5,
+        )
     relevance = propagate(top, run.tensors, plan, seed, retain_graph=True, reference=recorded)
     if request.rules is SECANT and request.start is None and run.of_inputs and request.selections == "own":
         _check_complete(request.function, run, reference, rise, relevance)
@@ -280,8 +287,6 @@ def _checked(inputs: tuple[Tensor, ...], references: tuple[Tensor, ...]) -> list
         for name, tensor in ((f"inputs[{number}]", x), (f"references[{number}]", b)):
             if not isinstance(tensor, Tensor):
                 raise RelevanceError(f"{name} is a {type(tensor).__name__}, not a tensor")
-            if not bool(tensor.isfinite().all()):
-                raise RelevanceError(f"{name} has entries that are not finite")
         if not x.ndim or not x.numel() or len(x) != len(inputs[0]):
             raise RelevanceError(
                 f"inputs[{number}] has shape {tuple(x.shape)}: the first dimension must be the samples"
@@ -290,6 +295,9 @@ def _checked(inputs: tuple[Tensor, ...], references: tuple[Tensor, ...]) -> list
             raise RelevanceError(
                 f"references[{number}] is {b.dtype} on {b.device}, its input {x.dtype} on {x.device}: they must agree"
             )
+        if not bool(x.isfinite().all()) or not bool(b.isfinite().all()):
+            name = "inputs" if not bool(x.isfinite().all()) else "references"
+            raise RelevanceError(f"{name}[{number}] has entries that are not finite")
         if b.shape != x.shape and (b.shape[1:] != x.shape or not len(b)):
             raise RelevanceError(
                 f"references[{number}] has shape {tuple(b.shape)}, its input {tuple(x.shape)}: pass one reference per "
@@ -321,10 +329,10 @@ def _check_complete(
     """Check completeness sample by sample, and find out why if it doesn't hold."""
     n = len(rise)
     rows = [r.double().reshape(n, -1) for r in relevance]
-    found, needed = sum(r.sum(1) for r in rows), rise.double().reshape(n, -1).sum(1)
+    totals, rises = sum(r.sum(1) for r in rows), rise.double().reshape(n, -1).sum(1)
     scores = (run.scores.detach().double().abs() + reference.scores.detach().double().abs()).reshape(n, -1).sum(1)
     half_of_digits = coarsest(run.scores) ** 0.5
-    if bool(((found - needed).abs() <= half_of_digits * (scores + sum(r.abs().sum(1) for r in rows))).all()):
+    if bool(((totals - rises).abs() <= half_of_digits * (scores + sum(r.abs().sum(1) for r in rows))).all()):
         return
 
     # Every second sample of the inputs, the others of the references: each must keep its score.
@@ -346,7 +354,7 @@ def _check_complete(
         scores = result[0] if isinstance(result, tuple) else result
         if not torch.allclose(scores, expected.detach(), rtol=half_of_digits, atol=half_of_digits):
             raise RelevanceError(f"the function {why}. Call model.eval() first, or explain the samples one by one")
-    missing = ((found - needed).abs().sum() / needed.abs().sum().clamp_min(1e-30)).item()
+    missing = ((totals - rises).abs().sum() / rises.abs().sum().clamp_min(1e-30)).item()
     warnings.warn(
         f"{missing:.1%} of the difference of the scores is not accounted for: {_notes(SECANT)[0]}", stacklevel=5
     )

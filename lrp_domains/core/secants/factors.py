@@ -15,18 +15,16 @@ import torch
 
 from ..graph.functions import wide
 from ..graph.graph import Edge, Graph
-from ..roles.forms import Rank
 from ..roles.nested import MOST_FACTORS, Factor
 from ..roles.roles import Roles
 from ..roles.softmaxes import softmaxes
 from ..rule import Grads, Node, Rule, Slots
 from .pairs import Both, Pair, cast
 from .quadrature import points_for
+from .scales import scale_slot
 
 Tensor = torch.Tensor
 Way = tuple[tuple[Edge, int], ...]
-# The largest number of operations that are searched for what a scale is computed from.
-_NEAR = 24
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def _product_behind(factor: Factor, graph: Graph) -> tuple[Way, Edge | None, lis
     while edge not in graph.sources and edge[0] in graph.reaching:
         node, op, slots = edge[0], graph.operations[edge[0]], graph.carried[edge[0]]
         if op.base in ("Mul", "Div") and len(slots) == 2:
-            is_whole = node in graph.once(softmaxes).parts or _is_scaled(node, graph)
+            is_whole = node in graph.once(softmaxes).parts or scale_slot(node, graph) is not None
             return tuple(way), None if is_whole else edge, constants
         if op.base not in ("Mul", "Div", "Neg", "Scale") or (slots != [0] and op.base == "Div"):
             break
@@ -90,33 +88,6 @@ def _product_behind(factor: Factor, graph: Graph) -> tuple[Way, Edge | None, lis
         way.append((edge, slots[0]))
         edge = graph.edges[node][slots[0]]
     return (), None, []
-
-
-def _is_scaled(node: Node, graph: Graph) -> bool:
-    """Return whether a product multiplies a value by a scale that is computed from it, as a norm does."""
-    roles, edges, is_div = graph.once(Roles), graph.edges[node], graph.operations[node].base == "Div"
-    for scale in (0, 1):
-        if roles.rank(edges[scale], inverse=is_div and scale == 1) != Rank.SCALE:
-            continue
-        value, near = edges[1 - scale], _behind(edges[scale], _NEAR, graph)
-        if near & (_behind(value, 3, graph) | {value}):
-            return True
-    return False
-
-
-def _behind(edge: Edge, most: int, graph: Graph) -> set[Edge]:
-    """Return the carrying edges behind an edge, the nearest ones."""
-    edges, seen = [edge], {edge}
-    for current in edges:  # the list grows
-        if len(edges) > most:
-            break
-        if current in graph.sources or current[0] not in graph.reaching:
-            continue
-        for child in graph.edges[current[0]]:
-            if child not in seen and graph.leads_to_source(child):
-                seen.add(child)
-                edges.append(child)
-    return seen - {edge}
 
 
 # ---- The rule

@@ -9,8 +9,8 @@ import torch
 
 from ..graph.functions import wide
 from ..graph.saved import dimension, read
-from ..rule import Grads, Slots
-from .pairs import Pair, mean_of_derivatives, put, secant_rule
+from ..rule import Grads, Rule, Slots
+from .pairs import INEXACT, Pair, bound, mean_of_derivatives, put, secant_rule
 from .quotients import log_mean, secant_of
 
 
@@ -24,13 +24,21 @@ def _glu(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
     return put(gi, {0: torch.cat([g * (s1 + s0) / 2, of_b], dim)})
 
 
-def _scaling(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    if pair.operation.base in ("LinalgSolveEx", "LinalgSolveTriangular") and carries[0]:
-        return _solve(pair, carries, gi, go)
-    if pair.operation.base == "Ldexp":
-        return _ldexp(pair, carries, gi, go)
-    if pair.operation.base != "Addcdiv":
-        return mean_of_derivatives(pair, carries, gi, go)
+def _exact_scaling(pair: Pair, carries: Slots) -> Rule | None:
+    """Return the exact rule of an operation that is linear in one argument, if there is one."""
+    if not any(carries[slot] for slot in pair.operation.factors):
+        backward = mean_of_derivatives
+    else:
+        backward = {
+            "Addcdiv": _addcdiv,
+            "Ldexp": _ldexp,
+            "LinalgSolveEx": _solve,
+            "LinalgSolveTriangular": _solve,
+        }.get(pair.operation.base)
+    return None if backward is None else bound("secant, exact split", backward, pair)
+
+
+def _addcdiv(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
     # y = x + value a / b
     g, (a1, a0), (b1, b0) = wide(go[0]) * read(pair.node, "value"), pair.kept("tensor1"), pair.kept("tensor2")
     return put(gi, {1: g * (1 / b1 + 1 / b0) / 2, 2: -g * (a1 + a0) / (2 * b1 * b0)})
@@ -76,5 +84,5 @@ def _slice(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
 
 glu = secant_rule("secant, exact split", _glu)
 interpolation = secant_rule("secant, exact split", mean_of_derivatives)
-scaling = secant_rule("mean of the derivatives", _scaling)
+scaling = secant_rule(INEXACT, mean_of_derivatives, simplest=_exact_scaling)
 slice_write_secant = secant_rule("gradient, if linear", _slice)

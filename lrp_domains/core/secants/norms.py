@@ -3,10 +3,12 @@
 A norm is a product of the centred input c and a scale r, ``y = c r w``: its secant is the exact split of that product,
 followed by the secant of ``r = (mean(c^2) + eps)^-1/2``,
 
-    h = g w (r1 + r0) / 2 - r1^2 r0^2 / (r1 + r0) (c1 + c0) mean(g w (c1 + c0) / 2),    g_x = h - mean(h)
+    h = g w (r1 + r0) / 2 - r1^2 r0^2 / (r1 + r0) (c1 + c0) mean(g w (c1 + c0) / 2)
+    g_x = h - mean(h)
 
-which is what the same norm written out by hand gets. A mean of squares is quadratic, so its secant is the mean of its
-derivatives at both ends, and that of its root y follows with ``y1^2 - y0^2 = (y1 + y0) (y1 - y0)``.
+which is what the same norm written out by hand gets (scales.py says what happens if r1 and r0 differ much). A mean of
+squares is quadratic, so its secant is the mean of its derivatives at both ends, and that of its root y follows with
+``y1^2 - y0^2 = (y1 + y0) (y1 - y0)``.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from ..rule import Grads, Slots
 from ..rules.norms import batch_norm
 from .pairs import Both, Pair, mean_of_derivatives, put, secant_rule
 from .quotients import quotient, secant_of
+from .scales import split_by_scale
 
 Tensor = torch.Tensor
 
@@ -27,9 +30,9 @@ Tensor = torch.Tensor
 def norm_secant(c: Both, r: Both, gw: Tensor, dims: int | tuple[int, ...]) -> Tensor:
     """Return the g of the centred input of a norm."""
     (c1, c0), (r1, r0) = c, r
-    sum_c = c1 + c0
-    dot = (gw * sum_c).mean(dims, keepdim=True) / 2
-    return gw * ((r1 + r0) / 2) - (r1.square() * r0.square() / (r1 + r0) * dot) * sum_c
+    of_c, of_r = split_by_scale(c, r)
+    dot = of_r.mul_(gw).mean(dims, keepdim=True)
+    return gw * of_c - (r1.square() * r0.square() / (r1 + r0) * dot) * (c1 + c0)
 
 
 def _norm(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:

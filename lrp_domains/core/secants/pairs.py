@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 
@@ -24,6 +23,8 @@ from ..roles.shares import Shares
 from ..rule import Grads, Node, Rule, Slots
 
 Tensor = torch.Tensor
+# The name of the rule of operations that have no exact secant.
+INEXACT = "mean of the derivatives"
 Both = tuple[Tensor, Tensor]
 
 
@@ -138,13 +139,14 @@ def secant_rule(
             return Rule(name)
         pair = Pair(node, graph)
         rule = simplest(pair, shares.carries[node]) if simplest is not None else None
-        return rule or Rule(name, backward=partial(_bound, backward, pair))
+        return rule or bound(name, backward, pair)
 
     return Rule(name, opens=opens, place=place)
 
 
-def _bound(backward: SecantBackward, pair: Pair, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    return backward(pair, carries, gi, go)
+def bound(name: str, backward: SecantBackward, pair: Pair) -> Rule:
+    """Return the rule of one pair."""
+    return Rule(name, backward=lambda node, carries, gi, go: backward(pair, carries, gi, go))
 
 
 def mean_of_derivatives(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:

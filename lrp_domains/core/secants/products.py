@@ -18,8 +18,9 @@ from ..graph.weights import scores
 from ..roles.softmaxes import softmaxes
 from ..rule import Grads, Rule, Slots, gradient
 from .factors import nested_factors, nested_rule
-from .pairs import Pair, mean_of_derivatives, put, secant_rule
-from .quadrature import points_for
+from .pairs import INEXACT, Pair, bound, mean_of_derivatives, put, secant_rule
+from .quadrature import MOST_FACTORS, points_for
+from .scales import scale_slot, split_by_scale
 from .softmaxes import written_out
 
 Tensor = torch.Tensor
@@ -32,6 +33,8 @@ def _backward(share_of_scores: float, pair: Pair, carries: Slots, gi: Grads, go:
     is_part = len(open_factors) == 2 and base in ("Mul", "Div") and pair.node in pair.graph.once(softmaxes).parts
     if is_part and (of_slots := written_out(pair, wide(go[0]))) is not None:
         return put(gi, of_slots)
+    if len(open_factors) == 2 and base in ("Mul", "Div") and (slot := scale_slot(pair.node, pair.graph)) is not None:
+        return put(gi, _scaled(pair, slot, wide(go[0])))
     if base == "Div" and carries[1]:
         return _quotient(pair, gi, go)
     if base == "Trilinear":
@@ -47,6 +50,17 @@ def _quotient(pair: Pair, gi: Grads, go: Grads) -> Grads:
     g, (x1, x0), (y1, y0) = wide(go[0]), pair.kept("self"), pair.kept("other")
     of_x, of_y = (1 / y1 + 1 / y0) / 2, -(x1 + x0) / (2 * y1 * y0)
     return put(gi, {0: g * of_x.conj(), 1: g * of_y.conj()})
+
+
+def _scaled(pair: Pair, slot: int, g: Tensor) -> dict[int, Tensor]:
+    """Return the g of a value and of a scale that is computed from it, by slot."""
+    names = pair.operation.tensors
+    value, scale = pair.kept(names[1 - slot]), pair.kept(names[slot])
+    if pair.operation.base == "Mul":
+        of_value, of_scale = split_by_scale(value, scale)
+        return {1 - slot: g * of_value, slot: g * of_scale}
+    of_value, of_scale = split_by_scale(value, (1 / scale[0], 1 / scale[1]))
+    return {1 - slot: g * of_value, slot: -g * of_scale / scale[0] / scale[1]}
 
 
 def _trilinear(pair: Pair, g: Tensor) -> dict[int, Tensor]:
@@ -74,6 +88,8 @@ def _running(pair: Pair, go: Grads) -> Tensor:
 
     total = torch.zeros_like(x1)
     factors = x1.shape[dimension(read(pair.node, "dim"), x1.ndim)] if has(pair.node, "dim") else x1.numel()
+    if factors > MOST_FACTORS:
+        raise pair.refuse(f"a product of {factors} numbers is too long to split, of more than {MOST_FACTORS}")
     for point, weight in points_for(factors):
         with torch.enable_grad():
             x = torch.lerp(x0, x1, point).requires_grad_()
@@ -104,6 +120,8 @@ def _simplest(share_of_scores: float, pair: Pair, carries: Slots) -> Rule | None
     """Return the derivative for a product with parameters, and the split of nested products into all their factors."""
     op = pair.operation
     open_factors = [slot for slot in op.factors if slot < len(carries) and carries[slot]]
+    if op.base == "EmbeddingBag" and read(pair.node, "mode", 0) == 2:  # the maximum
+        return bound(INEXACT, mean_of_derivatives, pair)
     is_linear = len(open_factors) == 1 and op.base not in ("Prod", "Cumprod") and not (op.base == "Div" and carries[1])
     if is_linear and _equal_constants(pair, carries):
         return gradient

@@ -7,8 +7,8 @@ from functools import cache
 
 import torch
 
-# The largest number of points, enough for the product of twice as many factors.
-_MOST_POINTS = 64
+# The largest number of factors of a product along a dimension.
+MOST_FACTORS = 1024
 
 
 @cache
@@ -23,4 +23,4 @@ def gauss_legendre(n: int) -> tuple[tuple[float, float], ...]:
 
 def points_for(factors: int) -> tuple[tuple[float, float], ...]:
     """Return the quadrature that splits a product of that many factors."""
-    return gauss_legendre(min(max(math.ceil(factors / 2), 1), _MOST_POINTS))
+    return gauss_legendre(max(math.ceil(factors / 2), 1))

@@ -17,7 +17,7 @@ import torch
 from ..graph.functions import wide
 from ..graph.saved import dimension, has, read, saved_names
 from ..rule import Grads, Rule, Slots, gradient
-from .pairs import Both, Pair, mean_of_derivatives, put, secant_rule
+from .pairs import INEXACT, Both, Pair, bound, mean_of_derivatives, put, secant_rule
 from .quotients import quotient, secant_of
 from .several import OTHERS, of_several
 
@@ -39,14 +39,12 @@ def _piecewise(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
     base = pair.operation.base
     if base in _ELEMENTWISE:
         return _by_values(pair, carries, gi, go)
-    if base == "Renorm":
-        return mean_of_derivatives(pair, carries, gi, go)
     slots = [slot for slot in range(len(gi)) if pair.graph.edges[pair.node][slot][0] is not None]
     outputs = [output for output, g in enumerate(go) if g is not None]
 
     x = {slot: _values(pair, slot) for slot in slots}
     if any(values is None for values in x.values()):
-        raise pair.refuse("it selects values that aren't available")
+        raise pair.refuse("it selects values that autograd doesn't keep and that can't be computed again")
     run = {slot: values[0] - values[1] for slot, values in x.items()}
     y = [_sum(parts) for parts in zip(*(pair.repeated(slot, x[slot], outputs) for slot in slots), strict=True)]
     runs = [_sum(p) for p in zip(*(pair.repeated(s, (run[s], run[s]), outputs) for s in slots), strict=True)]
@@ -174,6 +172,8 @@ def _masked(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
 def _simplest_piecewise(pair: Pair, carries: Slots) -> Rule | None:
     if pair.operation.base in ("MaxUnpool2D", "MaxUnpool3D"):
         return _simplest_linear(pair, carries)
+    if pair.operation.base == "Renorm":
+        return bound(INEXACT, mean_of_derivatives, pair)
     if pair.operation.base == "SegmentReduce":
         raise pair.refuse("it selects by segment, which can't be repeated")
     for slot, edge in enumerate(pair.edges):
@@ -204,5 +204,5 @@ def _simplest_step(pair: Pair, carries: Slots) -> Rule | None:
 
 
 piecewise = secant_rule("secant, winner of either half", _piecewise, simplest=_simplest_piecewise)
-linear = secant_rule("gradient", _masked, simplest=_simplest_linear)
+linear = secant_rule("gradient; of masks that differ, the larger change", _masked, simplest=_simplest_linear)
 step = secant_rule("secant", _by_values, simplest=_simplest_step)
