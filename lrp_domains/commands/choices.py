@@ -20,6 +20,8 @@ class Rules(StrEnum):
     GAMMA = "gamma"
     ALPHA_BETA = "alpha-beta"
     GRADIENT = "gradient"
+    SECANT = "secant"
+    SECANT_HALF = "secant-half"
 
     @property
     def rule_set(self) -> lrp_domains.RuleSet:
@@ -42,7 +44,9 @@ ScoreOption = Annotated[
         "logit alone (default log-odds)."
     ),
 ]
-RulesOption = Annotated[Rules | None, typer.Option(help="The rule set (default attn-lrp).")]
+RulesOption = Annotated[
+    Rules | None, typer.Option(help="The rule set (default: attn-lrp, or secant with a reference).")
+]
 
 
 def library_value(value: Any) -> Any:

@@ -60,6 +60,7 @@ COLUMNS = {
     "cells": ("int", "cells", "number of counted cells"),
 }
 NAMES = ("cohort", "group", "gene")
+REFERENCE = "reference"  # only of cells that were explained against one: its name
 _REQUIRED = ("cohort", "group", "gene", "rank", "score")
 
 
@@ -83,7 +84,8 @@ def check_ranking(table: pd.DataFrame) -> pd.DataFrame:
                 f"{int(unnamed.argmax()) + 1}; name it or drop these rows"
             )
 
-    table = table.astype(dict.fromkeys(NAMES, str))
+    names = NAMES if REFERENCE not in table else (*NAMES, REFERENCE)
+    table = table.astype(dict.fromkeys(names, str))
     for name, (kind, _, _) in COLUMNS.items():
         if name in table and kind != "str" and not _holds_numbers(table[name]):
             raise CohortError(
@@ -147,7 +149,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
             table = pd.read_csv(
                 path,
                 sep="\t",
-                dtype=dict.fromkeys(NAMES, str),
+                dtype=dict.fromkeys((*NAMES, REFERENCE), str),
                 keep_default_na=False,
                 na_values="",
                 float_precision="round_trip",
