@@ -19,7 +19,7 @@ from ..models.rank_tokens import RankTokens
 from ..models.transformer import GeneTransformer
 
 REFERENCES = {
-    "zero": "0 for all genes, on the scale that the model reads",
+    "zero": "0 for all genes",
     "mean": "the mean of the cohort",
     "donor": "the mean of the cell's donor",
 }

@@ -96,11 +96,11 @@ def check_references(table: pd.DataFrame) -> None:
     """Raise if cohorts were explained against different references, so that their scores answer different questions."""
     if REFERENCE not in table:
         return
-    references = table[REFERENCE].replace("nan", "none").unique()  # a table without the column among others
+    references = sorted(table[REFERENCE].replace("", "none").unique())
     if len(references) > 1:
         raise CohortError(
             f"the cohorts were explained against different references: {listed(references)}; explain all cohorts "
-            "against the same reference"
+            "against the same one"
         )
 
 

@@ -84,8 +84,9 @@ def check_ranking(table: pd.DataFrame) -> pd.DataFrame:
                 f"{int(unnamed.argmax()) + 1}; name it or drop these rows"
             )
 
-    names = NAMES if REFERENCE not in table else (*NAMES, REFERENCE)
-    table = table.astype(dict.fromkeys(names, str))
+    table = table.astype(dict.fromkeys(NAMES, str))
+    if REFERENCE in table:  # of several cohorts, some may have none
+        table[REFERENCE] = table[REFERENCE].where(table[REFERENCE].notna(), "").astype(str)
     for name, (kind, _, _) in COLUMNS.items():
         if name in table and kind != "str" and not _holds_numbers(table[name]):
             raise CohortError(
