@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -313,6 +314,25 @@ def test_the_defaults_in_the_descriptions_are_those_of_the_library():
             rule = schema[domain]["properties"][section]["properties"][name]
             assert "default" not in rule
             assert f"({value})" in rule["description"] or f"(default {value})" in rule["description"], (section, name)
+
+
+def test_the_reference_of_a_cohort_takes_precedence_over_that_of_all(tmp_path):
+    rows = written(tmp_path, "one", "two")
+    rows[0]["reference"] = "Naive T"
+    config = configured(tmp_path, rows, explanation={"reference": "mean", "rules": "secant-half"})
+    plan = snakemake("--dry-run", "--printshellcmds", "--configfile", config, folder=tmp_path)
+    assert plan.returncode == 0, plan.stderr
+    commands = [line for line in (plan.stdout + plan.stderr).splitlines() if "genes explain" in line]
+    assert sorted(re.search(r"--reference ('[^']+'|\S+)", line)[1] for line in commands) == ["'Naive T'", "mean"]
+    assert all("--rules secant-half" in line for line in commands)
+
+
+def test_the_rule_sets_of_the_schema_are_those_of_the_command_line():
+    from lrp_domains.commands.choices import Rules
+
+    schema = yaml.safe_load((ROOT / "workflows" / "schemas" / "config.schema.yaml").read_text())["properties"]
+    rules = schema["genes"]["properties"]["explanation"]["properties"]["rules"]
+    assert rules["enum"] == [str(name) for name in Rules]
 
 
 def test_settings_without_a_value_have_the_default_of_the_command(tmp_path):
