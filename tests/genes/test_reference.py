@@ -230,6 +230,8 @@ def test_a_value_against_the_patients_of_low_prediction():
     network = nn.Linear(adata.n_vars, 1).double()
     wrapped = gene_model(network, adata.var_names, ["age"], task="value")
     relevance(adata, wrapped, reference="low")
+    with pytest.raises(CohortError, match=r"unknown reference 'lo'; expected .* or a group: did you mean 'low'"):
+        relevance(adata, wrapped, reference="lo")
     low = adata.X[(adata.obs["lrp_predicted"] == "low").to_numpy()].mean(0)
     np.testing.assert_allclose(
         adata.layers["lrp"], (adata.X - low) * network.weight.detach().numpy(), rtol=1e-4, atol=1e-5
@@ -264,6 +266,29 @@ def test_on_disk_and_resumed_it_is_the_same_as_in_memory(model, tmp_path, monkey
     same(read_cohort(out), adata)
     with open_cohort(out) as opened:
         assert rank(opened, wilcoxon=False).equals(rank(adata, wilcoxon=False))
+
+
+@pytest.mark.parametrize("source, out", [("zarr", "zarr"), ("h5ad", "zarr")])
+def test_a_dense_layer_of_a_sparse_cohort_is_written_to_any_format(linear, tmp_path, source, out):
+    adata = cohort()
+    getattr(adata, f"write_{source}")(tmp_path / f"cohort.{source}")
+    relevance_on_disk(tmp_path / f"cohort.{source}", linear, tmp_path / f"out.{out}", reference="mean", batch_size=50)
+    relevance(adata, linear, reference="mean", batch_size=50)
+    adata.obs["batch"] = np.where(np.arange(adata.n_obs) < 50, "one", "two")
+    with open_cohort(tmp_path / f"out.{out}") as opened:
+        np.testing.assert_array_equal(opened.layers["lrp"][:], adata.layers["lrp"])
+        opened.obs["batch"] = adata.obs["batch"].to_numpy()
+        assert rank(opened, groupby="batch", wilcoxon=False).equals(rank(adata, groupby="batch", wilcoxon=False))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision(dtype):
+    torch.manual_seed(0)
+    adata = cohort()
+    network = nn.Sequential(nn.Linear(60, 8), nn.ReLU(), nn.Linear(8, 3)).to(dtype)
+    relevance(adata, gene_model(network, adata.var_names, GROUPS), reference="mean", groupby="group")
+    difference = adata.obs["lrp_score"] - adata.obs["lrp_reference_score"]
+    np.testing.assert_allclose(adata.layers["lrp"].sum(1), difference, atol=0.05)
 
 
 def test_finished_parts_of_another_reference_are_not_used(model, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
-from ... import SECANT, Ledger, RelevanceError
+from ... import SECANT, Ledger, RelevanceError, UnknownOperation
 from ...domain import Account, Read, explain, explain_against
 from .. import slots
 from ..cohorts.expression import Chunk, dense_batch
@@ -187,6 +187,8 @@ class _ChunkResults:
         rules = self.plan.request.rule_set
         try:
             relevances, ledger = explain_against(run, [values], [references], rules=rules, model=members)
+        except UnknownOperation:
+            raise
         except RelevanceError as error:
             raise CohortError(f"{error}; {self._which_genes()}") from error
         self.score[rows], self.reference_score[rows] = (score.double().cpu().numpy() for score in passes)

@@ -94,8 +94,9 @@ def check_reference(
             "with groupby"
         )
     if name not in REFERENCES and name not in groups:
+        column = f" of '{groupby}'" if groupby else ""
         raise CohortError(
-            f"unknown reference '{name}'; expected {', '.join(map(repr, REFERENCES))} or a group of '{groupby}': "
+            f"unknown reference '{name}'; expected {', '.join(map(repr, REFERENCES))} or a group{column}: "
             f"{choices(name, groups)}"
         )
     if name == "donor":
