@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -323,6 +324,25 @@ def test_a_corpus_is_checked_and_explained_against_the_reference(tmp_path):
     lines = (plan.stdout + plan.stderr).splitlines()
     for step in ("text check", "text explain"):
         assert "--reference 'a b'" in next(line for line in lines if step in line)
+
+
+def test_the_reference_of_a_cohort_takes_precedence_over_that_of_all(tmp_path):
+    rows = written(tmp_path, "one", "two")
+    rows[0]["reference"] = "Naive T"
+    config = configured(tmp_path, rows, explanation={"reference": "mean", "rules": "secant-half"})
+    plan = snakemake("--dry-run", "--printshellcmds", "--configfile", config, folder=tmp_path)
+    assert plan.returncode == 0, plan.stderr
+    commands = [line for line in (plan.stdout + plan.stderr).splitlines() if "genes explain" in line]
+    assert sorted(re.search(r"--reference ('[^']+'|\S+)", line)[1] for line in commands) == ["'Naive T'", "mean"]
+    assert all("--rules secant-half" in line for line in commands)
+
+
+def test_the_rule_sets_of_the_schema_are_those_of_the_command_line():
+    from lrp_domains.commands.choices import Rules
+
+    schema = yaml.safe_load((ROOT / "workflows" / "schemas" / "config.schema.yaml").read_text())["properties"]
+    rules = schema["genes"]["properties"]["explanation"]["properties"]["rules"]
+    assert rules["enum"] == [str(name) for name in Rules]
 
 
 def test_settings_without_a_value_have_the_default_of_the_command(tmp_path):

@@ -121,12 +121,8 @@ rule genes_explain:
         gpu=config["gpu"],
     params:
         columns=cohort_options(groupby="groupby", donor="donor", gene_column="gene_ids"),
-        target=lambda wildcards: option(
-            "--target",
-            COHORTS[wildcards.cohort].get(
-                "target", config["genes"]["explanation"].get("target")
-            ),
-        ),
+        target=cohort_or_setting("target"),
+        reference=cohort_or_setting("reference"),
         settings=settings(
             "explanation", "against", "score", "rules", "top", "batch_size"
         ),
@@ -135,7 +131,7 @@ rule genes_explain:
         device=device,
     shell:
         "exec python -m lrp_domains genes explain {input.cohort:q} --model {input.model:q} {params.pickle}"
-        " {params.columns} {params.target} {params.settings} {params.layer} --device {params.device}"
+        " {params.columns} {params.target} {params.reference} {params.settings} {params.layer} --device {params.device}"
         " --out {output:q} > {log:q} 2>&1"
 
 

@@ -24,6 +24,14 @@ cohort_options = options_of(COHORTS, "cohort")
 settings = settings_of("genes")
 
 
+def cohort_or_setting(name):
+    """Return a function that makes an option of explaining: from the sheet's row, or else from the settings."""
+    default = config["genes"]["explanation"].get(name)
+    return lambda wildcards: option(
+        f"--{name}", COHORTS[wildcards.cohort].get(name, default)
+    )
+
+
 def across(name, condition=True):
     """Return the path of a table across cohorts, if there is one."""
     return [f"results/genes/{name}.tsv"] if condition else []

@@ -1,13 +1,15 @@
 """The slots of an AnnData object that hold results; every name is defined here and nowhere else."""
 
 # layers
-RELEVANCE = "lrp"  # cells x genes, with the sparsity pattern of the expression that was explained
+RELEVANCE = "lrp"  # cells x genes, with the sparsity pattern of the expression; dense against a mean
 
 # obs
 PREDICTED = "lrp_predicted"  # the class with the highest score
 TARGET = "lrp_target"  # the class whose score was explained
 SCORE = "lrp_score"  # that score
-REST = "lrp_rest"  # score minus the cell's summed relevance: the relevance of biases, and the residue
+REFERENCE_SCORE = "lrp_reference_score"  # the same score of the reference; only of cells explained against one
+# score (minus that of the reference) minus the cell's summed relevance: the relevance of biases, and the residue
+REST = "lrp_rest"
 FOLD = "lrp_fold"  # the fold whose networks explained the cell; -1: all networks, none has seen it
 
 # obsm

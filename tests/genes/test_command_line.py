@@ -86,6 +86,21 @@ def test_a_declared_model_is_explained(cohort, tmp_path):
     assert set(read_table(out / "genes.tsv")["group"]) <= {"a", "b", "c"}
 
 
+@pytest.mark.slow
+def test_a_run_against_a_reference(cohort, tmp_path):
+    out = tmp_path / "out"
+    arguments = ["--labels", "group", "--reference", "Naive T", "--rules", "secant", "--target", "labelled", *QUICK]
+    result = call("genes", "run", cohort, "--out", out, *arguments)
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in out.iterdir()) == WRITTEN
+    adata, table = read_cohort(out / "explained.h5ad"), read_table(out / "genes.parquet")
+    assert adata.uns["lrp"]["reference"] == "Naive T" and adata.uns["lrp"]["rules"] == "secant"
+    difference = adata.obs["lrp_score"] - adata.obs["lrp_reference_score"]
+    np.testing.assert_allclose(adata.layers["lrp"].sum(1), difference, atol=1e-4)
+    assert set(table["reference"]) == {"Naive T"}
+    assert "apart from the mean of Naive T" in (out / "report.html").read_text()
+
+
 def test_cells_are_selected(cohort, tmp_path):
     out = tmp_path / "some.h5ad"
     result = call("genes", "select", cohort, "--where", "donor != 'donor_0'", "--out", out)
@@ -108,6 +123,11 @@ def test_the_demo_cohort(tmp_path):
         (["run", "COHORT", "--labels", "group", "--device", "tpu"], 1, "error: there is no device 'tpu'"),
         (["run", "COHORT", "--labels", "group", "--donor", "donr"], 1, "did you mean 'donor'"),
         (["run", "COHORT", "--labels", "group", "--rules", "magic"], 2, "'magic' is not one of 'attn-lrp'"),
+        (["explain", "COHORT", "--model", "DECLARED", "--rules", "secant-half"], 1, "pass one, such as reference="),
+        (["explain", "COHORT", "--model", "DECLARED", "--reference", "mean", "--rules", "cp-lrp"], 1,
+         "'CP-LRP' explains no differences from a reference"),
+        (["explain", "COHORT", "--model", "DECLARED", "--reference", "naive"], 1, "unknown reference 'naive';"),
+        (["explain", "COHORT", "--model", "DECLARED", "--reference", "donor"], 1, "requires the column of obs"),
         (["run", "COHORT", "--labels", "group", "--normalisation", "logg"], 2, "'logg' is not one of 'log'"),
         (["run", "COHORT"], 2, "name the column to learn (--labels), or a model (--model)"),
         (["run", "COHORT", "--model", "none.yaml"], 1, "error: there is no file 'none.yaml'"),
@@ -122,7 +142,13 @@ def test_the_demo_cohort(tmp_path):
     ],
 )  # fmt: skip
 def test_errors_are_one_line_and_nothing_is_written(cohort, tmp_path, arguments, code, message):
-    arguments = [cohort if argument == "COHORT" else argument for argument in arguments]
+    torch.save(nn.Linear(60, 3), tmp_path / "net.pt")
+    names = list(made_cohort().obs["group"].cat.categories)
+    declared = {"network": "net.pt", "genes": list(made_cohort().var_names), "classes": names, "labels": "group"}
+    (tmp_path / "model.yaml").write_text(yaml.safe_dump(declared))
+    places = {"COHORT": cohort, "DECLARED": tmp_path / "model.yaml"}
+    arguments = [places.get(argument, argument) for argument in arguments]
+    arguments += ["--allow-pickle"] if "--model" in arguments else []
     result = call("genes", *arguments, "--out", tmp_path / "out" / "x.h5ad")
     plain = re.sub(r"[│╭╮╰╯─\s]+", " ", result.stderr)
     assert result.exit_code == code and message in plain and "Traceback" not in plain, plain

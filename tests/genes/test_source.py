@@ -64,12 +64,14 @@ def test_help_texts_name_the_default_of_the_library(name, annotation, target):
     (option,) = (entry for entry in annotation.__metadata__ if isinstance(entry, typer.models.OptionInfo))
     default = defaults_of(target)[name]
     words = re.search(r"\(default ([^()]+)\)", option.help)
-    if name == "target":
+    if name == "rules":
+        words = re.search(r"\(default: (\S+), or (\S+) with a reference\)", option.help)
+        assert Rules(words[1]).rule_set is Explanation().rule_set
+        assert Rules(words[2]).rule_set is Explanation(reference="mean").rule_set
+    elif name == "target":
         assert words[1] == "predicted" and default is None
     elif default is None or isinstance(default, bool):
         assert words is None
-    elif name == "rules":
-        assert Rules(words[1]).rule_set is default
     else:
         assert words[1] == str(default)
     if default is True:

@@ -126,6 +126,13 @@ EXPLANATION = {
     "rules": RulesOption,
     "groupby": GroupBy,
     "donor": Donor,
+    "reference": Annotated[
+        str | None,
+        typer.Option(
+            help="What each cell is compared with: zero, mean (of the cohort), donor (the mean of its donor), or the "
+            "name of a group (its mean); the difference of the two scores is explained (default: none)."
+        ),
+    ],
     "gene_column": GeneColumn,
     "batch_size": Annotated[
         int | None,

@@ -12,8 +12,11 @@ from ..cohorts.expression import expression_of
 from ..cohorts.labels import label_column
 from ..errors import CohortError
 from ..models.model import GeneModel
+from .group_statistics import blocks_of
 from .perturbation import Perturbation, read_cells
-from .results_in_adata import provenance_of
+from .plan import chunk_size
+from .reference import reference_of
+from .results_in_adata import provenance_of, reference_in
 
 # The orders in which genes are deleted or inserted, and the column of the ranking that each is read from.
 ORDERS = {"relevance": "rank", "differential": "de_rank", "random": None}
@@ -71,8 +74,9 @@ def curves(
     Notes
     -----
     All cells of a group lose the same genes: the top genes of the group's ranking. A lost gene is read as 0 on the
-    scale that the model reads: not expressed, or for z-scores the cohort's mean. Nothing is normalised again, so that a
-    cell's other genes keep their values. ``probability`` is the softmax probability of the group's class, from the
+    scale that the model reads: not expressed, or for z-scores the cohort's mean. In cells that were explained against a
+    reference it has the reference's value instead. Nothing is normalised again, so that a cell's other genes keep their
+    values. ``probability`` is the softmax probability of the group's class, from the
     mean of the networks' logits, which is what was explained. ``change`` is the distance of the output from that of the
     intact cell. Genes that raise the output and genes that lower it both cause a change, so there they are ordered by
     magnitude, of relevance and of differential expression. Good rankings make deletion act early and insertion recover
@@ -86,7 +90,8 @@ def curves(
         refuse_training_mode(network)
     expression = expression_of(adata, model.expects, gene_column=gene_column)
     model.to(device_of(device))
-    groupby = str(provenance_of(adata)["groupby"])
+    provenance = provenance_of(adata)
+    groupby = str(provenance["groupby"])
     inputs = {
         name: number
         for number, name in zip(expression.alignment.position, expression.genes, strict=True)
@@ -101,6 +106,11 @@ def curves(
     counts = np.unique(np.round(np.geomspace(1, min(most, len(inputs)), points)).astype(int))
     counts = np.concatenate([[0], counts])
     groups, folds = label_column(adata, groupby), model.fold_of(expression.cells)
+    reference = None
+    if name := reference_in(provenance):
+        donors, _, _ = blocks_of(adata.obs, str(provenance["donor"]) or None)
+        size = chunk_size(None, model, device_of(device))
+        reference = reference_of(name, expression, labels=groups, donors=donors, size=size, progress=progress)
     random, tables = np.random.default_rng(seed), []
     for group, ranked in progress(list(table.groupby("group", sort=False)), "Deleting and inserting"):
         if model.task == "classes" and group not in model.classes:
@@ -109,10 +119,12 @@ def curves(
         if not len(members):
             raise CohortError(f"the table ranks genes of '{group}', which is not a group of '{groupby}'")
         chosen = np.sort(random.permutation(members)[:cells])
+        values = read_cells(expression, chosen)
         perturbation = Perturbation(
             model,
             target=model.classes.index(group) if model.task == "classes" else 0,
-            values=read_cells(expression, chosen),
+            values=values,
+            without=np.zeros_like(values) if reference is None else reference.profiles[reference.of_cell[chosen]],
             folds=folds[chosen],
         )
         ranked = ranked if model.task == "classes" else _by_magnitude(ranked)

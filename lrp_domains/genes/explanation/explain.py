@@ -8,7 +8,8 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
-from ...domain import Account, explain
+from ... import SECANT, Ledger, RelevanceError, UnknownOperation
+from ...domain import Account, Read, explain, explain_against
 from .. import slots
 from ..cohorts.expression import Chunk, dense_batch
 from ..cohorts.normalisation import Matrix
@@ -89,9 +90,11 @@ def explain_cells(
             slots.PREDICTED: results.predicted,
             slots.TARGET: results.target,
             slots.SCORE: results.score,
-            slots.REST: results.score - np.asarray(stored.sum(1, dtype=np.float64)).reshape(-1),
+            slots.REST: results.explained_score - np.asarray(stored.sum(1, dtype=np.float64)).reshape(-1),
             slots.FOLD: folds[rows_of_chunk],
         }
+        if plan.reference is not None:
+            obs[slots.REFERENCE_SCORE] = results.reference_score
         yield ExplainedCells(chunk.start, chunk.stop, rows=stored, obs=obs, top_genes=columns[genes], top_values=values)
 
 
@@ -115,10 +118,15 @@ class _ChunkResults:
     def __init__(self, plan: Plan, chunk: Chunk) -> None:
         cells = chunk.stop - chunk.start
         self.plan, self.chunk = plan, chunk
-        self.relevance = empty_relevance(chunk, plan.expression)
+        self.relevance = empty_relevance(chunk, is_sparse=plan.is_sparse)
         self.predicted, self.target = np.zeros(cells, np.int64), np.zeros(cells, np.int64)
-        self.score = np.zeros(cells)
+        self.score, self.reference_score = np.zeros(cells), np.zeros(cells)
         self.by_network: list[tuple[int, np.ndarray, Matrix]] = []
+
+    @property
+    def explained_score(self) -> np.ndarray:
+        """What relevance sums to, but for biases and the residue: the score, minus that of the reference."""
+        return self.score if self.plan.reference is None else self.score - self.reference_score
 
     def explain(self, rows: np.ndarray, fold: int, account: Account) -> None:
         """Explain some cells by the networks that have not seen their fold: the mean of the scores, in one pass."""
@@ -127,18 +135,13 @@ class _ChunkResults:
         members = nn.ModuleList(networks)
         values = dense_batch(self.chunk.values, rows, plan.model.values_like(members))
         with torch.enable_grad():
-            reads = [plan.model.reading(network, values) for network in members]
-            logits = [
-                check_outputs(plan.model, network, read.outputs) for network, read in zip(members, reads, strict=True)
-            ]
-            predicted = torch.stack([outputs.detach() for outputs in logits]).mean(0).argmax(1)
-            target = plan.targets(self.chunk.start + rows, predicted)
-            score = torch.stack([plan.scores(outputs, target) for outputs in logits]).mean(0)
-            self._check_finite(score, rows)
-            relevances, ledger = explain(score, reads, rules=plan.request.rules, model=members)
+            if plan.reference is None:
+                score, reads = self._forward(rows, members, values)
+                self.score[rows] = score.detach().double().cpu().numpy()
+                relevances, ledger = explain(score, reads, rules=plan.request.rule_set, model=members)
+            else:
+                relevances, ledger = self._explain_against(rows, members, values)
 
-        self.predicted[rows], self.target[rows] = predicted.cpu().numpy(), target.cpu().numpy()
-        self.score[rows] = score.detach().double().cpu().numpy()
         genes = 0.0
         for number, relevance in zip(numbers, relevances, strict=True):
             added = add_rows(self.relevance, rows, relevance.detach().float().cpu().numpy())
@@ -148,12 +151,79 @@ class _ChunkResults:
             self.by_network.append((number, rows, scaled))
         account.add(ledger, units=genes)
 
-    def _check_finite(self, score: Tensor, rows: np.ndarray) -> None:
+    def _forward(
+        self, rows: np.ndarray, members: nn.ModuleList, values: Tensor, *, target: Tensor | None = None
+    ) -> tuple[Tensor, list[Read[Tensor]]]:
+        """Run all networks on some cells' values; return the mean score, and the forward passes.
+
+        Without a target the cells' classes are written, and the scores are those of their targets.
+        """
+        plan = self.plan
+        reads = [plan.model.reading(network, values) for network in members]
+        logits = [
+            check_outputs(plan.model, network, read.outputs) for network, read in zip(members, reads, strict=True)
+        ]
+        of_reference = target is not None
+        if not of_reference:
+            predicted = torch.stack([outputs.detach() for outputs in logits]).mean(0).argmax(1)
+            target = plan.targets(self.chunk.start + rows, predicted)
+            self.predicted[rows], self.target[rows] = predicted.cpu().numpy(), target.cpu().numpy()
+        score = torch.stack([plan.scores(outputs, target) for outputs in logits]).mean(0)
+        self._check_finite(score, rows, "the reference of " if of_reference else "")
+        return score, reads
+
+    def _explain_against(self, rows: np.ndarray, members: nn.ModuleList, values: Tensor) -> tuple[list[Tensor], Ledger]:
+        """Explain the difference between the scores of some cells and of their reference, for the cells' targets."""
+        passes: list[Tensor] = []
+
+        def run(values: Tensor) -> tuple[Tensor, list[Read[Tensor]]]:
+            # The first pass is that of the cells; it decides the target, which the reference keeps.
+            target = torch.as_tensor(self.target[rows], device=values.device) if passes else None
+            score, reads = self._forward(rows, members, values, target=target)
+            passes.append(score.detach())
+            return score, reads
+
+        references = self.plan.reference.values(self.chunk.start + rows, values)
+        rules = self.plan.request.rule_set
+        try:
+            relevances, ledger = explain_against(run, [values], [references], rules=rules, model=members)
+        except UnknownOperation:
+            raise
+        except RelevanceError as error:
+            raise CohortError(f"{error}; {self._which_genes()}") from error
+        self.score[rows], self.reference_score[rows] = (score.double().cpu().numpy() for score in passes)
+        if rules is SECANT:
+            self._check_complete(passes, sum(relevances))
+        return relevances, ledger
+
+    def _check_complete(self, passes: list[Tensor], relevance: Tensor) -> None:
+        """Raise if relevance doesn't sum to the difference of the scores of cells and reference, cell by cell.
+
+        The core checks it for inputs only, not for tensors within a network, such as embeddings of genes.
+        """
+        score, of_reference = (of_pass.double() for of_pass in passes)
+        missing = (score - of_reference - relevance.double().sum(1)).abs()
+        scale = score.abs() + of_reference.abs() + relevance.double().abs().sum(1)
+        coarsest = max(torch.finfo(tensor.dtype).eps for tensor in (passes[0], relevance))
+        if bool((missing > coarsest**0.5 * scale).any()):
+            share = float(missing.sum() / (score - of_reference).abs().sum())
+            raise CohortError(
+                f"genes account for all but {share:.1%} of the difference from the reference; {self._which_genes()}"
+            )
+
+    def _which_genes(self) -> str:
+        """Return the usual cause why cells can't be explained against a reference, and what to do."""
+        return (
+            "a network that reads only the genes that a cell expresses, as tokens or by a mask, can't compare it with "
+            f"reference='{self.plan.reference.name}', which expresses others: leave out the reference"
+        )
+
+    def _check_finite(self, score: Tensor, rows: np.ndarray, of: str = "") -> None:
         """Raise if a score isn't finite."""
         finite = torch.isfinite(score)
         if not finite.all():
             cell = self.chunk.start + rows[int((~finite).nonzero()[0, 0])]
             raise CohortError(
-                f"the model's score of the cell '{self.plan.expression.cells[cell]}' is not finite; are its inputs "
+                f"the model's score of {of}the cell '{self.plan.expression.cells[cell]}' is not finite; are its inputs "
                 f"normalised as it expects ('{self.plan.expression.expects.normalisation}')?"
             )

@@ -43,7 +43,7 @@ def relevance(
         Wraps an iteration, such as ``rich.progress.track``.
     **settings
         The fields of an `Explanation`, in place of one: ``target``, ``against``, ``score``, ``rules``, ``top``,
-        ``groupby``, ``donor``, ``gene_column``, ``batch_size``, ``device``.
+        ``groupby``, ``donor``, ``reference``, ``gene_column``, ``batch_size``, ``device``.
 
     Returns
     -------
@@ -56,12 +56,16 @@ def relevance(
     relevance of biases, and the residue) and ``lrp_fold``; ``uns["lrp"]`` (provenance, and the ledger of the whole
     cohort); with `top`, ``obsm["lrp_first_genes"]`` and ``obsm["lrp_first_values"]``.
 
+    With a reference, also the ``obs`` column ``lrp_reference_score``; ``lrp_rest`` is then the difference of the two
+    scores minus the sum of the cell's relevance, and so are the sums of the ledger. Against a mean the layer is dense:
+    it takes 4 bytes per cell and gene, so keep large cohorts on disk (`relevance_on_disk`), or pass ``layer=None``.
+
     Examples
     --------
     >>> relevance(adata, model, target="labelled")
     """
     check_layer(layer, model.expects.layer)
-    plan = make_plan(adata, model, requested(explanation, settings))
+    plan = make_plan(adata, model, requested(explanation, settings), progress=progress)
     statistics, account = plan.empty_statistics(), Account()
     explained = explain_cells(plan, statistics, account, starts=progress(plan.starts(), "Explaining"))
     cells = list(explained if layer is not None else _without_rows(explained))

@@ -1,6 +1,6 @@
 """The inside of a network: which of its hidden neurons carry a group, and which genes drive a neuron."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,7 +34,7 @@ def latent_relevance(
     Parameters
     ----------
     adata, explanation, **settings
-        As in `relevance`.
+        As in `relevance`, without a reference.
     model
         Neurons of different networks don't correspond, so a single network is explained: see `network`.
     module
@@ -52,12 +52,12 @@ def latent_relevance(
     One row per group and neuron: ``group``, ``neuron``, ``relevance`` (mean over the group's counted cells), ``share``
     (of the group's mean score), ``cells``; the most relevant first within each group.
     """
-    request = requested(explanation, settings)
+    request = _of_scores(explanation, settings)
     plan = make_plan(adata, _single_network(model, network), request)
     sums: dict[int, np.ndarray] = {}
     totals, cells = np.zeros(len(plan.groups)), np.zeros(len(plan.groups))
     for batch in _batches(plan, module, rows=_unseen_rows(plan, model, network)):
-        (relevance,) = core_relevance(batch.score, [batch.hidden], rules=plan.request.rules)
+        (relevance,) = core_relevance(batch.score, [batch.hidden], rules=plan.request.rule_set)
         relevance = _by_neuron(relevance, heads, module).sum(-1)
         relevance = relevance.flatten(1, -2).sum(1) if relevance.ndim > 2 else relevance
         relevance = relevance[torch.as_tensor(batch.counted, device=relevance.device)]
@@ -113,9 +113,9 @@ def genes_of_neuron(
     One row per group and gene: ``group``, ``gene``, ``relevance`` (mean over the group's counted cells), ``cells``; the
     most relevant first within each group.
     """
-    request = requested(explanation, settings)
+    request = _of_scores(explanation, settings)
     plan = make_plan(adata, _single_network(model, network), request)
-    rules, present = plan.request.rules, plan.present
+    rules, present = plan.request.rule_set, plan.present
     sums, cells = np.zeros((len(plan.groups), len(present))), np.zeros(len(plan.groups))
     for batch in _batches(plan, module, rows=_unseen_rows(plan, model, network)):
         neurons = _by_neuron(batch.hidden, heads, module)
@@ -194,6 +194,17 @@ def _hidden_layer(captured: dict[str, Tensor], *, cells: int) -> Tensor:
     if hidden.ndim < 2 or len(hidden) != cells:
         raise CohortError(f"the module returns shape {tuple(hidden.shape)}, not cells x neurons")
     return hidden
+
+
+def _of_scores(explanation: Explanation | None, settings: Mapping[str, object]) -> Explanation:
+    """Return a request; raise if it has a reference."""
+    request = requested(explanation, settings)
+    if request.reference is not None:
+        raise CohortError(
+            "latent_relevance and genes_of_neuron explain scores themselves, not differences from a reference; leave "
+            "out reference, or explain genes against it with relevance"
+        )
+    return request
 
 
 def _single_network(model: GeneModel, number: int | None) -> GeneModel:

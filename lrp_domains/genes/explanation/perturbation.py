@@ -26,6 +26,8 @@ class Perturbation:
         The number of the output that is measured.
     values
         The cells' expression, cells x the model's genes, dense.
+    without
+        What deleted genes are set to, in the same shape.
     folds
         The fold of each cell.
     """
@@ -33,6 +35,7 @@ class Perturbation:
     model: GeneModel
     target: int
     values: np.ndarray = field(repr=False)
+    without: np.ndarray = field(repr=False)
     folds: np.ndarray = field(repr=False)
 
     def measure(self, genes: np.ndarray, counts: np.ndarray, curve: str) -> np.ndarray:
@@ -59,8 +62,12 @@ class Perturbation:
             top = torch.as_tensor(rank < counts[:, None], device=like.device)  # numbers of genes x genes
             kept = top if curve == "insertion" else ~top
             for batch in np.split(rows, range(0, len(rows), max(1, CHUNK_NUMBERS // top.numel()))[1:]):
-                cells = torch.as_tensor(self.values[batch]).to(device=like.device, dtype=like.dtype)
-                changed = (cells[:, None] * kept).flatten(0, 1)  # all numbers of genes of a cell at once
+                cells, without = (
+                    torch.as_tensor(values[batch]).to(device=like.device, dtype=like.dtype)
+                    for values in (self.values, self.without)
+                )
+                # All numbers of genes of a cell at once.
+                changed = torch.where(kept, cells[:, None], without[:, None]).flatten(0, 1)
                 outputs = self._output(networks, changed).view(-1, len(counts))
                 if self.model.task != "classes":
                     outputs = (outputs - self._output(networks, cells)[:, None]).abs()

@@ -8,7 +8,7 @@ import torch
 from anndata import AnnData
 from torch import Tensor
 
-from ...domain import device_of, refuse_training_mode, score_of
+from ...domain import Progress, device_of, no_progress, refuse_training_mode, score_of
 from .. import slots
 from ..cohorts.expression import Expression, dense_batch, expression_of
 from ..cohorts.labels import label_column
@@ -16,6 +16,7 @@ from ..errors import CohortError
 from ..models.model import GeneModel, check_network, predict
 from ..models.reading import read_matrix
 from .group_statistics import GroupStatistics, blocks_of
+from .reference import Reference, check_reference, reference_of
 from .request import Explanation
 from .target import LABELLED, PREDICTED, contrasted_class, labelled_classes, resolve_target
 
@@ -25,6 +26,7 @@ CHUNK_NUMBERS = 1_500_000
 CHUNK_NUMBERS_GPU = 16_000_000
 TOP = 50
 CELLS_OF_TOKENS = 16
+HALVES = ("low", "high")
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Plan:
         The number of each cell's donor or random block, the names of these, and whether they are donors.
     size
         Number of cells to explain at a time.
+    reference
+        What cells are explained against; None for their scores themselves.
     """
 
     expression: Expression
@@ -63,6 +67,7 @@ class Plan:
     blocks: np.ndarray
     by_donor: bool
     size: int
+    reference: Reference | None = None
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -93,7 +98,12 @@ class Plan:
     def scores(self, logits: Tensor, target: Tensor) -> Tensor:
         """Compute the score of each cell, with its graph."""
         against = None if self.against is None else torch.full_like(target, self.against)
-        return score_of(logits, target, self.request.score, against=against)
+        return score_of(logits, target, self.request.score, against=against, constant=self.reference is None)
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether a gene that a cell doesn't express has no relevance."""
+        return self.expression.expects.zero_is_absence and (self.reference is None or self.reference.keeps_zeros)
 
     def group_of(self, rows: slice | np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """Return the number of the group of some cells, from their rows and predicted classes."""
@@ -121,8 +131,8 @@ class Plan:
         )
 
 
-def make_plan(adata: AnnData, model: GeneModel, request: Explanation) -> Plan:
-    """Check a request against the cohort and the model."""
+def make_plan(adata: AnnData, model: GeneModel, request: Explanation, *, progress: Progress = no_progress) -> Plan:
+    """Check a request against the cohort and the model; then read the cohort once if it is explained against a mean."""
     for _, network in model.unseen(-1):
         refuse_training_mode(network)
     expression = expression_of(adata, model.expects, gene_column=request.gene_column)
@@ -140,6 +150,10 @@ def make_plan(adata: AnnData, model: GeneModel, request: Explanation) -> Plan:
     if of_classes and groupby is None and model.labels in adata.obs:
         groupby = model.labels
     labels = label_column(adata, groupby) if groupby else None
+    block, blocks, by_donor = blocks_of(adata.obs, request.donor)
+    if request.reference is not None:
+        groups = labels.cat.categories if labels is not None else () if of_classes else HALVES
+        check_reference(request.reference, model, adata.obs, groups=groups, groupby=groupby, donor=request.donor)
     if labels is None and not of_classes:
         labels = halves(expression, model, size)
 
@@ -154,19 +168,25 @@ def make_plan(adata: AnnData, model: GeneModel, request: Explanation) -> Plan:
     else:
         target = labelled_classes(adata, model) if asked == LABELLED else None
 
-    block, blocks, by_donor = blocks_of(adata.obs, request.donor)
+    against = contrasted_class(request.against, asked, model.classes)
+    reference = None
+    if request.reference is not None:
+        reference = reference_of(
+            request.reference, expression, labels=labels, donors=block, size=size, progress=progress
+        )
     return Plan(
         expression=expression,
         model=model,
         request=request,
         target=target,
-        against=contrasted_class(request.against, asked, model.classes),
+        against=against,
         labels=labels,
         own_group=bool(of_classes and labels is not None and named is None and groupby == model.labels),
         block=block,
         blocks=blocks,
         by_donor=by_donor,
         size=size,
+        reference=reference,
     )
 
 
@@ -198,5 +218,5 @@ def halves(expression: Expression, model: GeneModel, size: int) -> pd.Series:
             predicted.iloc[chunk.start + rows] = mean.double().cpu().numpy()
 
     high = predicted > predicted.groupby(folds).transform("median")
-    half = pd.Categorical.from_codes(high.to_numpy().astype(int), categories=["low", "high"])
+    half = pd.Categorical.from_codes(high.to_numpy().astype(int), categories=HALVES)
     return pd.Series(half, index=expression.cells, name=slots.PREDICTED)

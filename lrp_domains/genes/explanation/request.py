@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 
 import torch
 
-from ... import ATTN_LRP, RuleSet
+from ... import ATTN_LRP, SECANT, RuleSet
 from ...domain import check_score
 from ..errors import CohortError, choices
 
@@ -25,7 +25,8 @@ class Explanation:
         ``"log-odds"``, ``"margin"`` or ``"logit"``; see `lrp_domains.domain.score_of`. A value or a risk is explained
         unchanged.
     rules
-        The rule set of `lrp_domains.relevance`.
+        The rule set; if None, `ATTN_LRP`, or `SECANT` with a reference. With a reference it is `SECANT` or
+        `SECANT_HALF`, which are only for this.
     top
         Keep the top k genes of each cell in ``obsm``; 0 for none.
     groupby
@@ -33,6 +34,12 @@ class Explanation:
         classes.
     donor
         The column of ``obs`` with the donor or patient of each cell; ``"index"`` if every row is a donor.
+    reference
+        What each cell is compared with: its relevance then sums to the difference between its score and that of the
+        reference. ``"zero"`` (0 on the scale that the model reads: nothing is expressed, or for z-scores the mean),
+        ``"mean"`` (the mean of the whole cohort), the name of a group of `groupby` (the mean of its cells), or
+        ``"donor"`` (the mean of the cells of the same donor). Means are of the values that the model reads. If None,
+        the score itself is explained. See Notes.
     gene_column
         The column of ``var`` with the gene names that the model knows; ``var_names`` if None.
     batch_size
@@ -41,33 +48,49 @@ class Explanation:
     device
         ``"cpu"``, ``"cuda"``, ...; if None, a GPU if there is one.
 
+    Notes
+    -----
+    With a reference the target is that of the cell, also for the score of the reference, and ``"log-odds"`` are log
+    p / (1 - p) themselves. A gene whose values in cell and reference are the same has no relevance. Against ``"zero"``
+    relevance is as sparse as the expression. A mean is above 0 for nearly all genes, so that genes that the cell
+    doesn't express have relevance too: relevance is then dense, cells x genes, in memory as a whole only in
+    `relevance`.
+
     Examples
     --------
     >>> relevance(adata, model, Explanation(target="labelled", donor="patient"))
     >>> relevance(adata, model, target="labelled", donor="patient")  # the same
+    >>> relevance(adata, model, target="CD8+ T", reference="CD4+ T")  # what sets cells apart from the mean CD4+ T cell
     """
 
     target: str | None = None
     against: str | None = None
     score: str = "log-odds"
-    rules: RuleSet = ATTN_LRP
+    rules: RuleSet | None = None
     top: int = 0
     groupby: str | None = None
     donor: str | None = None
+    reference: str | None = None
     gene_column: str | None = None
     batch_size: int | None = None
     device: str | torch.device | None = None
 
     def __post_init__(self) -> None:
         check_score(self.score)
-        if not isinstance(self.rules, RuleSet):
-            raise CohortError(f"rules is {self.rules!r}; expected a rule set such as lrp_domains.ATTN_LRP")
+        _check_rules(self.rules, self.reference)
         if not _is_whole(self.top) or self.top < 0:
             raise CohortError(f"top is {self.top!r}; expected a number of genes, 0 for none")
         if self.batch_size is not None and (not _is_whole(self.batch_size) or self.batch_size < 1):
             raise CohortError(f"batch_size is {self.batch_size!r}; expected a whole number from 1 on, or None")
         if self.against is not None and self.against == self.target:
             raise CohortError(f"target and against are both '{self.target}'; contrast the target with another class")
+
+    @property
+    def rule_set(self) -> RuleSet:
+        """The rule set that is used."""
+        if self.rules is not None:
+            return self.rules
+        return ATTN_LRP if self.reference is None else SECANT
 
 
 def requested(explanation: Explanation | None, settings: Mapping[str, object]) -> Explanation:
@@ -95,6 +118,26 @@ def check_layer(layer: str | None, expression: str) -> None:
         raise CohortError(f"layer is {layer!r}; expected a name without '/', or None to keep no layer")
     if layer == expression:
         raise CohortError(f"layer is '{layer}', the expression that is explained; write relevance to another layer")
+
+
+def _check_rules(rules: RuleSet | None, reference: str | None) -> None:
+    """Raise if rules are not a rule set, or don't fit an explanation with or without a reference."""
+    if reference is not None and (not isinstance(reference, str) or not reference):
+        raise CohortError(f"reference is {reference!r}; expected 'zero', 'mean', 'donor', the name of a group, or None")
+    if rules is None:
+        return
+    if not isinstance(rules, RuleSet):
+        raise CohortError(f"rules is {rules!r}; expected a rule set such as lrp_domains.ATTN_LRP")
+    if rules.reads_reference and reference is None:
+        raise CohortError(
+            f"the rule set '{rules.name}' explains differences from a reference; pass one, such as reference='mean', "
+            "or leave out rules"
+        )
+    if reference is not None and not rules.reads_reference:
+        raise CohortError(
+            f"the rule set '{rules.name}' explains no differences from a reference; use lrp_domains.SECANT or "
+            "SECANT_HALF, leave out rules, or leave out the reference"
+        )
 
 
 def _is_whole(value: object) -> bool:

@@ -1,6 +1,6 @@
 """The results of an explanation in an AnnData object: written, removed, and their provenance."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 import numpy as np
@@ -41,6 +41,8 @@ def remove_results(adata: AnnData) -> None:
     adata.layers.pop(slots.RELEVANCE, None)
     for key in (slots.TOP_GENES, slots.TOP_VALUES):
         adata.obsm.pop(key, None)
+    if slots.REFERENCE_SCORE in adata.obs:
+        del adata.obs[slots.REFERENCE_SCORE]
 
 
 def _write_cells(adata: AnnData, plan: Plan, cells: Sequence[ExplainedCells]) -> None:
@@ -49,8 +51,9 @@ def _write_cells(adata: AnnData, plan: Plan, cells: Sequence[ExplainedCells]) ->
     for column in (slots.PREDICTED, slots.TARGET):
         if plan.model.task == "classes":
             adata.obs[column] = pd.Categorical.from_codes(obs[column], plan.model.classes)
-    for column in (slots.SCORE, slots.REST, slots.FOLD):
-        adata.obs[column] = obs[column]
+    for column in (slots.SCORE, slots.REFERENCE_SCORE, slots.REST, slots.FOLD):
+        if column in obs:
+            adata.obs[column] = obs[column]
     if plan.labels is not None:
         adata.obs[plan.labels.name] = plan.labels
     if plan.request.top:
@@ -65,9 +68,11 @@ def provenance(plan: Plan, account: Account, layer: str | None) -> dict[str, obj
     """
     model, request, expression = plan.model, plan.request, plan.expression
     return {
-        "rules": request.rules.name,
+        "rules": request.rule_set.name,
         "target": request.target or PREDICTED,
         "against": request.against or "",
+        "reference": request.reference or "",
+        "donor": request.donor or "",
         "score": request.score if model.task == "classes" else model.task,
         "task": model.task,
         "labels": model.labels,
@@ -98,3 +103,8 @@ def provenance_of(adata: AnnData) -> dict[str, object]:
     if slots.PROVENANCE not in adata.uns:
         raise CohortError("the cohort has no relevance; run relevance(adata, model) first")
     return adata.uns[slots.PROVENANCE]
+
+
+def reference_in(provenance: Mapping[str, object]) -> str:
+    """Return the reference that a cohort was explained against; empty for none, as in files of older versions."""
+    return str(provenance.get("reference", ""))

@@ -128,7 +128,7 @@ class Parts:
 def key_of(path: Path, plan: Plan, layer: str | None) -> str:
     """Return a text that is the same for the same request on the same file."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    request, model = plan.request, plan.model
+    request, model, reference = plan.request, plan.model, plan.reference
     facts = [
         __version__,
         str(path.resolve()),
@@ -137,7 +137,7 @@ def key_of(path: Path, plan: Plan, layer: str | None) -> str:
         [repr(network) for _, network in model.unseen(-1)],  # the same weights may be of other layers
         getattr(model.reading, "__qualname__", model.reading),
         hashlib.sha256(model.fold_of(plan.expression.cells).tobytes()).hexdigest(),
-        request.rules.table(),
+        request.rule_set.table(),
         layer,
         (request.target or PREDICTED, request.against, request.score, request.top, request.donor, request.gene_column),
         plan.size,
@@ -145,6 +145,7 @@ def key_of(path: Path, plan: Plan, layer: str | None) -> str:
         hashlib.sha256(plan.block.tobytes()).hexdigest(),
         None if plan.target is None else hashlib.sha256(plan.target.tobytes()).hexdigest(),
         plan.expression.expects,
+        None if reference is None else (reference.name, hashlib.sha256(reference.profiles.tobytes()).hexdigest()),
     ]
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 

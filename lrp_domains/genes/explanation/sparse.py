@@ -12,13 +12,13 @@ from ..errors import CohortError
 DROPPED = 1e-3
 
 
-def empty_relevance(chunk: Chunk, expression: Expression) -> Matrix:
+def empty_relevance(chunk: Chunk, *, is_sparse: bool) -> Matrix:
     """Allocate a matrix of zeros for the relevance of a chunk's cells, cells x the model's genes.
 
-    It is sparse, with the entries of the expression, where that is sparse and a gene that isn't expressed is read as 0.
+    It has the entries of the expression where that is sparse, unless genes that aren't expressed may have relevance.
     """
     values = chunk.values
-    if sparse.issparse(values) and expression.expects.zero_is_absence:
+    if sparse.issparse(values) and is_sparse:
         return with_data(values, np.zeros(values.nnz, np.float32))
     return np.zeros(values.shape, np.float32)
 

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from ..errors import CohortError
-from .consensus import among_top, signed_scores
+from .consensus import among_top, check_references, signed_scores
 from .tables import check_ranking
 
 SMALLEST_WEIGHT = 1e-16  # of a depth in rank-biased overlap
@@ -40,6 +40,7 @@ def agreement(table: pd.DataFrame, *, direction: bool = True, top: int = 20, per
     of the top genes are not among these.
     """
     table = check_ranking(table)
+    check_references(table)
     if top < 1 or top % 1:
         raise CohortError(f"top={top} should be a whole number from 1 on")
     if not 0 < persistence < 1:

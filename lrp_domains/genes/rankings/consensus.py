@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from ..errors import CohortError, listed
-from .tables import check_ranking
+from .tables import REFERENCE, check_ranking
 
 
 def consensus(
@@ -52,6 +52,7 @@ def consensus(
     group.
     """
     table = check_ranking(table)
+    check_references(table)
     for name, value in (("top", top), ("least_cohorts", least_cohorts)):
         if value < 1 or value % 1:
             raise CohortError(f"{name}={value} should be a whole number from 1 on")
@@ -89,6 +90,18 @@ def consensus(
     if nothing_in_common:
         warnings.warn(f"no gene of {_groups(nothing_in_common)} was measured in {least_cohorts} cohorts", stacklevel=2)
     return pd.concat(tables, ignore_index=True)
+
+
+def check_references(table: pd.DataFrame) -> None:
+    """Raise if cohorts were explained against different references, so that their scores answer different questions."""
+    if REFERENCE not in table:
+        return
+    references = sorted(table[REFERENCE].replace("", "none").unique())
+    if len(references) > 1:
+        raise CohortError(
+            f"the cohorts were explained against different references: {listed(references)}; explain all cohorts "
+            "against the same one"
+        )
 
 
 def signed_scores(rows: pd.DataFrame, direction: bool, column: str = "score") -> pd.DataFrame:

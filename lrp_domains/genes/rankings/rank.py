@@ -13,9 +13,10 @@ from ..cohorts.expression import expects_all, expression_of, find_layer
 from ..cohorts.labels import label_column
 from ..errors import CohortError, listed
 from ..explanation.group_statistics import GroupStatistics
-from ..explanation.results_in_adata import provenance_of
+from ..explanation.results_in_adata import provenance_of, reference_in
 from .from_layer import statistics_of_layer
 from .statistics import ranked_genes, stability
+from .tables import REFERENCE
 
 # scanpy's record arrays, the columns of the table that they are made from, and their types.
 RECORDS = {
@@ -79,13 +80,15 @@ def rank(
     Returns
     -------
     The ranking as a tidy table, one row per group and gene, with more columns than scanpy's shape: interval, effect
-    size, shares, stability; see `lrp_domains.genes.rankings.tables`.
+    size, shares, stability; see `lrp_domains.genes.rankings.tables`. Of cells that were explained against a reference,
+    the column ``reference`` names it.
 
     Notes
     -----
     As in scanpy's result, ``logfoldchanges`` is the log2 fold change of *expression* between a group and the rest.
     ``pvals`` and ``pvals_adj`` test over donors whether mean relevance is 0. With fewer than three donors they are NaN:
-    cells of one donor are not independent samples, so a test over cells would be overconfident.
+    cells of one donor are not independent samples, so a test over cells would be overconfident. Expression is
+    compared with the rest even if relevance is against a reference, which ``params["lrp_reference"]`` names.
 
     Examples
     --------
@@ -118,6 +121,8 @@ def make_ranking(
         statistics = statistics_of_layer(adata, labels, donor)
 
     table = ranked_genes(statistics, cohort=cohort, seed=seed)
+    if reference := reference_in(provenance):
+        table[REFERENCE] = reference
     adata.uns.pop(slots.DIFFERENTIAL, None)
     if wilcoxon and len(labels.cat.categories) > 1:
         _add_wilcoxon(adata, labels, table)
@@ -128,15 +133,16 @@ def make_ranking(
 
 def _params(adata: AnnData, groupby: str, method: str) -> dict[str, object]:
     """Return the parameters that scanpy's tools read."""
-    layer = str(provenance_of(adata)["layer"])
+    provenance = provenance_of(adata)
+    layer, reference = str(provenance["layer"]), reference_in(provenance)
     return {
         "groupby": groupby,
-        "reference": "rest",
+        "reference": "rest",  # of the fold changes, also where cells were explained against something else
         "method": method,
         "use_raw": layer == "raw",
         "layer": layer if layer in adata.layers else None,
         "corr_method": "benjamini-hochberg",
-    }
+    } | ({"lrp_reference": reference} if reference and method == "lrp" else {})
 
 
 def _records(table: pd.DataFrame) -> dict[str, np.recarray]:

@@ -60,6 +60,7 @@ COLUMNS = {
     "cells": ("int", "cells", "number of counted cells"),
 }
 NAMES = ("cohort", "group", "gene")
+REFERENCE = "reference"  # only of cells that were explained against one: its name
 _REQUIRED = ("cohort", "group", "gene", "rank", "score")
 
 
@@ -84,6 +85,8 @@ def check_ranking(table: pd.DataFrame) -> pd.DataFrame:
             )
 
     table = table.astype(dict.fromkeys(NAMES, str))
+    if REFERENCE in table:  # of several cohorts, some may have none
+        table[REFERENCE] = table[REFERENCE].where(table[REFERENCE].notna(), "").astype(str)
     for name, (kind, _, _) in COLUMNS.items():
         if name in table and kind != "str" and not _holds_numbers(table[name]):
             raise CohortError(
@@ -147,7 +150,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
             table = pd.read_csv(
                 path,
                 sep="\t",
-                dtype=dict.fromkeys(NAMES, str),
+                dtype=dict.fromkeys((*NAMES, REFERENCE), str),
                 keep_default_na=False,
                 na_values="",
                 float_precision="round_trip",

@@ -9,7 +9,7 @@ from ...domain.page import Drawing
 from .. import slots
 from . import figures_of_cells
 from .figures_of_cells import ExplainedCell
-from .results import CohortResults
+from .results import CohortResults, explained_scores
 
 # More panels than this are hard to read in one figure.
 MAPS = 6
@@ -55,7 +55,8 @@ def waterfalls(results: CohortResults) -> Drawing | None:
                 group=group,
                 relevance=pd.Series(relevance[0].astype(float), index=results.adata.var_names),
                 rest=float(obs[slots.REST].iloc[row]),
-                score=float(obs[slots.SCORE].iloc[row]),
+                score=float(explained_scores(obs)[row]),
+                of="difference" if results.reference else "score",
             )
         )
     return figures_of_cells.waterfalls(cells) if cells else None

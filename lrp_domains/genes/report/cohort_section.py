@@ -13,7 +13,7 @@ from . import figures_of_curves
 from .cell_section import maps, waterfalls
 from .gene_section import matrix, ranking
 from .prediction_section import confusion, counted, performance_table
-from .results import CohortResults
+from .results import CohortResults, explained_scores
 
 # The measures of the overview, and whether they are shares.
 HEADLINES = {
@@ -43,6 +43,7 @@ def cohort_section(results: CohortResults, top: int) -> dict[str, Any]:
         "unranked": [group for group in results.labels.cat.categories if group not in ranked],
         "provenance": results.provenance,
         "explained": _explained(results, noun),
+        "reference": results.reference,
         "overview": _overview(results, shares),
         "performance": performance_table(results.performance, noun),
         "confusion": confusion(results),
@@ -53,21 +54,27 @@ def cohort_section(results: CohortResults, top: int) -> dict[str, Any]:
         "rankings": [ranking(results, group, top) for group in results.groups],
         "maps": maps(results),
         "waterfalls": waterfalls(results),
-        "ledger": figures_of_curves.ledger_histogram(shares, noun),
+        "ledger": figures_of_curves.ledger_histogram(shares, noun, of="difference" if results.reference else "score"),
         "curves": _curves(results),
         "stability": _stability(results),
     }
 
 
 def shares_of_genes(obs: pd.DataFrame) -> np.ndarray:
-    """Return the share of each cell's score that its genes account for; NaN for a score of 0."""
-    score = obs[slots.SCORE].to_numpy(dtype=float)
+    """Return the share of each cell's score, or of its difference, that its genes account for; NaN for one of 0."""
+    score = explained_scores(obs)
     genes = score - obs[slots.REST].to_numpy(dtype=float)
     return np.divide(genes, score, out=np.full(len(obs), np.nan), where=score != 0)
 
 
 def _explained(results: CohortResults, noun: str) -> str:
     """Describe what was explained."""
+    score = _explained_score(results, noun)
+    return f"{score}, minus that of the reference, {results.reference}" if results.reference else score
+
+
+def _explained_score(results: CohortResults, noun: str) -> str:
+    """Describe the score."""
     provenance = results.provenance
     if not results.of_classes:
         output = "predicted value" if provenance["task"] == "value" else "predicted log risk"
@@ -79,12 +86,15 @@ def _explained(results: CohortResults, noun: str) -> str:
     if provenance["against"]:
         return f"the logit of {target}, minus that of '{provenance['against']}'"
     score = str(provenance["score"])
+    if score == "log-odds" and results.reference:
+        return f"log-odds (log p / (1 − p)) of {target}"
     return f"{score} ({SCORES[score]}) of {target}" if SCORES.get(score, score) != score else f"the {score} of {target}"
 
 
 def _overview(results: CohortResults, shares: np.ndarray) -> dict[str, str]:
     """Return the most important numbers, by description."""
     provenance, numbers = results.provenance, {}
+    explained = "difference" if results.reference else "score"
     mean = pd.Series(dtype=float) if results.performance is None else results.performance.mean(numeric_only=True)
     for column, (words, share) in HEADLINES.items():
         if np.isfinite(mean.get(column, np.nan)):
@@ -94,9 +104,9 @@ def _overview(results: CohortResults, shares: np.ndarray) -> dict[str, str]:
         right = sum(counts.loc[name, name] for name in counts.index if name in counts.columns) / counts.to_numpy().sum()
         numbers["predicted as labelled"] = f"{100 * right:.1f}%"
     if np.isfinite(shares).any():
-        numbers["of a score accounted for by genes (median)"] = f"{100 * np.nanmedian(shares):.0f}%"
+        numbers[f"of a {explained} accounted for by genes (median)"] = f"{100 * np.nanmedian(shares):.0f}%"
     residue = abs(float(provenance["ledger_residue"]) / (float(provenance["ledger_score"]) or 1))
-    numbers["of all scores unaccounted for"] = f"{residue:.0e}"
+    numbers[f"of all {explained}s unaccounted for"] = f"{residue:.0e}"
     if results.stability is not None and results.stability["spearman"].notna().any():
         numbers["rank correlation between networks"] = f"{results.stability['spearman'].mean():.2f}"
     return numbers

@@ -19,13 +19,17 @@ PANELS_A_ROW = 3
 
 @dataclass(frozen=True)
 class ExplainedCell:
-    """How the score of one cell arises: relevance by gene, the relevance of biases, and the score."""
+    """How the score of one cell arises: relevance by gene, the relevance of biases, and the score.
+
+    Of a cell that was explained against a reference, `score` is the difference of the two scores.
+    """
 
     name: str
     group: str
     relevance: pd.Series = field(repr=False)
     rest: float
     score: float
+    of: str = "score"
 
 
 def group_map(positions: np.ndarray, labels: pd.Series) -> Drawing:
@@ -91,7 +95,7 @@ def waterfalls(cells: list[ExplainedCell]) -> Drawing:
         steps = [
             *largest.items(),
             (f"{(others != 0).sum()} other genes", others.sum()),
-            ("biases", cell.rest),
+            ("biases" if cell.of == "score" else "not accounted for", cell.rest),
         ]
 
         # Each bar starts where the one above it ends, so that the last one ends at the score.
@@ -102,14 +106,16 @@ def waterfalls(cells: list[ExplainedCell]) -> Drawing:
             start += value
         axes.barh(len(steps), cell.score, color=NEUTRAL, height=0.68)
 
-        axes.set_yticks(range(len(steps) + 1), [*(shorter(name, 18) for name, _ in steps), f"score {cell.score:.2f}"])
+        axes.set_yticks(
+            range(len(steps) + 1), [*(shorter(name, 18) for name, _ in steps), f"{cell.of} {cell.score:.2f}"]
+        )
         axes.invert_yaxis()
         axes.use_sticky_edges = False
         axes.margins(x=0.04)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.axvline(0, color=INK, linewidth=0.8)
         axes.set_title(f"{shorter(cell.name)}\n{shorter(cell.group)}", fontsize=9)
-        axes.set_xlabel("score")
+        axes.set_xlabel(cell.of)
         plain_axes(axes)
     return drawing(figure)
 

@@ -49,8 +49,8 @@ def perturbation(curves: pd.DataFrame) -> Drawing:
     return drawing(figure)
 
 
-def ledger_histogram(shares: np.ndarray, noun: str) -> Drawing:
-    """Draw the share of each cell's score that its genes account for; biases account for the rest."""
+def ledger_histogram(shares: np.ndarray, noun: str, of: str = "score") -> Drawing:
+    """Draw the share of each cell's score, or difference, that its genes account for; biases account for the rest."""
     shares = shares[np.isfinite(shares)]
     low, high = np.percentile(shares, PERCENTILES) if len(shares) else (1, 1)
     low, high = min(low - 0.02, 0.9), max(high + 0.02, 1.1)
@@ -60,7 +60,7 @@ def ledger_histogram(shares: np.ndarray, noun: str) -> Drawing:
     axes.axvline(1, color=INK, linewidth=1, linestyle=(0, (4, 3)))
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes.set_xlabel("share of a score that genes account for")
+    axes.set_xlabel(f"share of a {of} that genes account for")
     axes.set_ylabel(noun)
     plain_axes(axes)
     return drawing(figure)

@@ -11,7 +11,8 @@ from .. import slots
 from ..cohorts.labels import label_column
 from ..errors import CohortError, choices
 from ..explanation.curves import measured_in
-from ..explanation.results_in_adata import provenance_of
+from ..explanation.reference import REFERENCES
+from ..explanation.results_in_adata import provenance_of, reference_in
 from ..rankings.tables import check_ranking
 
 # The largest number of cells to draw; more can't be distinguished on paper.
@@ -61,7 +62,8 @@ class CohortResults:
                 self._check_columns(what, getattr(self, what), columns)
         if self.curves is not None:
             self._check_columns("curves", self.curves, (measured_in(self.curves),))
-        self._check_columns("cells", self.adata.obs, CELLS)
+        of_reference = (slots.REFERENCE_SCORE,) if self.reference else ()
+        self._check_columns("cells", self.adata.obs, (*CELLS, *of_reference))
         if not self.groups:
             raise CohortError(
                 f"the ranked genes of cohort '{self.name}' are of other groups than its column "
@@ -76,6 +78,12 @@ class CohortResults:
     def provenance(self) -> dict[str, object]:
         """What was explained, and how."""
         return provenance_of(self.adata)
+
+    @property
+    def reference(self) -> str:
+        """What cells were explained against, in words; empty for their scores themselves."""
+        name = reference_in(self.provenance)
+        return REFERENCES.get(name, f"the mean of {name}") if name else ""
 
     @property
     def of_classes(self) -> bool:
@@ -123,3 +131,9 @@ class CohortResults:
                 f"the table of {what} of cohort '{self.name}' has no column '{missing[0]}'; "
                 f"{choices(missing[0], table.columns)}"
             )
+
+
+def explained_scores(obs: pd.DataFrame) -> np.ndarray:
+    """Return what the relevance of each cell sums to but for biases: its score, minus that of a reference."""
+    score = obs[slots.SCORE].to_numpy(dtype=float)
+    return score - obs[slots.REFERENCE_SCORE].to_numpy(dtype=float) if slots.REFERENCE_SCORE in obs else score
