@@ -49,6 +49,5 @@ METHODS: dict[str, Callable[[Subject], None]] = {
     "gradient x input": gradient,
     "AttnLRP": _lrp(ATTN_LRP),
     "CP-LRP": _lrp(CP_LRP),
-    "secants, one reference": secant,
     "integrated gradients, 50 steps": integrated_gradients,
 }

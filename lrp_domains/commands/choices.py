@@ -44,7 +44,9 @@ ScoreOption = Annotated[
         "logit alone (default log-odds)."
     ),
 ]
-RulesOption = Annotated[Rules | None, typer.Option(help="The rule set (default attn-lrp; against a reference secant).")]
+RulesOption = Annotated[
+    Rules | None, typer.Option(help="The rule set (default: attn-lrp, or secant with a reference).")
+]
 
 
 def library_value(value: Any) -> Any:
