@@ -211,10 +211,29 @@ def test_inputs_that_do_not_match_their_references_are_refused(sides):
         relevance_against(score, x, b)
 
 
-def test_what_is_outside_of_the_graph_is_reported(sides):
+OUTSIDE = {
+    "a mask": lambda x: (x * (x > 0)).sum(1),
+    "a count": lambda x: x.sum(1) / (x > 0).sum(1),
+    "a detached scale": lambda x: (x / x.detach().norm(dim=1, keepdim=True)).sum(1),
+}
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_what_is_outside_of_the_graph_is_reported(name, sides):
     with pytest.warns(UserWarning, match="is not accounted for"):
-        account = ledger_against(lambda x: (x * (x > 0)).sum(1), *sides)
+        account = ledger_against(OUTSIDE[name], *sides)
     assert "something outside of the graph differs" in account.notes[0]
+
+
+def test_an_operation_without_an_exact_secant_is_named(sides):
+    image = numbers(1, 1, 5, 5)
+
+    def sampled(x):
+        grid = x[:, None, None, :2].tanh()
+        return torch.nn.functional.grid_sample(image.expand(len(x), -1, -1, -1), grid, align_corners=True)[:, 0, 0, 0]
+
+    with pytest.warns(UserWarning, match="GridSampler2DBackward0 has no exact secant"):
+        relevance_against(lambda x: (sampled(x), [x]), *sides)
 
 
 # ---- What is left unchanged

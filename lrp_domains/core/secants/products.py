@@ -98,7 +98,7 @@ def _running(pair: Pair, go: Grads) -> Tensor:
     return total
 
 
-def _equal_constants(pair: Pair, carries: Slots) -> bool:
+def equal_constants(pair: Pair, carries: Slots) -> bool:
     """Return whether the factors that carry nothing are the same in both passes."""
     names = [pair.operation.slot_kept(slot) for slot in pair.operation.factors if not carries[slot]]
     return all(_is_shared(pair, name) or torch.equal(*pair.kept(name)) for name in names if pair.keeps(name))
@@ -123,7 +123,7 @@ def _simplest(share_of_scores: float, pair: Pair, carries: Slots) -> Rule | None
     if op.base == "EmbeddingBag" and read(pair.node, "mode", 0) == 2:  # the maximum
         return bound(INEXACT, mean_of_derivatives, pair)
     is_linear = len(open_factors) == 1 and op.base not in ("Prod", "Cumprod") and not (op.base == "Div" and carries[1])
-    if is_linear and _equal_constants(pair, carries):
+    if is_linear and equal_constants(pair, carries):
         return gradient
     if len(open_factors) == 2 and op.base in ("Mul", "Div") and (factors := nested_factors(pair)):
         return nested_rule(pair, factors)

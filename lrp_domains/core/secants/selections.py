@@ -18,6 +18,7 @@ from ..graph.functions import wide
 from ..graph.saved import dimension, has, read, saved_names
 from ..rule import Grads, Rule, Slots, gradient
 from .pairs import INEXACT, Both, Pair, bound, mean_of_derivatives, put, secant_rule
+from .products import equal_constants
 from .quotients import quotient, secant_of
 from .several import OTHERS, of_several
 
@@ -185,6 +186,8 @@ def _simplest_piecewise(pair: Pair, carries: Slots) -> Rule | None:
 
 def _simplest_linear(pair: Pair, carries: Slots) -> Rule | None:
     """Return the derivative where both halves have the same indices or masks."""
+    if pair.operation.kind == "product":  # a quotient by a constant, which may be computed from the inputs
+        return gradient if equal_constants(pair, carries) else bound("secant, exact split", mean_of_derivatives, pair)
     if not _index_names(type(pair.node)) or _same_indices(pair):
         return gradient
     if pair.operation.base not in _MASKED:
