@@ -3,6 +3,7 @@
 It knows neither texts nor genes. ``lrp_domains.domain.page`` has the parts of report pages.
 """
 
+from ..core.held import Selections
 from .account import Account
 from .device import device_of, parameter_of, refuse_training_mode
 from .files import remove_abandoned, whole_file
@@ -21,6 +22,7 @@ __all__ = [
     "DomainError",
     "Progress",
     "Read",
+    "Selections",
     "check_choice",
     "check_score",
     "choices",

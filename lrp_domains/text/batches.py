@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .. import Ledger
-from ..domain import Read, explain, explain_against
+from ..domain import Read, Selections, explain, explain_against
 from .document import Document
 from .errors import TextError, excerpt
 from .models.network import Embedded
@@ -91,12 +92,13 @@ class Runner:
         """Return the relevance of rows, all with a reference or none; `texts` name them in messages about scores."""
         options = {"model": self.model.network.module, "unknown": self.settings.unknown}
         options["rules"] = self.settings.rule_set(against_reference=have_references(rows))
-        runs = []
+        runs, selections = [], Selections()
 
         def run(*embedded: Tensor) -> tuple[Tensor, list[Read]]:
             # What is explained is decided by the first run, of the texts themselves.
             held = rows if not runs else self.model.head.decided(runs[0].read.outputs, rows, runs[0].first)
-            runs.append(self.run(held, side, embedded))
+            selecting = selections.repeated() if runs else selections.recorded() if have_references(rows) else None
+            runs.append(self.run(held, side, embedded, selecting))
             _check_finite(runs[-1].scores, texts)
             return runs[-1].scores, [runs[-1].read]
 
@@ -110,16 +112,23 @@ class Runner:
         reference_scores = scores[1] if have_references(rows) else [0.0] * len(rows)
         return Explained(relevance, scores[0], reference_scores, answers=runs[0].answers, ledger=ledger)
 
-    def run(self, rows: Sequence[Row], side: str, embedded: Sequence[Tensor] = ()) -> Run:
+    def run(
+        self,
+        rows: Sequence[Row],
+        side: str,
+        embedded: Sequence[Tensor] = (),
+        selecting: AbstractContextManager | None = None,
+    ) -> Run:
         """Run one forward pass, and compute the scores of its rows.
 
         With `embedded`, B x T per side of the model, these tokens are embedded in place of those that have a reference.
+        In `selecting` the model chooses its experts, which a reference must share with the text.
         """
         tensors, first = self._tensors(rows, side)
         own = self._replaced(rows, side)[0] if embedded else ()
         in_place = [Embedded(*pair) for pair in zip(own, embedded, strict=True)]
         with torch.enable_grad():
-            read = self.model.network.run(tensors, in_place)
+            read = self.model.network.run(tensors, in_place, selecting)
             scores, answers = self.model.head.scores(read.outputs, rows, first)
             scores = scores * torch.tensor([row.weight for row in rows]).to(scores)
         return Run(read, scores, answers=answers, first=first)

@@ -177,7 +177,8 @@ class TextExplainer:
             character, a pair (start, end), or words that occur once. A list has one per text.
         reference
             What a text is explained against: the difference of the two scores is then explained, for the target that
-            the text itself has. Added tokens, positions, token types and masks are those of the text.
+            the text itself has. Added tokens, positions, token types, masks and the experts of a mixture are those of
+            the text.
 
             * ``"mask"``, ``"pad"``: the same text with each token of a word replaced by the mask or padding token.
               Special tokens in the text, such as a mask to fill, stay.

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
@@ -84,10 +84,15 @@ class Network:
         """The device of the model."""
         return next((parameter.device for parameter in self.module.parameters()), torch.device("cpu"))
 
-    def run(self, batch: Mapping[str, Tensor], embedded: Sequence[Embedded] = ()) -> Read[list[np.ndarray]]:
+    def run(
+        self,
+        batch: Mapping[str, Tensor],
+        embedded: Sequence[Embedded] = (),
+        selecting: AbstractContextManager | None = None,
+    ) -> Read[list[np.ndarray]]:
         """Run one forward pass with a graph; its units are the tokens, per side of the model B x T (float64).
 
-        With `embedded`, other tokens are embedded than the model is given.
+        With `embedded`, other tokens are embedded than the model is given; `selecting` is used around the call.
         """
         ids = batch["input_ids"]
         with (
@@ -96,6 +101,7 @@ class Network:
             _transposed(self.module, self.words, ids) as transposed,
             _embedding(self.module, self.lookups, embedded, self.two_sides),
             capture(self.module, *self.words, *self.added) as kept,
+            selecting or nullcontext(),
         ):
             outputs = self.call(batch)
 
