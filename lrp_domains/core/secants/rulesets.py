@@ -12,7 +12,7 @@ from functools import partial
 
 from ..rules.embeddings import lookup
 from ..rules.rulesets import RuleSet
-from . import attention, elementwise, gates, norms, products, selections, softmaxes
+from . import attention, elementwise, gates, masks, norms, products, selections, softmaxes
 from .pairs import secant_rule
 
 
@@ -34,7 +34,7 @@ def _operations(share_of_scores: float) -> dict:
         "batch_norm": norms.batch_norm_secant,
         "embedding": lookup,
         "in_place": gates.slice_write_secant,
-        "linear": selections.linear,
+        "linear": masks.linear,
         "piecewise": selections.piecewise,
         "step": selections.step,
         # Of a threshold, autograd doesn't keep the value below it.

@@ -1,24 +1,22 @@
-"""Secants of selections: maxima, poolings, sorts, masks. The winner of the half with the larger value takes the whole
+"""Secants of selections: maxima, poolings, sorts. The winner of the half with the larger value takes the whole
 difference, as in DeepLIFT (Shrikumar et al. 2017).
 
 Where both halves select the same entry, its secant is the derivative. Where they don't, ``y1 - y0`` goes to the entry
 that was selected in the half with the larger y (for a minimum, with the smaller): its own value rose by at least as
-much, so that ``g_x = g_y (y1 - y0) / (x1 - x0)`` is at most g_y. Of other selections, such as a sort or a mask, the
-entry that changed more takes the difference. If neither changed by as much, as where a third entry moved from one end
+much, so that ``g_x = g_y (y1 - y0) / (x1 - x0)`` is at most g_y. Of other selections, such as a sort, the entry that
+changed more takes the difference. If neither changed by as much, as where a third entry moved from one end
 of a sorted row to the other, those that moved past both values share the difference.
 """
 
 from __future__ import annotations
 
-from functools import cache
-
 import torch
 
 from ..graph.functions import wide
-from ..graph.saved import dimension, has, read, saved_names
+from ..graph.saved import dimension, has, read
 from ..rule import Grads, Rule, Slots, gradient
+from .masks import simplest_linear
 from .pairs import INEXACT, Both, Pair, bound, mean_of_derivatives, put, secant_rule
-from .products import equal_constants
 from .quotients import quotient, secant_of
 from .several import OTHERS, of_several
 
@@ -32,13 +30,10 @@ _SMALLEST = frozenset(("Min", "Amin", "Cummin"))
 _BLOCK = 2**20
 _ORDERED = frozenset("Sort Topk Kthvalue Median Nanmedian".split())
 _ELEMENTWISE = frozenset("Fmod Remainder Copysign Frac".split())
-# Linear in one argument, with indices that may have been computed from others.
-_MASKED = frozenset(("Where", "MaskedFill"))
 
 
 def _piecewise(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    base = pair.operation.base
-    if base in _ELEMENTWISE:
+    if pair.operation.base in _ELEMENTWISE:
         return _by_values(pair, carries, gi, go)
     slots = [slot for slot in range(len(gi)) if pair.graph.edges[pair.node][slot][0] is not None]
     outputs = [output for output, g in enumerate(go) if g is not None]
@@ -50,32 +45,41 @@ def _piecewise(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
     y = [_sum(parts) for parts in zip(*(pair.repeated(slot, x[slot], outputs) for slot in slots), strict=True)]
     runs = [_sum(p) for p in zip(*(pair.repeated(s, (run[s], run[s]), outputs) for s in slots), strict=True)]
 
-    up, down, of_others = [None] * len(go), [None] * len(go), 0.0
+    # What each half's winners take of the difference, and what others do.
+    of_inputs, of_reference, of_others = [None] * len(go), [None] * len(go), 0.0
     for output, (y1, y0), (run1, run0) in zip(outputs, y, runs, strict=True):
         rise = y1 - y0
-        if base in _LARGEST or (base == "Aminmax" and output == 1) or _reduces(pair, "amax"):
-            first = rise >= 0
-        elif base in _SMALLEST or base == "Aminmax" or _reduces(pair, "amin"):
-            first = rise <= 0
-        else:
-            first = run1.abs() >= run0.abs()
-        part = wide(go[output]) * rise
-        if base in _ORDERED and bool((lost := torch.maximum(run1.abs(), run0.abs()) < rise.abs()).any()):
+        part, is_of_inputs = wide(go[output]) * rise, _winner_is_of_inputs(pair, output, rise, (run1, run0))
+        lost = torch.maximum(run1.abs(), run0.abs()) < rise.abs()
+        if pair.operation.base in _ORDERED and bool(lost.any()):
             of_others = _of_passing(pair, x[0], (y1, y0), torch.where(lost, part, 0.0))
             part = part.masked_fill(lost, 0.0)
-        up[output], down[output] = torch.where(first, part, 0.0), torch.where(first, 0.0, part)
-    of_inputs, of_reference = (
-        pair.derivative(tuple(g), of_reference=is_reference) for g, is_reference in ((up, False), (down, True))
+        of_inputs[output], of_reference[output] = part.where(is_of_inputs, 0.0), part.masked_fill(is_of_inputs, 0.0)
+
+    taken = zip(
+        pair.derivative(tuple(of_inputs), of_reference=False),
+        pair.derivative(tuple(of_reference), of_reference=True),
+        mean_of_derivatives(pair, carries, gi, go),
+        strict=True,
     )
-    means = mean_of_derivatives(pair, carries, gi, go)
     return put(
         gi,
         {
-            slot: quotient(wide(of_inputs[slot]) + wide(of_reference[slot]) + of_others, run[slot], wide(means[slot]))
-            for slot in slots
-            if carries[slot]
+            slot: quotient(wide(a) + wide(b) + of_others, run[slot], wide(mean))
+            for slot, (a, b, mean) in enumerate(taken)
+            if slot in run and carries[slot]
         },
     )
+
+
+def _winner_is_of_inputs(pair: Pair, output: int, rise: Tensor, runs: Both) -> Tensor:
+    """Return where the entry that the inputs' half selected takes the difference."""
+    base = pair.operation.base
+    if base in _LARGEST or (base == "Aminmax" and output == 1) or _reduces(pair, "amax"):
+        return rise >= 0
+    if base in _SMALLEST or base == "Aminmax" or _reduces(pair, "amin"):
+        return rise <= 0
+    return runs[0].abs() >= runs[1].abs()
 
 
 def _of_passing(pair: Pair, x: Both, y: Both, part: Tensor) -> Tensor:
@@ -122,57 +126,9 @@ def _by_values(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
     return put(gi, {slot: secant_of(x, y, g, torch.zeros_like(g) if gi[slot] is None else wide(gi[slot]))})
 
 
-# ---- Masks and indices
-
-
-@cache
-def _index_names(node_class: type) -> tuple[str, ...]:
-    """Return the names under which a linear operation keeps masks and indices."""
-    return tuple(name for name in saved_names(node_class) if name not in ("self", "source", "src"))
-
-
-def _same_indices(pair: Pair) -> bool:
-    for name in _index_names(type(pair.node)):
-        kept1, kept0 = pair.read(name, None)
-        tensors = zip(*(kept if isinstance(kept, tuple) else (kept,) for kept in (kept1, kept0)), strict=True)
-        if not all(_are_same(a, b) for a, b in tensors):
-            return False
-    return True
-
-
-def _are_same(a: object, b: object) -> bool:
-    """Return whether two masks or indices are the same; other tensors don't select."""
-    if not isinstance(a, Tensor) or not isinstance(b, Tensor) or a.is_floating_point() or a.is_complex():
-        return True
-    return a is b or torch.equal(a, b)
-
-
-def _masked(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    """Return the g of a choice between two values by a mask that differs between the inputs and the reference."""
-    g, is_where = wide(go[0]), pair.operation.base == "Where"
-    first = tuple(m if is_where else ~m for m in pair.read("condition" if is_where else "mask"))
-    chosen = [first, tuple(~m for m in first)]
-    slots = [slot for slot, is_open in enumerate(carries) if is_open]
-    values, y = {slot: pair.at(pair.edges[slot]) for slot in slots}, pair.result()
-    if y is None or any(value is None for value in values.values()):
-        raise pair.refuse("its mask differs between the inputs and the references, and its values aren't available")
-
-    changed = first[0] != first[1]
-    runs = {slot: (x1 - x0).expand_as(g) for slot, (x1, x0) in values.items()}
-    largest = torch.stack([run.abs() for run in runs.values()]).amax(0)
-    rise, taken = y[0] - y[1], torch.zeros_like(changed)
-    by_slot = {}
-    for slot, run in runs.items():
-        takes = changed & (run.abs() == largest) & ~taken
-        taken = taken | takes
-        of_changed = torch.where(takes, g * quotient(rise, run, 0.0), 0.0)
-        by_slot[slot] = torch.where(changed, of_changed, g * chosen[slot][0])
-    return put(gi, by_slot)
-
-
 def _simplest_piecewise(pair: Pair, carries: Slots) -> Rule | None:
     if pair.operation.base in ("MaxUnpool2D", "MaxUnpool3D"):
-        return _simplest_linear(pair, carries)
+        return simplest_linear(pair, carries)
     if pair.operation.base == "Renorm":
         return bound(INEXACT, mean_of_derivatives, pair)
     if pair.operation.base == "SegmentReduce":
@@ -184,28 +140,10 @@ def _simplest_piecewise(pair: Pair, carries: Slots) -> Rule | None:
     return None
 
 
-def _simplest_linear(pair: Pair, carries: Slots) -> Rule | None:
-    """Return the derivative where both halves have the same indices or masks."""
-    if pair.operation.kind == "product":  # a quotient by a constant, which may be computed from the inputs
-        return gradient if equal_constants(pair, carries) else bound("secant, exact split", mean_of_derivatives, pair)
-    if not _index_names(type(pair.node)) or _same_indices(pair):
-        return gradient
-    if pair.operation.base not in _MASKED:
-        raise pair.refuse(
-            "it selects other entries for the references than for the inputs (a routing, a sort, an argmax), which has "
-            "no share of the difference"
-        )
-    for edge in (*pair.edges, (pair.node, 0)):
-        if edge[0] is not None and not pair.is_prepared(edge):
-            pair.prepare(edge)
-    return None
-
-
 def _simplest_step(pair: Pair, carries: Slots) -> Rule | None:
     """Return the derivative, 0, for a step whose values aren't available."""
     return None if pair.values(0) is not None and pair.result() is not None else gradient
 
 
 piecewise = secant_rule("secant, winner of either half", _piecewise, simplest=_simplest_piecewise)
-linear = secant_rule("gradient; of masks that differ, the larger change", _masked, simplest=_simplest_linear)
 step = secant_rule("secant", _by_values, simplest=_simplest_step)
