@@ -30,7 +30,7 @@ def simplest_linear(pair: Pair, carries: Slots) -> Rule | None:
     if pair.operation.base not in _MASKED:
         raise pair.refuse(
             "it selects other entries for the references than for the inputs (a routing, a sort, an argmax), which has "
-            "no share of the difference"
+            "no share of the difference; hold what the inputs select (selections='held')"
         )
     for edge in (*pair.edges, (pair.node, 0)):
         if edge[0] is not None and not pair.is_prepared(edge):
