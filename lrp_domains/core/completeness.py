@@ -60,6 +60,7 @@ def notes_on_residue(rules: RuleSet) -> tuple[str, ...]:
     if rules.name != SECANT.name:
         return (f"only SECANT is complete; {rules.name} isn't",)
     return (
-        "something outside of the graph differs between input and reference (a detached tensor, a mask, a step), or an "
-        "operation has no exact secant (sampling positions, solvers)",
+        "something outside of the graph differs between input and reference (a detached tensor, a mask, a step; a "
+        "choice of experts can be held, selections='held'), or an operation has no exact secant (sampling positions, "
+        "solvers)",
     )

@@ -184,7 +184,9 @@ def _checked(inputs: tuple[Tensor, ...], references: tuple[Tensor, ...]) -> list
         if not bool(x.isfinite().all()) or not bool(b.isfinite().all()):
             name = "inputs" if not bool(x.isfinite().all()) else "references"
             raise RelevanceError(f"{name}[{number}] has entries that are not finite")
-        if b.shape != x.shape and (b.shape[1:] != x.shape or not len(b)):
+        if b.ndim > x.ndim and not len(b):
+            raise RelevanceError(f"references[{number}] has shape {tuple(b.shape)}: there are no references in it")
+        if b.shape != x.shape and b.shape[1:] != x.shape:
             raise RelevanceError(
                 f"references[{number}] has shape {tuple(b.shape)}, its input {tuple(x.shape)}: pass one reference per "
                 "sample (reference.expand_as(x)), or several stacked along a new first dimension"

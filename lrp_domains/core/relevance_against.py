@@ -106,7 +106,10 @@ def ledger_against(
     score = sum(run.score for run in runs) / len(runs)
     totals = tuple(r.double().sum().item() for r in relevance)
     account = Ledger(score, totals, {}, score - sum(totals), relevance, rules.name)
-    return account if account.balanced() else replace(account, notes=notes_on_residue(rules))
+    notes = () if account.balanced() else notes_on_residue(rules)
+    if selections == "held":
+        notes += ("the score of the reference is that of what the input selects: its experts, its sorted entries",)
+    return replace(account, notes=notes)
 
 
 def draw_references(data: Tensor, inputs: Tensor, k: int, *, generator: torch.Generator | None = None) -> Tensor:

@@ -157,12 +157,14 @@ class Pipeline:
         encoding, rows = self.model.head.rows(encoding, fitted[0].windows, request)
         self.check_length(rows)
 
-        name = None
+        name, notes = None, [half.note for half in fitted if half.note]
         if encoding.replacement is not None:
             name = name_of(reference, self.model.special)
             numbers = encoding.replacement.numbers
             rows = [replace(row, replaced=tuple(numbers[tokens] for tokens in row.tokens)) for row in rows]
-        return Document(encoding, rows, tuple(half.note for half in fitted if half.note), name)
+            if (numbers[:, 0] == numbers[:, 1]).all():
+                notes.append("the reference has the same tokens as the text, so nothing differs")
+        return Document(encoding, rows, tuple(notes), name)
 
     def _batches(self, documents: Sequence[Document], side: str | None) -> list[Batch]:
         """Return the rows of documents in batches; as small as they can be if none can be padded (side None)."""

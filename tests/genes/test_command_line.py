@@ -87,6 +87,21 @@ def test_a_declared_model_is_explained(cohort, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--reference", "naive"], "unknown reference 'naive'"),
+        (["--reference", "donor"], "requires the column of obs"),
+        (["--reference", "mean", "--rules", "cp-lrp"], "explains no differences from a reference"),
+        (["--rules", "secant"], "pass one, such as reference="),
+    ],
+)
+def test_an_explanation_that_does_not_fit_is_refused_before_training(cohort, tmp_path, options, message):
+    result = call("genes", "run", cohort, "--labels", "group", "--out", tmp_path / "out", *QUICK, *options)
+    assert result.exit_code == 1 and message in " ".join(result.output.split())
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_run_against_a_reference(cohort, tmp_path):
     out = tmp_path / "out"
     arguments = ["--labels", "group", "--reference", "Naive T", "--rules", "secant", "--target", "labelled", *QUICK]

@@ -408,3 +408,9 @@ def test_a_model_that_looks_up_other_numbers_is_refused():
     explainer = TextExplainer.from_parts(tokenize, embed, model, labels=["negative", "positive"])
     with pytest.raises(TextError, match="not called with the numbers of the tokens"):
         explainer("a good film", reference="pad")
+
+
+def test_a_reference_of_the_same_tokens_is_noted():
+    result = classifier()("a film", reference="a film")
+    assert result.score == 0 and result.notes == ("the reference has the same tokens as the text, so nothing differs",)
+    assert not classifier()("a good film", reference="a bad film").notes

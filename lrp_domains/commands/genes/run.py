@@ -1,5 +1,6 @@
 """All steps of one cohort in one command."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +33,7 @@ def run(
     def shared(options: dict, *names: str) -> dict:
         return {name: options[name] for name in names if name in options}
 
+    _check(cohort, labels, explanation)
     name = cohort.stem
     if str(cohort) == "pbmc68k_reduced":
         select(cohort=cohort, out=out / "cohort.h5ad")
@@ -58,3 +60,20 @@ def run(
     measured = shared(explanation, "gene_column", "device")
     curves(cohort=ranked, table=table, out=out / "curves.tsv", **loading, **measured, **seed)
     report(folders=[out], out=out / "report.html", title=name, **reporting)
+
+
+def _check(cohort: Path, labels: str | None, explanation: dict) -> None:
+    """Raise if the cohort can't be explained as asked, as far as that is known before networks are trained."""
+    from ... import genes as library
+    from ...genes.explanation.reference import check_reference_of
+
+    request = library.Explanation(**explanation)
+    column = request.groupby or labels
+    if request.reference is None or column is None:
+        return
+    opened = nullcontext(library.demo_cohort()) if str(cohort) == "pbmc68k_reduced" else library.open_cohort(cohort)
+    with opened as adata:
+        values = adata.obs.get(column)
+        if values is not None and values.dtype.kind != "f":  # other checks name a missing column
+            groups = sorted(values.dropna().astype(str).unique())
+            check_reference_of(request.reference, adata.obs, groups=groups, groupby=column, donor=request.donor)

@@ -84,6 +84,13 @@ def check_reference(
             f"reference='{name}': the transformer reads only the genes that a cell expresses, and the reference "
             "expresses others; leave out the reference, or explain an mlp or linear model against it"
         )
+    check_reference_of(name, obs, groups=groups, groupby=groupby, donor=donor)
+
+
+def check_reference_of(
+    name: str, obs: pd.DataFrame, *, groups: Sequence[str], groupby: str | None, donor: str | None
+) -> None:
+    """Raise if a cohort has no such reference, whatever the model; see `check_reference`."""
     if name in REFERENCES and name in groups:
         raise CohortError(
             f"reference='{name}' is {REFERENCES[name]}, but '{groupby}' also has a group of this name; rename the group"

@@ -127,7 +127,8 @@ def _check_rules(rules: RuleSet | None, reference: str | None) -> None:
     if rules is None:
         return
     if not isinstance(rules, RuleSet):
-        raise CohortError(f"rules is {rules!r}; expected a rule set such as lrp_domains.ATTN_LRP")
+        name = "ATTN_LRP" if reference is None else "SECANT"
+        raise CohortError(f"rules is {rules!r}; expected a rule set such as lrp_domains.{name}")
     if rules.reads_reference and reference is None:
         raise CohortError(
             f"the rule set '{rules.name}' explains differences from a reference; pass one, such as reference='mean', "
