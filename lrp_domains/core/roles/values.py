@@ -125,6 +125,19 @@ class Values:
             value = inverted(node, self.kept(node, "result"))
         return value
 
+    def available(self, edge: Edge) -> Tensor | None:
+        """Return the value at an edge if it was given, kept or computed before.
+
+        Within a pass nothing can be computed, as nodes return nothing for edges outside of it.
+        """
+        edge = self.graph.once(pieces).get(edge, edge)
+        if edge in self.graph.sources or edge in self.given or ("value", edge) in self._known:
+            return self.value(edge)
+        keepers, op = list(self._keepers.get(edge, ())), self.graph.operations.get(edge[0])
+        if edge[1] == 0 and op is not None and (op.kind in _RESULTS or op.base in _RESULTS):
+            keepers.append((edge[0], "result"))
+        return next((self.kept(node, name) for node, name in keepers if keeps(node, name)), None)
+
     def inverted_at(self, edge: Edge) -> Node | None:
         """Return the function from whose result the value at an edge is recovered, if that is the only way to it."""
         kept = any(keeps(node, name) for node, name in self._keepers.get(edge, ()))

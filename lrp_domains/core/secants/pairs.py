@@ -82,9 +82,10 @@ class Pair:
         """Return the values at an edge, None if they are not available."""
         if edge[0] is None:
             return None
-        twin = self.graph.twin
-        x1 = self.graph.once(Roles).values.value(edge)
-        x0 = None if x1 is None else twin.graph.once(Roles).values.value(twin.edge(edge))
+        twin, is_planning = self.graph.twin, torch._C._current_graph_task_id() == -1
+        values, others = (graph.once(Roles).values for graph in (self.graph, twin.graph))
+        x1 = values.value(edge) if is_planning else values.available(edge)
+        x0 = None if x1 is None else others.value(twin.edge(edge)) if is_planning else others.available(twin.edge(edge))
         return None if x0 is None else (x1.detach(), x0.detach())
 
     def prepare(self, edge: Edge) -> None:

@@ -33,8 +33,6 @@ def _backward(share_of_scores: float, pair: Pair, carries: Slots, gi: Grads, go:
     is_part = len(open_factors) == 2 and base in ("Mul", "Div") and pair.node in pair.graph.once(softmaxes).parts
     if is_part and (of_slots := written_out(pair, wide(go[0]))) is not None:
         return put(gi, of_slots)
-    if len(open_factors) == 2 and base in ("Mul", "Div") and (slot := scale_slot(pair.node, pair.graph)) is not None:
-        return put(gi, _scaled(pair, slot, wide(go[0])))
     if base == "Div" and carries[1]:
         return _quotient(pair, gi, go)
     if base == "Trilinear":
@@ -52,15 +50,15 @@ def _quotient(pair: Pair, gi: Grads, go: Grads) -> Grads:
     return put(gi, {0: g * of_x.conj(), 1: g * of_y.conj()})
 
 
-def _scaled(pair: Pair, slot: int, g: Tensor) -> dict[int, Tensor]:
-    """Return the g of a value and of a scale that is computed from it, by slot."""
-    names = pair.operation.tensors
+def _scaled(slot: int, pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
+    """Return the g of a value, and at a slot that of a scale or divisor that is computed from it."""
+    names, g = pair.operation.tensors, wide(go[0])
     value, scale = pair.kept(names[1 - slot]), pair.kept(names[slot])
     if pair.operation.base == "Mul":
         of_value, of_scale = split_by_scale(value, scale)
-        return {1 - slot: g * of_value, slot: g * of_scale}
+        return put(gi, {1 - slot: g * of_value, slot: g * of_scale})
     of_value, of_scale = split_by_scale(value, (1 / scale[0], 1 / scale[1]))
-    return {1 - slot: g * of_value, slot: -g * of_scale / scale[0] / scale[1]}
+    return put(gi, {1 - slot: g * of_value, slot: -g * of_scale / scale[0] / scale[1]})
 
 
 def _trilinear(pair: Pair, g: Tensor) -> dict[int, Tensor]:
@@ -125,8 +123,13 @@ def _simplest(share_of_scores: float, pair: Pair, carries: Slots) -> Rule | None
     is_linear = len(open_factors) == 1 and op.base not in ("Prod", "Cumprod") and not (op.base == "Div" and carries[1])
     if is_linear and equal_constants(pair, carries):
         return gradient
-    if len(open_factors) == 2 and op.base in ("Mul", "Div") and (factors := nested_factors(pair)):
+    if len(open_factors) < 2 or op.base not in ("Mul", "Div"):
+        return None
+
+    if factors := nested_factors(pair):
         return nested_rule(pair, factors)
+    if pair.node not in pair.graph.once(softmaxes).parts and (slot := scale_slot(pair.node, pair.graph)) is not None:
+        return bound("secant, exact split of a scale", partial(_scaled, slot), pair)
     return None
 
 

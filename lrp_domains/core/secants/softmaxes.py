@@ -37,7 +37,7 @@ def _softmax(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
     s1, s0 = pair.kept("result")
     dim = dimension(read(pair.node, "dim"), s1.ndim)
     log_s = (s1.log(), s0.log())
-    if bool(((s1 == 0) != (s0 == 0)).any()) and (x := pair.values(0)) is not None:  # one of them has underflowed
+    if _has_underflowed(s1, s0) and (x := pair.values(0)) is not None:
         log_s = tuple(values.log_softmax(dim) for values in x)
     return put(gi, {0: softmax_secant(log_s, g, dim)})
 
@@ -91,8 +91,19 @@ def _scores(pair: Pair, edge: Edge) -> Both | None:
 
 
 def _simplest(pair: Pair, carries: Slots) -> Rule | None:
-    """Return the rule of an exponential in a softmax that is written out."""
-    return elementwise.place(pair.node, pair.graph, Shares({pair.node: carries})) if pair.operation.function else None
+    """Return the rule of an exponential in a softmax that is written out.
+
+    Compute the argument of a softmax whose probabilities have underflowed in one half.
+    """
+    if pair.operation.function:
+        return elementwise.place(pair.node, pair.graph, Shares({pair.node: carries}))
+    if _has_underflowed(*pair.kept("result")):
+        pair.prepare(pair.edges[0])
+    return None
+
+
+def _has_underflowed(s1: Tensor, s0: Tensor) -> bool:
+    return bool(((s1 == 0) != (s0 == 0)).any())
 
 
 softmax = secant_rule("secant, by logarithmic means", _softmax, simplest=_simplest)
