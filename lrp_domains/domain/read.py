@@ -65,8 +65,7 @@ def explain(
     """
     sources = [source for read in reads for source in read.sources]
     account = ledger(scores, sources, rules=rules, model=model, unknown=unknown, retain_graph=retain_graph)
-    relevance = iter(account.relevance)
-    return [read.per_unit([next(relevance) for _ in read.sources]) for read in reads], account
+    return _of_units(reads, account), account
 
 
 def explain_against(
@@ -111,5 +110,10 @@ def explain_against(
         return scores, tuple(source for read in reads for source in read.sources)
 
     account = ledger_against(scores_and_sources, inputs, references, rules=rules, model=model, unknown=unknown)
+    return _of_units(of_inputs, account), account
+
+
+def _of_units(reads: Sequence[Read[Units]], account: Ledger) -> list[Units]:
+    """Return the relevance of units per read, from that of all sources in order."""
     relevance = iter(account.relevance)
-    return [read.per_unit([next(relevance) for _ in read.sources]) for read in of_inputs], account
+    return [read.per_unit([next(relevance) for _ in read.sources]) for read in reads]

@@ -218,6 +218,11 @@ OUTSIDE = {
 }
 
 
+def test_rows_that_mix_are_refused_if_the_function_returns_its_inputs_too(sides):
+    with pytest.raises(RelevanceError, match="mixes samples"):
+        relevance_against(lambda x: (score(x - x.mean(0)), x), *sides)
+
+
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_what_is_outside_of_the_graph_is_reported(name, sides):
     with pytest.warns(UserWarning, match="is not accounted for"):

@@ -135,11 +135,14 @@ def test_softmaxes_equal_their_loop_however_they_are_written(name):
     torch.testing.assert_close(explained(SOFTMAXES[name], x, b), double(expected), **TIGHT)
 
 
-@pytest.mark.parametrize("scale", [1.0, 300.0, 3000.0])
-@pytest.mark.parametrize("name", SOFTMAXES)
+OVERFLOWING = {"softmax, exp / sum", "softmax, reciprocal"}  # which subtract no maximum
+
+
+@pytest.mark.parametrize(
+    ("name", "scale"),
+    [(name, scale) for name in SOFTMAXES for scale in (1.0, 300.0, 3000.0) if scale == 1 or name not in OVERFLOWING],
+)
 def test_softmaxes_whose_exponentials_underflow_are_complete(name, scale):
-    if scale > 1 and name in ("softmax, exp / sum", "softmax, reciprocal"):
-        pytest.skip("the exponentials overflow")
     x, b = numbers(4, 5), numbers(4, 5)
     for x1, x0 in ((x * scale, b), (x, b * scale), (x * scale, b * scale)):
         assert_complete(scored(SOFTMAXES[name]), x1, x0)

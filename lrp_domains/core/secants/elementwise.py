@@ -28,23 +28,18 @@ def _backward(pair: Pair, carries: Slots, gi: Grads, go: Grads) -> Grads:
     if sum(carries) > 1 or pair.operation.slot_kept(slot) is None:
         return of_several(pair, carries, gi, go)
 
-    x, f = _arguments(pair, slot), _results(pair, slot)
+    x, y, f = _arguments(pair, slot), _kept_results(pair), _function(pair, slot)
     # A derivative that was summed to the shape of an argument that was broadcast isn't one per result.
     by_slope = wide(gi[slot]) if gi[slot].shape == g.shape else torch.zeros_like(g)
-    tensors = (
-        *x,
-        g,
-        by_slope,
-        *((pair.kept("result") if pair.keeps("result") else pair.result()) if f is None else ()),
-    )
+    tensors = (*x, g, by_slope, *(y or ()))
     if not _fit_into_blocks(pair, tensors):
-        return put(gi, {slot: secant_of(x, f(*x) if f is not None else tensors[4:], g, by_slope)})
+        return put(gi, {slot: secant_of(x, y or f(*x), g, by_slope)})
 
     # Blocks that fit into the cache are several times as fast as passes over memory.
     result, rows = torch.empty_like(g), [t.view(-1) for t in tensors]
     for start in range(0, g.numel(), _BLOCK):
-        x1, x0, g_y, slope, *y = (row[start : start + _BLOCK] for row in rows)
-        result.view(-1)[start : start + _BLOCK] = secant_of((x1, x0), f(x1, x0) if f is not None else y, g_y, slope)
+        x1, x0, g_y, slope, *y_block = (row[start : start + _BLOCK] for row in rows)
+        result.view(-1)[start : start + _BLOCK] = secant_of((x1, x0), y_block or f(x1, x0), g_y, slope)
     return put(gi, {slot: result})
 
 
@@ -64,10 +59,17 @@ def _arguments(pair: Pair, slot: int) -> Both:
     return pair.each(lambda node: argument(node, slot).detach())
 
 
-def _results(pair: Pair, slot: int) -> Callable[[Tensor, Tensor], Both] | None:
-    """Return the function that computes the results, None if they are kept."""
-    if len(pair.operation.tensors) == 1 and (pair.keeps("result") or pair.is_prepared((pair.node, 0))):
+def _kept_results(pair: Pair) -> Both | None:
+    """Return the results if they were kept or recorded."""
+    if len(pair.operation.tensors) > 1:
         return None
+    if pair.keeps("result"):
+        return pair.kept("result")
+    return pair.result() if pair.is_prepared((pair.node, 0)) else None
+
+
+def _function(pair: Pair, slot: int) -> Callable[[Tensor, Tensor], Both]:
+    """Return the function that computes the results."""
     f1, f0 = pair.each(lambda node: applied(node, slot))
     return lambda x1, x0: (f1(x1), f0(x0))
 

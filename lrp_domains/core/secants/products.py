@@ -77,15 +77,15 @@ def _trilinear(pair: Pair, g: Tensor) -> dict[int, Tensor]:
 def _running(pair: Pair, go: Grads) -> Tensor:
     """Return the g of the factors of a product along a dimension."""
     (x1, x0), g = pair.kept("self"), wide(go[0])
-    if not has(pair.node, "dim"):
-        run = torch.prod
-    elif pair.operation.base == "Prod":
-        run = partial(torch.prod, dim=dimension(read(pair.node, "dim"), x1.ndim), keepdim=read(pair.node, "keepdim"))
-    else:
-        run = partial(torch.cumprod, dim=dimension(read(pair.node, "dim"), x1.ndim))
+    run, factors = torch.prod, x1.numel()
+    if has(pair.node, "dim"):
+        dim = dimension(read(pair.node, "dim"), x1.ndim)
+        factors = x1.shape[dim]
+        run = partial(torch.cumprod, dim=dim)
+        if pair.operation.base == "Prod":
+            run = partial(torch.prod, dim=dim, keepdim=read(pair.node, "keepdim"))
 
     total = torch.zeros_like(x1)
-    factors = x1.shape[dimension(read(pair.node, "dim"), x1.ndim)] if has(pair.node, "dim") else x1.numel()
     if factors > MOST_FACTORS:
         raise pair.refuse(f"a product of {factors} numbers is too long to split, of more than {MOST_FACTORS}")
     for point, weight in points_for(factors):
