@@ -1,22 +1,16 @@
 """Cells against a reference: relevance sums to the difference of two scores, and shows what sets cells apart."""
 
 import numpy as np
-import pandas as pd
 import pytest
-import scanpy as sc
 import torch
 from scipy import sparse
 from torch import nn
 
-from lrp_domains import CP_LRP, SECANT, SECANT_HALF, capture
-from lrp_domains.domain import Read
+from lrp_domains import SECANT, SECANT_HALF
 from lrp_domains.genes import (
     CohortError,
     Explanation,
     Training,
-    agreement,
-    consensus,
-    curves,
     gene_model,
     genes_of_neuron,
     latent_relevance,
@@ -24,63 +18,15 @@ from lrp_domains.genes import (
     open_cohort,
     rank,
     read_cohort,
-    read_table,
     relevance,
     relevance_on_disk,
     train,
     write_cohort,
-    write_table,
 )
 from lrp_domains.genes.explanation import resume
 
-from . import counts_of_two_groups
-from .report_pages import page_of, results_of
+from .references import GROUPS, REFERENCES, Attention, cohort, linear_model, log_odds, profiles_of
 from .test_on_disk import dense, interrupt_after, same
-from .test_token_models import bert, model_of
-
-GROUPS = ["Naive T", "CD4+/CD25 T Reg", "CD19+ B"]
-REFERENCES = ["zero", "mean", "Naive T", "donor"]
-
-
-def cohort(form="sparse"):
-    adata = made_cohort()
-    adata.obs["donor"] = [f"donor_{(i // 3) % 4}" for i in range(adata.n_obs)]
-    if form == "dense":
-        adata.X = adata.X.toarray()
-    return adata
-
-
-def profiles_of(adata, reference):
-    """Return the values that each cell is compared with, computed from the dense matrix."""
-    values = dense(adata.X).astype(float)
-    if reference == "zero":
-        return np.zeros_like(values)
-    if reference == "donor":
-        donors = adata.obs["donor"]
-        return np.stack([values[(donors == donor).to_numpy()].mean(0) for donor in donors])
-    chosen = np.ones(adata.n_obs, bool) if reference == "mean" else (adata.obs["group"] == reference).to_numpy()
-    return np.broadcast_to(values[chosen].mean(0), values.shape)
-
-
-def log_odds(network, values, target):
-    """Compute log p / (1 - p) of a class per cell, from probabilities alone."""
-    with torch.no_grad():
-        p = network(torch.tensor(values).to(next(network.parameters()).dtype)).double().softmax(1).numpy()
-    p = p[np.arange(len(p)), target]
-    return np.log(p) - np.log1p(-p)
-
-
-class Attention(nn.Module):
-    """A transformer over all genes: the value of a gene scales its embedding."""
-
-    def __init__(self, genes):
-        super().__init__()
-        self.embedding = nn.Parameter(torch.randn(genes, 8))
-        self.block = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
-        self.head = nn.Linear(8, 3)
-
-    def forward(self, x):
-        return self.head(self.block(x[:, :, None] * self.embedding).mean(1))
 
 
 @pytest.fixture(scope="module", params=["mlp", "attention"])
@@ -94,9 +40,7 @@ def model(request):
 
 @pytest.fixture(scope="module")
 def linear():
-    torch.manual_seed(0)
-    adata = cohort()
-    return gene_model(nn.Linear(adata.n_vars, 3).double(), adata.var_names, GROUPS, labels="group")
+    return linear_model()
 
 
 @pytest.mark.parametrize("form", ["sparse", "dense"])
@@ -238,6 +182,22 @@ def test_a_value_against_the_patients_of_low_prediction():
     )
 
 
+def interrupted(items, description):
+    return interrupt_after(4)(items, description) if description == "Explaining" else items
+
+
+def counted():
+    """Return a progress that records what it goes over, and its record."""
+    seen = []
+
+    def progress(items, description):
+        for item in items:
+            seen.append((description, item))
+            yield item
+
+    return progress, seen
+
+
 @pytest.mark.parametrize("form", ["sparse", "dense"])
 @pytest.mark.parametrize("reference", REFERENCES)
 @pytest.mark.parametrize("suffix", ["h5ad", "zarr"])
@@ -247,16 +207,7 @@ def test_on_disk_and_resumed_it_is_the_same_as_in_memory(model, tmp_path, monkey
     getattr(adata, f"write_{suffix}")(source)
     settings = {"target": "labelled", "reference": reference, "donor": "donor", "top": 3, "batch_size": 20}
     monkeypatch.setattr(resume, "SECONDS", 0.0)
-    seen = []
-
-    def interrupted(items, description):
-        return interrupt_after(4)(items, description) if description == "Explaining" else items
-
-    def counting(items, description):
-        for item in items:
-            seen.append((description, item))
-            yield item
-
+    counting, seen = counted()
     with pytest.raises(KeyboardInterrupt):
         relevance_on_disk(source, model, out, progress=interrupted, **settings)
     relevance_on_disk(source, model, out, progress=counting, **settings)
@@ -294,16 +245,7 @@ def test_half_precision(dtype):
 def test_finished_parts_of_another_reference_are_not_used(model, tmp_path, monkeypatch):
     write_cohort(cohort(), tmp_path / "cohort.h5ad")
     monkeypatch.setattr(resume, "SECONDS", 0.0)
-    seen = []
-
-    def interrupted(items, description):
-        return interrupt_after(4)(items, description) if description == "Explaining" else items
-
-    def counting(items, description):
-        for item in items:
-            seen.append(item)
-            yield item
-
+    counting, seen = counted()
     with pytest.raises(KeyboardInterrupt):
         relevance_on_disk(
             tmp_path / "cohort.h5ad",
@@ -316,7 +258,7 @@ def test_finished_parts_of_another_reference_are_not_used(model, tmp_path, monke
     relevance_on_disk(
         tmp_path / "cohort.h5ad", model, tmp_path / "out.h5ad", batch_size=20, progress=counting, reference="zero"
     )
-    assert seen == [0, 20, 40, 60, 80, 100]
+    assert seen == [("Explaining", start) for start in (0, 20, 40, 60, 80, 100)]
 
 
 def test_the_size_of_chunks_does_not_matter(model):
@@ -358,189 +300,7 @@ def test_rules_are_chosen_by_the_reference(model):
     assert adata.uns["lrp"]["rules"] == SECANT_HALF.name
 
 
-@pytest.mark.parametrize(
-    "settings, message",
-    [
-        ({"rules": CP_LRP, "reference": "mean"}, r"'CP-LRP' explains no differences.*use lrp_domains.SECANT or SECANT"),
-        ({"rules": SECANT}, r"'secant' explains differences from a reference; pass one, such as reference='mean'"),
-        ({"rules": SECANT_HALF}, r"explains differences from a reference; pass one"),
-        ({"reference": ""}, r"reference is ''; expected 'zero', 'mean', 'donor', the name of a group, or None"),
-        ({"reference": 0}, r"reference is 0; expected 'zero'"),
-    ],
-)
-def test_an_invalid_request_is_refused_without_a_cohort(settings, message):
-    with pytest.raises(CohortError, match=message):
-        Explanation(**settings)
-
-
-def named(name):
-    def rename(adata):
-        adata.obs["group"] = adata.obs["group"].cat.rename_categories({"Naive T": name})
-
-    return rename
-
-
-def single_cell(adata):
-    adata.obs["donor"] = ["alone", *adata.obs["donor"][1:]]
-
-
-def without_labels(adata):
-    del adata.obs["group"]
-
-
-@pytest.mark.parametrize(
-    "change, settings, message",
-    [
-        (None, {"reference": "Naive"}, r"unknown reference 'Naive'; expected 'zero', 'mean', 'donor' or a group of "
-         r"'group': did you mean 'Naive T'"),
-        (None, {"reference": "donor"}, r"reference='donor' requires the column of obs with donors; name it with donor"),
-        (None, {"reference": "donor", "donor": "donr"}, r"obs has no column 'donr' of donors; did you mean 'donor'"),
-        (None, {"reference": "donor", "donor": "index"}, r"120 of 120 donors in 'index' have a single cell"),
-        (single_cell, {"reference": "donor", "donor": "donor"}, r"1 of 5 donors in 'donor' have a single cell,"),
-        (named("mean"), {"reference": "mean"}, r"reference='mean' is the mean of the cohort, but 'group' also has a "),
-        (named("zero"), {"reference": "zero"}, r"'group' also has a group of this name; rename the group"),
-        (without_labels, {"reference": "Naive T"}, r"'Naive T' is not one of .*no column of groups: name it with grou"),
-    ],
-)  # fmt: skip
-def test_a_reference_that_does_not_fit_is_refused_before_the_cohort_is_read(change, settings, message):
-    adata = cohort()
-    if change:
-        change(adata)
-    columns, started = list(adata.obs), []
-    wrapped = gene_model(nn.Linear(adata.n_vars, 3), adata.var_names, GROUPS, labels="group")
-    with pytest.raises(CohortError, match=message):
-        relevance(adata, wrapped, progress=lambda items, description: started.append(description) or items, **settings)
-    assert not adata.layers and not adata.uns and list(adata.obs) == columns and not started
-
-
-def test_a_model_of_tokens_has_no_reference():
-    adata = counts_of_two_groups.cohort()
-    with pytest.raises(CohortError, match=r"reads genes as tokens in their order, and neither a mean nor zero has tok"):
-        relevance(adata, model_of(bert()), reference="low")
-
-
-@pytest.mark.parametrize("reference", ["zero", "mean"])
-def test_a_transformer_of_expressed_genes_has_no_reference_that_expresses_others(reference):
-    adata = cohort()
-    settings = Training(folds=3, members=1, hidden=8, epochs=1, network="transformer")
-    with pytest.raises(CohortError, match=r"the transformer reads only the genes that a cell expresses"):
-        relevance(adata, train(adata, "group", training=settings), reference=reference)
-
-    adata.X = adata.X.toarray()
-    fitted = train(adata, "group", training=settings, normalisation="zscore")
-    for (network,) in fitted.networks:
-        network.double()
-    if reference == "mean":
-        relevance(adata, fitted, reference=reference)
-        np.testing.assert_allclose(adata.obs["lrp_rest"], 0, atol=1e-5)
-
-
-class Masked(nn.Module):
-    """A network that averages the embeddings of the genes that a cell expresses."""
-
-    def __init__(self, genes):
-        super().__init__()
-        self.embedding, self.head = nn.Embedding(genes, 8), nn.Linear(8, 3)
-
-    def forward(self, x, expressed):
-        tokens = self.embedding(torch.arange(x.shape[1]).expand(x.shape)) * expressed[:, :, None]
-        return self.head((tokens * x[:, :, None]).sum(1))
-
-
-def read_masked(network, values):
-    with capture(network, "embedding") as captured:
-        logits = network(values, (values > 1).float())
-    return Read(logits, tuple(captured.values()), per_unit=lambda relevances: relevances[0].sum(-1))
-
-
-def test_a_difference_that_genes_do_not_account_for_is_refused():
-    """Cells and reference have the same embeddings here, so that all of the difference is outside of them."""
-    adata = cohort()
-    wrapped = gene_model(Masked(60), adata.var_names, GROUPS, reading=read_masked)
-    with pytest.raises(CohortError, match=r"account for all but 100.0% of the difference.*leave out the reference"):
-        relevance(adata, wrapped, reference="zero")
-
-
-class Shared(nn.Linear):
-    """A network whose outputs depend on how many genes are expressed."""
-
-    def forward(self, x):
-        return super().forward(x) / (x != 0).sum(1, keepdim=True)
-
-
-def test_an_operation_without_a_share_of_the_difference_is_refused():
-    adata = cohort()
-    with pytest.raises(CohortError, match=r"only the genes that a cell expresses.*reference='mean', which expresses"):
-        relevance(adata, gene_model(Shared(60, 3), adata.var_names, GROUPS), reference="mean")
-
-
 def test_hidden_neurons_have_no_reference(model):
     for function, more in ((latent_relevance, ()), (genes_of_neuron, (0,))):
         with pytest.raises(CohortError, match=r"explain scores themselves, not differences.*leave out reference"):
             function(cohort(), model, "layers.2", *more, reference="mean", network=0)
-
-
-@pytest.fixture(scope="module")
-def results():
-    adata = cohort()
-    fitted = train(adata, "group", training=Training(folds=3, hidden=8, epochs=20))
-    return results_of(adata, fitted, target="labelled", reference="Naive T", donor="donor", top=3)
-
-
-def test_the_report_is_of_the_difference(results, tmp_path):
-    page = page_of(tmp_path, results)
-    account = results.provenance
-    for text in (
-        "log-odds (log p / (1 − p)) of the class that each of the cells is labelled with, minus that of the reference, "
-        "the mean of Naive T, with the rule set secant",
-        "What sets the cells of each group apart from the mean of Naive T. Ordered by mean relevance",
-        f"difference {account['ledger_score']:.2f}, genes {account['ledger_genes']:.2f}, other inputs",
-        "set to their values in the reference, the mean of Naive T, on the scale that the model reads",
-        "of a difference accounted for by genes (median)",
-        "A reference. Relevance against a reference sums to the difference",
-        "labelled, reference Naive T",
-    ):
-        assert text in page.text, text
-    assert "biases" not in page.text.partition("How to read it")[0].lower().replace("genes and biases", "")
-
-
-def test_the_reference_is_in_the_ranking_and_in_tables(results, tmp_path):
-    params = results.adata.uns["rank_genes_lrp"]["params"]
-    assert params["reference"] == "rest" and params["lrp_reference"] == "Naive T"
-    assert "lrp_reference" not in results.adata.uns["rank_genes_expression"]["params"]
-    sc.get.rank_genes_groups_df(results.adata, group="CD19+ B", key="rank_genes_lrp")
-    for name in ("genes.tsv", "genes.parquet"):
-        write_table(results.table, tmp_path / name)
-        pd.testing.assert_frame_equal(read_table(tmp_path / name), results.table, check_exact=True)
-    write_table(results.table.assign(reference="NA"), tmp_path / "genes.tsv")
-    assert set(read_table(tmp_path / "genes.tsv")["reference"]) == {"NA"}
-
-
-@pytest.mark.parametrize("other, named", [("mean", "'Naive T', 'mean'"), (None, "'Naive T', 'none'")])
-def test_cohorts_of_different_references_have_no_consensus(results, other, named):
-    table = results.table.assign(cohort="other", reference=other)
-    table = table.drop(columns="reference") if other is None else table
-    both = pd.concat([results.table, table])
-    for function in (consensus, agreement):
-        with pytest.raises(CohortError, match=f"against different references: {named}; explain all cohorts against"):
-            function(both)
-    assert len(consensus(pd.concat([results.table, results.table.assign(cohort="other")])))
-
-
-@pytest.mark.parametrize("reference", ["Naive T", "donor"])
-def test_curves_set_genes_to_the_values_of_the_reference(linear, reference):
-    adata = cohort()
-    relevance(adata, linear, target="labelled", reference=reference, donor="donor")
-    table = rank(adata, wilcoxon=False)
-    measured = curves(adata, linear, table, orders=["relevance"], most=5, points=3)
-    profiles, (network,) = profiles_of(adata, reference), linear.networks[0]
-    for group, rows in table.groupby("group"):
-        members = (adata.obs["group"] == group).to_numpy()
-        for curve in ("deletion", "insertion"):
-            part = measured[(measured["group"] == group) & (measured["curve"] == curve)]
-            for count, result in zip(part["genes"], part["probability"], strict=True):
-                top = np.isin(adata.var_names, rows["gene"][:count])
-                kept = top if curve == "insertion" else ~top
-                cells = torch.tensor(np.where(kept, adata.X.toarray(), profiles)[members])
-                p = network(cells).softmax(1)[:, GROUPS.index(group)].mean().item()
-                assert result == pytest.approx(p, rel=1e-6)
