@@ -1,6 +1,8 @@
 """The results of an explanation in an AnnData object: written, removed, and their provenance."""
 
+import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
@@ -8,10 +10,11 @@ import pandas as pd
 import torch
 from anndata import AnnData
 
-from ... import __version__
+from ... import ATTN_LRP, __version__
 from ...domain import Account
 from .. import slots
 from ..errors import CohortError
+from ..models.model import GeneModel
 from .explain import ExplainedCells
 from .group_statistics import GroupStatistics
 from .plan import Plan
@@ -32,17 +35,46 @@ def write_results(
     _write_cells(adata, plan, cells)
     adata.uns[slots.GROUPS] = statistics.to_slot()
     adata.uns[slots.PROVENANCE] = provenance(plan, account, layer)
+    if plan.model.decoys is not None:
+        _write_decoys(adata, plan)
 
 
 def remove_results(adata: AnnData) -> None:
     """Remove the results of an earlier explanation."""
-    for key in (slots.RANKING, slots.DIFFERENTIAL, slots.GROUPS, slots.PROVENANCE):
+    for key in (slots.RANKING, slots.DIFFERENTIAL, slots.GROUPS, slots.DECOYS, slots.PROVENANCE):
         adata.uns.pop(key, None)
     adata.layers.pop(slots.RELEVANCE, None)
     for key in (slots.TOP_GENES, slots.TOP_VALUES):
         adata.obsm.pop(key, None)
     if slots.REFERENCE_SCORE in adata.obs:
         del adata.obs[slots.REFERENCE_SCORE]
+
+
+def _write_decoys(adata: AnnData, plan: Plan) -> None:
+    """Write what decoys score, if it is of these cells, these groups and this kind of explanation."""
+    model, request = plan.model, plan.request
+    grouped = model.labels if model.task == "classes" else slots.PREDICTED
+    groupby = plan.labels.name if plan.labels is not None else slots.PREDICTED
+    reasons = {
+        "the cells are not those that the model was trained on": not _is_training_cohort(adata, model),
+        f"the groups are those of '{groupby}', not of '{grouped}'": groupby != grouped,
+        "decoys are explained for the log-odds of the predicted class, without a reference, by the rules 'attn-lrp'": (
+            request.target not in (None, PREDICTED)
+            or request.against is not None
+            or request.reference is not None
+            or (model.task == "classes" and request.score != "log-odds")
+            or request.rule_set is not ATTN_LRP
+        ),
+    }
+    if reason := next((reason for reason, applies in reasons.items() if applies), ""):
+        warnings.warn(f"genes get no p-values and q-values, although the model has decoys: {reason}", stacklevel=4)
+        return
+    adata.uns[slots.DECOYS] = replace(model.decoys, genes=plan.genes).to_slot() | {"fdr": float(model.training["fdr"])}
+
+
+def _is_training_cohort(adata: AnnData, model: GeneModel) -> bool:
+    """Return whether all cells were in training, and all cells of the training are there."""
+    return bool((adata.obs[slots.FOLD] >= 0).all()) and adata.n_obs == len(model.folds)
 
 
 def _write_cells(adata: AnnData, plan: Plan, cells: Sequence[ExplainedCells]) -> None:

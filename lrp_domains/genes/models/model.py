@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ...domain import check_choice, parameter_of, reason
+from ..decoys.scores import DecoyScores
 from ..errors import CohortError
 from .input_spec import Expects
 from .reading import InputReader, outputs_of, read_matrix
@@ -46,6 +47,8 @@ class GeneModel:
         The settings it was trained with, as a flat dictionary; empty for a model that was trained elsewhere.
     performance
         One row per fold: cells, epochs, accuracy, calibration.
+    decoys
+        What genes and their decoys score in the training cohort; None if no false discovery rate was asked for.
     """
 
     networks: tuple[tuple[nn.Module, ...], ...]
@@ -57,6 +60,7 @@ class GeneModel:
     reading: InputReader = read_matrix
     training: dict[str, object] = field(default_factory=dict)
     performance: pd.DataFrame = field(default_factory=pd.DataFrame)
+    decoys: DecoyScores | None = None
 
     def __post_init__(self) -> None:
         check_choice("task", self.task, TASKS)

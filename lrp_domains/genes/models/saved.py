@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 
 from ...domain import whole_file
+from ..decoys.scores import DecoyScores
 from ..errors import CohortError
 from .built_in import BUILT_IN, built_in
 from .input_spec import Expects
@@ -46,6 +47,7 @@ def save_model(model: GeneModel, path: str | Path) -> None:
         "folds": torch.as_tensor(model.folds.to_numpy(dtype=np.int64)),
         "training": model.training,
         "performance": model.performance.to_dict("list"),
+        "decoys": None if model.decoys is None else _plain(model.decoys.to_slot()),
     }
 
     with whole_file(path) as temporary:
@@ -93,7 +95,16 @@ def _model_of(content: dict) -> GeneModel:
         folds=pd.Series(content["folds"].numpy(), index=content["cells"]),
         training=training,
         performance=pd.DataFrame(content["performance"]),
+        decoys=None if content["decoys"] is None else DecoyScores.from_slot(content["decoys"]),
     )
+
+
+def _plain(arrays: dict[str, np.ndarray]) -> dict[str, object]:
+    """Return arrays as tensors, and arrays of names as lists, which can be read without executing anything."""
+    return {
+        name: [str(value) for value in array] if array.dtype == object else torch.as_tensor(array)
+        for name, array in arrays.items()
+    }
 
 
 def _foreign(path: str | Path) -> CohortError:

@@ -38,9 +38,10 @@ def consensus(
 
     Returns
     -------
-    One row per group and gene, best first: ``group``, ``gene``, ``rank``, ``rho``, ``p_adjusted``, ``mean_rank`` (0 to
-    1), ``measured`` (in how many cohorts), ``supporting`` (how many do), ``cohorts`` (which do), ``missing`` (which did
-    not measure it), ``direction`` (1, -1; 0 if cohorts disagree).
+    One row per group and gene, best first: ``group``, ``gene``, ``rank``, ``rho``, ``p_value``, ``p_adjusted``,
+    ``mean_rank`` (0 to 1), ``measured`` (in how many cohorts), ``supporting`` (how many do), ``cohorts`` (which do),
+    ``missing`` (which did not measure it), ``direction`` (1, -1; 0 if cohorts disagree). The p-values are empty unless
+    genes were compared with decoys in all cohorts that rank the group.
 
     Notes
     -----
@@ -48,8 +49,12 @@ def consensus(
     the `n` cohorts that measured it, ``rho = min(1, n min_k P(Beta(k, n - k + 1) <= r_(k)))``: the probability that
     uniformly drawn ranks would be as high, with Bonferroni's correction over `k`. Ranks are divided by the number of
     genes that the cohort measured, whether or not others measured them, so that platforms of different size compare;
-    tied genes share the mean of their ranks. ``p_adjusted`` is rho after Benjamini and Hochberg over the genes of the
-    group.
+    tied genes share the mean of their ranks.
+
+    rho is an order, not a test: the size of relevance follows the level of expression, which is much the same in all
+    cohorts, so that genes are ranked alike even where there is nothing to find. ``p_value`` is the same formula with
+    the genes' p-values in place of their ranks, which decoys of like level make uniform there, whichever direction the
+    genes have; ``p_adjusted`` is that after Benjamini and Hochberg over the genes of the group.
     """
     table = check_ranking(table)
     check_references(table)
@@ -153,14 +158,15 @@ def _of_group(
         signs = rows.pivot(index="gene", columns="cohort", values="direction").loc[values.index]
         agreed = np.sign(signs.mean(1)).where(signs.abs().sum(1) == signs.sum(1).abs(), 0).to_numpy(dtype=int)
 
-    rho = robust_ranks(ranks.to_numpy())
+    p_value = _p_values(rows, values)
     table = pd.DataFrame(
         {
             "group": group,
             "gene": values.index,
             "rank": 0,
-            "rho": rho,
-            "p_adjusted": stats.false_discovery_control(rho),
+            "rho": robust_ranks(ranks.to_numpy()),
+            "p_value": p_value,
+            "p_adjusted": p_value if np.isnan(p_value).any() else stats.false_discovery_control(p_value),
             "mean_rank": ranks.mean(1).to_numpy(),
             "measured": measured.to_numpy(),
             "supporting": tops.sum(1).to_numpy(),
@@ -170,6 +176,13 @@ def _of_group(
         }
     ).sort_values(["rho", "mean_rank", "gene"], ignore_index=True)
     return table.assign(rank=np.arange(1, len(table) + 1))
+
+
+def _p_values(rows: pd.DataFrame, values: pd.DataFrame) -> np.ndarray:
+    """Combine the p-values of each gene over the cohorts that measured it; NaN if some cohort has none."""
+    if "p_value" not in rows or rows["p_value"].isna().any():
+        return np.full(len(values), np.nan)
+    return robust_ranks(rows.pivot(index="gene", columns="cohort", values="p_value").loc[values.index].to_numpy())
 
 
 def _groups(names: list[str]) -> str:

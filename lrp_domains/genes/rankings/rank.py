@@ -11,6 +11,7 @@ from anndata import AnnData
 from .. import slots
 from ..cohorts.expression import expects_all, expression_of, find_layer
 from ..cohorts.labels import label_column
+from ..decoys.scores import DecoyScores
 from ..errors import CohortError, listed
 from ..explanation.group_statistics import GroupStatistics
 from ..explanation.results_in_adata import provenance_of, reference_in
@@ -49,6 +50,7 @@ def rank(
     key_added: str = slots.RANKING,
     cohort: str = "cohort",
     wilcoxon: bool = True,
+    fdr: float | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Rank genes by mean relevance within each group.
@@ -74,6 +76,9 @@ def rank(
     wilcoxon
         Compare with scanpy's Wilcoxon test of each group against the rest, on the expression that the model reads.
         For matrices on disk, and without it, the comparison is Welch's t.
+    fdr
+        The false discovery rate at which genes are selected; if None, the one of `train`. It requires a model that was
+        trained with ``fdr``.
     seed
         Fixes the bootstrap.
 
@@ -86,9 +91,10 @@ def rank(
     Notes
     -----
     As in scanpy's result, ``logfoldchanges`` is the log2 fold change of *expression* between a group and the rest.
-    ``pvals`` and ``pvals_adj`` test over donors whether mean relevance is 0. With fewer than three donors they are NaN:
-    cells of one donor are not independent samples, so a test over cells would be overconfident. Expression is
-    compared with the rest even if relevance is against a reference, which ``params["lrp_reference"]`` names.
+    ``pvals`` and ``pvals_adj`` compare genes with decoys if the model was trained with ``fdr``. Otherwise they are NaN,
+    because no test over cells or donors alone is valid: the same few networks explain all of them, and give a gene
+    without any signal the same sign in each. Expression is compared with
+    the rest even if relevance is against a reference, which ``params["lrp_reference"]`` names.
 
     Examples
     --------
@@ -97,7 +103,7 @@ def rank(
     >>> sc.pl.rank_genes_groups_dotplot(adata, key="rank_genes_lrp")
     """
     return make_ranking(
-        adata, groupby=groupby, donor=donor, key_added=key_added, cohort=cohort, wilcoxon=wilcoxon, seed=seed
+        adata, groupby=groupby, donor=donor, key_added=key_added, cohort=cohort, wilcoxon=wilcoxon, fdr=fdr, seed=seed
     ).table
 
 
@@ -109,18 +115,22 @@ def make_ranking(
     key_added: str = slots.RANKING,
     cohort: str,
     wilcoxon: bool,
+    fdr: float | None = None,
     seed: int,
 ) -> Ranking:
     """Rank genes as `rank` does; return the table with the sums that it was computed from."""
     provenance = provenance_of(adata)
     groupby = groupby or str(provenance["groupby"])
     labels = label_column(adata, groupby)
+    decoys, fdr = _decoys(adata, groupby, fdr)
     if groupby == provenance["groupby"] and slots.GROUPS in adata.uns and donor is None:
         statistics = GroupStatistics.from_slot(adata.uns[slots.GROUPS])
     else:
         statistics = statistics_of_layer(adata, labels, donor)
 
-    table = ranked_genes(statistics, cohort=cohort, seed=seed)
+    table = ranked_genes(statistics, decoys=decoys, cohort=cohort, seed=seed)
+    if decoys is not None:
+        table["discovery"] = (table["q_value"] <= fdr).astype(int)
     if reference := reference_in(provenance):
         table[REFERENCE] = reference
     adata.uns.pop(slots.DIFFERENTIAL, None)
@@ -128,7 +138,24 @@ def make_ranking(
         _add_wilcoxon(adata, labels, table)
     adata.obs[groupby] = labels
     adata.uns[key_added] = _records(table) | {"params": _params(adata, groupby, "lrp")}
+    if decoys is not None:
+        adata.uns[key_added]["params"]["lrp_fdr"] = fdr
     return Ranking(table, statistics)
+
+
+def _decoys(adata: AnnData, groupby: str, fdr: float | None) -> tuple[DecoyScores | None, float]:
+    """Return what genes and their decoys score in the groups of a column, and the rate to select genes at."""
+    if fdr is not None and not 0 < fdr < 1:
+        raise CohortError(f"fdr is {fdr}; expected a rate between 0 and 1, such as 0.1")
+    slot = adata.uns.get(slots.DECOYS)
+    if slot is not None and groupby == str(provenance_of(adata)["groupby"]):
+        return DecoyScores.from_slot(slot), float(slot["fdr"]) if fdr is None else fdr
+    if fdr is not None:
+        raise CohortError(
+            f"genes of the groups of '{groupby}' can't be selected at a false discovery rate, because they were not "
+            "compared with decoys: train the model with fdr, explain with its defaults, and rank the groups it learnt"
+        )
+    return None, 0.0
 
 
 def _params(adata: AnnData, groupby: str, method: str) -> dict[str, object]:

@@ -24,6 +24,7 @@ def rank_on_disk(
     donor: str | None = None,
     cohort: str = "cohort",
     wilcoxon: bool = True,
+    fdr: float | None = None,
     seed: int = 0,
 ) -> Ranking:
     """Rank the genes of an explained cohort, and write it with the ranking where scanpy looks for it.
@@ -34,7 +35,7 @@ def rank_on_disk(
         An ``.h5ad`` file, as `relevance_on_disk` writes it.
     out
         The ``.h5ad`` file to write; it appears whole or not at all.
-    groupby, donor, cohort, wilcoxon, seed
+    groupby, donor, cohort, wilcoxon, fdr, seed
         As in `rank`.
 
     Returns
@@ -44,7 +45,9 @@ def rank_on_disk(
     path = Path(path)
     small = path.is_file() and path.stat().st_size <= MOST_BYTES_IN_MEMORY
     with nullcontext(read_cohort(path)) if small else open_cohort(path) as adata:
-        ranking = make_ranking(adata, groupby=groupby, donor=donor, cohort=cohort, wilcoxon=wilcoxon, seed=seed)
+        ranking = make_ranking(
+            adata, groupby=groupby, donor=donor, cohort=cohort, wilcoxon=wilcoxon, fdr=fdr, seed=seed
+        )
         with whole_file(out) as temporary:
             shutil.copyfile(path, temporary)
             with h5py.File(temporary, "r+") as file:

@@ -1,12 +1,15 @@
 """From sums over groups to one row per group and gene: relevance, interval, stability, direction."""
 
 import warnings
+from collections.abc import Mapping
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from ..decoys.comparison import compared_with_decoys
+from ..decoys.scores import DecoyScores
 from ..errors import CohortError
 from ..explanation.group_statistics import GroupStatistics
 
@@ -14,13 +17,17 @@ DRAWS = 200
 LEAST_DONORS = 3
 
 
-def ranked_genes(statistics: GroupStatistics, *, cohort: str = "cohort", seed: int = 0) -> pd.DataFrame:
+def ranked_genes(
+    statistics: GroupStatistics, *, decoys: DecoyScores | None = None, cohort: str = "cohort", seed: int = 0
+) -> pd.DataFrame:
     """Rank the genes of every group by mean relevance.
 
     Parameters
     ----------
     statistics
         From `relevance`.
+    decoys
+        What genes and their decoys score; without them there are no p-values and q-values.
     cohort
         Name of the cohort in the table.
     seed
@@ -32,8 +39,9 @@ def ranked_genes(statistics: GroupStatistics, *, cohort: str = "cohort", seed: i
     without a counted cell has no rows.
     """
     cells = statistics.counted.sum(0)
+    tests = None if decoys is None else compared_with_decoys(decoys)
     tables = [
-        _ranked_group(statistics, number, cohort=cohort, seed=seed)
+        _ranked_group(statistics, number, tests, cohort=cohort, seed=seed)
         for number in range(len(statistics.groups))
         if cells[number]
     ]
@@ -77,14 +85,15 @@ def stability(statistics: GroupStatistics) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _ranked_group(statistics: GroupStatistics, number: int, *, cohort: str, seed: int) -> pd.DataFrame:
+def _ranked_group(
+    statistics: GroupStatistics, number: int, tests: Mapping[str, pd.DataFrame] | None, *, cohort: str, seed: int
+) -> pd.DataFrame:
     """Rank the genes of one group."""
     counted, total = statistics.counted[:, number], statistics.sums[:, number]
     n = counted.sum()
     mean = total.sum(0) / n
     low, high = _bootstrap(total, counted, seed)
     positive = statistics.positive[number] / n
-    p_value = _p_values(total, counted) if statistics.by_donor else np.full(len(mean), np.nan)
     expression, rest = _expression(statistics, number)
     de_score = _welch(statistics, number)
 
@@ -105,13 +114,15 @@ def _ranked_group(statistics: GroupStatistics, number: int, *, cohort: str, seed
             "selected": _selected(statistics, number),
             "log2_fold_change": _fold_change(statistics, expression, rest),
             "direction": np.where(expression >= rest, 1, -1),
-            "p_value": p_value,
-            "p_adjusted": _adjusted(p_value),
+            "p_value": np.nan,
+            "p_adjusted": np.nan,
             "de_score": de_score,
             "de_rank": pd.Series(-de_score).rank(method="first").to_numpy(),
             "cells": int(n),
         }
     )
+    if tests is not None:
+        table = table.assign(**tests[str(statistics.groups[number])].loc[table["gene"]].to_dict("list"))
     return table.sort_values("score", ascending=False, kind="stable").assign(rank=np.arange(1, len(mean) + 1))
 
 
@@ -125,21 +136,6 @@ def _bootstrap(total: np.ndarray, counted: np.ndarray, seed: int) -> tuple[np.nd
     means = (draws @ total) / (draws @ counted)[:, None]
     low, high = np.percentile(means, [2.5, 97.5], axis=0)
     return low, high
-
-
-def _p_values(total: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """Compute Student's t-test over donors of whether mean relevance is 0; NaN for fewer than three donors."""
-    means = total[counted > 0] / counted[counted > 0][:, None]
-    if len(means) < LEAST_DONORS:
-        return np.full(total.shape[1], np.nan)
-    error = means.std(0, ddof=1) / np.sqrt(len(means))
-    t = np.divide(means.mean(0), error, out=np.zeros(total.shape[1]), where=error > 0)
-    return 2 * stats.t.sf(np.abs(t), len(means) - 1)
-
-
-def _adjusted(p: np.ndarray) -> np.ndarray:
-    """Adjust p-values by Benjamini and Hochberg."""
-    return p if np.isnan(p).any() else stats.false_discovery_control(p)
 
 
 def _effect_size(statistics: GroupStatistics, number: int) -> np.ndarray:

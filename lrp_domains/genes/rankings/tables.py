@@ -48,7 +48,7 @@ COLUMNS = {
     "p_value": (
         "float",
         "0 to 1",
-        "t-test over donors of mean relevance against 0; empty for fewer than 3 donors",
+        "share of decoys of like level and variance that score as high; empty without decoys: no test was made",
     ),
     "p_adjusted": ("float", "0 to 1", "p_value adjusted by Benjamini and Hochberg, within cohort and group"),
     "de_score": (
@@ -57,6 +57,13 @@ COLUMNS = {
         "differential expression, group against the rest: Wilcoxon's z, or Welch's t for large files; may be empty",
     ),
     "de_rank": ("float", "", "1 is the highest de_score; may be empty"),
+    "decoy_score": ("float", "of the score", "mean score of the gene's decoys; with decoys"),
+    "q_value": (
+        "float",
+        "0 to 1",
+        "lowest false discovery rate at which the gene beats its decoy (knockoff+, median over draws); with decoys",
+    ),
+    "discovery": ("int", "1 or 0", "1 where q_value is at most the rate that was asked for; with decoys"),
     "cells": ("int", "cells", "number of counted cells"),
 }
 NAMES = ("cohort", "group", "gene")

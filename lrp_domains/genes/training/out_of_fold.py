@@ -1,6 +1,7 @@
 """Cross-validation: every cell gets networks that were trained without it."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from torch import nn
 from ...domain import Progress, device_of, no_progress
 from ..cohorts.expression import expects_all, expression_of
 from ..cohorts.labels import donor_column
+from ..decoys.draws import decoy_scores
+from ..errors import CohortError
 from ..models.built_in import built_in
 from ..models.model import GeneModel
 from .checkpoints import open_checkpoints
@@ -35,6 +38,7 @@ def train(
     identifiers: str = "symbol",
     training: Training | None = None,
     network: NetworkFactory | None = None,
+    fdr: float | None = None,
     device: str | torch.device | None = None,
     resume: str | Path | None = None,
     progress: Progress = no_progress,
@@ -62,6 +66,10 @@ def train(
         Settings; ``Training()`` if None.
     network
         From the number of genes and of outputs to a new network, in place of a built-in one.
+    fdr
+        The false discovery rate at which `rank` is to select genes, such as 0.1. Networks are then also trained on
+        genes and decoys, ``training.decoys`` times, each of which takes about twice the time of the training alone.
+        None for rankings without a test.
     device
         ``"cpu"``, ``"cuda"``, ...; if None, a GPU if there is one.
     resume
@@ -81,6 +89,8 @@ def train(
     >>> model.performance["held_out_balanced_accuracy"].mean()
     >>> model = train(tumours, "relapse", task="survival", time="months", donor="index", normalisation="zscore")
     """
+    if fdr is not None and not 0 < fdr < 1:
+        raise CohortError(f"fdr is {fdr}; expected a rate between 0 and 1, such as 0.1")
     expects = expects_all(adata, layer=layer, normalisation=normalisation, identifiers=identifiers)
     matrix = expression_of(adata, expects).chunk(0, adata.n_obs).values
     target = target_of(adata, labels, task=task, time=time)
@@ -115,7 +125,7 @@ def train(
             learn, validate = splits[fold]
             trained[fold].append(members.train(fold, member, learn=learn, validate=validate))
 
-    return GeneModel(
+    model = GeneModel(
         networks=tuple(tuple(network for network, _ in members) for members in trained),
         expects=expects,
         classes=target.names,
@@ -124,9 +134,25 @@ def train(
         folds=pd.Series(folds, index=adata.obs_names),
         training=asdict(settings)
         | {"folds": len(splits), "network": "own" if network else settings.network}
-        | {"donor": donor or "", "time": time or ""},
+        | {"donor": donor or "", "time": time or "", "fdr": fdr or 0.0},
         performance=_performance(trained, splits, folds, target=target, expression=expression),
     )
+    if fdr is None:
+        return model
+
+    scores = decoy_scores(
+        adata,
+        expects,
+        columns=[column for column in adata.obs if column in (labels, time, donor)],
+        learnt=target.values,
+        donors=donors,
+        settings=settings,
+        train=partial(
+            train, labels=labels, task=task, time=time, donor=donor, network=network, device=device, resume=resume
+        ),
+        progress=progress,
+    )
+    return replace(model, decoys=scores)
 
 
 def _splits(

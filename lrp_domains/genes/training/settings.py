@@ -46,6 +46,9 @@ class Training:
     epochs, patience
         The largest number of epochs, and the number of epochs without a lower validation loss after which training
         stops.
+    decoys
+        Number of draws of decoys, if a false discovery rate is asked for (`train`, ``fdr``). More draws make selection
+        depend less on chance, and p-values finer.
     validation_share
         The share of the training cells that are used only for early stopping.
     """
@@ -64,11 +67,12 @@ class Training:
     batch_size: int | None = None
     epochs: int = 200
     patience: int = 10
+    decoys: int = 3
     validation_share: float = 0.15
 
     def __post_init__(self) -> None:
         check_choice("network", self.network, NETWORKS)
-        for name, least in (("folds", 2), ("epochs", 1), ("patience", 1), ("tokens", 1), ("seed", 0)):
+        for name, least in (("folds", 2), ("epochs", 1), ("patience", 1), ("tokens", 1), ("decoys", 1), ("seed", 0)):
             _check_whole(name, getattr(self, name), least)
         # A batch of one cell has no variance, which batch norm needs.
         for name, least in (("members", 1), ("hidden", 1), ("batch_size", 2)):

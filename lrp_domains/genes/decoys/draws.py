@@ -1,0 +1,114 @@
+"""Scores of genes and of their decoys, by networks that were trained on both."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from scipy import sparse
+
+from ...domain import Account, Progress, no_progress
+from ..cohorts.expression import expression_of
+from ..cohorts.normalisation import moments
+from ..errors import CohortError
+from ..explanation.explain import explain_cells
+from ..explanation.plan import make_plan
+from ..explanation.request import Explanation
+from ..models.input_spec import Expects
+from ..models.model import GeneModel
+from .scores import DecoyScores
+from .unlinked import unlinked_rows
+
+
+def decoy_scores(
+    adata: AnnData,
+    expects: Expects,
+    *,
+    columns: Sequence[str],
+    learnt: np.ndarray,
+    donors: pd.Series | None,
+    settings,
+    train: Callable[..., GeneModel],
+    progress: Progress = no_progress,
+) -> DecoyScores:
+    """Train networks on genes and decoys, draw by draw, and explain their held-out cells.
+
+    Cells are explained as `Explanation` does by default: the log-odds of the predicted class, by networks that have not
+    seen the cell. As in every ranking, a cell counts for its group if it was explained for it.
+
+    Parameters
+    ----------
+    adata, expects
+        The cohort, and how its expression is read.
+    columns
+        The columns of ``obs`` that training reads.
+    learnt, donors
+        What is learnt of each cell, and its donor; see `unlinked_rows`.
+    settings
+        A `Training`; each draw has another seed, for its folds, its networks and its decoys.
+    train
+        `lrp_domains.genes.train`, but for the cohort, its normalisation, settings and progress.
+    progress
+        As in `train`.
+
+    Raises
+    ------
+    CohortError
+        A gene's name is that of a decoy.
+    """
+    genes = [*expects.genes]
+    names = [*genes, *(f"decoy of {gene}" for gene in genes)]
+    if len(set(names)) < len(names):
+        raise CohortError("the cohort has genes named 'decoy of ...'; rename them, or leave out fdr")
+
+    # Normalised over all genes of a cell; but z-scores are fitted within each fold, so they stay as stored.
+    stored = replace(expects, normalisation="centred") if expects.normalisation == "zscore" else expects
+    normalisation = "log" if expects.normalisation == "log1p_cp10k" else expects.normalisation
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the same cohort, given before
+        values = expression_of(adata, stored).chunk(0, adata.n_obs).values
+        scores, groups = [], ()
+        for draw in range(settings.decoys):
+            shown = _described(progress, f"decoys {draw + 1} of {settings.decoys}")
+            rows = unlinked_rows(learnt, donors, np.random.default_rng((settings.seed, draw)))
+            both = sparse.hstack([values, values[rows]], format="csr") if sparse.issparse(values) else None
+            cohort = AnnData(
+                np.hstack([values, values[rows]]) if both is None else both,
+                obs=adata.obs[list(columns)].copy(),
+                var=pd.DataFrame(index=names),
+            )
+            of_draw = replace(settings, seed=settings.seed + 1 + draw)
+            model = train(cohort, normalisation=normalisation, training=of_draw, progress=shown)
+            groups, means = _mean_relevance(cohort, model, shown)
+            scores.append(means)
+
+    stacked = np.stack(scores)
+    mean, deviation = moments(values)
+    return DecoyScores(
+        groups=np.array(groups, dtype=object),
+        genes=np.array(genes, dtype=object),
+        scores=stacked[:, :, : len(genes)],
+        decoys=stacked[:, :, len(genes) :],
+        mean=mean,
+        deviation=deviation,
+    )
+
+
+def _mean_relevance(cohort: AnnData, model: GeneModel, progress: Progress) -> tuple[tuple[str, ...], np.ndarray]:
+    """Return the groups, and the mean relevance over the counted cells of each, groups x genes."""
+    device = next(model.networks[0][0].parameters()).device
+    plan = make_plan(cohort, model, Explanation(device=device))
+    plan = replace(plan, block=np.zeros(cohort.n_obs, np.int64), blocks=np.array(["all"], dtype=object))
+    statistics = plan.empty_statistics()
+    for _ in explain_cells(plan, statistics, Account(), starts=progress(plan.starts(), "Explaining")):
+        pass
+    cells = statistics.counted.sum(0)[:, None]
+    total = statistics.sums.sum(0)
+    return plan.groups, np.divide(total, cells, out=np.full(total.shape, np.nan), where=cells > 0)
+
+
+def _described(progress: Progress, which: str) -> Progress:
+    """Return a way to show progress that names the draw."""
+    return lambda items, description: progress(items, f"{description}, {which}")

@@ -1,0 +1,236 @@
+"""Decoys: what they are made of, and how genes are compared with them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from lrp_domains import CP_LRP, genes
+from lrp_domains.genes import CohortError
+from lrp_domains.genes.decoys.comparison import compared_with_decoys
+from lrp_domains.genes.decoys.knockoffs import knockoff_q_values, q_values
+from lrp_domains.genes.decoys.null import like_genes, p_values
+from lrp_domains.genes.decoys.scores import DecoyScores
+from lrp_domains.genes.decoys.unlinked import unlinked_rows
+from .decoyed_cohorts import TRAINING, cells_of_donors
+
+
+def test_without_donors_every_cell_is_used_once():
+    rows = unlinked_rows(np.arange(50) % 2, None, np.random.default_rng(0))
+    assert sorted(rows) == list(range(50)) and (rows != np.arange(50)).mean() > 0.9
+
+
+def test_cells_of_a_donor_whose_labels_vary_stay_within_the_donor():
+    donors = pd.Series(np.repeat(["a", "b", "c"], 20))
+    rows = unlinked_rows(np.arange(60) % 3, donors, np.random.default_rng(0))
+    assert (donors.to_numpy()[rows] == donors).all() and sorted(rows) == list(range(60))
+
+
+def test_donors_of_one_label_move_as_a_whole():
+    sizes = [10, 25, 5, 12, 40, 8]
+    donors = pd.Series(np.repeat(list("abcdef"), sizes))
+    labels = np.repeat([0, 1, 0, 1, 0, 1], sizes)
+    sources = []
+    for seed in range(200):
+        rows = unlinked_rows(labels, donors, np.random.default_rng(seed))
+        source = pd.Series(donors.to_numpy()[rows]).groupby(donors).agg(["nunique", "first"])
+        assert (source["nunique"] == 1).all() and sorted(source["first"]) == list("abcdef")
+        used = np.bincount(rows, minlength=len(donors))
+        for donor in "abcdef":  # each cell is used as often as any other, but for one
+            assert np.ptp(used[(donors == donor).to_numpy()]) <= 1
+        sources.append(source["first"].to_numpy())
+    linked = (
+        labels[np.cumsum(sizes) - 1]
+        == np.array([[0, 1, 0, 1, 0, 1][ord(s) - 97] for s in np.ravel(sources)]).reshape(-1, 6)
+    ).mean()
+    assert abs(linked - 0.5) < 0.06  # a decoy has the label of its cell as often as not
+
+
+def test_donors_of_one_label_and_of_several_dont_mix():
+    donors = pd.Series(np.repeat(list("abcd"), 10))
+    labels = np.concatenate([np.zeros(10), np.ones(10), np.arange(20) % 2])
+    rows = unlinked_rows(labels, donors, np.random.default_rng(1))
+    from_donor = donors.to_numpy()[rows]
+    assert set(from_donor[:20]) == {"a", "b"} and (from_donor[20:] == donors[20:]).all()
+
+
+@pytest.mark.parametrize("draws", [1, 4])
+def test_p_values_are_those_of_a_loop_over_decoys(draws):
+    random = np.random.default_rng(0)
+    scores, decoys = random.normal(0.1, 1, (draws, 30)), random.normal(0, 1, (draws, 30))
+    like = np.array([random.permutation(30)[:9] for _ in range(30)])
+    expected = []
+    for gene in range(30):
+        pool = [decoys[draw, other] for draw in range(draws) for other in like[gene]]
+        shrink = 1.0
+        if draws > 1:
+            noise = np.median([np.var(scores[:, other], ddof=1) for other in like[gene]])
+            spread = np.median([np.var(decoys[:, other], ddof=1) for other in like[gene]])
+            shrink = np.sqrt(min(max(1 - (1 - 1 / draws) * noise / spread, 1 / draws), 1))
+        centre, score = np.mean(pool), np.mean(scores[:, gene])
+        expected.append((1 + sum(shrink * (d - centre) + centre >= score for d in pool)) / (1 + len(pool)))
+    np.testing.assert_allclose(p_values(scores, decoys, like), expected, rtol=1e-12)
+
+
+def test_p_values_are_uniform_where_genes_are_like_decoys_although_the_noise_is_that_of_networks():
+    random = np.random.default_rng(0)
+    level = np.exp(random.normal(0, 1, 4000))  # the size of relevance follows the level of expression
+    chance, of_decoys = random.normal(0, 1, 4000), random.normal(0, 1, (3, 4000))
+    scores = level * (chance + random.normal(0, 1, (3, 4000)))
+    decoys = level * (of_decoys + random.normal(0, 1, (3, 4000)))
+    p = p_values(scores, decoys, like_genes(level, np.ones(4000)))
+    assert stats.kstest(p, "uniform").pvalue > 0.001
+    assert abs((p < 0.05).mean() - 0.05) < 0.01 and abs((p < 0.005).mean() - 0.005) < 0.004
+    top = level > np.quantile(level, 0.9)
+    assert abs((p[top] < 0.05).mean() - 0.05) < 0.03  # also of the genes that are expressed most
+
+
+def test_like_genes_are_near_in_level_and_variance():
+    random = np.random.default_rng(0)
+    mean, deviation = random.normal(0, 1, (2, 3000))
+    like = like_genes(mean, deviation)
+    assert like.shape == (3000, 300) and (like == np.arange(3000)[:, None]).any(1).all()
+    assert np.abs(mean[like] - mean[:, None]).mean() < 0.4 and np.abs(deviation[like] - deviation[:, None]).mean() < 0.4
+    tied = like_genes(np.zeros(3000), np.ones(3000))
+    assert len(np.unique(tied)) == 3000  # not the same few genes for all
+    assert like_genes(np.arange(5.0), np.arange(5.0)).shape == (5, 5)
+
+
+def naive_q(scores, decoys):
+    difference = scores - decoys
+    q = []
+    for size in difference:
+        rates = [
+            (1 + sum(difference <= -t)) / sum(difference >= t) for t in np.abs(difference) if 0 < t <= max(size, 0)
+        ]
+        q.append(min([1.0, *rates]) if size > 0 else 1.0)
+    return np.array(q)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_q_values_are_those_of_every_threshold(seed):
+    random = np.random.default_rng(seed)
+    scores, decoys = random.normal(0, 1, 60), random.normal(0, 1, 60)
+    scores[:15] += 4
+    if seed == 4:
+        scores, decoys = scores.round(), decoys.round()  # ties, and genes that equal their decoys
+    np.testing.assert_allclose(knockoff_q_values(scores, decoys), naive_q(scores, decoys), rtol=1e-12)
+    draws = np.stack([scores, scores + random.normal(0, 1, 60), scores + random.normal(0, 1, 60)])
+    of_decoys = np.stack([decoys] * 3)
+    expected = np.median([naive_q(s, d) for s, d in zip(draws, of_decoys, strict=True)], axis=0)
+    np.testing.assert_allclose(q_values(draws, of_decoys), expected, rtol=1e-12)
+
+
+def test_no_gene_is_selected_where_as_many_decoys_win():
+    scores = np.concatenate([np.full(10, 1.0), np.zeros(10)])
+    assert (knockoff_q_values(scores, scores[::-1]) == 1).all()
+    assert (knockoff_q_values(scores, np.zeros(20))[:10] == 0.1).all()  # ten wins: 1 / 10, no less
+
+
+def test_a_draw_without_a_group_is_left_out():
+    random = np.random.default_rng(0)
+    scores, decoys = random.normal(0, 1, (2, 3, 2, 40))
+    scores[1, 0] = decoys[1, 0] = np.nan
+    scores[:, 1] = decoys[:, 1] = np.nan
+    names = {
+        "groups": np.array(["a", "b"], dtype=object),
+        "genes": np.array([f"g{i}" for i in range(40)], dtype=object),
+    }
+    moments = {"mean": np.arange(40.0), "deviation": np.ones(40)}
+    tables = compared_with_decoys(DecoyScores(scores=scores, decoys=decoys, **names, **moments))
+    expected = compared_with_decoys(DecoyScores(scores=scores[[0, 2]], decoys=decoys[[0, 2]], **names, **moments))
+    pd.testing.assert_frame_equal(tables["a"], expected["a"])
+    assert tables["a"].notna().all(axis=None) and tables["b"].isna().all(axis=None)
+
+
+@pytest.fixture(scope="module")
+def planted():
+    adata = cells_of_donors(0, planted=20)
+    model = genes.train(adata, "group", donor="donor", training=TRAINING, fdr=0.2)
+    genes.relevance(adata, model)
+    return adata, model, genes.rank(adata)
+
+
+def test_planted_genes_are_found_and_few_others(planted):
+    _, _, table = planted
+    rows = table[table["group"] == "case"].set_index("gene")
+    selected = rows.index[rows["discovery"] == 1]
+    right = [int(gene[1:]) < 20 for gene in selected]
+    assert sum(right) >= 10 and np.mean(right) >= 0.7
+    assert (rows.loc[[f"G{i}" for i in range(20)], "p_value"] < 0.05).mean() >= 0.8
+    assert (rows.loc[[f"G{i}" for i in range(20, 200)], "p_value"] < 0.05).mean() < 0.1
+    assert rows["p_adjusted"].to_numpy() == pytest.approx(stats.false_discovery_control(rows["p_value"].to_numpy()))
+    assert (rows["decoy_score"].abs().mean()) < rows["score"].abs().mean()
+
+
+def test_decoys_are_kept_in_the_file_of_the_model(planted, tmp_path):
+    adata, model, table = planted
+    genes.save_model(model, tmp_path / "model.pt")
+    again = adata.copy()
+    genes.relevance(again, genes.load_trained(tmp_path / "model.pt"))
+    pd.testing.assert_frame_equal(genes.rank(again), table)
+    assert model.decoys.scores.shape == (TRAINING.decoys, 2, 200)
+
+
+def test_the_networks_that_are_explained_are_those_without_decoys(planted):
+    adata, model, _ = planted
+    plain = genes.train(adata, "group", donor="donor", training=TRAINING)
+    assert plain.digest() == model.digest() and plain.decoys is None
+
+
+def test_the_rate_decides_which_genes_are_discoveries(planted):
+    adata, _, table = planted
+    again = adata.copy()
+    strict = genes.rank(again, fdr=0.01)
+    assert (strict["discovery"] == 0).all() and (strict["q_value"] == table["q_value"]).all()
+    assert again.uns["rank_genes_lrp"]["params"]["lrp_fdr"] == 0.01
+    assert genes.rank(again)["discovery"].sum() == (table["q_value"] <= 0.2).sum() > 0
+
+
+def test_scanpy_reads_the_p_values(planted):
+    import scanpy
+
+    adata, _, table = planted
+    frame = scanpy.get.rank_genes_groups_df(adata, group="case", key="rank_genes_lrp")
+    rows = table[table["group"] == "case"]
+    assert frame["pvals"].to_numpy() == pytest.approx(rows["p_value"].to_numpy())
+    assert frame["pvals_adj"].to_numpy() == pytest.approx(rows["p_adjusted"].to_numpy())
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"cells": slice(0, 200)}, "the cells are not those that the model was trained on"),
+        ({"score": "logit"}, "decoys are explained for the log-odds"),
+        ({"target": "case"}, "decoys are explained for the log-odds"),
+        ({"rules": CP_LRP}, "decoys are explained for the log-odds"),
+        ({"reference": "zero"}, "decoys are explained for the log-odds"),
+        ({"groupby": "donor"}, "the groups are those of 'donor', not of 'group'"),
+    ],
+)
+def test_p_values_are_only_of_what_decoys_were_explained_for(planted, change, reason):
+    adata, model, _ = planted
+    change = dict(change)
+    again = adata[change.pop("cells", slice(None))].copy()
+    with pytest.warns(UserWarning, match=f"no p-values and q-values, although the model has decoys: {reason}"):
+        genes.relevance(again, model, **change)
+    table = genes.rank(again, wilcoxon=False)
+    assert table["p_value"].isna().all() and "q_value" not in table
+
+
+def test_a_rate_requires_decoys(planted):
+    adata, model, _ = planted
+    again = adata.copy()
+    genes.relevance(again, replace(model, decoys=None))
+    with pytest.raises(CohortError, match=r"can't be selected at a false discovery rate.*train the model with fdr"):
+        genes.rank(again, fdr=0.1)
+
+
+@pytest.mark.parametrize("rate", [0, 1, -0.1, 10])
+def test_a_rate_is_between_0_and_1(planted, rate):
+    with pytest.raises(CohortError, match="expected a rate between 0 and 1"):
+        genes.train(planted[0], "group", fdr=rate)
+    with pytest.raises(CohortError, match="expected a rate between 0 and 1"):
+        genes.rank(planted[0].copy(), fdr=rate)
