@@ -21,4 +21,7 @@ EMBEDDINGS = ("X_umap", "X_tsne", "X_pca")  # as scanpy names them; the report d
 PROVENANCE = "lrp"  # flat dictionary: what was explained, with which rules, model, seed and versions
 GROUPS = "lrp_groups"  # sums over groups of cells, from which genes are ranked
 RANKING = "rank_genes_lrp"  # in the shape of scanpy's rank_genes_groups
+# The same, with the genes first that are evidence by their absence; only of cohorts that have such genes.
+ABSENT = "_absent"
+RANKING_ABSENT = RANKING + ABSENT
 DIFFERENTIAL = "rank_genes_expression"  # scanpy's differential expression, for comparison

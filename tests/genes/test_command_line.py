@@ -144,6 +144,8 @@ def test_the_demo_cohort(tmp_path):
         (["explain", "COHORT", "--model", "DECLARED", "--reference", "naive"], 1, "unknown reference 'naive';"),
         (["explain", "COHORT", "--model", "DECLARED", "--reference", "donor"], 1, "requires the column of obs"),
         (["run", "COHORT", "--labels", "group", "--normalisation", "logg"], 2, "'logg' is not one of 'log'"),
+        (["run", "COHORT", "--labels", "group", "--log-base", "1"], 1, "log_base is '1'; expected 'e', 2, 10 or"),
+        (["check", "COHORT", "--log-base", "2", "--normalisation", "counts"], 1, "log_base is for layers of logs"),
         (["run", "COHORT"], 2, "name the column to learn (--labels), or a model (--model)"),
         (["run", "COHORT", "--model", "none.yaml"], 1, "error: there is no file 'none.yaml'"),
         (["select", "COHORT", "--where", "donr == 1"], 1, "'donr == 1' is not a valid query on obs: name 'donr'"),

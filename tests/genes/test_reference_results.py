@@ -54,7 +54,8 @@ def test_the_report_is_of_the_difference(results, tmp_path):
 
 def test_the_reference_is_in_the_ranking_and_in_tables(results, tmp_path):
     params = results.adata.uns["rank_genes_lrp"]["params"]
-    assert params["reference"] == "rest" and params["lrp_reference"] == "Naive T"
+    assert params["reference"] == params["lrp_reference"] == "Naive T"
+    assert "Naive T" not in set(results.table["group"])
     assert "lrp_reference" not in results.adata.uns["rank_genes_expression"]["params"]
     sc.get.rank_genes_groups_df(results.adata, group="CD19+ B", key="rank_genes_lrp")
     for name in ("genes.tsv", "genes.parquet"):
