@@ -118,8 +118,8 @@ def test_both_lists_are_in_files_and_go_with_the_next_explanation(tmp_path):
     model = gene_model(nn.Linear(adata.n_vars, 3), adata.var_names, GROUPS, labels="group")
     relevance(adata, model, target="labelled")
     assert ABSENT not in adata.uns and KEY not in adata.uns
-    rank(adata)
-    assert ABSENT not in adata.uns
+    rank(adata, key_added="mine")
+    assert "mine" in adata.uns and "mine_absent" not in adata.uns
 
 
 def test_lists_are_the_top_genes_of_each_kind():
@@ -155,9 +155,8 @@ def test_requests_for_lists_that_do_not_fit_are_refused(settings, message):
 
 
 def test_markers_are_recovered_among_genes_that_are_present():
-    table = rank(explained(), wilcoxon=False)
-    rows = table[table["group"] == "Naive T"]
-    assert (rows.head(9)["evidence"] == "absence").any()
-    markers = {"Naive T": ["g1_0", "g1_1", "g1_2"], "CD19+ B": ["g1_0", "g2_0"]}
-    recovery = marker_recovery(table, markers, top=3).set_index("group")["found"]
-    assert recovery["Naive T"] == 3 and recovery["CD19+ B"] == 0
+    table = ranked("x", {"low": 3.0, "high": 1.0, "lower": 0.5, "other": -2.0}, direction={"low": -1, "lower": -1})
+    told_apart = table.assign(evidence=["absence", "presence", "absence", "against"])
+    for gene, found, found_by_score in (("low", 0, 1), ("high", 1, 0)):
+        assert marker_recovery(told_apart, {"B": [gene]}, top=1)["found"].item() == found
+        assert marker_recovery(table, {"B": [gene]}, top=1)["found"].item() == found_by_score
