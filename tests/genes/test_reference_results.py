@@ -49,6 +49,7 @@ def test_the_report_is_of_the_difference(results, tmp_path):
         "labelled, reference Naive T",
     ):
         assert text in page.text, text
+    assert "Without a ranking" not in page.text  # the reference has none, but not for this reason
     assert "biases" not in page.text.partition("How to read it")[0].lower().replace("genes and biases", "")
 
 
