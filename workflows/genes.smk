@@ -56,6 +56,7 @@ rule genes_check:
             donor="donor",
             layer="layer",
             normalisation="normalisation",
+            log_base="log_base",
             gene_column="gene_ids",
         ),
         pickle=PICKLE,
@@ -87,6 +88,7 @@ rule genes_train:
             donor="donor",
             layer="layer",
             normalisation="normalisation",
+            log_base="log_base",
         ),
         settings=settings(
             "training",

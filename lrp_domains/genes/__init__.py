@@ -27,6 +27,7 @@ from .rankings.agreement import agreement
 from .rankings.consensus import consensus
 from .rankings.enrichment import enrich
 from .rankings.gene_sets import read_markers
+from .rankings.marker_lists import marker_lists
 from .rankings.markers import marker_recovery
 from .rankings.rank import rank
 from .rankings.rank_file import rank_on_disk
@@ -59,6 +60,7 @@ __all__ = [
     "load_model",
     "load_trained",
     "made_cohort",
+    "marker_lists",
     "marker_recovery",
     "open_cohort",
     "rank",

@@ -22,4 +22,7 @@ PROVENANCE = "lrp"  # flat dictionary: what was explained, with which rules, mod
 GROUPS = "lrp_groups"  # sums over groups of cells, from which genes are ranked
 RANKING = "rank_genes_lrp"  # in the shape of scanpy's rank_genes_groups
 DECOYS = "lrp_decoys"  # what genes and their decoys score, from the training of the model
+# The same, with the genes first that are evidence by their absence; only of cohorts that have such genes.
+ABSENT = "_absent"
+RANKING_ABSENT = RANKING + ABSENT
 DIFFERENTIAL = "rank_genes_expression"  # scanpy's differential expression, for comparison

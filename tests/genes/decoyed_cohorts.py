@@ -27,7 +27,7 @@ def cells_of_donors(seed: int, *, planted: int = 0, genes: int = 200, donors: in
 
 
 def patients(seed: int, *, planted: int = 0, genes: int = 300, rows: int = 80, modules: int = 15) -> AnnData:
-    """Patients whose genes vary in modules, as in tumours; planted genes, which are higher in cases, are in four of them.
+    """Patients whose genes vary in modules, as in tumours; four of them have planted genes, which are higher in cases.
 
     A gene of these modules is no false discovery: given the planted genes it tells about the case, by what it has in
     common with them. So ``var["linked"]`` marks all of them.

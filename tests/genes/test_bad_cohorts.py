@@ -173,14 +173,6 @@ def test_another_grouping_requires_the_relevance_of_each_cell(model):
         rank(adata, groupby="batch")
 
 
-def test_a_wilcoxon_test_of_a_group_of_one_cell_is_refused(model):
-    adata = made_cohort()[:4].copy()  # two cells of the first group, one of each other
-    relevance(adata, model, target="labelled")
-    with pytest.raises(CohortError, match=r"requires two cells per group; .*'CD19\+ B' has one: use wilcoxon=False"):
-        rank(adata)
-    rank(adata, wilcoxon=False)
-
-
 def test_missing_and_foreign_files_are_refused(tmp_path):
     (tmp_path / "text.h5ad").write_text("not a cohort")
     torch.save(torch.nn.Linear(2, 2), tmp_path / "module.pt")

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from lrp_domains import genes
+
 from .decoyed_cohorts import cells_of_donors, patients
 
 SEEDS = range(3)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.special import comb
 
 from lrp_domains.genes import CohortError, consensus
@@ -54,7 +55,7 @@ def test_rho_is_a_chance_and_cohorts_and_genes_come_in_any_order(cohorts, genes,
     table["direction"] = np.random.default_rng(seed).choice([1, -1], len(table))
     table["score"] = table["score"].round(0 if tied else 9)
     result = consensus(table)
-    assert result["rho"].between(0, 1).all() and (result["p_adjusted"] >= result["rho"] * (1 - 1e-12)).all()
+    assert result["rho"].between(0, 1).all() and result[["p_value", "p_adjusted"]].isna().all(axis=None)
     assert result["mean_rank"].between(0, 1).all() and result["rho"].is_monotonic_increasing
     pd.testing.assert_frame_equal(result, consensus(table.sample(frac=1, random_state=seed % 1000)))
 
@@ -119,10 +120,25 @@ def test_genes_without_relevance_share_a_rank_and_support_nothing():
     assert result["supporting"].to_dict() == {gene: 2 * (gene == "led") for gene in scores}
 
 
+def test_p_values_of_the_consensus_are_rho_of_p_values():
+    tables = random_cohorts(genes=50, cohorts=3)
+    tables["p_value"] = np.random.default_rng(0).uniform(0, 1, len(tables))
+    tables = tables[~((tables["cohort"] == "c1") & (tables["gene"] == "g7"))]
+    result = consensus(tables).set_index("gene")
+    wide = tables.pivot(index="gene", columns="cohort", values="p_value")
+    for gene, row in wide.iterrows():
+        assert result.loc[gene, "p_value"] == pytest.approx(loop([p for p in row if not np.isnan(p)]), rel=1e-9)
+    expected = stats.false_discovery_control(result["p_value"].to_numpy())
+    assert result["p_adjusted"].to_numpy() == pytest.approx(expected)
+
+    tables.loc[tables["cohort"] == "c2", "p_value"] = np.nan  # a cohort without decoys
+    assert consensus(tables)[["p_value", "p_adjusted"]].isna().all(axis=None)
+
+
 def test_shared_genes_lead_and_random_ones_do_not():
     result = consensus(random_cohorts(), top=5)
     assert set(result["gene"][:3]) == {"s0", "s1", "s2"}
-    assert (result["p_adjusted"][:3] < 1e-4).all() and result["p_adjusted"][3] > 0.2
+    assert (result["rho"][:3] < 1e-6).all() and result["rho"][3] > 1e-4
     assert list(result["rank"]) == list(range(1, 204))
     assert (result["supporting"][:3] == 4).all() and result["cohorts"][0] == "c0, c1, c2, c3"
     assert (result["measured"] == 4).all() and (result["missing"] == "").all()

@@ -14,6 +14,7 @@ from lrp_domains.genes.decoys.knockoffs import knockoff_q_values, q_values
 from lrp_domains.genes.decoys.null import like_genes, p_values
 from lrp_domains.genes.decoys.scores import DecoyScores
 from lrp_domains.genes.decoys.unlinked import unlinked_rows
+
 from .decoyed_cohorts import TRAINING, cells_of_donors
 
 
@@ -64,27 +65,25 @@ def test_p_values_are_those_of_a_loop_over_decoys(draws):
     expected = []
     for gene in range(30):
         pool = [decoys[draw, other] for draw in range(draws) for other in like[gene]]
-        shrink = 1.0
+        p = [(1 + sum(d >= score for d in pool)) / (1 + len(pool)) for score in scores[:, gene]]
         if draws > 1:
-            noise = np.median([np.var(scores[:, other], ddof=1) for other in like[gene]])
-            spread = np.median([np.var(decoys[:, other], ddof=1) for other in like[gene]])
-            shrink = np.sqrt(min(max(1 - (1 - 1 / draws) * noise / spread, 1 / draws), 1))
-        centre, score = np.mean(pool), np.mean(scores[:, gene])
-        expected.append((1 + sum(shrink * (d - centre) + centre >= score for d in pool)) / (1 + len(pool)))
+            mean = np.mean([np.tan((0.5 - min(value, 0.99)) * np.pi) for value in p])
+            p = [0.5 - np.arctan(mean) / np.pi]
+        expected.append(p[0])
     np.testing.assert_allclose(p_values(scores, decoys, like), expected, rtol=1e-12)
 
 
-def test_p_values_are_uniform_where_genes_are_like_decoys_although_the_noise_is_that_of_networks():
+@pytest.mark.parametrize("draws", [1, 3])
+def test_p_values_of_genes_that_are_like_decoys_are_uniform(draws):
     random = np.random.default_rng(0)
     level = np.exp(random.normal(0, 1, 4000))  # the size of relevance follows the level of expression
-    chance, of_decoys = random.normal(0, 1, 4000), random.normal(0, 1, (3, 4000))
-    scores = level * (chance + random.normal(0, 1, (3, 4000)))
-    decoys = level * (of_decoys + random.normal(0, 1, (3, 4000)))
+    noise_of_networks = random.normal(0, 0.5, (2, draws, 4000))
+    scores = level * (random.normal(0, 1, 4000) + noise_of_networks[0])
+    decoys = level * (random.normal(0, 1, (draws, 4000)) + noise_of_networks[1])
     p = p_values(scores, decoys, like_genes(level, np.ones(4000)))
-    assert stats.kstest(p, "uniform").pvalue > 0.001
-    assert abs((p < 0.05).mean() - 0.05) < 0.01 and abs((p < 0.005).mean() - 0.005) < 0.004
+    assert abs((p < 0.05).mean() - 0.05) < 0.01 and abs((p < 0.005).mean() - 0.005) < 0.003
     top = level > np.quantile(level, 0.9)
-    assert abs((p[top] < 0.05).mean() - 0.05) < 0.03  # also of the genes that are expressed most
+    assert 0.02 < (p[top] < 0.05).mean() < 0.08  # also of the genes that are expressed most
 
 
 def test_like_genes_are_near_in_level_and_variance():

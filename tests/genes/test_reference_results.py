@@ -49,12 +49,14 @@ def test_the_report_is_of_the_difference(results, tmp_path):
         "labelled, reference Naive T",
     ):
         assert text in page.text, text
+    assert "Without a ranking" not in page.text  # the reference has none, but not for this reason
     assert "biases" not in page.text.partition("How to read it")[0].lower().replace("genes and biases", "")
 
 
 def test_the_reference_is_in_the_ranking_and_in_tables(results, tmp_path):
     params = results.adata.uns["rank_genes_lrp"]["params"]
-    assert params["reference"] == "rest" and params["lrp_reference"] == "Naive T"
+    assert params["reference"] == params["lrp_reference"] == "Naive T"
+    assert "Naive T" not in set(results.table["group"])
     assert "lrp_reference" not in results.adata.uns["rank_genes_expression"]["params"]
     sc.get.rank_genes_groups_df(results.adata, group="CD19+ B", key="rank_genes_lrp")
     for name in ("genes.tsv", "genes.parquet"):

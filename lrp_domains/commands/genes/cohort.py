@@ -27,7 +27,7 @@ def select(
     say("selected", f"{chosen.n_obs} of {adata.n_obs} cells")
 
 
-@grouped(data={name: o.DATA[name] for name in ("task", "layer", "normalisation")})
+@grouped(data={name: o.DATA[name] for name in ("task", "layer", "normalisation", "log_base")})
 def check(
     cohort: o.Cohort,
     out: Annotated[Path, typer.Option(help="The summary to write, .json.")],

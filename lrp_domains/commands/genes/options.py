@@ -86,6 +86,13 @@ DATA = {
             help="What the layer holds (log, counts, centred), or is converted to (log1p_cp10k, zscore) (default log)."
         ),
     ],
+    "log_base": Annotated[
+        str | None,
+        typer.Option(
+            help="The base of the layer's logs, for fold changes: e, 2 or 10 (default: that in uns['log1p']; without "
+            "it, microarrays and values around zero are taken to be log2, others natural logs)."
+        ),
+    ],
 }
 
 # Fields of `Training`.

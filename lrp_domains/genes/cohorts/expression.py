@@ -129,11 +129,18 @@ def expression_of(adata: AnnData, expects: Expects, *, gene_column: str | None =
 
 
 def expects_all(
-    adata: AnnData, *, layer: str = "X", normalisation: str = "log", identifiers: str = "symbol"
+    adata: AnnData,
+    *,
+    layer: str = "X",
+    normalisation: str = "log",
+    identifiers: str = "symbol",
+    log_base: float | str | None = None,
 ) -> Expects:
     """Declare the input of a model that reads every gene of a cohort, in its order."""
     check_names(adata)
-    return Expects(tuple(adata.var_names), layer=layer, normalisation=normalisation, identifiers=identifiers)
+    return Expects(
+        tuple(adata.var_names), layer=layer, normalisation=normalisation, identifiers=identifiers, log_base=log_base
+    )
 
 
 def dense_batch(values: Matrix, rows: np.ndarray | slice, like: torch.Tensor) -> torch.Tensor:

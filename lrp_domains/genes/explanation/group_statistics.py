@@ -1,5 +1,6 @@
 """Sums of a cohort's relevance over groups of cells, computed in one pass in constant memory."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
@@ -17,6 +18,8 @@ from .top_genes import among_top
 # Without donors, cells are dealt at random into this many blocks, which the bootstrap draws from.
 BLOCKS = 32
 MOST_BYTES = 2 * 2**30
+# Attributes that a file returns as numpy's types.
+PLAIN = {"by_donor": bool, "top": int, "normalisation": str, "log_base": float, "by_absence": bool}
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,10 @@ class GroupStatistics:
         Number of top genes of a cell, and of a network.
     normalisation, scale
         What the expression's values are, and the value of 1 on the layer's scale, by gene.
+    log_base
+        The base of the logs in the layer; NaN if it holds none.
+    by_absence
+        Whether a gene can be evidence by its absence: relevance isn't 0 where a cell doesn't express it.
     cells
         Groups: all cells.
     counted
@@ -56,6 +63,8 @@ class GroupStatistics:
     top: int
     normalisation: str
     scale: np.ndarray
+    log_base: float
+    by_absence: bool
     cells: np.ndarray
     counted: np.ndarray
     sums: np.ndarray = field(repr=False)
@@ -80,6 +89,8 @@ class GroupStatistics:
         top: int,
         normalisation: str,
         scale: np.ndarray,
+        log_base: float = math.e,
+        by_absence: bool = False,
     ) -> "GroupStatistics":
         """Allocate the sums."""
         b, g, p = len(blocks), len(groups), len(genes)
@@ -97,6 +108,8 @@ class GroupStatistics:
             top=min(top, p),
             normalisation=normalisation,
             scale=scale,
+            log_base=log_base,
+            by_absence=by_absence,
             cells=np.zeros(g),
             counted=np.zeros((b, g)),
             sums=np.zeros((b, g, p)),
@@ -168,7 +181,8 @@ class GroupStatistics:
             ) from None
         for name in ("groups", "genes", "blocks"):  # zarr has its own type of strings
             values[name] = np.array([str(value) for value in values[name]], dtype=object)
-        return cls(**values | {"by_donor": bool(values["by_donor"]), "top": int(values["top"])})
+        plain = {name: kind(values[name]) for name, kind in PLAIN.items()}
+        return cls(**values | plain)
 
 
 def blocks_of(obs: pd.DataFrame, donor: str | None, seed: int = 0) -> tuple[np.ndarray, np.ndarray, bool]:

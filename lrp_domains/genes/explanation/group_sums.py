@@ -38,6 +38,8 @@ def sums_by_group(values: Matrix, group: np.ndarray) -> AddByGroup:
 
     present, codes = np.unique(group, return_inverse=True)
     cells = np.arange(len(group))
+    if values.dtype not in (np.float32, np.float64):  # squares of small types overflow
+        values = values.astype(np.float32)
     members = sparse.csr_matrix((np.ones(len(group), np.float32), (codes, cells)), shape=(len(present), len(group)))
 
     def add_dense(total: np.ndarray, of: Callable[[np.ndarray], np.ndarray]) -> None:

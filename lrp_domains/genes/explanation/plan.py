@@ -12,6 +12,7 @@ from ...domain import Progress, device_of, no_progress, refuse_training_mode, sc
 from .. import slots
 from ..cohorts.expression import Expression, dense_batch, expression_of
 from ..cohorts.labels import label_column
+from ..cohorts.log_base import log_base
 from ..errors import CohortError
 from ..models.model import GeneModel, check_network, predict
 from ..models.reading import read_matrix
@@ -52,6 +53,8 @@ class Plan:
         The number of each cell's donor or random block, the names of these, and whether they are donors.
     size
         Number of cells to explain at a time.
+    log_base
+        The base of the logs in the layer; see `lrp_domains.genes.cohorts.log_base`.
     reference
         What cells are explained against; None for their scores themselves.
     """
@@ -67,6 +70,7 @@ class Plan:
     blocks: np.ndarray
     by_donor: bool
     size: int
+    log_base: float
     reference: Reference | None = None
 
     @property
@@ -128,6 +132,8 @@ class Plan:
             top=self.request.top or TOP,
             normalisation=self.expression.expects.normalisation,
             scale=self.expression.scale[self.present],
+            log_base=self.log_base,
+            by_absence=not self.is_sparse,
         )
 
 
@@ -186,6 +192,7 @@ def make_plan(adata: AnnData, model: GeneModel, request: Explanation, *, progres
         blocks=blocks,
         by_donor=by_donor,
         size=size,
+        log_base=log_base(adata, expression),
         reference=reference,
     )
 

@@ -41,7 +41,8 @@ def write_results(
 
 def remove_results(adata: AnnData) -> None:
     """Remove the results of an earlier explanation."""
-    for key in (slots.RANKING, slots.DIFFERENTIAL, slots.GROUPS, slots.DECOYS, slots.PROVENANCE):
+    results = (slots.RANKING, slots.RANKING_ABSENT, slots.DIFFERENTIAL, slots.GROUPS, slots.DECOYS, slots.PROVENANCE)
+    for key in results:
         adata.uns.pop(key, None)
     adata.layers.pop(slots.RELEVANCE, None)
     for key in (slots.TOP_GENES, slots.TOP_VALUES):
@@ -112,6 +113,8 @@ def provenance(plan: Plan, account: Account, layer: str | None) -> dict[str, obj
         "own_group": plan.own_group,
         "layer": model.expects.layer,
         "normalisation": model.expects.normalisation,
+        "log_base": plan.log_base,
+        "by_absence": not plan.is_sparse,
         "relevance_layer": layer or "",
         "classes": np.array(model.classes, dtype=object),
         "folds": len(model.networks),

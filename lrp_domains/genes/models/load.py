@@ -65,7 +65,7 @@ def load_model(path: str | Path, *, allow_pickle: bool = False) -> GeneModel:
         reading=read_matrix if tokens is None else _rank_tokens(tokens, genes, path),
         **{
             key: declared[key]
-            for key in ("layer", "normalisation", "identifiers", "most_missing", "task", "labels")
+            for key in ("layer", "normalisation", "identifiers", "most_missing", "log_base", "task", "labels")
             if key in declared
         },
     )

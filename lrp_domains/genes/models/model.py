@@ -125,6 +125,7 @@ def gene_model(
     normalisation: str = "log",
     identifiers: str = "symbol",
     most_missing: float = 0.2,
+    log_base: float | str | None = None,
     task: str = "classes",
     labels: str = "",
     reading: InputReader = read_matrix,
@@ -139,7 +140,7 @@ def gene_model(
         make a difference.
     genes, classes
         The names of its inputs and outputs, in order.
-    layer, normalisation, identifiers, most_missing
+    layer, normalisation, identifiers, most_missing, log_base
         What it expects; see `Expects`.
     task
         ``"classes"``, ``"value"`` or ``"survival"``.
@@ -157,7 +158,12 @@ def gene_model(
     if not isinstance(network, nn.Module):
         raise CohortError(f"the network is a {type(network).__name__}, not a torch.nn.Module")
     expects = Expects(
-        tuple(genes), layer=layer, normalisation=normalisation, identifiers=identifiers, most_missing=most_missing
+        tuple(genes),
+        layer=layer,
+        normalisation=normalisation,
+        identifiers=identifiers,
+        most_missing=most_missing,
+        log_base=log_base,
     )
     names = tuple(str(name) for name in classes)
     return GeneModel(((network,),), expects, names, task=task, labels=labels, reading=reading)

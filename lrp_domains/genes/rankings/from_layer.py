@@ -45,6 +45,8 @@ def statistics_of_layer(adata: AnnData, labels: pd.Series, donor: str | None = N
         top=TOP,
         normalisation=expects.normalisation,
         scale=expression.scale,
+        log_base=float(provenance["log_base"]),
+        by_absence=bool(provenance["by_absence"]),
     )
 
     relevance = find_layer(adata, layer)

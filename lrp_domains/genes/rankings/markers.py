@@ -6,6 +6,7 @@ from scipy import stats
 
 from ..errors import CohortError, listed
 from .gene_sets import nothing_shared
+from .marker_lists import in_marker_order
 from .tables import check_ranking
 
 
@@ -20,7 +21,8 @@ def marker_recovery(table: pd.DataFrame, markers: dict[str, list[str]], *, top: 
         By group, its known markers, as `read_markers` returns them; unmeasured ones are dropped, so that chance is
         only over the measured genes.
     top
-        Number of top genes.
+        Number of top genes: the highest scores; where genes can be evidence by their absence, those that are higher in
+        the group come first, as markers are.
 
     Returns
     -------
@@ -45,7 +47,7 @@ def marker_recovery(table: pd.DataFrame, markers: dict[str, list[str]], *, top: 
             continue
 
         size = min(top, len(part))
-        leading = len(of_group & set(part.nsmallest(size, "rank")["gene"]))
+        leading = len(of_group & set(in_marker_order(part)["gene"].head(size)))
         has_differential = "de_rank" in part and part["de_rank"].notna().all()
         de_found = len(of_group & set(part.nsmallest(size, "de_rank")["gene"])) if has_differential else np.nan
         chance = stats.hypergeom(len(part), len(of_group), size)

@@ -1,6 +1,5 @@
 """The genes that carry a group: a ranked list per group, in the shape of scanpy's ``rank_genes_groups``."""
 
-import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -9,15 +8,16 @@ import pandas as pd
 from anndata import AnnData
 
 from .. import slots
-from ..cohorts.expression import expects_all, expression_of, find_layer
 from ..cohorts.labels import label_column
 from ..decoys.scores import DecoyScores
-from ..errors import CohortError, listed
+from ..errors import CohortError
 from ..explanation.group_statistics import GroupStatistics
 from ..explanation.results_in_adata import provenance_of, reference_in
 from .from_layer import statistics_of_layer
+from .marker_lists import marker_scores
 from .statistics import ranked_genes, stability
 from .tables import REFERENCE
+from .wilcoxon import wilcoxon_test
 
 # scanpy's record arrays, the columns of the table that they are made from, and their types.
 RECORDS = {
@@ -63,7 +63,8 @@ def rank(
     Parameters
     ----------
     adata
-        An explained cohort; ``uns["rank_genes_lrp"]`` and ``uns["rank_genes_expression"]`` are written.
+        An explained cohort; ``uns["rank_genes_lrp"]``, ``uns["rank_genes_expression"]`` and for some cohorts
+        ``uns["rank_genes_lrp_absent"]`` are written; see Notes.
     groupby
         The column of ``obs`` with the groups; if None, the one that `relevance` summed over. Another one requires the
         relevance of each cell in ``layers["lrp"]``.
@@ -75,7 +76,7 @@ def rank(
         Name of the cohort in the table.
     wilcoxon
         Compare with scanpy's Wilcoxon test of each group against the rest, on the expression that the model reads.
-        For matrices on disk, and without it, the comparison is Welch's t.
+        For matrices on disk, and without it, the comparison is Welch's t. Groups of a single cell have neither.
     fdr
         The false discovery rate at which genes are selected; if None, the one of `train`. It requires a model that was
         trained with ``fdr``.
@@ -90,11 +91,26 @@ def rank(
 
     Notes
     -----
-    As in scanpy's result, ``logfoldchanges`` is the log2 fold change of *expression* between a group and the rest.
+    As in scanpy's result, ``logfoldchanges`` is the log2 fold change of *expression* between a group and the rest, but
+    bounded by the detection limit where a gene is absent from one of them; the same values replace scanpy's in
+    ``uns["rank_genes_expression"]``.
+
+    Where genes have relevance without being expressed (values around zero, or cells explained against a mean), one that
+    is low in a group can speak for it. ``uns["rank_genes_lrp"]`` is then ordered so that markers come first: by the
+    score of genes that are higher in the group, and minus its size for lower ones. ``uns["rank_genes_lrp_absent"]`` has
+    the reverse order, so that its first genes speak for the group by their absence; ``scores`` hold these signed
+    values. The table stays in the order of the score, with the column ``evidence``; see `marker_lists`.
+
+    ``low`` and ``high`` are bootstrap intervals over donors or blocks of cells, with the networks held fixed: they show
+    how the mean varies with the cells, not whether a gene differs between groups.
+
     ``pvals`` and ``pvals_adj`` compare genes with decoys if the model was trained with ``fdr``. Otherwise they are NaN,
     because no test over cells or donors alone is valid: the same few networks explain all of them, and give a gene
-    without any signal the same sign in each. Expression is compared with
-    the rest even if relevance is against a reference, which ``params["lrp_reference"]`` names.
+    without any signal the same sign in each.
+
+    If cells were explained against a group, expression is compared with this group too (``params["reference"]``), and
+    the group has no ranking, because its cells were compared with their own mean. With other references, which
+    ``params["lrp_reference"]`` names, expression is compared with the rest.
 
     Examples
     --------
@@ -128,18 +144,22 @@ def make_ranking(
     else:
         statistics = statistics_of_layer(adata, labels, donor)
 
-    table = ranked_genes(statistics, decoys=decoys, cohort=cohort, seed=seed)
+    reference = reference_in(provenance)
+    of_groups = groupby == provenance["groupby"] and reference in statistics.groups
+    other = reference if of_groups else None  # the group that expression is compared with
+    table = ranked_genes(statistics, decoys=decoys, cohort=cohort, reference=other, seed=seed)
     if decoys is not None:
         table["discovery"] = (table["q_value"] <= fdr).astype(int)
-    if reference := reference_in(provenance):
+    if reference:
         table[REFERENCE] = reference
-    adata.uns.pop(slots.DIFFERENTIAL, None)
-    if wilcoxon and len(labels.cat.categories) > 1:
-        _add_wilcoxon(adata, labels, table)
     adata.obs[groupby] = labels
-    adata.uns[key_added] = _records(table) | {"params": _params(adata, groupby, "lrp")}
-    if decoys is not None:
-        adata.uns[key_added]["params"]["lrp_fdr"] = fdr
+    selected = {} if decoys is None else {"lrp_fdr": fdr}
+    params = _params(adata, groupby, "lrp", other=other) | selected
+    _write(adata, table, statistics, key_added=key_added, params=params)
+    adata.uns.pop(slots.DIFFERENTIAL, None)
+    tested = wilcoxon_test(adata, labels, table, statistics=statistics, other=other) if wilcoxon else None
+    if tested is not None:
+        adata.uns[slots.DIFFERENTIAL] = tested | {"params": _params(adata, groupby, "wilcoxon", other=other)}
     return Ranking(table, statistics)
 
 
@@ -158,13 +178,31 @@ def _decoys(adata: AnnData, groupby: str, fdr: float | None) -> tuple[DecoyScore
     return None, 0.0
 
 
-def _params(adata: AnnData, groupby: str, method: str) -> dict[str, object]:
+def _write(
+    adata: AnnData,
+    table: pd.DataFrame,
+    statistics: GroupStatistics,
+    *,
+    key_added: str,
+    params: dict[str, object],
+) -> None:
+    """Write the ranking to ``uns``: one list per group, or two where genes can be evidence by their absence."""
+    adata.uns.pop(key_added + slots.ABSENT, None)
+    if not statistics.by_absence:
+        adata.uns[key_added] = _records(table) | {"params": params}
+        return
+    for key, absent in ((key_added, False), (key_added + slots.ABSENT, True)):
+        ordered = table.assign(score=marker_scores(table, absent=absent))
+        adata.uns[key] = _records(ordered) | {"params": dict(params)}
+
+
+def _params(adata: AnnData, groupby: str, method: str, *, other: str | None) -> dict[str, object]:
     """Return the parameters that scanpy's tools read."""
     provenance = provenance_of(adata)
     layer, reference = str(provenance["layer"]), reference_in(provenance)
     return {
         "groupby": groupby,
-        "reference": "rest",  # of the fold changes, also where cells were explained against something else
+        "reference": other or "rest",  # of the fold changes, also where cells were explained against something else
         "method": method,
         "use_raw": layer == "raw",
         "layer": layer if layer in adata.layers else None,
@@ -174,43 +212,13 @@ def _params(adata: AnnData, groupby: str, method: str) -> dict[str, object]:
 
 def _records(table: pd.DataFrame) -> dict[str, np.recarray]:
     """Return scanpy's five record arrays, one field per group, each sorted by that group's score."""
-    groups = dict(list(table.groupby("group", sort=False)))
+    groups = {
+        group: rows.sort_values("score", ascending=False, kind="stable")
+        for group, rows in table.groupby("group", sort=False)
+    }
     return {
         name: pd.DataFrame({group: rows[column].to_numpy() for group, rows in groups.items()}).to_records(
             index=False, column_dtypes=kind
         )
         for name, (column, kind) in RECORDS.items()
     }
-
-
-def _add_wilcoxon(adata: AnnData, labels: pd.Series, table: pd.DataFrame) -> None:
-    """Write scanpy's Wilcoxon test to the table and to ``uns``, for cohorts in memory."""
-    import scanpy  # takes seconds to import
-
-    provenance = provenance_of(adata)
-    layer = str(provenance["layer"])
-    if adata.X is None and layer == "X":
-        return  # only tables
-    stored = find_layer(adata, layer)
-    if not (isinstance(stored, np.ndarray) or hasattr(stored, "tocsr")):
-        return  # on disk
-    if lone := [group for group, size in labels.value_counts().items() if size < 2]:
-        raise CohortError(f"a Wilcoxon test requires two cells per group; {listed(lone)} has one: use wilcoxon=False")
-
-    # The test uses ranks within a gene, which centring and scaling don't change; raw counts would rank depth.
-    instead = {"zscore": "centred", "counts": "log1p_cp10k"}
-    normalisation = instead.get(str(provenance["normalisation"]), str(provenance["normalisation"]))
-    expects = expects_all(adata, layer=layer, normalisation=normalisation)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about fragmented frames and fold changes of centred data, given before
-        values = expression_of(adata, expects).chunk(0, adata.n_obs).values
-        plain = AnnData(values, obs=labels.to_frame(), var=pd.DataFrame(index=adata.var_names))
-        scanpy.tl.rank_genes_groups(plain, labels.name, method="wilcoxon", use_raw=False)
-
-    result = plain.uns["rank_genes_groups"]
-    adata.uns[slots.DIFFERENTIAL] = result | {"params": _params(adata, labels.name, "wilcoxon")}
-    for group, rows in table.groupby("group", sort=False).groups.items():
-        order = pd.Series(np.arange(len(result["names"])), index=result["names"][group])
-        place = order.loc[table.loc[rows, "gene"]].to_numpy()
-        table.loc[rows, "de_score"] = result["scores"][group][place].astype(float)
-        table.loc[rows, "de_rank"] = pd.Series(place).rank(method="first").to_numpy()

@@ -51,7 +51,7 @@ def rank_on_disk(
         with whole_file(out) as temporary:
             shutil.copyfile(path, temporary)
             with h5py.File(temporary, "r+") as file:
-                for key in (slots.RANKING, slots.DIFFERENTIAL):
+                for key in (slots.RANKING, slots.RANKING_ABSENT, slots.DIFFERENTIAL):
                     file["uns"].pop(key, None)
                     if key in adata.uns:
                         write_elem(file["uns"], key, adata.uns[key])

@@ -12,13 +12,20 @@ from ..decoys.comparison import compared_with_decoys
 from ..decoys.scores import DecoyScores
 from ..errors import CohortError
 from ..explanation.group_statistics import GroupStatistics
+from .expression import direction, fold_change, sides, welch
+from .marker_lists import evidence
 
 DRAWS = 200
 LEAST_DONORS = 3
 
 
 def ranked_genes(
-    statistics: GroupStatistics, *, decoys: DecoyScores | None = None, cohort: str = "cohort", seed: int = 0
+    statistics: GroupStatistics,
+    *,
+    decoys: DecoyScores | None = None,
+    cohort: str = "cohort",
+    reference: str | None = None,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Rank the genes of every group by mean relevance.
 
@@ -30,6 +37,9 @@ def ranked_genes(
         What genes and their decoys score; without them there are no p-values and q-values.
     cohort
         Name of the cohort in the table.
+    reference
+        The group that cells were explained against: expression is compared with it, and it has no rows, because its
+        cells were compared with their own mean. None to compare with all other cells.
     seed
         Fixes the bootstrap.
 
@@ -40,13 +50,15 @@ def ranked_genes(
     """
     cells = statistics.counted.sum(0)
     tests = None if decoys is None else compared_with_decoys(decoys)
+    against = None if reference is None else list(statistics.groups).index(reference)
     tables = [
-        _ranked_group(statistics, number, tests, cohort=cohort, seed=seed)
+        _ranked_group(statistics, number, tests, cohort=cohort, reference=against, seed=seed)
         for number in range(len(statistics.groups))
-        if cells[number]
+        if cells[number] and number != against
     ]
     if not tables:
-        raise CohortError("no group has a cell that was explained for it; use target='labelled'")
+        other = "" if reference is None else f" than the reference '{reference}'"
+        raise CohortError(f"no group{other} has a cell that was explained for it; use target='labelled'")
     empty = [str(group) for group, n in zip(statistics.groups, cells, strict=True) if n == 0]
     if empty:
         warnings.warn(
@@ -62,17 +74,25 @@ def stability(statistics: GroupStatistics) -> pd.DataFrame:
 
     Returns
     -------
-    One row per group: ``group``, ``networks`` (how many explained it), the means over all pairs of them of
-    ``spearman``, the correlation of mean relevance, and of ``jaccard``, the index of their top genes, and ``first``,
-    the number of top genes.
+    One row per group that was explained: ``group``, ``networks`` (how many explained it), the means over all pairs of
+    them of ``spearman``, the correlation of mean relevance, and of ``jaccard``, the index of their top genes, and
+    ``first``, the number of top genes. Both means are NaN for a single network, which has none to agree with.
+
+    Notes
+    -----
+    A network that gives all genes the same relevance, such as one that never reacts to the group, has no order and no
+    top genes: its correlation and its Jaccard index with any other are 0. Genes that tie across the end of the top
+    genes are not among them.
     """
     rows = []
     for number, group in enumerate(statistics.groups):
         means = _network_means(statistics, number)
-        tops = [set(np.argsort(-mean, kind="stable")[: statistics.top]) for mean in means]
+        if not len(means):
+            continue
+        tops = _tops(means, statistics.top)
         pairs = list(combinations(range(len(means)), 2))
-        correlations = [stats.spearmanr(means[a], means[b])[0] for a, b in pairs]
-        overlaps = [len(tops[a] & tops[b]) / len(tops[a] | tops[b]) for a, b in pairs]
+        correlations = [_correlation(means[a], means[b]) for a, b in pairs]
+        overlaps = [(tops[a] & tops[b]).sum() / max((tops[a] | tops[b]).sum(), 1) for a, b in pairs]
         rows.append(
             {
                 "group": str(group),
@@ -82,11 +102,17 @@ def stability(statistics: GroupStatistics) -> pd.DataFrame:
                 "first": statistics.top,
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["group", "networks", "spearman", "jaccard", "first"])
 
 
 def _ranked_group(
-    statistics: GroupStatistics, number: int, tests: Mapping[str, pd.DataFrame] | None, *, cohort: str, seed: int
+    statistics: GroupStatistics,
+    number: int,
+    tests: Mapping[str, pd.DataFrame] | None,
+    *,
+    cohort: str,
+    reference: int | None,
+    seed: int,
 ) -> pd.DataFrame:
     """Rank the genes of one group."""
     counted, total = statistics.counted[:, number], statistics.sums[:, number]
@@ -94,8 +120,8 @@ def _ranked_group(
     mean = total.sum(0) / n
     low, high = _bootstrap(total, counted, seed)
     positive = statistics.positive[number] / n
-    expression, rest = _expression(statistics, number)
-    de_score = _welch(statistics, number)
+    expression = sides(statistics, number, reference)
+    directions, de_score = direction(*expression), welch(*expression)
 
     table = pd.DataFrame(
         {
@@ -112,8 +138,9 @@ def _ranked_group(
             "share_positive": statistics.n_positive[number] / n,
             "share_top": statistics.n_top[number] / n,
             "selected": _selected(statistics, number),
-            "log2_fold_change": _fold_change(statistics, expression, rest),
-            "direction": np.where(expression >= rest, 1, -1),
+            "log2_fold_change": fold_change(statistics, *expression),
+            "direction": directions,
+            "evidence": evidence(mean, directions, statistics.by_absence),
             "p_value": np.nan,
             "p_adjusted": np.nan,
             "de_score": de_score,
@@ -127,7 +154,10 @@ def _ranked_group(
 
 
 def _bootstrap(total: np.ndarray, counted: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw donors or blocks with replacement, and return the middle 95 % of the means over their cells."""
+    """Draw donors or blocks with replacement, and return the middle 95 % of the means over their cells.
+
+    The networks are held fixed, so the interval tells how the mean varies with the cells, and not with training.
+    """
     total, counted = total[counted > 0], counted[counted > 0]
     blocks = len(counted)
     if blocks < LEAST_DONORS:
@@ -164,44 +194,14 @@ def _network_means(statistics: GroupStatistics, number: int) -> np.ndarray:
 
 def _selected(statistics: GroupStatistics, number: int) -> np.ndarray:
     """Compute the share of networks that have a gene among their top genes."""
-    means = _network_means(statistics, number)
-    tops = np.argsort(-means, axis=1, kind="stable")[:, : statistics.top]
-    return np.bincount(tops.ravel(), minlength=means.shape[1]) / len(means)
+    return _tops(_network_means(statistics, number), statistics.top).mean(0)
 
 
-def _expression(statistics: GroupStatistics, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """Compute mean expression in a group and in the rest."""
-    sums, cells = statistics.expression, statistics.cells
-    n_rest = max(cells.sum() - cells[number], 1)
-    return sums[number] / max(cells[number], 1), (sums.sum(0) - sums[number]) / n_rest
+def _tops(means: np.ndarray, top: int) -> np.ndarray:
+    """Return which genes are among each network's top genes; of those that tie across the end of the list none is."""
+    return stats.rankdata(-means, "max", axis=1) <= top
 
 
-def _fold_change(statistics: GroupStatistics, expression: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """Compute the log2 fold change of expression.
-
-    Of logs as in scanpy: of the means, converted back by expm1. Of values around zero, which are taken to be log2, it
-    is the difference of means on the layer's scale.
-    """
-    if statistics.normalisation in ("centred", "zscore"):
-        return (expression - rest) * statistics.scale
-    if statistics.normalisation != "counts":
-        expression, rest = np.expm1(expression), np.expm1(rest)
-    with np.errstate(invalid="ignore", divide="ignore"):  # a mean below zero, of centred data, has no fold change
-        return np.log2((expression + 1e-9) / (rest + 1e-9))
-
-
-def _welch(statistics: GroupStatistics, number: int) -> np.ndarray:
-    """Compute Welch's t of expression, a group against the rest.
-
-    It orders genes and isn't a test, because cells are not independent.
-    """
-    cells = statistics.cells
-    n1, n2 = cells[number], cells.sum() - cells[number]
-    if min(n1, n2) < 2:
-        return np.full(statistics.expression.shape[1], np.nan)
-    m1, m2 = _expression(statistics, number)
-    squares = statistics.expression_squares
-    v1 = np.maximum(squares[number] / n1 - m1**2, 0) * n1 / (n1 - 1)
-    v2 = np.maximum((squares.sum(0) - squares[number]) / n2 - m2**2, 0) * n2 / (n2 - 1)
-    error = np.sqrt(v1 / n1 + v2 / n2)
-    return np.divide(m1 - m2, error, out=np.zeros_like(m1), where=error > 0)
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Compute Spearman's correlation; 0 if all values of a side are the same, because these have no order."""
+    return float(stats.spearmanr(a, b)[0]) if np.ptp(a) > 0 and np.ptp(b) > 0 else 0.0

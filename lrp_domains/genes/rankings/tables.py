@@ -22,9 +22,10 @@ COLUMNS = {
     "low": (
         "float",
         "of the score",
-        "lower end of the 95 % bootstrap interval of the score, over donors or blocks of cells",
+        "lower end of the 95 % bootstrap interval of the score over donors or blocks of cells, with the networks held "
+        "fixed; it doesn't test whether the gene differs between groups",
     ),
-    "high": ("float", "of the score", "upper end of the interval"),
+    "high": ("float", "of the score", "upper end of this interval"),
     "positive": ("float", "of the score", "mean of the positive part of relevance: evidence for the group"),
     "negative": (
         "float",
@@ -43,8 +44,20 @@ COLUMNS = {
         "0 to 1",
         "share of networks (folds x seeds) that have the gene among the group's top genes",
     ),
-    "log2_fold_change": ("float", "log2", "log2 fold change of expression, group against the rest"),
+    "log2_fold_change": (
+        "float",
+        "log2",
+        "log2 fold change of expression, group against the rest, as scanpy computes it (from means of logs, by the "
+        "layer's base); a mean below the detection limit, one unit in one cell of its side, is set to it; of values "
+        "around zero the difference of means; empty without a rest",
+    ),
     "direction": ("int", "1 or -1", "1 where mean expression in the group is not below that of the rest, else -1"),
+    "evidence": (
+        "str",
+        "",
+        "presence, or absence where genes have relevance without being expressed (values around zero, references) and "
+        "this one is lower in the group (direction -1); against for a score below 0, none for 0",
+    ),
     "p_value": (
         "float",
         "0 to 1",
@@ -157,7 +170,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
             table = pd.read_csv(
                 path,
                 sep="\t",
-                dtype=dict.fromkeys((*NAMES, REFERENCE), str),
+                dtype=dict.fromkeys((*NAMES, "evidence", REFERENCE), str),
                 keep_default_na=False,
                 na_values="",
                 float_precision="round_trip",

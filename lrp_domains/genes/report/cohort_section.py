@@ -40,7 +40,11 @@ def cohort_section(results: CohortResults, top: int) -> dict[str, Any]:
         "n_cells": results.adata.n_obs,
         "n_genes": int(results.table["gene"].nunique()),
         "groups": results.groups,
-        "unranked": [group for group in results.labels.cat.categories if group not in ranked],
+        "unranked": [
+            group
+            for group in results.labels.cat.categories
+            if group not in ranked and group != results.provenance.get("reference")
+        ],
         "provenance": results.provenance,
         "explained": _explained(results, noun),
         "reference": results.reference,

@@ -36,6 +36,7 @@ def train(
     layer: str = "X",
     normalisation: str = "log",
     identifiers: str = "symbol",
+    log_base: float | str | None = None,
     training: Training | None = None,
     network: NetworkFactory | None = None,
     fdr: float | None = None,
@@ -60,8 +61,9 @@ def train(
         For survival the column of ``obs`` with the time of the event or of the last follow-up.
     donor
         The column of ``obs`` with the donor or patient of each cell; ``"index"`` if every row is a donor.
-    layer, normalisation, identifiers
-        The expression to read, what its values are or are converted to, and the kind of gene names; see `Expects`.
+    layer, normalisation, identifiers, log_base
+        The expression to read, what its values are or are converted to, the kind of gene names, and the base of its
+        logs; see `Expects`.
     training
         Settings; ``Training()`` if None.
     network
@@ -91,7 +93,7 @@ def train(
     """
     if fdr is not None and not 0 < fdr < 1:
         raise CohortError(f"fdr is {fdr}; expected a rate between 0 and 1, such as 0.1")
-    expects = expects_all(adata, layer=layer, normalisation=normalisation, identifiers=identifiers)
+    expects = expects_all(adata, layer=layer, normalisation=normalisation, identifiers=identifiers, log_base=log_base)
     matrix = expression_of(adata, expects).chunk(0, adata.n_obs).values
     target = target_of(adata, labels, task=task, time=time)
     donors = None if donor is None else donor_column(adata.obs, donor)

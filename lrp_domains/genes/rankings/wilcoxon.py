@@ -1,0 +1,111 @@
+"""Differential expression for comparison: scanpy's Wilcoxon test."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from scipy import sparse
+
+from ..cohorts.expression import expects_all, expression_of, find_layer
+from ..cohorts.normalisation import Matrix
+from ..errors import listed
+from ..explanation.group_statistics import GroupStatistics
+from ..explanation.results_in_adata import provenance_of
+from .expression import fold_change, sides
+
+
+def wilcoxon_test(
+    adata: AnnData, labels: pd.Series, table: pd.DataFrame, *, statistics: GroupStatistics, other: str | None
+) -> dict[str, np.recarray] | None:
+    """Test the expression of the ranked genes, and write ``de_score`` and ``de_rank`` to the table.
+
+    Parameters
+    ----------
+    adata
+        An explained cohort.
+    labels
+        Categorical, one per cell.
+    table
+        Its ranked genes, which are changed.
+    statistics
+        The sums that they were ranked by, for the fold changes.
+    other
+        The group that others are compared with; None for the rest.
+
+    Returns
+    -------
+    scanpy's record arrays, with fold changes as in the table; None for a cohort on disk, or if there is nothing to
+    compare with. A group of a single cell is left out with a warning.
+    """
+    provenance = provenance_of(adata)
+    layer = str(provenance["layer"])
+    if adata.X is None and layer == "X":
+        return None  # only tables
+    stored = find_layer(adata, layer)
+    if not (isinstance(stored, np.ndarray) or hasattr(stored, "tocsr")):
+        return None  # on disk
+    groups = _testable(labels, other)
+    if not groups:
+        return None
+
+    # The test uses ranks within a gene, which centring and scaling don't change; raw counts would rank depth.
+    instead = {"zscore": "centred", "counts": "log1p_cp10k"}
+    normalisation = instead.get(str(provenance["normalisation"]), str(provenance["normalisation"]))
+    expects = expects_all(adata, layer=layer, normalisation=normalisation)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about fragmented frames and fold changes of centred data, given before
+        values = expression_of(adata, expects).chunk(0, adata.n_obs).values
+        columns = adata.var_names.get_indexer(statistics.genes.astype(str))
+        result = _tested(values[:, columns], labels, adata.var_names[columns], groups=groups, other=other)
+
+    ranked = table.groupby("group", sort=False).groups
+    numbers = {name: number for number, name in enumerate(statistics.groups)}
+    reference = None if other is None else numbers[other]
+    for group in groups:
+        changes = fold_change(statistics, *sides(statistics, numbers[group], reference))
+        order = pd.Series(np.arange(len(result["names"])), index=result["names"][group])
+        result["logfoldchanges"][group][order.loc[statistics.genes].to_numpy()] = changes
+        if group in ranked:
+            rows = ranked[group]
+            place = order.loc[table.loc[rows, "gene"]].to_numpy()
+            table.loc[rows, "de_score"] = result["scores"][group][place].astype(float)
+            table.loc[rows, "de_rank"] = pd.Series(place).rank(method="first").to_numpy()
+    return result
+
+
+def _testable(labels: pd.Series, other: str | None) -> list[str]:
+    """Return the groups that can be compared, and warn of those that can't."""
+    sizes = labels.value_counts(sort=False)
+    if len(sizes) < 2:
+        return []
+    single = [group for group, size in sizes.items() if size < 2]
+    if single:
+        left_out = "no group is" if other in single else "it isn't" if len(single) == 1 else "they aren't"
+        warnings.warn(
+            f"a Wilcoxon test requires two cells per group; of {listed(single)} there is one, so {left_out} tested "
+            "(de_score and de_rank are empty)",
+            stacklevel=5,
+        )
+    return [] if other in single else [group for group in sizes.index if group not in single and group != other]
+
+
+def _tested(
+    values: Matrix, labels: pd.Series, genes: pd.Index, *, groups: list[str], other: str | None
+) -> dict[str, np.recarray]:
+    """Run scanpy's test without its messages."""
+    import scanpy  # takes seconds to import
+
+    if values.dtype not in (np.float32, np.float64):
+        values = values.astype(np.float32)  # numba has no half precision
+    if sparse.issparse(values):
+        values = sparse.csr_matrix(values)  # scanpy doesn't read csr_array
+    plain = AnnData(values, obs=labels.to_frame(), var=pd.DataFrame(index=genes))
+    verbosity, scanpy.settings.verbosity = scanpy.settings.verbosity, "error"  # counts were warned of before
+    try:
+        scanpy.tl.rank_genes_groups(
+            plain, labels.name, groups=groups, reference=other or "rest", method="wilcoxon", use_raw=False
+        )
+    finally:
+        scanpy.settings.verbosity = verbosity
+    return plain.uns["rank_genes_groups"]
