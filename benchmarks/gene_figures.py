@@ -36,6 +36,7 @@ from lrp_domains.genes import (
 FOLDER = Path(__file__).parents[1] / "docs" / "figures"
 GROUP, GENE = "CD19+ B", "CD79A"
 DPI = 80
+SHADED = ("dot_plot", "matrix_plot", "heat_map", "embedding", "agreement_matrix")  # all colours of a scale
 SHOWN = ("CD14+ Monocyte", GROUP, "CD56+ NK", "Dendritic")
 
 
@@ -98,7 +99,10 @@ def main() -> None:
         draw().figure.savefig(buffer, dpi=DPI, bbox_inches="tight")
         plt.close("all")
         with Image.open(buffer) as image:
-            image.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
+            picture = image.convert("RGB")
+            if name not in SHADED:
+                picture = picture.quantize(128, dither=Image.Dither.NONE)
+            picture.save(FOLDER / f"{name}.png", optimize=True)
         print(name, (FOLDER / f"{name}.png").stat().st_size)
 
 

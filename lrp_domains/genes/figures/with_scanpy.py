@@ -186,7 +186,7 @@ def draw_dots(
     style, settings = _style(means, settings)
     plot = scanpy.pl.DotPlot(cells, drawn, ranked.groupby, dot_color_df=colours, ax=ax, **settings)
     title = "mean relevance" if means is not None else "mean expression"
-    plot.style(cmap=style, size_exponent=1).legend(colorbar_title=title, size_title="cells that express\nthe gene (%)")
+    plot.style(cmap=style).legend(colorbar_title=title, size_title="cells that express\nthe gene (%)")
     return _finished(plot, swap_axes)
 
 
