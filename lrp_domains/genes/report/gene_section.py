@@ -12,7 +12,7 @@ from ..figures.ranked_genes import RankedGenes
 from ..figures.volcano import discoveries, volcano
 from ..figures.with_scanpy import draw_dots, draw_matrix, flat, selection
 from .cell_section import largest
-from .pictures import picture, trimmed_picture
+from .pictures import placed_picture, trimmed_picture
 from .results import DRAWN, CohortResults
 
 # More genes are hard to read in one figure.
@@ -74,7 +74,10 @@ def _records(rows: pd.DataFrame, both: set[str]) -> list[dict[str, Any]]:
 
 def _volcano(results: CohortResults, group: str, rows: pd.DataFrame) -> Drawing:
     """Draw the relevance of a group's genes against their fold changes."""
-    return picture(lambda axes: volcano(rows, group, rate=results.rate, n_labels=10, ax=axes), 5.6, 4.0)
+    place = (0.65, 0.95, 4.85, 2.75)
+    return placed_picture(
+        lambda axes: volcano(rows, group, rate=results.rate, n_labels=10, ax=axes), 5.6, 4, place=place
+    )
 
 
 def top_genes_figure(results: CohortResults) -> dict[str, Any]:
