@@ -8,8 +8,8 @@ import pandas as pd
 from ...domain.page import Drawing
 from ..errors import CohortError, choices
 from ..figures.agreement_matrix import agreement_matrix, cohorts_of, size_of_agreement
-from ..figures.upset import consensus_upset
-from .pictures import picture, pictures
+from ..figures.upset import BARS, ROW, consensus_upset
+from .pictures import pictures, placed_picture
 
 SETS, MOST_FDR, LEADING = 4, 0.25, 6
 # More upset plots would make a page too large, more columns illegible.
@@ -103,15 +103,21 @@ def _consensus(consensus: pd.DataFrame | None, top: int) -> dict[str, dict[str, 
         several = len(cohorts) > 2 and number < UPSETS  # for two cohorts the table is enough
         groups[group] = {
             "rows": rows.sort_values("rank", kind="stable").head(top).to_dict("records"),
-            "upset": _upset(rows, group, len(cohorts)) if several else None,
+            "upset": _upset(rows, group, cohorts) if several else None,
         }
     return groups
 
 
-def _upset(rows: pd.DataFrame, group: str, cohorts: int) -> Drawing:
+def _upset(rows: pd.DataFrame, group: str, cohorts: Sequence[str]) -> Drawing:
     """Draw which cohorts support the genes of a group."""
-    height = 2.8 + 0.24 * cohorts
-    return picture(lambda axes: consensus_upset(rows, group, most=MOST_COMBINATIONS, ax=axes), 5.6, height)
+    names = 0.6 + 0.075 * min(24, max(len(name) for name in cohorts))  # room at the left, in inches
+    below = 0.2 + ROW * len(cohorts)
+    return placed_picture(
+        lambda axes: consensus_upset(rows, group, most=MOST_COMBINATIONS, ax=axes),
+        names + 4.1,
+        below + BARS + 0.35,
+        place=(names, below, 4.0, BARS),
+    )
 
 
 def _enrichment(enrichment: pd.DataFrame | None) -> list[dict] | None:
