@@ -26,16 +26,26 @@ class Drawing:
     height: int
 
 
-def drawing(figure: Figure, *, shades: bool = False) -> Drawing:
-    """Convert a figure to a PNG of at most 256 colours, a third of the size; with `shades`, of all colours."""
+def drawing(figure: Figure, *, shades: bool = False, trimmed: bool = False) -> Drawing:
+    """Convert a figure to a PNG of at most 256 colours, a third of the size.
+
+    Parameters
+    ----------
+    figure
+        The figure.
+    shades
+        Keep all colours.
+    trimmed
+        Cut off margins, and make room for what is drawn beyond the figure, such as long names.
+    """
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI)
-    if not shades:
-        with Image.open(buffer) as image:
-            reduced = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight" if trimmed else None)
+    with Image.open(buffer) as image:
+        width, height = (round(100 * pixels / DPI) for pixels in image.size)
+        reduced = None if shades else image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    if reduced is not None:
         buffer = io.BytesIO()
         reduced.save(buffer, format="png", optimize=True)
-    width, height = (round(100 * inches) for inches in figure.get_size_inches())
     return Drawing("data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode(), width, height)
 
 

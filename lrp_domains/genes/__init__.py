@@ -7,6 +7,7 @@
 >>> sc.get.rank_genes_groups_df(adata, group="CD19+ B", key="rank_genes_lrp")
 """
 
+from . import figures
 from .cohorts.check import check_cohort
 from .cohorts.cohort import demo_cohort, open_cohort, read_cohort, select_cells, write_cohort
 from .cohorts.expression import expects_all
@@ -53,6 +54,7 @@ __all__ = [
     "demo_cohort",
     "enrich",
     "expects_all",
+    "figures",
     "finished_cohorts",
     "gene_model",
     "genes_of_neuron",

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from lrp_domains import genes
+from lrp_domains.genes.figures.conservation import shares_of_genes
 from lrp_domains.genes.report import CohortResults
 from lrp_domains.genes.report.cell_section import typical_cell
-from lrp_domains.genes.report.cohort_section import shares_of_genes
 
 from .report_pages import ODD, QUICK, linear, made, page_of, results_of
 
@@ -176,9 +176,12 @@ def test_patients_are_samples_with_p_values(tmp_path):
     results = results_of(adata, model, target="labelled", donor="index")
     page = page_of(tmp_path, results)
     assert "80 samples × 60 genes" in page.text and "cells" not in page.tables["CD19+ B"][0][0]
-    (head, *rows), = page.tables["CD19+ B"]  # fmt: skip
-    expected = results.genes_of("CD19+ B")["p_adjusted"].head(10)
-    assert [float(row[head.index("adj. p")]) for row in rows] == pytest.approx(expected, rel=0.5)
+    ranked = results.genes_of("CD19+ B")
+    lower = (ranked["direction"] < 0) & (ranked["score"] > 0)
+    for (head, *rows), expected in zip(page.tables["CD19+ B"], (ranked[~lower], ranked[lower]), strict=True):
+        assert [row[1] for row in rows] == list(expected["gene"].head(10))
+        column = head.index("adj. p")
+        assert [float(row[column]) for row in rows] == pytest.approx(expected["p_adjusted"].head(10), rel=0.5)
 
 
 def test_thirty_groups_one_of_them_never_predicted(tmp_path):

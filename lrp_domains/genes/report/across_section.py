@@ -5,10 +5,15 @@ from typing import Any
 
 import pandas as pd
 
+from ...domain.page import Drawing
 from ..errors import CohortError, choices
-from . import figures_of_cohorts
+from ..figures.agreement_matrix import agreement_matrix, cohorts_of, size_of_agreement
+from ..figures.upset import BARS, ROW, consensus_upset
+from .pictures import pictures, placed_picture
 
 SETS, MOST_FDR, LEADING = 4, 0.25, 6
+# More upset plots would make a page too large, more columns illegible.
+UPSETS, MOST_COMBINATIONS = 12, 15
 REQUIRED = {
     "consensus": ("group", "gene", "rank", "rho", "p_adjusted", "mean_rank", "supporting", "measured", "cohorts"),
     "agreement": ("group", "cohort_a", "cohort_b", "genes", "spearman", "rbo", "jaccard"),
@@ -74,18 +79,45 @@ def _agreement(agreement: pd.DataFrame | None, cohorts: Sequence[str]) -> dict[s
     if agreement is None:
         return None
     several = len({*agreement["cohort_a"], *agreement["cohort_b"]}) > 2  # for two cohorts the table is enough
-    figure = figures_of_cohorts.agreement_matrices(agreement, cohorts) if several else None
-    return {"figure": figure, "rows": agreement.to_dict("records")}
+    return {"figure": _matrices(agreement, cohorts) if several else None, "rows": agreement.to_dict("records")}
 
 
-def _consensus(consensus: pd.DataFrame | None, top: int) -> dict[str, list[dict]] | None:
-    """Return the top rows of each group."""
+def _matrices(agreement: pd.DataFrame, cohorts: Sequence[str]) -> Drawing | None:
+    """Draw the agreement of cohorts by relevance and by differential expression, where it is known."""
+    measures = [name for name in ("spearman", "de_spearman") if agreement[name].notna().any()]
+    draws = [
+        lambda axes, measure=measure: agreement_matrix(agreement, measure, cohorts=cohorts, ax=axes)
+        for measure in measures
+    ]
+    size = size_of_agreement(len(cohorts_of(agreement, cohorts)))
+    return pictures(draws, columns=2, width=size + 0.8, height=size, shades=True) if draws else None
+
+
+def _consensus(consensus: pd.DataFrame | None, top: int) -> dict[str, dict[str, Any]] | None:
+    """Return the top rows of each group, and which cohorts support its genes."""
     if consensus is None:
         return None
-    return {
-        group: rows.sort_values("rank", kind="stable").head(top).to_dict("records")
-        for group, rows in consensus.groupby("group", sort=False)
-    }
+    groups = {}
+    for number, (group, rows) in enumerate(consensus.groupby("group", sort=False)):
+        cohorts = sorted({name for names in rows["cohorts"] if names for name in names.split(", ")})
+        several = len(cohorts) > 2 and number < UPSETS  # for two cohorts the table is enough
+        groups[group] = {
+            "rows": rows.sort_values("rank", kind="stable").head(top).to_dict("records"),
+            "upset": _upset(rows, group, cohorts) if several else None,
+        }
+    return groups
+
+
+def _upset(rows: pd.DataFrame, group: str, cohorts: Sequence[str]) -> Drawing:
+    """Draw which cohorts support the genes of a group."""
+    names = 0.6 + 0.075 * min(24, max(len(name) for name in cohorts))  # room at the left, in inches
+    below = 0.2 + ROW * len(cohorts)
+    return placed_picture(
+        lambda axes: consensus_upset(rows, group, most=MOST_COMBINATIONS, ax=axes),
+        names + 4.1,
+        below + BARS + 0.35,
+        place=(names, below, 4.0, BARS),
+    )
 
 
 def _enrichment(enrichment: pd.DataFrame | None) -> list[dict] | None:

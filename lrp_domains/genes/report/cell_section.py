@@ -1,65 +1,60 @@
 """Single cells: their embedding, the relevance of genes in them, and how their scores arise."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from ...domain.page import Drawing
 from .. import slots
-from . import figures_of_cells
-from .figures_of_cells import ExplainedCell
-from .results import CohortResults, explained_scores
+from ..errors import CohortError
+from ..figures.embedding import basis_of, gene_map, group_map, size_of_group_map
+from ..figures.style import shorter
+from ..figures.waterfall import cell_waterfall
+from .pictures import picture, pictures
+from .results import CohortResults
 
 # More panels than this are hard to read in one figure.
 MAPS = 6
 WATERFALLS = 3
+PANELS_A_ROW = 3
 
 
 def maps(results: CohortResults) -> dict[str, Any] | None:
     """Draw the embedding by group, and by the top gene of the largest groups, in the order of groups."""
-    key = next((name for name in slots.EMBEDDINGS if name in results.adata.obsm), None)
-    if key is None:
-        return None
-    rows = results.drawn
-    positions = np.asarray(results.adata.obsm[key])[rows][:, :2]
-    if positions.shape[1] < 2:
+    try:
+        key = basis_of(results.adata)
+    except CohortError:
         return None
     group_of: dict[str, str] = {}  # a gene that is the top gene of several groups is drawn once
     for group in largest(results, MAPS):
         group_of.setdefault(str(results.genes_of(group)["gene"].iloc[0]), group)
     genes = sorted(group_of, key=lambda gene: results.groups.index(group_of[gene]))
-    relevance = results.relevance_of(rows, genes)
-    titles = [f"{gene}\n(top gene of {group_of[gene]})" for gene in genes]
-    return {
-        "key": key,
-        "drawn": len(rows),
-        "groups": figures_of_cells.group_map(positions, results.labels.iloc[rows]),
-        "genes": None if relevance is None else figures_of_cells.relevance_maps(positions, relevance, titles),
-    }
+
+    rows = results.drawn
+    positions = np.asarray(results.adata.obsm[key])[rows][:, :2]
+    relevance = results.relevance_of(rows, genes)  # of all at once, because a layer on disk is read as a whole
+    by_gene = None
+    if relevance is not None:
+        titles = [f"{shorter(gene)}\n(top gene of {shorter(group_of[gene])})" for gene in genes]
+        draws = [
+            partial(gene_map, positions, numbers, values="relevance", title=title)
+            for numbers, title in zip(relevance.T, titles, strict=True)
+        ]
+        by_gene = pictures(draws, columns=PANELS_A_ROW, width=3.7, height=3.2)
+
+    size = size_of_group_map(len(results.labels.cat.categories))
+    groups = picture(lambda axes: group_map(results.adata, ax=axes), *size)
+    return {"key": key, "drawn": len(rows), "groups": groups, "genes": by_gene}
 
 
 def waterfalls(results: CohortResults) -> Drawing | None:
     """Draw how a typical score arises in the largest groups: that of the cell of median score."""
-    obs, cells = results.adata.obs, []
-    for group in largest(results, WATERFALLS):
-        row = typical_cell(results, group)
-        if row is None:
-            continue
-        relevance = results.relevance_of(np.array([row]))
-        if relevance is None:
-            return None
-        cells.append(
-            ExplainedCell(
-                name=str(obs.index[row]),
-                group=group,
-                relevance=pd.Series(relevance[0].astype(float), index=results.adata.var_names),
-                rest=float(obs[slots.REST].iloc[row]),
-                score=float(explained_scores(obs)[row]),
-                of="difference" if results.reference else "score",
-            )
-        )
-    return figures_of_cells.waterfalls(cells) if cells else None
+    if not results.has_layer:
+        return None
+    rows = [typical_cell(results, group) for group in largest(results, WATERFALLS)]
+    draws = [lambda axes, row=row: cell_waterfall(results.adata, row, ax=axes) for row in rows if row is not None]
+    return pictures(draws, columns=PANELS_A_ROW, width=3.75, height=4.1) if draws else None
 
 
 def typical_cell(results: CohortResults, group: str) -> int | None:

@@ -6,14 +6,19 @@ import numpy as np
 import pandas as pd
 
 from ...domain import SCORES
+from ...domain.page import Drawing
 from .. import slots
 from ..explanation.curves import ORDERS, areas, measured_in
 from ..explanation.target import LABELLED, PREDICTED
-from . import figures_of_curves
+from ..figures.confusion_matrix import counts_of_classes
+from ..figures.conservation import conservation, shares_of_genes
+from ..figures.perturbation import ORDERS as NAMES_OF_ORDERS
+from ..figures.perturbation import TITLES, perturbation
 from .cell_section import maps, waterfalls
-from .gene_section import matrix, ranking
-from .prediction_section import confusion, counted, performance_table
-from .results import CohortResults, explained_scores
+from .gene_section import VOLCANOES, ranking, top_genes_figure
+from .pictures import picture, pictures
+from .prediction_section import confusion, performance_table
+from .results import CohortResults
 
 # The measures of the overview, and whether they are shares.
 HEADLINES = {
@@ -26,6 +31,12 @@ HEADLINES = {
 }
 
 
+# The genes of more groups are folded, and have a list of contents.
+FOLDED_GROUPS = 12
+# What held-out performance is measured by, by task.
+MEASURES = {"classes": "balanced accuracy", "value": "R²", "survival": "concordance"}
+
+
 def cohort_section(results: CohortResults, top: int) -> dict[str, Any]:
     """Return the variables of the template of a cohort."""
     obs, statistics = results.adata.obs, results.adata.uns.get(slots.GROUPS, {})
@@ -33,6 +44,7 @@ def cohort_section(results: CohortResults, top: int) -> dict[str, Any]:
     noun = "samples" if by_donor and len(statistics["blocks"]) == results.adata.n_obs else "cells"
     shares = shares_of_genes(obs)
     ranked = set(results.groups)
+    rankings = [ranking(results, group, top) for group in results.groups]
     return {
         "name": results.name,
         "noun": noun,
@@ -53,22 +65,21 @@ def cohort_section(results: CohortResults, top: int) -> dict[str, Any]:
         "confusion": confusion(results),
         "by_donor": by_donor,
         "has_interval": bool(results.table["low"].notna().any()),
-        "has_p": bool(results.table["p_value"].notna().any()),
-        "matrix": matrix(results),
-        "rankings": [ranking(results, group, top) for group in results.groups],
+        "has_p": bool(results.table["p_adjusted"].notna().any()),
+        "has_q": bool(results.table["q_value"].notna().any()),
+        "rate": results.rate,
+        "at_chance": _at_chance(results),
+        "top_genes": top_genes_figure(results),
+        "rankings": rankings,
+        "two_lists": any(len(ranking["lists"]) > 1 for ranking in rankings),
+        "many": len(results.groups) > FOLDED_GROUPS,
+        "volcanoes": VOLCANOES,
         "maps": maps(results),
         "waterfalls": waterfalls(results),
-        "ledger": figures_of_curves.ledger_histogram(shares, noun, of="difference" if results.reference else "score"),
+        "ledger": picture(lambda axes: conservation(results.adata, noun=noun, ax=axes), 4.8, 2.7),
         "curves": _curves(results),
         "stability": _stability(results),
     }
-
-
-def shares_of_genes(obs: pd.DataFrame) -> np.ndarray:
-    """Return the share of each cell's score, or of its difference, that its genes account for; NaN for one of 0."""
-    score = explained_scores(obs)
-    genes = score - obs[slots.REST].to_numpy(dtype=float)
-    return np.divide(genes, score, out=np.full(len(obs), np.nan), where=score != 0)
 
 
 def _explained(results: CohortResults, noun: str) -> str:
@@ -103,7 +114,7 @@ def _overview(results: CohortResults, shares: np.ndarray) -> dict[str, str]:
     for column, (words, share) in HEADLINES.items():
         if np.isfinite(mean.get(column, np.nan)):
             numbers[f"{words}, held out"] = f"{100 * mean[column]:.1f}%" if share else f"{mean[column]:.3f}"
-    counts = None if mean.size else counted(results)
+    counts = None if mean.size else counts_of_classes(results.adata)
     if counts is not None:
         right = sum(counts.loc[name, name] for name in counts.index if name in counts.columns) / counts.to_numpy().sum()
         numbers["predicted as labelled"] = f"{100 * right:.1f}%"
@@ -134,13 +145,29 @@ def _curves(results: CohortResults) -> dict[str, Any] | None:
     means = [np.nanmean([values[i] for _, values in rows]) for i in range(len(columns))]
 
     return {
-        "figure": figures_of_curves.perturbation(curves[curves["group"].isin(results.groups)]),
-        "orders": [figures_of_curves.ORDERS[order][0] for order in orders],
+        "figure": _curve_pictures(curves[curves["group"].isin(results.groups)]),
+        "orders": [NAMES_OF_ORDERS[order][0] for order in orders],
         "rows": rows,
         "mean": means,
         "most": int(curves["genes"].max()),
         "of_classes": measured_in(curves) == "probability",
     }
+
+
+def _curve_pictures(curves: pd.DataFrame) -> Drawing:
+    """Draw deletion and insertion side by side."""
+    draws = [lambda axes, curve=curve: perturbation(curves, curve, ax=axes) for curve in TITLES]
+    return pictures(draws, columns=2, width=4.8, height=3.5)
+
+
+def _at_chance(results: CohortResults) -> dict[str, Any] | None:
+    """Return the numbers of a model that predicts no better than chance; None for others, and for results without."""
+    provenance = results.provenance
+    if not bool(provenance.get("at_chance", False)):
+        return None
+    names = {"held_out": "held_out", "error": "held_out_error", "chance": "chance"}
+    numbers = {name: float(provenance.get(key, np.nan)) for name, key in names.items()}
+    return numbers | {"measure": MEASURES.get(str(provenance["task"]), "performance")}
 
 
 def _stability(results: CohortResults) -> list[dict[str, Any]] | None:

@@ -10,14 +10,15 @@ from typing import Any
 import matplotlib.style
 import pandas as pd
 from jinja2 import Environment
+from markupsafe import Markup, escape
 
 from ... import __version__
 from ...domain import whole_file
 from ...domain.page import templates
 from ..errors import CohortError
+from ..figures.style import STYLE, shorter
 from .across_section import across_section
 from .cohort_section import cohort_section
-from .drawing import STYLE
 from .folder import read_results
 from .results import CohortResults
 
@@ -90,7 +91,15 @@ def _templates() -> Environment:
     """Return the templates with their filters."""
     environment = templates("lrp_domains.genes.report")
     environment.filters["shown"] = _shown
+    environment.filters["short"] = _short
     return environment
+
+
+def _short(name: str, most: int = 24) -> Markup:
+    """Shorten a long name in the middle; the whole name is shown where the pointer is on it."""
+    if len(name) <= most:
+        return escape(name)
+    return Markup('<span title="{}">{}</span>').format(name, shorter(name, most))
 
 
 def _shown(value: float, form: str) -> str:

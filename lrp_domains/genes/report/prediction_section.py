@@ -4,8 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from .. import slots
-from . import figures_of_groups
+from ..figures.confusion_matrix import confusion_matrix, counts_of_classes, size_of_confusion
+from .pictures import picture
 from .results import CohortResults
 
 WHOLE = ("fold", "epochs", "held_out_cells")
@@ -36,27 +36,15 @@ def performance_table(performance: pd.DataFrame | None, noun: str) -> dict[str, 
     }
 
 
-def counted(results: CohortResults) -> pd.DataFrame | None:
-    """Count cells by label and predicted class; None if the learnt labels are unknown."""
-    obs, column = results.adata.obs, str(results.provenance["labels"])
-    if not results.of_classes or column not in obs or slots.PREDICTED not in obs:
-        return None
-    labelled = obs[column].astype(str).to_numpy()
-    classes = list(results.adata.obs[slots.PREDICTED].cat.categories)
-    present = set(labelled)
-    groups = [name for name in classes if name in present] + sorted(present - set(classes))
-    counts = pd.crosstab(labelled, obs[slots.PREDICTED].astype(str).to_numpy())
-    return counts.reindex(index=groups, columns=classes, fill_value=0)
-
-
 def confusion(results: CohortResults) -> dict[str, Any] | None:
     """Draw the predicted classes of each labelled group; return the numbers if they are few."""
-    counts = counted(results)
+    counts = counts_of_classes(results.adata)
     if counts is None:
         return None
     small = counts.shape[1] <= 3  # of so few numbers a table shows more than a figure
+    size = size_of_confusion(counts)
     return {
-        "figure": None if small else figures_of_groups.confusion(counts),
+        "figure": None if small else picture(lambda axes: confusion_matrix(results.adata, ax=axes), *size, shades=True),
         "classes": list(counts.columns),
         "rows": list(zip(counts.index, counts.to_numpy().tolist(), strict=True)) if small else [],
     }

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from scipy import sparse
 
 from .. import slots
 from ..cohorts.labels import label_column
@@ -13,14 +12,15 @@ from ..errors import CohortError, choices
 from ..explanation.curves import measured_in
 from ..explanation.reference import REFERENCES
 from ..explanation.results_in_adata import provenance_of, reference_in
+from ..figures.selected_values import MOST_CELLS as DRAWN
+from ..figures.selected_values import spaced_rows, values_of
+from ..figures.volcano import RATE
 from ..rankings.tables import check_ranking
 
-# The largest number of cells to draw; more can't be distinguished on paper.
-DRAWN = 10_000
-CHUNK = 4096
 # The columns that the report reads of each table.
 RANKED = ("low", "high", "positive", "negative", "effect_size", "share_positive", "selected", "log2_fold_change")
-RANKED += ("p_value", "p_adjusted", "de_rank", "cells")
+RANKED += ("de_rank", "cells")
+TESTS = ("p_value", "p_adjusted", "q_value", "decoy_score")  # empty or missing where no test was made
 STABILITY = ("group", "networks", "spearman", "jaccard", "first")
 CURVES = ("group", "order", "curve", "genes", "standard_error")
 CELLS = (slots.SCORE, slots.REST)
@@ -52,11 +52,16 @@ class CohortResults:
     stability: pd.DataFrame | None = field(default=None, repr=False)
     performance: pd.DataFrame | None = field(default=None, repr=False)
     curves: pd.DataFrame | None = field(default=None, repr=False)
+    _by_group: dict[str, pd.DataFrame] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         provenance_of(self.adata)
-        object.__setattr__(self, "table", check_ranking(self.table))
-        self._check_columns("ranked genes", self.table, RANKED)
+        table = check_ranking(self.table)
+        self._check_columns("ranked genes", table, RANKED)
+        table = table.assign(**{name: np.nan for name in TESTS if name not in table})
+        object.__setattr__(self, "table", table)
+        ordered = table.sort_values("rank", kind="stable")
+        object.__setattr__(self, "_by_group", dict(list(ordered.groupby("group", sort=False))))
         for what, columns in (("stability", STABILITY), ("curves", CURVES)):
             if getattr(self, what) is not None:
                 self._check_columns(what, getattr(self, what), columns)
@@ -98,31 +103,32 @@ class CohortResults:
     @property
     def groups(self) -> list[str]:
         """The groups that have a ranking, in the order of their categories."""
-        ranked = set(self.table["group"])
-        return [group for group in self.labels.cat.categories if group in ranked]
+        return [group for group in self.labels.cat.categories if group in self._by_group]
 
     @property
     def drawn(self) -> np.ndarray:
         """The rows of the cells that are drawn: all, or evenly spaced ones if there are too many."""
-        return np.unique(np.linspace(0, self.adata.n_obs - 1, min(DRAWN, self.adata.n_obs)).astype(int))
+        return spaced_rows(self.adata.n_obs, DRAWN)
+
+    @property
+    def rate(self) -> float:
+        """The false discovery rate that genes were selected at."""
+        rate = float(self.provenance.get("fdr", np.nan))
+        return rate if 0 < rate < 1 else RATE
+
+    @property
+    def has_layer(self) -> bool:
+        """Whether the relevance of each cell was kept."""
+        layer = str(self.provenance["relevance_layer"])
+        return bool(layer) and layer in self.adata.layers
 
     def genes_of(self, group: str) -> pd.DataFrame:
         """Return the ranked genes of a group, best first."""
-        return self.table[self.table["group"] == group].sort_values("rank", kind="stable")
+        return self._by_group[group]
 
     def relevance_of(self, rows: np.ndarray, genes: list[str] | None = None) -> np.ndarray | None:
         """Return the relevance of some cells (in order), of all genes or some; None without a layer."""
-        layer = str(self.provenance["relevance_layer"])
-        if not layer or layer not in self.adata.layers:
-            return None
-        columns = slice(None) if genes is None else self.adata.var_names.get_indexer(genes)
-        stored, parts = self.adata.layers[layer], []
-        for start in np.unique(rows // CHUNK) * CHUNK:
-            near = rows[(rows >= start) & (rows < start + CHUNK)] - start
-            part = stored[start : start + CHUNK][near]
-            part = part.tocsr()[:, columns].toarray() if sparse.issparse(part) else np.asarray(part)[:, columns]
-            parts.append(part)
-        return np.concatenate(parts)
+        return values_of(self.adata, "relevance", rows, genes) if self.has_layer else None
 
     def _check_columns(self, what: str, table: pd.DataFrame, columns: tuple[str, ...]) -> None:
         """Raise if a table lacks a column."""
@@ -131,9 +137,3 @@ class CohortResults:
                 f"the table of {what} of cohort '{self.name}' has no column '{missing[0]}'; "
                 f"{choices(missing[0], table.columns)}"
             )
-
-
-def explained_scores(obs: pd.DataFrame) -> np.ndarray:
-    """Return what the relevance of each cell sums to but for biases: its score, minus that of a reference."""
-    score = obs[slots.SCORE].to_numpy(dtype=float)
-    return score - obs[slots.REFERENCE_SCORE].to_numpy(dtype=float) if slots.REFERENCE_SCORE in obs else score
