@@ -6,7 +6,7 @@ from anndata import AnnData
 
 from lrp_domains.genes import Training
 
-TRAINING = Training(epochs=15, folds=3)
+TRAINING = Training(epochs=30)
 
 
 def cells_of_donors(seed: int, *, planted: int = 0, genes: int = 200, donors: int = 20, cells: int = 15) -> AnnData:

@@ -167,7 +167,7 @@ def test_a_value_or_a_risk_is_not_called_a_class(task, tmp_path):
     assert "mean height of deletion (higher is better)" in head
 
 
-def test_patients_are_samples_with_p_values(tmp_path):
+def test_patients_are_samples(tmp_path):
     adata = made()
     adata.X = adata.X.toarray()
     two = adata.obs["group"].isin(["Naive T", "CD19+ B"])
@@ -180,8 +180,7 @@ def test_patients_are_samples_with_p_values(tmp_path):
     lower = (ranked["direction"] < 0) & (ranked["score"] > 0)
     for (head, *rows), expected in zip(page.tables["CD19+ B"], (ranked[~lower], ranked[lower]), strict=True):
         assert [row[1] for row in rows] == list(expected["gene"].head(10))
-        column = head.index("adj. p")
-        assert [float(row[column]) for row in rows] == pytest.approx(expected["p_adjusted"].head(10), rel=0.5)
+        assert "adj. p" not in head
 
 
 def test_thirty_groups_one_of_them_never_predicted(tmp_path):
