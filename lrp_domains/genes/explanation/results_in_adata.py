@@ -67,7 +67,16 @@ def provenance(plan: Plan, account: Account, layer: str | None) -> dict[str, obj
     Class names are an array, because as keys they could contain a slash.
     """
     model, request, expression = plan.model, plan.request, plan.expression
-    return {
+    held_out = {}
+    if model.held_out is not None:
+        held_out = {
+            "at_chance": model.held_out.at_chance,
+            "held_out_measure": model.held_out.measure,
+            "held_out": model.held_out.value,
+            "held_out_error": model.held_out.error,
+            "chance": model.held_out.chance,
+        }
+    return held_out | {
         "rules": request.rule_set.name,
         "target": request.target or PREDICTED,
         "against": request.against or "",
