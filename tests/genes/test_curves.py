@@ -113,7 +113,7 @@ def test_z_scored_genes_are_set_to_the_mean():
     with torch.no_grad():
         logits = [
             torch.stack([net.eval()(torch.as_tensor(mean[None])) for net in model.networks[fold]]).mean(0)
-            for fold in model.fold_of(adata.obs_names[cells])
+            for fold in model.folds.loc[adata.obs_names[cells]]
         ]
     expected = np.mean([mean.double().softmax(1)[0, 0].item() for mean in logits])
     all_gone = result.query("group == @group and order == 'relevance' and curve == 'deletion' and genes == 60")

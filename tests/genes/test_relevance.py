@@ -69,6 +69,7 @@ def test_no_expression_no_relevance_and_the_same_entries(explained):
     assert not np.shares_memory(result.indices, adata.X.indices)
 
 
+@pytest.mark.filterwarnings("ignore:120 of 120 cells have the name")  # stored zeros were values
 @pytest.mark.parametrize("form", [sparse.csc_matrix, sparse.csr_array, sparse.coo_matrix, "dense", "stored zeros"])
 def test_the_form_of_the_matrix_does_not_matter(explained, form):
     reference, model = explained
@@ -216,12 +217,12 @@ def test_members_of_a_fold_are_explained_together(explained):
     reference, model = explained
     networks = tuple(members[0] for members in model.networks)
     adata = reference.copy()
-    together = replace(model, networks=(networks,), folds=None)
+    together = replace(model, networks=(networks,), training_cells=None)
     statistics = relevance(adata, together, target="CD19+ B")
     alone = []
     for network in networks:
         cohort = adata.copy()
-        relevance(cohort, replace(model, networks=((network,),), folds=None), target="CD19+ B")
+        relevance(cohort, replace(model, networks=((network,),), training_cells=None), target="CD19+ B")
         alone.append(cohort.layers["lrp"].toarray())
     np.testing.assert_allclose(adata.layers["lrp"].toarray(), np.mean(alone, 0), rtol=1e-4, atol=1e-5)
     for number, cohort in enumerate(alone):

@@ -11,20 +11,39 @@ from anndata.abc import CSCDataset, CSRDataset
 from scipy import sparse
 
 from ..errors import CohortError, choices, listed
-from ..models.input_spec import Expects
+from ..models.input_spec import Expects, comparable
+from ..models.training_cells import TrainingCells
 from .alignment import Alignment, align, select
+from .content import contents_of, gene_keys
 from .normalisation import Matrix, Normalise, check_kind, log1p_cp10k, moments, unchanged, zscore
 from .rows_on_disk import rows_on_disk
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Consecutive cells: as the cohort stores them, and as the model reads them."""
+    """Consecutive cells.
+
+    Attributes
+    ----------
+    start, stop
+        Their rows in the cohort.
+    stored
+        Their values as the cohort stores them, cells x the cohort's genes.
+    values
+        Their values as the model reads them, cells x the model's genes.
+    compared
+        The same on one scale for all cells: z-scores of a training cell are read on the scale of its fold, but
+        compared on that of the cohort.
+    folds
+        The fold of each cell, -1 for a cell that no network has seen.
+    """
 
     start: int
     stop: int
     stored: Matrix
     values: Matrix
+    compared: Matrix
+    folds: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -47,6 +66,10 @@ class Expression:
         Their names in the cohort.
     scale
         The value of 1 on the layer's scale, by input of the model: 1, or a standard deviation.
+    keys
+        What distinguishes the genes in a cell's content, by column; 0 for one that the model doesn't read.
+    training_cells
+        The cells that the model was trained on; None for a model that was trained elsewhere.
     """
 
     stored: object
@@ -57,6 +80,8 @@ class Expression:
     cells: np.ndarray
     genes: np.ndarray
     scale: np.ndarray
+    keys: np.ndarray
+    training_cells: TrainingCells | None = None
 
     @property
     def n_cells(self) -> int:
@@ -73,16 +98,45 @@ class Expression:
         stop = min(stop, self.n_cells)
         stored = canonical(self.stored[start:stop])
         _check_finite(stored, self, start)
-        values = select(self.normalise(stored), self.alignment.position, self.n_inputs)
-        return Chunk(start, stop, stored=stored, values=values)
+        compared = select(self.normalise(stored), self.alignment.position, self.n_inputs)
+        folds = np.full(stop - start, -1)
+        if self.training_cells is not None:
+            folds = self.training_cells.folds_of(contents_of(stored, self.keys), self.cells[start:stop])
+        values = self._on_scale_of_folds(stored, compared, folds)
+        return Chunk(start, stop, stored=stored, values=values, compared=compared, folds=folds)
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Read all cells, in order."""
         for start in range(0, self.n_cells, size):
             yield self.chunk(start, start + size)
 
+    def namesakes(self, chunk: Chunk) -> int:
+        """Count the cells of a chunk that have the name of a training cell, but other values."""
+        if self.training_cells is None:
+            return 0
+        return self.training_cells.namesakes(self.cells[chunk.start : chunk.stop], chunk.folds)
 
-def expression_of(adata: AnnData, expects: Expects, *, gene_column: str | None = None) -> Expression:
+    def _on_scale_of_folds(self, stored: Matrix, compared: Matrix, folds: np.ndarray) -> Matrix:
+        """Return z-scores of training cells by the moments of their fold, and all other values unchanged."""
+        if self.training_cells is None or self.training_cells.moments is None or (folds < 0).all():
+            return compared
+        values, position = compared.copy(), self.alignment.position
+        absent = ~np.isin(np.arange(self.n_inputs), position)
+        for fold in np.unique(folds[folds >= 0]):
+            rows = folds == fold
+            mean, deviation = (moments[fold] for moments in self.training_cells.moments)
+            values[rows] = zscore(mean, deviation)(select(stored[rows], position, self.n_inputs))
+        values[:, absent] = 0
+        return values
+
+
+def expression_of(
+    adata: AnnData,
+    expects: Expects,
+    *,
+    gene_column: str | None = None,
+    training_cells: TrainingCells | None = None,
+) -> Expression:
     """Find and check the expression that a model reads.
 
     Parameters
@@ -93,6 +147,8 @@ def expression_of(adata: AnnData, expects: Expects, *, gene_column: str | None =
         What the model expects.
     gene_column
         The column of ``var`` with the gene names to align by; ``var_names`` if None.
+    training_cells
+        The cells that the model was trained on, whose folds are found in the cohort.
 
     Raises
     ------
@@ -125,7 +181,15 @@ def expression_of(adata: AnnData, expects: Expects, *, gene_column: str | None =
         cells=np.asarray(adata.obs_names),
         genes=np.asarray(adata.var_names),
         scale=scale,
+        keys=keys_of(expects, alignment) if training_cells is not None else np.zeros(adata.n_vars, np.uint64),
+        training_cells=training_cells,
     )
+
+
+def keys_of(expects: Expects, alignment: Alignment) -> np.ndarray:
+    """Return what distinguishes the genes in a cell's content, by column of the cohort; 0 for one that isn't read."""
+    keys = np.append(gene_keys(comparable(expects.genes, expects.identifiers)), np.uint64(0))
+    return keys[alignment.position]  # -1, a gene that isn't read, is the last
 
 
 def expects_all(

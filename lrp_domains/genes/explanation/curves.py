@@ -74,7 +74,7 @@ def curves(
     Notes
     -----
     All cells of a group lose the same genes: the top genes of the group's ranking. A lost gene is read as 0 on the
-    scale that the model reads: not expressed, or for z-scores the cohort's mean. In cells that were explained against a
+    scale that the model reads: not expressed, or for z-scores the mean. In cells that were explained against a
     reference it has the reference's value instead. Nothing is normalised again, so that a cell's other genes keep their
     values. ``probability`` is the softmax probability of the group's class, from the
     mean of the networks' logits, which is what was explained. ``change`` is the distance of the output from that of the
@@ -88,7 +88,7 @@ def curves(
         raise CohortError("the table ranks genes of several cohorts; pass only the rows of this cohort")
     for _, network in model.unseen(-1):
         refuse_training_mode(network)
-    expression = expression_of(adata, model.expects, gene_column=gene_column)
+    expression = expression_of(adata, model.expects, gene_column=gene_column, training_cells=model.training_cells)
     model.to(device_of(device))
     provenance = provenance_of(adata)
     groupby = str(provenance["groupby"])
@@ -105,7 +105,7 @@ def curves(
 
     counts = np.unique(np.round(np.geomspace(1, min(most, len(inputs)), points)).astype(int))
     counts = np.concatenate([[0], counts])
-    groups, folds = label_column(adata, groupby), model.fold_of(expression.cells)
+    groups = label_column(adata, groupby)
     reference = None
     if name := reference_in(provenance):
         donors, _, _ = blocks_of(adata.obs, str(provenance["donor"]) or None)
@@ -119,13 +119,13 @@ def curves(
         if not len(members):
             raise CohortError(f"the table ranks genes of '{group}', which is not a group of '{groupby}'")
         chosen = np.sort(random.permutation(members)[:cells])
-        values = read_cells(expression, chosen)
+        values, folds = read_cells(expression, chosen)
         perturbation = Perturbation(
             model,
             target=model.classes.index(group) if model.task == "classes" else 0,
             values=values,
             without=np.zeros_like(values) if reference is None else reference.profiles[reference.of_cell[chosen]],
-            folds=folds[chosen],
+            folds=folds,
         )
         ranked = ranked if model.task == "classes" else _by_magnitude(ranked)
         for order, permutations in _orders(ranked, orders, inputs=inputs, draws=draws, random=random):

@@ -15,6 +15,7 @@ from ..cohorts.expression import Chunk, dense_batch
 from ..cohorts.normalisation import Matrix
 from ..errors import CohortError
 from ..models.model import check_outputs
+from ..models.training_cells import warn_of_namesakes
 from .group_statistics import GroupStatistics
 from .plan import Plan
 from .sparse import add_rows, empty_relevance, in_columns_of_cohort
@@ -61,7 +62,7 @@ def explain_cells(
     """
     expression, present = plan.expression, plan.present
     _keep_freed_memory()
-    folds = plan.model.fold_of(expression.cells)
+    namesakes, cells_read = 0, 0
 
     # The cohort's column of each input; the last element stands for no gene, so that -1 is mapped to -1.
     columns = np.full(expression.n_inputs + 1, -1, np.int32)
@@ -72,8 +73,9 @@ def explain_cells(
         chunk = expression.chunk(start, start + plan.size)
         rows_of_chunk = slice(chunk.start, chunk.stop)
         results = _ChunkResults(plan, chunk)
-        for fold in np.unique(folds[rows_of_chunk]):
-            results.explain(np.flatnonzero(folds[rows_of_chunk] == fold), int(fold), account)
+        for fold in np.unique(chunk.folds):
+            results.explain(np.flatnonzero(chunk.folds == fold), int(fold), account)
+        namesakes, cells_read = namesakes + expression.namesakes(chunk), cells_read + chunk.stop - chunk.start
 
         group = plan.group_of(rows_of_chunk, results.predicted)
         counted = plan.counted(group, results.target)
@@ -82,7 +84,7 @@ def explain_cells(
         )
         for number, rows, relevance in results.by_network:
             statistics.add_network(number, _columns(relevance, present), group=group[rows], counted=counted[rows])
-        statistics.add_expression(_columns(chunk.values, present), group)
+        statistics.add_expression(_columns(chunk.compared, present), group)
 
         stored = in_columns_of_cohort(results.relevance, chunk, expression)
         genes, values = top_genes(results.relevance, plan.request.top)
@@ -91,11 +93,12 @@ def explain_cells(
             slots.TARGET: results.target,
             slots.SCORE: results.score,
             slots.REST: results.explained_score - np.asarray(stored.sum(1, dtype=np.float64)).reshape(-1),
-            slots.FOLD: folds[rows_of_chunk],
+            slots.FOLD: chunk.folds,
         }
         if plan.reference is not None:
             obs[slots.REFERENCE_SCORE] = results.reference_score
         yield ExplainedCells(chunk.start, chunk.stop, rows=stored, obs=obs, top_genes=columns[genes], top_values=values)
+    warn_of_namesakes(namesakes, cells_read)
 
 
 def _keep_freed_memory() -> None:

@@ -12,9 +12,10 @@ from torch import Tensor
 from ... import capture
 from ... import relevance as core_relevance
 from ...domain import Read, check_choice
-from ..cohorts.expression import dense_batch
+from ..cohorts.expression import dense_batch, keys_of
 from ..errors import CohortError
 from ..models.model import GeneModel, check_outputs
+from ..models.training_cells import warn_of_namesakes
 from .plan import Plan, make_plan
 from .request import Explanation, requested
 
@@ -53,10 +54,10 @@ def latent_relevance(
     (of the group's mean score), ``cells``; the most relevant first within each group.
     """
     request = _of_scores(explanation, settings)
-    plan = make_plan(adata, _single_network(model, network), request)
+    plan = _plan(adata, model, network, request)
     sums: dict[int, np.ndarray] = {}
     totals, cells = np.zeros(len(plan.groups)), np.zeros(len(plan.groups))
-    for batch in _batches(plan, module, rows=_unseen_rows(plan, model, network)):
+    for batch in _batches(plan, module, fold=_fold_of(model, network)):
         (relevance,) = core_relevance(batch.score, [batch.hidden], rules=plan.request.rule_set)
         relevance = _by_neuron(relevance, heads, module).sum(-1)
         relevance = relevance.flatten(1, -2).sum(1) if relevance.ndim > 2 else relevance
@@ -114,10 +115,10 @@ def genes_of_neuron(
     most relevant first within each group.
     """
     request = _of_scores(explanation, settings)
-    plan = make_plan(adata, _single_network(model, network), request)
+    plan = _plan(adata, model, network, request)
     rules, present = plan.request.rule_set, plan.present
     sums, cells = np.zeros((len(plan.groups), len(present))), np.zeros(len(plan.groups))
-    for batch in _batches(plan, module, rows=_unseen_rows(plan, model, network)):
+    for batch in _batches(plan, module, fold=_fold_of(model, network)):
         neurons = _by_neuron(batch.hidden, heads, module)
         if not 0 <= neuron < neurons.shape[-2]:
             raise CohortError(
@@ -151,13 +152,14 @@ class _Batch:
     counted: np.ndarray
 
 
-def _batches(plan: Plan, module: str, *, rows: np.ndarray) -> Iterator[_Batch]:
-    """Yield the network's cells, batch by batch; `rows` is True for those to explain."""
+def _batches(plan: Plan, module: str, *, fold: int) -> Iterator[_Batch]:
+    """Yield the cells that the network of a fold has not seen, batch by batch."""
     ((network,),) = plan.model.networks
     check_choice("module", module, [name for name, _ in network.named_modules() if name])
-    like = plan.model.values_like(network)
+    like, namesakes = plan.model.values_like(network), 0
     for chunk in plan.expression.chunks(plan.size):
-        chosen = np.flatnonzero(rows[chunk.start : chunk.stop])
+        namesakes += plan.expression.namesakes(chunk)
+        chosen = np.flatnonzero((chunk.folds == fold) | (chunk.folds < 0))
         if not len(chosen):
             continue
         with torch.enable_grad(), capture(network, module) as captured:
@@ -173,6 +175,7 @@ def _batches(plan: Plan, module: str, *, rows: np.ndarray) -> Iterator[_Batch]:
             score = plan.scores(logits, target)[torch.as_tensor(counted, device=like.device)]
             hidden = _hidden_layer(captured, cells=len(chosen))
             yield _Batch(read, hidden, score=score, group=group[counted], counted=counted)
+    warn_of_namesakes(namesakes, plan.expression.n_cells)
 
 
 def _by_neuron(hidden: Tensor, heads: int | None, module: str) -> Tensor:
@@ -217,14 +220,19 @@ def _single_network(model: GeneModel, number: int | None) -> GeneModel:
     number = number or 0
     if not 0 <= number < model.n_networks:
         raise CohortError(f"there is no network {number}; the model's are numbered 0 to {model.n_networks - 1}")
-    return replace(model, networks=((dict(model.unseen(-1))[number],),), folds=None)
+    return replace(model, networks=((dict(model.unseen(-1))[number],),), training_cells=None)
 
 
-def _unseen_rows(plan: Plan, model: GeneModel, number: int | None) -> np.ndarray:
-    """Return for every cell whether a network has not seen it."""
-    if model.folds is None:
-        return np.ones(plan.expression.n_cells, bool)
+def _plan(adata: AnnData, model: GeneModel, number: int | None, request: Explanation) -> Plan:
+    """Return the plan of one of the model's networks, which knows the cells that all of them were trained on."""
+    plan = make_plan(adata, _single_network(model, number), request)
+    if model.training_cells is None:
+        return plan
+    keys = keys_of(model.expects, plan.expression.alignment)
+    return replace(plan, expression=replace(plan.expression, keys=keys, training_cells=model.training_cells))
+
+
+def _fold_of(model: GeneModel, number: int | None) -> int:
+    """Return the fold of a network, whose cells it has not seen."""
     ends = np.cumsum([len(members) for members in model.networks])
-    fold = int(np.searchsorted(ends, number or 0, side="right"))
-    folds = model.fold_of(plan.expression.cells)
-    return (folds == fold) | (folds < 0)
+    return int(np.searchsorted(ends, number or 0, side="right"))

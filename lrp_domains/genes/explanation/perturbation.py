@@ -80,11 +80,18 @@ class Perturbation:
         return mean.softmax(1)[:, self.target] if self.model.task == "classes" else mean[:, self.target]
 
 
-def read_cells(expression: Expression, rows: np.ndarray) -> np.ndarray:
-    """Read single cells, in order, as the model reads them; cells that are close are read at once."""
-    parts = []
+def read_cells(expression: Expression, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Read single cells, in order; cells that are close are read at once.
+
+    Returns
+    -------
+    Their values as the model reads them, dense, and the fold of each.
+    """
+    parts, folds = [], []
     for start in np.unique(rows // WINDOW) * WINDOW:
         near = rows[(rows >= start) & (rows < start + WINDOW)]
-        values = expression.chunk(int(near[0]), int(near[-1]) + 1).values[near - near[0]]
+        chunk = expression.chunk(int(near[0]), int(near[-1]) + 1)
+        values = chunk.values[near - near[0]]
         parts.append(values.toarray() if sparse.issparse(values) else values)
-    return np.concatenate(parts)
+        folds.append(chunk.folds[near - near[0]])
+    return np.concatenate(parts), np.concatenate(folds)

@@ -141,7 +141,9 @@ def make_plan(adata: AnnData, model: GeneModel, request: Explanation, *, progres
     """Check a request against the cohort and the model; then read the cohort once if it is explained against a mean."""
     for _, network in model.unseen(-1):
         refuse_training_mode(network)
-    expression = expression_of(adata, model.expects, gene_column=request.gene_column)
+    expression = expression_of(
+        adata, model.expects, gene_column=request.gene_column, training_cells=model.training_cells
+    )
     device = device_of(request.device)
     model.to(device)
     size = chunk_size(request.batch_size, model, device)
@@ -213,12 +215,12 @@ def halves(expression: Expression, model: GeneModel, size: int) -> pd.Series:
 
     Networks of different folds needn't have the same zero, in particular for a risk.
     """
-    folds = model.fold_of(expression.cells)
+    folds = np.empty(expression.n_cells, np.int64)
     predicted = pd.Series(np.empty(expression.n_cells), index=expression.cells)
     for chunk in expression.chunks(size):
-        folds_of_chunk = folds[chunk.start : chunk.stop]
-        for fold in np.unique(folds_of_chunk):
-            rows = np.flatnonzero(folds_of_chunk == fold)
+        folds[chunk.start : chunk.stop] = chunk.folds
+        for fold in np.unique(chunk.folds):
+            rows = np.flatnonzero(chunk.folds == fold)
             networks = [network for _, network in model.unseen(int(fold))]
             values = dense_batch(chunk.values, rows, model.values_like(networks[0]))
             mean = torch.stack([predict(model, network, values)[:, 0] for network in networks]).mean(0)

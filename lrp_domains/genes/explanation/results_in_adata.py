@@ -75,7 +75,7 @@ def _write_decoys(adata: AnnData, plan: Plan) -> None:
 
 def _is_training_cohort(adata: AnnData, model: GeneModel) -> bool:
     """Return whether all cells were in training, and all cells of the training are there."""
-    return bool((adata.obs[slots.FOLD] >= 0).all()) and adata.n_obs == len(model.folds)
+    return bool((adata.obs[slots.FOLD] >= 0).all()) and adata.n_obs == len(model.training_cells.folds)
 
 
 def _write_cells(adata: AnnData, plan: Plan, cells: Sequence[ExplainedCells]) -> None:
@@ -100,7 +100,16 @@ def provenance(plan: Plan, account: Account, layer: str | None) -> dict[str, obj
     Class names are an array, because as keys they could contain a slash.
     """
     model, request, expression = plan.model, plan.request, plan.expression
-    return {
+    held_out = {}
+    if model.held_out is not None:
+        held_out = {
+            "at_chance": model.held_out.at_chance,
+            "held_out_measure": model.held_out.measure,
+            "held_out": model.held_out.value,
+            "held_out_error": model.held_out.error,
+            "chance": model.held_out.chance,
+        }
+    return held_out | {
         "rules": request.rule_set.name,
         "target": request.target or PREDICTED,
         "against": request.against or "",

@@ -136,7 +136,7 @@ def key_of(path: Path, plan: Plan, layer: str | None) -> str:
         model.digest(),
         [repr(network) for _, network in model.unseen(-1)],  # the same weights may be of other layers
         getattr(model.reading, "__qualname__", model.reading),
-        hashlib.sha256(model.fold_of(plan.expression.cells).tobytes()).hexdigest(),
+        None if model.training_cells is None else model.training_cells.digest(),
         request.rule_set.table(),
         layer,
         (request.target or PREDICTED, request.against, request.score, request.top, request.donor, request.gene_column),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .classifier import GeneClassifier, GeneRegression
 from .transformer import GeneTransformer
@@ -13,6 +13,8 @@ NETWORKS = {
     "linear": "a weight per gene and output (multinomial logistic regression, for classes)",
     "transformer": "a small transformer whose tokens are a cell's expressed genes",
 }
+# Those that are trained on centred expression of bulk, because their first layer can absorb the centre.
+CENTRED = ("mlp", "linear")
 BUILT_IN = (GeneClassifier, GeneRegression, GeneTransformer)
 
 
@@ -24,6 +26,19 @@ def built_in(settings: Mapping[str, object], genes: int, outputs: int) -> nn.Mod
     if settings["network"] == "transformer":
         return GeneTransformer(genes, outputs, hidden=settings["hidden"], tokens=settings["tokens"], **shares)
     return GeneClassifier(genes, outputs, hidden=settings["hidden"], **shares)
+
+
+def of_original_expression(network: nn.Module, centre: Tensor, scale: float) -> nn.Module:
+    """Convert an MLP or a linear network that reads ``(x - centre) / scale`` to one that reads ``x``.
+
+    Its first layer absorbs them, ``W / scale`` and ``b - W centre / scale``, so that it is the same function, and a
+    gene of value 0 has no relevance.
+    """
+    first = next(module for module in network.modules() if isinstance(module, nn.Linear))
+    with torch.no_grad():
+        first.weight.div_(scale)
+        first.bias.sub_((first.weight.double() @ centre.double()).to(first.bias))
+    return network
 
 
 def in_original_scale(network: nn.Module, mean: float, deviation: float) -> nn.Module:

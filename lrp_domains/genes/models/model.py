@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -12,8 +11,10 @@ from torch import Tensor, nn
 from ...domain import check_choice, parameter_of, reason
 from ..decoys.scores import DecoyScores
 from ..errors import CohortError
+from .held_out import HeldOut
 from .input_spec import Expects
 from .reading import InputReader, outputs_of, read_matrix
+from .training_cells import TrainingCells
 
 TASKS = {
     "classes": "one logit per class",
@@ -39,14 +40,16 @@ class GeneModel:
         The names of the outputs, in order; one name for a value or a risk.
     labels
         The column of ``obs`` that was learnt; empty if unknown.
-    folds
-        By cell name, the fold whose networks have not seen the cell. None for a model that was trained elsewhere.
+    training_cells
+        The cells that it was trained on, and the fold of each; None for a model that was trained elsewhere.
     reading
         How a network reads values; see `lrp_domains.genes.models.reading`.
     training
         The settings it was trained with, as a flat dictionary; empty for a model that was trained elsewhere.
     performance
         One row per fold: cells, epochs, accuracy, calibration.
+    held_out
+        How well all held-out cells are predicted, beside chance; None for a model that was trained elsewhere.
     decoys
         What genes and their decoys score in the training cohort; None if no false discovery rate was asked for.
     """
@@ -56,10 +59,11 @@ class GeneModel:
     classes: tuple[str, ...]
     task: str = "classes"
     labels: str = ""
-    folds: pd.Series | None = None
+    training_cells: TrainingCells | None = None
     reading: InputReader = read_matrix
     training: dict[str, object] = field(default_factory=dict)
     performance: pd.DataFrame = field(default_factory=pd.DataFrame)
+    held_out: HeldOut | None = None
     decoys: DecoyScores | None = None
 
     def __post_init__(self) -> None:
@@ -69,11 +73,11 @@ class GeneModel:
         if self.task == "classes" and len(self.classes) < 2:
             raise CohortError(f"a model of classes has two or more; got {self.classes}")
 
-    def fold_of(self, cells: Sequence[str]) -> np.ndarray:
-        """Return the fold of each cell, -1 for a cell that no network has seen."""
-        if self.folds is None:
-            return np.full(len(cells), -1)
-        return self.folds.reindex(cells).fillna(-1).to_numpy(dtype=np.int64)
+    @property
+    def folds(self) -> pd.Series | None:
+        """The fold of each training cell, whose networks have not seen it; None for a model trained elsewhere."""
+        cells = self.training_cells
+        return None if cells is None else pd.Series(cells.folds, index=cells.names)
 
     def unseen(self, fold: int) -> list[tuple[int, nn.Module]]:
         """Return the networks that have not seen the cells of a fold, with their numbers; all networks for fold -1."""

@@ -11,10 +11,12 @@ from ...domain import whole_file
 from ..decoys.scores import DecoyScores
 from ..errors import CohortError
 from .built_in import BUILT_IN, built_in
+from .held_out import HeldOut
 from .input_spec import Expects
 from .model import GeneModel
+from .training_cells import TrainingCells
 
-FORMAT = 3
+FORMAT = 4
 
 
 def save_model(model: GeneModel, path: str | Path) -> None:
@@ -28,7 +30,8 @@ def save_model(model: GeneModel, path: str | Path) -> None:
         The file; it appears whole or not at all.
     """
     networks = [network for _, network in model.unseen(-1)]
-    if model.folds is None or not all(isinstance(network, BUILT_IN) for network in networks):
+    cells = model.training_cells
+    if cells is None or not all(isinstance(network, BUILT_IN) for network in networks):
         raise CohortError(
             "only built-in networks that were trained here can be written; save others with torch.save or torch.export"
         )
@@ -43,11 +46,14 @@ def save_model(model: GeneModel, path: str | Path) -> None:
         "classes": list(model.classes),
         "task": model.task,
         "labels": model.labels,
-        "cells": [str(cell) for cell in model.folds.index],
-        "folds": torch.as_tensor(model.folds.to_numpy(dtype=np.int64)),
+        "cells": [str(name) for name in cells.names],
+        "folds": torch.as_tensor(cells.folds),
+        "contents": torch.as_tensor(cells.contents.view(np.int64)),
+        "moments": None if cells.moments is None else [torch.as_tensor(moments) for moments in cells.moments],
         "training": model.training,
         "performance": model.performance.to_dict("list"),
         "decoys": None if model.decoys is None else _plain(model.decoys.to_slot()),
+        "held_out": asdict(model.held_out),
     }
 
     with whole_file(path) as temporary:
@@ -92,10 +98,22 @@ def _model_of(content: dict) -> GeneModel:
         classes=tuple(content["classes"]),
         task=content["task"],
         labels=content["labels"],
-        folds=pd.Series(content["folds"].numpy(), index=content["cells"]),
+        training_cells=_training_cells_of(content),
         training=training,
         performance=pd.DataFrame(content["performance"]),
+        held_out=HeldOut(**content["held_out"]),
         decoys=None if content["decoys"] is None else DecoyScores.from_slot(content["decoys"]),
+    )
+
+
+def _training_cells_of(content: dict) -> TrainingCells:
+    """Rebuild what a model knows of its training cells."""
+    moments = content["moments"]
+    return TrainingCells(
+        names=np.array(content["cells"], dtype=object),
+        folds=content["folds"].numpy(),
+        contents=content["contents"].numpy().view(np.uint64),
+        moments=None if moments is None else tuple(values.numpy() for values in moments),
     )
 
 

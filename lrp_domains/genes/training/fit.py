@@ -37,6 +37,7 @@ def fit(
     validate: np.ndarray,
     training: Training,
     order: np.random.Generator,
+    enough: float = 0.0,
 ) -> int:
     """Train `network` in place; it ends in eval mode with the weights of its best epoch.
 
@@ -51,6 +52,8 @@ def fit(
         on. No other row is used.
     training, order
         Settings, and the generator that shuffles the cells.
+    enough
+        The validation loss at which training stops.
 
     Returns
     -------
@@ -76,7 +79,7 @@ def fit(
         if loss < best - 1e-4:
             best, best_epoch = loss, epoch
             best_state = {name: value.clone() for name, value in network.state_dict().items()}
-        elif epoch - best_epoch >= training.patience:
+        if best <= enough or epoch - best_epoch >= training.patience:
             break
     network.load_state_dict(best_state)
     network.eval().zero_grad()

@@ -9,10 +9,11 @@ import torch
 from torch import nn
 
 from ...domain import parameter_of
-from ..models.built_in import in_original_scale
+from ..models.built_in import in_original_scale, of_original_expression
 from ..models.model import GeneModel, check_network
 from .checkpoints import Checkpoints
-from .fit import DenseRows, fit
+from .fit import fit
+from .fold_data import FoldData
 from .folds import bag
 from .losses import loss_of, scale_of
 from .settings import Training
@@ -22,6 +23,8 @@ from .target import Target
 NetworkFactory = Callable[[int, int], nn.Module]
 # Networks with fewer weights are trained faster on one thread.
 SMALL = 3_000_000
+# The log loss at which the validation cells are predicted; further epochs would only make the scores larger.
+SOLVED = 0.01
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,8 @@ class MemberTraining:
 
     Attributes
     ----------
-    expression, target
-        From row numbers to dense expression, and what is learnt of each row.
+    target
+        What is learnt of each row.
     settings
         Without None.
     make
@@ -44,7 +47,6 @@ class MemberTraining:
         Where finished networks are kept.
     """
 
-    expression: DenseRows
     target: Target
     settings: Training
     make: NetworkFactory
@@ -52,19 +54,19 @@ class MemberTraining:
     device: torch.device
     checkpoints: Checkpoints
 
-    def train(self, fold: int, member: int, *, learn: np.ndarray, validate: np.ndarray) -> tuple[nn.Module, int]:
+    def train(self, fold: FoldData, member: int) -> tuple[nn.Module, int]:
         """Train one member of a fold's networks, or load its checkpoint; return it with its number of epochs."""
-        settings, target = self.settings, self.target
-        seeds = np.random.SeedSequence((settings.seed, fold, member))
+        settings, target, learn = self.settings, self.target, fold.learn
+        seeds = np.random.SeedSequence((settings.seed, fold.number, member))
         order = np.random.default_rng(seeds)
         gpus = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(gpus):  # the caller's random numbers continue as if none had been drawn
             torch.manual_seed(int(seeds.generate_state(1)[0]))
             network = self.make(len(self.untrained.expects.genes), len(target.names)).to(self.device)
             # In eval mode, because batch norm would otherwise already learn from these two cells.
-            check_network(self.untrained, network.eval(), self.expression(np.arange(2)).to(parameter_of(network)))
+            check_network(self.untrained, network.eval(), fold.expression(np.arange(2)).to(parameter_of(network)))
 
-            path = self.checkpoints.path(network, (fold, member, learn, validate))
+            path = self.checkpoints.path(network, (fold.number, member, learn, fold.validate))
             epochs = self.checkpoints.load(path, network)
             if epochs is None:
                 sample = bag(learn, target, order) if settings.members > 1 else learn
@@ -72,13 +74,16 @@ class MemberTraining:
                 with _threads(network):
                     epochs = fit(
                         network,
-                        self.expression,
+                        fold.centring.applied_to(fold.expression) if fold.centring else fold.expression,
                         loss,
                         learn=sample,
-                        validate=validate,
+                        validate=fold.validate,
                         training=settings,
                         order=order,
+                        enough=SOLVED if target.task == "classes" else 0.0,
                     )
+                if fold.centring:
+                    of_original_expression(network, fold.centring.centre, fold.centring.scale)
                 self.checkpoints.save(path, network, epochs)
             if target.task == "value":
                 network = in_original_scale(network, *scale_of(target, learn))

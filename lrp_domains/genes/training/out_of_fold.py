@@ -11,14 +11,18 @@ from anndata import AnnData
 from torch import nn
 
 from ...domain import Progress, device_of, no_progress
-from ..cohorts.expression import expects_all, expression_of
+from ..cohorts.content import contents_of
+from ..cohorts.expression import expects_all, expression_of, keys_of
 from ..cohorts.labels import donor_column
 from ..decoys.draws import decoy_scores
 from ..errors import CohortError
-from ..models.built_in import built_in
+from ..models.built_in import CENTRED, built_in
 from ..models.model import GeneModel
+from ..models.training_cells import TrainingCells
+from .chance import held_out
 from .checkpoints import open_checkpoints
-from .fit import DenseRows, dense_rows, predict
+from .fit import DenseRows, predict
+from .fold_data import CohortData
 from .folds import deal, split
 from .member import MemberTraining, NetworkFactory, one_thread
 from .performance import performance_of
@@ -94,27 +98,32 @@ def train(
     if fdr is not None and not 0 < fdr < 1:
         raise CohortError(f"fdr is {fdr}; expected a rate between 0 and 1, such as 0.1")
     expects = expects_all(adata, layer=layer, normalisation=normalisation, identifiers=identifiers, log_base=log_base)
-    matrix = expression_of(adata, expects).chunk(0, adata.n_obs).values
+    # z-scores are made in each fold from the layer's values.
+    unscaled = replace(expects, normalisation="centred") if normalisation == "zscore" else expects
+    cohort = expression_of(adata, unscaled)
+    cells = cohort.chunk(0, adata.n_obs)
     target = target_of(adata, labels, task=task, time=time)
     donors = None if donor is None else donor_column(adata.obs, donor)
     every_row_a_donor = donors is not None and donors.is_unique
     if every_row_a_donor:
         donors = None  # folds of donors are folds of rows
-    settings = resolved(
-        training or Training(),
-        rows=adata.n_obs,
-        bulk=every_row_a_donor or not expects.zero_is_absence,
-        task=task,
-    )
+    bulk = every_row_a_donor or not expects.zero_is_absence
+    settings = resolved(training or Training(), rows=adata.n_obs, bulk=bulk, task=task)
 
     folds = deal(target, donors, folds=settings.folds, seed=settings.seed)
     splits = _splits(folds, target, donors, settings=settings)
     device = device_of(device)
-    expression = dense_rows(matrix, torch.zeros((), device=device))
+    cohort_data = CohortData(
+        cells.values,
+        folds,
+        splits,
+        zscored=normalisation == "zscore",
+        centred=bulk and network is None and settings.network in CENTRED,
+        device=device,
+    )
     trained: list[list[tuple[nn.Module, int]]] = [[] for _ in splits]
-    with open_checkpoints(resume, (matrix, target.values, target.time, expects, settings)) as checkpoints:
+    with open_checkpoints(resume, (cells.values, target.values, target.time, expects, settings)) as checkpoints:
         members = MemberTraining(
-            expression=expression,
             target=target,
             settings=settings,
             make=network or (lambda genes, outputs: built_in(asdict(settings), genes, outputs)),
@@ -124,20 +133,26 @@ def train(
         )
         tasks = [(fold, member) for fold in range(len(splits)) for member in range(settings.members)]
         for fold, member in progress(tasks, "Training"):
-            learn, validate = splits[fold]
-            trained[fold].append(members.train(fold, member, learn=learn, validate=validate))
+            trained[fold].append(members.train(cohort_data.fold(fold), member))
 
+    performance, outputs = _performance(trained, folds, target=target, data=cohort_data)
     model = GeneModel(
         networks=tuple(tuple(network for network, _ in members) for members in trained),
         expects=expects,
         classes=target.names,
         task=task,
         labels=labels,
-        folds=pd.Series(folds, index=adata.obs_names),
+        training_cells=TrainingCells(
+            names=np.asarray(adata.obs_names, dtype=object),
+            folds=folds,
+            contents=contents_of(cells.stored, keys_of(expects, cohort.alignment)),
+            moments=cohort_data.moments,
+        ),
         training=asdict(settings)
         | {"folds": len(splits), "network": "own" if network else settings.network}
         | {"donor": donor or "", "time": time or "", "fdr": fdr or 0.0},
-        performance=_performance(trained, splits, folds, target=target, expression=expression),
+        performance=performance,
+        held_out=held_out(target, outputs, folds, donors),
     )
     if fdr is None:
         return model
@@ -174,24 +189,27 @@ def _splits(
 
 
 def _performance(
-    trained: list[list[tuple[nn.Module, int]]],
-    splits: list[tuple[np.ndarray, np.ndarray]],
-    folds: np.ndarray,
-    *,
-    target: Target,
-    expression: DenseRows,
-) -> pd.DataFrame:
-    """Measure the members' mean outputs on rows that they have seen and on others, one row per fold."""
-    table = []
-    for fold, (learn, validate) in enumerate(splits):
-        row = {"fold": fold, "epochs": float(np.mean([epochs for _, epochs in trained[fold]]))}
-        networks = [network for network, _ in trained[fold]]
-        parts = {"training": learn, "validation": validate, "held_out": np.flatnonzero(folds == fold)}
+    trained: list[list[tuple[nn.Module, int]]], folds: np.ndarray, *, target: Target, data: CohortData
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Measure the members' mean outputs on rows that they have seen and on others.
+
+    Returns
+    -------
+    A table with one row per fold, and the outputs of all rows, each by the networks that have not seen it.
+    """
+    table, outputs = [], np.empty((len(folds), len(target.names)))
+    for number in range(len(trained)):
+        fold = data.fold(number)
+        row = {"fold": number, "epochs": float(np.mean([epochs for _, epochs in trained[number]]))}
+        networks = [network for network, _ in trained[number]]
+        held_out_rows = np.flatnonzero(folds == number)
+        parts = {"training": fold.learn, "validation": fold.validate, "held_out": held_out_rows}
         for name, rows in parts.items():
-            measures = performance_of(target, rows, _mean_outputs(networks, expression, rows))
-            row |= {f"{name}_{key}": value for key, value in measures.items()}
+            mean = _mean_outputs(networks, fold.expression, rows)
+            row |= {f"{name}_{key}": value for key, value in performance_of(target, rows, mean).items()}
+        outputs[held_out_rows] = mean
         table.append(row)
-    return pd.DataFrame(table)
+    return pd.DataFrame(table), outputs
 
 
 def _mean_outputs(networks: list[nn.Module], expression: DenseRows, rows: np.ndarray) -> np.ndarray:

@@ -75,7 +75,12 @@ def concordance(risk: np.ndarray, event: np.ndarray, time: np.ndarray) -> float:
     A patient whose follow-up ends at the time of another's event had none until then. Equal risks count one half. 0.5
     is chance; NaN without such a pair.
     """
+    first, higher = ordered_pairs(risk, event, time)
+    return float(higher[first].mean()) if first.any() else np.nan
+
+
+def ordered_pairs(risk: np.ndarray, event: np.ndarray, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which pairs have a known order, the earlier event in rows, and 1 where it has more risk, 0.5 if equal."""
     seen = event[:, None] == 1
     first = seen & ((time[:, None] < time) | ((time[:, None] == time) & (event == 0)))
-    higher = (risk[:, None] > risk) + 0.5 * (risk[:, None] == risk)
-    return float(higher[first].mean()) if first.any() else np.nan
+    return first, (risk[:, None] > risk) + 0.5 * (risk[:, None] == risk)

@@ -1,6 +1,7 @@
 """The settings of training, and those that follow from the cohort."""
 
 from dataclasses import dataclass, replace
+from math import ceil
 
 from ...domain import check_choice
 from ..errors import CohortError
@@ -10,6 +11,7 @@ BULK_MEMBERS = 10
 BULK_INPUT_DROPOUT = 0.9
 BULK_ROWS = 1000
 COX_BATCH = 512
+PATIENCE, PATIENCE_IN_BATCHES = 10, 20
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class Training:
         Of AdamW. If None, the batch size is 64, and 512 for survival, whose loss compares the patients of a batch.
     epochs, patience
         The largest number of epochs, and the number of epochs without a lower validation loss after which training
-        stops.
+        stops. If the patience is None, 10, and in small cohorts, whose epochs have few batches, as many as have 20
+        batches.
     decoys
         Number of draws of decoys, if a false discovery rate is asked for (`train`, ``fdr``). More draws make selection
         depend less on chance, and p-values finer.
@@ -66,16 +69,16 @@ class Training:
     weight_decay: float = 1e-2
     batch_size: int | None = None
     epochs: int = 200
-    patience: int = 10
+    patience: int | None = None
     decoys: int = 3
     validation_share: float = 0.15
 
     def __post_init__(self) -> None:
         check_choice("network", self.network, NETWORKS)
-        for name, least in (("folds", 2), ("epochs", 1), ("patience", 1), ("tokens", 1), ("decoys", 1), ("seed", 0)):
+        for name, least in (("folds", 2), ("epochs", 1), ("tokens", 1), ("decoys", 1), ("seed", 0)):
             _check_whole(name, getattr(self, name), least)
         # A batch of one cell has no variance, which batch norm needs.
-        for name, least in (("members", 1), ("hidden", 1), ("batch_size", 2)):
+        for name, least in (("members", 1), ("hidden", 1), ("batch_size", 2), ("patience", 1)):
             if getattr(self, name) is not None:
                 _check_whole(name, getattr(self, name), least, also=" or None")
 
@@ -108,11 +111,15 @@ def resolved(training: Training, *, rows: int, bulk: bool, task: str) -> Trainin
     task
         What is learnt.
     """
+    batch_size = training.batch_size or (COX_BATCH if task == "survival" else 64)
+    learning = rows * (1 - 1 / training.folds) * (1 - training.validation_share)
+    batches = max(1, int(learning / batch_size))  # of an epoch
     chosen = {
         "members": BULK_MEMBERS if bulk and rows < BULK_ROWS else 1,
         "hidden": 32 if training.network == "transformer" else 128,
         "input_dropout": BULK_INPUT_DROPOUT if bulk else 0.2,
-        "batch_size": COX_BATCH if task == "survival" else 64,
+        "batch_size": batch_size,
+        "patience": max(PATIENCE, ceil(PATIENCE_IN_BATCHES / batches)),
     }
     return replace(training, **{name: value for name, value in chosen.items() if getattr(training, name) is None})
 
