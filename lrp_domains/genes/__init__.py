@@ -11,6 +11,7 @@ from .cohorts.check import check_cohort
 from .cohorts.cohort import demo_cohort, open_cohort, read_cohort, select_cells, write_cohort
 from .cohorts.expression import expects_all
 from .cohorts.made_cohort import made_cohort
+from .cohorts.rare_groups import without_rare_groups
 from .errors import CohortError
 from .explanation.curves import areas, curves
 from .explanation.explain_adata import relevance
@@ -26,7 +27,7 @@ from .models.saved import load_trained, save_model
 from .rankings.agreement import agreement
 from .rankings.consensus import consensus
 from .rankings.enrichment import enrich
-from .rankings.gene_sets import read_markers
+from .rankings.gene_sets import read_gene_sets, read_markers
 from .rankings.markers import marker_recovery
 from .rankings.rank import rank
 from .rankings.rank_file import rank_on_disk
@@ -64,6 +65,7 @@ __all__ = [
     "rank",
     "rank_on_disk",
     "read_cohort",
+    "read_gene_sets",
     "read_markers",
     "read_table",
     "relevance",
@@ -72,6 +74,7 @@ __all__ = [
     "select_cells",
     "stability",
     "train",
+    "without_rare_groups",
     "write_cohort",
     "write_report",
     "write_table",

@@ -21,7 +21,8 @@ def label_column(adata: AnnData, column: str, least: int = 1) -> pd.Series:
     if missing:
         raise CohortError(
             f"{missing} of {len(labels)} cells have no label in '{column}', first "
-            f"'{labels.index[labels.isna()][0]}'; drop them: adata = adata[adata.obs['{column}'].notna()]"
+            f"'{labels.index[labels.isna()][0]}'; drop them: adata = adata[adata.obs['{column}'].notna()], or on the "
+            f'command line --select "`{column}`.notna()"'
         )
     if pd.api.types.is_float_dtype(labels) and (labels == labels.round()).all():
         labels = labels.astype(int)  # in a column with NaN, 0 and 1 are read as 0.0 and 1.0
@@ -46,8 +47,9 @@ def check_group_sizes(labels: pd.Series, folds: int) -> None:
     if len(small):
         groups = listed(f"{group} ({size})" for group, size in small.items())
         raise CohortError(
-            f"groups of '{labels.name}' have fewer cells than the {folds} folds: {groups}; drop or merge them, or use "
-            "fewer folds"
+            f"groups of '{labels.name}' have fewer cells than the {folds} folds: {groups}; drop them "
+            f"(least_cells={folds}, --least-cells {folds}), merge them into one group "
+            "(in addition rare='other', --rare other), or use fewer folds"
         )
 
 

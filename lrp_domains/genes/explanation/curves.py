@@ -8,15 +8,14 @@ import torch
 from anndata import AnnData
 
 from ...domain import Progress, check_choice, device_of, no_progress, refuse_training_mode
-from ..cohorts.expression import expression_of
 from ..cohorts.labels import label_column
 from ..errors import CohortError
 from ..models.model import GeneModel
 from .group_statistics import blocks_of
 from .perturbation import Perturbation, read_cells
-from .plan import chunk_size
+from .plan import chunk_size, expression_for
 from .reference import reference_of
-from .results_in_adata import provenance_of, reference_in
+from .results_in_adata import provenance_of, reference_in, shown_genes
 
 # The orders in which genes are deleted or inserted, and the column of the ranking that each is read from.
 ORDERS = {"relevance": "rank", "differential": "de_rank", "random": None}
@@ -88,13 +87,13 @@ def curves(
         raise CohortError("the table ranks genes of several cohorts; pass only the rows of this cohort")
     for _, network in model.unseen(-1):
         refuse_training_mode(network)
-    expression = expression_of(adata, model.expects, gene_column=gene_column)
+    expression, _ = expression_for(adata, model, gene_column)
     model.to(device_of(device))
     provenance = provenance_of(adata)
     groupby = str(provenance["groupby"])
     inputs = {
         name: number
-        for number, name in zip(expression.alignment.position, expression.genes, strict=True)
+        for number, name in zip(expression.alignment.position, shown_genes(adata), strict=True)
         if number >= 0
     }
     if unknown := set(table["gene"]) - set(inputs):

@@ -9,11 +9,13 @@ import pandas as pd
 from anndata import AnnData
 
 from .. import slots
-from ..cohorts.expression import expects_all, expression_of, find_layer
+from ..cohorts.expression import expression_of, find_layer
+from ..cohorts.gene_names import is_gene
 from ..cohorts.labels import label_column
 from ..errors import CohortError, listed
 from ..explanation.group_statistics import GroupStatistics
-from ..explanation.results_in_adata import provenance_of, reference_in
+from ..explanation.results_in_adata import provenance_of, reference_in, shown_genes
+from ..models.input_spec import Expects
 from .from_layer import statistics_of_layer
 from .statistics import ranked_genes, stability
 from .tables import REFERENCE
@@ -128,6 +130,7 @@ def make_ranking(
         _add_wilcoxon(adata, labels, table)
     adata.obs[groupby] = labels
     adata.uns[key_added] = _records(table) | {"params": _params(adata, groupby, "lrp")}
+    table["gene"] = table["gene"].map(pd.Series(shown_genes(adata), index=adata.var_names))
     return Ranking(table, statistics)
 
 
@@ -173,12 +176,14 @@ def _add_wilcoxon(adata: AnnData, labels: pd.Series, table: pd.DataFrame) -> Non
     # The test uses ranks within a gene, which centring and scaling don't change; raw counts would rank depth.
     instead = {"zscore": "centred", "counts": "log1p_cp10k"}
     normalisation = instead.get(str(provenance["normalisation"]), str(provenance["normalisation"]))
-    expects = expects_all(adata, layer=layer, normalisation=normalisation)
+    measured = adata.var_names[is_gene(adata.var) | adata.var_names.isin(table["gene"])]
+    expects = Expects(tuple(measured), layer=layer, normalisation=normalisation)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about fragmented frames and fold changes of centred data, given before
         values = expression_of(adata, expects).chunk(0, adata.n_obs).values
-        plain = AnnData(values, obs=labels.to_frame(), var=pd.DataFrame(index=adata.var_names))
-        scanpy.tl.rank_genes_groups(plain, labels.name, method="wilcoxon", use_raw=False)
+        plain = AnnData(values, obs=labels.to_frame(), var=pd.DataFrame(index=measured))
+        with scanpy.settings.verbosity.override("error"):  # it warns of counts, which were warned of before
+            scanpy.tl.rank_genes_groups(plain, labels.name, method="wilcoxon", use_raw=False)
 
     result = plain.uns["rank_genes_groups"]
     adata.uns[slots.DIFFERENTIAL] = result | {"params": _params(adata, labels.name, "wilcoxon")}

@@ -7,6 +7,7 @@ import pandas as pd
 
 from ...domain.page import Drawing
 from .. import slots
+from ..explanation.results_in_adata import shown_genes
 from . import figures_of_cells
 from .figures_of_cells import ExplainedCell
 from .results import CohortResults, explained_scores
@@ -53,7 +54,7 @@ def waterfalls(results: CohortResults) -> Drawing | None:
             ExplainedCell(
                 name=str(obs.index[row]),
                 group=group,
-                relevance=pd.Series(relevance[0].astype(float), index=results.adata.var_names),
+                relevance=pd.Series(relevance[0].astype(float), index=shown_genes(results.adata)),
                 rest=float(obs[slots.REST].iloc[row]),
                 score=float(explained_scores(obs)[row]),
                 of="difference" if results.reference else "score",

@@ -12,7 +12,7 @@ from ..cohorts.labels import label_column
 from ..errors import CohortError, choices
 from ..explanation.curves import measured_in
 from ..explanation.reference import REFERENCES
-from ..explanation.results_in_adata import provenance_of, reference_in
+from ..explanation.results_in_adata import provenance_of, reference_in, shown_genes
 from ..rankings.tables import check_ranking
 
 # The largest number of cells to draw; more can't be distinguished on paper.
@@ -69,7 +69,7 @@ class CohortResults:
                 f"the ranked genes of cohort '{self.name}' are of other groups than its column "
                 f"'{self.provenance['groupby']}'; pass the table of this cohort"
             )
-        if unknown := set(self.table["gene"]) - set(self.adata.var_names):
+        if unknown := set(self.table["gene"]) - set(shown_genes(self.adata)):
             raise CohortError(
                 f"the ranked gene '{min(unknown)}' is not a gene of cohort '{self.name}'; pass the table of this cohort"
             )
@@ -115,7 +115,7 @@ class CohortResults:
         layer = str(self.provenance["relevance_layer"])
         if not layer or layer not in self.adata.layers:
             return None
-        columns = slice(None) if genes is None else self.adata.var_names.get_indexer(genes)
+        columns = slice(None) if genes is None else shown_genes(self.adata).get_indexer(genes)
         stored, parts = self.adata.layers[layer], []
         for start in np.unique(rows // CHUNK) * CHUNK:
             near = rows[(rows >= start) & (rows < start + CHUNK)] - start

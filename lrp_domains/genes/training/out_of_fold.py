@@ -12,6 +12,7 @@ from torch import nn
 from ...domain import Progress, device_of, no_progress
 from ..cohorts.expression import expects_all, expression_of
 from ..cohorts.labels import donor_column
+from ..cohorts.rare_groups import check_rare, without_rare_groups
 from ..models.built_in import built_in
 from ..models.model import GeneModel
 from .checkpoints import open_checkpoints
@@ -33,6 +34,9 @@ def train(
     layer: str = "X",
     normalisation: str = "log",
     identifiers: str = "symbol",
+    gene_column: str | None = None,
+    least_cells: int | None = None,
+    rare: str | None = None,
     training: Training | None = None,
     network: NetworkFactory | None = None,
     device: str | torch.device | None = None,
@@ -58,6 +62,12 @@ def train(
         The column of ``obs`` with the donor or patient of each cell; ``"index"`` if every row is a donor.
     layer, normalisation, identifiers
         The expression to read, what its values are or are converted to, and the kind of gene names; see `Expects`.
+    gene_column
+        The column of ``var`` with the names of the model's genes, such as symbols; ``var_names`` if None. See
+        `expects_all`, which also leaves out features that are not genes.
+    least_cells, rare
+        Drop the cells of groups with fewer cells, or merge these groups into one of the name `rare`; see
+        `without_rare_groups`, whose cohort is the one to explain. If None, all groups are learnt.
     training
         Settings; ``Training()`` if None.
     network
@@ -81,8 +91,13 @@ def train(
     >>> model.performance["held_out_balanced_accuracy"].mean()
     >>> model = train(tumours, "relapse", task="survival", time="months", donor="index", normalisation="zscore")
     """
-    expects = expects_all(adata, layer=layer, normalisation=normalisation, identifiers=identifiers)
-    matrix = expression_of(adata, expects).chunk(0, adata.n_obs).values
+    check_rare(least_cells, rare)
+    if least_cells is not None:
+        adata = without_rare_groups(adata, labels, least_cells, rare=rare)
+    expects = expects_all(
+        adata, layer=layer, normalisation=normalisation, identifiers=identifiers, gene_column=gene_column
+    )
+    matrix = expression_of(adata, expects, gene_column=gene_column, made_unique=True).chunk(0, adata.n_obs).values
     target = target_of(adata, labels, task=task, time=time)
     donors = None if donor is None else donor_column(adata.obs, donor)
     every_row_a_donor = donors is not None and donors.is_unique
@@ -124,7 +139,7 @@ def train(
         folds=pd.Series(folds, index=adata.obs_names),
         training=asdict(settings)
         | {"folds": len(splits), "network": "own" if network else settings.network}
-        | {"donor": donor or "", "time": time or ""},
+        | {"donor": donor or "", "time": time or "", "gene_column": gene_column or ""},
         performance=_performance(trained, splits, folds, target=target, expression=expression),
     )
 
