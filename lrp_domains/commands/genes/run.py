@@ -39,9 +39,6 @@ def run(
     if model is not None:
         _refuse_training(labels, data | training | rare)
 
-    def shared(options: dict, *names: str) -> dict:
-        return {name: options[name] for name in names if name in options}
-
     name = cohort_name(cohort)
     cohort = _checked_cohort(
         cohort,
@@ -61,11 +58,12 @@ def run(
             performance=out / "performance.tsv",
             **data,
             **training,
-            **shared(explanation, "donor", "gene_column", "device"),
+            **{name: explanation[name] for name in ("donor", "gene_column", "device") if name in explanation},
         )
 
     unranked, ranked, table = out / ".relevance.h5ad", out / "explained.h5ad", out / "genes.parquet"
-    loading, seed = {"model": model, "allow_pickle": allow_pickle}, shared(training, "seed")
+    loading = {"model": model, "allow_pickle": allow_pickle}
+    seed = {name: value for name, value in training.items() if name == "seed"}
     steps.explain(cohort=cohort, out=unranked, top=keep_top, **loading, **explanation)
     tables = {"table": [table, out / "genes.tsv"], "stability": out / "stability.tsv"}
     steps.rank(cohort=unranked, out=ranked, name=name, wilcoxon=wilcoxon, **tables, **seed)
@@ -73,7 +71,7 @@ def run(
 
     measured = out / "curves.tsv"
     if curves:
-        options = shared(explanation, "gene_column", "device")
+        options = {name: explanation[name] for name in ("gene_column", "device") if name in explanation}
         steps.curves(cohort=ranked, table=table, out=measured, **loading, **options, **seed)
     else:
         measured.unlink(missing_ok=True)  # of an earlier run

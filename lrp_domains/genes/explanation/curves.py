@@ -110,7 +110,7 @@ def curves(
         donors, _, _ = blocks_of(adata.obs, str(provenance["donor"]) or None)
         size = chunk_size(None, model, device_of(device))
         reference = reference_of(name, expression, labels=groups, donors=donors, size=size, progress=progress)
-    random, tables = np.random.default_rng(seed), []
+    random, tables, first_layers = np.random.default_rng(seed), [], {}
     for group, ranked in progress(list(table.groupby("group", sort=False)), "Deleting and inserting"):
         if model.task == "classes" and group not in model.classes:
             continue  # ranked by another column, so no output stands for it
@@ -125,6 +125,7 @@ def curves(
             values=values,
             without=np.zeros_like(values) if reference is None else reference.profiles[reference.of_cell[chosen]],
             folds=folds[chosen],
+            first_layers=first_layers,
         )
         ranked = ranked if model.task == "classes" else _by_magnitude(ranked)
         for order, permutations in _orders(ranked, orders, inputs=inputs, draws=draws, random=random):

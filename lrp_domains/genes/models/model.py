@@ -195,13 +195,13 @@ def check_network(model: GeneModel, network: nn.Module, values: Tensor) -> bool:
     except LrpError:
         raise
     except Exception as error:  # whatever the network's code raises
-        raise CohortError(_not_accepted(model, network, values.shape[1], error)) from error
+        raise CohortError(_not_accepted(model, network, error)) from error
     return model.task == "classes" and are_probabilities(outputs_of(returned))
 
 
-def _not_accepted(model: GeneModel, network: nn.Module, genes: int, error: Exception) -> str:
+def _not_accepted(model: GeneModel, network: nn.Module, error: Exception) -> str:
     """Return the message that a network can't be run on the genes that it expects."""
-    name, why = type(network).__name__, reason(error)
+    name, genes, why = type(network).__name__, len(model.expects.genes), reason(error)
     if model.reading is not read_matrix:
         reading = getattr(model.reading, "__name__", model.reading)
         return f"the network '{name}' could not be run by its reading '{reading}': {type(error).__name__}: {why}"
