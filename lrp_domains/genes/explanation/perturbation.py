@@ -1,5 +1,6 @@
 """The output of networks for cells without the top genes of an order, or with only these."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from ..cohorts.expression import Expression
 from ..models.model import GeneModel, predict
+from ..training.member import one_thread
 from .first_layer import FirstLayer, first_layer
 from .plan import CHUNK_NUMBERS
 
@@ -63,26 +65,26 @@ class Perturbation:
         for fold in np.unique(self.folds):
             rows = np.flatnonzero(self.folds == fold)
             networks = [network for _, network in self.model.unseen(int(fold))]
-            for batch in np.split(rows, range(0, len(rows), self._cells_at_once(networks, counts))[1:]):
-                mean = torch.stack([self._outputs(network, batch, change) for network in networks]).mean(0).double()
-                if self.model.task == "classes":
-                    result = mean.softmax(2)[:, :, self.target]
-                else:
-                    intact = [predict(self.model, network, self._tensors(network, batch)[0]) for network in networks]
-                    result = (mean - torch.stack(intact).mean(0).double()[:, None])[:, :, self.target].abs()
-                measured[batch] = result.cpu().numpy()
+            fast = all(self._first_layer(network) is not None for network in networks)
+            at_once = CELLS if fast else max(1, CHUNK_NUMBERS // (len(counts) * self.values.shape[1]))
+            with one_thread() if fast else nullcontext():
+                for batch in np.split(rows, range(0, len(rows), at_once)[1:]):
+                    measured[batch] = self._measured(networks, batch, change)
         return measured
+
+    def _measured(self, networks: list[nn.Module], rows: np.ndarray, change: "_Change") -> np.ndarray:
+        """Measure some cells of a fold."""
+        mean = torch.stack([self._outputs(network, rows, change) for network in networks]).mean(0).double()
+        if self.model.task == "classes":
+            return mean.softmax(2)[:, :, self.target].cpu().numpy()
+        intact = [predict(self.model, network, self._tensors(network, rows)[0]) for network in networks]
+        distance = (mean - torch.stack(intact).mean(0).double()[:, None]).abs()
+        return distance[:, :, self.target].cpu().numpy()
 
     def _first_layer(self, network: nn.Module) -> FirstLayer | None:
         if network not in self.first_layers:
             self.first_layers[network] = first_layer(self.model, network)
         return self.first_layers[network]
-
-    def _cells_at_once(self, networks: list[nn.Module], counts: np.ndarray) -> int:
-        """Return the number of cells of which all numbers of genes are computed at once."""
-        if all(self._first_layer(network) is not None for network in networks):
-            return CELLS
-        return max(1, CHUNK_NUMBERS // (len(counts) * self.values.shape[1]))
 
     def _tensors(self, network: nn.Module, rows: np.ndarray) -> tuple[Tensor, Tensor]:
         """Return some cells' values, and those of cells without any gene, on the network's device."""

@@ -16,6 +16,7 @@ from ..errors import CohortError, listed
 from ..explanation.group_statistics import GroupStatistics
 from ..explanation.results_in_adata import provenance_of, reference_in, shown_genes
 from ..models.input_spec import Expects
+from ..training.member import one_thread
 from .from_layer import statistics_of_layer
 from .statistics import ranked_genes, stability
 from .tables import REFERENCE
@@ -182,7 +183,8 @@ def _add_wilcoxon(adata: AnnData, labels: pd.Series, table: pd.DataFrame) -> Non
         warnings.simplefilter("ignore")  # about fragmented frames and fold changes of centred data, given before
         values = expression_of(adata, expects).chunk(0, adata.n_obs).values
         plain = AnnData(values, obs=labels.to_frame(), var=pd.DataFrame(index=measured))
-        with scanpy.settings.verbosity.override("error"):  # it warns of counts, which were warned of before
+        # It warns of counts, which were warned of before; and numba sets PyTorch's number of threads.
+        with scanpy.settings.verbosity.override("error"), one_thread():
             scanpy.tl.rank_genes_groups(plain, labels.name, method="wilcoxon", use_raw=False)
 
     result = plain.uns["rank_genes_groups"]
