@@ -102,7 +102,8 @@ def check_cohort(
     lowest, highest, expressed = np.inf, -np.inf, 0
     for chunk in expression.chunks(CHUNK):
         values = chunk.stored.data if sparse.issparse(chunk.stored) else chunk.stored
-        lowest, highest = min(lowest, values.min(initial=np.inf)), max(highest, values.max(initial=-np.inf))
+        if values.size:
+            lowest, highest = min(lowest, values.min()), max(highest, values.max())
         expressed += int(np.count_nonzero(values))
     return summary | {
         "lowest": float(lowest),

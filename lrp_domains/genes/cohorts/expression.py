@@ -241,7 +241,7 @@ def _computable(values: np.ndarray) -> np.ndarray:
     if kind.kind == "f" and kind.itemsize > 8:
         return values.astype(np.float64)
     if kind.kind == "u" and kind.itemsize > 1:
-        return values.astype(np.int64)
+        return values.astype(np.int32 if kind.itemsize == 2 else np.int64)
     return values if kind.isnative else values.astype(kind.newbyteorder("="))
 
 

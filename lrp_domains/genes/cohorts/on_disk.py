@@ -59,7 +59,11 @@ def cohort_in(store, path: str | Path) -> AnnData:
 def _matrix(element) -> object:
     """Return a matrix that stays in its store."""
     kind = element.attrs.get("encoding-type", "array")
-    return sparse_dataset(element) if kind in ("csr_matrix", "csc_matrix") else element
+    if kind not in ("csr_matrix", "csc_matrix"):
+        return element
+    if element["data"].dtype == "float16":
+        raise TypeError("a sparse matrix is of float16, which scipy doesn't know; convert it to float32")
+    return sparse_dataset(element)
 
 
 def _is_current(store) -> bool:
