@@ -4,6 +4,7 @@ import warnings
 from pathlib import Path
 
 from anndata import AnnData
+from scipy import sparse
 
 from ..errors import CohortError, listed
 from .text_matrix import as_text, named_rows, read_delimited
@@ -34,6 +35,7 @@ def with_cell_table(adata: AnnData, path: str | Path) -> AnnData:
             f"the cells of '{path.name}' are columns of the matrix, which is read as genes x cells", stacklevel=3
         )
         adata = adata.T
+        adata.X = sparse.csr_matrix(adata.X) if sparse.issparse(adata.X) else adata.X
     known = adata.obs_names.isin(table.index)
     if not known.any():
         raise CohortError(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import h5py
 from anndata import AnnData, read_h5ad
+from scipy import sparse
 
 from ...domain import reason
 from ..errors import CohortError, listed
@@ -61,8 +62,11 @@ def read_format(path: str | Path) -> AnnData:
         raise
     except Exception as error:  # each reader raises a dozen kinds for a truncated or foreign file
         raise unreadable(path, kind, error) from error
-    if kind in ("10x_h5", "10x_mtx", "loom") and not adata.var_names.is_unique:
-        _make_unique(adata)
+    if kind not in ("h5ad", "zarr"):
+        if sparse.issparse(adata.X):
+            adata.X = sparse.csr_matrix(adata.X)  # 10x stores genes x cells, whose transpose is columns
+        if not adata.var_names.is_unique:
+            _make_unique(adata)
     return adata
 
 

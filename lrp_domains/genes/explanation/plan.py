@@ -12,7 +12,7 @@ from torch import Tensor
 from ...domain import Progress, device_of, no_progress, refuse_training_mode, score_of
 from .. import slots
 from ..cohorts.expression import Expression, dense_batch, expression_of
-from ..cohorts.labels import label_column
+from ..cohorts.labels import label_column, only_with
 from ..errors import CohortError
 from ..models.model import GeneModel, check_network, predict, warn_of_probabilities
 from ..models.reading import read_matrix
@@ -228,8 +228,7 @@ def _groups(adata: AnnData, model: GeneModel, request: Explanation) -> pd.Series
         return label_column(adata, model.labels)
     warnings.warn(
         f"{missing} of {adata.n_obs} cells have no label in '{model.labels}', so groups are the predicted classes; for "
-        f"groups of labels drop these cells: adata = adata[adata.obs['{model.labels}'].notna()], or on the command "
-        f'line --select "`{model.labels}`.notna()"',
+        f"groups of labels drop these cells: {only_with(model.labels)}",
         stacklevel=4,
     )
     return None
