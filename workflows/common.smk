@@ -108,11 +108,13 @@ def read_sheet(domain, name, made):
             wrong.append(
                 f"row {number} ('{label}'), column name: used before; give each row a different name"
             )
-        if exist and row.get("path", made) != made and not Path(row["path"]).exists():
-            wrong.append(
-                f"row {number} ('{label}'), column path: there is no '{row['path']}' in {os.getcwd()}; "
-                f"correct the path, or set {name}_exist: false if a rule makes it"
-            )
+        for column in ("path", "obs"):
+            named = row.get(column, made)
+            if exist and named != made and not Path(named).exists():
+                wrong.append(
+                    f"row {number} ('{label}'), column {column}: there is no '{named}' in {os.getcwd()}; "
+                    f"correct the path, or set {name}_exist: false if a rule makes it"
+                )
         rows[label] = {
             column: rule["default"]
             for column, rule in schema["properties"].items()

@@ -11,9 +11,10 @@ wildcard_constraints:
 rule genes_select:
     input:
         lambda wildcards: [
-            path
-            for path in [COHORTS[wildcards.cohort]["path"]]
-            if path != "pbmc68k_reduced"
+            COHORTS[wildcards.cohort][name]
+            for name in ("path", "obs")
+            if COHORTS[wildcards.cohort].get(name, "pbmc68k_reduced")
+            != "pbmc68k_reduced"
         ],
     output:
         "results/genes/{cohort}/cohort.h5ad",
@@ -26,9 +27,15 @@ rule genes_select:
         gpu=0,
     params:
         path=lambda wildcards: COHORTS[wildcards.cohort]["path"],
-        where=cohort_options(where="select"),
+        columns=cohort_options(
+            where="select",
+            obs="obs",
+            labels="labels",
+            least_cells="least_cells",
+            rare="rare",
+        ),
     shell:
-        "exec python -m lrp_domains genes select {params.path:q} {params.where} --out {output:q} > {log:q} 2>&1"
+        "exec python -m lrp_domains genes select {params.path:q} {params.columns} --out {output:q} > {log:q} 2>&1"
 
 
 rule genes_check:
@@ -53,17 +60,24 @@ rule genes_check:
         columns=cohort_options(
             labels="labels",
             task="task",
+            time="time",
             donor="donor",
             layer="layer",
             normalisation="normalisation",
             log_base="log_base",
             gene_column="gene_ids",
+            groupby="groupby",
         ),
+        target=cohort_or_setting("target"),
+        reference=cohort_or_setting("reference"),
+        explanation=settings("explanation", "against", "score", "rules"),
+        training=settings("training", *TRAINING),
+        wilcoxon=WILCOXON,
         pickle=PICKLE,
-        settings=settings("training", "folds"),
     shell:
         "exec python -m lrp_domains genes check {input.cohort:q} {params.model} {params.pickle} {params.columns}"
-        " {params.settings} --out {output:q} > {log:q} 2>&1"
+        " {params.target} {params.reference} {params.explanation} {params.training} {params.wilcoxon} --device cpu"
+        " --out {output:q} > {log:q} 2>&1"
 
 
 rule genes_train:
@@ -89,18 +103,9 @@ rule genes_train:
             layer="layer",
             normalisation="normalisation",
             log_base="log_base",
+            gene_column="gene_ids",
         ),
-        settings=settings(
-            "training",
-            "network",
-            "folds",
-            "members",
-            "seed",
-            "hidden",
-            "input_dropout",
-            "epochs",
-            "patience",
-        ),
+        settings=settings("training", *TRAINING),
         device=device,
     shell:
         "exec python -m lrp_domains genes train {input.cohort:q} {params.columns} {params.settings}"
@@ -153,12 +158,13 @@ rule genes_rank:
     resources:
         gpu=0,
     params:
-        wilcoxon=(
-            "--wilcoxon" if config["genes"]["ranking"]["wilcoxon"] else "--no-wilcoxon"
-        ),
+        wilcoxon=WILCOXON,
         settings=settings("training", "seed"),
+        # Of an earlier ranking; the report would show them where curves are left out now.
+        curves="results/genes/{cohort}/curves.tsv",
     shell:
-        "exec python -m lrp_domains genes rank {input:q} --name {wildcards.cohort:q} {params.wilcoxon}"
+        "rm -f {params.curves:q};"
+        " exec python -m lrp_domains genes rank {input:q} --name {wildcards.cohort:q} {params.wilcoxon}"
         " {params.settings} --out {output.cohort:q} --table {output.parquet:q} --table {output.tsv:q}"
         " --stability {output.stability:q} > {log:q} 2>&1"
 
@@ -234,7 +240,7 @@ rule genes_enrich:
 rule genes_report:
     input:
         cohorts=expand(rules.genes_rank.output.cohort, cohort=COHORTS),
-        curves=expand(rules.genes_curves.output, cohort=COHORTS),
+        curves=expand(rules.genes_curves.output, cohort=COHORTS if CURVES else []),
         consensus=across("consensus", len(COHORTS) > 1),
         agreement=across("agreement", len(COHORTS) > 1),
         enrichment=across("enrichment", bool(config["genes"].get("gene_sets"))),

@@ -2,14 +2,33 @@
 
 COHORTS = read_sheet("genes", "cohorts", made="pbmc68k_reduced")
 
+# Groups of too few cells are dropped as the sheet's row says, or else as the settings do.
+RARE = {
+    name: value
+    for name in ("least_cells", "rare")
+    if (value := config["genes"]["training"].get(name)) is not None
+}
+for cohort in COHORTS.values():
+    if cohort["model"] == "train" and cohort["task"] == "classes":
+        cohort |= RARE | cohort
+
+CURVES = config["genes"]["ranking"]["curves"]
+
 GENE_REPORT = "results/genes/report.html"
 REPORTS.append(GENE_REPORT)
 
 
+def is_rewritten(cohort):
+    """Return whether a cohort is written to a file first: some of its cells, or a format that is only read whole."""
+    return not cohort["path"].endswith((".h5ad", ".zarr", ".zarr/")) or any(
+        name in cohort for name in ("select", "obs", "least_cells")
+    )
+
+
 def cohort_file(wildcards):
-    """Return a cohort's file, or the one that its selected rows (or the demo cohort) are written to."""
+    """Return a cohort's file, or the one that it is rewritten to."""
     cohort = COHORTS[wildcards.cohort]
-    if cohort["path"] == "pbmc68k_reduced" or "select" in cohort:
+    if is_rewritten(cohort):
         return f"results/genes/{wildcards.cohort}/cohort.h5ad"
     return cohort["path"]
 
@@ -38,6 +57,20 @@ def across(name, condition=True):
 
 
 PICKLE = "--allow-pickle" if config["genes"]["allow_pickle"] else ""
+
+WILCOXON = "--wilcoxon" if config["genes"]["ranking"]["wilcoxon"] else "--no-wilcoxon"
+
+# The settings of training that are options of `genes train`.
+TRAINING = (
+    "network",
+    "folds",
+    "members",
+    "seed",
+    "hidden",
+    "input_dropout",
+    "epochs",
+    "patience",
+)
 
 CONSENSUS_DIRECTION = (
     "--direction" if config["genes"]["consensus"]["direction"] else "--no-direction"

@@ -1,6 +1,7 @@
 """Error messages: what is wrong, where, and what to do; for misspelt names also the nearest known ones."""
 
-from collections.abc import Collection, Iterable
+import re
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 
 from .. import LrpError
@@ -16,11 +17,28 @@ def choices(name: object, known: Iterable[object], most: int = 12) -> str:
     wanted = str(name).casefold()
     folded = {candidate.casefold(): candidate for candidate in names}
     near = [folded[match] for match in get_close_matches(wanted, folded, n=3, cutoff=0.6)]
+    near = list(dict.fromkeys([*_of_the_same_words(wanted, folded), *near]))[:3]
     if not near and wanted:
         near = [candidate for key, candidate in folded.items() if key and (wanted in key or key in wanted)][:3]
     if near:
         return f"did you mean {listed(near)}?"
     return f"there are: {listed(names, most)}" if names else "there are none"
+
+
+def _of_the_same_words(wanted: str, folded: Mapping[str, str]) -> list[str]:
+    """Return the names that have each word of `wanted`, or the beginning of a word: 'CD8 T' for 'CD8+ Cytotoxic T'."""
+    words = _words(wanted)
+    if len(words) < 2:  # a single word is compared as a whole
+        return []
+    return [
+        name
+        for key, name in folded.items()
+        if all(any(word.startswith(part) for word in _words(key)) for part in words)
+    ]
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text)
 
 
 def listed(names: Iterable[object], most: int = 12) -> str:

@@ -12,6 +12,7 @@ from .cohorts.check import check_cohort
 from .cohorts.cohort import demo_cohort, open_cohort, read_cohort, select_cells, write_cohort
 from .cohorts.expression import expects_all
 from .cohorts.made_cohort import made_cohort
+from .cohorts.rare_groups import without_rare_groups
 from .errors import CohortError
 from .explanation.curves import areas, curves
 from .explanation.explain_adata import relevance
@@ -27,7 +28,7 @@ from .models.saved import load_trained, save_model
 from .rankings.agreement import agreement
 from .rankings.consensus import consensus
 from .rankings.enrichment import enrich
-from .rankings.gene_sets import read_markers
+from .rankings.gene_sets import read_gene_sets, read_markers
 from .rankings.marker_lists import marker_lists
 from .rankings.markers import marker_recovery
 from .rankings.rank import rank
@@ -68,6 +69,7 @@ __all__ = [
     "rank",
     "rank_on_disk",
     "read_cohort",
+    "read_gene_sets",
     "read_markers",
     "read_table",
     "relevance",
@@ -76,6 +78,7 @@ __all__ = [
     "select_cells",
     "stability",
     "train",
+    "without_rare_groups",
     "write_cohort",
     "write_report",
     "write_table",

@@ -67,7 +67,7 @@ def no_x(adata):
         (None, {"labels": "zzz"}, r"obs has no column 'zzz'; there are: 'group'"),
         (without_label, {}, r"2 of 120 cells have no label in 'group', first 'cell_4'; drop them"),
         (one_group, {}, r"all cells have the label 'T cell' in 'group'"),
-        (small_group, {}, r"fewer cells than the 3 folds: 'rare/1 \(2\)'; drop or merge them, or use fewer"),
+        (small_group, {}, r"fewer cells than the 3 folds: 'rare/1 \(2\)'; drop them \(least_cells=3,"),
         (None, {"training": Training(folds=2)}, r"folds is 2; with 3 or more"),
         (not_finite(np.nan), {}, r"not finite, first in cell 'cell_5', gene 'g3_1'"),
         (not_finite(np.inf), {}, r"not finite, first in cell 'cell_5', gene 'g3_1'"),

@@ -312,12 +312,14 @@ def test_a_file_that_cannot_be_written_is_refused(model, path, tmp_path, out, me
         relevance_on_disk(path, model, tmp_path / out)
 
 
-def test_a_matrix_stored_by_columns_is_refused(model, tmp_path):
+def test_a_matrix_stored_by_columns_is_read_as_a_whole(model, tmp_path):
     adata = made_cohort()
     adata.X = adata.X.tocsc()
     write_cohort(adata, tmp_path / "cohort.h5ad")
-    with pytest.raises(CohortError, match=r"stored by columns \(CSC\).*adata.X = adata.X.tocsr\(\)"):
+    with pytest.warns(UserWarning, match=r"stored by columns \(CSC\).*adata.X = adata.X.tocsr\(\)"):
         relevance_on_disk(tmp_path / "cohort.h5ad", model, tmp_path / "out.h5ad")
+    relevance(adata, model)
+    same(read_cohort(tmp_path / "out.h5ad"), adata)
 
 
 def test_ranked_from_file_to_file(model, path, tmp_path):

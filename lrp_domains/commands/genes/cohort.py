@@ -1,6 +1,7 @@
 """The steps of one cohort: select, check, train, explain, rank, curves."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -10,55 +11,112 @@ from ..console import progress, say
 from ..grouped import grouped
 from . import options as o
 
+CURVES = ["cohort", "group", "order", "curve", "genes", "probability", "standard_error"]  # of an empty table
 
+
+@grouped(rare=o.RARE)
 def select(
     cohort: o.Cohort,
     out: Annotated[Path, typer.Option(help="The .h5ad file to write.")],
-    where: Annotated[
-        str | None, typer.Option(help='A query on obs, such as "er.notna()" (default: all cells).')
-    ] = None,
+    rare: dict,
+    where: o.Where = None,
+    obs: o.Obs = None,
+    labels: Annotated[str | None, typer.Option(help="The column of obs with the groups of --least-cells.")] = None,
 ) -> None:
-    """Write some cells of a cohort, or the demo cohort, to a new file."""
+    """Write some cells of a cohort of any format, or the demo cohort, to a new file."""
     from ... import genes as library
 
-    adata = library.read_cohort(cohort)
-    chosen = library.select_cells(adata, where) if where else adata
+    refuse_to_replace(cohort, out)
+    adata = library.read_cohort(cohort, obs=obs)
+    chosen = chosen_cells(adata, where=where, labels=labels, **rare)
     library.write_cohort(chosen, out)
     say("selected", f"{chosen.n_obs} of {adata.n_obs} cells")
 
 
-@grouped(data={name: o.DATA[name] for name in ("task", "layer", "normalisation", "log_base")})
+@grouped(data=o.DATA, training=o.TRAINING, explanation=o.EXPLANATION, rare=o.RARE)
 def check(
     cohort: o.Cohort,
     out: Annotated[Path, typer.Option(help="The summary to write, .json.")],
     data: dict,
+    training: dict,
+    explanation: dict,
+    rare: dict,
     labels: o.OptionalLabels = None,
-    donor: o.Donor = None,
-    gene_column: o.GeneColumn = None,
     model: o.OtherModel = None,
     allow_pickle: o.AllowPickle = False,
-    folds: o.Folds = None,
+    wilcoxon: o.Wilcoxon = None,
 ) -> None:
-    """Check a whole cohort before anything is computed."""
+    """Check a whole cohort, and what is asked of it, before anything is computed."""
     from ... import genes as library
     from ...domain import whole_file
 
-    with library.open_cohort(cohort) as adata:
-        if model is not None:
-            expects = library.load_model(model, allow_pickle=allow_pickle).expects
-            training = {}
-        else:
-            training = {"folds": library.Training().folds if folds is None else folds}
-            if "task" in data:
-                training["task"] = data.pop("task")
-            expects = library.expects_all(adata, **data)
-        summary = library.check_cohort(adata, expects, labels=labels, donor=donor, gene_column=gene_column, **training)
+    opened = nullcontext(chosen_cells(library.read_cohort(cohort), labels=labels, **rare)) if rare else None
+    with opened or library.open_cohort(cohort) as adata:
+        summary = checked(
+            adata,
+            labels=labels,
+            model=None if model is None else library.load_model(model, allow_pickle=allow_pickle),
+            data=data,
+            training=training,
+            explanation=explanation,
+            wilcoxon=wilcoxon,
+        )
     with whole_file(out) as temporary:
         temporary.write_text(json.dumps(summary, indent=1) + "\n")
+
+
+def checked(
+    adata, *, labels: str | None, model, data: dict, training: dict, explanation: dict, wilcoxon: bool | None
+) -> dict:
+    """Check all that is known before networks are trained, print the cohort's size, and return a summary."""
+    from ... import genes as library
+
+    request, settings = library.Explanation(**explanation), library.Training(**training)
+    shared = {"donor": request.donor, "gene_column": request.gene_column}
+    if model is not None:
+        shared |= {"model": model}
+        expects = model.expects
+    else:
+        shared |= {name: data[name] for name in ("task", "time") if name in data} | {"training": settings}
+        read = {name: data[name] for name in ("layer", "normalisation") if name in data}
+        expects = library.expects_all(adata, gene_column=request.gene_column, **read)
+    summary = library.check_cohort(
+        adata, expects, labels=labels, explanation=request, wilcoxon=wilcoxon is not False, **shared
+    )
     say("cohort", f"{summary['cells']} cells x {summary['genes']} genes, {summary['genes_read']} of them read")
+    return summary
 
 
-@grouped(data=o.DATA, training=o.TRAINING)
+def chosen_cells(
+    adata,
+    *,
+    where: str | None = None,
+    labels: str | None = None,
+    least_cells: int | None = None,
+    rare: str | None = None,
+):
+    """Return the cells that a query selects, without groups of too few."""
+    from ... import genes as library
+
+    chosen = library.select_cells(adata, where) if where else adata
+    if least_cells is None and rare is None:
+        return chosen
+    if labels is None:
+        raise typer.BadParameter("name the column of the groups that may have too few cells (--labels)")
+    if least_cells is None:
+        raise typer.BadParameter("--rare merges groups of fewer than --least-cells cells; name both")
+    return library.without_rare_groups(chosen, labels, least_cells, rare=rare)
+
+
+def refuse_to_replace(cohort: Path, out: Path) -> None:
+    """Raise if a file to write is the cohort itself."""
+    from ...genes import CohortError
+
+    if cohort.exists() and cohort.resolve() == out.resolve():
+        raise CohortError(f"'{out}' is the cohort itself, which would be replaced; name another with --out")
+
+
+@grouped(data=o.DATA, training=o.TRAINING, rare=o.RARE)
 def train(
     cohort: o.Cohort,
     labels: o.Labels,
@@ -66,7 +124,9 @@ def train(
     performance: Annotated[Path, typer.Option(help="The table of accuracies per fold to write, .tsv.")],
     data: dict,
     training: dict,
+    rare: dict,
     donor: o.Donor = None,
+    gene_column: o.GeneColumn = None,
     device: o.Device = None,
 ) -> None:
     """Train networks out of fold: each without the cells that it will explain. Resumes an interrupted run."""
@@ -81,11 +141,13 @@ def train(
             adata,
             labels,
             donor=donor,
+            gene_column=gene_column,
             training=settings,
             device=device,
             resume=folder / "networks",
             progress=progress,
             **data,
+            **rare,
         )
         write_tsv(model.performance, performance)
         library.save_model(model, out)
@@ -96,7 +158,7 @@ def train(
 def explain(
     cohort: o.Cohort,
     model: o.Model,
-    out: Annotated[Path, typer.Option(help="The .h5ad file to write: the cohort with relevance.")],
+    out: Annotated[Path, typer.Option(help="The .h5ad or .zarr to write: the cohort with relevance.")],
     explanation: dict,
     top: o.KeepTop = None,
     layer: Annotated[bool, typer.Option(help="Keep the relevance of every gene in every cell as a layer.")] = True,
@@ -120,7 +182,7 @@ def explain(
 @grouped(settings=o.RANKING)
 def rank(
     cohort: o.Explained,
-    out: Annotated[Path, typer.Option(help="The .h5ad file to write: the cohort with ranked genes.")],
+    out: Annotated[Path, typer.Option(help="The .h5ad or .zarr to write: the cohort with ranked genes.")],
     table: Annotated[list[Path], typer.Option(help="The table of ranked genes: .tsv or .parquet; may be given twice.")],
     stability: Annotated[Path, typer.Option(help="The table of the networks' agreement, .tsv.")],
     settings: dict,
@@ -130,8 +192,9 @@ def rank(
 ) -> None:
     """Rank the genes of every group by relevance."""
     from ... import genes as library
+    from ...genes.cohorts.cohort import cohort_name
 
-    ranked = library.rank_on_disk(cohort, out, cohort=name or cohort.stem, **settings)
+    ranked = library.rank_on_disk(cohort, out, cohort=name or cohort_name(cohort), **settings)
     for path in table:
         library.write_table(ranked.table, path)
     write_tsv(ranked.stability, stability)
@@ -151,6 +214,10 @@ def curves(
 
     ranked = library.read_table(table)
     loaded = library.load_model(model, allow_pickle=allow_pickle)
+    if loaded.task == "classes" and not set(ranked["group"]) & set(loaded.classes):
+        say("curves", "not measured, because no group is a class of the model")
+        write_tsv(ranked[:0].reindex(columns=CURVES), out)
+        return
     with library.open_cohort(cohort) as adata:
         measured = library.curves(adata, loaded, ranked, progress=progress, **settings)
     write_tsv(measured, out)

@@ -41,7 +41,10 @@ class Normalisation(StrEnum):
 
 Cohort = Annotated[
     Path,
-    typer.Argument(help="An .h5ad file, a .zarr folder, or pbmc68k_reduced for the cohort that comes with scanpy."),
+    typer.Argument(
+        help="An .h5ad file, a .zarr folder, a 10x .h5 file or folder with matrix.mtx, a .loom file, a matrix of cells "
+        "x genes (.csv, .tsv, .txt, also .gz), or pbmc68k_reduced for the cohort that comes with scanpy."
+    ),
 ]
 Explained = Annotated[Path, typer.Argument(help="An explained cohort, as 'genes explain' writes it.")]
 Model = Annotated[
@@ -61,8 +64,18 @@ Donor = Annotated[
 ]
 Folds = Annotated[int | None, typer.Option(help="Number of folds (default 5).")]
 GeneColumn = Annotated[
-    str | None, typer.Option(help="The column of var with the model's gene names (default: var_names).")
+    str | None,
+    typer.Option(
+        help="The column of var with the model's gene names (default: the one that it was trained by, or var_names)."
+    ),
 ]
+Obs = Annotated[
+    Path | None,
+    typer.Option(
+        help="A table to add to obs, .csv or .tsv: one row per cell, with its name in the first column (default: none)."
+    ),
+]
+Where = Annotated[str | None, typer.Option(help='A query on obs, such as "er.notna()" (default: all cells).')]
 GroupBy = Annotated[str | None, typer.Option(help="The column of obs with the groups to rank (default: the labels).")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of all random choices (default 0).")]
 Device = Annotated[
@@ -92,6 +105,17 @@ DATA = {
             help="The base of the layer's logs, for fold changes: e, 2 or 10 (default: that in uns['log1p']; without "
             "it, microarrays and values around zero are taken to be log2, others natural logs)."
         ),
+    ],
+}
+
+# What happens to groups of too few cells: parameters of `without_rare_groups`.
+RARE = {
+    "least_cells": Annotated[
+        int | None, typer.Option(min=1, help="Drop the cells of groups with fewer cells than this (default: none).")
+    ],
+    "rare": Annotated[
+        str | None,
+        typer.Option(help="Merge these groups into one of this name, instead of dropping their cells (default: none)."),
     ],
 }
 

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ..errors import CohortError, choices, listed
+from ..errors import CohortError, listed
 from ..models.input_spec import Expects, comparable
+from .gene_names import gene_names
 
 _ENSEMBL = re.compile(r"ENS[A-Z]*G\d{6,}(\.\d+)?$")
 
@@ -37,7 +38,7 @@ class Alignment:
         return f"{used} genes read, {len(self.missing)} missing (read as 0), {self.surplus} surplus (not read)"
 
 
-def align(var: pd.DataFrame, expects: Expects, column: str | None = None) -> Alignment:
+def align(var: pd.DataFrame, expects: Expects, column: str | None = None, *, made_unique: bool = False) -> Alignment:
     """Align a cohort's genes with a model's.
 
     Parameters
@@ -48,15 +49,16 @@ def align(var: pd.DataFrame, expects: Expects, column: str | None = None) -> Ali
         What the model expects.
     column
         The column of `var` with the names to compare; the index if None.
+    made_unique
+        Whether names that are missing or used twice are replaced, as in `gene_names`: for models that were trained by
+        such names.
 
     Raises
     ------
     CohortError
         Names are used twice, or more are missing than ``expects.most_missing``.
     """
-    if column is not None and column not in var:
-        raise CohortError(f"var has no column '{column}' of gene names; {choices(column, var.columns)}")
-    names = var.index if column is None else var[column]
+    names = gene_names(var, column, made_unique=made_unique)
     if names.isna().any():
         raise CohortError(f"{int(names.isna().sum())} gene(s) have no name in '{column or 'var_names'}'; drop them")
 

@@ -1,11 +1,21 @@
 """The check of a whole cohort before anything is computed: whether a model can learn from it and explain it."""
 
+from dataclasses import asdict
+
 import numpy as np
 from anndata import AnnData
 from scipy import sparse
 
-from ..errors import CohortError
+from .. import slots
+from ..errors import CohortError, listed
+from ..explanation.plan import checked_plan, expression_for
+from ..explanation.request import Explanation, check_layer
+from ..models.built_in import built_in
 from ..models.input_spec import Expects
+from ..models.model import GeneModel
+from ..training.folds import deal, split
+from ..training.settings import Training, resolved
+from ..training.target import Target, target_of
 from .expression import expression_of
 from .labels import check_group_sizes, donor_column, label_column
 
@@ -18,9 +28,14 @@ def check_cohort(
     *,
     labels: str | None = None,
     task: str = "classes",
+    time: str | None = None,
     donor: str | None = None,
     gene_column: str | None = None,
     folds: int | None = None,
+    training: Training | None = None,
+    model: GeneModel | None = None,
+    explanation: Explanation | None = None,
+    wilcoxon: bool = False,
 ) -> dict[str, object]:
     """Read all of a cohort once, check it, and summarise it.
 
@@ -30,17 +45,29 @@ def check_cohort(
         The cohort; its matrices may be on disk.
     expects
         What the model expects, or will be trained on.
-    labels, task, donor, gene_column
+    labels, task, time, donor, gene_column
         As in `train` and `relevance`.
     folds
-        Number of folds, if a model is to be trained.
+        Number of folds, if a model is to be trained with otherwise default settings.
+    training
+        The settings, if a model is to be trained. The cohort is then split into folds as in training.
+    model
+        The model, if none is to be trained.
+    explanation
+        What will be explained by this model, or by the trained one; checked as in `relevance`.
+    wilcoxon
+        Whether groups will be compared by a Wilcoxon test, which requires two cells per group.
 
     Raises
     ------
     CohortError
-        Anything that would stop training or explaining later.
+        Anything that would stop training, explaining or ranking later.
     """
-    expression = expression_of(adata, expects, gene_column=gene_column)
+    to_train = training or (None if folds is None else Training(folds=folds))
+    if model is None:
+        expression = expression_of(adata, expects, gene_column=gene_column, made_unique=to_train is not None)
+    else:
+        expression, _ = expression_for(adata, model, gene_column)
     summary: dict[str, object] = {
         "cells": expression.n_cells,
         "genes": adata.n_vars,
@@ -54,24 +81,71 @@ def check_cohort(
     if donor:
         donors = donor_column(adata.obs, donor)
         summary["donors"] = len(donors.cat.categories)
-        if folds and len(donors.cat.categories) < 2:
+        if to_train and len(donors.cat.categories) < 2:
             raise CohortError(
                 f"all cells come from one donor ('{donors.cat.categories[0]}' in '{donor}'), so none could be held "
                 "out; name no donor column, and note that accuracy is then measured within one donor"
             )
     if labels and task == "classes":
         groups = label_column(adata, labels, least=2)
-        if folds and not donor:
-            check_group_sizes(groups, folds)
+        if to_train and not donor:
+            check_group_sizes(groups, to_train.folds)
         summary["groups"] = {str(name): int(size) for name, size in groups.value_counts(sort=False).items()}
+    if to_train and labels:
+        target = target_of(adata, labels, task=task, time=time)
+        settings = _check_folds(adata, expects, target, donor=donor, training=to_train)
+        if explanation is not None:
+            model = _untrained(expects, target, settings, labels=labels, gene_column=gene_column)
+    if model is not None and explanation is not None:
+        _check_explanation(adata, model, explanation, wilcoxon=wilcoxon)
 
     lowest, highest, expressed = np.inf, -np.inf, 0
     for chunk in expression.chunks(CHUNK):
         values = chunk.stored.data if sparse.issparse(chunk.stored) else chunk.stored
-        lowest, highest = min(lowest, values.min(initial=np.inf)), max(highest, values.max(initial=-np.inf))
+        if values.size:
+            lowest, highest = min(lowest, values.min()), max(highest, values.max())
         expressed += int(np.count_nonzero(values))
     return summary | {
         "lowest": float(lowest),
         "highest": float(highest),
         "expressed": expressed / expression.n_cells / adata.n_vars,
     }
+
+
+def _check_explanation(adata: AnnData, model: GeneModel, explanation: Explanation, *, wilcoxon: bool) -> None:
+    """Raise if a cohort can't be explained by a model, or ranked afterwards, as asked."""
+    check_layer(slots.RELEVANCE, model.expects.layer)
+    plan = checked_plan(adata, model, explanation)
+    if wilcoxon and plan.labels is not None:
+        sizes = plan.labels.value_counts()
+        if lone := [group for group, size in sizes.items() if size < 2]:
+            raise CohortError(
+                f"a Wilcoxon test requires two cells per group; {listed(lone)} has one: use wilcoxon=False "
+                "(--no-wilcoxon)"
+            )
+
+
+def _check_folds(
+    adata: AnnData, expects: Expects, target: Target, *, donor: str | None, training: Training
+) -> Training:
+    """Raise if the cohort can't be split into folds, as in training; return the settings without any None."""
+    donors = None if donor is None else donor_column(adata.obs, donor)
+    if every_row_a_donor := donors is not None and donors.is_unique:
+        donors = None
+    bulk = every_row_a_donor or not expects.zero_is_absence
+    settings = resolved(training, rows=adata.n_obs, bulk=bulk, task=target.task)
+    folds = deal(target, donors, folds=settings.folds, seed=settings.seed)
+    for fold in np.unique(folds):
+        rows = np.flatnonzero(folds != fold)
+        seed = 1000 * settings.seed + int(fold)
+        split(rows, target, donors, share=settings.validation_share, seed=seed)
+    return settings
+
+
+def _untrained(
+    expects: Expects, target: Target, settings: Training, *, labels: str, gene_column: str | None
+) -> GeneModel:
+    """Return a model like the one that training will return, but for its weights."""
+    network = built_in(asdict(settings), len(expects.genes), len(target.names)).eval()
+    trained_by = {"gene_column": gene_column or ""}
+    return GeneModel(((network,),), expects, target.names, task=target.task, labels=labels, training=trained_by)

@@ -5,33 +5,36 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import h5py
-from anndata import AnnData, read_h5ad
-from anndata.io import read_elem, sparse_dataset
+from anndata import AnnData
 
 from ...domain import reason, whole_file
 from ..errors import CohortError
+from .cell_table import with_cell_table
+from .formats import DEMO, read_format
+from .on_disk import cohort_in, open_store
 
-DEMO = "pbmc68k_reduced"
 DEMO_LABELS = "bulk_labels"
 
 
-def read_cohort(path: str | Path) -> AnnData:
-    """Read a cohort from an ``.h5ad`` file.
+def read_cohort(path: str | Path, *, obs: str | Path | None = None) -> AnnData:
+    """Read a cohort into memory.
 
     Parameters
     ----------
     path
-        The file, or ``pbmc68k_reduced`` for the cohort that comes with scanpy.
+        An ``.h5ad`` file, a ``.zarr`` folder, a 10x ``.h5`` file, a folder with 10x's ``matrix.mtx`` (or that file), a
+        ``.loom`` file (requires loompy), a matrix of cells x genes as ``.csv``, ``.tsv`` or ``.txt`` (also ``.gz``;
+        columns of text are columns of ``obs``), or ``pbmc68k_reduced`` for the cohort that comes with scanpy.
+    obs
+        A table to add to the cohort's ``obs``, ``.csv`` or tab-separated: one row per cell, with its name in the first
+        column.
+
+    Examples
+    --------
+    >>> adata = read_cohort("filtered_feature_bc_matrix.h5", obs="cell_types.csv")
     """
-    if str(path) == DEMO:
-        return demo_cohort()
-    if not Path(path).is_file():
-        raise CohortError(f"there is no file '{path}'; pass the path of an .h5ad file, or '{DEMO}'")
-    try:
-        return read_h5ad(path)
-    except Exception as error:  # h5py and anndata raise a dozen kinds for a truncated or foreign file
-        raise _unreadable(path, error) from error
+    adata = demo_cohort() if str(path) == DEMO else read_format(path)
+    return adata if obs is None else with_cell_table(adata, obs)
 
 
 @contextmanager
@@ -41,51 +44,22 @@ def open_cohort(path: str | Path) -> Iterator[AnnData]:
     Parameters
     ----------
     path
-        An ``.h5ad`` file, or a ``.zarr`` folder. An ``.h5ad`` without compression is the fastest to read.
+        As in `read_cohort`. Only matrices in ``.h5ad`` files and ``.zarr`` folders stay on disk, where they are dense
+        or CSR; an ``.h5ad`` without compression is the fastest to read.
 
     Examples
     --------
     >>> with open_cohort("million.h5ad") as adata:
     ...     statistics = relevance(adata, model, layer=None)
     """
-    path = Path(path)
-    if not path.exists():
-        raise CohortError(f"there is no file '{path}'; pass the path of an .h5ad file or a .zarr folder")
-    if path.suffix == ".zarr":
-        import zarr  # only required for such folders
-
-        yield _on_disk(zarr.open_group(path, mode="r"), path)
-        return
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    with file:
-        yield _on_disk(file, path)
+    with open_store(path) as store:
+        yield read_cohort(path) if store is None else cohort_in(store, path)
 
 
-def _on_disk(group, path: Path) -> AnnData:
-    """Read a cohort's tables, and leave its matrices on disk."""
-
-    def matrix(element):
-        kind = element.attrs.get("encoding-type", "array")
-        return sparse_dataset(element) if kind in ("csr_matrix", "csc_matrix") else element
-
-    try:
-        return AnnData(
-            X=matrix(group["X"]) if "X" in group else None,
-            obs=read_elem(group["obs"]),
-            var=read_elem(group["var"]),
-            layers={name: matrix(group[f"layers/{name}"]) for name in group["layers"]} if "layers" in group else {},
-            obsm={name: read_elem(group[f"obsm/{name}"]) for name in group["obsm"]} if "obsm" in group else {},
-            uns=read_elem(group["uns"]) if "uns" in group else {},
-        )
-    except Exception as error:  # h5py and anndata raise a dozen kinds for a foreign file
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: str | Path, error: Exception) -> CohortError:
-    return CohortError(f"'{path}' could not be read: {reason(error)}; write it again with AnnData.write_h5ad")
+def cohort_name(path: str | Path) -> str:
+    """Return the name of a cohort, from that of its file or folder."""
+    name = Path(path).name.removesuffix(".gz")
+    return Path(name).stem if Path(name).suffix else name
 
 
 def write_cohort(adata: AnnData, path: str | Path) -> None:

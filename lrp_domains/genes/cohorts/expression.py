@@ -3,8 +3,10 @@
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+import pandas as pd
 import torch
 from anndata import AnnData
 from anndata.abc import CSCDataset, CSRDataset
@@ -15,8 +17,9 @@ from ..models.input_spec import Expects, comparable
 from ..models.training_cells import TrainingCells
 from .alignment import Alignment, align, select
 from .content import contents_of, gene_keys
+from .gene_names import gene_names, is_gene, warn_of_other_features
 from .normalisation import Matrix, Normalise, check_kind, log1p_cp10k, moments, unchanged, zscore
-from .rows_on_disk import rows_on_disk
+from .rows_on_disk import SomeColumns, rows_on_disk
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,7 @@ def expression_of(
     expects: Expects,
     *,
     gene_column: str | None = None,
+    made_unique: bool = False,
     training_cells: TrainingCells | None = None,
 ) -> Expression:
     """Find and check the expression that a model reads.
@@ -147,6 +151,8 @@ def expression_of(
         What the model expects.
     gene_column
         The column of ``var`` with the gene names to align by; ``var_names`` if None.
+    made_unique
+        Whether names of that column are made unique, as in training; see `gene_names`.
     training_cells
         The cells that the model was trained on, whose folds are found in the cohort.
 
@@ -162,12 +168,15 @@ def expression_of(
         raise CohortError(f"the expression in '{expects.layer}' is {stored.dtype}, not numbers")
     if sparse.issparse(stored):
         stored = canonical(stored)
-    alignment = align(adata.var, expects, gene_column)
+    alignment = align(adata.var, expects, gene_column, made_unique=made_unique)
     check_kind(canonical(stored[:4096]), expects.normalisation, expects.layer)
 
     normalise, scale = unchanged, np.ones(len(expects.genes))
     if expects.normalisation == "log1p_cp10k":
-        normalise = log1p_cp10k
+        # Antibodies that the model doesn't read are no part of a cell's counts of genes.
+        genes = is_gene(adata.var)
+        reads_others = bool((alignment.position[~genes] >= 0).any())
+        normalise = log1p_cp10k if genes.all() or reads_others else partial(log1p_cp10k, counted=genes)
     elif expects.normalisation == "zscore":
         mean, deviation = moments(stored)
         normalise = zscore(mean, deviation)
@@ -199,11 +208,30 @@ def expects_all(
     normalisation: str = "log",
     identifiers: str = "symbol",
     log_base: float | str | None = None,
+    gene_column: str | None = None,
 ) -> Expects:
-    """Declare the input of a model that reads every gene of a cohort, in its order."""
+    """Declare the input of a model that reads every gene of a cohort, in its order.
+
+    Parameters
+    ----------
+    adata
+        The cohort. If ``var["feature_types"]`` tells genes from other features, such as antibodies, only features of
+        the kind ``"Gene Expression"`` are read; a warning counts the others.
+    layer, normalisation, identifiers
+        As in `Expects`.
+    gene_column
+        The column of ``var`` with the names of the genes; ``var_names`` if None. Names that are missing or used twice
+        are replaced; a warning counts them.
+    """
     check_names(adata)
+    names = gene_names(adata.var, gene_column, made_unique=True)
+    warn_of_other_features(adata.var)
     return Expects(
-        tuple(adata.var_names), layer=layer, normalisation=normalisation, identifiers=identifiers, log_base=log_base
+        tuple(names[is_gene(adata.var)]),
+        layer=layer,
+        normalisation=normalisation,
+        identifiers=identifiers,
+        log_base=log_base,
     )
 
 
@@ -252,37 +280,71 @@ def find_layer(adata: AnnData, layer: str) -> object:
     if layer == "raw":
         if adata.raw is None:
             raise CohortError(f"the cohort has no raw; {choices(layer, ['X', *adata.layers])}")
-        absent = adata.var_names.difference(adata.raw.var_names)
-        if len(absent):
-            raise CohortError(f"{len(absent)} gene(s) of the cohort are not in its raw: {listed(absent, 5)}")
-        return _rows(adata.raw[:, adata.var_names].X)
+        return _columns_of_raw(adata)
     if layer not in adata.layers:
         raise CohortError(f"there is no layer '{layer}'; {choices(layer, ['X', 'raw', *adata.layers])}")
     return _rows(adata.layers[layer])
 
 
 def canonical(matrix) -> Matrix:
-    """Convert to an array, or to CSR without entries that are stored twice (whose relevance would count twice)."""
+    """Convert to an array, or to CSR without entries that are stored twice (whose relevance would count twice).
+
+    Half precision and the other machine's order of bytes become what every package can compute with.
+    """
     if not sparse.issparse(matrix):
-        return np.asarray(matrix)
-    matrix = matrix.tocsr()
+        return _computable(np.asarray(matrix))
+    matrix = sparse.csr_matrix(matrix)
+    data = _computable(matrix.data)
+    if data is not matrix.data:
+        matrix = sparse.csr_matrix((data, matrix.indices, matrix.indptr), shape=matrix.shape)
     if not matrix.has_canonical_format:
         matrix = matrix.copy()
         matrix.sum_duplicates()
     return matrix
 
 
+def _computable(values: np.ndarray) -> np.ndarray:
+    """Return numbers in a type that PyTorch, scipy and numba know."""
+    kind = values.dtype
+    if kind == np.float16:
+        return values.astype(np.float32)
+    if kind.kind == "f" and kind.itemsize > 8:
+        return values.astype(np.float64)
+    if kind.kind == "u" and kind.itemsize > 1:
+        return values.astype(np.int32 if kind.itemsize == 2 else np.int64)
+    return values if kind.isnative else values.astype(kind.newbyteorder("="))
+
+
+def _columns_of_raw(adata: AnnData) -> object:
+    """Return the columns of raw that are genes of the cohort, in its order."""
+    names = pd.Index(adata.raw.var_names)
+    absent = adata.var_names.difference(names)
+    if len(absent):
+        raise CohortError(f"{len(absent)} gene(s) of the cohort are not in its raw: {listed(absent, 5)}")
+    twice = names[names.duplicated() & names.isin(adata.var_names)]
+    if len(twice):
+        raise CohortError(f"{len(twice)} gene name(s) are used more than once in raw: {listed(twice.unique(), 5)}")
+    rows = _rows(adata.raw.X)
+    columns = pd.Index(adata.var_names).get_indexer_for(names)
+    if len(names) == adata.n_vars and np.array_equal(columns, np.arange(adata.n_vars)):
+        return rows
+    position = np.flatnonzero(columns >= 0)[np.argsort(columns[columns >= 0])]
+    return rows[:, position] if isinstance(rows, np.ndarray) or sparse.issparse(rows) else SomeColumns(rows, position)
+
+
 def _rows(matrix) -> object:
     """Return a matrix whose rows can be read; sparse columns are converted to rows once."""
     if sparse.issparse(matrix):
-        return matrix.tocsr()
+        return sparse.csr_matrix(matrix)
     if isinstance(matrix, CSRDataset):
         return rows_on_disk(matrix)
     if isinstance(matrix, CSCDataset):
-        raise CohortError(
-            "the expression is stored by columns (CSC), so cells can't be read one after another; write it by "
-            "rows: adata.X = adata.X.tocsr()"
+        warnings.warn(
+            "the expression is stored by columns (CSC), so it is read into memory as a whole; to read it in pieces, "
+            "write it by rows: adata.X = adata.X.tocsr()",
+            stacklevel=4,
         )
+        return sparse.csr_matrix(matrix.to_memory())
     return matrix
 
 

@@ -21,7 +21,7 @@ def label_column(adata: AnnData, column: str, least: int = 1) -> pd.Series:
     if missing:
         raise CohortError(
             f"{missing} of {len(labels)} cells have no label in '{column}', first "
-            f"'{labels.index[labels.isna()][0]}'; drop them: adata = adata[adata.obs['{column}'].notna()]"
+            f"'{labels.index[labels.isna()][0]}'; drop them: {only_with(column)}"
         )
     if pd.api.types.is_float_dtype(labels) and (labels == labels.round()).all():
         labels = labels.astype(int)  # in a column with NaN, 0 and 1 are read as 0.0 and 1.0
@@ -37,6 +37,12 @@ def label_column(adata: AnnData, column: str, least: int = 1) -> pd.Series:
     return labels
 
 
+def only_with(column: str) -> str:
+    """Return how only cells with a value in a column are kept, in Python and on the command line."""
+    name = column if column.isidentifier() else f"`{column}`"
+    return f"adata = adata[adata.obs['{column}'].notna()], or on the command line --select '{name}.notna()'"
+
+
 def check_group_sizes(labels: pd.Series, folds: int) -> None:
     """Raise if a group has too few cells to have one in every fold."""
     if folds < 3:
@@ -46,8 +52,9 @@ def check_group_sizes(labels: pd.Series, folds: int) -> None:
     if len(small):
         groups = listed(f"{group} ({size})" for group, size in small.items())
         raise CohortError(
-            f"groups of '{labels.name}' have fewer cells than the {folds} folds: {groups}; drop or merge them, or use "
-            "fewer folds"
+            f"groups of '{labels.name}' have fewer cells than the {folds} folds: {groups}; drop them "
+            f"(least_cells={folds}, --least-cells {folds}), merge them into one group "
+            "(in addition rare='other', --rare other), or use fewer folds"
         )
 
 
@@ -61,6 +68,6 @@ def donor_column(obs: pd.DataFrame, column: str) -> pd.Series:
     if donors.isna().any():
         raise CohortError(
             f"{int(donors.isna().sum())} of {len(donors)} cells have no donor in '{column}', first "
-            f"'{donors.index[donors.isna()][0]}'; drop them: adata = adata[adata.obs['{column}'].notna()]"
+            f"'{donors.index[donors.isna()][0]}'; drop them: {only_with(column)}"
         )
     return donors.astype(str).astype("category")

@@ -18,9 +18,13 @@ def unchanged(values: Matrix) -> Matrix:
     return values
 
 
-def log1p_cp10k(counts: Matrix) -> Matrix:
-    """Scale each cell's counts to a sum of 10,000 and take ``log1p``, as scanpy's ``normalize_total`` and ``log1p``."""
-    totals = np.asarray(counts.sum(1), dtype=np.float64).reshape(-1)
+def log1p_cp10k(counts: Matrix, counted: np.ndarray | None = None) -> Matrix:
+    """Scale each cell's counts to a sum of 10,000 and take ``log1p``, as scanpy's ``normalize_total`` and ``log1p``.
+
+    The sum is over the columns that are `counted`; over all if None.
+    """
+    totals = counts.sum(1) if counted is None else counts @ counted.astype(np.float64)
+    totals = np.asarray(totals, dtype=np.float64).reshape(-1)
     factors = np.divide(TARGET_SUM, totals, out=np.zeros_like(totals), where=totals > 0)
     if not sparse.issparse(counts):
         return np.log1p(counts * factors[:, None]).astype(np.float32)

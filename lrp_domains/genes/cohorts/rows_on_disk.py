@@ -1,4 +1,4 @@
-"""A sparse matrix that stays on disk, and is read some rows at a time."""
+"""Matrices that stay on disk, and are read some rows at a time."""
 
 from dataclasses import dataclass, field
 
@@ -44,3 +44,34 @@ def rows_on_disk(dataset: CSRDataset) -> RowsOnDisk:
     """Return the rows of a sparse matrix that anndata has opened."""
     ends = dataset.group["indptr"][:].astype(np.int64)
     return RowsOnDisk(dataset.group, ends, shape=dataset.shape, dtype=dataset.dtype)
+
+
+@dataclass(frozen=True)
+class SomeColumns:
+    """Some columns of a matrix that is read some rows at a time.
+
+    Attributes
+    ----------
+    rows
+        The whole matrix.
+    position
+        The numbers of its columns, in order.
+    """
+
+    rows: object = field(repr=False)
+    position: np.ndarray = field(repr=False)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of rows, and of these columns."""
+        return self.rows.shape[0], len(self.position)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of the numbers."""
+        return self.rows.dtype
+
+    def __getitem__(self, rows: slice) -> np.ndarray | sparse.csr_matrix:
+        """Read consecutive rows."""
+        part = self.rows[rows]
+        return part[:, self.position]

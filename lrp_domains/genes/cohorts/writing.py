@@ -8,10 +8,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 from anndata import AnnData
-from anndata.io import sparse_dataset, write_elem
+from anndata.abc import CSCDataset
+from anndata.io import read_elem, sparse_dataset, write_elem
 from scipy import sparse
 
-from .cohort import open_cohort
+from .on_disk import cohort_in, open_store, stays_on_disk
 
 PIECE = 8_000_000  # dense numbers at a time, if a cohort changes its format
 
@@ -23,16 +24,16 @@ def copied(path: Path | None, out: Path, *, suffix: str, adata: AnnData) -> Iter
     Parameters
     ----------
     path
-        The cohort: copied unchanged to a file of its format, matrix by matrix to one of the other. None for a file
-        without matrices.
+        The cohort: copied unchanged to a file of its format, matrix by matrix to one of the other, and written from
+        `adata` where only the whole cohort can be read. None for a file without matrices.
     out
         Where to write.
     suffix
         The format, ``".h5ad"`` or ``".zarr"``, which a temporary name doesn't end in.
     adata
-        The cohort's tables.
+        The cohort's tables; with its matrices, where they are in memory.
     """
-    same = path is not None and (path.suffix == ".zarr") == (suffix == ".zarr")
+    same = path is not None and stays_on_disk(path) and path.is_dir() == (suffix == ".zarr")
     if same:
         (shutil.copytree if path.is_dir() else shutil.copyfile)(path, out)
     if suffix == ".zarr":
@@ -87,11 +88,30 @@ def _write(group, path: Path | None, adata: AnnData) -> None:
     if path is None:
         write_elem(group, "/", AnnData(obs=adata.obs, var=adata.var, uns=dict(adata.uns)))
         return
-    with open_cohort(path) as whole:
+    with open_store(path) as store:
+        if store is None:
+            write_elem(group, "/", adata)
+            return
+        whole = cohort_in(store, path)
         write_elem(group, "/", AnnData(obs=whole.obs, var=whole.var, uns=dict(whole.uns), obsm=dict(whole.obsm)))
-        layers = ((f"layers/{name}", matrix) for name, matrix in whole.layers.items())
-        for name, matrix in [("X", whole.X), *layers]:
-            if matrix is not None:
-                rows = max(1, PIECE // matrix.shape[1])
-                pieces = (matrix[start : start + rows] for start in range(0, matrix.shape[0], rows))
-                append(group, name, pieces, shape=matrix.shape)
+        for name in {"varm", "obsp", "varp"}.intersection(store):
+            write_elem(group, name, read_elem(store[name]))
+        for name, matrix in [("X", whole.X), *((f"layers/{name}", matrix) for name, matrix in whole.layers.items())]:
+            _write_matrix(group, name, matrix)
+        if whole.raw is not None:
+            write_elem(group, "raw", {"var": whole.raw.var})
+            group["raw"].attrs.update({"encoding-type": "raw", "encoding-version": "0.1.0"})
+            _write_matrix(group, "raw/X", whole.raw.X)
+            write_elem(group, "raw/varm", read_elem(store["raw/varm"]) if "raw/varm" in store else {})
+
+
+def _write_matrix(group, name: str, matrix) -> None:
+    """Write a matrix a piece at a time; one of sparse columns, which has no pieces of rows, as a whole."""
+    if matrix is None:
+        return
+    if isinstance(matrix, CSCDataset):
+        write_elem(group, name, matrix.to_memory())
+        return
+    rows = max(1, PIECE // matrix.shape[1])
+    pieces = (matrix[start : start + rows] for start in range(0, matrix.shape[0], rows))
+    append(group, name, pieces, shape=matrix.shape)

@@ -8,15 +8,14 @@ import torch
 from anndata import AnnData
 
 from ...domain import Progress, check_choice, device_of, no_progress, refuse_training_mode
-from ..cohorts.expression import expression_of
 from ..cohorts.labels import label_column
 from ..errors import CohortError
 from ..models.model import GeneModel
 from .group_statistics import blocks_of
 from .perturbation import Perturbation, read_cells
-from .plan import chunk_size
+from .plan import chunk_size, expression_for
 from .reference import reference_of
-from .results_in_adata import provenance_of, reference_in
+from .results_in_adata import provenance_of, reference_in, shown_genes
 
 # The orders in which genes are deleted or inserted, and the column of the ranking that each is read from.
 ORDERS = {"relevance": "rank", "differential": "de_rank", "random": None}
@@ -88,13 +87,13 @@ def curves(
         raise CohortError("the table ranks genes of several cohorts; pass only the rows of this cohort")
     for _, network in model.unseen(-1):
         refuse_training_mode(network)
-    expression = expression_of(adata, model.expects, gene_column=gene_column, training_cells=model.training_cells)
+    expression, _ = expression_for(adata, model, gene_column)
     model.to(device_of(device))
     provenance = provenance_of(adata)
     groupby = str(provenance["groupby"])
     inputs = {
         name: number
-        for number, name in zip(expression.alignment.position, expression.genes, strict=True)
+        for number, name in zip(expression.alignment.position, shown_genes(adata), strict=True)
         if number >= 0
     }
     if unknown := set(table["gene"]) - set(inputs):
@@ -111,7 +110,7 @@ def curves(
         donors, _, _ = blocks_of(adata.obs, str(provenance["donor"]) or None)
         size = chunk_size(None, model, device_of(device))
         reference = reference_of(name, expression, labels=groups, donors=donors, size=size, progress=progress)
-    random, tables = np.random.default_rng(seed), []
+    random, tables, first_layers = np.random.default_rng(seed), [], {}
     for group, ranked in progress(list(table.groupby("group", sort=False)), "Deleting and inserting"):
         if model.task == "classes" and group not in model.classes:
             continue  # ranked by another column, so no output stands for it
@@ -126,6 +125,7 @@ def curves(
             values=values,
             without=np.zeros_like(values) if reference is None else reference.profiles[reference.of_cell[chosen]],
             folds=folds,
+            first_layers=first_layers,
         )
         ranked = ranked if model.task == "classes" else _by_magnitude(ranked)
         for order, permutations in _orders(ranked, orders, inputs=inputs, draws=draws, random=random):

@@ -1,16 +1,20 @@
 """The output of networks for cells without the top genes of an order, or with only these."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from scipy import sparse
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..cohorts.expression import Expression
 from ..models.model import GeneModel, predict
+from ..training.member import one_thread
+from .first_layer import FirstLayer, first_layer
 from .plan import CHUNK_NUMBERS
 
+CELLS = 64  # at once, where only the first layer's outputs are computed for each number of genes
 WINDOW = 256  # cells that are at most this far apart are read at once
 
 
@@ -30,6 +34,10 @@ class Perturbation:
         What deleted genes are set to, in the same shape.
     folds
         The fold of each cell.
+    first_layers
+        What `first_layer` returns for each network; filled in, and shared by the groups of a cohort.
+    unchanged
+        The outputs of a network's first layer before any gene is changed, by network, curve and first cell; filled in.
     """
 
     model: GeneModel
@@ -37,6 +45,8 @@ class Perturbation:
     values: np.ndarray = field(repr=False)
     without: np.ndarray = field(repr=False)
     folds: np.ndarray = field(repr=False)
+    first_layers: dict[nn.Module, FirstLayer | None] = field(default_factory=dict, repr=False)
+    unchanged: dict[tuple[nn.Module, str, int], Tensor] = field(default_factory=dict, repr=False)
 
     def measure(self, genes: np.ndarray, counts: np.ndarray, curve: str) -> np.ndarray:
         """Measure the probability, or the change of the output, per cell (rows) and number of genes (columns).
@@ -51,33 +61,71 @@ class Perturbation:
             ``"deletion"`` or ``"insertion"``.
         """
         measured = np.empty((len(self.values), len(counts)))
-        n_genes = self.values.shape[1]
-        rank = np.full(n_genes, n_genes)
-        rank[genes] = np.arange(len(genes))
-
+        change = _Change(genes[: counts.max()], counts, curve)
         for fold in np.unique(self.folds):
             rows = np.flatnonzero(self.folds == fold)
             networks = [network for _, network in self.model.unseen(int(fold))]
-            like = self.model.values_like(networks[0])
-            top = torch.as_tensor(rank < counts[:, None], device=like.device)  # numbers of genes x genes
-            kept = top if curve == "insertion" else ~top
-            for batch in np.split(rows, range(0, len(rows), max(1, CHUNK_NUMBERS // top.numel()))[1:]):
-                cells, without = (
-                    torch.as_tensor(values[batch]).to(device=like.device, dtype=like.dtype)
-                    for values in (self.values, self.without)
-                )
-                # All numbers of genes of a cell at once.
-                changed = torch.where(kept, cells[:, None], without[:, None]).flatten(0, 1)
-                outputs = self._output(networks, changed).view(-1, len(counts))
-                if self.model.task != "classes":
-                    outputs = (outputs - self._output(networks, cells)[:, None]).abs()
-                measured[batch] = outputs.cpu().numpy()
+            fast = all(self._first_layer(network) is not None for network in networks)
+            at_once = CELLS if fast else max(1, CHUNK_NUMBERS // (len(counts) * self.values.shape[1]))
+            with one_thread() if fast else nullcontext():
+                for batch in np.split(rows, range(0, len(rows), at_once)[1:]):
+                    measured[batch] = self._measured(networks, batch, change)
         return measured
 
-    def _output(self, networks: list, cells: Tensor) -> Tensor:
-        """Compute the target's probability, or the output, from the mean of the networks' outputs."""
-        mean = torch.stack([predict(self.model, network, cells) for network in networks]).mean(0).double()
-        return mean.softmax(1)[:, self.target] if self.model.task == "classes" else mean[:, self.target]
+    def _measured(self, networks: list[nn.Module], rows: np.ndarray, change: "_Change") -> np.ndarray:
+        """Measure some cells of a fold."""
+        mean = torch.stack([self._outputs(network, rows, change) for network in networks]).mean(0).double()
+        if self.model.task == "classes":
+            return mean.softmax(2)[:, :, self.target].cpu().numpy()
+        intact = [predict(self.model, network, self._tensors(network, rows)[0]) for network in networks]
+        distance = (mean - torch.stack(intact).mean(0).double()[:, None]).abs()
+        return distance[:, :, self.target].cpu().numpy()
+
+    def _first_layer(self, network: nn.Module) -> FirstLayer | None:
+        if network not in self.first_layers:
+            self.first_layers[network] = first_layer(self.model, network)
+        return self.first_layers[network]
+
+    def _tensors(self, network: nn.Module, rows: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Return some cells' values, and those of cells without any gene, on the network's device."""
+        like = self.model.values_like(network)
+        values, without = (
+            torch.as_tensor(values[rows]).to(device=like.device, dtype=like.dtype)
+            for values in (self.values, self.without)
+        )
+        return values, without
+
+    def _outputs(self, network: nn.Module, rows: np.ndarray, change: "_Change") -> Tensor:
+        """Compute a network's outputs: cells x numbers of genes x outputs."""
+        values, without = self._tensors(network, rows)
+        start, end = (values, without) if change.curve == "deletion" else (without, values)
+        layer = self._first_layer(network)
+        if layer is None:
+            changed = start[:, None].repeat(1, len(change.counts), 1)
+            for number, count in enumerate(change.counts):
+                genes = torch.as_tensor(change.genes[:count], device=start.device)
+                changed[:, number, genes] = end[:, genes]
+            return predict(self.model, network, changed.flatten(0, 1)).view(len(rows), len(change.counts), -1)
+
+        key = (network, change.curve, int(rows[0]))
+        if key not in self.unchanged:
+            self.unchanged[key] = layer.outputs_of(start)
+        steps, before = [self.unchanged[key]], 0
+        for count in change.counts:
+            genes = torch.as_tensor(change.genes[before:count], device=start.device)
+            steps.append(steps[-1] + layer.changes(end[:, genes] - start[:, genes], genes))
+            before = count
+        outputs = layer.predict_from(torch.stack(steps[1:], 1).flatten(0, 1))
+        return outputs.view(len(rows), len(change.counts), -1)
+
+
+@dataclass(frozen=True)
+class _Change:
+    """The order in which genes are changed, the numbers of genes to measure at, and the kind of curve."""
+
+    genes: np.ndarray = field(repr=False)
+    counts: np.ndarray = field(repr=False)
+    curve: str
 
 
 def read_cells(expression: Expression, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

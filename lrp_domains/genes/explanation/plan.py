@@ -1,6 +1,7 @@
 """The plan of an explanation: a request that fits the cohort and the model, checked before anything is computed."""
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,13 +12,13 @@ from torch import Tensor
 from ...domain import Progress, device_of, no_progress, refuse_training_mode, score_of
 from .. import slots
 from ..cohorts.expression import Expression, dense_batch, expression_of
-from ..cohorts.labels import label_column
+from ..cohorts.labels import label_column, only_with
 from ..cohorts.log_base import log_base
 from ..errors import CohortError
-from ..models.model import GeneModel, check_network, predict
+from ..models.model import GeneModel, check_network, predict, warn_of_probabilities
 from ..models.reading import read_matrix
 from .group_statistics import GroupStatistics, blocks_of
-from .reference import Reference, check_reference, reference_of
+from .reference import REFERENCES, Reference, check_reference, reference_of
 from .request import Explanation
 from .target import LABELLED, PREDICTED, contrasted_class, labelled_classes, resolve_target
 
@@ -57,6 +58,8 @@ class Plan:
         The base of the logs in the layer; see `lrp_domains.genes.cohorts.log_base`.
     reference
         What cells are explained against; None for their scores themselves.
+    gene_column
+        The column of ``var`` with the names of genes in tables; empty for ``var_names``.
     """
 
     expression: Expression
@@ -72,6 +75,7 @@ class Plan:
     size: int
     log_base: float
     reference: Reference | None = None
+    gene_column: str = ""
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -139,31 +143,45 @@ class Plan:
 
 def make_plan(adata: AnnData, model: GeneModel, request: Explanation, *, progress: Progress = no_progress) -> Plan:
     """Check a request against the cohort and the model; then read the cohort once if it is explained against a mean."""
+    plan = checked_plan(adata, model, request)
+    if plan.labels is None and model.task != "classes":
+        plan = replace(plan, labels=halves(plan.expression, model, plan.size))
+    if request.reference is None:
+        return plan
+    reference = reference_of(
+        request.reference, plan.expression, labels=plan.labels, donors=plan.block, size=plan.size, progress=progress
+    )
+    return replace(plan, reference=reference)
+
+
+def checked_plan(adata: AnnData, model: GeneModel, request: Explanation) -> Plan:
+    """Check a request against the cohort and the model, without reading more than some cells.
+
+    What takes a pass over the cohort is left out: the mean of a reference, and the halves of a predicted value.
+    """
     for _, network in model.unseen(-1):
         refuse_training_mode(network)
-    expression = expression_of(
-        adata, model.expects, gene_column=request.gene_column, training_cells=model.training_cells
-    )
+    expression, gene_column = expression_for(adata, model, request.gene_column)
     device = device_of(request.device)
     model.to(device)
     size = chunk_size(request.batch_size, model, device)
 
     # Two cells show whether a network accepts these genes and returns one score per class.
-    for _, network in model.unseen(-1):
-        values = expression.chunk(0, 2).values
-        check_network(model, network, dense_batch(values, slice(None), model.values_like(network)))
+    probed = expression.chunk(0, 2).values
+    probabilities = [
+        check_network(model, network, dense_batch(probed, slice(None), model.values_like(network)))
+        for _, network in model.unseen(-1)
+    ]
+    if any(probabilities):
+        warn_of_probabilities(model)
 
     of_classes = model.task == "classes"
-    groupby = request.groupby
-    if of_classes and groupby is None and model.labels in adata.obs:
-        groupby = model.labels
-    labels = label_column(adata, groupby) if groupby else None
+    labels = _groups(adata, model, request)
+    groupby = None if labels is None else str(labels.name)
     block, blocks, by_donor = blocks_of(adata.obs, request.donor)
     if request.reference is not None:
         groups = labels.cat.categories if labels is not None else () if of_classes else HALVES
         check_reference(request.reference, model, adata.obs, groups=groups, groupby=groupby, donor=request.donor)
-    if labels is None and not of_classes:
-        labels = halves(expression, model, size)
 
     asked = request.target or PREDICTED
     if not of_classes and (asked != PREDICTED or request.against is not None):
@@ -176,18 +194,12 @@ def make_plan(adata: AnnData, model: GeneModel, request: Explanation, *, progres
     else:
         target = labelled_classes(adata, model) if asked == LABELLED else None
 
-    against = contrasted_class(request.against, asked, model.classes)
-    reference = None
-    if request.reference is not None:
-        reference = reference_of(
-            request.reference, expression, labels=labels, donors=block, size=size, progress=progress
-        )
     return Plan(
         expression=expression,
         model=model,
         request=request,
         target=target,
-        against=against,
+        against=contrasted_class(request.against, asked, model.classes),
         labels=labels,
         own_group=bool(of_classes and labels is not None and named is None and groupby == model.labels),
         block=block,
@@ -195,8 +207,44 @@ def make_plan(adata: AnnData, model: GeneModel, request: Explanation, *, progres
         by_donor=by_donor,
         size=size,
         log_base=log_base(adata, expression),
-        reference=reference,
+        gene_column=gene_column,
     )
+
+
+def expression_for(adata: AnnData, model: GeneModel, gene_column: str | None) -> tuple[Expression, str]:
+    """Return the expression that a model reads, and the column of ``var`` with the names of genes in tables.
+
+    A model that was trained by the names in a column of ``var`` looks for them there, if the cohort has the column, and
+    tables show these names. Otherwise tables show ``var_names``.
+    """
+    trained_by = str(model.training.get("gene_column", ""))
+    if gene_column is None and trained_by in adata.var:
+        gene_column = trained_by
+    expression = expression_of(
+        adata,
+        model.expects,
+        gene_column=gene_column,
+        made_unique=bool(trained_by),
+        training_cells=model.training_cells,
+    )
+    return expression, (gene_column or "") if trained_by else ""
+
+
+def _groups(adata: AnnData, model: GeneModel, request: Explanation) -> pd.Series | None:
+    """Return the group of each cell; None if its predicted class, or half, is its group."""
+    if request.groupby:
+        return label_column(adata, request.groupby)
+    if model.task != "classes" or model.labels not in adata.obs:
+        return None
+    missing = int(adata.obs[model.labels].isna().sum())
+    if not missing or request.target == LABELLED or request.reference not in (None, *REFERENCES):
+        return label_column(adata, model.labels)
+    warnings.warn(
+        f"{missing} of {adata.n_obs} cells have no label in '{model.labels}', so groups are the predicted classes; for "
+        f"groups of labels drop these cells: {only_with(model.labels)}",
+        stacklevel=4,
+    )
+    return None
 
 
 def chunk_size(batch_size: int | None, model: GeneModel, device: torch.device) -> int:

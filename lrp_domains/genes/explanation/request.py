@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+import numpy as np
 import torch
 
 from ... import ATTN_LRP, SECANT, RuleSet
@@ -41,7 +42,8 @@ class Explanation:
         ``"donor"`` (the mean of the cells of the same donor). Means are of the values that the model reads. If None,
         the score itself is explained. See Notes.
     gene_column
-        The column of ``var`` with the gene names that the model knows; ``var_names`` if None.
+        The column of ``var`` with the gene names that the model knows. If None, the column that the model was trained
+        by, or ``var_names``.
     batch_size
         Number of cells to read and explain at a time; only that many are ever dense. If None, the number of genes
         decides.
@@ -76,6 +78,9 @@ class Explanation:
     device: str | torch.device | None = None
 
     def __post_init__(self) -> None:
+        for name in ("target", "against", "reference"):
+            if _is_whole(number := getattr(self, name)):  # groups may be numbered; their names are text
+                object.__setattr__(self, name, str(number))
         check_score(self.score)
         _check_rules(self.rules, self.reference)
         if not _is_whole(self.top) or self.top < 0:
@@ -142,4 +147,4 @@ def _check_rules(rules: RuleSet | None, reference: str | None) -> None:
 
 
 def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

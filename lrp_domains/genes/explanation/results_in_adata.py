@@ -13,6 +13,7 @@ from anndata import AnnData
 from ... import ATTN_LRP, __version__
 from ...domain import Account
 from .. import slots
+from ..cohorts.gene_names import gene_names
 from ..errors import CohortError
 from ..models.model import GeneModel
 from .explain import ExplainedCells
@@ -115,6 +116,7 @@ def provenance(plan: Plan, account: Account, layer: str | None) -> dict[str, obj
         "against": request.against or "",
         "reference": request.reference or "",
         "donor": request.donor or "",
+        "gene_column": plan.gene_column,
         "score": request.score if model.task == "classes" else model.task,
         "task": model.task,
         "labels": model.labels,
@@ -147,6 +149,14 @@ def provenance_of(adata: AnnData) -> dict[str, object]:
     if slots.PROVENANCE not in adata.uns:
         raise CohortError("the cohort has no relevance; run relevance(adata, model) first")
     return adata.uns[slots.PROVENANCE]
+
+
+def shown_genes(adata: AnnData) -> pd.Index:
+    """Return the names of a cohort's genes in tables: those that a model was trained by, or ``var_names``."""
+    column = str(provenance_of(adata).get("gene_column", ""))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about names that are used twice, given when cells were explained
+        return gene_names(adata.var, column or None, made_unique=True)
 
 
 def reference_in(provenance: Mapping[str, object]) -> str:

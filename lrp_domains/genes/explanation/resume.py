@@ -132,7 +132,7 @@ def key_of(path: Path, plan: Plan, layer: str | None) -> str:
     facts = [
         __version__,
         str(path.resolve()),
-        [(file.stat().st_size, file.stat().st_mtime_ns) for file in files],
+        [(file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.exists()],  # the demo has none
         model.digest(),
         [repr(network) for _, network in model.unseen(-1)],  # the same weights may be of other layers
         getattr(model.reading, "__qualname__", model.reading),
@@ -140,6 +140,7 @@ def key_of(path: Path, plan: Plan, layer: str | None) -> str:
         request.rule_set.table(),
         layer,
         (request.target or PREDICTED, request.against, request.score, request.top, request.donor, request.gene_column),
+        plan.gene_column,
         plan.size,
         None if plan.labels is None else plan.labels.name,
         hashlib.sha256(plan.block.tobytes()).hexdigest(),

@@ -1,6 +1,7 @@
 """A model of expression: its networks, what they expect, their outputs, and which cells each has seen."""
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -8,6 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from ... import LrpError
 from ...domain import check_choice, parameter_of, reason
 from ..decoys.scores import DecoyScores
 from ..errors import CohortError
@@ -193,14 +195,60 @@ def predict(model: GeneModel, network: nn.Module, values: Tensor) -> Tensor:
         return check_outputs(model, network, model.reading(network, values).outputs)
 
 
-def check_network(model: GeneModel, network: nn.Module, values: Tensor) -> None:
-    """Raise if a network doesn't accept some cells, or doesn't return one score per class for them."""
+def check_network(model: GeneModel, network: nn.Module, values: Tensor) -> bool:
+    """Raise if a network doesn't accept some cells, or doesn't return one score per class for them.
+
+    Returns
+    -------
+    Whether it returns probabilities, as after a softmax or a sigmoid, where logits are expected.
+    """
     try:
-        predict(model, network, values)
-    except CohortError:
+        with torch.enable_grad():  # which records the last operation
+            returned = model.reading(network, values).outputs
+        check_outputs(model, network, returned)
+    except LrpError:
         raise
-    except (RuntimeError, ValueError, IndexError, TypeError, AssertionError) as error:
-        raise CohortError(
-            f"the network '{type(network).__name__}' doesn't accept the {values.shape[1]} genes it expects: "
-            f"{reason(error)}"
-        ) from error
+    except Exception as error:  # whatever the network's code raises
+        raise CohortError(_not_accepted(model, network, error)) from error
+    return model.task == "classes" and are_probabilities(outputs_of(returned))
+
+
+def _not_accepted(model: GeneModel, network: nn.Module, error: Exception) -> str:
+    """Return the message that a network can't be run on the genes that it expects."""
+    name, genes, why = type(network).__name__, len(model.expects.genes), reason(error)
+    if model.reading is not read_matrix:
+        reading = getattr(model.reading, "__name__", model.reading)
+        return f"the network '{name}' could not be run by its reading '{reading}': {type(error).__name__}: {why}"
+    if isinstance(error, (RuntimeError, ValueError, AssertionError)):  # as PyTorch raises for another shape
+        return (
+            f"the network '{name}' doesn't accept the {genes} genes it expects: {why}; if it takes something else than "
+            "one tensor of cells x genes, pass a reading (see docs/own_model.md)"
+        )
+    return (
+        f"the network '{name}' doesn't take one tensor of cells x {genes} genes; pass a reading (reading=..., see "
+        f"docs/own_model.md), which makes of it what the network takes: {type(error).__name__}: {why}"
+    )
+
+
+def are_probabilities(outputs: Tensor) -> bool:
+    """Return whether outputs of some cells are probabilities: from a softmax by their sums, from a sigmoid by its node.
+
+    The logits of some cells may all be between 0 and 1 by chance, so without a sum the last operation decides.
+    """
+    values = outputs.detach().double()
+    if bool((values < 0).any()) or bool((values > 1).any()):
+        return False
+    if values.shape[1] > 1 and bool(((values.sum(1) - 1).abs() < 1e-3).all()):
+        return True
+    return outputs.grad_fn is not None and outputs.grad_fn.name().startswith("Sigmoid")
+
+
+def warn_of_probabilities(model: GeneModel) -> None:
+    """Warn of a network that returns probabilities where logits are expected."""
+    _, network = model.unseen(-1)[0]
+    warnings.warn(
+        f"the network '{type(network).__name__}' returns probabilities, as after a softmax or a sigmoid, and they are "
+        "explained as if they were logits: a probability saturates and hides what it depends on; leave the last "
+        "softmax or sigmoid out of the network, for example torch.nn.Sequential(*list(network)[:-1])",
+        stacklevel=5,
+    )

@@ -5,10 +5,11 @@ import pandas as pd
 from anndata import AnnData
 
 from .. import slots
-from ..cohorts.expression import canonical, expects_all, expression_of, find_layer
+from ..cohorts.expression import canonical, expression_of, find_layer
 from ..errors import CohortError
 from ..explanation.group_statistics import GroupStatistics, blocks_of
 from ..explanation.plan import CHUNK_NUMBERS, TOP
+from ..models.input_spec import Expects
 
 
 def statistics_of_layer(adata: AnnData, labels: pd.Series, donor: str | None = None) -> GroupStatistics:
@@ -30,7 +31,9 @@ def statistics_of_layer(adata: AnnData, labels: pd.Series, donor: str | None = N
             f"the cohort has no relevance of each cell to rank '{labels.name}' by; explain it with layer='lrp', or "
             f"with groupby='{labels.name}'"
         )
-    expects = expects_all(adata, layer=str(provenance["layer"]), normalisation=str(provenance["normalisation"]))
+    expects = Expects(
+        tuple(adata.var_names), layer=str(provenance["layer"]), normalisation=str(provenance["normalisation"])
+    )
     expression = expression_of(adata, expects)
     block, blocks, by_donor = blocks_of(adata.obs, donor)
     folds = adata.obs[slots.FOLD].to_numpy()

@@ -31,6 +31,7 @@ def marker_recovery(table: pd.DataFrame, markers: dict[str, list[str]], *, top: 
     expression ``de_found`` and ``de_precision``.
     """
     table = check_ranking(table)
+    markers = {str(group): genes for group, genes in markers.items()}
     if top < 1 or top % 1:
         raise CohortError(f"top={top} should be a whole number from 1 on")
     shared = set(table["group"]) & set(markers)

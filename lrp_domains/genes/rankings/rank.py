@@ -12,7 +12,7 @@ from ..cohorts.labels import label_column
 from ..decoys.scores import DecoyScores
 from ..errors import CohortError
 from ..explanation.group_statistics import GroupStatistics
-from ..explanation.results_in_adata import provenance_of, reference_in
+from ..explanation.results_in_adata import provenance_of, reference_in, shown_genes
 from .from_layer import statistics_of_layer
 from .marker_lists import marker_scores
 from .statistics import ranked_genes, stability
@@ -160,6 +160,7 @@ def make_ranking(
     tested = wilcoxon_test(adata, labels, table, statistics=statistics, other=other) if wilcoxon else None
     if tested is not None:
         adata.uns[slots.DIFFERENTIAL] = tested | {"params": _params(adata, groupby, "wilcoxon", other=other)}
+    table["gene"] = table["gene"].map(pd.Series(shown_genes(adata), index=adata.var_names))
     return Ranking(table, statistics)
 
 

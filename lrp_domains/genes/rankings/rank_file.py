@@ -1,15 +1,15 @@
 """Ranking an explained cohort from file to file."""
 
-import shutil
 from contextlib import nullcontext
 from pathlib import Path
 
-import h5py
 from anndata.io import write_elem
 
 from ...domain import whole_file
 from .. import slots
 from ..cohorts.cohort import open_cohort, read_cohort
+from ..cohorts.writing import copied
+from ..errors import CohortError
 from .rank import Ranking, make_ranking
 
 # Larger files stay on disk: their expression is compared by Welch's t, from sums, instead of scanpy's Wilcoxon test.
@@ -32,9 +32,9 @@ def rank_on_disk(
     Parameters
     ----------
     path
-        An ``.h5ad`` file, as `relevance_on_disk` writes it.
+        An ``.h5ad`` file or ``.zarr`` folder, as `relevance_on_disk` writes it.
     out
-        The ``.h5ad`` file to write; it appears whole or not at all.
+        The ``.h5ad`` file or ``.zarr`` folder to write; it appears whole or not at all.
     groupby, donor, cohort, wilcoxon, fdr, seed
         As in `rank`.
 
@@ -42,18 +42,26 @@ def rank_on_disk(
     -------
     The ``table`` that `rank` returns, and the ``stability`` of the ranking; see `stability`.
     """
-    path = Path(path)
-    small = path.is_file() and path.stat().st_size <= MOST_BYTES_IN_MEMORY
+    path, out = Path(path), Path(out)
+    if out.suffix not in (".h5ad", ".zarr"):
+        raise CohortError(f"'{out}' should end in .h5ad or .zarr")
+    if path.resolve() == out.resolve():
+        raise CohortError(f"'{out}' is the explained cohort itself; write to another file")
+    small = _bytes(path) <= MOST_BYTES_IN_MEMORY
     with nullcontext(read_cohort(path)) if small else open_cohort(path) as adata:
         ranking = make_ranking(
             adata, groupby=groupby, donor=donor, cohort=cohort, wilcoxon=wilcoxon, fdr=fdr, seed=seed
         )
-        with whole_file(out) as temporary:
-            shutil.copyfile(path, temporary)
-            with h5py.File(temporary, "r+") as file:
-                for key in (slots.RANKING, slots.RANKING_ABSENT, slots.DIFFERENTIAL):
-                    file["uns"].pop(key, None)
-                    if key in adata.uns:
-                        write_elem(file["uns"], key, adata.uns[key])
-                write_elem(file, "obs", adata.obs)
+        with whole_file(out) as temporary, copied(path, temporary, suffix=out.suffix, adata=adata) as group:
+            for key in (slots.RANKING, slots.RANKING_ABSENT, slots.DIFFERENTIAL):
+                if key in group["uns"]:
+                    del group[f"uns/{key}"]
+                if key in adata.uns:
+                    write_elem(group["uns"], key, adata.uns[key])
+            write_elem(group, "obs", adata.obs)
     return ranking
+
+
+def _bytes(path: Path) -> int:
+    """Return the size of a file, or of the files in a folder."""
+    return sum(file.stat().st_size for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file())

@@ -7,11 +7,13 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from ..cohorts.expression import expects_all, expression_of, find_layer
+from ..cohorts.expression import expression_of, find_layer
 from ..cohorts.normalisation import Matrix
 from ..errors import listed
 from ..explanation.group_statistics import GroupStatistics
 from ..explanation.results_in_adata import provenance_of
+from ..models.input_spec import Expects
+from ..training.member import one_thread
 from .expression import fold_change, sides
 
 
@@ -52,12 +54,12 @@ def wilcoxon_test(
     # The test uses ranks within a gene, which centring and scaling don't change; raw counts would rank depth.
     instead = {"zscore": "centred", "counts": "log1p_cp10k"}
     normalisation = instead.get(str(provenance["normalisation"]), str(provenance["normalisation"]))
-    expects = expects_all(adata, layer=layer, normalisation=normalisation)
+    genes = statistics.genes.astype(str)
+    expects = Expects(tuple(genes), layer=layer, normalisation=normalisation)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about fragmented frames and fold changes of centred data, given before
         values = expression_of(adata, expects).chunk(0, adata.n_obs).values
-        columns = adata.var_names.get_indexer(statistics.genes.astype(str))
-        result = _tested(values[:, columns], labels, adata.var_names[columns], groups=groups, other=other)
+        result = _tested(values, labels, pd.Index(genes), groups=groups, other=other)
 
     ranked = table.groupby("group", sort=False).groups
     numbers = {name: number for number, name in enumerate(statistics.groups)}
@@ -101,11 +103,9 @@ def _tested(
     if sparse.issparse(values):
         values = sparse.csr_matrix(values)  # scanpy doesn't read csr_array
     plain = AnnData(values, obs=labels.to_frame(), var=pd.DataFrame(index=genes))
-    verbosity, scanpy.settings.verbosity = scanpy.settings.verbosity, "error"  # counts were warned of before
-    try:
+    # It warns of counts, which were warned of before; and numba sets PyTorch's number of threads.
+    with scanpy.settings.verbosity.override("error"), one_thread():
         scanpy.tl.rank_genes_groups(
             plain, labels.name, groups=groups, reference=other or "rest", method="wilcoxon", use_raw=False
         )
-    finally:
-        scanpy.settings.verbosity = verbosity
     return plain.uns["rank_genes_groups"]

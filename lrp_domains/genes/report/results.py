@@ -16,6 +16,7 @@ from ..figures.selected_values import MOST_CELLS as DRAWN
 from ..figures.selected_values import spaced_rows, values_of
 from ..figures.volcano import RATE
 from ..rankings.tables import check_ranking
+from .shown_names import by_shown_names
 
 # The columns that the report reads of each table.
 RANKED = ("low", "high", "positive", "negative", "effect_size", "share_positive", "selected", "log2_fold_change")
@@ -56,6 +57,7 @@ class CohortResults:
 
     def __post_init__(self) -> None:
         provenance_of(self.adata)
+        object.__setattr__(self, "adata", by_shown_names(self.adata))
         table = check_ranking(self.table)
         self._check_columns("ranked genes", table, RANKED)
         table = table.assign(**{name: np.nan for name in TESTS if name not in table})
@@ -113,8 +115,8 @@ class CohortResults:
     @property
     def rate(self) -> float:
         """The false discovery rate that genes were selected at."""
-        rate = float(self.provenance.get("fdr", np.nan))
-        return rate if 0 < rate < 1 else RATE
+        ranking = self.adata.uns.get(slots.RANKING, {})
+        return float(ranking.get("params", {}).get("lrp_fdr", RATE))
 
     @property
     def has_layer(self) -> bool:

@@ -134,7 +134,7 @@ def _all_learnt(target: Target, folds: np.ndarray) -> bool:
 def _check_sizes(target: Target, folds: int) -> None:
     """Raise if a class, or the cohort, is too small for the folds."""
     if target.task == "classes":
-        labels = pd.Series(pd.Categorical.from_codes(target.values, target.names), name="the labels")
+        labels = pd.Series(pd.Categorical.from_codes(target.values, target.names), name=target.column)
         check_group_sizes(labels, folds)
     _check_counts(target, folds)
 

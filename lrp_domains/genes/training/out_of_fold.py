@@ -14,6 +14,7 @@ from ...domain import Progress, device_of, no_progress
 from ..cohorts.content import contents_of
 from ..cohorts.expression import expects_all, expression_of, keys_of
 from ..cohorts.labels import donor_column
+from ..cohorts.rare_groups import check_rare, without_rare_groups
 from ..decoys.draws import decoy_scores
 from ..errors import CohortError
 from ..models.built_in import CENTRED, built_in
@@ -41,6 +42,9 @@ def train(
     normalisation: str = "log",
     identifiers: str = "symbol",
     log_base: float | str | None = None,
+    gene_column: str | None = None,
+    least_cells: int | None = None,
+    rare: str | None = None,
     training: Training | None = None,
     network: NetworkFactory | None = None,
     fdr: float | None = None,
@@ -68,6 +72,12 @@ def train(
     layer, normalisation, identifiers, log_base
         The expression to read, what its values are or are converted to, the kind of gene names, and the base of its
         logs; see `Expects`.
+    gene_column
+        The column of ``var`` with the names of the model's genes, such as symbols; ``var_names`` if None. See
+        `expects_all`, which also leaves out features that are not genes.
+    least_cells, rare
+        Drop the cells of groups with fewer cells, or merge these groups into one of the name `rare`; see
+        `without_rare_groups`, whose cohort is the one to explain. If None, all groups are learnt.
     training
         Settings; ``Training()`` if None.
     network
@@ -97,10 +107,20 @@ def train(
     """
     if fdr is not None and not 0 < fdr < 1:
         raise CohortError(f"fdr is {fdr}; expected a rate between 0 and 1, such as 0.1")
-    expects = expects_all(adata, layer=layer, normalisation=normalisation, identifiers=identifiers, log_base=log_base)
+    check_rare(least_cells, rare)
+    if least_cells is not None:
+        adata = without_rare_groups(adata, labels, least_cells, rare=rare)
+    expects = expects_all(
+        adata,
+        layer=layer,
+        normalisation=normalisation,
+        identifiers=identifiers,
+        log_base=log_base,
+        gene_column=gene_column,
+    )
     # z-scores are made in each fold from the layer's values.
     unscaled = replace(expects, normalisation="centred") if normalisation == "zscore" else expects
-    cohort = expression_of(adata, unscaled)
+    cohort = expression_of(adata, unscaled, gene_column=gene_column, made_unique=True)
     cells = cohort.chunk(0, adata.n_obs)
     target = target_of(adata, labels, task=task, time=time)
     donors = None if donor is None else donor_column(adata.obs, donor)
@@ -150,7 +170,7 @@ def train(
         ),
         training=asdict(settings)
         | {"folds": len(splits), "network": "own" if network else settings.network}
-        | {"donor": donor or "", "time": time or "", "fdr": fdr or 0.0},
+        | {"donor": donor or "", "time": time or "", "gene_column": gene_column or "", "fdr": fdr or 0.0},
         performance=performance,
         held_out=held_out(target, outputs, folds, donors),
     )

@@ -26,12 +26,15 @@ class Target:
         Per row, for survival: the time of the event, or of the last follow-up.
     names
         The names of the outputs.
+    column
+        The column of ``obs`` that is learnt, for messages.
     """
 
     task: str
     values: np.ndarray
     time: np.ndarray | None
     names: tuple[str, ...]
+    column: str = "the labels"
 
     @property
     def strata(self) -> np.ndarray | None:
@@ -55,7 +58,7 @@ def target_of(adata: AnnData, labels: str, *, task: str, time: str | None) -> Ta
     if task == "classes":
         groups = label_column(adata, labels, least=2)
         codes = groups.cat.codes.to_numpy().astype(np.int64)
-        return Target(task, codes, time=None, names=tuple(groups.cat.categories))
+        return Target(task, codes, time=None, names=tuple(groups.cat.categories), column=labels)
     values = _numbers(adata, labels)
     if task == "value":
         if np.ptp(values) == 0:
