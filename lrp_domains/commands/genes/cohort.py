@@ -78,7 +78,7 @@ def checked(
         expects = model.expects
     else:
         shared |= {name: data[name] for name in ("task", "time") if name in data} | {"training": settings}
-        read = {name: data[name] for name in ("layer", "normalisation") if name in data}
+        read = {name: data[name] for name in ("layer", "normalisation", "log_base") if name in data}
         expects = library.expects_all(adata, gene_column=request.gene_column, **read)
     summary = library.check_cohort(
         adata, expects, labels=labels, explanation=request, wilcoxon=wilcoxon is not False, **shared
