@@ -102,6 +102,7 @@ def test_every_mistake_of_a_sheet_is_named_by_row_and_column(tmp_path):
         good | {"name": "f", "model": "model.pkl"},
         good | {"name": "g", "task": "clases"},
         {"path": "good.h5ad"},
+        good | {"name": "i", "obs": "nowhere.csv"},
     ]
     plan = snakemake("--configfile", configured(tmp_path, rows), folder=tmp_path)
     assert plan.returncode == 1 and not (tmp_path / "results").exists()
@@ -114,9 +115,20 @@ def test_every_mistake_of_a_sheet_is_named_by_row_and_column(tmp_path):
         "row 8 ('f'), column model: 'model.pkl' does not match",
         "row 9 ('g'), column task: 'clases' is not one of",
         "row 10 (''): 'name' is a required property",
+        "row 11 ('i'), column obs: there is no 'nowhere.csv' in",
     ):
         assert message in plan.stderr
     assert "What the layer holds (log, counts, centred)" in plan.stderr  # the schema's description is the remedy
+
+
+def test_groups_to_merge_are_named_by_their_size(tmp_path):
+    config = configured(tmp_path, written(tmp_path, "made", rare="other"))
+    plan = snakemake("--dry-run", "--configfile", config, folder=tmp_path)
+    assert plan.returncode == 1 and "cohort 'made': rare merges groups of fewer" in plan.stdout + plan.stderr
+    config = configured(tmp_path, written(tmp_path, "made", rare="other"), training={"least_cells": 5})
+    plan = snakemake("--dry-run", "--printshellcmds", "--configfile", config, folder=tmp_path)
+    select = next(line for line in (plan.stdout + plan.stderr).splitlines() if "genes select" in line)
+    assert "--labels group --least-cells 5 --rare other" in select
 
 
 def test_an_unknown_column_is_refused(tmp_path):
@@ -259,6 +271,39 @@ rule make_cohort:
     adata = sc.read_h5ad(results / "made" / "explained.h5ad")
     assert "donor_0" not in set(adata.obs["donor"]) and adata.n_obs == 96 and not adata.layers
     assert (results / "enrichment.tsv").exists() and not (results / "consensus.tsv").exists()
+    assert (results / "report.html").exists()
+
+
+@pytest.mark.slow
+def test_another_format_with_a_rare_group_named_by_a_column_and_without_curves(tmp_path):
+    adata = made_cohort()
+    adata.var["symbol"] = [f"S{i}" for i in range(adata.n_vars)]
+    labels = adata.obs["group"].astype(str).to_numpy(dtype=object)
+    labels[:2] = "MK"
+    adata.obs["group"] = labels
+    write_cohort(adata, tmp_path / "file.h5ad")
+    pd.DataFrame(adata.X.toarray(), index=adata.obs_names, columns=adata.var_names).to_csv(tmp_path / "matrix.csv.gz")
+    adata.obs.to_csv(tmp_path / "cells.csv")
+    rows = [
+        {"name": "file", "path": "file.h5ad", "labels": "group", "gene_ids": "symbol"},
+        {"name": "matrix", "path": "matrix.csv.gz", "labels": "group", "obs": "cells.csv", "rare": "other"},
+    ]
+    training = {"folds": 3, "epochs": 40, "least_cells": 3}
+    config = configured(tmp_path, rows, training=training, ranking={"curves": False}, consensus={"least_cohorts": 1})
+    refused = snakemake("--configfile", config, folder=tmp_path)  # the merged group of 2 cells is still too small
+    assert refused.returncode == 1 and "'other (2)'; drop them" in refused.stdout + refused.stderr
+    assert not (tmp_path / "results" / "genes" / "matrix" / "model.pt").exists()
+
+    rows[1]["rare"] = ""
+    config = configured(tmp_path, rows, training=training, ranking={"curves": False}, consensus={"least_cohorts": 1})
+    run = snakemake("--configfile", config, folder=tmp_path)
+    assert run.returncode == 0, run.stderr
+    results = tmp_path / "results" / "genes"
+    for name in ("file", "matrix"):
+        assert {path.name for path in (results / name).iterdir()} == COHORT_FILES - {"curves.tsv"} | {"cohort.h5ad"}
+        assert sc.read_h5ad(results / name / "explained.h5ad").n_obs == 118
+        assert "dropped 2 cells" in (results / name / "logs" / "select.log").read_text()
+    assert set(pd.read_parquet(results / "file" / "genes.parquet")["gene"]) == set(adata.var["symbol"])
     assert (results / "report.html").exists()
 
 

@@ -11,6 +11,10 @@ RARE = {
 for cohort in COHORTS.values():
     if cohort["model"] == "train" and cohort["task"] == "classes":
         cohort |= RARE | cohort
+    if "rare" in cohort and "least_cells" not in cohort:
+        raise WorkflowError(
+            f"cohort '{cohort['name']}': rare merges groups of fewer than least_cells cells; set least_cells too"
+        )
 
 CURVES = config["genes"]["ranking"]["curves"]
 

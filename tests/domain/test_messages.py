@@ -41,3 +41,27 @@ def test_all_errors_have_one_base():
     for error in (DomainError, CohortError, TextError, RelevanceError):
         assert issubclass(error, LrpError)
     assert issubclass(LrpError, ValueError)
+
+
+TYPES = ["CD4+ T Helper2", "CD8+ Cytotoxic T", "CD8+/CD45RA+ Naive Cytotoxic", "CD19+ B", "CD14+ Monocyte", "Dendritic"]
+
+
+@pytest.mark.parametrize(
+    "name, meant",
+    [
+        ("CD8+ T", "'CD8+ Cytotoxic T'"),
+        ("cd8 t", "'CD8+ Cytotoxic T'"),
+        ("T CD8", "'CD8+ Cytotoxic T'"),
+        ("cytotoxic naive", "'CD8+/CD45RA+ Naive Cytotoxic'"),
+        ("B", "'CD19+ B'"),
+        ("Mono", "'CD14+ Monocyte'"),
+        ("Dentritic", "'Dendritic'"),
+    ],
+)
+def test_the_name_that_is_meant_comes_first(name, meant):
+    assert choices(name, TYPES).startswith(f"did you mean {meant}")
+
+
+@pytest.mark.parametrize("name", ["Erythrocyte", "Plasma cell", "", 7])
+def test_without_a_near_one_all_are_named(name):
+    assert choices(name, TYPES).startswith("there are: 'CD4+ T Helper2', 'CD8+ Cytotoxic T'")

@@ -122,3 +122,37 @@ def test_parts_of_another_network_with_the_same_weights_are_not_resumed(tmp_path
         model = gene_model(torch.nn.Sequential(first, between, last), adata.var_names, ["a", "b"])
         keys.add(key_of(tmp_path, make_plan(adata, model, Explanation()), "lrp"))
     assert len(keys) == 2
+
+
+def without_some_labels():
+    adata = made_cohort()
+    adata.obs["group"] = adata.obs["group"].astype(object)
+    adata.obs.iloc[:3, 0] = None
+    return adata
+
+
+def test_labels_are_required_only_where_they_are_explained():
+    model = train(made_cohort(), "group", training=Training(folds=3, hidden=4, epochs=5))
+    adata, complete = without_some_labels(), made_cohort()
+    with pytest.warns(
+        UserWarning, match=r"3 of 120 cells have no label in 'group', so groups are the predicted classes"
+    ):
+        relevance(adata, model)
+    relevance(complete, model)
+    np.testing.assert_array_equal(adata.layers["lrp"].toarray(), complete.layers["lrp"].toarray())
+    assert adata.uns["lrp"]["groupby"] == "lrp_predicted" and adata.obs["group"].isna().sum() == 3
+    for settings in ({"target": "labelled"}, {"groupby": "group"}, {"reference": "Naive T"}):
+        with pytest.raises(CohortError, match="3 of 120 cells have no label in 'group'"):
+            relevance(without_some_labels(), model, **settings)
+
+
+def test_groups_may_be_named_by_numbers():
+    adata = made_cohort()
+    adata.obs["group"] = adata.obs["group"].cat.codes.astype(int)
+    model = train(adata, "group", training=Training(folds=3, hidden=4, epochs=5))
+    numbered, named = adata.copy(), adata.copy()
+    relevance(numbered, model, target=1, against=np.int64(0))
+    relevance(named, model, target="1", against="0")
+    np.testing.assert_array_equal(numbered.layers["lrp"].toarray(), named.layers["lrp"].toarray())
+    relevance(numbered, model, reference=2)
+    assert numbered.uns["lrp"]["reference"] == "2"

@@ -15,7 +15,8 @@ def label_column(adata: AnnData, column: str, least: int = 1) -> pd.Series:
         The column is missing, cells have no label, or there are fewer than `least` groups.
     """
     if column not in adata.obs:
-        raise CohortError(f"obs has no column '{column}'; {choices(column, adata.obs.columns)}")
+        table = "" if adata.obs.shape[1] else "; add a table of cells: read_cohort(path, obs=...), --obs"
+        raise CohortError(f"obs has no column '{column}'; {choices(column, adata.obs.columns)}{table}")
     labels = adata.obs[column]
     missing = int(labels.isna().sum())
     if missing:
