@@ -1,5 +1,6 @@
 """The plan of an explanation: a request that fits the cohort and the model, checked before anything is computed."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,6 +136,8 @@ def make_plan(adata: AnnData, model: GeneModel, request: Explanation, *, progres
     """Check a request against the cohort and the model; then read the cohort once if it is explained against a mean."""
     for _, network in model.unseen(-1):
         refuse_training_mode(network)
+    if model.held_out is not None and model.held_out.at_chance:
+        warnings.warn(model.held_out.warning, stacklevel=3)
     expression = expression_of(
         adata, model.expects, gene_column=request.gene_column, training_cells=model.training_cells
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from scipy import sparse
 from torch import Tensor
 
 from ..cohorts.expression import batches
@@ -11,6 +12,7 @@ from ..cohorts.normalisation import Matrix, moments, zscore
 from .fit import DenseRows, dense_rows
 
 CHUNK = 512
+FEW_ZEROS = 0.1
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,12 @@ class FoldData:
     validate: np.ndarray = field(repr=False)
     expression: DenseRows = field(repr=False)
     centring: Centring | None = field(default=None, repr=False)
+
+
+def few_zeros(matrix: Matrix) -> bool:
+    """Return whether nearly all values differ from 0, as intensities do, so that 0 can't stand for absence."""
+    stored = matrix.data if sparse.issparse(matrix) else matrix
+    return bool(np.count_nonzero(stored) > (1 - FEW_ZEROS) * matrix.shape[0] * matrix.shape[1])
 
 
 def centring_of(expression: DenseRows, rows: np.ndarray) -> Centring:

@@ -1,5 +1,6 @@
 """Cross-validation: every cell gets networks that were trained without it."""
 
+import warnings
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from ..models.training_cells import TrainingCells
 from .chance import held_out
 from .checkpoints import open_checkpoints
 from .fit import DenseRows, predict
-from .fold_data import CohortData
+from .fold_data import CohortData, few_zeros
 from .folds import deal, split
 from .member import MemberTraining, NetworkFactory, one_thread
 from .performance import performance_of
@@ -47,6 +48,10 @@ def train(
 
     The cells are split into folds of similar composition. The networks of fold `k` learn from the other folds, except
     for a part of them on which they stop early; they see nothing of fold `k`, and with `donor` nothing of its donors.
+
+    An MLP or a linear network of bulk, or of values that are hardly ever 0 (log2 intensities), learns from genes that
+    are centred by their means in the rows that the fold learns from. Its first layer absorbs these means afterwards: it
+    reads the layer unchanged, and is the same function.
 
     Parameters
     ----------
@@ -79,6 +84,11 @@ def train(
     CohortError
         The cohort can't be learnt from.
 
+    Warns
+    -----
+    UserWarning
+        Held-out rows are not predicted better than by chance; see ``model.held_out``.
+
     Examples
     --------
     >>> model = train(adata, "cell_type", donor="patient")
@@ -96,7 +106,9 @@ def train(
     if every_row_a_donor:
         donors = None  # folds of donors are folds of rows
     bulk = every_row_a_donor or not expects.zero_is_absence
-    settings = resolved(training or Training(), rows=adata.n_obs, bulk=bulk, task=task)
+    settings = training or Training()
+    centred = (bulk or few_zeros(cells.values)) and network is None and settings.network in CENTRED
+    settings = resolved(settings, rows=adata.n_obs, bulk=bulk, task=task, centred=centred)
 
     folds = deal(target, donors, folds=settings.folds, seed=settings.seed)
     splits = _splits(folds, target, donors, settings=settings)
@@ -106,7 +118,7 @@ def train(
         folds,
         splits,
         zscored=normalisation == "zscore",
-        centred=bulk and network is None and settings.network in CENTRED,
+        centred=centred,
         device=device,
     )
     trained: list[list[tuple[nn.Module, int]]] = [[] for _ in splits]
@@ -124,7 +136,7 @@ def train(
             trained[fold].append(members.train(cohort_data.fold(fold), member))
 
     performance, outputs = _performance(trained, folds, target=target, data=cohort_data)
-    return GeneModel(
+    model = GeneModel(
         networks=tuple(tuple(network for network, _ in members) for members in trained),
         expects=expects,
         classes=target.names,
@@ -142,6 +154,9 @@ def train(
         performance=performance,
         held_out=held_out(target, outputs, folds, donors),
     )
+    if model.held_out.at_chance:
+        warnings.warn(model.held_out.warning, stacklevel=2)
+    return model
 
 
 def _splits(
