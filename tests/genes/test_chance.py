@@ -58,7 +58,7 @@ def test_predictions_at_random_are_at_chance_in_nearly_all_draws_and_good_ones_a
 
         def result(values, target=target, folds=folds, names=names):
             outputs = np.stack([-values, values], 1)[:, -len(target.names) :]
-            return held_out(target, outputs, folds, names).at_chance
+            return held_out(target, outputs, folds=folds, donors=names).at_chance
 
         wrong += not result(noise + 0.1 * random.normal(size=rows))
         right += not result(signal + 0.3 * random.normal(size=rows))
@@ -69,23 +69,23 @@ def test_rows_of_a_donor_are_not_counted_as_independent():
     """Ten copies of each row say no more than one."""
     random = np.random.default_rng(0)
     true, outputs = np.arange(30) % 2, random.normal(size=(30, 2))
-    once = held_out(Target("classes", true, None, ("a", "b")), outputs, np.arange(30) % 3, None)
+    once = held_out(Target("classes", true, None, ("a", "b")), outputs, folds=np.arange(30) % 3, donors=None)
     copies = np.repeat(np.arange(30), 10)
     target = Target("classes", true[copies], None, ("a", "b"))
     names = pd.Series(copies.astype(str))
-    repeated = held_out(target, outputs[copies], copies % 3, names)
+    repeated = held_out(target, outputs[copies], folds=copies % 3, donors=names)
     assert repeated.value == pytest.approx(once.value) and repeated.error == pytest.approx(once.error)
-    assert held_out(target, outputs[copies], copies % 3, None).error < 0.5 * once.error
+    assert held_out(target, outputs[copies], folds=copies % 3, donors=None).error < 0.5 * once.error
 
 
 def test_concordance_counts_pairs_within_folds():
     random = np.random.default_rng(0)
     event, time, risk = random.integers(0, 2, 40), random.exponential(size=40), random.normal(size=40)
     target = Target("survival", event, time, ("risk",))
-    one_fold = held_out(target, risk[:, None], np.zeros(40, int), None)
+    one_fold = held_out(target, risk[:, None], folds=np.zeros(40, int), donors=None)
     assert one_fold.value == pytest.approx(concordance(risk, event, time))
     twice = Target("survival", np.r_[event, event], np.r_[time, time], ("risk",))
-    shifted = held_out(twice, np.r_[risk, risk + 9][:, None], np.repeat([0, 1], 40), None)
+    shifted = held_out(twice, np.r_[risk, risk + 9][:, None], folds=np.repeat([0, 1], 40), donors=None)
     assert shifted.value == pytest.approx(one_fold.value)  # another zero in another fold changes nothing
 
 

@@ -12,7 +12,7 @@ from .target import Target
 CONFIDENCE = 0.95
 
 
-def held_out(target: Target, outputs: np.ndarray, folds: np.ndarray, donors: pd.Series | None) -> HeldOut:
+def held_out(target: Target, outputs: np.ndarray, *, folds: np.ndarray, donors: pd.Series | None) -> HeldOut:
     """Measure the predictions of all rows, each by networks that have not seen it, with their error.
 
     ========= =========================================================================== ======

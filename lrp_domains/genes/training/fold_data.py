@@ -87,9 +87,9 @@ class CohortData:
     def __init__(
         self,
         matrix: Matrix,
+        *,
         folds: np.ndarray,
         splits: list[tuple[np.ndarray, np.ndarray]],
-        *,
         zscored: bool,
         centred: bool,
         device: torch.device,
@@ -109,7 +109,7 @@ class CohortData:
             learn, validate = self.splits[number]
             expression = self.unscaled or dense_rows(self._zscores(number), self.like)
             centring = centring_of(expression, learn) if self.centred else None
-            self.last = FoldData(number, learn, validate, expression, centring)
+            self.last = FoldData(number, learn=learn, validate=validate, expression=expression, centring=centring)
         return self.last
 
     def _zscores(self, number: int) -> np.ndarray:

@@ -115,8 +115,8 @@ def train(
     device = device_of(device)
     cohort_data = CohortData(
         cells.values,
-        folds,
-        splits,
+        folds=folds,
+        splits=splits,
         zscored=normalisation == "zscore",
         centred=centred,
         device=device,
@@ -152,7 +152,7 @@ def train(
         | {"folds": len(splits), "network": "own" if network else settings.network}
         | {"donor": donor or "", "time": time or ""},
         performance=performance,
-        held_out=held_out(target, outputs, folds, donors),
+        held_out=held_out(target, outputs, folds=folds, donors=donors),
     )
     if model.held_out.at_chance:
         warnings.warn(model.held_out.warning, stacklevel=2)

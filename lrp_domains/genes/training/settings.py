@@ -35,7 +35,7 @@ class Training:
     hidden
         Hidden neurons of the MLP, or the width of the transformer's tokens. If None, 128 and 32.
     dropout
-        The share of hidden values that are dropped at random.
+        The share of hidden values that are dropped at random. If None, 0.5 for the MLP, 0.2 for the transformer.
     input_dropout
         The share of genes that are dropped at random. If None, 0.9 for bulk, where many genes carry the same
         information and relevance would otherwise rest on a few of them by chance; 0.2 for single cells.
@@ -59,7 +59,7 @@ class Training:
     members: int | None = None
     network: str = "mlp"
     hidden: int | None = None
-    dropout: float = 0.2
+    dropout: float | None = None
     input_dropout: float | None = None
     tokens: int = 256
     balanced: bool = True
@@ -81,8 +81,7 @@ class Training:
 
         for name in ("dropout", "input_dropout"):
             share = getattr(self, name)
-            undecided = name == "input_dropout" and share is None
-            if not undecided and not (_is_number(share) and 0 <= share < 1):
+            if share is not None and not (_is_number(share) and 0 <= share < 1):
                 raise CohortError(f"{name} is {share!r}; expected a share, from 0 to below 1")
         if not (_is_number(self.validation_share) and 0 < self.validation_share <= 0.5):
             raise CohortError(f"validation_share is {self.validation_share!r}; expected a share, above 0 and up to 0.5")
@@ -116,6 +115,7 @@ def resolved(training: Training, *, rows: int, bulk: bool, task: str, centred: b
     chosen = {
         "members": BULK_MEMBERS if bulk and rows < BULK_ROWS else 1,
         "hidden": 32 if training.network == "transformer" else 128,
+        "dropout": 0.2 if training.network == "transformer" else 0.5,
         "input_dropout": BULK_INPUT_DROPOUT if bulk else 0.2,
         "batch_size": batch_size,
         "epochs": CENTRED_EPOCHS if centred else EPOCHS,
