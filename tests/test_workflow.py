@@ -345,7 +345,7 @@ def test_the_defaults_in_the_descriptions_are_those_of_the_library():
 
     schema = yaml.safe_load((ROOT / "workflows" / "schemas" / "config.schema.yaml").read_text())["properties"]
     for domain, section, values in (
-        ("genes", "training", defaults(genes.Training, "network", "folds", "seed", "epochs", "patience")),
+        ("genes", "training", defaults(genes.Training, "network", "folds", "seed")),
         ("genes", "explanation", {"target": "predicted", **defaults(genes.Explanation, "score")}),
         ("genes", "ranking", defaults(genes.curves, "most")),
         ("genes", "consensus", defaults(genes.consensus, "top", "least_cohorts")),

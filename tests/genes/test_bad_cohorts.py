@@ -102,7 +102,7 @@ def test_centred_data_is_warned_of():
 
 @pytest.fixture(scope="module")
 def model():
-    return train(made_cohort(), "group", training=QUICK)
+    return train(made_cohort(), "group", training=Training(folds=3, hidden=16))
 
 
 def fewer_genes(adata):

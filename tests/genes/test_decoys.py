@@ -227,6 +227,13 @@ def test_a_rate_requires_decoys(planted):
         genes.rank(again, fdr=0.1)
 
 
+def test_a_gene_is_not_named_as_a_decoy(planted):
+    adata = planted[0][:, :3].copy()
+    adata.var_names = ["G0", "decoy of G0", "G2"]
+    with pytest.raises(CohortError, match="has a gene named 'decoy of G0', as decoys are; rename it"):
+        genes.train(adata, "group", fdr=0.1)
+
+
 @pytest.mark.parametrize("rate", [0, 1, -0.1, 10])
 def test_a_rate_is_between_0_and_1(planted, rate):
     with pytest.raises(CohortError, match="expected a rate between 0 and 1"):

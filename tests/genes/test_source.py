@@ -87,6 +87,10 @@ def test_help_texts_of_settings_that_the_cohort_decides_name_what_it_decides():
     assert f"{BULK_MEMBERS} for small bulk cohorts, else {cells.members}" in help_of["members"]
     assert f"{cells.hidden}, and {transformer.hidden} for a transformer" in help_of["hidden"]
     assert f"{BULK_INPUT_DROPOUT} for bulk, {cells.input_dropout} for cells" in help_of["input_dropout"]
+    bulk = resolved(Training(), rows=60, bulk=True, task="classes", centred=True)
+    many = resolved(Training(), rows=10_000, bulk=False, task="classes")
+    assert f"{bulk.epochs} for bulk, else {cells.epochs}" in help_of["epochs"]
+    assert f"{many.patience}, and at least {bulk.patience} batches" in help_of["patience"]  # bulk: one per epoch
 
 
 @pytest.mark.parametrize(

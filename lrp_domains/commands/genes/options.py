@@ -134,10 +134,15 @@ TRAINING = {
         float | None,
         typer.Option(help="Share of genes dropped at random in training (default: 0.9 for bulk, 0.2 for cells)."),
     ],
-    "epochs": Annotated[int | None, typer.Option(min=1, help="Maximum number of epochs (default 200).")],
+    "epochs": Annotated[
+        int | None, typer.Option(min=1, help="Maximum number of epochs (default: 40 for bulk, else 200).")
+    ],
     "patience": Annotated[
         int | None,
-        typer.Option(min=1, help="Stop after this many epochs without a lower validation loss (default 10)."),
+        typer.Option(
+            min=1,
+            help="Stop after this many epochs without a lower validation loss (default: 10, and at least 20 batches).",
+        ),
     ],
 }
 

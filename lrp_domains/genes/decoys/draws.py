@@ -10,26 +10,26 @@ from anndata import AnnData
 from scipy import sparse
 
 from ...domain import Account, Progress, no_progress
-from ..cohorts.expression import expression_of
-from ..cohorts.normalisation import moments
+from ..cohorts.normalisation import Matrix, moments
 from ..errors import CohortError
 from ..explanation.explain import explain_cells
 from ..explanation.plan import make_plan
 from ..explanation.request import Explanation
 from ..models.input_spec import Expects
 from ..models.model import GeneModel
+from ..training.settings import Training
 from .scores import DecoyScores
 from .unlinked import unlinked_rows
 
 
 def decoy_scores(
-    adata: AnnData,
+    values: Matrix,
+    obs: pd.DataFrame,
     expects: Expects,
     *,
-    columns: Sequence[str],
     learnt: np.ndarray,
     donors: pd.Series | None,
-    settings,
+    settings: Training,
     train: Callable[..., GeneModel],
     progress: Progress = no_progress,
 ) -> DecoyScores:
@@ -40,10 +40,12 @@ def decoy_scores(
 
     Parameters
     ----------
-    adata, expects
-        The cohort, and how its expression is read.
-    columns
-        The columns of ``obs`` that training reads.
+    values
+        Cells x the model's genes, as it reads them, but for z-scores, which are fitted within each fold.
+    obs
+        The columns that training reads.
+    expects
+        What the model expects.
     learnt, donors
         What is learnt of each cell, and its donor; see `unlinked_rows`.
     settings
@@ -53,22 +55,13 @@ def decoy_scores(
     progress
         As in `train`.
 
-    Raises
-    ------
-    CohortError
-        A gene's name is that of a decoy.
     """
-    genes = [*expects.genes]
-    names = [*genes, *(f"decoy of {gene}" for gene in genes)]
-    if len(set(names)) < len(names):
-        raise CohortError("the cohort has genes named 'decoy of ...'; rename them, or leave out fdr")
-
-    # Normalised over all genes of a cell; but z-scores are fitted within each fold, so they stay as stored.
-    stored = replace(expects, normalisation="centred") if expects.normalisation == "zscore" else expects
+    genes = expects.genes
+    names = [*genes, *names_of_decoys(genes)]
+    # Counts were normalised over all genes of a cell.
     normalisation = "log" if expects.normalisation == "log1p_cp10k" else expects.normalisation
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the same cohort, given before
-        values = expression_of(adata, stored).chunk(0, adata.n_obs).values
         scores, groups = [], ()
         for draw in range(settings.decoys):
             shown = _described(progress, f"decoys {draw + 1} of {settings.decoys}")
@@ -76,7 +69,7 @@ def decoy_scores(
             both = sparse.hstack([values, values[rows]], format="csr") if sparse.issparse(values) else None
             cohort = AnnData(
                 np.hstack([values, values[rows]]) if both is None else both,
-                obs=adata.obs[list(columns)].copy(),
+                obs=obs.copy(),
                 var=pd.DataFrame(index=names),
             )
             of_draw = replace(settings, seed=settings.seed + 1 + draw)
@@ -94,6 +87,14 @@ def decoy_scores(
         mean=mean,
         deviation=deviation,
     )
+
+
+def names_of_decoys(genes: Sequence[str]) -> list[str]:
+    """Return the names of the decoys of some genes; raise if a gene has such a name."""
+    names = [f"decoy of {gene}" for gene in genes]
+    if both := set(names) & set(genes):
+        raise CohortError(f"the cohort has a gene named '{min(both)}', as decoys are; rename it, or leave out fdr")
+    return names
 
 
 def _mean_relevance(cohort: AnnData, model: GeneModel, progress: Progress) -> tuple[tuple[str, ...], np.ndarray]:

@@ -54,7 +54,7 @@ def latent_relevance(
     (of the group's mean score), ``cells``; the most relevant first within each group.
     """
     request = _of_scores(explanation, settings)
-    plan = _plan(adata, model, network, request)
+    plan = _plan(adata, model, request, number=network)
     sums: dict[int, np.ndarray] = {}
     totals, cells = np.zeros(len(plan.groups)), np.zeros(len(plan.groups))
     for batch in _batches(plan, module, fold=_fold_of(model, network)):
@@ -115,7 +115,7 @@ def genes_of_neuron(
     most relevant first within each group.
     """
     request = _of_scores(explanation, settings)
-    plan = _plan(adata, model, network, request)
+    plan = _plan(adata, model, request, number=network)
     rules, present = plan.request.rule_set, plan.present
     sums, cells = np.zeros((len(plan.groups), len(present))), np.zeros(len(plan.groups))
     for batch in _batches(plan, module, fold=_fold_of(model, network)):
@@ -223,7 +223,7 @@ def _single_network(model: GeneModel, number: int | None) -> GeneModel:
     return replace(model, networks=((dict(model.unseen(-1))[number],),), training_cells=None)
 
 
-def _plan(adata: AnnData, model: GeneModel, number: int | None, request: Explanation) -> Plan:
+def _plan(adata: AnnData, model: GeneModel, request: Explanation, *, number: int | None) -> Plan:
     """Return the plan of one of the model's networks, which knows the cells that all of them were trained on."""
     plan = make_plan(adata, _single_network(model, number), request)
     if model.training_cells is None:

@@ -161,6 +161,8 @@ def checked_plan(adata: AnnData, model: GeneModel, request: Explanation) -> Plan
     """
     for _, network in model.unseen(-1):
         refuse_training_mode(network)
+    if model.held_out is not None and model.held_out.at_chance:
+        warnings.warn(model.held_out.warning, stacklevel=3)
     expression, gene_column = expression_for(adata, model, request.gene_column)
     device = device_of(request.device)
     model.to(device)

@@ -12,7 +12,7 @@ from .target import Target
 CONFIDENCE = 0.95
 
 
-def held_out(target: Target, outputs: np.ndarray, folds: np.ndarray, donors: pd.Series | None) -> HeldOut:
+def held_out(target: Target, outputs: np.ndarray, *, folds: np.ndarray, donors: pd.Series | None) -> HeldOut:
     """Measure the predictions of all rows, each by networks that have not seen it, with their error.
 
     ========= =========================================================================== ======
@@ -43,9 +43,10 @@ def held_out(target: Target, outputs: np.ndarray, folds: np.ndarray, donors: pd.
         measure, chance = "concordance", 0.5
         value, influence = _concordance(outputs[:, 0], target, folds)
 
-    classes = len(target.names) if target.task == "classes" else 1
-    clusters = _clusters(target, donors)
-    return HeldOut(measure, value, error=_error(influence, clusters, classes), chance=chance)
+    # Each class has its recall, and each fold its mean rank.
+    means = len(target.names) if target.task == "classes" else len(np.unique(folds))
+    error = _error(influence, _clusters(target, donors), means)
+    return HeldOut(measure, value, error=error, chance=chance)
 
 
 def _balanced_accuracy(predicted: np.ndarray, true: np.ndarray) -> tuple[float, np.ndarray]:
@@ -100,8 +101,8 @@ def _clusters(target: Target, donors: pd.Series | None) -> np.ndarray:
     return pd.factorize(names)[0]
 
 
-def _error(influence: np.ndarray, clusters: np.ndarray, classes: int) -> float:
-    """Compute half the width of the interval of a measure."""
+def _error(influence: np.ndarray, clusters: np.ndarray, means: int) -> float:
+    """Compute half the width of the interval of a measure that subtracts some number of means."""
     sums = np.bincount(clusters, influence)
-    freedom = max(len(sums) - classes, 1)
+    freedom = max(len(sums) - means, 1)
     return float(student.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(len(sums) / freedom * (sums**2).sum()))

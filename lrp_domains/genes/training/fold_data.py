@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from scipy import sparse
 from torch import Tensor
 
 from ..cohorts.expression import batches
@@ -11,6 +12,7 @@ from ..cohorts.normalisation import Matrix, moments, zscore
 from .fit import DenseRows, dense_rows
 
 CHUNK = 512
+FEW_ZEROS = 0.1
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,12 @@ class FoldData:
     centring: Centring | None = field(default=None, repr=False)
 
 
+def few_zeros(matrix: Matrix) -> bool:
+    """Return whether nearly all values differ from 0, as intensities do, so that 0 can't stand for absence."""
+    stored = matrix.data if sparse.issparse(matrix) else matrix
+    return bool(np.count_nonzero(stored) > (1 - FEW_ZEROS) * matrix.shape[0] * matrix.shape[1])
+
+
 def centring_of(expression: DenseRows, rows: np.ndarray) -> Centring:
     """Compute the mean of each gene over some rows, and the root of the mean variance."""
     shift = expression(rows[:CHUNK]).double().mean(0)  # because squares of values far from zero cancel
@@ -79,9 +87,9 @@ class CohortData:
     def __init__(
         self,
         matrix: Matrix,
+        *,
         folds: np.ndarray,
         splits: list[tuple[np.ndarray, np.ndarray]],
-        *,
         zscored: bool,
         centred: bool,
         device: torch.device,
@@ -101,7 +109,7 @@ class CohortData:
             learn, validate = self.splits[number]
             expression = self.unscaled or dense_rows(self._zscores(number), self.like)
             centring = centring_of(expression, learn) if self.centred else None
-            self.last = FoldData(number, learn, validate, expression, centring)
+            self.last = FoldData(number, learn=learn, validate=validate, expression=expression, centring=centring)
         return self.last
 
     def _zscores(self, number: int) -> np.ndarray:

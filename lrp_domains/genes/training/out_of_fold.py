@@ -1,5 +1,6 @@
 """Cross-validation: every cell gets networks that were trained without it."""
 
+import warnings
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from ..cohorts.content import contents_of
 from ..cohorts.expression import expects_all, expression_of, keys_of
 from ..cohorts.labels import donor_column
 from ..cohorts.rare_groups import check_rare, without_rare_groups
-from ..decoys.draws import decoy_scores
+from ..decoys.draws import decoy_scores, names_of_decoys
 from ..errors import CohortError
 from ..models.built_in import CENTRED, built_in
 from ..models.model import GeneModel
@@ -23,7 +24,7 @@ from ..models.training_cells import TrainingCells
 from .chance import held_out
 from .checkpoints import open_checkpoints
 from .fit import DenseRows, predict
-from .fold_data import CohortData
+from .fold_data import CohortData, few_zeros
 from .folds import deal, split
 from .member import MemberTraining, NetworkFactory, one_thread
 from .performance import performance_of
@@ -56,6 +57,10 @@ def train(
 
     The cells are split into folds of similar composition. The networks of fold `k` learn from the other folds, except
     for a part of them on which they stop early; they see nothing of fold `k`, and with `donor` nothing of its donors.
+
+    An MLP or a linear network of bulk, or of values that are hardly ever 0 (log2 intensities), learns from genes that
+    are centred by their means in the rows that the fold learns from. Its first layer absorbs these means afterwards: it
+    reads the layer unchanged, and is the same function.
 
     Parameters
     ----------
@@ -99,6 +104,11 @@ def train(
     CohortError
         The cohort can't be learnt from.
 
+    Warns
+    -----
+    UserWarning
+        Held-out rows are not predicted better than by chance; see ``model.held_out``.
+
     Examples
     --------
     >>> model = train(adata, "cell_type", donor="patient")
@@ -118,6 +128,8 @@ def train(
         log_base=log_base,
         gene_column=gene_column,
     )
+    if fdr is not None:
+        names_of_decoys(expects.genes)
     # z-scores are made in each fold from the layer's values.
     unscaled = replace(expects, normalisation="centred") if normalisation == "zscore" else expects
     cohort = expression_of(adata, unscaled, gene_column=gene_column, made_unique=True)
@@ -128,17 +140,19 @@ def train(
     if every_row_a_donor:
         donors = None  # folds of donors are folds of rows
     bulk = every_row_a_donor or not expects.zero_is_absence
-    settings = resolved(training or Training(), rows=adata.n_obs, bulk=bulk, task=task)
+    settings = training or Training()
+    centred = (bulk or few_zeros(cells.values)) and network is None and settings.network in CENTRED
+    settings = resolved(settings, rows=adata.n_obs, bulk=bulk, task=task, centred=centred)
 
     folds = deal(target, donors, folds=settings.folds, seed=settings.seed)
     splits = _splits(folds, target, donors, settings=settings)
     device = device_of(device)
     cohort_data = CohortData(
         cells.values,
-        folds,
-        splits,
+        folds=folds,
+        splits=splits,
         zscored=normalisation == "zscore",
-        centred=bulk and network is None and settings.network in CENTRED,
+        centred=centred,
         device=device,
     )
     trained: list[list[tuple[nn.Module, int]]] = [[] for _ in splits]
@@ -172,15 +186,17 @@ def train(
         | {"folds": len(splits), "network": "own" if network else settings.network}
         | {"donor": donor or "", "time": time or "", "gene_column": gene_column or "", "fdr": fdr or 0.0},
         performance=performance,
-        held_out=held_out(target, outputs, folds, donors),
+        held_out=held_out(target, outputs, folds=folds, donors=donors),
     )
+    if model.held_out.at_chance:
+        warnings.warn(model.held_out.warning, stacklevel=2)
     if fdr is None:
         return model
 
     scores = decoy_scores(
-        adata,
+        cells.values,
+        adata.obs[[column for column in adata.obs if column in (labels, time, donor)]],
         expects,
-        columns=[column for column in adata.obs if column in (labels, time, donor)],
         learnt=target.values,
         donors=donors,
         settings=settings,

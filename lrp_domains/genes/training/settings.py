@@ -11,6 +11,7 @@ BULK_MEMBERS = 10
 BULK_INPUT_DROPOUT = 0.9
 BULK_ROWS = 1000
 COX_BATCH = 512
+EPOCHS, CENTRED_EPOCHS = 200, 40
 PATIENCE, PATIENCE_IN_BATCHES = 10, 20
 
 
@@ -34,7 +35,7 @@ class Training:
     hidden
         Hidden neurons of the MLP, or the width of the transformer's tokens. If None, 128 and 32.
     dropout
-        The share of hidden values that are dropped at random.
+        The share of hidden values that are dropped at random. If None, 0.5 for the MLP, 0.2 for the transformer.
     input_dropout
         The share of genes that are dropped at random. If None, 0.9 for bulk, where many genes carry the same
         information and relevance would otherwise rest on a few of them by chance; 0.2 for single cells.
@@ -47,8 +48,8 @@ class Training:
         Of AdamW. If None, the batch size is 64, and 512 for survival, whose loss compares the patients of a batch.
     epochs, patience
         The largest number of epochs, and the number of epochs without a lower validation loss after which training
-        stops. If the patience is None, 10, and in small cohorts, whose epochs have few batches, as many as have 20
-        batches.
+        stops. If None, 200 and 10; an MLP or a linear network that learns from centred genes (see `train`) takes 40
+        epochs. Small cohorts have one or two batches per epoch: if None, the patience is never less than 20 batches.
     decoys
         Number of draws of decoys, if a false discovery rate is asked for (`train`, ``fdr``). More draws make selection
         depend less on chance, and p-values finer.
@@ -61,31 +62,30 @@ class Training:
     members: int | None = None
     network: str = "mlp"
     hidden: int | None = None
-    dropout: float = 0.2
+    dropout: float | None = None
     input_dropout: float | None = None
     tokens: int = 256
     balanced: bool = True
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
     batch_size: int | None = None
-    epochs: int = 200
+    epochs: int | None = None
     patience: int | None = None
     decoys: int = 3
     validation_share: float = 0.15
 
     def __post_init__(self) -> None:
         check_choice("network", self.network, NETWORKS)
-        for name, least in (("folds", 2), ("epochs", 1), ("tokens", 1), ("decoys", 1), ("seed", 0)):
+        for name, least in (("folds", 2), ("tokens", 1), ("decoys", 1), ("seed", 0)):
             _check_whole(name, getattr(self, name), least)
         # A batch of one cell has no variance, which batch norm needs.
-        for name, least in (("members", 1), ("hidden", 1), ("batch_size", 2), ("patience", 1)):
+        for name, least in (("members", 1), ("hidden", 1), ("batch_size", 2), ("epochs", 1), ("patience", 1)):
             if getattr(self, name) is not None:
                 _check_whole(name, getattr(self, name), least, also=" or None")
 
         for name in ("dropout", "input_dropout"):
             share = getattr(self, name)
-            undecided = name == "input_dropout" and share is None
-            if not undecided and not (_is_number(share) and 0 <= share < 1):
+            if share is not None and not (_is_number(share) and 0 <= share < 1):
                 raise CohortError(f"{name} is {share!r}; expected a share, from 0 to below 1")
         if not (_is_number(self.validation_share) and 0 < self.validation_share <= 0.5):
             raise CohortError(f"validation_share is {self.validation_share!r}; expected a share, above 0 and up to 0.5")
@@ -97,7 +97,7 @@ class Training:
             raise CohortError(f"hidden is {self.hidden}; a transformer of 4 heads requires a multiple of 4")
 
 
-def resolved(training: Training, *, rows: int, bulk: bool, task: str) -> Training:
+def resolved(training: Training, *, rows: int, bulk: bool, task: str, centred: bool = False) -> Training:
     """Replace every None by a number.
 
     Parameters
@@ -110,6 +110,8 @@ def resolved(training: Training, *, rows: int, bulk: bool, task: str) -> Trainin
         Whether every row is a different donor, or values are centred.
     task
         What is learnt.
+    centred
+        Whether networks learn from centred genes, which takes fewer epochs.
     """
     batch_size = training.batch_size or (COX_BATCH if task == "survival" else 64)
     learning = rows * (1 - 1 / training.folds) * (1 - training.validation_share)
@@ -117,8 +119,10 @@ def resolved(training: Training, *, rows: int, bulk: bool, task: str) -> Trainin
     chosen = {
         "members": BULK_MEMBERS if bulk and rows < BULK_ROWS else 1,
         "hidden": 32 if training.network == "transformer" else 128,
+        "dropout": 0.2 if training.network == "transformer" else 0.5,
         "input_dropout": BULK_INPUT_DROPOUT if bulk else 0.2,
         "batch_size": batch_size,
+        "epochs": CENTRED_EPOCHS if centred else EPOCHS,
         "patience": max(PATIENCE, ceil(PATIENCE_IN_BATCHES / batches)),
     }
     return replace(training, **{name: value for name, value in chosen.items() if getattr(training, name) is None})
