@@ -1,6 +1,6 @@
-"""Are genes called significant where nothing is there, and found where something is? ``python -m benchmarks.genes_calibration``.
+"""Calibration and power of comparisons with decoys: ``python -m benchmarks.genes_calibration``.
 
-Labels dealt at random, cohort by cohort, and planted genes of growing effect, in cells of donors and in patients. Writes
+Labels dealt at random, and planted genes of growing effect, in cells of donors and in patients. Writes
 ``benchmarks/results/genes_calibration.{json,md}`` and ``docs/genes_calibration.png``.
 """
 
@@ -46,7 +46,7 @@ def cells_of_donors(seed: int, effect: float | None) -> tuple[AnnData, np.ndarra
 
 
 def patients(seed: int, effect: float | None) -> tuple[AnnData, np.ndarray]:
-    """Return 100 patients whose genes vary in modules; four modules hold the planted genes, and all theirs are linked."""
+    """Return 100 patients whose genes vary in modules, and which genes are linked: all of four modules."""
     genes = GENES["patients"]
     random = np.random.default_rng([2, seed])
     module = np.random.default_rng(0).integers(0, MODULES, genes)

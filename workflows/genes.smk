@@ -104,6 +104,7 @@ rule genes_train:
             normalisation="normalisation",
             log_base="log_base",
             gene_column="gene_ids",
+            fdr="fdr",
         ),
         settings=settings("training", *TRAINING),
         device=device,

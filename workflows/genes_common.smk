@@ -8,7 +8,10 @@ RARE = {
     for name in ("least_cells", "rare")
     if (value := config["genes"]["training"].get(name)) is not None
 }
+FDR = config["genes"]["training"].get("fdr")
 for cohort in COHORTS.values():
+    if cohort["model"] == "train" and FDR is not None:
+        cohort |= {"fdr": FDR} | cohort
     if cohort["model"] == "train" and cohort["task"] == "classes":
         cohort |= RARE | cohort
     if "rare" in cohort and "least_cells" not in cohort:
@@ -74,6 +77,7 @@ TRAINING = (
     "input_dropout",
     "epochs",
     "patience",
+    "decoys",
 )
 
 CONSENSUS_DIRECTION = (

@@ -106,6 +106,13 @@ DATA = {
             "it, microarrays and values around zero are taken to be log2, others natural logs)."
         ),
     ],
+    "fdr": Annotated[
+        float | None,
+        typer.Option(
+            help="Select genes at this false discovery rate, such as 0.1: networks are also trained on decoys, which "
+            "takes about two more trainings per draw (default: none, and genes have no p-values)."
+        ),
+    ],
 }
 
 # What happens to groups of too few cells: parameters of `without_rare_groups`.
@@ -144,6 +151,9 @@ TRAINING = {
             help="Stop after this many epochs without a lower validation loss (default: 10, and at least 20 batches).",
         ),
     ],
+    "decoys": Annotated[
+        int | None, typer.Option(min=1, help="Number of draws of decoys, for a false discovery rate (default 3).")
+    ],
 }
 
 # Fields of `Explanation`; its `top` is separate, because the report of `genes run` has an option of this name.
@@ -178,7 +188,16 @@ EXPLANATION = {
 }
 
 # Parameters of `rank_on_disk`, of `curves`, of `consensus` and of `write_report`.
-RANKING = {"groupby": GroupBy, "donor": Donor, "wilcoxon": Wilcoxon, "seed": Seed}
+RANKING = {
+    "groupby": GroupBy,
+    "donor": Donor,
+    "wilcoxon": Wilcoxon,
+    "fdr": Annotated[
+        float | None,
+        typer.Option(help="Select genes at this false discovery rate (default: that of the training)."),
+    ],
+    "seed": Seed,
+}
 CURVES = {
     "most": Annotated[
         int | None, typer.Option(min=1, help="Maximum number of genes to delete or insert (default 100).")
