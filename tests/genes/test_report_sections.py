@@ -29,7 +29,8 @@ def cohort():
 def test_q_values_are_shown_with_their_decoys_and_counted(cohort, tmp_path):
     adata, table = cohort
     adata = adata.copy()
-    adata.uns["lrp"] = adata.uns["lrp"] | {"fdr": 0.2}
+    params = adata.uns["rank_genes_lrp"]["params"] | {"lrp_fdr": 0.2}
+    adata.uns["rank_genes_lrp"] = adata.uns["rank_genes_lrp"] | {"params": params}
     q_values = np.where(table["rank"] <= 7, 0.15, 0.6)
     page = page_of(tmp_path, CohortResults("made", adata, table.assign(q_value=q_values, decoy_score=-0.125)))
     head, *rows = page.tables["Naive T"][0]

@@ -16,6 +16,7 @@ from lrp_domains.genes import Explanation, Training, consensus, curves, rank_on_
 from lrp_domains.genes.models.built_in import NETWORKS
 from lrp_domains.genes.models.input_spec import NORMALISATIONS
 from lrp_domains.genes.models.model import TASKS
+from lrp_domains.genes.training.settings import PATIENCE, PATIENCE_IN_BATCHES
 
 PACKAGE = Path(__file__).parents[2] / "lrp_domains"
 FILES = sorted([*(PACKAGE / "genes").rglob("*.py"), *(PACKAGE / "commands" / "genes").rglob("*.py")])
@@ -70,6 +71,8 @@ def test_help_texts_name_the_default_of_the_library(name, annotation, target):
         assert Rules(words[2]).rule_set is Explanation(reference="mean").rule_set
     elif name == "target":
         assert words[1] == "predicted" and default is None
+    elif name == "patience":  # a number, but at least that of some batches
+        assert words is None and f"(default: {PATIENCE}, and at least {PATIENCE_IN_BATCHES} batches)" in option.help
     elif default is None or isinstance(default, bool):
         assert words is None
     else:

@@ -55,7 +55,7 @@ def embedding(
     rows = spaced_rows(adata.n_obs, most_cells)
     return gene_map(
         np.asarray(adata.obsm[key])[rows][:, :2],
-        values_of(adata, values, rows, [gene])[:, 0],
+        values_of(adata, values, rows, genes=[gene])[:, 0],
         axes_of(ax, 4.4, 3.6),
         values=values,
         title=shorter(gene),

@@ -78,5 +78,5 @@ def mean_relevance(adata: AnnData, ranked: RankedGenes, genes: Sequence[str]) ->
     rows = np.arange(adata.n_obs)
     if provenance["own_group"] and ranked.groupby == provenance["labels"]:
         rows = np.flatnonzero((adata.obs[slots.TARGET].astype(str) == labels.astype(str)).to_numpy())
-    values = pd.DataFrame(values_of(adata, "relevance", rows, genes), columns=list(genes))
+    values = pd.DataFrame(values_of(adata, "relevance", rows, genes=genes), columns=list(genes))
     return values.groupby(labels.iloc[rows].astype(str).to_numpy()).mean().loc[ranked.groups]

@@ -33,7 +33,7 @@ def layer_of(adata: AnnData, values: str) -> str:
 
 
 def values_of(
-    adata: AnnData, values: str, rows: np.ndarray, genes: Sequence[str] | None = None, *, layer: str | None = None
+    adata: AnnData, values: str, rows: np.ndarray, *, genes: Sequence[str] | None = None, layer: str | None = None
 ) -> np.ndarray:
     """Return the values of some genes (all if None) in some cells (rows in ascending order), cells x genes.
 

@@ -68,7 +68,7 @@ def consensus_upset(
     axes.set_ylabel("genes")
     axes.set_title(shorter(group, 40))
     plain_axes(axes)
-    _draw_members(axes, [names for names, _ in shown], order, combinations, share)
+    _draw_members(axes, [names for names, _ in shown], order, combinations=combinations, share=share)
     return axes
 
 
@@ -88,7 +88,7 @@ def combinations_of(consensus: pd.DataFrame, group: str) -> Counter[tuple[str, .
 
 
 def _draw_members(
-    axes: Axes, shown: list[tuple[str, ...]], order: list[str], combinations: Counter[tuple[str, ...]], share: float
+    axes: Axes, shown: list[tuple[str, ...]], order: list[str], *, combinations: Counter[tuple[str, ...]], share: float
 ) -> None:
     """Draw the cohorts of each combination below its bar: one row per cohort, with its number of supported genes."""
     members = axes.inset_axes([0, -share - 0.04, 1, share], sharex=axes)

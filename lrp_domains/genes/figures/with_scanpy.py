@@ -72,7 +72,7 @@ def dot_plot(
     ranked, drawn = _genes_to_draw(adata, genes, values=values, n_genes=n_genes, groups=groups, key=key)
     means = mean_relevance(adata, ranked, flat(drawn)) if values == "relevance" else None
     cells = selection(adata, ranked, flat(drawn), values="expression", most_cells=most_cells)
-    return draw_dots(cells, ranked, drawn, means, swap_axes=swap_axes, ax=ax, **settings)
+    return draw_dots(cells, ranked, drawn, means=means, swap_axes=swap_axes, ax=ax, **settings)
 
 
 @plain_names
@@ -170,8 +170,8 @@ def draw_dots(
     cells: AnnData,
     ranked: RankedGenes,
     drawn: Drawn,
-    means: pd.DataFrame | None,
     *,
+    means: pd.DataFrame | None,
     swap_axes: bool,
     ax: Axes | None,
     **settings: object,
@@ -224,7 +224,7 @@ def selection(adata: AnnData, ranked: RankedGenes, genes: list[str], *, values: 
     rows = of_groups[spaced_rows(len(of_groups), most_cells)]
     names = pd.Categorical(labels.iloc[rows].astype(str), categories=ranked.groups)
     cells = AnnData(
-        values_of(adata, values, rows, genes).astype(np.float32),
+        values_of(adata, values, rows, genes=genes).astype(np.float32),
         obs=pd.DataFrame({ranked.groupby: names}, index=adata.obs_names[rows]),
         var=pd.DataFrame(index=genes),
     )

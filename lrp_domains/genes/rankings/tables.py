@@ -80,6 +80,7 @@ COLUMNS = {
     "cells": ("int", "cells", "number of counted cells"),
 }
 NAMES = ("cohort", "group", "gene")
+WITH_DECOYS = ("decoy_score", "q_value", "discovery")  # only of genes that were compared with decoys
 REFERENCE = "reference"  # only of cells that were explained against one: its name
 _REQUIRED = ("cohort", "group", "gene", "rank", "score")
 

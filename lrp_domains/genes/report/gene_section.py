@@ -101,7 +101,7 @@ def top_genes_figure(results: CohortResults) -> dict[str, Any]:
         if cells is None:
             draw_matrix(ranked, drawn, means, swap_axes=True, ax=axes)
         else:
-            draw_dots(cells, ranked, drawn, means, swap_axes=True, ax=axes)
+            draw_dots(cells, ranked, drawn, means=means, swap_axes=True, ax=axes)
 
     width = LEGENDS + INCHES_A_GROUP * len(results.groups)
     return {"figure": trimmed_picture(draw, width, 1.5 + INCHES_A_GENE * len(genes)), "dots": cells is not None}

@@ -130,7 +130,7 @@ class CohortResults:
 
     def relevance_of(self, rows: np.ndarray, genes: list[str] | None = None) -> np.ndarray | None:
         """Return the relevance of some cells (in order), of all genes or some; None without a layer."""
-        return values_of(self.adata, "relevance", rows, genes) if self.has_layer else None
+        return values_of(self.adata, "relevance", rows, genes=genes) if self.has_layer else None
 
     def _check_columns(self, what: str, table: pd.DataFrame, columns: tuple[str, ...]) -> None:
         """Raise if a table lacks a column."""
