@@ -15,13 +15,13 @@ SETS, MOST_FDR, LEADING = 4, 0.25, 6
 # More upset plots would make a page too large, more columns illegible.
 UPSETS, MOST_COMBINATIONS = 12, 15
 REQUIRED = {
-    "consensus": ("group", "gene", "rank", "rho", "p_adjusted", "mean_rank", "supporting", "measured", "cohorts"),
+    "consensus": ("group", "gene", "rank", "rho", "mean_rank", "supporting", "measured", "cohorts"),
     "agreement": ("group", "cohort_a", "cohort_b", "genes", "spearman", "rbo", "jaccard"),
     "enrichment": ("cohort", "group", "term", "nes", "p_adjusted", "genes_in_set", "leading_genes"),
     "recovery": ("cohort", "group", "markers", "found", "precision", "expected", "p_value"),
 }
 OPTIONAL = {
-    "consensus": ("missing",),
+    "consensus": ("missing", "p_adjusted"),
     "agreement": ("de_spearman", "de_rbo", "de_jaccard"),
     "enrichment": (),
     "recovery": ("de_found", "de_precision"),
@@ -47,6 +47,7 @@ def across_section(
     return {
         "agreement": _agreement(ordered["agreement"], cohorts),
         "consensus": _consensus(ordered["consensus"], top),
+        "tested": ordered["consensus"] is not None and bool(ordered["consensus"]["p_adjusted"].notna().any()),
         "enrichment": _enrichment(ordered["enrichment"]),
         "recovery": None if ordered["recovery"] is None else ordered["recovery"].to_dict("records"),
         "most_fdr": MOST_FDR,
