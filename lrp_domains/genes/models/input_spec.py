@@ -11,8 +11,8 @@ NORMALISATIONS = {
     "counts": "the layer holds counts; read unchanged",
     "log1p_cp10k": "the layer holds counts; each cell is scaled to 10,000 over all its genes, then log1p",
     "centred": "the layer holds values around zero, such as log ratios; read unchanged",
-    "zscore": "each gene of the layer is centred and scaled by its mean and standard deviation in the cohort; of cells that "
-    "the model was trained on, by those of the other folds",
+    "zscore": "each gene of the layer is centred and scaled by its mean and standard deviation in the cohort; of cells "
+    "that the model was trained on, by those of the other folds",
 }
 IDENTIFIERS = {
     "symbol": "names such as CD19",
