@@ -86,7 +86,8 @@ def test_one_curve_per_group_order_and_kind(trained):
     assert list(result["group"].unique()) == list(adata.obs["group"].cat.categories)
     assert result["probability"].between(0, 1).all()
     start = result[(result["curve"] == "deletion") & (result["genes"] == 0)]
-    assert start.groupby("group")["probability"].nunique().max() == 1  # the same intact cells, whatever the order
+    # The same intact cells, whatever the order; the mean over draws of the same number may be rounded.
+    assert start.groupby("group")["probability"].agg(np.ptp).max() < 1e-12
     pd.testing.assert_frame_equal(result, genes.curves(adata, model, table, most=20, cells=10))
     assert not result.equals(genes.curves(adata, model, table, most=20, cells=10, seed=1))
     only = genes.curves(adata, model, table, most=20, cells=10, orders=["relevance"])
