@@ -28,7 +28,7 @@ from .test_token_models import bert, model_of
         ({"rules": SECANT}, r"'secant' explains differences from a reference; pass one, such as reference='mean'"),
         ({"rules": SECANT_HALF}, r"explains differences from a reference; pass one"),
         ({"reference": ""}, r"reference is ''; expected 'zero', 'mean', 'donor', the name of a group, or None"),
-        ({"reference": 0}, r"reference is 0; expected 'zero'"),
+        ({"reference": 0.5}, r"reference is 0.5; expected 'zero'"),
     ],
 )
 def test_an_invalid_request_is_refused_without_a_cohort(settings, message):
