@@ -116,6 +116,27 @@ def test_a_run_against_a_reference(cohort, tmp_path):
     assert "apart from the mean of Naive T" in (out / "report.html").read_text()
 
 
+def test_curves_of_groups_that_are_no_classes_and_without_curves(cohort, tmp_path):
+    out = tmp_path / "out"
+    arguments = ["--labels", "group", "--groupby", "donor", "--select", "donor != 'donor_0'", *QUICK]
+    result = call("genes", "run", cohort, "--out", out, *arguments)
+    assert result.exit_code == 0, result.output
+    assert "selected: 96 of 120 cells" in result.stderr and "curves: not measured, because no group" in result.stderr
+    assert pd.read_csv(out / "curves.tsv", sep="\t").empty
+    assert sorted(path.name for path in out.iterdir()) == sorted([*WRITTEN, "cohort.h5ad"])
+    result = call("genes", "run", cohort, "--out", out, "--model", out / "model.pt", "--no-curves", "--no-wilcoxon")
+    assert result.exit_code == 0, result.output
+    assert not (out / "curves.tsv").exists() and read_cohort(out / "explained.h5ad").n_obs == 120
+
+
+@pytest.mark.parametrize(
+    "options", [["--epochs", "3"], ["--labels", "group"], ["--least-cells", "3"], ["--layer", "X"]]
+)
+def test_options_of_training_are_refused_beside_a_model(cohort, tmp_path, options):
+    result = call("genes", "run", cohort, "--out", tmp_path / "out", "--model", "model.pt", *options)
+    assert result.exit_code == 2 and f"nothing is trained; leave out {options[0]}" in " ".join(result.stderr.split())
+
+
 def test_cells_are_selected(cohort, tmp_path):
     out = tmp_path / "some.h5ad"
     result = call("genes", "select", cohort, "--where", "donor != 'donor_0'", "--out", out)

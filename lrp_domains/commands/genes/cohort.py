@@ -44,14 +44,18 @@ def check(
     labels: o.OptionalLabels = None,
     model: o.OtherModel = None,
     allow_pickle: o.AllowPickle = False,
+    obs: o.Obs = None,
     wilcoxon: o.Wilcoxon = None,
 ) -> None:
     """Check a whole cohort, and what is asked of it, before anything is computed."""
     from ... import genes as library
     from ...domain import whole_file
 
-    opened = nullcontext(chosen_cells(library.read_cohort(cohort), labels=labels, **rare)) if rare else None
-    with opened or library.open_cohort(cohort) as adata:
+    if rare or obs is not None:
+        opened = nullcontext(chosen_cells(library.read_cohort(cohort, obs=obs), labels=labels, **rare))
+    else:
+        opened = library.open_cohort(cohort)
+    with opened as adata:
         summary = checked(
             adata,
             labels=labels,
@@ -125,6 +129,7 @@ def train(
     data: dict,
     training: dict,
     rare: dict,
+    obs: o.Obs = None,
     donor: o.Donor = None,
     gene_column: o.GeneColumn = None,
     device: o.Device = None,
@@ -134,7 +139,7 @@ def train(
     from ... import genes as library
     from ...domain import resumable
 
-    adata, settings = library.read_cohort(cohort), library.Training(**training)
+    adata, settings = library.read_cohort(cohort, obs=obs), library.Training(**training)
     # Each network's file is named by all that determines it, so the key needs only the version.
     with resumable(out, f"lrp_domains {__version__}") as folder:
         model = library.train(
