@@ -111,7 +111,11 @@ def test_tables_across_cohorts_are_shown(results, tmp_path):
             }
         ),
     }
+    tested = settings["consensus"].assign(p_adjusted=0.25)
+    head, row, *_ = page_of(tmp_path, results, other, consensus=tested).tables["CD19+ B"][-1]
+    assert row[head.index("adj. p")] == "0.25"
     page = page_of(tmp_path, results, other, **settings)
+    assert "adj. p" not in page.tables["CD19+ B"][-1][0]
     (head, *rows), = page.tables["Genes that carry each group"]  # fmt: skip
     assert head[0] == "cohort" and [row[0] for row in rows] == ["made", "other"]
 
@@ -125,7 +129,7 @@ def test_tables_across_cohorts_are_shown(results, tmp_path):
     rows = page.tables["CD19+ B"][-1][1:]
     assert [row[1] for row in rows] == list(result["gene"])
     assert [float(row[2]) for row in rows] == pytest.approx(result["rho"], rel=0.06)
-    assert rows[0][5:7] == [f"{result['supporting'].iloc[0]} of 2", result["cohorts"].iloc[0]]
+    assert rows[0][4:6] == [f"{result['supporting'].iloc[0]} of 2", result["cohorts"].iloc[0]]
 
     rows = page.tables["Gene sets that lead the rankings"][0][1:]
     assert [row[2] for row in rows] == ["SET_C", "SET_B", "SET_A"]  # in the order of cohorts, then of groups
