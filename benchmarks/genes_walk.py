@@ -1,7 +1,7 @@
 """A walk over public cohorts on the command line: ``python -m benchmarks.genes_walk FOLDER``.
 
-FOLDER holds ``*.h5ad`` and ``genesets/PanglaoDB_markers_27_Mar_2020.tsv``. Every cohort is trained, explained and ranked by
-``lrp-domains genes run``, with decoys. Writes ``benchmarks/results/genes_walk.md``.
+FOLDER holds ``*.h5ad`` and ``genesets/PanglaoDB_markers_27_Mar_2020.tsv``. Every cohort is trained,
+explained and ranked by ``lrp-domains genes run``, with decoys. Writes ``benchmarks/results/genes_walk.md``.
 """
 
 from __future__ import annotations
