@@ -6,7 +6,7 @@ import numpy as np
 from anndata import AnnData
 from scipy import sparse
 
-from ..cohorts.expression import find_layer
+from ..cohorts.layers import find_layer
 from ..errors import CohortError, choices
 from ..explanation.results_in_adata import provenance_of
 

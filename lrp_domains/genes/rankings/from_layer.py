@@ -5,7 +5,8 @@ import pandas as pd
 from anndata import AnnData
 
 from .. import slots
-from ..cohorts.expression import canonical, expression_of, find_layer
+from ..cohorts.expression import expression_of
+from ..cohorts.layers import canonical, find_layer
 from ..errors import CohortError
 from ..explanation.group_statistics import GroupStatistics, blocks_of
 from ..explanation.plan import CHUNK_NUMBERS, TOP

@@ -7,7 +7,8 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from ..cohorts.expression import expression_of, find_layer
+from ..cohorts.expression import expression_of
+from ..cohorts.layers import find_layer
 from ..cohorts.normalisation import Matrix
 from ..errors import listed
 from ..explanation.group_statistics import GroupStatistics

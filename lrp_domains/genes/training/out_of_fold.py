@@ -19,6 +19,7 @@ from ..cohorts.rare_groups import check_rare, without_rare_groups
 from ..decoys.draws import decoy_scores, names_of_decoys
 from ..errors import CohortError
 from ..models.built_in import CENTRED, built_in
+from ..models.input_spec import Expects
 from ..models.model import GeneModel
 from ..models.training_cells import TrainingCells
 from .chance import held_out
@@ -130,46 +131,35 @@ def train(
     )
     if fdr is not None:
         names_of_decoys(expects.genes)
+
     # z-scores are made in each fold from the layer's values.
     unscaled = replace(expects, normalisation="centred") if normalisation == "zscore" else expects
     cohort = expression_of(adata, unscaled, gene_column=gene_column, made_unique=True)
     cells = cohort.chunk(0, adata.n_obs)
+
     target = target_of(adata, labels, task=task, time=time)
     donors = None if donor is None else donor_column(adata.obs, donor)
     every_row_a_donor = donors is not None and donors.is_unique
     if every_row_a_donor:
         donors = None  # folds of donors are folds of rows
+
     bulk = every_row_a_donor or not expects.zero_is_absence
     settings = training or Training()
     centred = (bulk or few_zeros(cells.values)) and network is None and settings.network in CENTRED
     settings = resolved(settings, rows=adata.n_obs, bulk=bulk, task=task, centred=centred)
 
     folds = deal(target, donors, folds=settings.folds, seed=settings.seed)
-    splits = _splits(folds, target, donors, settings=settings)
-    device = device_of(device)
-    cohort_data = CohortData(
+    data = CohortData(
         cells.values,
         folds=folds,
-        splits=splits,
+        splits=_splits(folds, target, donors, settings=settings),
         zscored=normalisation == "zscore",
         centred=centred,
-        device=device,
+        device=device_of(device),
     )
-    trained: list[list[tuple[nn.Module, int]]] = [[] for _ in splits]
-    with open_checkpoints(resume, (cells.values, target.values, target.time, expects, settings)) as checkpoints:
-        members = MemberTraining(
-            target=target,
-            settings=settings,
-            make=network or (lambda genes, outputs: built_in(asdict(settings), genes, outputs)),
-            untrained=GeneModel(((),), expects, target.names, task=task),
-            device=device,
-            checkpoints=checkpoints,
-        )
-        tasks = [(fold, member) for fold in range(len(splits)) for member in range(settings.members)]
-        for fold, member in progress(tasks, "Training"):
-            trained[fold].append(members.train(cohort_data.fold(fold), member))
+    trained = _trained(data, target, settings, expects=expects, network=network, resume=resume, progress=progress)
 
-    performance, outputs = _performance(trained, folds, target=target, data=cohort_data)
+    performance, outputs = _performance(trained, folds, target=target, data=data)
     model = GeneModel(
         networks=tuple(tuple(network for network, _ in members) for members in trained),
         expects=expects,
@@ -180,10 +170,10 @@ def train(
             names=np.asarray(adata.obs_names, dtype=object),
             folds=folds,
             contents=contents_of(cells.stored, keys_of(expects, cohort.alignment)),
-            moments=cohort_data.moments,
+            moments=data.moments,
         ),
         training=asdict(settings)
-        | {"folds": len(splits), "network": "own" if network else settings.network}
+        | {"folds": len(trained), "network": "own" if network else settings.network}
         | {"donor": donor or "", "time": time or "", "gene_column": gene_column or "", "fdr": fdr or 0.0},
         performance=performance,
         held_out=held_out(target, outputs, folds=folds, donors=donors),
@@ -206,6 +196,33 @@ def train(
         progress=progress,
     )
     return replace(model, decoys=scores)
+
+
+def _trained(
+    data: CohortData,
+    target: Target,
+    settings: Training,
+    *,
+    expects: Expects,
+    network: NetworkFactory | None,
+    resume: str | Path | None,
+    progress: Progress,
+) -> list[list[tuple[nn.Module, int]]]:
+    """Train the members of each fold, or load their checkpoints; return them with their numbers of epochs."""
+    trained: list[list[tuple[nn.Module, int]]] = [[] for _ in data.splits]
+    with open_checkpoints(resume, (data.matrix, target.values, target.time, expects, settings)) as checkpoints:
+        members = MemberTraining(
+            target=target,
+            settings=settings,
+            make=network or (lambda genes, outputs: built_in(asdict(settings), genes, outputs)),
+            untrained=GeneModel(((),), expects, target.names, task=target.task),
+            device=data.like.device,
+            checkpoints=checkpoints,
+        )
+        tasks = [(fold, member) for fold in range(len(trained)) for member in range(settings.members)]
+        for fold, member in progress(tasks, "Training"):
+            trained[fold].append(members.train(data.fold(fold), member))
+    return trained
 
 
 def _splits(
