@@ -1,4 +1,4 @@
-"""The figures of docs/figures.md: ``python -m benchmarks.gene_figures``.
+"""The figures of docs/figures.md and of the README: ``python -m benchmarks.gene_figures``.
 
 One cohort comes with scanpy; the consensus is of three cohorts that are made here, with markers that differ in part.
 """
@@ -33,11 +33,20 @@ from lrp_domains.genes import (
     train,
 )
 
-FOLDER = Path(__file__).parents[1] / "docs" / "figures"
+DOCS = Path(__file__).parents[1] / "docs"
+FOLDER = DOCS / "figures"
 GROUP, GENE = "CD19+ B", "CD79A"
 DPI = 80
 SHADED = ("dot_plot", "matrix_plot", "heat_map", "embedding", "agreement_matrix")  # all colours of a scale
 SHOWN = ("CD14+ Monocyte", GROUP, "CD56+ NK", "Dendritic")
+
+
+def of_the_readme() -> Axes:
+    """Draw the top genes of all groups of the demo cohort, of networks trained as by default."""
+    adata = demo_cohort()
+    relevance(adata, train(adata, "bulk_labels"))
+    rank(adata)
+    return figures.matrix_plot(adata, n_genes=4, swap_axes=True, figsize=(7, 9))
 
 
 def of_one_cohort() -> dict[str, Callable[[], Axes]]:
@@ -94,6 +103,8 @@ def main() -> None:
     """Draw every figure, and write it as a small PNG."""
     warnings.simplefilter("ignore")
     FOLDER.mkdir(exist_ok=True)
+    of_the_readme().figure.savefig(DOCS / "pbmc68k_relevance.png", dpi=130, bbox_inches="tight")
+    plt.close("all")
     for name, draw in (of_one_cohort() | of_three_cohorts()).items():
         buffer = io.BytesIO()
         draw().figure.savefig(buffer, dpi=DPI, bbox_inches="tight")

@@ -126,9 +126,18 @@ def test_the_volcano_has_the_tables_numbers(table):
     counts = [part.get_label() for part in axes.collections]
     absent = ((rows["direction"] < 0) & (rows["score"] > 0)).sum()
     assert f"lower in the group, yet evidence for it ({absent})" in counts and absent
+    assert f"evidence for the group ({(rows['score'] > 0).sum() - absent})" in counts
     assert {text.get_text() for text in axes.texts} == set(rows["gene"].head(5))
     assert {tuple(text.xy) for text in axes.texts} == {tuple(row) for row in expected[:5]}
     assert not any(label.startswith("q") for label in counts)
+
+
+def test_the_volcano_of_counts_has_no_absent_genes(table):
+    rows = table[table["group"] == "CD19+ B"]
+    assert ((rows["direction"] < 0) & (rows["score"] > 0)).any() and not (rows["evidence"] == "absence").any()
+    counts = [part.get_label() for part in figures.volcano(rows, "CD19+ B").collections]
+    assert f"evidence for the group ({(rows['score'] > 0).sum()})" in counts
+    assert not any("lower" in label or "higher" in label for label in counts)
 
 
 def test_the_volcano_rings_the_discoveries_and_leaves_unknown_fold_changes_out(table):

@@ -14,7 +14,7 @@ RATE = 0.1
 # Beyond it genes are drawn at the edge: a gene that one side doesn't express at all has a fold change of any size.
 MOST_FOLD_CHANGE = 10.0
 KINDS = {
-    "higher": ("higher in the group", FOR),
+    "for": ("evidence for the group", FOR),
     "lower": ("lower in the group, yet evidence for it", AGAINST),
     "against": ("evidence against the group, or none", NEUTRAL),
 }
@@ -52,8 +52,8 @@ def volcano(
 
     Returns
     -------
-    The axes: one point per gene whose fold change is known. A gene that is lower in the group and yet evidence for it
-    speaks by its absence, and is blue.
+    The axes: one point per gene whose fold change is known. A gene whose absence is evidence for the group (`rank`,
+    column ``evidence``) is blue.
 
     Examples
     --------
@@ -73,10 +73,12 @@ def volcano(
     beyond = rows["log2_fold_change"].abs().to_numpy() > most_fold_change
 
     axes = axes_of(ax, 5.6, 4.2)
-    for kind in ("against", "lower", "higher"):  # evidence for the group on top
+    for kind in ("against", "lower", "for"):  # evidence for the group on top
         words, colour = KINDS[kind]
         style = {"color": colour, "s": 9, "linewidths": 0, "alpha": 0.35 if kind == "against" else 0.7}
         of_kind = (kinds == kind).to_numpy()
+        if kind == "lower" and not of_kind.any():  # with log-normalised counts only expressed genes have relevance
+            continue
         axes.scatter(*points[of_kind & ~beyond].T, label=f"{words} ({of_kind.sum():,})", **style)
         for marker, side in (("<", fold_change < 0), (">", fold_change > 0)):
             if (at_edge := of_kind & beyond & side).any():
@@ -114,12 +116,12 @@ def genes_of_group(table: pd.DataFrame, group: str, cohort: str | None = None) -
 
 
 def kinds_of(rows: pd.DataFrame) -> pd.Series:
-    """Return for each gene whether it is ``higher`` or ``lower`` in the group it is evidence for, or ``against`` it."""
+    """Return for each gene whether it is evidence ``for`` the group, ``lower`` in it and yet for it, or ``against``."""
     if "evidence" in rows:
         lower = rows["evidence"] == "absence"
     else:
         lower = rows["direction" if "direction" in rows else "log2_fold_change"] < 0
-    kinds = np.select([rows["score"] <= 0, lower], ["against", "lower"], default="higher")
+    kinds = np.select([rows["score"] <= 0, lower], ["against", "lower"], default="for")
     return pd.Series(kinds, index=rows.index)
 
 

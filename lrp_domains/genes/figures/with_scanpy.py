@@ -282,4 +282,7 @@ def _finished(plot, swap_axes: bool) -> Axes:
     if swap_axes:
         plot.swap_axes()
     plot.make_figure()
-    return plot.get_axes()["mainplot_ax"]
+    axes = plot.get_axes()
+    if (scale := axes.get("color_legend_ax")) is not None:
+        scale.xaxis.set_major_formatter("{x:g}")  # 0 rather than 0.00, so that numbers don't touch
+    return axes["mainplot_ax"]
