@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +11,7 @@ from scipy import stats
 from lrp_domains import CP_LRP, genes
 from lrp_domains.genes import CohortError
 from lrp_domains.genes.decoys.comparison import compared_with_decoys
+from lrp_domains.genes.decoys.draws import DECOYS
 from lrp_domains.genes.decoys.knockoffs import knockoff_q_values, q_values
 from lrp_domains.genes.decoys.null import like_genes, p_values
 from lrp_domains.genes.decoys.scores import DecoyScores
@@ -62,10 +64,11 @@ def test_p_values_are_those_of_a_loop_over_decoys(draws):
     random = np.random.default_rng(0)
     scores, decoys = random.normal(0.1, 1, (draws, 30)), random.normal(0, 1, (draws, 30))
     like = np.array([random.permutation(30)[:9] for _ in range(30)])
+    scale = [np.sqrt(np.mean([decoys[draw, other] ** 2 for draw in range(draws) for other in row])) for row in like]
+    pool = [decoys[draw, other] / scale[other] for draw in range(draws) for other in range(30)]
     expected = []
     for gene in range(30):
-        pool = [decoys[draw, other] for draw in range(draws) for other in like[gene]]
-        p = [(1 + sum(d >= score for d in pool)) / (1 + len(pool)) for score in scores[:, gene]]
+        p = [(1 + sum(d >= score / scale[gene] for d in pool)) / (1 + len(pool)) for score in scores[:, gene]]
         if draws > 1:
             mean = np.mean([np.tan((0.5 - min(value, 0.99)) * np.pi) for value in p])
             p = [0.5 - np.arctan(mean) / np.pi]
@@ -90,7 +93,7 @@ def test_like_genes_are_near_in_level_and_variance():
     random = np.random.default_rng(0)
     mean, deviation = random.normal(0, 1, (2, 3000))
     like = like_genes(mean, deviation)
-    assert like.shape == (3000, 300) and (like == np.arange(3000)[:, None]).any(1).all()
+    assert like.shape == (3000, 60) and (like == np.arange(3000)[:, None]).any(1).all()
     assert np.abs(mean[like] - mean[:, None]).mean() < 0.4 and np.abs(deviation[like] - deviation[:, None]).mean() < 0.4
     tied = like_genes(np.zeros(3000), np.ones(3000))
     assert len(np.unique(tied)) == 3000  # not the same few genes for all
@@ -137,7 +140,7 @@ def test_a_draw_without_a_group_is_left_out():
         "groups": np.array(["a", "b"], dtype=object),
         "genes": np.array([f"g{i}" for i in range(40)], dtype=object),
     }
-    moments = {"mean": np.arange(40.0), "deviation": np.ones(40)}
+    moments = {"mean": np.arange(40.0), "deviation": np.ones(40), "cells": np.zeros((0, 0))}
     tables = compared_with_decoys(DecoyScores(scores=scores, decoys=decoys, **names, **moments))
     expected = compared_with_decoys(DecoyScores(scores=scores[[0, 2]], decoys=decoys[[0, 2]], **names, **moments))
     pd.testing.assert_frame_equal(tables["a"], expected["a"])
@@ -201,7 +204,7 @@ def test_scanpy_reads_the_p_values(planted):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"cells": slice(0, 200)}, "the cells are not those that the model was trained on"),
+        ({"cells": slice(0, 200)}, "the cells or their labels are not those"),
         ({"score": "logit"}, "decoys are explained for the log-odds"),
         ({"target": "case"}, "decoys are explained for the log-odds"),
         ({"rules": CP_LRP}, "decoys are explained for the log-odds"),
@@ -219,6 +222,53 @@ def test_p_values_are_only_of_what_decoys_were_explained_for(planted, change, re
     assert table["p_value"].isna().all() and "q_value" not in table
 
 
+def test_other_labels_of_the_same_cells_have_no_q_values(planted):
+    adata, model, _ = planted
+    again = adata.copy()
+    again.obs["group"] = again.obs["group"].to_numpy()[np.random.default_rng(0).permutation(again.n_obs)]
+    with pytest.warns(UserWarning, match="the cells or their labels are not those"):
+        genes.relevance(again, model)
+
+
+def test_other_groups_have_no_q_values(planted):
+    adata = planted[0].copy()
+    adata.obs["half"] = pd.Categorical(np.where(np.arange(adata.n_obs) % 2, "odd", "even"))
+    with pytest.warns(UserWarning, match="the groups of 'half' get no p-values and q-values"):
+        table = genes.rank(adata, groupby="half", wilcoxon=False)
+    assert table["p_value"].isna().all() and "q_value" not in table
+    with pytest.raises(CohortError, match="the groups of 'half' can't be selected"):
+        genes.rank(adata, groupby="half", fdr=0.1)
+
+
+def test_genes_that_were_dropped_or_added_since():
+    adata = cells_of_donors(0, genes=40)
+    adata.X[:, 7] = 0
+    model = genes.train(adata, "group", donor="donor", training=replace(TRAINING, decoys=1, epochs=3), fdr=0.2)
+    whole = adata.copy()
+    genes.relevance(whole, model)
+    expected = genes.rank(whole, wilcoxon=False).set_index(["group", "gene"])["p_value"]
+
+    fewer = adata[:, [i != 7 for i in range(40)]].copy()  # as scanpy's filter_genes leaves it
+    genes.relevance(fewer, model)
+    table = genes.rank(fewer, wilcoxon=False).set_index(["group", "gene"])
+    pd.testing.assert_series_equal(table["p_value"], expected.loc[table.index])
+
+    more = anndata.concat([adata, adata[:, :2].copy()], axis=1, join="outer", merge="first")
+    more.var_names = [*adata.var_names, "other1", "other2"]
+    genes.relevance(more, model)
+    table = genes.rank(more, donor="donor", wilcoxon=False)
+    assert (table["p_value"].isna() == table["gene"].isin(["other1", "other2"])).all()
+
+
+def test_decoys_are_not_linked_to_labels_that_the_same_seed_shuffled():
+    labels = np.random.default_rng(0).permutation(np.arange(300) % 2)
+    for draw in range(3):
+        stream = np.random.SeedSequence(0, spawn_key=(DECOYS, draw))
+        rows = unlinked_rows(labels, None, np.random.default_rng(stream))
+        assert abs(np.corrcoef(labels[rows], labels)[0, 1]) < 0.2
+        assert abs(np.corrcoef(labels[rows], np.arange(300) % 2)[0, 1]) < 0.2
+
+
 def test_a_rate_requires_decoys(planted):
     adata, model, _ = planted
     again = adata.copy()
@@ -234,7 +284,7 @@ def test_a_gene_is_not_named_as_a_decoy(planted):
         genes.train(adata, "group", fdr=0.1)
 
 
-@pytest.mark.parametrize("rate", [0, 1, -0.1, 10])
+@pytest.mark.parametrize("rate", [0, 1, -0.1, 10, "0.1"])
 def test_a_rate_is_between_0_and_1(planted, rate):
     with pytest.raises(CohortError, match="expected a rate between 0 and 1"):
         genes.train(planted[0], "group", fdr=rate)

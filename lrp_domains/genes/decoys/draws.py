@@ -18,8 +18,10 @@ from ..explanation.request import Explanation
 from ..models.input_spec import Expects
 from ..models.model import GeneModel
 from ..training.settings import Training
-from .scores import DecoyScores
+from .scores import DecoyScores, cells_of
 from .unlinked import unlinked_rows
+
+DECOYS = 0xDEC0  # of the streams of random numbers
 
 
 def decoy_scores(
@@ -29,6 +31,8 @@ def decoy_scores(
     *,
     learnt: np.ndarray,
     donors: pd.Series | None,
+    folds: np.ndarray,
+    of_classes: bool,
     settings: Training,
     train: Callable[..., GeneModel],
     progress: Progress = no_progress,
@@ -48,6 +52,8 @@ def decoy_scores(
         What the model expects.
     learnt, donors
         What is learnt of each cell, and its donor; see `unlinked_rows`.
+    folds, of_classes
+        The fold of each cell, and whether classes are learnt.
     settings
         A `Training`; each draw has another seed, for its folds, its networks and its decoys.
     train
@@ -65,7 +71,9 @@ def decoy_scores(
         scores, groups = [], ()
         for draw in range(settings.decoys):
             shown = _described(progress, f"decoys {draw + 1} of {settings.decoys}")
-            rows = unlinked_rows(learnt, donors, np.random.default_rng((settings.seed, draw)))
+            # A stream of its own: default_rng((seed, 0)) is that of default_rng(seed), by which labels may be shuffled.
+            stream = np.random.SeedSequence(settings.seed, spawn_key=(DECOYS, draw))
+            rows = unlinked_rows(learnt, donors, np.random.default_rng(stream))
             both = sparse.hstack([values, values[rows]], format="csr") if sparse.issparse(values) else None
             cohort = AnnData(
                 np.hstack([values, values[rows]]) if both is None else both,
@@ -86,6 +94,7 @@ def decoy_scores(
         decoys=stacked[:, :, len(genes) :],
         mean=mean,
         deviation=deviation,
+        cells=cells_of(folds, pd.Categorical.from_codes(learnt, groups) if of_classes else None),
     )
 
 

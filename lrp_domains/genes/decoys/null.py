@@ -1,24 +1,24 @@
-"""p-values of genes: how often decoys of like level and variance score as high."""
+"""p-values of genes: how often decoys score as high, on the scale of their level and variance."""
 
 import numpy as np
 from scipy import stats
 from scipy.spatial import cKDTree
 
-# The pool of a gene: this share of all genes, and at least this many.
-SHARE, LEAST = 0.1, 200
-ROWS = 256  # genes whose pools are compared at a time
+# The genes whose decoys tell how large a gene's score is by chance: this share of all, and at least this many.
+SHARE, LEAST = 0.02, 20
 LARGEST = 0.99  # of a p-value that is combined with others
 
 
 def p_values(scores: np.ndarray, decoys: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """Compute how often decoys of like genes score as high as a gene, and combine the draws.
+    """Compute how often decoys score as high as a gene, on the scale of their level, and combine the draws.
 
-    ``p_m = (1 + #{d >= s_m}) / (1 + D)``, *where* ``s_m`` is the gene's score in draw `m`, and ``d`` runs over the `D`
-    decoys of like genes in all draws: a gene without a signal scores as one of them in each draw. The draws agree on
-    what the labels favour by chance and differ in the noise of their networks, so that their mean would be narrower
-    than decoys are. Cauchy's combination is valid for p-values that depend on one another (Liu, Xie 2020, JASA
-    115:393): ``p = P(C >= mean_m tan((1/2 - p_m) pi))`` with ``C`` of the Cauchy distribution. With one draw it is
-    ``p_1``.
+    ``p_m = (1 + #{d / c >= s_m / c}) / (1 + D)``, *where* ``s_m`` is the gene's score in draw `m`, ``d`` runs over all
+    `D` decoys of all draws, and ``c`` is each one's scale: the root mean square over the decoys of genes of like level and
+    variance, because the size of relevance follows the level of expression. A gene without a signal scores as a decoy
+    in each draw. The draws agree on what the labels favour by chance and differ in the noise of their networks, so that
+    their mean would be narrower than decoys are. Cauchy's combination is valid for p-values that depend on one another
+    (Liu, Xie 2020, JASA 115:393): ``p = P(C >= mean_m tan((1/2 - p_m) pi))`` with ``C`` of the Cauchy distribution.
+    With one draw it is ``p_1``.
 
     Parameters
     ----------
@@ -31,13 +31,11 @@ def p_values(scores: np.ndarray, decoys: np.ndarray, like: np.ndarray) -> np.nda
     -------
     One p-value per gene: 1 / (1 + D) is the smallest.
     """
-    p = np.empty(scores.shape)
-    for start in range(0, p.shape[1], ROWS):
-        rows = slice(start, start + ROWS)
-        pool = np.sort(np.moveaxis(decoys[:, like[rows]], 0, 1).reshape(len(like[rows]), -1), axis=1)
-        for gene, values in enumerate(pool, start):
-            as_high = len(values) - np.searchsorted(values, scores[:, gene], side="left")
-            p[:, gene] = (1 + as_high) / (1 + len(values))
+    scale = np.sqrt((decoys**2).mean(0)[like].mean(1))
+    scale = np.where(scale > 0, scale, 1.0)
+    pool = np.sort((decoys / scale).ravel())
+    as_high = len(pool) - np.searchsorted(pool, scores / scale, side="left")
+    p = (1 + as_high) / (1 + len(pool))
     return p[0] if len(p) == 1 else _combined(p)
 
 
@@ -58,7 +56,7 @@ def like_genes(mean: np.ndarray, deviation: np.ndarray, seed: int = 0) -> np.nda
 
     Returns
     -------
-    Genes x number: a tenth of the genes, at least 200, next to one another by the ranks of level and deviation.
+    Genes x number: 2 % of the genes, at least 20, next to one another by the ranks of level and deviation.
     """
     random = np.random.default_rng(seed)
     number = min(len(mean), max(LEAST, round(SHARE * len(mean))))

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
@@ -10,10 +9,12 @@ import pandas as pd
 import torch
 from anndata import AnnData
 
-from ... import ATTN_LRP, __version__
+from ... import __version__
 from ...domain import Account
 from .. import slots
 from ..cohorts.gene_names import gene_names
+from ..decoys.rate import is_compared
+from ..decoys.scores import cells_of
 from ..errors import CohortError
 from ..models.model import GeneModel
 from .explain import ExplainedCells
@@ -58,25 +59,28 @@ def _write_decoys(adata: AnnData, plan: Plan) -> None:
     grouped = model.labels if model.task == "classes" else slots.PREDICTED
     groupby = plan.labels.name if plan.labels is not None else slots.PREDICTED
     reasons = {
-        "the cells are not those that the model was trained on": not _is_training_cohort(adata, model),
+        "the cells or their labels are not those that the model was trained on": not _is_training_cohort(adata, model),
         f"the groups are those of '{groupby}', not of '{grouped}'": groupby != grouped,
         "decoys are explained for the log-odds of the predicted class, without a reference, by the rules 'attn-lrp'": (
-            request.target not in (None, PREDICTED)
-            or request.against is not None
-            or request.reference is not None
-            or (model.task == "classes" and request.score != "log-odds")
-            or request.rule_set is not ATTN_LRP
+            not is_compared(request, of_classes=model.task == "classes")
         ),
     }
     if reason := next((reason for reason, applies in reasons.items() if applies), ""):
         warnings.warn(f"genes get no p-values and q-values, although the model has decoys: {reason}", stacklevel=4)
         return
-    adata.uns[slots.DECOYS] = replace(model.decoys, genes=plan.genes).to_slot() | {"fdr": float(model.training["fdr"])}
+    decoys = model.decoys.of_genes(plan.present, plan.genes)
+    adata.uns[slots.DECOYS] = decoys.to_slot() | {"fdr": float(model.training["fdr"])}
 
 
 def _is_training_cohort(adata: AnnData, model: GeneModel) -> bool:
     """Return whether all cells were in training, and all cells of the training are there."""
-    return bool((adata.obs[slots.FOLD] >= 0).all()) and adata.n_obs == len(model.training_cells.folds)
+    folds = adata.obs[slots.FOLD].to_numpy()
+    if (folds < 0).any() or adata.n_obs != len(model.training_cells.folds):
+        return False
+    if model.task != "classes" or model.labels not in adata.obs:
+        return True
+    labels = pd.Categorical(adata.obs[model.labels].astype(str), categories=list(model.classes))
+    return not (labels.codes < 0).any() and np.array_equal(cells_of(folds, labels), model.decoys.cells)
 
 
 def _write_cells(adata: AnnData, plan: Plan, cells: Sequence[ExplainedCells]) -> None:

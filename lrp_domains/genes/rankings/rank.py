@@ -1,5 +1,6 @@
 """The genes that carry a group: a ranked list per group, in the shape of scanpy's ``rank_genes_groups``."""
 
+import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -9,6 +10,7 @@ from anndata import AnnData
 
 from .. import slots
 from ..cohorts.labels import label_column
+from ..decoys.rate import check_rate
 from ..decoys.scores import DecoyScores
 from ..errors import CohortError
 from ..explanation.group_statistics import GroupStatistics
@@ -166,8 +168,7 @@ def make_ranking(
 
 def _decoys(adata: AnnData, groupby: str, fdr: float | None) -> tuple[DecoyScores | None, float]:
     """Return what genes and their decoys score in the groups of a column, and the rate to select genes at."""
-    if fdr is not None and not 0 < fdr < 1:
-        raise CohortError(f"fdr is {fdr}; expected a rate between 0 and 1, such as 0.1")
+    check_rate(fdr)
     slot = adata.uns.get(slots.DECOYS)
     if slot is not None and groupby == str(provenance_of(adata)["groupby"]):
         return DecoyScores.from_slot(slot), float(slot["fdr"]) if fdr is None else fdr
@@ -175,6 +176,11 @@ def _decoys(adata: AnnData, groupby: str, fdr: float | None) -> tuple[DecoyScore
         raise CohortError(
             f"genes of the groups of '{groupby}' can't be selected at a false discovery rate, because they were not "
             "compared with decoys: train the model with fdr, explain with its defaults, and rank the groups it learnt"
+        )
+    if slot is not None:
+        warnings.warn(
+            f"genes of the groups of '{groupby}' get no p-values and q-values: decoys are of those that were learnt",
+            stacklevel=4,
         )
     return None, 0.0
 

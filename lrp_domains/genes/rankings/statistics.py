@@ -149,7 +149,7 @@ def _ranked_group(
         }
     )
     if tests is not None:
-        table = table.assign(**tests[str(statistics.groups[number])].loc[table["gene"]].to_dict("list"))
+        table = table.assign(**tests[str(statistics.groups[number])].reindex(table["gene"]).to_dict("list"))
     return table.sort_values("score", ascending=False, kind="stable").assign(rank=np.arange(1, len(mean) + 1))
 
 

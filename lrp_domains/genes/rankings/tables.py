@@ -61,7 +61,7 @@ COLUMNS = {
     "p_value": (
         "float",
         "0 to 1",
-        "share of decoys of like level and variance that score as high; empty without decoys: no test was made",
+        "how often decoys score as high, on the scale of their level; empty without decoys: no test was made",
     ),
     "p_adjusted": ("float", "0 to 1", "p_value adjusted by Benjamini and Hochberg, within cohort and group"),
     "de_score": (

@@ -17,7 +17,7 @@ from ..cohorts.expression import expects_all, expression_of, keys_of
 from ..cohorts.labels import donor_column
 from ..cohorts.rare_groups import check_rare, without_rare_groups
 from ..decoys.draws import decoy_scores, names_of_decoys
-from ..errors import CohortError
+from ..decoys.rate import check_rate
 from ..models.built_in import CENTRED, built_in
 from ..models.input_spec import Expects
 from ..models.model import GeneModel
@@ -116,8 +116,7 @@ def train(
     >>> model.performance["held_out_balanced_accuracy"].mean()
     >>> model = train(tumours, "relapse", task="survival", time="months", donor="index", normalisation="zscore")
     """
-    if fdr is not None and not 0 < fdr < 1:
-        raise CohortError(f"fdr is {fdr}; expected a rate between 0 and 1, such as 0.1")
+    check_rate(fdr)
     check_rare(least_cells, rare)
     if least_cells is not None:
         adata = without_rare_groups(adata, labels, least_cells, rare=rare)
@@ -189,6 +188,8 @@ def train(
         expects,
         learnt=target.values,
         donors=donors,
+        folds=folds,
+        of_classes=task == "classes",
         settings=settings,
         train=partial(
             train, labels=labels, task=task, time=time, donor=donor, network=network, device=device, resume=resume
