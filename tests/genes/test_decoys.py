@@ -63,8 +63,10 @@ def test_donors_of_one_label_and_of_several_dont_mix():
 def test_p_values_are_those_of_a_loop_over_decoys(draws):
     random = np.random.default_rng(0)
     scores, decoys = random.normal(0.1, 1, (draws, 30)), random.normal(0, 1, (draws, 30))
-    like = np.array([random.permutation(30)[:9] for _ in range(30)])
-    scale = [np.sqrt(np.mean([decoys[draw, other] ** 2 for draw in range(draws) for other in row])) for row in like]
+    other = [random.permutation([number for number in range(30) if number != gene])[:8] for gene in range(30)]
+    like = np.array([[gene, *numbers] for gene, numbers in enumerate(other)])
+    others = [[other for other in row if other != gene] for gene, row in enumerate(like)]
+    scale = [np.sqrt(np.mean([decoys[draw, other] ** 2 for draw in range(draws) for other in row])) for row in others]
     pool = [decoys[draw, other] / scale[other] for draw in range(draws) for other in range(30)]
     expected = []
     for gene in range(30):
@@ -84,7 +86,7 @@ def test_p_values_of_genes_that_are_like_decoys_are_uniform(draws):
     scores = level * (random.normal(0, 1, 4000) + noise_of_networks[0])
     decoys = level * (random.normal(0, 1, (draws, 4000)) + noise_of_networks[1])
     p = p_values(scores, decoys, like_genes(level, np.ones(4000)))
-    assert abs((p < 0.05).mean() - 0.05) < 0.01 and abs((p < 0.005).mean() - 0.005) < 0.003
+    assert abs((p < 0.05).mean() - 0.05) < 0.01 and (p < 0.005).mean() < 0.008
     top = level > np.quantile(level, 0.9)
     assert 0.02 < (p[top] < 0.05).mean() < 0.08  # also of the genes that are expressed most
 
@@ -246,12 +248,12 @@ def test_genes_that_were_dropped_or_added_since():
     model = genes.train(adata, "group", donor="donor", training=replace(TRAINING, decoys=1, epochs=3), fdr=0.2)
     whole = adata.copy()
     genes.relevance(whole, model)
-    expected = genes.rank(whole, wilcoxon=False).set_index(["group", "gene"])["p_value"]
+    expected = genes.rank(whole, wilcoxon=False).set_index(["group", "gene"])["decoy_score"]
 
     fewer = adata[:, [i != 7 for i in range(40)]].copy()  # as scanpy's filter_genes leaves it
     genes.relevance(fewer, model)
     table = genes.rank(fewer, wilcoxon=False).set_index(["group", "gene"])
-    pd.testing.assert_series_equal(table["p_value"], expected.loc[table.index])
+    pd.testing.assert_series_equal(table["decoy_score"], expected.loc[table.index])
 
     more = anndata.concat([adata, adata[:, :2].copy()], axis=1, join="outer", merge="first")
     more.var_names = [*adata.var_names, "other1", "other2"]

@@ -36,7 +36,7 @@ def test_q_values_are_shown_with_their_decoys_and_counted(cohort, tmp_path):
     head, *rows = page.tables["Naive T"][0]
     assert [row[head.index("q")] for row in rows] == ["0.15"] * 7 + ["0.6"] * 3
     assert {row[head.index("decoy")] for row in rows} == {"-0.125"}
-    assert "At a false discovery rate of 20% there are 7 genes of Naive T, 7 genes of" in page.text
+    assert "At a false discovery rate of 20 % there are 7 genes of Naive T, 7 genes of" in page.text
     assert "No test was made" not in page.text and "adj. p" not in page.text
 
 

@@ -5,7 +5,7 @@ from scipy import stats
 from scipy.spatial import cKDTree
 
 # The genes whose decoys tell how large a gene's score is by chance: this share of all, and at least this many.
-SHARE, LEAST = 0.02, 20
+SHARE, LEAST = 0.02, 50
 LARGEST = 0.99  # of a p-value that is combined with others
 
 
@@ -13,12 +13,13 @@ def p_values(scores: np.ndarray, decoys: np.ndarray, like: np.ndarray) -> np.nda
     """Compute how often decoys score as high as a gene, on the scale of their level, and combine the draws.
 
     ``p_m = (1 + #{d / c >= s_m / c}) / (1 + D)``, *where* ``s_m`` is the gene's score in draw `m`, ``d`` runs over all
-    `D` decoys of all draws, and ``c`` is each one's scale: the root mean square over the decoys of genes of like level and
-    variance, because the size of relevance follows the level of expression. A gene without a signal scores as a decoy
-    in each draw. The draws agree on what the labels favour by chance and differ in the noise of their networks, so that
-    their mean would be narrower than decoys are. Cauchy's combination is valid for p-values that depend on one another
-    (Liu, Xie 2020, JASA 115:393): ``p = P(C >= mean_m tan((1/2 - p_m) pi))`` with ``C`` of the Cauchy distribution.
-    With one draw it is ``p_1``.
+    `D` decoys of all draws, and ``c`` is each one's scale: the root mean square over the decoys of genes of like level
+    and variance but the gene's own, because the size of relevance follows the level of expression.
+
+    A gene without a signal scores as a decoy in each draw. The draws agree on what the labels favour by chance and
+    differ in the noise of their networks, so that their mean would be narrower than decoys are. Cauchy's combination is
+    valid for p-values that depend on one another (Liu, Xie 2020, JASA 115:393): ``p = P(C >= mean_m tan((1/2 - p_m)
+    pi))`` with ``C`` of the Cauchy distribution. With one draw it is ``p_1``.
 
     Parameters
     ----------
@@ -31,7 +32,9 @@ def p_values(scores: np.ndarray, decoys: np.ndarray, like: np.ndarray) -> np.nda
     -------
     One p-value per gene: 1 / (1 + D) is the smallest.
     """
-    scale = np.sqrt((decoys**2).mean(0)[like].mean(1))
+    squares = (decoys**2).mean(0)
+    # Without its own decoys, which would make themselves small, and not the gene.
+    scale = np.sqrt((squares[like].sum(1) - squares).clip(min=0) / max(like.shape[1] - 1, 1))
     scale = np.where(scale > 0, scale, 1.0)
     pool = np.sort((decoys / scale).ravel())
     as_high = len(pool) - np.searchsorted(pool, scores / scale, side="left")
@@ -56,7 +59,7 @@ def like_genes(mean: np.ndarray, deviation: np.ndarray, seed: int = 0) -> np.nda
 
     Returns
     -------
-    Genes x number: 2 % of the genes, at least 20, next to one another by the ranks of level and deviation.
+    Genes x number: 2 % of the genes, at least 50, next to one another by the ranks of level and deviation.
     """
     random = np.random.default_rng(seed)
     number = min(len(mean), max(LEAST, round(SHARE * len(mean))))
