@@ -66,6 +66,7 @@ rule genes_check:
             normalisation="normalisation",
             log_base="log_base",
             gene_column="gene_ids",
+            fdr="fdr",
             groupby="groupby",
         ),
         target=cohort_or_setting("target"),

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from torch import nn
 
 from lrp_domains import CP_LRP, genes
 from lrp_domains.genes import CohortError
 from lrp_domains.genes.decoys.comparison import compared_with_decoys
-from lrp_domains.genes.decoys.draws import DECOYS
+from lrp_domains.genes.decoys.draws import generator_of
 from lrp_domains.genes.decoys.knockoffs import knockoff_q_values, q_values
 from lrp_domains.genes.decoys.null import like_genes, p_values
 from lrp_domains.genes.decoys.scores import DecoyScores
@@ -265,8 +266,7 @@ def test_genes_that_were_dropped_or_added_since():
 def test_decoys_are_not_linked_to_labels_that_the_same_seed_shuffled():
     labels = np.random.default_rng(0).permutation(np.arange(300) % 2)
     for draw in range(3):
-        stream = np.random.SeedSequence(0, spawn_key=(DECOYS, draw))
-        rows = unlinked_rows(labels, None, np.random.default_rng(stream))
+        rows = unlinked_rows(labels, None, generator_of(0, draw))
         assert abs(np.corrcoef(labels[rows], labels)[0, 1]) < 0.2
         assert abs(np.corrcoef(labels[rows], np.arange(300) % 2)[0, 1]) < 0.2
 
@@ -277,6 +277,31 @@ def test_a_rate_requires_decoys(planted):
     genes.relevance(again, replace(model, decoys=None))
     with pytest.raises(CohortError, match=r"can't be selected at a false discovery rate.*train the model with fdr"):
         genes.rank(again, fdr=0.1)
+
+
+def test_an_own_network_must_accept_decoys_before_anything_is_trained(planted):
+    fixed = nn.Sequential(nn.Linear(200, 2))
+    trained = []
+    with pytest.raises(CohortError, match=r"also read a decoy of each gene, 400 inputs in all, but the network"):
+        genes.train(
+            planted[0],
+            "group",
+            network=lambda *_: fixed,
+            fdr=0.1,
+            progress=lambda items, _: trained.append(1) or items,
+        )
+    assert not trained
+    training = replace(TRAINING, decoys=1, epochs=2)
+    model = genes.train(planted[0], "group", network=lambda *n: nn.Linear(*n), fdr=0.1, training=training)
+    assert model.decoys.scores.shape == (1, 2, 200)
+
+
+def test_more_draws_keep_the_networks_that_are_trained(tmp_path):
+    adata = cells_of_donors(0, genes=40)
+    for draws, networks in ((1, 10), (2, 15)):  # five folds each
+        training = replace(TRAINING, decoys=draws, epochs=2)
+        genes.train(adata, "group", training=training, fdr=0.1, resume=tmp_path)
+        assert len(list(tmp_path.glob("*.pt"))) == networks
 
 
 def test_a_gene_is_not_named_as_a_decoy(planted):

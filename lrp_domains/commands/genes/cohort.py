@@ -74,9 +74,15 @@ def checked(
 ) -> dict:
     """Check all that is known before networks are trained, print the cohort's size, and return a summary."""
     from ... import genes as library
+    from ...genes.decoys.rate import check_comparison, check_rate
 
     request, settings = library.Explanation(**explanation), library.Training(**training)
     shared = {"donor": request.donor, "gene_column": request.gene_column}
+    if "decoys" in training and "fdr" not in data:
+        raise typer.BadParameter("--decoys is the number of draws for --fdr; name both")
+    if "fdr" in data:
+        check_rate(data["fdr"])
+        check_comparison(request, labels=str(labels), of_classes=data.get("task", "classes") == "classes")
     if model is not None:
         shared |= {"model": model}
         expects = model.expects

@@ -6,17 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import torch
 from anndata import AnnData
 from scipy import sparse
+from torch import nn
 
-from ...domain import Account, Progress, no_progress
+from ...domain import Account, Progress, no_progress, parameter_of
 from ..cohorts.normalisation import Matrix, moments
 from ..errors import CohortError
 from ..explanation.explain import explain_cells
 from ..explanation.plan import make_plan
 from ..explanation.request import Explanation
 from ..models.input_spec import Expects
-from ..models.model import GeneModel
+from ..models.model import GeneModel, check_network
 from ..training.settings import Training
 from .scores import DecoyScores, cells_of
 from .unlinked import unlinked_rows
@@ -60,7 +62,6 @@ def decoy_scores(
         `lrp_domains.genes.train`, but for the cohort, its normalisation, settings and progress.
     progress
         As in `train`.
-
     """
     genes = expects.genes
     names = [*genes, *names_of_decoys(genes)]
@@ -71,9 +72,7 @@ def decoy_scores(
         scores, groups = [], ()
         for draw in range(settings.decoys):
             shown = _described(progress, f"decoys {draw + 1} of {settings.decoys}")
-            # A stream of its own: default_rng((seed, 0)) is that of default_rng(seed), by which labels may be shuffled.
-            stream = np.random.SeedSequence(settings.seed, spawn_key=(DECOYS, draw))
-            rows = unlinked_rows(learnt, donors, np.random.default_rng(stream))
+            rows = unlinked_rows(learnt, donors, generator_of(settings.seed, draw))
             both = sparse.hstack([values, values[rows]], format="csr") if sparse.issparse(values) else None
             cohort = AnnData(
                 np.hstack([values, values[rows]]) if both is None else both,
@@ -96,6 +95,37 @@ def decoy_scores(
         deviation=deviation,
         cells=cells_of(folds, pd.Categorical.from_codes(learnt, groups) if of_classes else None),
     )
+
+
+def check_own_network(make: Callable[[int, int], nn.Module], untrained: GeneModel) -> None:
+    """Raise if networks that a user makes don't accept as many decoys as genes.
+
+    Parameters
+    ----------
+    make
+        From the number of genes and of outputs to a new network.
+    untrained
+        The input and outputs of the model, without networks.
+    """
+    names = [*untrained.expects.genes, *names_of_decoys(untrained.expects.genes)]
+    both = replace(untrained, expects=replace(untrained.expects, genes=tuple(names)))
+    with torch.random.fork_rng([]):  # the caller's random numbers continue as if none had been drawn
+        network = make(len(names), len(untrained.classes)).eval()
+    try:
+        check_network(both, network, torch.zeros(2, len(names)).to(parameter_of(network)))
+    except CohortError as error:
+        raise CohortError(
+            f"with fdr networks also read a decoy of each gene, {len(names)} inputs in all, but {error}; make the "
+            "network for the number of genes it is called with, or leave out fdr"
+        ) from error
+
+
+def generator_of(seed: int, draw: int) -> np.random.Generator:
+    """Return the generator of a draw, whose numbers no other seed has.
+
+    ``default_rng((seed, 0))`` would be ``default_rng(seed)``, by which the labels themselves may have been shuffled.
+    """
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(DECOYS, draw)))
 
 
 def names_of_decoys(genes: Sequence[str]) -> list[str]:

@@ -14,6 +14,16 @@ def check_rate(fdr: float | None) -> None:
         raise CohortError(f"fdr is {fdr!r}; expected a rate between 0 and 1, such as 0.1")
 
 
+def check_comparison(request: Explanation, *, labels: str, of_classes: bool) -> None:
+    """Raise if genes are to be compared with decoys, but explained or grouped in another way than decoys are."""
+    if not is_compared(request, of_classes=of_classes) or (of_classes and request.groupby not in (None, labels)):
+        raise CohortError(
+            "decoys (fdr) are explained for the log-odds of the predicted class by the rules 'attn-lrp', without a "
+            f"reference, in the groups of '{labels}': leave out fdr, or target, against, score, rules, reference and "
+            "groupby"
+        )
+
+
 def is_compared(request: Explanation, *, of_classes: bool) -> bool:
     """Return whether decoys are explained as a request asks for: as `Explanation` does by default."""
     return (

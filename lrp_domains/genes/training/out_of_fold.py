@@ -16,7 +16,7 @@ from ..cohorts.content import contents_of
 from ..cohorts.expression import expects_all, expression_of, keys_of
 from ..cohorts.labels import donor_column
 from ..cohorts.rare_groups import check_rare, without_rare_groups
-from ..decoys.draws import decoy_scores, names_of_decoys
+from ..decoys.draws import check_own_network, decoy_scores, names_of_decoys
 from ..decoys.rate import check_rate
 from ..models.built_in import CENTRED, built_in
 from ..models.input_spec import Expects
@@ -147,6 +147,9 @@ def train(
     centred = (bulk or few_zeros(cells.values)) and network is None and settings.network in CENTRED
     settings = resolved(settings, rows=adata.n_obs, bulk=bulk, task=task, centred=centred)
 
+    if fdr is not None and network is not None:
+        check_own_network(network, GeneModel(((),), expects, target.names, task=task))
+
     folds = deal(target, donors, folds=settings.folds, seed=settings.seed)
     data = CohortData(
         cells.values,
@@ -211,7 +214,8 @@ def _trained(
 ) -> list[list[tuple[nn.Module, int]]]:
     """Train the members of each fold, or load their checkpoints; return them with their numbers of epochs."""
     trained: list[list[tuple[nn.Module, int]]] = [[] for _ in data.splits]
-    with open_checkpoints(resume, (data.matrix, target.values, target.time, expects, settings)) as checkpoints:
+    facts = (data.matrix, target.values, target.time, expects, replace(settings, decoys=1))  # the same for any number
+    with open_checkpoints(resume, facts) as checkpoints:
         members = MemberTraining(
             target=target,
             settings=settings,
