@@ -130,7 +130,7 @@ def of_planted(kind: str, seeds: int) -> Iterator[dict[str, object]]:
 
 def draw(planted: pd.DataFrame) -> Figure:
     """Draw power and the share of false discoveries over the rate that was asked for."""
-    figure = Figure(figsize=(9, 5.6), layout="constrained")
+    figure = Figure(figsize=(10, 5.6), layout="constrained")
     for row, kind in zip(figure.subplots(2, 2, sharex=True), KINDS, strict=True):
         for axes, measure in zip(row, ("power", "false"), strict=True):
             for name, style in zip(MEASURES, ("-o", "--s"), strict=True):
@@ -144,7 +144,8 @@ def draw(planted: pd.DataFrame) -> Figure:
             axes.set_title(f"{kind}: {words[measure]}", fontsize=9.5)
             axes.tick_params(labelsize=8)
         row[1].plot(RATES, RATES, color="grey", linewidth=0.8)
-        row[0].legend(fontsize=6.5, frameon=False, ncol=2)
+        handles, labels = row[0].get_legend_handles_labels()
+        row[1].legend(handles, labels, fontsize=7.5, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     for axes in row:
         axes.set_xlabel("rate that was asked for", fontsize=8.5)
     return figure
