@@ -112,7 +112,7 @@ def of_cohort(cohort: Cohort, folder: Path, out: Path, markers: dict[str, list[s
     recovery = marker_recovery(table, known, top=TOP).set_index("group") if known else pd.DataFrame()
     rows = []
     for group, part in table.groupby("group", sort=False):
-        leading, _ = marker_lists(table, group, TOP)
+        leading, _ = marker_lists(table, group, top=TOP)
         found = "–"
         if group in recovery.index:
             row = recovery.loc[group]

@@ -13,7 +13,7 @@ from lrp_domains import CP_LRP, genes
 from lrp_domains.genes import CohortError
 from lrp_domains.genes.decoys.comparison import compared_with_decoys
 from lrp_domains.genes.decoys.draws import generator_of
-from lrp_domains.genes.decoys.knockoffs import knockoff_q_values, q_values
+from lrp_domains.genes.decoys.knockoffs import knockoff_q_values, q_values, scale_of
 from lrp_domains.genes.decoys.null import like_genes, p_values
 from lrp_domains.genes.decoys.scores import DecoyScores
 from lrp_domains.genes.decoys.unlinked import unlinked_rows
@@ -124,8 +124,35 @@ def test_q_values_are_those_of_every_threshold(seed):
     np.testing.assert_allclose(knockoff_q_values(scores, decoys), naive_q(scores, decoys), rtol=1e-12)
     draws = np.stack([scores, scores + random.normal(0, 1, 60), scores + random.normal(0, 1, 60)])
     of_decoys = np.stack([decoys] * 3)
-    expected = np.median([naive_q(s, d) for s, d in zip(draws, of_decoys, strict=True)], axis=0)
-    np.testing.assert_allclose(q_values(draws, of_decoys), expected, rtol=1e-12)
+    like = like_genes(*random.normal(0, 1, (2, 60)))
+    sizes = [np.mean([*np.abs(draws[:, gene]), *np.abs(of_decoys[:, gene])]) for gene in range(60)]
+    scale = np.array([np.median([sizes[other] for other in others]) for others in like])
+    expected = np.median([naive_q(s / scale, d / scale) for s, d in zip(draws, of_decoys, strict=True)], axis=0)
+    np.testing.assert_allclose(q_values(draws, of_decoys, like), expected, rtol=1e-12)
+
+
+def test_the_scale_does_not_tell_genes_from_their_decoys():
+    random = np.random.default_rng(0)
+    scores, decoys = random.normal(0, 1, (2, 3, 80))
+    like = like_genes(*random.normal(0, 1, (2, 80)))
+    q = q_values(scores, decoys, like)
+    assert (q[(scores > decoys).sum(0) < 2] == 1).all()
+    # Of genes that beat their decoys in every draw, half change places with them: the order by size is the same.
+    scores, decoys = np.maximum(scores, decoys), np.minimum(scores, decoys)
+    swapped = np.arange(80) % 2 == 0
+    others = np.where(swapped, decoys, scores), np.where(swapped, scores, decoys)
+    np.testing.assert_allclose(scale_of(scores, decoys, like), scale_of(*others, like), rtol=1e-12)
+
+
+def test_loud_decoys_of_some_level_hide_no_gene_of_another():
+    random = np.random.default_rng(0)
+    mean = np.r_[np.full(100, 10.0), np.zeros(300)]  # a quarter of the genes are expressed highly
+    scores, decoys = random.normal(0, np.where(mean > 0, 30, 1), (2, 3, 400))
+    scores[:, -20:] += 8
+    found = q_values(scores, decoys, like_genes(mean, np.ones(400))) <= 0.1
+    assert found[-20:].all() and found[:-20].sum() <= 2
+    alike = np.tile(np.arange(400), (400, 1))  # all genes on one scale
+    assert not (q_values(scores, decoys, alike) <= 0.1).any()
 
 
 def test_no_gene_is_selected_where_as_many_decoys_win():

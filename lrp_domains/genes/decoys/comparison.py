@@ -33,6 +33,6 @@ def _compared(decoys: DecoyScores, number: int, like: np.ndarray) -> pd.DataFram
             "decoy_score": of_decoys.mean(0),
             "p_value": p,
             "p_adjusted": stats.false_discovery_control(p),
-            "q_value": q_values(scores, of_decoys),
+            "q_value": q_values(scores, of_decoys, like),
         }
     return pd.DataFrame(columns, index=decoys.genes.astype(str))

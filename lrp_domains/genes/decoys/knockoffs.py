@@ -3,18 +3,36 @@
 import numpy as np
 
 
-def q_values(scores: np.ndarray, decoys: np.ndarray) -> np.ndarray:
+def q_values(scores: np.ndarray, decoys: np.ndarray, like: np.ndarray) -> np.ndarray:
     """Compute the q-value of each gene in every draw, and return their median over the draws.
 
     A gene is selected at the rate `q` if its q-value is at most `q`: if it is selected in half of the draws, as in
     derandomised knockoffs (Ren, Wei, Candes 2023, JASA 118:948).
 
+    A gene and its decoy are compared on the scale of their level: the decoys of a few highly expressed genes, whose
+    relevance is large by chance, would hide all others.
+
     Parameters
     ----------
     scores, decoys
         Draws x genes: the score of each gene, and of its decoy.
+    like
+        Genes x number of like genes, from `like_genes`.
     """
-    return np.median([knockoff_q_values(*draw) for draw in zip(scores, decoys, strict=True)], axis=0)
+    scale = scale_of(scores, decoys, like)
+    draws = zip(scores / scale, decoys / scale, strict=True)
+    return np.median([knockoff_q_values(*draw) for draw in draws], axis=0)
+
+
+def scale_of(scores: np.ndarray, decoys: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """Return how large the scores of like genes and their decoys are, one number per gene.
+
+    The difference of a gene and its decoy may be scaled by whatever stays the same when genes and their decoys change
+    places, such as the sizes of both together. The median of like genes isn't changed much by the signals of some.
+    """
+    sizes = np.concatenate([np.abs(scores), np.abs(decoys)]).mean(0)
+    scale = np.median(sizes[like], axis=1)
+    return np.where(scale > 0, scale, 1.0)
 
 
 def knockoff_q_values(scores: np.ndarray, decoys: np.ndarray) -> np.ndarray:
