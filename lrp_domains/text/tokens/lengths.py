@@ -49,13 +49,16 @@ class LengthLimit:
     in_windows: bool = False
     cut_side: str = "right"
 
-    def fit(self, encoding: Encoding) -> Fitted:
-        """Return a text unchanged if it fits, else in windows or cut; raise if neither is chosen."""
+    def fit(self, encoding: Encoding, room: int = 0) -> Fitted:
+        """Return a text unchanged if it fits, else in windows or cut; raise if neither is chosen.
+
+        A text that is cut leaves `room` for tokens that continue it.
+        """
         if not len(encoding):
             raise TextError(
                 f"{excerpt(encoding.texts[0])} has no tokens, as this tokenizer adds none: leave empty texts out"
             )
-        if self.most is None or len(encoding) <= self.most:
+        if self.most is None or len(encoding) <= self.most - room:
             return Fitted(encoding, [np.arange(len(encoding))])
 
         long = self.long or ("windows" if self.in_windows else "error")
@@ -63,7 +66,7 @@ class LengthLimit:
             picks = windows(encoding, self.most, self.stride)
             return Fitted(encoding, picks, f"read in {len(picks)} windows of at most {self.most} tokens")
         if long == "truncate":
-            encoding, note = cut(encoding, self.most, self.cut_side)
+            encoding, note = cut(encoding, self.most - room, self.cut_side)
             return Fitted(encoding, [np.arange(len(encoding))], note, was_cut=True)
 
         advice = "long='windows' or long='truncate'" if self.in_windows else "long='truncate'"
