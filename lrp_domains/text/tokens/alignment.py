@@ -191,7 +191,7 @@ class _Search:
         return True
 
     def _shared(self, count: int, start: int, end: int) -> list[tuple[int, int]]:
-        """Return the spans of pieces that lie in a part of the folded text: a word, mark or character each, else all."""
+        """Return the spans of pieces that lie in a part of the folded text: a word or character each, else all."""
         first, last = self._characters(start, end)
         for pattern in (r"\S+", r"\w+|[^\w\s]+", r"\S"):
             matches = re.finditer(pattern, self.text[first:last])

@@ -236,7 +236,7 @@ def _after(together: Encoding, common: int, *, phrase: str, replaces: int, start
     """Return the tokens of text and phrase that follow the first ones, in the characters of the phrase."""
     ids = together.inputs["input_ids"][common:].tolist()
     if not ids:
-        raise TextError(f"{phrase!r} has no tokens")
+        raise TextError(f"{phrase!r} adds no token to the text")
     text, added = together.texts[-1], np.zeros(len(ids), bool)
     if together.spans is None:
         return Phrase(tuple(ids), text[start:], np.full((len(ids), 2), 0), added, replaces)
