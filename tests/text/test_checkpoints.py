@@ -146,6 +146,8 @@ def test_tokens_that_cannot_be_found_have_no_words():
             return [f"<{piece}>" for piece in super().tokenize(text)]
 
         def convert_tokens_to_ids(self, pieces):
+            if isinstance(pieces, str):
+                return super().convert_tokens_to_ids(pieces)
             return super().convert_tokens_to_ids([piece.removeprefix("<").removesuffix(">") for piece in pieces])
 
     model = with_random_weights(T5ForSequenceClassification(T5Config(vocab_size=384, num_labels=2, **T5)))

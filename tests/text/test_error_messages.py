@@ -91,7 +91,12 @@ TABLE = [
     (classifier, ["a", "b"], {"target": "positive", "against": ["negative"]}, r"against= is a list of 1 for 2 texts"),
     (classifier, ["a", "b"], {"target": ["positive"]}, r"target= is a list of 1 for 2 texts"),
     (causal_model, "good", {"target": 10**6}, r"1000000 is not a token: the tokenizer has 0 to 329"),
-    (causal_model, "good", {"target": ""}, r"expected the number of a token, or a word .* got ''"),
+    (
+        causal_model,
+        "good",
+        {"target": ""},
+        r"expected a word or phrase to explain, or .*, got ''",
+    ),
     (causal_model, ("good", "film"), {}, r"a causal language model continues one text"),
     (
         causal_model,

@@ -1,5 +1,7 @@
 """Tokenizers written in Python: what they add is known by position, and their tokens are found in the text."""
 
+import json
+
 import numpy as np
 import pytest
 import transformers
@@ -37,10 +39,9 @@ def test_a_python_tokenizer_reads_as_one_with_offsets(item):
 
 def test_an_explanation_is_that_of_the_tokenizer_with_offsets():
     model = bert(tokenizer_of("wordpiece"))
-    slow, fast = (
-        TextExplainer(model, tokenizer, rules=CP_LRP) for tokenizer in (python_tokenizer(), tokenizer_of("wordpiece"))
-    )
-    for text in (*SENTENCES, "a ☃ film", ("a ☃ film", "is [SEP] good")):
+    tokenizers = python_tokenizer(), tokenizer_of("wordpiece")
+    slow, fast = (TextExplainer(model, tokenizer, rules=CP_LRP) for tokenizer in tokenizers)
+    for text in (*SENTENCES, "a ☃ film", "is [SEP] good"):
         assert [w[:3] for w in slow(text).words] == [w[:3] for w in fast(text).words]
         assert [w.relevance for w in slow(text).words] == pytest.approx([w.relevance for w in fast(text).words])
 
@@ -110,7 +111,7 @@ def test_sentencepiece_in_python(name, tmp_path):
     pieces = [processor.id_to_piece(number) for number in range(3, processor.vocab_size())]
     names = ["<s>", "<pad>", "</s>", "<unk>", *pieces]
     vocabulary = tmp_path / "vocab.json"
-    vocabulary.write_text(str({piece: n for n, piece in enumerate(names)}).replace("'", '"'))
+    vocabulary.write_text(json.dumps({piece: n for n, piece in enumerate(names)}))
     options = (
         {"vocab_file": str(vocabulary), "spm_file": str(path)}
         if name == "M2M100Tokenizer"

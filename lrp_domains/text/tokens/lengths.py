@@ -10,7 +10,7 @@ import numpy as np
 from torch import nn
 
 from ..errors import TextError, excerpt
-from .encoding import Encoding
+from .encoding import ADDED, Encoding
 
 _NO_LIMIT = 10**9  # tokenizers without a limit report a number beyond this
 
@@ -66,6 +66,11 @@ class LengthLimit:
             picks = windows(encoding, self.most, self.stride)
             return Fitted(encoding, picks, f"read in {len(picks)} windows of at most {self.most} tokens")
         if long == "truncate":
+            if room and self.most - room <= (encoding.part == ADDED).sum():
+                raise TextError(
+                    f"the phrase to explain has {room + 1} tokens, which leaves no room for a text in the {self.most} "
+                    "that the model reads at once: shorten it"
+                )
             encoding, note = cut(encoding, self.most - room, self.cut_side)
             return Fitted(encoding, [np.arange(len(encoding))], note, was_cut=True)
 
