@@ -9,7 +9,7 @@ from lrp_domains.text import TextError, TextExplainer
 from lrp_domains.text.arguments import Request
 from lrp_domains.text.tokens.encoding import encode
 from lrp_domains.text.tokens.phrases import continuing, generated, with_space, without_end
-from lrp_domains.text.tokens.vocabulary import readable
+from lrp_domains.text.tokens.vocabulary import readable, spell
 
 from .small_models import bert, gpt2, t5
 from .small_tokenizers import WITH_WORD_MARKS, tokenizer_of
@@ -181,6 +181,14 @@ def test_a_word_at_a_mask_follows_what_is_before_it():
 def test_bytes_of_a_character_are_named_as_bytes():
     assert readable(BYTES, BYTES("👩")["input_ids"][0]) == "<0xF0>"
     assert [readable(BYTES, n) for n in BYTES(" \n")["input_ids"]] in (["␣", "⏎"], ["␣⏎"])
+
+
+def test_tokens_that_are_part_of_a_character_have_its_place():
+    text, spans = spell(BYTES, BYTES("ж👩a")["input_ids"])
+    assert text == "ж👩a"
+    assert spans.tolist() == [[0, 1], [0, 1], [1, 2], [1, 2], [1, 2], [1, 2], [2, 3]]
+    after = spell(LEGACY, LEGACY(" bad", add_special_tokens=False)["input_ids"], LEGACY("plot")["input_ids"])
+    assert after[0].endswith(" bad")
 
 
 def test_requests_keep_what_they_cannot_be():
