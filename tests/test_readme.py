@@ -18,6 +18,7 @@ def in_a_folder_with_the_files_it_names(tmp_path, monkeypatch):
     """A small sentiment model under the name that the README loads, and an explained cohort."""
     monkeypatch.chdir(tmp_path)
     save_sentiment_model(tmp_path / "my-sentiment-model")
+    save_language_model(tmp_path / "my-language-model")
     save_ranked_cohort(tmp_path / "results" / "cohort" / "explained.h5ad")
 
 
@@ -34,6 +35,20 @@ def save_sentiment_model(folder: Path) -> None:
         vocab_size=len(words), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
     )
     BertForSequenceClassification(config).save_pretrained(folder)
+
+
+def save_language_model(folder: Path) -> None:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE({letter: n for n, letter in enumerate(["<end>", *letters])}, []))
+    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    template = "{% for m in messages %}{{ m.role + ': ' + m.content }}{% endfor %}{{ ' assistant: ' }}"
+    names = {"eos_token": "<end>", "pad_token": "<end>", "chat_template": template}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names).save_pretrained(folder)
+    config = GPT2Config(vocab_size=257, n_embd=16, n_layer=1, n_head=2, eos_token_id=0)
+    GPT2LMHeadModel(config).save_pretrained(folder)
 
 
 def save_ranked_cohort(path: Path) -> None:

@@ -15,7 +15,7 @@ from .explainer import TextExplainer
 from .heads.labels import Labels
 from .results.class_words import class_words
 from .results.collection import TextRelevances
-from .results.continuation import ContinuationRelevance
+from .results.continuation import ContinuationRelevance, RelevanceMatrix
 from .results.figures import class_words_figure
 from .results.relevance import Reference, TextLedger, TextRelevance, Token, Word
 from .results.tables import frame
@@ -26,6 +26,7 @@ __all__ = [
     "ContinuationRelevance",
     "Labels",
     "Reference",
+    "RelevanceMatrix",
     "Settings",
     "TextError",
     "TextExplainer",

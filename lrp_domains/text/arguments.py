@@ -9,7 +9,8 @@ from typing import Any
 
 from .errors import TextError, about
 
-Item = str | tuple[str, str]
+Message = Mapping[str, Any]
+Item = str | tuple[str, str] | Sequence[Message]
 Reference = str | tuple[str, str] | tuple[int, ...]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -22,9 +23,10 @@ class Request:
     Attributes
     ----------
     text
-        A string, or a tuple of two for a pair.
+        A string, a tuple of two for a pair, or a chat: a list of messages, each with a role and its content.
     target
-        What to explain: a label, a token, a phrase, an answer; None is what the model predicts.
+        What to explain: a label, a token, a phrase, an answer, or the numbers of its tokens as a tuple; None is what
+        the model predicts.
     against
         What the target is contrasted with; None for no contrast.
     at
@@ -42,7 +44,9 @@ class Request:
     def __post_init__(self) -> None:
         _check_text(self.text)
         _check_characters(self.texts)
-        if isinstance(self.target, tuple):
+        for name in ("target", "against"):
+            object.__setattr__(self, name, with_numbers(getattr(self, name)))
+        if isinstance(self.target, tuple) and not are_numbers(self.target):
             names = self.target if len(self.target) == 2 else ("...", "...")
             raise TextError(
                 f"target={self.target!r} is a tuple: write a contrast as target={names[0]!r}, against={names[1]!r}"
@@ -54,8 +58,35 @@ class Request:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The text as a tuple of one, a pair as a tuple of two."""
+        """The text as a tuple of one, a pair as a tuple of two, a chat as the contents of its messages."""
+        if is_chat(self.text):
+            return tuple(message["content"] for message in self.text)
         return (self.text,) if isinstance(self.text, str) else self.text
+
+
+def are_numbers(values: Any) -> bool:
+    """Return whether values are a list or tuple of the numbers of tokens."""
+    if not isinstance(values, list | tuple) or not values:
+        return False
+    return all(isinstance(value, Integral) and not isinstance(value, bool) for value in values)
+
+
+def with_list(values: Any) -> Any:
+    """Return an array or tensor as a list or number, other values unchanged."""
+    return values.tolist() if hasattr(values, "tolist") else values
+
+
+def with_numbers(phrase: Any) -> Any:
+    """Return a phrase unchanged, or the numbers of its tokens as a tuple (one as an integer)."""
+    values = with_list(phrase)
+    if not are_numbers(values):
+        return values
+    return int(values[0]) if len(values) == 1 else tuple(int(value) for value in values)
+
+
+def is_chat(text: Any) -> bool:
+    """Return whether a text is a chat: messages, each with a role and its content."""
+    return isinstance(text, list | tuple) and bool(text) and all(isinstance(message, Mapping) for message in text)
 
 
 def checked_reference(reference: Any) -> Reference | None:
@@ -66,9 +97,8 @@ def checked_reference(reference: Any) -> Reference | None:
     if isinstance(reference, tuple) and len(reference) == 2 and all(isinstance(half, str) for half in reference):
         _check_characters(reference)
         return reference
-    values = reference.tolist() if hasattr(reference, "tolist") else reference
-    is_sequence = isinstance(values, list | tuple) and len(values) > 0
-    if is_sequence and all(isinstance(value, Integral) and not isinstance(value, bool) for value in values):
+    values = with_list(reference)
+    if are_numbers(values):
         return tuple(int(value) for value in values)
     raise TextError(
         f"reference={reference!r}: expected 'mask', 'pad', a text (a tuple of two for a pair), or the numbers of tokens"
@@ -88,6 +118,11 @@ def _check_text(text: Any) -> None:
     if isinstance(text, str):
         return
     if isinstance(text, tuple) and len(text) == 2 and all(isinstance(half, str) for half in text):
+        return
+    if is_chat(text):
+        for number, message in enumerate(text):
+            if not isinstance(message.get("role"), str) or not isinstance(message.get("content"), str):
+                raise TextError(f"message {number} of the chat: expected a role and its content, two strings")
         return
     kind = "None" if text is None else type(text).__name__
     if isinstance(text, tuple):
@@ -113,7 +148,7 @@ def requests_of(texts: Sequence[Any], **wishes: Any) -> list[Request]:
     texts
         Texts and pairs.
     wishes
-        Fields of `Request` by name. A list has one value per text; anything else is for all texts.
+        Fields of `Request` by name. A list has one value per text, and so has an array; anything else is for all texts.
     """
     columns = {name: _per_text(values, len(texts), name) for name, values in wishes.items()}
     requests = []
@@ -124,6 +159,7 @@ def requests_of(texts: Sequence[Any], **wishes: Any) -> list[Request]:
 
 
 def _per_text(values: Any, count: int, name: str) -> list:
+    values = with_list(values)
     if not isinstance(values, list):
         return [values] * count
     if len(values) != count:

@@ -1,25 +1,34 @@
 """Every token of a continuation explained: one backward pass each, over the graph of a single forward pass."""
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from ..domain import explain, refuse_training_mode
-from .arguments import Request
+from .arguments import Message, Request, is_chat
+from .continuation_words import in_words
 from .document import tokens_of
 from .errors import TextError
 from .heads.token_scores import Positions, scores_at, sequence_logits
 from .pipeline import Pipeline
-from .results.continuation import ContinuationRelevance
+from .results.continuation import ContinuationRelevance, RelevanceMatrix
 from .tokens.encoding import Encoding
 from .tokens.padding import pad
+from .tokens.phrases import Phrase
 from .tokens.rows import Row
-from .tokens.vocabulary import readable
+from .tokens.words import settle
 
 
 def explain_continuation(
-    pipeline: Pipeline, text: str, *, continuation: str | None, longest: int
+    pipeline: Pipeline,
+    text: str | Sequence[Message],
+    *,
+    continuation: str | Sequence[int] | None,
+    longest: int,
 ) -> ContinuationRelevance:
     """Explain each token of a continuation by all tokens before it; see `TextExplainer.continuation`."""
     model, settings = pipeline.model, pipeline.settings
@@ -30,7 +39,7 @@ def explain_continuation(
         )
     rules = settings.rule_set(against_reference=False)
     refuse_training_mode(model.network.module)
-    whole, row = _continued(pipeline, text, continuation=continuation, longest=longest)
+    whole, row, phrase, notes = _continued(pipeline, text, continuation=continuation, longest=longest)
 
     tensors, first = pad([row.inputs], {}, side="right", device=model.network.device)
     with torch.enable_grad():
@@ -39,6 +48,7 @@ def explain_continuation(
 
     positions = row.subject
     matrix = np.zeros((len(positions.columns), len(whole)))
+    is_read = np.zeros(matrix.shape, bool)
     scores, probabilities = np.zeros((2, len(matrix)))
     options = {"rules": rules, "model": model.network.module, "unknown": settings.unknown}
     for number, (column, target) in enumerate(zip(positions.columns, positions.targets, strict=True)):
@@ -50,33 +60,61 @@ def explain_continuation(
         (sides,), _ = explain(score, [read], retain_graph=True, **options)
         for side, tokens in zip(sides, row.tokens, strict=True):
             np.add.at(matrix[number], tokens, side[0])
+        *others, generating = row.tokens
+        is_read[number, np.concatenate([*others, generating[: column + 1]])] = True
 
+    parts = model.head.parts(whole)
+    outputs = _explained_part(phrase)
+    tokens = RelevanceMatrix(
+        inputs=tokens_of(whole, np.zeros(len(whole)), parts),
+        outputs=tuple(phrase.text[start:end] for start, end in settle(outputs.spans, phrase.text).tolist()),
+        relevance=matrix,
+        read=is_read,
+        scores=scores,
+    )
     return ContinuationRelevance(
         text=whole.texts[0],
         continuation=whole.texts[1],
-        inputs=tokens_of(whole, np.zeros(len(whole)), model.head.parts(whole)),
-        outputs=tuple(readable(model.head.tokenizer, int(target)) for target in positions.targets),
-        matrix=matrix,
-        scores=scores,
+        tokens=tokens,
+        words=in_words(tokens, whole, outputs, parts=parts, words=settings.words),
         probabilities=probabilities,
         rules=rules.name,
+        notes=(*notes, *whole.notes),
     )
 
 
-def _continued(pipeline: Pipeline, text: str, *, continuation: str | None, longest: int) -> tuple[Encoding, Row]:
-    """Return a text with its continuation, generated unless it is given, and the row for the model."""
+def _continued(
+    pipeline: Pipeline, text: str | Sequence[Message], *, continuation: str | Sequence[int] | None, longest: int
+) -> tuple[Encoding, Row, Phrase, list[str]]:
+    """Return a text with its continuation, generated unless it is given, the row for the model, and notes."""
     head = pipeline.model.head
     if not head.continues:
         raise TextError(f"a model for {pipeline.model.task} generates no text, as continuation() requires")
-    if not isinstance(text, str):
-        raise TextError(f"expected one string to continue, got {type(text).__name__}")
-    ((encoding,),) = pipeline.encode([Request(text).texts])
-    fitted = pipeline.limit.fit(encoding)
+    if not isinstance(text, str) and not is_chat(text):
+        raise TextError(f"expected one string to continue, or a chat, got {type(text).__name__}")
+    request = Request(text, target=continuation)
+    ((encoding,),) = pipeline.encode([pipeline.write(request)])
+    if continuation is None:
+        fitted = pipeline.limit.fit(encoding, pipeline.room_to_generate(longest))
+    else:
+        fitted = pipeline.fit(encoding, request)
     if fitted.was_cut:
         warnings.warn(fitted.note, stacklevel=2)
 
     source = head.source(fitted.encoding)
-    ids = head.generate(source, longest) if continuation is None else head.token_ids(continuation, source)
-    whole, row = head.continued(source, ids)
+    if continuation is None:
+        phrase = head.generate(source, pipeline.most_to_generate(source, longest))
+    else:
+        phrase = head.phrase(request.target, source)
+    whole, (row,) = head.contrasted(source, [phrase])
     pipeline.check_length([row])
-    return whole, row
+    return whole, row, phrase, [fitted.note] if fitted.note else []
+
+
+def _explained_part(phrase: Phrase) -> Encoding:
+    """Return the tokens of a phrase that are explained as an encoding of its text."""
+    explained = np.flatnonzero(~phrase.added)
+    ids = np.array(phrase.ids)[explained]
+    return Encoding(
+        (phrase.text,), {"input_ids": ids}, ("",) * len(ids), phrase.spans[explained], part=np.zeros_like(ids)
+    )

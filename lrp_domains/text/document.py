@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..domain import Account
+from .chats import Written
 from .results.relevance import Reference, TextLedger, TextRelevance, Token, Word
 from .settings import Settings
 from .tokens.encoding import ADDED, Encoding
 from .tokens.rows import Answer, Row
 from .tokens.segmentation import KINDS, Segmentation
+from .tokens.vocabulary import readable_piece
 from .tokens.words import SPACE, replaced_words, word_sums
 
 
@@ -31,6 +33,8 @@ class Document:
         What is explained, summed over the rows with their weights: a score, or its difference from the reference's.
     reference_score
         The score of the reference.
+    written
+        The texts as the model reads them, with the roles of a chat.
     relevance
         One number per token, summed over the rows (float64).
     """
@@ -42,6 +46,7 @@ class Document:
     answer: Answer | None = None
     score: float = 0.0
     reference_score: float = 0.0
+    written: Written | None = None
     relevance: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
@@ -81,7 +86,7 @@ class Document:
             texts=self.encoding.texts,
             parts=parts,
             tokens=tokens_of(self.encoding, self.relevance, parts),
-            words=_words_of(self.encoding, self.relevance, parts=parts, words=settings.words),
+            words=self._words(parts, settings.words),
             target=self.rows[0].target or self.answer.target,
             prediction=self.answer.prediction,
             probability=self.answer.probability,
@@ -90,6 +95,16 @@ class Document:
             rules=settings.rule_set(against_reference=self.reference is not None).name,
             notes=self.notes,
             reference=None if self.reference is None else Reference(self.reference, self.reference_score),
+        )
+
+    def _words(self, parts: tuple[str, ...], words: Segmentation) -> tuple[Word, ...]:
+        """Return the words with their relevance, those of a chat with their role."""
+        result = _words_of(self.encoding, self.relevance, parts=parts, words=words)
+        if self.written is None or not self.written.roles:
+            return result
+        return tuple(
+            word._replace(role=self.written.role(word.start, word.end)) if word.part == parts[0] else word
+            for word in result
         )
 
 
@@ -104,7 +119,7 @@ def tokens_of(encoding: Encoding, relevance: np.ndarray, parts: tuple[str, ...])
         if part == ADDED:
             tokens.append(Token(piece, -1, -1, relevance=amount, piece=piece, part="added", side=side))
         else:
-            text = encoding.texts[part][start:end] if start < end else piece
+            text = encoding.texts[part][start:end] if start < end else readable_piece(piece)
             tokens.append(Token(text, start, end, relevance=amount, piece=piece, part=parts[part], side=side))
     return tuple(tokens)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..domain import Progress, no_progress
-from .arguments import Item, Request, chunks, list_of_texts, requests_of
+from .arguments import Item, Message, Request, are_numbers, chunks, is_chat, list_of_texts, requests_of, with_list
 from .continuation import explain_continuation
 from .errors import about
 from .heads.classification import Classification
@@ -49,7 +49,8 @@ class TextExplainer:
         (the [CLS] of BERT), or ``"last"``.
     settings
         How to explain: ``rules``, ``score``, ``words``, ``batch_size``, ``long``, ``window``, ``stride``,
-        ``padding``, ``unknown``, ``reference``. See `Settings`, which has their defaults.
+        ``padding``, ``unknown``, ``spaced``, ``add_special_tokens``, ``reference``. See
+        `Settings`, which has their defaults.
 
     Examples
     --------
@@ -71,6 +72,7 @@ class TextExplainer:
     ) -> None:
         chosen = Settings.of(settings)
         options = {"task": task, "embedding": embedding, "pooling": pooling, "score": chosen.score}
+        options |= {"spaced": chosen.spaced, "add_special_tokens": chosen.add_special_tokens}
         self._pipeline = Pipeline(transformers_model(model, tokenizer, **options), chosen)
 
     @classmethod
@@ -165,10 +167,11 @@ class TextExplainer:
         Parameters
         ----------
         texts
-            A text; a pair of texts as a tuple; or a list of these.
+            A text; a pair of texts as a tuple; a chat, a list of messages with "role" and "content", which is written
+            by the tokenizer's chat template; or a list of these.
         target
-            What to explain: a label, by name or number; for language models a token, a phrase or an answer. None is
-            what the model predicts. A list has one target per text.
+            What to explain: a label, by name or number; for language models a token, a phrase or an answer, as a
+            string or as the numbers of its tokens. None is what the model predicts. A list has one target per text.
         against
             What the target is contrasted with, written like the target: the difference of their logits is explained.
             A list has one per text, None for no contrast.
@@ -201,8 +204,11 @@ class TextExplainer:
         lrp_domains.RelevanceError
             The model does something that can't be explained; see `lrp_domains.relevance`.
         """
-        single = isinstance(texts, str | tuple)
-        wishes = {"target": target, "against": against, "at": at, "reference": [reference] if single else reference}
+        single = isinstance(texts, str | tuple) or is_chat(texts)
+        wishes = {"target": target, "against": against, "at": at, "reference": reference}
+        # A list with a single text is one value per text, except the numbers of tokens.
+        lists = {name for name in wishes if name == "reference" or are_numbers(with_list(wishes[name]))}
+        wishes |= {name: [wishes[name]] for name in lists if single}
         requests = requests_of([texts] if single else list_of_texts(texts), **wishes)
         results, account = self._pipeline.explain(requests, progress=progress)
         return results[0] if single else TextRelevances(tuple(results), total(results, account))
@@ -227,15 +233,21 @@ class TextExplainer:
             results, _ = self._pipeline.explain(chunk, first=number * at_once)
             yield from results
 
-    def continuation(self, text: str, continuation: str | None = None, *, longest: int = 20) -> ContinuationRelevance:
+    def continuation(
+        self,
+        text: str | Sequence[Message],
+        continuation: str | Sequence[int] | None = None,
+        *,
+        longest: int = 20,
+    ) -> ContinuationRelevance:
         """Explain every token of a continuation (of an answer, for an encoder-decoder) by all tokens before it.
 
         Parameters
         ----------
         text
-            The text to continue.
+            The text to continue, or a chat.
         continuation
-            Its continuation; None for what the model generates by greedy search.
+            Its continuation, or the numbers of its tokens; None for what the model generates by greedy search.
         longest
             The largest number of tokens to generate.
         """

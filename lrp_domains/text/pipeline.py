@@ -12,6 +12,7 @@ from torch import Tensor
 from ..domain import Account, Progress, no_progress, refuse_training_mode
 from .arguments import Reference, Request, checked_reference
 from .batches import Batch, Runner, batches_of
+from .chats import Written, written
 from .document import Document
 from .errors import TextError, about
 from .models.text_model import TextModel
@@ -93,14 +94,20 @@ class Pipeline:
         results = [d.result(names, self.settings, alone) for d, names in zip(documents, parts, strict=True)]
         return results, account
 
-    def encode(self, items: Sequence[tuple[str, ...]]) -> Iterator[tuple[Encoding, ...]]:
+    def write(self, request: Request) -> Written:
+        """Return the texts of a request as the model reads them."""
+        add, continues = self.settings.add_special_tokens, self.model.head.continues
+        return written(request, self.model.tokenizer, add_special_tokens=add, continues=continues)
+
+    def encode(self, items: Sequence[Written]) -> Iterator[tuple[Encoding, ...]]:
         """Yield the encoding of each text or pair, or of each half of a pair that the model reads separately."""
         if self.model.head.apart:
-            encodings = iter(self.model.encode([(text,) for item in items for text in item]))
+            halves = [((text,), item.add_special_tokens) for item in items for text in item.texts]
+            encodings = iter(self.model.encode(*(zip(*halves, strict=True) if halves else ((), ()))))
             for item in items:
-                yield tuple(next(encodings) for _ in item)
+                yield tuple(next(encodings) for _ in item.texts)
         else:
-            for encoding in self.model.encode(items):
+            for encoding in self.model.encode([i.texts for i in items], [i.add_special_tokens for i in items]):
                 yield (encoding,)
 
     def check_length(self, rows: Sequence[Row]) -> None:
@@ -109,21 +116,43 @@ class Pipeline:
         if longest is not None and tokens > longest:
             raise TextError(
                 f"with its continuation the text has {tokens} tokens, but the model reads {longest} at once: shorten "
-                "one of them"
+                "one of them, or pass long='truncate'"
             )
 
     def _documents(self, requests: Sequence[Request], first: int) -> list[Document]:
-        documents = []
-        encodings = self.encode([request.texts for request in requests])
+        documents, items = [], []
         for number, request in enumerate(requests, first):
+            with about(f"text {number}"):
+                items.append(self.write(request))
+        encodings = self.encode(items)
+        for number, (request, item) in enumerate(zip(requests, items, strict=True), first):
             with about(f"text {number}"):
                 reference = self._reference(request)
                 halves = self._with_reference(next(encodings), reference)
-                fitted = [self.limit.fit(encoding) for encoding in halves]
-                documents.append(self._document(request, fitted, reference))
+                fitted = [self.fit(encoding, request) for encoding in halves]
+                documents.append(replace(self._document(request, fitted, reference), written=item))
             for note in (half.note for half in fitted if half.was_cut):
                 warnings.warn(f"text {number}: {note}", stacklevel=2)
         return documents
+
+    def fit(self, encoding: Encoding, request: Request) -> Fitted:
+        """Return a text that the model can read; one that is cut leaves room for what the head adds to it."""
+        room = self.model.head.room(encoding, request) if self.limit.long == "truncate" and len(encoding) else 0
+        return self.limit.fit(encoding, room)
+
+    def room_to_generate(self, longest: int) -> int:
+        """Return for how many tokens a text that is cut leaves room, of those that are generated after it."""
+        most = self.limit.most
+        if most is None or self.limit.long != "truncate" or self.model.head.cut_side != "left":
+            return 0
+        return min(longest - 1, most // 2)
+
+    def most_to_generate(self, source: Encoding, longest: int) -> int:
+        """Return how many tokens the model can generate after a text, at most `longest`."""
+        # The last token is not read. An answer is read by the decoder, apart from its source.
+        if self.limit.most is None or self.model.head.cut_side != "left":
+            return longest
+        return max(1, min(longest, self.limit.most - len(source) + 1))
 
     def _reference(self, request: Request) -> Reference | None:
         """Return what a text is explained against; raise if the rule set doesn't fit."""
@@ -145,7 +174,8 @@ class Pipeline:
         texts = (reference,) if isinstance(reference, str) else reference
         if len(texts) != sum(len(encoding.texts) for encoding in encodings):
             raise TextError(f"reference={reference!r}: a text has a text as reference, a pair a tuple of two")
-        (others,) = self.encode([texts])
+        # A reference is split as its text is.
+        (others,) = self.encode([Written(tuple(texts), encodings[0].framed)])
         return [with_text(*halves) for halves in zip(encodings, others, strict=True)]
 
     def _document(self, request: Request, fitted: Sequence[Fitted], reference: Reference | None) -> Document:
@@ -157,7 +187,7 @@ class Pipeline:
         encoding, rows = self.model.head.rows(encoding, fitted[0].windows, request)
         self.check_length(rows)
 
-        name, notes = None, [half.note for half in fitted if half.note]
+        name, notes = None, [half.note for half in fitted if half.note] + list(encoding.notes)
         if encoding.replacement is not None:
             name = name_of(reference, self.model.special)
             numbers = encoding.replacement.numbers

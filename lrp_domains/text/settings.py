@@ -41,6 +41,12 @@ class Settings:
         ``"right"``, ``"left"``, or None: the side that doesn't change relevance is determined by trial, once.
     unknown
         ``"error"`` or ``"gradient"``; see `lrp_domains.relevance`.
+    spaced
+        Whether a phrase that continues a text, or a word at a mask, follows after a space. None: where the two would
+        run together as words. False: it follows literally. True: unless there is whitespace.
+    add_special_tokens
+        Whether the tokenizer adds its special tokens ([CLS], <s>, ...). None: unless a text already begins with them,
+        as chat templates write it.
     reference
         What each text is explained against, unless a call names another reference; None for the score itself. See
         `TextExplainer.__call__`.
@@ -55,6 +61,8 @@ class Settings:
     stride: int = 0
     padding: str | None = None
     unknown: str = "error"
+    spaced: bool | None = None
+    add_special_tokens: bool | None = None
     reference: Any = None
 
     @classmethod
@@ -86,6 +94,9 @@ class Settings:
             raise TextError(f"unknown={self.unknown!r}: expected one of {', '.join(UNKNOWN)}")
         if self.padding not in (None, "right", "left"):
             raise TextError(f"padding={self.padding!r}: expected 'right', 'left', or None to find it by trying")
+        for name in ("spaced", "add_special_tokens"):
+            if not isinstance(getattr(self, name), bool | None):
+                raise TextError(f"{name}={getattr(self, name)!r}: expected True, False or None")
         if checked_reference(self.reference) is not None:
             self.rule_set(against_reference=True)
 

@@ -1,9 +1,11 @@
 """Tokenizers of each kind that models come with, trained quickly on a few sentences."""
 
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import BertJapaneseTokenizer, PreTrainedTokenizerFast
 
 SENTENCES = (
     "not a good film , but a wonderful cast",
@@ -68,11 +70,55 @@ def _unigram() -> tuple[Tokenizer, dict]:
     return tokenizer, {"unk_token": "<unk>", "pad_token": "<pad>", "eos_token": "</s>"}
 
 
+def _metaspace(scheme: str) -> tuple[Tokenizer, dict]:
+    """Return a BPE with the mark of a word's beginning, and the tokens of a chat."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme, split=True)
+    return _sentencepiece_like(tokenizer, SENTENCES)
+
+
+def _legacy() -> tuple[Tokenizer, dict]:
+    """Return a BPE in the form of Llama 2: a normalizer writes the marks."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    return _sentencepiece_like(tokenizer, [word for sentence in SENTENCES for word in sentence.split()])
+
+
+def _sentencepiece_like(tokenizer: Tokenizer, sentences) -> tuple[Tokenizer, dict]:
+    decoding = [decoders.Replace("▁", " "), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    tokenizer.decoder = decoders.Sequence(decoding)
+    special = ["<unk>", "<s>", "</s>", "[INST]", "[/INST]"]
+    letters = list('▁\n"($=+24YTWy/:?')
+    trainer = trainers.BpeTrainer(vocab_size=230, special_tokens=special, initial_alphabet=letters)
+    tokenizer.train_from_iterator(sentences, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", 1)]
+    )
+    return tokenizer, {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<unk>"}
+
+
 KINDS = {"wordpiece": _wordpiece, "bpe": _bpe, "byte-level": _byte_level, "unigram": _unigram}
+WITH_WORD_MARKS = {
+    "metaspace-first": lambda: _metaspace("first"),
+    "metaspace-always": lambda: _metaspace("always"),
+    "metaspace-never": lambda: _metaspace("never"),
+    "legacy": _legacy,
+}
 
 
 @cache
 def tokenizer_of(kind: str) -> PreTrainedTokenizerFast:
     """Return one of them, as transformers loads it."""
-    tokenizer, names = KINDS[kind]()
+    tokenizer, names = (KINDS | WITH_WORD_MARKS)[kind]()
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **names)
+
+
+@cache
+def python_tokenizer() -> BertJapaneseTokenizer:
+    """Return a tokenizer written in Python, which reports no offsets, with the vocabulary of WordPiece."""
+    vocabulary = tokenizer_of("wordpiece").get_vocab()
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "vocab.txt"
+        path.write_text("\n".join(sorted(vocabulary, key=vocabulary.get)))
+        options = {"word_tokenizer_type": "basic", "do_lower_case": True, "subword_tokenizer_type": "wordpiece"}
+        return BertJapaneseTokenizer(str(path), model_max_length=64, **options)

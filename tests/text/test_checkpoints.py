@@ -109,8 +109,15 @@ def test_characters_are_found_in_the_text_without_offsets():
     [
         ("Good Film", ["good", "film"], [[0, 4], [5, 9]]),
         ("a  b", ["a", " ", " ", "b"], [[0, 1], [1, 2], [2, 3], [3, 4]]),
-        ("Straße", ["stras", "se"], None),  # ß folds into two characters: no place between them
-        ("good", ["go", "##od"], None),
+        ("Straße", ["stras", "se"], [[0, 5], [4, 6]]),  # ß folds into two characters, which share it
+        ("good", ["go", "##od"], [[0, 2], [2, 4]]),
+        ("good film", ["go@@", "od", "film</w>"], [[0, 2], [2, 4], [5, 9]]),
+        ("New York", ["▁New▁York"], [[0, 8]]),
+        ("ＡＢ　Café", ["ab", "cafe"], [[0, 2], [3, 7]]),  # compatibility forms and accents
+        ("a\u200b b", ["a", "b"], [[0, 1], [3, 4]]),  # what tokenizers drop
+        ("é 👩", ["Ã", "©", "<0x20>", "ð", "\x9f", "\x91", "©"], [[0, 1]] * 2 + [[1, 2]] + [[2, 3]] * 4),
+        ("go @bob on", ["go", "@USER", "on"], [[0, 2], [3, 7], [8, 10]]),  # what a tokenizer replaced
+        ("good", ["x", "y"], None),
         ("", [], []),
     ],
 )
@@ -119,10 +126,29 @@ def test_pieces_are_found_in_the_text(text, pieces, spans):
     assert (None if aligned is None else aligned.tolist()) == spans
 
 
+@pytest.mark.parametrize(
+    "text, pieces, spans",
+    [
+        ("a zzz film", ["a", "?", "film"], [[0, 1], [2, 5], [6, 10]]),
+        ("☃a☃ a b", ["?", "a", "b"], [[0, 3], [4, 5], [6, 7]]),  # not the first a: no b follows it
+        ("☃☃ x!", ["?", "?", "?"], [[0, 2], [3, 4], [4, 5]]),
+        ("AJJD", ["A", "?", "?", "D"], [[0, 1], [1, 2], [2, 3], [3, 4]]),
+        ("a bcd", ["a", "?", "?"], [[0, 1], [2, 5], [2, 5]]),
+    ],
+)
+def test_unknown_pieces_lie_between_their_neighbours(text, pieces, spans):
+    assert align(text, pieces, [piece == "?" for piece in pieces]).tolist() == spans
+
+
 def test_tokens_that_cannot_be_found_have_no_words():
     class Slow(ByT5Tokenizer):
-        def convert_ids_to_tokens(self, ids, **options):
-            return super().convert_ids_to_tokens(ids) if isinstance(ids, int) else [f"<{number}>" for number in ids]
+        def tokenize(self, text, **options):
+            return [f"<{piece}>" for piece in super().tokenize(text)]
+
+        def convert_tokens_to_ids(self, pieces):
+            if isinstance(pieces, str):
+                return super().convert_tokens_to_ids(pieces)
+            return super().convert_tokens_to_ids([piece.removeprefix("<").removesuffix(">") for piece in pieces])
 
     model = with_random_weights(T5ForSequenceClassification(T5Config(vocab_size=384, num_labels=2, **T5)))
     with pytest.warns(UserWarning, match="Slow reports no character offsets, .* for tokens, not for words"):

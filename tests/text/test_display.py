@@ -144,9 +144,11 @@ def test_a_ledger_is_readable(explainer):
 def test_a_continuation_as_a_table_and_a_figure():
     tokenizer = tokenizer_of("byte-level")
     result = TextExplainer(gpt2(tokenizer), tokenizer).continuation("a <b> $x$", "good film\n")
-    page = ParsedPage(result.to_html())
-    assert len(page.words) == result.matrix.size
     assert "<b>" not in result._repr_html_()
-    figure = result.figure()
-    figure.canvas.draw()
-    assert figure.axes[0].images[0].get_array().shape == result.matrix.shape
+    for of, pairs in (("words", result.words), ("tokens", result.tokens)):
+        # What a row can't have read is empty.
+        assert len(ParsedPage(result.to_html(of)).words) == pairs.read.sum() < pairs.read.size
+        figure = result.figure(of)
+        figure.canvas.draw()
+        shown = figure.axes[0].images[0].get_array()
+        assert (shown.mask == ~pairs.read).all()

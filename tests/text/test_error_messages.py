@@ -91,7 +91,12 @@ TABLE = [
     (classifier, ["a", "b"], {"target": "positive", "against": ["negative"]}, r"against= is a list of 1 for 2 texts"),
     (classifier, ["a", "b"], {"target": ["positive"]}, r"target= is a list of 1 for 2 texts"),
     (causal_model, "good", {"target": 10**6}, r"1000000 is not a token: the tokenizer has 0 to 329"),
-    (causal_model, "good", {"target": ""}, r"expected the number of a token, or a word .* got ''"),
+    (
+        causal_model,
+        "good",
+        {"target": ""},
+        r"expected a word or phrase to explain, or .*, got ''",
+    ),
     (causal_model, ("good", "film"), {}, r"a causal language model continues one text"),
     (
         causal_model,
@@ -113,7 +118,12 @@ TABLE = [
     (question_answerer, ("who?", ""), {}, r"the context '' has no token to answer with"),
     (sentence_encoder, "good", {}, r"text 0: similarity requires two texts: pass a tuple of two"),
     (sentence_encoder, ("a", "b"), {"target": "a"}, r"the similarity of two texts is one number"),
-    (encoder_decoder, "good", {"target": ""}, r"expected an answer as a text that isn't empty, got ''"),
+    (
+        encoder_decoder,
+        "good",
+        {"target": ""},
+        r"expected an answer as a text that isn't empty, or .*, got ''",
+    ),
     (encoder_decoder, ("a", "b"), {}, r"an encoder-decoder reads one source"),
     # places
     (classifier, "good", {"at": 0}, r"at=0 is a place in the text, but a sequence classifier reads"),
@@ -198,7 +208,7 @@ def test_parts_of_a_custom_model_that_do_not_fit_raise(parts, message):
 @pytest.mark.parametrize(
     "ask, message",
     [
-        (lambda: causal_model().continuation(["a"]), r"expected one string to continue, got list"),
+        (lambda: causal_model().continuation(["a"]), r"expected one string to continue, or a chat, got list"),
         (lambda: classifier().continuation("a"), r"a model for text-classification generates no text"),
         (lambda: classifier()("good").to_frame("sentences"), r"of='sentences' is not a table"),
         (lambda: frame([], "word"), r"did you mean 'words'\?"),

@@ -203,7 +203,9 @@ def test_a_continuation_explains_every_token_by_those_before():
     later = np.arange(inputs)[None, :] > np.arange(outputs)[:, None] + (inputs - outputs)
     assert (result.matrix[later] == 0).all()
     assert (result.matrix[~later] != 0).all()
-    assert len(result.to_frame()) == outputs * inputs
+    table = result.to_frame("tokens")
+    assert len(table) == outputs * inputs
+    assert table["relevance"].isna().to_numpy().reshape(outputs, inputs).tolist() == later.tolist()
     assert "".join(result.outputs) == result.continuation == " terrible film"
     assert len(explainer.continuation("the plot was", longest=3).outputs) <= 3
 

@@ -12,8 +12,9 @@ from ..arguments import Request
 from ..errors import TextError, excerpt
 from ..tokens.encoding import Encoding
 from ..tokens.location import tokens_at
+from ..tokens.phrases import at_mask
 from ..tokens.rows import Answer, Row, have_references, row_of
-from ..tokens.vocabulary import readable, single_id
+from ..tokens.vocabulary import readable
 from .head import Head
 from .labels import PREDICTED
 from .token_scores import Positions, Predicted, decided_at, scores_at, sequence_logits
@@ -25,18 +26,19 @@ class FillMask(Head):
 
     tokenizer: Any
     score: str
+    spaced: bool | None = None
     labels = None
 
     def rows(self, encoding: Encoding, windows: list[np.ndarray], request: Request) -> tuple[Encoding, list[Row]]:
         """Return the one row of a text."""
         column = self._mask(encoding, request.at)
-        target = PREDICTED if request.target is None else self._token(request.target)
-        against = NO_CLASS if request.against is None else self._token(request.against)
+        words = (request.target, request.against)
+        target, against = (None if word is None else self._token(word, encoding, column) for word in words)
+        target, against = PREDICTED if target is None else target, NO_CLASS if against is None else against
         return encoding, [row_of(encoding, windows[0], subject=Positions.at(column, target, against=against))]
 
-    def _token(self, word: Any) -> int:
-        # Words are separated by spaces: a word at the mask is tokenized as if it followed another.
-        return single_id(self.tokenizer, word, "a")
+    def _token(self, word: Any, encoding: Encoding, column: int) -> int:
+        return at_mask(self.tokenizer, word, encoding, column, spaced=self.spaced)
 
     def _mask(self, encoding: Encoding, at: Any) -> int:
         """Return the column of the mask to explain."""

@@ -12,7 +12,9 @@ import numpy as np
 from torch import Tensor
 
 from ..arguments import Request
+from ..errors import TextError, excerpt
 from ..tokens.encoding import Encoding
+from ..tokens.phrases import Phrase, shortened
 from ..tokens.rows import Answer, Row
 from .labels import Labels
 
@@ -44,6 +46,10 @@ class Head(Protocol):
     def parts(self, encoding: Encoding) -> tuple[str, ...]:
         """Return the name of each of ``encoding.texts``."""
         return ("text",) if len(encoding.texts) == 1 else ("first", "second")
+
+    def room(self, encoding: Encoding, request: Request) -> int:
+        """Return how many tokens `rows` adds to a text, for which a text that is cut leaves room."""
+        return 0
 
     @abstractmethod
     def rows(self, encoding: Encoding, windows: list[np.ndarray], request: Request) -> tuple[Encoding, list[Row]]:
@@ -125,25 +131,25 @@ class Generator(Protocol):
         """Return a text ready to be continued."""
 
     @abstractmethod
-    def generate(self, encoding: Encoding, longest: int) -> list[int]:
+    def generate(self, encoding: Encoding, longest: int) -> Phrase:
         """Return at most `longest` tokens that the model generates by greedy search."""
 
     @abstractmethod
-    def token_ids(self, phrase: object, encoding: Encoding) -> list[int]:
-        """Return the tokens of a phrase that continues a text."""
+    def phrase(self, phrase: object, encoding: Encoding) -> Phrase:
+        """Return the tokens of a phrase, a string or numbers, that continues a text."""
 
     @abstractmethod
     def continued(
-        self, encoding: Encoding, ids: Sequence[int], *, whole: Encoding | None = None, weight: float = 1.0
+        self, encoding: Encoding, phrase: Phrase, *, whole: Encoding | None = None, weight: float = 1.0
     ) -> tuple[Encoding, Row]:
-        """Return a text with tokens that continue it.
+        """Return a text with a phrase that continues it.
 
         Parameters
         ----------
         encoding
             The text.
-        ids
-            The tokens.
+        phrase
+            The phrase.
         whole
             The text with other continuations, to which this one is added; None if it is the first.
         weight
@@ -157,11 +163,24 @@ class Generator(Protocol):
             The row whose ``subject`` are the `Positions` of the tokens.
         """
 
-    def contrasted(self, encoding: Encoding, ids: Sequence[Sequence[int]]) -> tuple[Encoding, list[Row]]:
+    def contrasted(self, encoding: Encoding, phrases: Sequence[Phrase]) -> tuple[Encoding, list[Row]]:
         """Return a text with one continuation, or with two that are contrasted, and a row per continuation."""
+        encoding, phrases = joined_alike(encoding, phrases)
         whole, rows = None, []
-        for tokens, weight in zip(ids, (1.0, -1.0), strict=False):
-            whole, row = self.continued(encoding, tokens, whole=whole, weight=weight)
+        for phrase, weight in zip(phrases, (1.0, -1.0), strict=False):
+            whole, row = self.continued(encoding, phrase, whole=whole, weight=weight)
             rows.append(row)
-        target = " against ".join(text.strip() for text in whole.texts[1:])
+        target = " against ".join(phrase.name for phrase in phrases)
         return whole, [replace(row, target=target) for row in rows]
+
+
+def joined_alike(encoding: Encoding, phrases: Sequence[Phrase]) -> tuple[Encoding, list[Phrase]]:
+    """Return a text without the last tokens that all phrases replace, with what the user should know, and the rest."""
+    common = min(phrase.replaces for phrase in phrases)
+    if common == len(encoding):
+        raise TextError(
+            f"the tokenizer joins all of {excerpt(encoding.texts[0])} with the phrase: nothing is left that it follows"
+        )
+    notes = [phrase.note for phrase in phrases if phrase.note]
+    encoding = replace(shortened(encoding, common), notes=(*encoding.notes, *notes))
+    return encoding, [replace(phrase, replaces=phrase.replaces - common) for phrase in phrases]

@@ -31,6 +31,8 @@ class Loaded:
         See `SentenceSimilarity`.
     two_sides
         Whether an encoder and a decoder both read the text.
+    spaced, add_special_tokens
+        See `Settings`.
     """
 
     model: Any
@@ -38,6 +40,8 @@ class Loaded:
     score: str
     pooling: str
     two_sides: bool
+    spaced: bool | None = None
+    add_special_tokens: bool | None = None
 
 
 class Task(NamedTuple):
@@ -78,17 +82,17 @@ TASKS = {
     "text2text-generation": Task(
         "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES",
         "AutoModelForSeq2SeqLM",
-        lambda of: Text2TextGeneration(of.model, of.tokenizer, of.score),
+        lambda of: Text2TextGeneration(of.model, of.tokenizer, of.score, of.add_special_tokens),
     ),
     "fill-mask": Task(
         "MODEL_FOR_MASKED_LM_MAPPING_NAMES",
         "AutoModelForMaskedLM",
-        lambda of: FillMask(of.tokenizer, of.score),
+        lambda of: FillMask(of.tokenizer, of.score, of.spaced),
     ),
     "text-generation": Task(
         "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES",
         "AutoModelForCausalLM",
-        lambda of: TextGeneration(of.model, of.tokenizer, of.score),
+        lambda of: TextGeneration(of.model, of.tokenizer, of.score, of.spaced),
     ),
     "sentence-similarity": Task(
         "MODEL_MAPPING_NAMES",

@@ -12,6 +12,7 @@ from ..arguments import Request
 from ..errors import TextError
 from ..tokens.encoding import ADDED, Encoding
 from ..tokens.location import refuse_location
+from ..tokens.phrases import Phrase, answer, generated
 from ..tokens.replacement import STAYS, taken
 from ..tokens.rows import Answer, Row, have_references
 from ..tokens.vocabulary import spell
@@ -34,6 +35,7 @@ class Text2TextGeneration(Head, Generator):
     model: Any
     tokenizer: Any
     score: str
+    add_special_tokens: bool | None = None
     labels = None
     continues = True
 
@@ -47,16 +49,15 @@ class Text2TextGeneration(Head, Generator):
         if len(encoding.texts) != 1:
             raise TextError("an encoder-decoder reads one source: pass a single text, and the answer as target=")
         answers = [answer for answer in (request.target, request.against) if answer is not None]
-        ids = [self.token_ids(answer, encoding) for answer in answers] or [self.generate(encoding, LONGEST_ANSWER)]
-        return self.contrasted(encoding, ids)
+        phrases = [self.phrase(answer, encoding) for answer in answers]
+        return self.contrasted(encoding, phrases or [self.generate(encoding, LONGEST_ANSWER)])
 
     def continued(
-        self, encoding: Encoding, ids: Sequence[int], *, whole: Encoding | None = None, weight: float = 1.0
+        self, encoding: Encoding, phrase: Phrase, *, whole: Encoding | None = None, weight: float = 1.0
     ) -> tuple[Encoding, Row]:
         """Return a source with an answer; the answer becomes one more text of the whole."""
         whole = whole or replace(encoding, side=np.zeros(len(encoding), np.int64))
-        added = np.isin(ids, self.tokenizer.all_special_ids)
-        columns = np.flatnonzero(~added)  # </s> is not explained
+        ids, columns = phrase.ids, np.flatnonzero(~phrase.added)  # an added </s> is not explained
         if not len(columns):
             raise TextError("the model's answer is empty: choose one, target='...'")
 
@@ -64,26 +65,26 @@ class Text2TextGeneration(Head, Generator):
         sides = (np.arange(len(encoding)), len(whole) + np.arange(len(ids)))
         positions = Positions.at(columns, np.array(ids)[columns])
         row = Row(inputs, sides, weight=weight, subject=positions)
-        return _with_answer(self.tokenizer, whole, list(ids)), row
+        return _with_answer(self.tokenizer, whole, phrase), row
 
     def source(self, encoding: Encoding) -> Encoding:
         """Return a source unchanged."""
         return encoding
 
-    def token_ids(self, phrase: object, encoding: Encoding) -> list[int]:
+    def phrase(self, phrase: object, encoding: Encoding) -> Phrase:
         """Return the tokens of an answer, with those that the tokenizer adds."""
-        if not isinstance(phrase, str) or not phrase:
-            raise TextError(f"expected an answer as a text that isn't empty, got {phrase!r}")
-        return self.tokenizer(text_target=phrase, verbose=False)["input_ids"]
+        return answer(self.tokenizer, phrase, framed=self.add_special_tokens)
 
-    def generate(self, encoding: Encoding, longest: int) -> list[int]:
+    def generate(self, encoding: Encoding, longest: int) -> Phrase:
         """Return the tokens that the model answers with, without the decoder's start."""
         device = next(self.model.parameters()).device
         ids = torch.from_numpy(encoding.inputs["input_ids"])[None].to(device)
         options = {"max_new_tokens": longest, "do_sample": False, "num_beams": 1}
         with torch.no_grad():
-            generated = self.model.generate(ids, attention_mask=torch.ones_like(ids), **options)
-        return generated[0, 1:].tolist()
+            tokens = self.model.generate(ids, attention_mask=torch.ones_like(ids), **options)[0, 1:].tolist()
+        front = self._numbers("bos_token_id", "cls_token_id", "forced_bos_token_id", "decoder_start_token_id")
+        back = self._numbers("eos_token_id", "sep_token_id", "pad_token_id")
+        return generated(self.tokenizer, tokens, front, back)
 
     def scores(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, list[Answer]]:
         """Compute the score of each row's answer, and what the model predicts at its places."""
@@ -100,25 +101,27 @@ class Text2TextGeneration(Head, Generator):
                 return start
         raise TextError("the model's configuration has no decoder_start_token_id: set it")
 
+    def _numbers(self, *names: str) -> set[int]:
+        """Return the special tokens that the tokenizer or the configurations have under some names."""
+        sources = (self.tokenizer, getattr(self.model, "generation_config", None), self.model.config)
+        values = [getattr(source, name, None) for source in sources for name in names]
+        return {number for value in values for number in (value if isinstance(value, list) else [value])} - {None}
+
     def _answer(self, row: Row, predicted: Predicted) -> Answer:
         prediction = spell(self.tokenizer, predicted.numbers.tolist())[0]
         return Answer(prediction, float(np.prod(predicted.probabilities)), row.target)
 
 
-def _with_answer(tokenizer, encoding: Encoding, ids: list[int]) -> Encoding:
+def _with_answer(tokenizer, encoding: Encoding, phrase: Phrase) -> Encoding:
     """Return a source with an answer as one more text; the decoder reads its start and all tokens but the last."""
-    added = np.isin(ids, tokenizer.all_special_ids)
-    text, spelled = spell(tokenizer, [number for number, is_added in zip(ids, added, strict=True) if not is_added])
-    spans = np.zeros((len(ids), 2), np.int64)
-    spans[~added] = spelled
-
+    ids, added = list(phrase.ids), phrase.added
     part = np.where(added, ADDED, len(encoding.texts))
-    end = len(text) if added[-1] else int(spelled[-1, 0])
+    end = len(phrase.text) if added[-1] else int(phrase.spans[-1, 0])
     return replace(
         encoding,
-        texts=(*encoding.texts, text),
+        texts=(*encoding.texts, phrase.text),
         pieces=(*encoding.pieces, "decoder start", *tokenizer.convert_ids_to_tokens(ids[:-1])),
-        spans=None if encoding.spans is None else np.concatenate([encoding.spans, [[0, 0]], spans[:-1]]),
+        spans=None if encoding.spans is None else np.concatenate([encoding.spans, [[0, 0]], phrase.spans[:-1]]),
         part=np.r_[encoding.part, ADDED, part[:-1]],
         side=np.r_[encoding.side, np.ones(len(ids), np.int64)],
         replacement=taken(encoding.replacement, np.r_[: len(encoding), np.full(len(ids), STAYS)]),

@@ -11,12 +11,13 @@ from torch import Tensor
 from ...domain import NO_CLASS
 from ..arguments import Request
 from ..errors import TextError
-from ..tokens.encoding import ADDED, Encoding
+from ..tokens.encoding import Encoding
 from ..tokens.location import refuse_location
+from ..tokens.phrases import Phrase, continuing, spelled, without_end
 from ..tokens.replacement import STAYS, taken
 from ..tokens.rows import Answer, Row, have_references
-from ..tokens.vocabulary import phrase_ids, readable, spell
-from .head import Generator, Head
+from ..tokens.vocabulary import readable
+from .head import Generator, Head, joined_alike
 from .labels import PREDICTED
 from .token_scores import Positions, Predicted, decided_at, scores_at, sequence_logits
 
@@ -35,6 +36,7 @@ class TextGeneration(Head, Generator):
     model: Any
     tokenizer: Any
     score: str
+    spaced: bool | None = None
     labels = None
     continues = True
     cut_side = "left"  # the next token follows the end
@@ -51,38 +53,54 @@ class TextGeneration(Head, Generator):
                 "a causal language model continues one text: pass a string, and its continuation as target="
             )
         encoding = self.source(encoding)
-        phrases = [phrase for phrase in (request.target, request.against) if phrase is not None]
-        ids = [self.token_ids(phrase, encoding) for phrase in phrases]
+        phrases = self._phrases(encoding, request)
+        if phrases and not all(len(phrase) == 1 and phrase.replaces == phrases[0].replaces for phrase in phrases):
+            return self.contrasted(encoding, phrases)
 
         # Single tokens are all predicted at the last column: one row is enough.
-        if all(len(tokens) == 1 for tokens in ids):
-            target = ids[0][0] if ids else PREDICTED
-            against = ids[1][0] if len(ids) == 2 else NO_CLASS
-            positions = Positions.at(len(encoding) - 1, target, against=against)
-            return encoding, [Row(encoding.inputs, (np.arange(len(encoding)),), subject=positions)]
+        target = against = name = None
+        if phrases:
+            encoding, phrases = joined_alike(encoding, phrases)
+            target, against = ([phrase.ids[0] for phrase in phrases] + [None])[:2]
+            name = " against ".join(phrase.name for phrase in phrases)
+        positions = Positions.at(
+            len(encoding) - 1,
+            PREDICTED if target is None else target,
+            against=NO_CLASS if against is None else against,
+        )
+        return encoding, [Row(encoding.inputs, (np.arange(len(encoding)),), subject=positions, target=name)]
 
-        return self.contrasted(encoding, ids)
+    def room(self, encoding: Encoding, request: Request) -> int:
+        """Return how many tokens of the longest phrase the model reads."""
+        encoding = self.source(encoding)
+        return max((len(phrase) - 1 for phrase in self._phrases(encoding, request)), default=0)
 
     def continued(
-        self, encoding: Encoding, ids: Sequence[int], *, whole: Encoding | None = None, weight: float = 1.0
+        self, encoding: Encoding, phrase: Phrase, *, whole: Encoding | None = None, weight: float = 1.0
     ) -> tuple[Encoding, Row]:
         """Return a text with a phrase behind it; the phrase becomes one more text of the whole."""
-        whole = whole or encoding
-        tokens = np.r_[np.arange(len(encoding)), len(whole) + np.arange(len(ids) - 1)]
-        positions = Positions.at(len(encoding) - 1 + np.arange(len(ids)), ids)
-        row = Row(_with_ids(encoding, ids[:-1]), (tokens,), weight=weight, subject=positions)
-        return _with_phrase(self.tokenizer, whole, ids), row
+        whole, ids = whole or encoding, phrase.ids
+        before = np.arange(len(encoding) - phrase.replaces)
+        tokens = np.r_[before, len(whole) + np.arange(len(ids) - 1)]
+        positions = Positions.at(len(before) - 1 + np.arange(len(ids)), ids)
+        inputs = _with_ids(encoding.take(before), ids[:-1])
+        row = Row(inputs, (tokens,), weight=weight, subject=positions)
+        return _with_phrase(self.tokenizer, whole, phrase), row
 
     def source(self, encoding: Encoding) -> Encoding:
         """Return a text without the tokens that the tokenizer added behind it, such as </s>."""
-        tokens = np.flatnonzero(encoding.part != ADDED)
-        return encoding.take(np.arange(tokens[-1] + 1)) if len(tokens) else encoding
+        return without_end(encoding)
 
-    def token_ids(self, phrase: object, encoding: Encoding) -> list[int]:
+    def phrase(self, phrase: object, encoding: Encoding) -> Phrase:
         """Return the tokens of a phrase that continues a text."""
-        return phrase_ids(self.tokenizer, phrase, encoding.texts[0])
+        return continuing(self.tokenizer, phrase, encoding, spaced=self.spaced)
 
-    def generate(self, encoding: Encoding, longest: int) -> list[int]:
+    def _phrases(self, encoding: Encoding, request: Request) -> list[Phrase]:
+        """Return the phrase to explain and the one it is contrasted with, as far as the request has them."""
+        phrases = [phrase for phrase in (request.target, request.against) if phrase is not None]
+        return [self.phrase(phrase, encoding) for phrase in phrases]
+
+    def generate(self, encoding: Encoding, longest: int) -> Phrase:
         """Return the tokens that the model generates next, by greedy search."""
         device = next(self.model.parameters()).device
         ids = torch.from_numpy(encoding.inputs["input_ids"])[None].to(device)
@@ -90,7 +108,8 @@ class TextGeneration(Head, Generator):
         pad = self.tokenizer.pad_token_id or 0
         with torch.no_grad():
             generated = self.model.generate(ids, attention_mask=torch.ones_like(ids), pad_token_id=pad, **options)
-        return generated[0, len(encoding) :].tolist()
+        before, after = generated[0].tolist()[: len(encoding)], generated[0].tolist()[len(encoding) :]
+        return spelled(self.tokenizer, after, before)
 
     def decided(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> list[Row]:
         """Return the rows with the predicted token, unless another is chosen."""
@@ -101,15 +120,11 @@ class TextGeneration(Head, Generator):
         logits = sequence_logits(outputs, rows, "causal language modelling")
         positions, constant = [row.subject for row in rows], not have_references(rows)
         scores, predictions = scores_at(logits, positions, first=first, score=self.score, constant=constant)
-        return scores, [self._answer(*fields) for fields in zip(positions, predictions, strict=True)]
+        return scores, [self._answer(predicted) for predicted in predictions]
 
-    def _answer(self, positions: Positions, predicted: Predicted) -> Answer:
+    def _answer(self, predicted: Predicted) -> Answer:
         prediction = readable(self.tokenizer, int(predicted.numbers[0]))
-        targets = [number for number in positions.targets.tolist() if number != PREDICTED]
-        target = spell(self.tokenizer, targets)[0].strip() if targets else prediction
-        if positions.against[0] != NO_CLASS:
-            target += f" against {readable(self.tokenizer, int(positions.against[0])).strip()}"
-        return Answer(prediction, float(predicted.probabilities[0]), target)
+        return Answer(prediction, float(predicted.probabilities[0]), prediction)
 
 
 def _with_ids(encoding: Encoding, ids: Sequence[int]) -> dict[str, np.ndarray]:
@@ -119,16 +134,15 @@ def _with_ids(encoding: Encoding, ids: Sequence[int]) -> dict[str, np.ndarray]:
     return {name: np.concatenate([values, added[name]]) for name, values in encoding.inputs.items()}
 
 
-def _with_phrase(tokenizer, encoding: Encoding, ids: Sequence[int]) -> Encoding:
+def _with_phrase(tokenizer, encoding: Encoding, phrase: Phrase) -> Encoding:
     """Return a text with a phrase as one more text, of which the model reads all tokens but the last."""
-    phrase, spans = spell(tokenizer, list(ids))
-    number = len(encoding.texts)
+    number, count = len(encoding.texts), len(phrase) - 1
     return replace(
         encoding,
-        texts=(*encoding.texts, phrase),
-        pieces=(*encoding.pieces, *tokenizer.convert_ids_to_tokens(list(ids[:-1]))),
-        spans=None if encoding.spans is None else np.concatenate([encoding.spans, spans[:-1]]),
-        part=np.r_[encoding.part, np.full(len(ids) - 1, number)],
-        replacement=taken(encoding.replacement, np.r_[: len(encoding), np.full(len(ids) - 1, STAYS)]),
-        kept=(*encoding.ranges, (0, int(spans[-1, 0]))),
+        texts=(*encoding.texts, phrase.text),
+        pieces=(*encoding.pieces, *tokenizer.convert_ids_to_tokens(list(phrase.ids[:-1]))),
+        spans=None if encoding.spans is None else np.concatenate([encoding.spans, phrase.spans[:-1]]),
+        part=np.r_[encoding.part, np.full(count, number)],
+        replacement=taken(encoding.replacement, np.r_[: len(encoding), np.full(count, STAYS)]),
+        kept=(*encoding.ranges, (0, int(phrase.spans[-1, 0]))),
     )

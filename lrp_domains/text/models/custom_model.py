@@ -54,8 +54,8 @@ def custom_network(embed: nn.Module, forward: Callable[[Tensor, Tensor], Tensor]
     return Network(model, call, tuple(names), lookups=tuple(names), vocabulary=getattr(embed, "num_embeddings", None))
 
 
-def encode_with(tokenize: Callable, items: Sequence[tuple[str, ...]]) -> Iterator[Encoding]:
-    """Yield the encodings of texts, split by the user's function."""
+def encode_with(tokenize: Callable, items: Sequence[tuple[str, ...]], wishes: Sequence = ()) -> Iterator[Encoding]:
+    """Yield the encodings of texts, split by the user's function, which alone decides what is added to them."""
     for item in items:
         if len(item) != 1:
             raise TextError("a pair was given, but tokenize() takes one text: join the two")

@@ -9,9 +9,10 @@ from torch import nn
 
 from ..heads.head import Head
 from ..heads.tasks import TASKS, Loaded, check_task, task_of
-from ..tokens.encoding import Encoding, encode, special_ids
+from ..tokens.encoding import Encoding, encode
 from ..tokens.lengths import longest
 from ..tokens.references import PLACEHOLDERS, SpecialTokens
+from ..tokens.special_tokens import special_ids
 from .network import Network, plain_model, transformers_network
 
 
@@ -30,7 +31,8 @@ class TextModel:
     tokenizer
         Its tokenizer, as the user passed it.
     encode
-        From texts and pairs, as tuples, to their encodings in order. An error that it raises concerns the next one.
+        From texts and pairs, as tuples, and whether special tokens are added to each, to their encodings in order.
+        An error that it raises concerns the next one.
     longest
         The largest number of tokens that it reads at once; None for no limit.
     fill
@@ -43,20 +45,36 @@ class TextModel:
     network: Network
     head: Head
     tokenizer: Any
-    encode: Callable[[Sequence[tuple[str, ...]]], Iterable[Encoding]]
+    encode: Callable[[Sequence[tuple[str, ...]], Sequence[bool | None]], Iterable[Encoding]]
     longest: int | None
     fill: Mapping[str, int]
     special: SpecialTokens
 
 
 def transformers_model(
-    model: nn.Module, tokenizer, *, task: str | None, embedding: str, pooling: str, score: str
+    model: nn.Module,
+    tokenizer,
+    *,
+    task: str | None,
+    embedding: str,
+    pooling: str,
+    score: str,
+    spaced: bool | None = None,
+    add_special_tokens: bool | None = None,
 ) -> TextModel:
     """Return a model of transformers, ready to be explained; see `TextExplainer`."""
     plain = plain_model(model)
     task = task_of(type(plain)) if task is None else check_task(task)
     network = transformers_network(model, embedding)
-    loaded = Loaded(plain, tokenizer, score=score, pooling=pooling, two_sides=network.two_sides)
+    loaded = Loaded(
+        plain,
+        tokenizer,
+        score=score,
+        pooling=pooling,
+        two_sides=network.two_sides,
+        spaced=spaced,
+        add_special_tokens=add_special_tokens,
+    )
     return TextModel(
         task=task,
         network=network,

@@ -44,16 +44,18 @@ def class_words_figure(table: pd.DataFrame, top: int = 10) -> Figure:
     return figure
 
 
-def matrix_figure(item) -> Figure:
-    """Draw a `ContinuationRelevance`: generated tokens (rows) by tokens read (columns)."""
-    outputs, inputs = item.matrix.shape
+def matrix_figure(item, of: str = "words") -> Figure:
+    """Draw a `ContinuationRelevance`: generated words or tokens (rows) by those read (columns)."""
+    pairs = item.of(of)
+    outputs, inputs = pairs.relevance.shape
     figure = Figure(figsize=(2 + 0.32 * inputs, 1.6 + 0.3 * outputs), layout="constrained")
     axes = figure.add_subplot()
-    limit = float(np.abs(item.matrix).max()) or 1.0
-    image = axes.imshow(item.matrix, cmap=DIVERGING, vmin=-limit, vmax=limit, aspect="auto")
+    limit = float(np.abs(pairs.relevance).max()) or 1.0
+    shown = np.where(pairs.read, pairs.relevance, np.nan)
+    image = axes.imshow(shown, cmap=DIVERGING, vmin=-limit, vmax=limit, aspect="auto")
 
-    axes.set_xticks(range(inputs), [_one_line(token.text) for token in item.inputs], rotation=60, ha="right")
-    axes.set_yticks(range(outputs), [_one_line(text) for text in item.outputs])
+    axes.set_xticks(range(inputs), [_one_line(read.text) for read in pairs.inputs], rotation=60, ha="right")
+    axes.set_yticks(range(outputs), [_one_line(text) for text in pairs.outputs])
     axes.set(xlabel="read", ylabel="generated")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)

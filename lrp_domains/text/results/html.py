@@ -12,13 +12,15 @@ def page(items: Sequence, title: str = "Relevance of words", *, whole: bool = Tr
     return _template("texts.html.j2").render(items=items, title=title, whole=whole, pieces=_pieces)
 
 
-def matrix(item) -> str:
-    """Return a `ContinuationRelevance` as a table; colours are scaled per row."""
-    rows = []
-    for output, row, score in zip(item.outputs, item.matrix.tolist(), item.scores.tolist(), strict=True):
+def matrix(item, of: str = "words") -> str:
+    """Return a `ContinuationRelevance` as a table of words or tokens; colours are scaled per row."""
+    pairs, rows = item.of(of), []
+    fields = (pairs.outputs, pairs.relevance.tolist(), pairs.read.tolist(), pairs.scores.tolist())
+    for output, row, is_read, score in zip(*fields, strict=True):
         top = max(map(abs, row), default=0.0)
-        rows.append((output, [(relevance, _style(relevance, top)) for relevance in row], score))
-    return _template("matrix.html.j2").render(item=item, rows=rows)
+        cells = [(r, _style(r, top)) if read else None for r, read in zip(row, is_read, strict=True)]
+        rows.append((output, cells, score))
+    return _template("matrix.html.j2").render(item=item, inputs=pairs.inputs, rows=rows)
 
 
 def _style(relevance: float, top: float) -> str:

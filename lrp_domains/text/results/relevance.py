@@ -42,7 +42,8 @@ class Token(NamedTuple):
 class Word(NamedTuple):
     """One word or mark of the original text, or whitespace that has a token by itself (``kind``).
 
-    `reference` is what a reference reads in its place; empty without one, or where it stays.
+    `reference` is what a reference reads in its place; empty without one, or where it stays. `role` is that of its
+    message in a chat; empty in what the chat template writes.
     """
 
     text: str
@@ -52,6 +53,7 @@ class Word(NamedTuple):
     kind: str
     part: str
     reference: str = ""
+    role: str = ""
 
 
 class Reference(NamedTuple):

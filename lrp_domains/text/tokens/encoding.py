@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import excerpt
 from .alignment import align
 from .replacement import Replacement, joined, taken
+from .special_tokens import has_special_tokens, parts_of, special_ids, unknown_note
 
 ADDED = -1  # the part of a token that is not in the text: [CLS], </s>, ...
 
@@ -40,6 +41,10 @@ class Encoding:
         The number of each text's first token, for texts that the model reads separately.
     replacement
         The tokens of a reference in the places of these; None without a reference.
+    framed
+        Whether the tokenizer was asked to add its special tokens.
+    notes
+        What the user should know, such as what is unknown to the model.
     """
 
     texts: tuple[str, ...]
@@ -52,6 +57,8 @@ class Encoding:
     kept: tuple[tuple[int, int], ...] | None = None
     starts: tuple[int, ...] = (0,)
     replacement: Replacement | None = None
+    framed: bool = True
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.part)
@@ -73,21 +80,57 @@ class Encoding:
         )
 
 
-def encode(tokenizer, items: Sequence[tuple[str, ...]]) -> list[Encoding]:
-    """Split texts, or pairs of texts, with a tokenizer of transformers; special tokens are added, nothing is cut."""
+def encode(
+    tokenizer,
+    items: Sequence[tuple[str, ...]],
+    add_special_tokens: bool | Sequence[bool | None] | None = None,
+    *,
+    answers: bool = False,
+) -> list[Encoding]:
+    """Split texts, or pairs of texts, with a tokenizer of transformers; nothing is cut.
+
+    Parameters
+    ----------
+    tokenizer
+        The tokenizer.
+    items
+        Texts as tuples of one, pairs as tuples of two.
+    add_special_tokens
+        Whether the tokenizer adds its special tokens, for all items or one per item. None: unless a text already has
+        them (see `has_special_tokens`).
+    answers
+        Whether the texts are what an encoder-decoder answers: some tokenizers split these differently.
+    """
     fast = getattr(tokenizer, "is_fast", False)
-    encoding_of = _with_offsets if fast else _without_offsets
-    options = {"add_special_tokens": True, "padding": False, "truncation": False, "verbose": False}
+    single = add_special_tokens is None or isinstance(add_special_tokens, bool)
+    wishes = [add_special_tokens] * len(items) if single else list(add_special_tokens)
+    framed = [_is_framed(tokenizer, *pair) for pair in zip(items, wishes, strict=True)]
 
     encodings: list[Encoding | None] = [None] * len(items)
-    # A tokenizer splits either texts or pairs in one call.
-    for size in {len(item) for item in items}:
-        numbers = [number for number, item in enumerate(items) if len(item) == size]
+    # A tokenizer splits either texts or pairs in one call, with or without special tokens.
+    for size, frame in {(len(item), frame) for item, frame in zip(items, framed, strict=True)}:
+        numbers = [n for n, item in enumerate(items) if (len(item), framed[n]) == (size, frame)]
         columns = [list(column) for column in zip(*(items[number] for number in numbers), strict=True)]
-        batch = tokenizer(*columns, return_offsets_mapping=fast, **options)
+        options = {"add_special_tokens": frame, "padding": False, "truncation": False, "verbose": False}
+        options |= {"text_target": columns[0]} if answers else dict(zip(("text", "text_pair"), columns, strict=False))
+        batch = tokenizer(return_offsets_mapping=fast, **options)
         for row, number in enumerate(numbers):
-            encodings[number] = encoding_of(tokenizer, batch, row=row, texts=items[number])
+            if fast:
+                encoding = _with_offsets(tokenizer, batch, row=row, texts=items[number])
+            else:
+                encoding = _without_offsets(tokenizer, batch, row=row, texts=items[number], framed=frame)
+            notes = [] if frame or wishes[number] is False else [_AS_IT_IS.format(encoding.pieces[0])]
+            notes += unknown_note(tokenizer, encoding)
+            encodings[number] = replace(encoding, framed=frame, notes=tuple(notes))
     return encodings
+
+
+_AS_IT_IS = "the text has special tokens ({} ...), so the tokenizer added none; add_special_tokens=True overrides this"
+
+
+def _is_framed(tokenizer, item: tuple[str, ...], wish: bool | None) -> bool:
+    """Return whether special tokens are added to a text or pair; the halves of a pair require them."""
+    return wish if wish is not None else len(item) > 1 or not has_special_tokens(tokenizer, item[0])
 
 
 def join(first: Encoding, second: Encoding) -> Encoding:
@@ -103,6 +146,8 @@ def join(first: Encoding, second: Encoding) -> Encoding:
         kept=first.ranges + second.ranges,
         starts=(0, len(first)),
         replacement=joined(first.replacement, second.replacement),
+        framed=first.framed,
+        notes=first.notes + second.notes,
     )
 
 
@@ -114,27 +159,29 @@ def _with_offsets(tokenizer, batch, *, row: int, texts: tuple[str, ...]) -> Enco
     spans = np.array(batch["offset_mapping"][row], np.int64).reshape(-1, 2)
     inputs = _inputs(batch, row)
 
-    special = np.isin(inputs["input_ids"], special_ids(tokenizer)) & (part != ADDED) & (spans[:, 0] < spans[:, 1])
-    marks = np.column_stack([part, spans])[special]
-    return Encoding(texts, inputs, tuple(batch.tokens(row)), spans=spans, part=part, marks=marks)
+    encoding = Encoding(texts, inputs, tuple(batch.tokens(row)), spans=spans, part=part)
+    return replace(encoding, marks=_marks(tokenizer, encoding))
 
 
-def _without_offsets(tokenizer, batch, *, row: int, texts: tuple[str, ...]) -> Encoding:
+def _without_offsets(tokenizer, batch, *, row: int, texts: tuple[str, ...], framed: bool) -> Encoding:
     """Return the encoding of one row of a batch, its tokens found in the text; spans are None where they are not."""
     inputs = _inputs(batch, row)
     ids = inputs["input_ids"].tolist()
     pieces = tokenizer.convert_ids_to_tokens(ids)
-    added = np.array(tokenizer.get_special_tokens_mask(ids, already_has_special_tokens=True), bool)
-
-    # A special token between two others ends the first text of a pair.
-    inside = np.flatnonzero(~added)
-    in_second = len(texts) == 2 and len(inside) and np.cumsum(added) > added[: inside[0]].sum()
-    part = np.where(added, ADDED, in_second)
+    part = parts_of(tokenizer, ids, texts, framed=framed)
 
     spans = np.zeros((len(ids), 2), np.int64)
     for number, text in enumerate(texts):
         tokens = np.flatnonzero(part == number)
-        aligned = align(text, [pieces[token] for token in tokens])
+        # Before they are looked up, unknown tokens are still parts of the text.
+        surface = tokenizer.tokenize(text)
+        surface = surface if len(surface) == len(tokens) else [pieces[token] for token in tokens]
+        is_unknown = [ids[token] == tokenizer.unk_token_id for token in tokens]
+        unknown = [
+            lacks and piece == tokenizer.unk_token and piece not in text
+            for lacks, piece in zip(is_unknown, surface, strict=True)
+        ]
+        aligned = align(text, surface, unknown)
         if aligned is None:
             warnings.warn(
                 f"{type(tokenizer).__name__} reports no character offsets, and its tokens were not found in "
@@ -143,13 +190,16 @@ def _without_offsets(tokenizer, batch, *, row: int, texts: tuple[str, ...]) -> E
             )
             return Encoding(texts, inputs, tuple(pieces), spans=None, part=part)
         spans[tokens] = aligned
-    return Encoding(texts, inputs, tuple(pieces), spans=spans, part=part)
+    encoding = Encoding(texts, inputs, tuple(pieces), spans=spans, part=part)
+    return replace(encoding, marks=_marks(tokenizer, encoding))
+
+
+def _marks(tokenizer, encoding: Encoding) -> np.ndarray:
+    """Return the special tokens that are written in the texts, as rows of text, start and end."""
+    special = np.isin(encoding.inputs["input_ids"], special_ids(tokenizer)) & (encoding.part != ADDED)
+    special &= encoding.spans[:, 0] < encoding.spans[:, 1]
+    return np.column_stack([encoding.part, encoding.spans])[special]
 
 
 def _inputs(batch, row: int) -> dict[str, np.ndarray]:
     return {name: np.asarray(values[row]) for name, values in batch.items() if name != "offset_mapping"}
-
-
-def special_ids(tokenizer) -> list[int]:
-    """Return the special tokens that may be written in a text; the unknown token replaces text, so it isn't one."""
-    return [number for number in tokenizer.all_special_ids if number != tokenizer.unk_token_id]

@@ -10,7 +10,7 @@ import numpy as np
 from torch import nn
 
 from ..errors import TextError, excerpt
-from .encoding import Encoding
+from .encoding import ADDED, Encoding
 
 _NO_LIMIT = 10**9  # tokenizers without a limit report a number beyond this
 
@@ -49,13 +49,16 @@ class LengthLimit:
     in_windows: bool = False
     cut_side: str = "right"
 
-    def fit(self, encoding: Encoding) -> Fitted:
-        """Return a text unchanged if it fits, else in windows or cut; raise if neither is chosen."""
+    def fit(self, encoding: Encoding, room: int = 0) -> Fitted:
+        """Return a text unchanged if it fits, else in windows or cut; raise if neither is chosen.
+
+        A text that is cut leaves `room` for tokens that continue it.
+        """
         if not len(encoding):
             raise TextError(
                 f"{excerpt(encoding.texts[0])} has no tokens, as this tokenizer adds none: leave empty texts out"
             )
-        if self.most is None or len(encoding) <= self.most:
+        if self.most is None or len(encoding) <= self.most - room:
             return Fitted(encoding, [np.arange(len(encoding))])
 
         long = self.long or ("windows" if self.in_windows else "error")
@@ -63,7 +66,12 @@ class LengthLimit:
             picks = windows(encoding, self.most, self.stride)
             return Fitted(encoding, picks, f"read in {len(picks)} windows of at most {self.most} tokens")
         if long == "truncate":
-            encoding, note = cut(encoding, self.most, self.cut_side)
+            if room and self.most - room <= (encoding.part == ADDED).sum():
+                raise TextError(
+                    f"the phrase to explain has {room + 1} tokens, which leaves no room for a text in the {self.most} "
+                    "that the model reads at once: shorten it"
+                )
+            encoding, note = cut(encoding, self.most - room, self.cut_side)
             return Fitted(encoding, [np.arange(len(encoding))], note, was_cut=True)
 
         advice = "long='windows' or long='truncate'" if self.in_windows else "long='truncate'"

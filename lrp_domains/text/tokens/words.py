@@ -15,6 +15,32 @@ SPACE = 2  # the kind of a span of whitespace
 
 
 @dataclass(frozen=True)
+class WordShares:
+    """Which share of which token goes to which span of those that tile one text.
+
+    Attributes
+    ----------
+    spans, kinds
+        The spans, n x 2, and their kinds.
+    token, word, share
+        One entry per token and character that it covers: the number of the token among all, of the span, and the share.
+    touched
+        Whether a token touches a span.
+    """
+
+    spans: np.ndarray
+    kinds: np.ndarray
+    token: np.ndarray
+    word: np.ndarray
+    share: np.ndarray
+    touched: np.ndarray
+
+    def sums(self, relevance: np.ndarray) -> np.ndarray:
+        """Return the relevance of each span (float64) from that of all tokens."""
+        return np.bincount(self.word, relevance[self.token] * self.share, len(self.spans))
+
+
+@dataclass(frozen=True)
 class WordSums:
     """The spans that tile one text, with their kind, their relevance (float64), and whether a token touches them."""
 
@@ -25,14 +51,18 @@ class WordSums:
 
 
 def word_sums(encoding: Encoding, relevance: np.ndarray, *, part: int = 0, words: Segmentation = "words") -> WordSums:
-    """Sum the relevance of a text's tokens over its words.
+    """Sum the relevance of a text's tokens, one number per token, over its words; see `word_shares`."""
+    shares = word_shares(encoding, part=part, words=words)
+    return WordSums(shares.spans, shares.kinds, relevance=shares.sums(relevance), touched=shares.touched)
+
+
+def word_shares(encoding: Encoding, *, part: int = 0, words: Segmentation = "words") -> WordShares:
+    """Share each token of a text among the words that it covers.
 
     Parameters
     ----------
     encoding
         The tokens, with spans.
-    relevance
-        One number per token, T.
     part
         The number of the text among ``encoding.texts``.
     words
@@ -56,10 +86,9 @@ def word_sums(encoding: Encoding, relevance: np.ndarray, *, part: int = 0, words
     weight = np.where(total[token] == 0, 1.0, weight)
     total = np.where(total == 0, lengths, total)
 
-    share = relevance[tokens][token] * weight / total[token]
     word = word_at[character]
-    sums, touched = np.bincount(word, share, len(spans)), np.bincount(word, weight, len(spans)) > 0
-    return WordSums(spans, kinds, relevance=sums, touched=touched)
+    touched = np.bincount(word, weight, len(spans)) > 0
+    return WordShares(spans, kinds, token=tokens[token], word=word, share=weight / total[token], touched=touched)
 
 
 def replaced_words(encoding: Encoding, spans: np.ndarray, part: int = 0) -> list[str]:

@@ -1,0 +1,139 @@
+"""Special tokens are added once, chats are read as their template writes them, and what is unknown is reported."""
+
+import numpy as np
+import pytest
+import torch
+
+from lrp_domains import CP_LRP
+from lrp_domains.text import TextError, TextExplainer
+from lrp_domains.text.tokens.encoding import encode
+
+from .small_models import bert, gpt2
+from .small_tokenizers import SENTENCES, python_tokenizer, tokenizer_of
+
+TEMPLATE = (
+    "{{ bos_token }}{% for m in messages %}{% if m.role == 'assistant' %}{{ m.content + eos_token }}"
+    "{% else %}{{ '[INST] ' + m.content + ' [/INST]' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ ' so : ' }}{% endif %}"
+)
+CHAT = [{"role": "user", "content": "was the plot good"}]
+MORE = [*CHAT, {"role": "assistant", "content": "it was bad"}, {"role": "user", "content": "was the food good"}]
+
+
+def chat_tokenizer(kind="legacy"):
+    kind = tokenizer_of(kind)
+    names = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<unk>"}
+    return type(kind)(tokenizer_object=kind.backend_tokenizer, chat_template=TEMPLATE, model_max_length=64, **names)
+
+
+def ids_of(result, tokenizer):
+    return tokenizer.convert_tokens_to_ids([token.piece for token in result.tokens])
+
+
+@pytest.mark.parametrize("chat", [CHAT, MORE])
+def test_a_chat_is_read_as_the_template_writes_it(chat):
+    tokenizer = chat_tokenizer()
+    explainer = TextExplainer(gpt2(tokenizer), tokenizer, rules=CP_LRP)
+    result = explainer(chat)
+    expected = tokenizer.apply_chat_template(chat, add_generation_prompt=True)["input_ids"]
+    assert ids_of(result, tokenizer) == expected
+    assert result.text == tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+    assert not result.notes and not any(token.part == "added" for token in result.tokens)
+
+    roles = {}
+    for word in result.words:
+        roles.setdefault(word.role, []).append(word.text)
+    assert roles["user"] == "was the plot good".split() + ("was the food good".split() if chat is MORE else [])
+    assert roles.get("assistant", []) == ("it was bad".split() if chat is MORE else [])
+    assert {"<s>", "so"} <= set(roles[""])
+
+    # The same as a text, which already has its special tokens.
+    text = explainer(result.text)
+    assert [token[:5] for token in text.tokens] == [token[:5] for token in result.tokens]
+    assert "has special tokens (<s> ...), so the tokenizer added none" in text.notes[0]
+    batch = explainer([chat, SENTENCES[0], CHAT])
+    assert batch[0].score == pytest.approx(result.score) and batch[2].words[-2].text == ":"
+    phrase = explainer(chat, target="good")
+    assert explainer.continuation(chat, "good").scores.sum() == pytest.approx(phrase.score)
+
+
+def test_a_chat_that_ends_with_an_answer_continues_it():
+    tokenizer = chat_tokenizer()
+    result = TextExplainer(gpt2(tokenizer), tokenizer)(MORE[:2])
+    assert result.text.endswith("it was bad")
+    classifier = TextExplainer(gpt2(tokenizer, "ForSequenceClassification", num_labels=2), tokenizer)
+    assert classifier(MORE[:2]).text.endswith("it was bad</s>")
+    assert classifier(CHAT).text.endswith("[/INST]")
+
+
+def test_an_invalid_chat_is_refused():
+    tokenizer = chat_tokenizer()
+    explainer = TextExplainer(gpt2(tokenizer), tokenizer)
+    for chat in ([{"role": "user"}], [{"role": "user", "content": ["a"]}]):
+        with pytest.raises(TextError, match="message 0 of the chat: expected a role and its content"):
+            explainer(chat)
+    plain = tokenizer_of("legacy")
+    with pytest.raises(TextError, match="the tokenizer has no chat template"):
+        TextExplainer(gpt2(plain), plain)(CHAT)
+    tokenizer.chat_template = "{{ raise_exception('roles must alternate') }}"
+    with pytest.raises(TextError, match="template refused the chat: roles must alternate"):
+        explainer(CHAT)
+
+
+def test_special_tokens_are_a_setting():
+    tokenizer, text = chat_tokenizer(), "<s>[INST] was it good [/INST]"
+    inner = tokenizer(text, add_special_tokens=False)["input_ids"]
+    for setting, expected in ((None, inner), (False, inner), (True, [tokenizer.bos_token_id, *inner])):
+        result = TextExplainer(gpt2(tokenizer), tokenizer, add_special_tokens=setting)(text)
+        assert ids_of(result, tokenizer) == expected
+        assert len(result.notes) == (setting is None)
+    result = TextExplainer(gpt2(tokenizer), tokenizer, add_special_tokens=False)("was it good")
+    assert ids_of(result, tokenizer) == tokenizer("was it good", add_special_tokens=False)["input_ids"]
+
+
+@pytest.mark.parametrize(
+    "kind, text, added",
+    [
+        ("wordpiece", "[CLS] a film [SEP]", 0),
+        ("wordpiece", "a film [SEP]", 2),  # ends as BERT's, but doesn't begin so
+        ("wordpiece", "a [CLS] film", 2),
+        ("unigram", "a film</s>", 0),  # T5 adds nothing in front
+        ("unigram", "</s> a film", 1),
+        ("byte-level", "<|endoftext|>a", 0),  # GPT-2 adds nothing
+        ("bpe", "<s> a film", 0),
+    ],
+)
+def test_special_tokens_are_added_unless_the_text_has_them(kind, text, added):
+    (encoding,) = encode(tokenizer_of(kind), [(text,)])
+    assert (encoding.part < 0).sum() == added
+    (pair,) = encode(tokenizer_of(kind), [(text, "a film")])
+    assert pair.framed
+
+
+def test_what_is_unknown_is_reported():
+    for tokenizer in (tokenizer_of("wordpiece"), python_tokenizer()):
+        explainer = TextExplainer(bert(tokenizer), tokenizer)
+        result = explainer("a good ☃☃ film 🤗 [UNK]")
+        assert result.notes == ("2 of 8 tokens are unknown to the model: '☃☃', '🤗'",)
+        assert explainer("a good film").notes == ()
+        pair = explainer(("a 🤗", "film"))
+        assert pair.notes == ("1 of 6 tokens is unknown to the model: '🤗'",)
+
+
+def test_a_reference_is_split_as_its_text_is():
+    tokenizer = chat_tokenizer()
+    explainer = TextExplainer(gpt2(tokenizer), tokenizer)
+    result = explainer("<s>[INST] was it good [/INST]", reference="<s>[INST] it was good [/INST]")
+    changed = [word.text for word in result.words if abs(word.relevance) > 1e-12]
+    assert changed == ["was", "it"] and np.isfinite(result.score)
+
+
+def test_a_doubled_start_changes_the_prediction_and_is_avoided():
+    tokenizer = chat_tokenizer("metaspace-first")
+    model = gpt2(tokenizer)
+    text = tokenizer.apply_chat_template(CHAT, tokenize=False)
+    ids = torch.tensor([tokenizer(text, add_special_tokens=False)["input_ids"]])
+    expected = model(input_ids=ids).logits[0, -1].softmax(0).max().item()
+    assert TextExplainer(model, tokenizer)(text).probability == pytest.approx(expected)
+    doubled = TextExplainer(model, tokenizer, add_special_tokens=True)(text).probability
+    assert doubled != pytest.approx(expected)
