@@ -31,6 +31,8 @@ class Document:
         What is explained, summed over the rows with their weights: a score, or its difference from the reference's.
     reference_score
         The score of the reference.
+    name
+        What the text is called in messages, such as ``"text 3"``.
     relevance
         One number per token, summed over the rows (float64).
     """
@@ -42,6 +44,7 @@ class Document:
     answer: Answer | None = None
     score: float = 0.0
     reference_score: float = 0.0
+    name: str = ""
     relevance: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:

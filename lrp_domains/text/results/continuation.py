@@ -9,9 +9,10 @@ import pandas as pd
 
 from .html import matrix
 from .relevance import Token
+from .terminal import continued
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ContinuationRelevance:
     """A text and its continuation, with the relevance of all that was read for each generated token.
 
@@ -61,6 +62,26 @@ class ContinuationRelevance:
 
     def _repr_html_(self) -> str:
         return matrix(self)
+
+    def to_dict(self) -> dict:
+        """Return everything as plain values, ready for JSON."""
+        plain = {name: getattr(self, name) for name in ("text", "continuation", "rules")}
+        plain |= {name: getattr(self, name).tolist() for name in ("matrix", "scores", "probabilities")}
+        return plain | {"inputs": [token._asdict() for token in self.inputs], "outputs": list(self.outputs)}
+
+    def __repr__(self) -> str:
+        outputs, inputs = self.matrix.shape
+        shown = self.continuation if len(self.continuation) <= 40 else self.continuation[:40] + "…"
+        return f"ContinuationRelevance({shown!r}: {outputs} tokens by {inputs}, {self.rules})"
+
+    def __rich__(self):
+        return continued(self)
+
+    def print(self, numbers: bool = False) -> None:
+        """Print in a terminal, for each token, what it comes from; with `numbers`, from all tokens."""
+        from rich.console import Console
+
+        Console().print(continued(self, numbers=numbers))
 
     def figure(self):
         """Return the matrix as a figure of matplotlib."""

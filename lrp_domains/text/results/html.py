@@ -1,46 +1,122 @@
-"""Explained texts as HTML: the original text, escaped, with coloured words."""
+"""Explained texts as HTML: the original text, escaped, with coloured words.
+
+Sizes are relative to the font of the page. Everything stands on a white ground with dark letters, so that it is
+readable in dark pages too. Words have their numbers as titles and can be reached by the keyboard; a table below has all
+numbers.
+"""
 
 from collections.abc import Sequence
 from functools import cache
 
+import numpy as np
+
 from ...domain.page import templates
+from . import colours
 from .colours import colour, largest
+
+OPEN = 20  # texts of one result that aren't folded
+IN_NOTEBOOK = 200  # texts that a notebook shows
+LONG = 300  # words, from which a text is folded if there are others
+FOCUSABLE = 150  # words, up to which each can be reached by the tab key
+COLUMNS, ROWS = 60, 60  # tokens of a continuation's table
+STEPS = 12  # shades of each colour in that table
 
 
 def page(items: Sequence, title: str = "Relevance of words", *, whole: bool = True) -> str:
     """Return a page of `TextRelevance` objects; only its body, for a notebook, unless `whole`."""
-    return _template("texts.html.j2").render(items=items, title=title, whole=whole, pieces=_pieces)
+    shown = items if whole else items[:IN_NOTEBOOK]
+    options = {"first": shown[:OPEN], "others": shown[OPEN:], "left": len(items) - len(shown)}
+    return _render("texts.html.j2", title, whole, **options, folded=len(items) > 1, long=LONG, focusable=FOCUSABLE)
 
 
 def matrix(item) -> str:
-    """Return a `ContinuationRelevance` as a table; colours are scaled per row."""
-    rows = []
-    for output, row, score in zip(item.outputs, item.matrix.tolist(), item.scores.tolist(), strict=True):
-        top = max(map(abs, row), default=0.0)
-        rows.append((output, [(relevance, _style(relevance, top)) for relevance in row], score))
-    return _template("matrix.html.j2").render(item=item, rows=rows)
+    """Return a `ContinuationRelevance` as a table; colours are scaled per row.
+
+    Of a long text, the tokens with the most relevance are shown, and the sum of the others.
+    """
+    return _render("matrices.html.j2", "", False, items=[_table(item)])
 
 
-def _style(relevance: float, top: float) -> str:
+def continuations(items: Sequence, title: str = "Relevance of words for each token of a continuation") -> str:
+    """Return a page of `ContinuationRelevance` objects."""
+    return _render("matrices.html.j2", title, True, items=[_table(item) for item in items])
+
+
+def differences(items: Sequence, title: str = "Differences of relevance", *, whole: bool = True) -> str:
+    """Return a page of `TextDifference` objects; only its body, for a notebook, unless `whole`."""
+    return _render("differences.html.j2", title, whole, items=items)
+
+
+def style(relevance: float, top: float) -> str:
+    """Return the colours of a word, as CSS."""
     (red, green, blue), white = colour(relevance, top)
-    return f"background:rgb({red},{green},{blue})" + (";color:#fff" if white else ";color:#222")
+    return f"background:#{red:02x}{green:02x}{blue:02x};color:{'#fff' if white else '#000'}"
 
 
-def _pieces(item, part: str, text: str) -> list[tuple[str, float | None, str]]:
-    """Return the whole text in pieces: characters, relevance (None between words), style."""
-    top, end, pieces = largest(item.words), 0, []
-    for word in item.words:
+def pieces(words: Sequence, part: str, text: str, top: float) -> list[tuple[str, float | None, str]]:
+    """Return a whole text in pieces: characters, relevance (None between words), colours.
+
+    Parameters
+    ----------
+    words
+        Words with ``start``, ``end``, ``relevance`` and ``part``.
+    part, text
+        Which of the texts, and its characters.
+    top
+        The relevance of the strongest colour.
+    """
+    end, parts = 0, []
+    for word in words:
         if word.part != part:
             continue
         if end < word.start:
-            pieces.append((text[end : word.start], None, ""))
-        pieces.append((text[word.start : word.end], word.relevance, _style(word.relevance, top)))
+            parts.append((text[end : word.start], None, ""))
+        parts.append((text[word.start : word.end], word.relevance, style(word.relevance, top)))
         end = word.end
     if end < len(text):
-        pieces.append((text[end:], None, ""))
-    return pieces
+        parts.append((text[end:], None, ""))
+    return parts
+
+
+def _table(item) -> dict:
+    """Return the parts of a continuation's table: its columns, rows and what was left out."""
+    amounts = np.abs(item.matrix).sum(0)
+    shown = np.sort(np.argsort(-amounts, kind="stable")[:COLUMNS])
+    others = np.setdiff1d(np.arange(item.matrix.shape[1]), shown)
+
+    rows = []
+    for output, relevance, score in list(zip(item.outputs, item.matrix, item.scores.tolist(), strict=True))[:ROWS]:
+        values = [*relevance[shown].tolist(), *([float(relevance[others].sum())] if len(others) else [])]
+        top = max(map(abs, values), default=0.0)
+        rows.append((output, [(value, _shade(value, top)) for value in values], score))
+    return {
+        "item": item,
+        "inputs": [item.inputs[number] for number in shown],
+        "others": len(others),
+        "rows": rows,
+        "rows_left": len(item.outputs) - len(rows),
+    }
+
+
+def _shade(relevance: float, top: float) -> str:
+    """Return the name of a shade: the same few for all cells, so that a table of thousands stays small."""
+    step = round(STEPS * abs(relevance) / top) if top else 0
+    return f"{'p' if relevance > 0 else 'n'}{step}" if step else ""
 
 
 @cache
-def _template(name: str):
-    return templates("lrp_domains.text.results").get_template(name)
+def _shades() -> str:
+    steps = range(1, STEPS + 1)
+    return "".join(
+        f".lrp .{name}{step}{{{style(sign * step, STEPS)}}}" for name, sign in (("p", 1), ("n", -1)) for step in steps
+    )
+
+
+def _render(name: str, title: str, whole: bool, **values) -> str:
+    common = {"pieces": pieces, "largest": largest, "colours": colours, "shades": _shades()}
+    return _environment().get_template(name).render(title=title, whole=whole, **common, **values)
+
+
+@cache
+def _environment():
+    return templates("lrp_domains.text.results")
