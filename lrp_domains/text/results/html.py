@@ -87,7 +87,8 @@ def _table(item) -> dict:
     rows = []
     for output, relevance, score in list(zip(item.outputs, item.matrix, item.scores.tolist(), strict=True))[:ROWS]:
         values = [*relevance[shown].tolist(), *([float(relevance[others].sum())] if len(others) else [])]
-        top = max(map(abs, values), default=0.0)
+        # Of single tokens: the sum of many others would outshine them.
+        top = max(map(abs, relevance.tolist()), default=0.0)
         rows.append((output, [(value, _shade(value, top)) for value in values], score))
     return {
         "item": item,
@@ -100,7 +101,7 @@ def _table(item) -> dict:
 
 def _shade(relevance: float, top: float) -> str:
     """Return the name of a shade: the same few for all cells, so that a table of thousands stays small."""
-    step = round(STEPS * abs(relevance) / top) if top else 0
+    step = min(STEPS, round(STEPS * abs(relevance) / top)) if top else 0
     return f"{'p' if relevance > 0 else 'n'}{step}" if step else ""
 
 

@@ -1,6 +1,7 @@
 """Explained texts in a terminal."""
 
 from rich.console import Group
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -82,7 +83,7 @@ def compared(item, numbers: bool = False) -> Group:
     lines.append(Text(f"{total}, added tokens {item.added:+.3f}, rest {item.rest:+.3f}", style="dim"))
     lines += [Text(note, style="yellow") for note in item.notes]
     if numbers:
-        table = Table("word", *map(Text, item.names), "difference", box=None, header_style="dim")
+        table = Table("word", *map(escape, item.names), "difference", box=None, header_style="dim")
         for word in sorted(item.words, key=lambda word: -abs(word.difference)):
             amounts = ("" if amount != amount else f"{amount:+.4f}" for amount in (word.a, word.b))
             name = Text(_visible(word.text), style=_style(word.difference, top))
