@@ -362,13 +362,14 @@ def test_the_defaults_in_the_descriptions_are_those_of_the_library():
 
 
 def test_a_corpus_is_checked_and_explained_against_the_reference(tmp_path):
-    config = {"text": {"corpora": "configs/demo_corpora.tsv", "explanation": {"reference": "a b"}}}
+    config = {"text": {"corpora": "configs/demo_corpora.tsv", "explanation": {"reference": "a b", "on_error": "skip"}}}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     plan = snakemake("--dry-run", "--printshellcmds", "--configfile", tmp_path / "config.yaml", folder=tmp_path)
     assert plan.returncode == 0, plan.stderr
     lines = (plan.stdout + plan.stderr).splitlines()
     for step in ("text check", "text explain"):
-        assert "--reference 'a b'" in next(line for line in lines if step in line)
+        command = next(line for line in lines if step in line)
+        assert "--reference 'a b'" in command and "--on-error skip" in command
 
 
 def test_the_reference_of_a_cohort_takes_precedence_over_that_of_all(tmp_path):

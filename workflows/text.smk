@@ -45,9 +45,10 @@ rule text_check:
             text_column="text", second_column="second", label_column="label"
         ),
         target=text_target,
+        settings=text_settings("explanation", "score", "rules", "long", "on_error"),
     shell:
         "exec python -m lrp_domains text check {params.path:q} --model {params.model:q} {params.columns}"
-        " {params.target} --out {output:q} > {log:q} 2>&1"
+        " {params.target} {params.settings} --out {output:q} > {log:q} 2>&1"
 
 
 rule text_explain:
@@ -73,7 +74,13 @@ rule text_explain:
         ),
         target=text_target,
         settings=text_settings(
-            "explanation", "score", "rules", "long", "batch_size", "shards"
+            "explanation",
+            "score",
+            "rules",
+            "long",
+            "on_error",
+            "batch_size",
+            "shards",
         ),
         device=device,
     shell:

@@ -16,6 +16,7 @@ from .heads.labels import Labels
 from .results.class_words import class_words
 from .results.collection import TextRelevances
 from .results.continuation import ContinuationRelevance, RelevanceMatrix
+from .results.difference import TextDifference, WordDifference, difference
 from .results.figures import class_words_figure
 from .results.relevance import Reference, TextLedger, TextRelevance, Token, Word
 from .results.tables import frame
@@ -28,6 +29,7 @@ __all__ = [
     "Reference",
     "RelevanceMatrix",
     "Settings",
+    "TextDifference",
     "TextError",
     "TextExplainer",
     "TextLedger",
@@ -35,8 +37,10 @@ __all__ = [
     "TextRelevances",
     "Token",
     "Word",
+    "WordDifference",
     "class_words",
     "class_words_figure",
+    "difference",
     "frame",
     "segment",
 ]

@@ -132,11 +132,16 @@ def _check_text(text: Any) -> None:
 
 def list_of_texts(texts: Any) -> list:
     """Return many texts as a list."""
-    if not isinstance(texts, Iterable) or isinstance(texts, bytes | Mapping):
-        raise TextError(f"expected a text, a pair of texts, or a list of these, got {type(texts).__name__}")
-    texts = list(texts)
+    texts = list(checked_stream(texts))
     if not texts:
         raise TextError("the list of texts is empty")
+    return texts
+
+
+def checked_stream(texts: Any) -> Iterable:
+    """Return many texts unchanged; raise if they can't be iterated over."""
+    if not isinstance(texts, Iterable) or isinstance(texts, bytes | Mapping):
+        raise TextError(f"expected a text, a pair of texts, or a list of these, got {type(texts).__name__}")
     return texts
 
 

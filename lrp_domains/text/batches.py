@@ -79,7 +79,7 @@ class Runner:
     def explain(self, batch: Batch, side: str) -> Ledger:
         """Explain the rows of a batch, add each row's relevance to its document, and return the batch's ledger."""
         rows = [row for _, row in batch]
-        texts = [document.encoding.texts[0] for document, _ in batch]
+        texts = [(document.name, document.encoding.texts[0]) for document, _ in batch]
         explained = self.explained(rows, side, texts)
         fields = (explained.relevance, explained.scores, explained.reference_scores, explained.answers)
         for (document, row), amounts, score, reference_score, answer in zip(batch, *fields, strict=True):
@@ -88,8 +88,8 @@ class Runner:
                 document.answer = answer
         return explained.ledger
 
-    def explained(self, rows: Sequence[Row], side: str, texts: Sequence[str] = ()) -> Explained:
-        """Return the relevance of rows, all with a reference or none; `texts` name them in messages about scores."""
+    def explained(self, rows: Sequence[Row], side: str, texts: Sequence[tuple[str, str]] = ()) -> Explained:
+        """Return the relevance of rows, all with a reference or none; `texts`, with names, are for messages."""
         options = {"model": self.model.network.module, "unknown": self.settings.unknown}
         options["rules"] = self.settings.rule_set(against_reference=have_references(rows))
         runs, selections = [], Selections()
@@ -177,11 +177,11 @@ class Runner:
         return pad(inputs, self.model.fill, side=side, device=self.model.network.device)
 
 
-def _check_finite(scores: Tensor, texts: Sequence[str]) -> None:
-    """Raise if the score of a text is not finite."""
-    for text, score in zip(texts, scores.detach().double().cpu().tolist(), strict=False):
+def _check_finite(scores: Tensor, texts: Sequence[tuple[str, str]]) -> None:
+    """Raise if the score of a text, which has a name, is not finite."""
+    for (name, text), score in zip(texts, scores.detach().double().cpu().tolist(), strict=False):
         if not np.isfinite(score):
             raise TextError(
-                f"the score of {excerpt(text)} is {score}: check the model's weights (NaN? overflow in half precision? "
-                "try dtype=torch.float32)"
+                f"{name}: the score of {excerpt(text)} is {score}: check the model's weights (NaN? overflow in half "
+                "precision? try dtype=torch.float32)"
             )

@@ -35,6 +35,8 @@ class Document:
         The score of the reference.
     written
         The texts as the model reads them, with the roles of a chat.
+    name
+        What the text is called in messages, such as ``"text 3"``.
     relevance
         One number per token, summed over the rows (float64).
     """
@@ -47,6 +49,7 @@ class Document:
     score: float = 0.0
     reference_score: float = 0.0
     written: Written | None = None
+    name: str = ""
     relevance: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:

@@ -9,7 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from ..domain import Progress, no_progress
-from .arguments import Item, Message, Request, are_numbers, chunks, is_chat, list_of_texts, requests_of, with_list
+from .arguments import (
+    Item,
+    Message,
+    Request,
+    are_numbers,
+    checked_stream,
+    chunks,
+    is_chat,
+    list_of_texts,
+    requests_of,
+    with_list,
+)
 from .continuation import explain_continuation
 from .errors import about
 from .heads.classification import Classification
@@ -219,8 +230,9 @@ class TextExplainer:
         """Yield explained texts one after the other, for corpora that don't fit into memory.
 
         The arguments are those of a call, with one target, place and reference for all; it reads at most 8 batches
-        ahead.
+        ahead. A single text, or a pair as a tuple, is a stream of one.
         """
+        texts = [texts] if isinstance(texts, str | tuple) else checked_stream(texts)
 
         def requests() -> Iterator[Request]:
             for number, text in enumerate(texts):

@@ -55,7 +55,12 @@ class Pipeline:
         )
 
     def explain(
-        self, requests: Sequence[Request], *, first: int = 0, progress: Progress = no_progress
+        self,
+        requests: Sequence[Request],
+        *,
+        first: int = 0,
+        names: Sequence[str] | None = None,
+        progress: Progress = no_progress,
     ) -> tuple[list[TextRelevance], Account]:
         """Explain texts.
 
@@ -65,6 +70,8 @@ class Pipeline:
             The texts, each with what to explain.
         first
             The number of the first text, for messages.
+        names
+            The names of the texts for messages, such as the rows of a file; None for their numbers.
         progress
             Wraps the iteration over batches.
 
@@ -76,7 +83,7 @@ class Pipeline:
             The sum of their ledgers.
         """
         refuse_training_mode(self.model.network.module)
-        documents = self._documents(requests, first)
+        documents = self._documents(requests, names or _numbered(requests, first))
         side = self.padding.find(self._batches(documents, "right"))
 
         # All windows of a text explain the same label, which their mean logits predict.
@@ -93,6 +100,12 @@ class Pipeline:
         parts = [self.model.head.parts(document.encoding) for document in documents]
         results = [d.result(names, self.settings, alone) for d, names in zip(documents, parts, strict=True)]
         return results, account
+
+    def check(self, requests: Sequence[Request], names: Sequence[str]) -> None:
+        """Raise what `explain` would raise for these texts before the model runs, without its warnings."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._documents(requests, names)
 
     def write(self, request: Request) -> Written:
         """Return the texts of a request as the model reads them."""
@@ -119,20 +132,20 @@ class Pipeline:
                 "one of them, or pass long='truncate'"
             )
 
-    def _documents(self, requests: Sequence[Request], first: int) -> list[Document]:
+    def _documents(self, requests: Sequence[Request], names: Sequence[str]) -> list[Document]:
         documents, items = [], []
-        for number, request in enumerate(requests, first):
-            with about(f"text {number}"):
+        for name, request in zip(names, requests, strict=True):
+            with about(name):
                 items.append(self.write(request))
         encodings = self.encode(items)
-        for number, (request, item) in enumerate(zip(requests, items, strict=True), first):
-            with about(f"text {number}"):
+        for name, request, item in zip(names, requests, items, strict=True):
+            with about(name):
                 reference = self._reference(request)
                 halves = self._with_reference(next(encodings), reference)
                 fitted = [self.fit(encoding, request) for encoding in halves]
-                documents.append(replace(self._document(request, fitted, reference), written=item))
+                documents.append(replace(self._document(request, fitted, reference), name=name, written=item))
             for note in (half.note for half in fitted if half.was_cut):
-                warnings.warn(f"text {number}: {note}", stacklevel=2)
+                warnings.warn(f"{name}: {note}", stacklevel=2)
         return documents
 
     def fit(self, encoding: Encoding, request: Request) -> Fitted:
@@ -216,3 +229,7 @@ class Pipeline:
         for document in documents:
             subject, document.answer = head.choose(logits[id(document)], document.rows[0].subject)
             document.rows = [replace(row, subject=subject) for row in document.rows]
+
+
+def _numbered(requests: Sequence[Request], first: int) -> list[str]:
+    return [f"text {number}" for number in range(first, first + len(requests))]

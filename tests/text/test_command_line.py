@@ -10,9 +10,14 @@ from typer.testing import CliRunner
 
 import lrp_domains.text.corpora.on_disk as on_disk
 from lrp_domains.command_line import app
-from lrp_domains.text import TextExplainer
-from lrp_domains.text.corpora import explain_corpus, gather, read_corpus, read_texts, read_words
+from lrp_domains.commands.text.options import place
+from lrp_domains.text import TextExplainer, TextRelevances
+from lrp_domains.text.corpora import explain_corpus, read_corpus, read_texts, read_words
+from lrp_domains.text.corpora.tables import join
 from lrp_domains.text.demo import read_demo, train_demo
+
+from .small_models import bert, gpt2
+from .small_tokenizers import tokenizer_of
 
 NEGATION = r"\b(?:not|never|no|nobody|nothing|hardly|without)\b|n't\b"
 CONTRAST = r"\b(?:but|yet|although|though|despite|while)\b"
@@ -60,28 +65,100 @@ def test_the_demo_model_predicts_sentences_that_it_has_not_seen(tmp_path):
     assert set(held_out["pair"].value_counts()) == {2}
 
 
-def test_a_text_in_place_of_the_command_is_explained(model, tmp_path):
-    result = run_text("I loved every minute of it", "--model", model, "--numbers", "--html", tmp_path / "x.html")
+def explain(*arguments, stdin=None):
+    return run_text("explain", *arguments, stdin=stdin)
+
+
+def test_a_text_is_explained_in_one_line(model, tmp_path):
+    files = ["--html", tmp_path / "x.html", "--json", tmp_path / "x.json"]
+    result = explain("I loved every minute of it", "--model", model, "--numbers", *files)
     assert result.exit_code == 0, result.output
     assert "I loved every minute of it" in result.stdout and "added tokens" in result.stdout
     assert ">minute</span>" in (tmp_path / "x.html").read_text()
-    named = run_text("explain", "I loved every minute of it", "--model", model)
-    assert named.stdout.splitlines() == result.stdout.splitlines()[:2]
+    (again,) = TextRelevances.from_dict(json.loads((tmp_path / "x.json").read_text()))
+    assert again.to_dict() == json.loads((tmp_path / "x.json").read_text())[0]
+    assert f"{again.score:+.3f}" in result.stdout
+
+
+def test_no_text_is_taken_for_a_command_or_an_option(model):
+    for text in ("words", "-5 stars", "--- well, no", "explain", "-dull-"):
+        result = explain(text, "--model", model)
+        assert result.exit_code == 0 and text in result.stdout, result.output
+    literal = explain("--model", model, "--", "--modle", "--x=1")
+    assert literal.exit_code == 0 and "--modle" in literal.stdout and "--x=1" in literal.stdout, literal.output
+    value = explain("a film", "--model", model, "--reference", "-5 stars", "--rules", "secant")
+    assert "its reference '-5 stars'" in value.stderr, value.output
+
+
+def test_a_mistyped_command_or_option_is_not_taken_for_a_text(model):
+    def plain(result):
+        assert result.exit_code == 2, result.output
+        return re.sub(r"[│╭╮╰╯─\s]+", " ", result.stderr)
+
+    assert "No such command 'chek'. Did you mean 'check'?" in plain(run_text("chek", "x.csv"))
+    assert 'lrp-domains text explain "I loved it" --model' in plain(run_text("I loved it", "--model", model))
+    assert "No such option: --modle. Did you mean --model?" in plain(explain("fine", "--modle", model))
+    assert "No such option: -m." in plain(explain("fine", "-m", model))
+
+
+def test_a_label_by_number_a_pair_and_settings(model):
+    by_number, by_name = (explain("A fine film.", "--model", model, "--target", target) for target in ("1", "positive"))
+    assert by_number.exit_code == 0 and by_number.stdout == by_name.stdout, by_number.output
+    pair = explain("A fine", "A dull", "--second", "film.", "--model", model)
+    assert pair.exit_code == 0 and pair.stdout.count("second: film.") == 2, pair.output
+    options = ["--embedding", "sum", "--dtype", "float32", "--unknown", "gradient", "--padding", "left"]
+    options += ["--words", "characters", "--window", "6", "--stride", "1", "--long", "windows"]
+    long = explain("A fine film that is long.", "--model", model, *options)
+    assert long.exit_code == 0 and "windows" in long.stdout, long.output
+
+
+def test_a_place_is_words_a_character_or_a_range():
+    assert [place(at) for at in ("5", "3:8", "Paris", "3:")] == [5, (3, 8), "Paris", "3:"]
+
+
+def test_a_tagger_and_a_language_model_are_explained(tmp_path):
+    for name, made in (("tagger", bert), ("writer", gpt2)):
+        tokenizer = tokenizer_of("wordpiece" if made is bert else "byte-level")
+        kind = {"kind": "ForTokenClassification"} if made is bert else {}
+        made(tokenizer, **kind).save_pretrained(tmp_path / name)
+        tokenizer.save_pretrained(tmp_path / name)
+    tagged = explain("a good film", "--model", tmp_path / "tagger", "--at", "2:6")
+    assert tagged.exit_code == 0 and "good" in tagged.stdout, tagged.output
+
+    writer = [
+        "a good film",
+        "--model",
+        tmp_path / "writer",
+        "--html",
+        tmp_path / "x.html",
+        "--json",
+        tmp_path / "x.json",
+    ]
+    written = explain(*writer, "--continuation", " is good")
+    assert written.exit_code == 0 and "comes from" in written.stdout, written.output
+    assert "<!doctype html>" in (tmp_path / "x.html").read_text()
+    (values,) = json.loads((tmp_path / "x.json").read_text())
+    assert len(values["matrix"]) == len(values["outputs"]) and values["continuation"] == " is good"
+    generated = explain(*writer, "--generate", "2")
+    assert generated.exit_code == 0, generated.output
+    assert len(json.loads((tmp_path / "x.json").read_text())[0]["outputs"]) == 2
+    refused = explain(*writer, "--generate", "2", "--target", "good")
+    assert refused.exit_code == 2 and "leave out --target" in re.sub(r"[│\s]+", " ", refused.stderr)
 
 
 def test_the_lines_of_stdin_are_explained(model):
-    result = run_text("--model", model, "--target", "positive", stdin="A fine film.\n\nA bad film.\n")
+    result = explain("--model", model, "--target", "positive", stdin="A fine film.\n\nA bad film.\n")
     assert result.exit_code == 0, result.output
     assert result.stdout.count("explained: positive") == 2 and "A bad film." in result.stdout
 
 
 def test_a_contrast_and_a_margin_are_explained(model):
     contrast = ["--target", "positive", "--against", "negative"]
-    result = run_text("A fine film.", "--model", model, *contrast)
+    result = explain("A fine film.", "--model", model, *contrast)
     assert result.exit_code == 0, result.output
     assert "explained: positive against negative" in result.stdout
     scores = [
-        re.search(r"score (\S+),", run_text("A fine film.", "--model", model, *options).stdout)[1]
+        re.search(r"score (\S+),", explain("A fine film.", "--model", model, *options).stdout)[1]
         for options in (contrast, ["--target", "positive", "--score", "margin"], ["--target", "positive"])
     ]
     assert len(set(scores)) == 1  # of two labels all three are the difference of their logits
@@ -90,7 +167,7 @@ def test_a_contrast_and_a_margin_are_explained(model):
 def test_a_contrast_is_checked_and_explained_over_a_file(model, reviews, tmp_path):
     options = ["--model", model, "--text-column", "review", "--target", "positive", "--against", "negative"]
     assert run_text("check", reviews, *options, "--out", tmp_path / "check.json").exit_code == 0
-    result = run_text("--file", reviews, *options, "--out", tmp_path / "words.parquet")
+    result = explain("--file", reviews, *options, "--out", tmp_path / "words.parquet")
     assert result.exit_code == 0, result.output
     texts = read_texts(tmp_path / "words.texts.parquet")
     assert set(texts["target"]) == {"positive against negative"}
@@ -98,10 +175,10 @@ def test_a_contrast_is_checked_and_explained_over_a_file(model, reviews, tmp_pat
 
 
 def test_texts_and_files_are_explained_against_a_reference(model, reviews, tmp_path):
-    result = run_text("A fine film.", "--model", model, "--reference", "pad", "--numbers")
+    result = explain("A fine film.", "--model", model, "--reference", "pad", "--numbers")
     assert result.exit_code == 0, result.output
     assert "against: all words replaced by padding" in " ".join(result.stdout.split())
-    half = run_text("A fine film.", "--model", model, "--reference", "A bad film.", "--rules", "secant-half")
+    half = explain("A fine film.", "--model", model, "--reference", "A bad film.", "--rules", "secant-half")
     assert half.exit_code == 0 and "against: A bad film." in " ".join(half.stdout.split()), half.output
 
     options = ["--model", model, "--text-column", "review", "--reference", "pad"]
@@ -109,7 +186,7 @@ def test_texts_and_files_are_explained_against_a_reference(model, reviews, tmp_p
     assert check.exit_code == 0, check.output
     folder = tmp_path / "reviews"
     out, texts = folder / "words.parquet", folder / "texts.parquet"
-    result = run_text("--file", reviews, *options, "--out", out, "--out-texts", texts)
+    result = explain("--file", reviews, *options, "--out", out, "--out-texts", texts)
     assert result.exit_code == 0, result.output
 
     table, words = read_texts(texts), read_words(out)
@@ -131,7 +208,7 @@ def test_a_file_from_check_to_report(model, reviews, tmp_path):
     assert summary["texts"] == 40 and summary["model_labels"] == ["negative", "positive"]
     folder = tmp_path / "a & b"
     out, texts = folder / "words.parquet", folder / "texts.parquet"
-    result = run_text("--file", reviews, "--model", model, *columns, "--out", out, "--out-texts", texts)
+    result = explain("--file", reviews, "--model", model, *columns, "--out", out, "--out-texts", texts)
     assert result.exit_code == 0 and "explained: 40 texts" in result.stderr, result.output
     direct = TextExplainer.from_pretrained(str(model))(list(read_demo()["text"].head(40)))
     words = read_words(out)
@@ -157,9 +234,9 @@ def test_a_file_from_check_to_report(model, reviews, tmp_path):
 
 def test_shards_together_are_the_whole_corpus(model, reviews, tmp_path):
     whole = ["--file", reviews, "--model", model, "--text-column", "review"]
-    assert run_text(*whole, "--out", tmp_path / "whole.parquet").exit_code == 0
+    assert explain(*whole, "--out", tmp_path / "whole.parquet").exit_code == 0
     for shard in (1, 2, 3):
-        result = run_text(*whole, "--shard", shard, "--shards", 3, "--out", tmp_path / f"{shard}.parquet")
+        result = explain(*whole, "--shard", shard, "--shards", 3, "--out", tmp_path / f"{shard}.parquet")
         assert result.exit_code == 0, result.output
     shards = [tmp_path / f"{shard}.parquet" for shard in (1, 2, 3)]
     assert run_text("gather", *shards, "--out", tmp_path / "gathered.parquet").exit_code == 0
@@ -196,10 +273,10 @@ def test_parts_of_another_request_are_not_kept(model, reviews, tmp_path, monkeyp
     monkeypatch.setattr(on_disk, "PART", 10)
     explainer, corpus = TextExplainer.from_pretrained(str(model)), read_corpus(reviews, "review")
     files = (tmp_path / "w.parquet", tmp_path / "t.parquet")
-    monkeypatch.setattr(on_disk, "gather", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(on_disk, "join", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         explain_corpus(explainer, corpus, *files, target="positive")
-    monkeypatch.setattr(on_disk, "gather", gather)
+    monkeypatch.setattr(on_disk, "join", join)
     assert explain_corpus(explainer, corpus, *files, target="negative") == 0
     assert set(read_texts(files[1])["target"]) == {"negative"}
 
@@ -208,10 +285,10 @@ def test_parts_with_another_reference_are_not_kept(model, reviews, tmp_path, mon
     monkeypatch.setattr(on_disk, "PART", 10)
     corpus, files = read_corpus(reviews, "review"), (tmp_path / "w.parquet", tmp_path / "t.parquet")
     explainer = TextExplainer.from_pretrained(str(model))
-    monkeypatch.setattr(on_disk, "gather", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(on_disk, "join", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         explain_corpus(explainer, corpus, *files)
-    monkeypatch.setattr(on_disk, "gather", gather)
+    monkeypatch.setattr(on_disk, "join", join)
     monkeypatch.setattr(on_disk, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):  # nothing is resumed, so that a part is written
         explain_corpus(explainer, corpus, *files, reference="pad")
@@ -244,7 +321,7 @@ def test_labels_by_number_and_corpora_of_other_formats(model, tmp_path):
         (["--model", "MODEL"], 2, "there is no text: pass one, name a --file, or pipe lines in"),
         (["hello", "--model", "MODEL", "--out", "OUT"], 2, "--out is for a --file"),
         (["--file", "FILE", "--model", "MODEL"], 2, "name the table to write: --out relevance.parquet"),
-        (["hello", "--file", "FILE", "--model", "MODEL", "--out", "OUT"], 2, "--file requires --out"),
+        (["hello", "--file", "FILE", "--model", "MODEL", "--out", "OUT"], 2, "a --file: leave out texts"),
         (["--file", "none.csv", "--model", "MODEL", "--out", "OUT"], 1, "error: there is no file 'none.csv'"),
         (["--file", "none.xls", "--model", "MODEL", "--out", "OUT"], 1, "it should end in .csv, .tsv"),
         (["--file", "FILE", "--model", "MODEL", "--out", "OUT"], 1, "there is no column 'text'; there are: 'review'"),
@@ -268,7 +345,8 @@ def test_errors_are_one_line_and_nothing_is_written(model, reviews, tmp_path, mo
     (tmp_path / "broken.parquet").write_text("no table at all")
     names = {"MODEL": model, "FILE": reviews, "OUT": tmp_path / "out.parquet", "EMPTY": tmp_path / "empty.csv"}
     names["BROKEN"] = tmp_path / "broken.parquet"
-    result = run_text(*[names.get(argument, argument) for argument in arguments])
+    command = [] if arguments[0] in ("gather", "words", "report") else ["explain"]
+    result = run_text(*command, *[names.get(argument, argument) for argument in arguments])
     plain = re.sub(r"[│╭╮╰╯─\s]+", " ", result.stderr)
     assert result.exit_code == code and message in plain and "Traceback" not in plain, plain
     assert sum(line.startswith("error:") for line in result.stderr.splitlines()) == (code == 1)

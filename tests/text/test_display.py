@@ -3,14 +3,25 @@
 import io
 import json
 import re
+from copy import deepcopy
 from html.parser import HTMLParser
 
 import pytest
 from rich.console import Console
 
 from lrp_domains import CP_LRP
-from lrp_domains.text import TextExplainer, frame
-from lrp_domains.text.results.colours import AGAINST, FOR, colour
+from lrp_domains.domain.page import rgb
+from lrp_domains.text import (
+    TextError,
+    TextExplainer,
+    TextRelevance,
+    TextRelevances,
+    class_words,
+    class_words_figure,
+    difference,
+    frame,
+)
+from lrp_domains.text.results.colours import AGAINST, BLACK, FOR, INK, NOTE, QUIET, WHITE, colour, contrast
 
 from .small_models import bert, gpt2
 from .small_tokenizers import SENTENCES, tokenizer_of
@@ -152,3 +163,124 @@ def test_a_continuation_as_a_table_and_a_figure():
         figure.canvas.draw()
         shown = figure.axes[0].images[0].get_array()
         assert (shown.mask == ~pairs.read).all()
+
+
+def test_a_long_continuation_is_short_in_a_page_and_printed():
+    tokenizer = deepcopy(tokenizer_of("byte-level"))
+    tokenizer.model_max_length = 400
+    explainer = TextExplainer(gpt2(tokenizer, n_positions=400), tokenizer)
+    result = explainer.continuation("a good film and a bad cast " * 30, "good film")
+    page = result.to_html()
+    inputs = result.words.relevance.shape[1]
+    assert inputs > 200 and len(page) < 12_000
+    assert f"{inputs - 60} others" in page
+    for row, relevance in zip(page.split("<tr>")[2:], result.words.relevance, strict=True):
+        assert sum(amount for _, amount in ParsedPage(row).words) == pytest.approx(relevance.sum(), abs=1e-2)
+    assert len(repr(result)) < 120 and "a good film" in Shown(result).text
+    assert "comes from" in Shown(result).text
+
+
+class Shown:
+    """What a terminal of 100 columns shows, without colours."""
+
+    def __init__(self, result):
+        console = Console(file=io.StringIO(), width=100)
+        console.print(result)
+        self.text = console.file.getvalue()
+
+
+def test_letters_have_enough_contrast_on_every_colour():
+    for share in range(-1000, 1001):
+        background, white = colour(share, 1000)
+        assert contrast(background, WHITE if white else BLACK) >= 4.5, share
+    white = rgb("#ffffff")
+    assert all(contrast(rgb(one), white) >= 4.5 for one in (INK, QUIET, NOTE, "#2166ac"))
+    assert contrast(rgb("#777777"), white) == pytest.approx(4.48, abs=0.01)  # as published
+
+
+def test_every_style_of_a_page_has_enough_contrast(explainer):
+    """Letters have at least 4.5 on their own ground; where none is named, on that of the result."""
+    results = explainer(list(SENTENCES))
+    for page in (results._repr_html_(), difference(results[0], results[1]).to_html()):
+        styles = re.findall(r'style="([^"]*)"', page) + re.findall(r"\{([^}]*)\}", page)
+        inks = [re.search(r"(?<![-\w])color:(#[0-9a-f]+)", style) for style in styles]
+        grounds = [re.search(r"background:(#[0-9a-f]+)", style) for style in styles]
+        pairs = {(ink[1], ground[1] if ground else "#fff") for ink, ground in zip(inks, grounds, strict=True) if ink}
+        assert len(pairs) > 4
+        assert all(contrast(rgb(_long(ink)), rgb(_long(ground))) >= 4.5 for ink, ground in pairs)
+
+
+def _long(colour):
+    """Return a colour with six digits."""
+    return colour if len(colour) == 7 else "#" + "".join(2 * digit for digit in colour[1:])
+
+
+def test_a_result_follows_the_page_that_it_is_shown_in(explainer):
+    body = explainer("good " + 300 * "x")._repr_html_()
+    assert "rem" not in re.findall(r'style="([^"]*)"', body)[0] and "rem;" not in body
+    outer = re.search(r'<div class="lrp-texts" style="([^"]*)"', body)[1]
+    assert "font-size:1em" in outer and "overflow-wrap:anywhere" in outer
+    # A dark page must not shine through, with letters for a light one.
+    assert "background:#fff" in outer and f"color:{INK}" in outer
+
+
+def test_numbers_can_be_reached_without_a_mouse(explainer):
+    result = explainer("a good film")
+    body = result._repr_html_()
+    assert len(re.findall(r'<span[^>]*title="[^"]*" tabindex="0"', body)) == 3
+    table = body[body.index("<details") : body.index("</details>")]
+    assert [float(value) for value in re.findall(r"<td>([^<]*)</td>", table)] == pytest.approx(
+        [word.relevance for word in result.words if word.text.strip()]
+        + [token.relevance for token in result.tokens if token.part == "added"]
+        + [result.ledger.rest, result.score],
+        abs=1e-4,
+    )
+    assert "added token [CLS]" in table and 'scope="row"' in table
+
+
+def test_long_results_are_folded(explainer):
+    many = explainer(["good film"] * 300)
+    body, page = many._repr_html_(), many.to_html()
+    assert ">180 more texts</summary>" in body and "100 more texts are not shown" in body
+    assert "280 more texts" in page and "not shown" not in page
+    long = " ".join(["good"] * 400)
+    windowed = TextExplainer(explainer.model, explainer.tokenizer, long="windows")
+    assert "text of " in windowed([long, "film"]).to_html() and "text of " not in windowed(long).to_html()
+
+
+def test_results_print_on_one_line(explainer):
+    for shown in (repr(explainer("good film").ledger), repr(explainer(list(SENTENCES)).ledger)):
+        assert shown.startswith("TextLedger(score=") and len(shown) < 120 and "\n" not in shown
+
+
+def test_a_figure_displays_itself_in_a_notebook(explainer):
+    results = explainer(["good film", "bad film", "good bad film"])
+    figure = class_words_figure(class_words(results.to_frame(), fewest=1))
+    assert figure._repr_png_().startswith(b"\x89PNG")
+    assert difference(results[0], results[1]).figure()._repr_png_().startswith(b"\x89PNG")
+
+
+def test_results_are_read_back(explainer):
+    for result in (explainer("good film"), explainer(("who?", "nobody")), explainer("")):
+        again = TextRelevance.from_dict(json.loads(json.dumps(result.to_dict())))
+        assert again == result and again.to_html() == result.to_html()
+    results = explainer(list(SENTENCES))
+    again = TextRelevances.from_dict(results.to_dict())
+    assert again.items == results.items and again.ledger.score == results.ledger.score
+    with pytest.raises(TextError, match="the values of an explained text lack 'ledger': pass what to_dict"):
+        TextRelevance.from_dict({name: value for name, value in results[0].to_dict().items() if name != "ledger"})
+    with pytest.raises(TextError, match="are a list"):
+        TextRelevance.from_dict(results.to_dict())
+
+
+def test_a_reference_is_read_back(explainer):
+    result = TextExplainer(explainer.model, explainer.tokenizer)("good film", reference="mask")
+    assert TextRelevance.from_dict(json.loads(json.dumps(result.to_dict()))) == result
+
+
+def test_the_stream_of_one_text_is_that_text(explainer):
+    for text in ("good film", ("good", "film")):
+        (result,) = explainer.stream(text)
+        assert result == explainer(text)
+    with pytest.raises(TextError, match="expected a text, a pair of texts, or a list of these, got int"):
+        list(explainer.stream(3))

@@ -6,15 +6,16 @@ What a step requires is imported when it runs: transformers takes seconds to imp
 import typer
 
 from . import corpora, demo, explain
-from .one_line import TextFirst
+from .group import TextCommands
+from .text_arguments import TextArguments
 
 text = typer.Typer(
-    cls=TextFirst,
+    cls=TextCommands,
     no_args_is_help=True,
-    help='Explain the predictions of text models by words: lrp-domains text "I loved it" --model FOLDER_OR_NAME',
+    help='Explain predictions of text models by words: lrp-domains text explain "I loved it" --model FOLDER_OR_NAME',
 )
+text.command("explain", cls=TextArguments)(explain.explain)
 for command, name in (
-    (explain.explain, "explain"),
     (demo.train_demo, "train-demo"),
     (corpora.check, "check"),
     (corpora.gather, "gather"),

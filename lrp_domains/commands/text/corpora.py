@@ -9,7 +9,7 @@ import typer
 from ..console import say
 from ..grouped import grouped
 from . import options as o
-from .loading import load_corpus, load_explainer
+from .loading import load_corpus, load_explainer, on_error
 
 CHECKED = {name: option for name, option in o.MODEL.items() if name != "device"}
 
@@ -28,13 +28,14 @@ REPORT = {
 }
 
 
-@grouped(model=CHECKED, columns=o.COLUMNS, request=o.REQUEST)
+@grouped(model=CHECKED, columns=o.COLUMNS, request=o.REQUEST, settings=o.SETTINGS)
 def check(
     corpus: o.Corpus,
     out: Annotated[Path, typer.Option(help="The summary to write, .json.")],
     model: dict,
     columns: dict,
     request: dict,
+    settings: dict,
 ) -> None:
     """Check a corpus and its model from end to end before any long computation."""
     o.check_request(request)
@@ -42,10 +43,13 @@ def check(
     from ...text.corpora import check_corpus
 
     texts = load_corpus(corpus, columns)
-    summary = check_corpus(texts, load_explainer(model | {"device": "cpu"}), **request)
+    explainer = load_explainer(model | {"device": "cpu"}, **settings)
+    summary = check_corpus(texts, explainer, **request, **on_error(columns))
     with whole_file(out) as temporary:
         temporary.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     say("corpus", f"{summary['texts']} texts, the longest of {summary['tokens_of_the_longest']} tokens")
+    if summary["skipped"]:
+        say("skipped", f"{summary['skipped']} texts, such as {summary['errors'][0]}", "bold yellow")
 
 
 def gather(

@@ -8,7 +8,6 @@ import typer
 from ..console import progress, say
 from ..grouped import grouped
 from . import options as o
-from .loading import quiet_library
 
 
 @grouped(training={"seed": o.Seed})
@@ -19,6 +18,7 @@ def train_demo(
     """Train a small transformer on the demo corpus from scratch, in less than a minute."""
     from ...domain import DomainError, whole_file
     from ...text.demo import train_demo
+    from ...text.models.quiet import quiet_library
 
     # Only an earlier demo model may be replaced, which is checked before any training.
     if out.exists() and not (out / "held_out.tsv").is_file() and not (out.is_dir() and not any(out.iterdir())):

@@ -1,25 +1,25 @@
 """Explain texts from the command line or from stdin, or all texts of a file."""
 
+import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ..console import progress, say
 from ..grouped import grouped
 from . import options as o
-from .loading import key_of, load_corpus, load_explainer
+from .loading import key_of, load_corpus, load_explainer, on_error
 
 SHOWN = {
     "numbers": Annotated[bool | None, typer.Option("--numbers", help="Also print one line per word.")],
     "html": o.Html,
+    "json": Annotated[Path | None, typer.Option(help="Also write everything to this .json file.")],
 }
 FILE = {
-    "file": Annotated[
-        str | None,
-        typer.Option(help="Explain a whole file: .csv, .tsv, .jsonl, .parquet; or demo for the demo corpus."),
-    ],
+    "file": o.File,
     "out": Annotated[Path | None, typer.Option(help="For a file, the table of words to write, .parquet.")],
     "out_texts": Annotated[
         Path | None, typer.Option(help="For a file, the table of texts (default: next to --out, NAME.texts.parquet).")
@@ -29,11 +29,20 @@ FILE = {
 }
 
 
-@grouped(model=o.MODEL, file=FILE, columns=o.COLUMNS, shown=SHOWN, request=o.REQUEST, settings=o.SETTINGS)
+@grouped(
+    model=o.MODEL,
+    single=o.SINGLE,
+    file=FILE,
+    columns=o.COLUMNS,
+    shown=SHOWN,
+    request=o.REQUEST,
+    settings=o.SETTINGS,
+)
 def explain(
     texts: Annotated[list[str] | None, typer.Argument(help="Texts (default: the lines of stdin).")] = None,
     *,
     model: dict,
+    single: dict,
     file: dict,
     columns: dict,
     shown: dict,
@@ -43,24 +52,31 @@ def explain(
     """Show which words decide a model's prediction. A file is explained to tables; an interrupted run resumes."""
     o.check_request(request)
     if "file" in file:
-        if texts or shown:
-            raise typer.BadParameter("--file requires --out; texts, --html and --numbers can't be used with it")
+        if texts or shown or single:
+            _refuse("texts or options of single texts", "a --file", texts=texts, **shown, **single)
         if "out" not in file:
             raise typer.BadParameter("name the table to write: --out relevance.parquet")
         corpus = load_corpus(file["file"], columns).shard(file.get("shard", 1), file.get("shards", 1))
         explainer = load_explainer(model, **settings)
+        request |= on_error(columns)
         _explain_file(corpus, explainer, model=model["model"], file=file, request=request)
         return
 
     if "out" in file:
-        raise typer.BadParameter("--out is for a --file; use --html for single texts")
-    results = load_explainer(model, **settings)(texts or _lines(), **request)
-    results.print(shown.get("numbers", False))
-    if "html" in shown:
-        from ...domain import whole_file
+        raise typer.BadParameter("--out is for a --file; use --html or --json for single texts")
+    if columns or file:
+        _refuse("options of a file", "single texts: name a --file", **file, **columns)
+    texts = texts or _lines()
+    if "continuation" in single or "generate" in single:
+        _continue(texts, model, single=single, shown=shown, request=request, settings=settings)
+        return
 
-        with whole_file(shown["html"]) as temporary:
-            temporary.write_text(results.to_html(), encoding="utf-8")
+    items = _pairs(texts, single["second"]) if "second" in single else texts
+    if "at" in single:
+        request["at"] = o.place(single["at"])
+    results = load_explainer(model, **settings)(items, **request)
+    results.print(shown.get("numbers", False))
+    _write(shown, html=results.to_html, values=results.to_dict)
 
 
 def _explain_file(corpus, explainer, *, model: str, file: dict, request: dict) -> None:
@@ -73,9 +89,55 @@ def _explain_file(corpus, explainer, *, model: str, file: dict, request: dict) -
     say("explained", f"{len(corpus)} texts" + (f", {before} of them by an earlier run" if before else ""))
 
 
+def _continue(texts: Sequence[str], model: dict, *, single: dict, shown: dict, request: dict, settings: dict) -> None:
+    """Explain each token of what the model generates after each text, or of a given continuation."""
+    others = {name: value for name, value in single.items() if name not in ("continuation", "generate")}
+    if others or request:
+        _refuse("other targets", "--continuation or --generate", **others, **request)
+    if len(single) == 2:
+        raise typer.BadParameter("--continuation and --generate exclude each other")
+
+    from ...text.results.html import continuations
+
+    explainer = load_explainer(model, **settings)
+    options = {"longest": single["generate"]} if "generate" in single else {"continuation": single["continuation"]}
+    results = [explainer.continuation(text, **options) for text in texts]
+    for result in results:
+        result.print(shown.get("numbers", False))
+    _write(shown, html=lambda: continuations(results), values=lambda: [result.to_dict() for result in results])
+
+
+def _pairs(texts: Sequence[str], seconds: Sequence[str]) -> list[tuple[str, str]]:
+    if len(seconds) not in (1, len(texts)):
+        raise typer.BadParameter(
+            f"--second was given {len(seconds)} times for {len(texts)} texts: give it once for each text, "
+            "or once for all"
+        )
+    seconds = seconds if len(seconds) == len(texts) else [*seconds] * len(texts)
+    return list(zip(texts, seconds, strict=True))
+
+
+def _write(shown: dict, *, html: Any, values: Any) -> None:
+    """Write the results to files, as far as they are asked for."""
+    from ...domain import whole_file
+
+    if "html" in shown:
+        with whole_file(shown["html"]) as temporary:
+            temporary.write_text(html(), encoding="utf-8")
+    if "json" in shown:
+        with whole_file(shown["json"]) as temporary:
+            temporary.write_text(json.dumps(values(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def _refuse(what: str, where: str, **options: Any) -> None:
+    """Raise for options that can't be used together."""
+    names = ["texts" if name == "texts" else f"--{name.replace('_', '-')}" for name, value in options.items() if value]
+    raise typer.BadParameter(f"{what} can't be used with {where}: leave out {', '.join(names)}")
+
+
 def _lines() -> list[str]:
     """Read texts from stdin, one per line."""
-    lines = [] if sys.stdin.isatty() else [line for line in sys.stdin.read().splitlines() if line.strip()]
+    lines = [] if sys.stdin.isatty() else [line for line in sys.stdin.read().split("\n") if line.strip()]
     if not lines:
         raise typer.BadParameter("there is no text: pass one, name a --file, or pipe lines in")
     return lines

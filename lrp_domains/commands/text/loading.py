@@ -1,15 +1,20 @@
 """The model and the corpus that a command explains."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-_COLUMNS = {"text_column": "text", "second_column": "second", "label_column": "label"}
+_COLUMNS = {
+    "text_column": "text",
+    "second_column": "second",
+    "label_column": "label",
+    "reference_column": "reference",
+    "on_error": "on_error",
+}
 
 
 def load_explainer(options: Mapping[str, Any], **settings: Any):
-    """Load a model without the progress bars and messages of its library, which aren't about the user's texts.
+    """Load a model.
 
     Parameters
     ----------
@@ -25,15 +30,19 @@ def load_explainer(options: Mapping[str, Any], **settings: Any):
             "name a model: --model FOLDER_OR_NAME; 'lrp-domains text train-demo --out FOLDER' trains a small one"
         )
     options = dict(options)
-    with quiet_library():
-        return TextExplainer.from_pretrained(options.pop("model"), **options, **settings)
+    return TextExplainer.from_pretrained(options.pop("model"), **options, **settings)
 
 
 def load_corpus(path: str, columns: Mapping[str, str]):
-    """Read a corpus from its file, by columns as named on the command line."""
+    """Read a corpus from its file, by options of the command line: its columns, and what happens to invalid rows."""
     from ...text.corpora import read_corpus
 
     return read_corpus(path, **{_COLUMNS[option]: column for option, column in columns.items() if column})
+
+
+def on_error(columns: Mapping[str, str]) -> dict[str, str]:
+    """Return what happens to invalid rows, as an option of the library; empty for its default."""
+    return {name: columns[name] for name in ("on_error",) if name in columns}
 
 
 def key_of(model: str, explainer) -> str:
@@ -42,18 +51,3 @@ def key_of(model: str, explainer) -> str:
     files = sorted(folder.iterdir()) if folder.is_dir() else []
     stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
     return repr((model, getattr(explainer.model.config, "_commit_hash", None), stats))
-
-
-@contextmanager
-def quiet_library() -> Iterator[None]:
-    """Temporarily limit the messages of transformers to errors."""
-    from transformers.utils import logging
-
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)
-        logging.enable_progress_bar()

@@ -1,5 +1,6 @@
 """The options of the text commands, each described once. Their defaults are the library's."""
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +18,45 @@ class Long(StrEnum):
     ERROR = "error"
 
 
-Corpus = Annotated[str, typer.Argument(help="A .csv, .tsv, .jsonl or .parquet file, or demo for the demo corpus.")]
+class OnError(StrEnum):
+    """What happens to texts of a file that can't be explained."""
+
+    RAISE = "raise"
+    SKIP = "skip"
+
+
+class Words(StrEnum):
+    """How texts are split into words."""
+
+    WORDS = "words"
+    CHARACTERS = "characters"
+
+
+class Dtype(StrEnum):
+    """Precisions by name."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    BFLOAT16 = "bfloat16"
+
+
+class Side(StrEnum):
+    """Sides of padding."""
+
+    RIGHT = "right"
+    LEFT = "left"
+
+
+class Unknown(StrEnum):
+    """What happens at operations without a rule."""
+
+    ERROR = "error"
+    GRADIENT = "gradient"
+
+
+_FILES = ".csv, .tsv, .jsonl, .txt (also compressed, .gz) or .parquet"
+Corpus = Annotated[str, typer.Argument(help=f"A file, {_FILES}; or demo for the demo corpus.")]
+File = Annotated[str | None, typer.Option(help=f"Explain a whole file: {_FILES}; or demo for the demo corpus.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of weights, held-out sentences and their order (default 0).")]
 Html = Annotated[Path | None, typer.Option(help="Also write the coloured texts to this .html file.")]
 _MODEL = "A folder that save_pretrained() wrote, or a name on the hub; 'text train-demo' trains one."
@@ -27,6 +66,26 @@ MODEL = {
     "task": Annotated[str | None, typer.Option(help="What the model is for (default: the task in its configuration).")],
     "device": Annotated[
         str | None, typer.Option(help="Where to compute: cpu, cuda, or cuda:N (default: a GPU if there is one).")
+    ],
+    "embedding": Annotated[
+        str | None,
+        typer.Option(
+            help="Where relevance is read: word, sum (with position and type embeddings), or a pattern of module names "
+            "(default word)."
+        ),
+    ],
+    "pooling": Annotated[
+        str | None, typer.Option(help="How a text's vector is pooled, for similarity: mean, first or last.")
+    ],
+    "dtype": Annotated[Dtype | None, typer.Option(help="Precision of the weights (default: as they are stored).")],
+    "revision": Annotated[
+        str | None, typer.Option(help="Branch, tag or commit of a model on the hub (default: the newest).")
+    ],
+    "trust_remote_code": Annotated[
+        bool | None, typer.Option("--trust-remote-code", help="Run the code that a model on the hub comes with.")
+    ],
+    "attn_implementation": Annotated[
+        str | None, typer.Option(help="How transformers computes attention: eager, sdpa, ... (default: its choice).")
     ],
 }
 COLUMNS = {
@@ -38,9 +97,26 @@ COLUMNS = {
         str | None,
         typer.Option(help="The column with the labels, to report which predictions are right (default: none)."),
     ],
+    "reference_column": Annotated[
+        str | None,
+        typer.Option(help="The column with the reference of each text, in place of --reference (default: none)."),
+    ],
+    "on_error": Annotated[
+        OnError | None,
+        typer.Option(
+            help="What happens to a text of the file that can't be explained: raise an error, or skip it and report it "
+            "in the table of texts (default raise)."
+        ),
+    ],
 }
 REQUEST = {
-    "target": Annotated[str | None, typer.Option(help="The label to explain (default: the predicted one).")],
+    "target": Annotated[
+        str | None,
+        typer.Option(
+            help="What to explain: a label by name or number; a token, phrase or answer of a language model (default: "
+            "the prediction)."
+        ),
+    ],
     "against": Annotated[
         str | None,
         typer.Option(
@@ -55,6 +131,25 @@ REQUEST = {
         ),
     ],
 }
+SINGLE = {
+    "second": Annotated[
+        list[str] | None,
+        typer.Option(help="The second text of each pair, or one for all: the context of a question, a hypothesis, ..."),
+    ],
+    "at": Annotated[
+        str | None,
+        typer.Option(
+            help="The place that is explained, where a model predicts something per token: words that occur once, the "
+            "number of a character, or start:end."
+        ),
+    ],
+    "continuation": Annotated[
+        str | None, typer.Option(help="Explain each token of this continuation by all tokens before it.")
+    ],
+    "generate": Annotated[
+        int | None, typer.Option(min=1, help="Explain what the model generates, up to this number of tokens.")
+    ],
+}
 SETTINGS = {
     "score": ScoreOption,
     "rules": RulesOption,
@@ -65,6 +160,22 @@ SETTINGS = {
             "error)."
         ),
     ],
+    "window": Annotated[
+        int | None, typer.Option(min=1, help="Tokens per window of a long text (default: as many as the model reads).")
+    ],
+    "stride": Annotated[int | None, typer.Option(min=0, help="Tokens that neighbouring windows share (default 0).")],
+    "words": Annotated[
+        Words | None,
+        typer.Option(help="characters: one word per character in scripts without spaces (default words)."),
+    ],
+    "padding": Annotated[
+        Side | None,
+        typer.Option(help="Side of padding (default: the one that doesn't change relevance, found by trial)."),
+    ],
+    "unknown": Annotated[
+        Unknown | None,
+        typer.Option(help="At an operation without a rule: error, or gradient, its derivative (default error)."),
+    ],
     "batch_size": Annotated[int | None, typer.Option(min=1, help="Texts explained at once (default 16).")],
 }
 
@@ -73,3 +184,12 @@ def check_request(request: dict[str, Any]) -> None:
     """Raise if `against` is given without a target."""
     if "against" in request and "target" not in request:
         raise typer.BadParameter("--against requires a --target to contrast with it")
+
+
+def place(at: str) -> str | int | tuple[int, int]:
+    """Return a place in a text from the command line: the number of a character, a pair of them, or words."""
+    if re.fullmatch(r"\d+", at):
+        return int(at)
+    if pair := re.fullmatch(r"(\d+):(\d+)", at):
+        return int(pair[1]), int(pair[2])
+    return at

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
-from ...domain import reason
 from ..arguments import Item
 from ..demo import read_demo
 from ..errors import TextError, about, choices
 from ..heads.labels import Labels
+from .readers import read_table
 
 DEMO = "demo"
-READERS = {
-    ".csv": lambda path: pd.read_csv(path, dtype=str, keep_default_na=False),
-    ".tsv": lambda path: pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False),
-    ".jsonl": lambda path: pd.read_json(path, lines=True, dtype=False, convert_dates=False),
-    ".parquet": pd.read_parquet,
-}
+ON_ERROR = ("raise", "skip")
 
 
 @dataclass(frozen=True)
@@ -34,14 +30,28 @@ class Corpus:
         The label of each text as the file has it; empty if it has none.
     first
         The number of the first text in its file: 0, unless this is a shard.
+    references
+        What each text is explained against; empty if the file has no such column.
+    source
+        The name of the file, for messages.
+    invalid
+        By number in the file, why a row could not be read; such rows have an empty text.
     """
 
     texts: tuple[Item, ...]
     labels: tuple[str, ...] = ()
     first: int = 0
+    references: tuple[str, ...] = ()
+    source: str = ""
+    invalid: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def row(self, index: int) -> str:
+        """Return the name of a text for messages: its file and row, by its number in this corpus."""
+        number = self.first + index
+        return f"'{self.source}', row {number} (from 0)" if self.source else f"text {number}"
 
     def shard(self, number: int, of: int) -> Corpus:
         """Return one of several parts of about the same size; the first has number 1."""
@@ -51,7 +61,8 @@ class Corpus:
 
     def part(self, start: int, stop: int) -> Corpus:
         """Return the texts from `start` up to `stop`, without it."""
-        return Corpus(self.texts[start:stop], self.labels[start:stop], self.first + start)
+        columns = {name: getattr(self, name)[start:stop] for name in ("texts", "labels", "references")}
+        return replace(self, **columns, first=self.first + start)
 
     def named(self, labels: Labels | None) -> Corpus:
         """Return the corpus with the model's name for each label; a file may have numbers, or names in another case."""
@@ -59,61 +70,92 @@ class Corpus:
             return self
         if labels is None or labels.kind != "one":
             raise TextError("labels can be compared with a classifier that chooses one label; leave the column out")
-        names = {label: _name(label, labels) for label in dict.fromkeys(self.labels)}
-        return Corpus(self.texts, tuple(names[label] for label in self.labels), self.first)
+        names: dict[str, str] = {}
+        for index, label in enumerate(self.labels):
+            if label not in names and self.first + index not in self.invalid:
+                with about(f"the corpus has texts labelled '{label}' (the first is {self.row(index)})"):
+                    names[label] = labels.names[labels.number(label)]
+        return replace(self, labels=tuple(names.get(label, label) for label in self.labels))
 
 
-def read_corpus(path: str | Path, text: str = "text", second: str | None = None, label: str | None = None) -> Corpus:
+def read_corpus(
+    path: str | Path,
+    text: str = "text",
+    second: str | None = None,
+    label: str | None = None,
+    *,
+    reference: str | None = None,
+    on_error: str = "raise",
+) -> Corpus:
     """Read a corpus.
 
     Parameters
     ----------
     path
-        A table, ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet``; or ``"demo"`` for the corpus that comes with the
-        package.
-    text, second, label
-        The columns with the texts, with the second text of each pair, and with the labels.
+        A table, ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet``; or ``.txt``, one text per line. All but ``.parquet``
+        may be compressed (``.csv.gz``). ``"demo"`` is the corpus that comes with the package.
+    text, second, label, reference
+        The columns with the texts, with the second text of each pair, with the labels, and with what each text is
+        explained against.
+    on_error
+        What happens to rows that lack a value: ``"raise"`` an error, or ``"skip"`` them when the corpus is explained.
     """
-    table = read_demo() if str(path) == DEMO else _table(Path(path))
+    check_on_error(on_error)
+    table = read_demo() if str(path) == DEMO else read_table(Path(path))
     if table.empty:
         raise TextError(f"'{path}' has no rows")
+
+    invalid: dict[int, str] | None = {} if on_error == "skip" else None
     with about(f"'{path}'"):
-        texts = _strings(table, text)
+        texts = _strings(table, text, invalid)
         if second:
-            texts = list(zip(texts, _strings(table, second), strict=True))
-        labels = _strings(table, label, numbers=True) if label else []
-    return Corpus(tuple(texts), tuple(labels))
+            texts = list(zip(texts, _strings(table, second, invalid), strict=True))
+        labels = _strings(table, label, invalid, numbers=True) if label else []
+        references = _strings(table, reference, invalid) if reference else []
+        if invalid and len(invalid) == len(table):
+            raise TextError(f"none of the {len(table)} rows can be read: row 0 (from 0): {invalid[0]}")
+    return Corpus(
+        tuple(texts),
+        tuple(labels),
+        references=tuple(references),
+        source="" if str(path) == DEMO else str(path),
+        invalid=invalid or {},
+    )
 
 
-def _table(path: Path) -> pd.DataFrame:
-    if path.suffix not in READERS:
-        raise TextError(f"'{path}' is not a table of texts: it should end in {', '.join(READERS)}")
-    if not path.is_file():
-        raise TextError(f"there is no file '{path}'")
-    try:
-        return READERS[path.suffix](path)
-    except Exception as error:  # pandas and pyarrow raise many kinds for a foreign file
-        raise TextError(f"'{path}' could not be read as a table: {reason(error)}") from error
+def check_on_error(on_error: str) -> None:
+    """Raise if the name of what happens to invalid rows is unknown."""
+    if on_error not in ON_ERROR:
+        raise TextError(f"on_error={on_error!r}: expected one of {', '.join(ON_ERROR)}")
 
 
-def _strings(table: pd.DataFrame, column: str, *, numbers: bool = False) -> list[str]:
-    """Return a column of strings; one with numbers is converted if that is allowed."""
+def _strings(table: pd.DataFrame, column: str, invalid: dict[int, str] | None, *, numbers: bool = False) -> list[str]:
+    """Return a column of strings; one with numbers is converted if that is allowed.
+
+    Rows without a string are added to `invalid`, with the reason; they raise if it is None.
+    """
     if column not in table:
         raise TextError(f"there is no column '{column}'; {choices(column, table.columns)}")
-    values = table[column]
-    if (absent := values.isna()).any():
+    values = table[column].tolist()
+    missing = table[column].isna().tolist()
+    if invalid is None and any(missing):
         raise TextError(
-            f"column '{column}': {int(absent.sum())} of {len(values)} rows are empty, the first is row "
-            f"{int(absent.argmax())} (from 0); leave them out"
+            f"column '{column}': {sum(missing)} of {len(values)} rows are empty, the first is row "
+            f"{missing.index(True)} (from 0); leave them out, or skip them with on_error='skip'"
         )
-    invalid = [] if numbers else [row for row, value in enumerate(values) if not isinstance(value, str)]
-    if invalid:
-        kind = type(values.iloc[invalid[0]]).__name__
-        raise TextError(f"column '{column}': row {invalid[0]} (from 0) is of type {kind}, not a text")
-    return [str(value) for value in values]
 
-
-def _name(label: str, labels: Labels) -> str:
-    is_number = label.isdecimal() and label not in labels.names
-    with about(f"the corpus has texts labelled '{label}'"):
-        return labels.names[labels.number(int(label) if is_number else label)]
+    strings = []
+    for row, (value, is_missing) in enumerate(zip(values, missing, strict=True)):
+        # A blank label is missing: labels are names, but a text may be empty.
+        if is_missing or (numbers and value == "" and invalid is not None):
+            problem = f"column '{column}' is empty"
+        elif not numbers and not isinstance(value, str):
+            problem = f"column '{column}' is of type {type(value).__name__}, not a text"
+        else:
+            problem = ""
+        if problem and invalid is None:
+            raise TextError(f"row {row} (from 0): {problem}; correct it, or skip such rows with on_error='skip'")
+        if problem:
+            invalid.setdefault(row, problem)
+        strings.append("" if problem else str(value))
+    return strings

@@ -39,7 +39,9 @@ class Labels:
         return cls(names, kind)
 
     def number(self, label: object) -> int:
-        """Return the number of a label, which may be a name or the number itself."""
+        """Return the number of a label, which may be a name or the number itself, also as a string."""
+        if isinstance(label, str) and label.isdecimal() and label not in self.names:
+            label = int(label)
         if isinstance(label, Integral) and not isinstance(label, bool):
             if 0 <= label < len(self.names):
                 return int(label)

@@ -8,8 +8,10 @@ from torch import nn
 from ...domain import device_of, reason
 from ..errors import TextError, listed
 from ..heads.tasks import TASKS, check_task, task_of
+from .quiet import quiet_library
 
 
+@quiet_library()
 def load(
     name_or_path: str, *, task: str | None, device: str | torch.device | None, dtype: str | torch.dtype | None
 ) -> tuple[nn.Module, object, str]:

@@ -28,11 +28,13 @@ def section(folder: str | Path, top: int, examples: int) -> dict:
             f"'{folder}' is not a folder of results: it has no texts.parquet; 'lrp-domains text explain' writes one"
         )
     words, texts = read_words(folder / "words.parquet"), read_texts(folder / "texts.parquet")
+    skipped = int(texts["error"].notna().sum())
+    texts = texts[texts["error"].isna()]
     table = class_words(words, texts, top=top)
 
     return {
         "name": folder.resolve().name,
-        "overview": _overview(texts),
+        "overview": _overview(texts, skipped),
         "reference": _reference(texts),
         "confusion": _confusion(texts),
         "examples": {
@@ -45,9 +47,11 @@ def section(folder: str | Path, top: int, examples: int) -> dict:
     }
 
 
-def _overview(texts: pd.DataFrame) -> list[tuple[str, str]]:
+def _overview(texts: pd.DataFrame, skipped: int) -> list[tuple[str, str]]:
     """Return numbers and what they are."""
     rows = [(f"{len(texts):,}", "texts")]
+    if skipped:
+        rows.append((f"{skipped:,}", "texts that could not be explained, which were skipped"))
     labelled = texts[texts["label"].notna()]
     if len(labelled):
         accuracy = (labelled["label"] == labelled["prediction"]).mean()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -52,6 +53,12 @@ class TextRelevances(Sequence[TextRelevance]):
     def to_dict(self) -> list[dict]:
         """Return each text as plain values, ready for JSON."""
         return [item.to_dict() for item in self.items]
+
+    @classmethod
+    def from_dict(cls, values: Iterable[Mapping[str, Any]]) -> TextRelevances:
+        """Return the results that `to_dict` returned as plain values; the leaves of their sum are not among them."""
+        items = tuple(TextRelevance.from_dict(each) for each in values)
+        return cls(items, total(items))
 
     def to_html(self, title: str = "Relevance of words") -> str:
         """Return a self-contained page with the coloured texts."""

@@ -10,6 +10,7 @@ import pandas as pd
 from ..errors import TextError, choices
 from .html import matrix
 from .relevance import Token, Word
+from .terminal import continued
 
 KINDS = ("words", "tokens")
 
@@ -40,7 +41,7 @@ class RelevanceMatrix:
     scores: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ContinuationRelevance:
     """A text and its continuation, with the relevance of all that was read for each generated token.
 
@@ -119,6 +120,27 @@ class ContinuationRelevance:
 
     def _repr_html_(self) -> str:
         return matrix(self)
+
+    def to_dict(self) -> dict:
+        """Return everything as plain values, ready for JSON; the matrix is that of tokens."""
+        plain = {name: getattr(self, name) for name in ("text", "continuation", "rules")}
+        plain |= {name: getattr(self, name).tolist() for name in ("matrix", "scores", "probabilities")}
+        plain |= {"inputs": [token._asdict() for token in self.inputs], "outputs": list(self.outputs)}
+        return plain | {"notes": list(self.notes)}
+
+    def __repr__(self) -> str:
+        outputs, inputs = self.matrix.shape
+        shown = self.continuation if len(self.continuation) <= 40 else self.continuation[:40] + "…"
+        return f"ContinuationRelevance({shown!r}: {outputs} tokens by {inputs}, {self.rules})"
+
+    def __rich__(self):
+        return continued(self)
+
+    def print(self, numbers: bool = False) -> None:
+        """Print in a terminal, for each word, what it comes from; with `numbers`, from all words."""
+        from rich.console import Console
+
+        Console().print(continued(self, numbers=numbers))
 
     def figure(self, of: str = "words"):
         """Return the matrix of words, or of tokens, as a figure of matplotlib."""

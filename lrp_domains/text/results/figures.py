@@ -1,13 +1,24 @@
 """Figures of a corpus and of a continuation."""
 
+import io
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ...domain.page import DIVERGING, FOR
+from ...domain.page import AGAINST, DIVERGING, FOR, INK
 from ..errors import TextError
 
 PANELS = 4  # side by side
+
+
+class DisplayedFigure(Figure):
+    """A figure that a notebook shows by itself, without ``%matplotlib inline``."""
+
+    def _repr_png_(self) -> bytes:
+        data = io.BytesIO()
+        self.savefig(data, format="png", dpi=100)
+        return data.getvalue()
 
 
 def class_words_figure(table: pd.DataFrame, top: int = 10) -> Figure:
@@ -25,7 +36,7 @@ def class_words_figure(table: pd.DataFrame, top: int = 10) -> Figure:
     classes = list(table["class"].unique())
     columns = min(PANELS, len(classes))
     rows = -(-len(classes) // columns)
-    figure = Figure(figsize=(3.4 * columns, rows * (0.8 + 0.24 * top)), layout="constrained")
+    figure = DisplayedFigure(figsize=(3.4 * columns, rows * (0.8 + 0.24 * top)), layout="constrained")
 
     # All panels share one scale, so that classes can be compared.
     least, most = min(0, table["relevance"].min()), 1.05 * (table["relevance"].abs().max() or 1.0)
@@ -48,7 +59,7 @@ def matrix_figure(item, of: str = "words") -> Figure:
     """Draw a `ContinuationRelevance`: generated words or tokens (rows) by those read (columns)."""
     pairs = item.of(of)
     outputs, inputs = pairs.relevance.shape
-    figure = Figure(figsize=(2 + 0.32 * inputs, 1.6 + 0.3 * outputs), layout="constrained")
+    figure = DisplayedFigure(figsize=(2 + 0.32 * inputs, 1.6 + 0.3 * outputs), layout="constrained")
     axes = figure.add_subplot()
     limit = float(np.abs(pairs.relevance).max()) or 1.0
     shown = np.where(pairs.read, pairs.relevance, np.nan)
@@ -60,6 +71,35 @@ def matrix_figure(item, of: str = "words") -> Figure:
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     figure.colorbar(image, label="relevance (logits)", shrink=0.8)
+    return figure
+
+
+def difference_figure(item, top: int = 20) -> Figure:
+    """Draw the words of a `TextDifference` with the largest differences: the relevance in both texts.
+
+    Parameters
+    ----------
+    item
+        From `difference`.
+    top
+        Number of words.
+    """
+    words = sorted((word for word in item.words if word.difference), key=lambda word: -abs(word.difference))[:top]
+    if not words:
+        raise TextError("the two explanations don't differ in any word")
+    figure = DisplayedFigure(figsize=(6, 1.2 + 0.28 * len(words)), layout="constrained")
+    axes = figure.add_subplot()
+    heights = np.arange(len(words))
+    for side, name, colour, offset in (("a", item.names[0], FOR, -0.2), ("b", item.names[1], AGAINST, 0.2)):
+        relevance = np.nan_to_num([getattr(word, side) for word in words])
+        axes.barh(heights + offset, relevance, height=0.38, color=colour, label=name)
+    axes.axvline(0, color=INK, linewidth=0.8)
+    axes.set_yticks(heights, [_one_line(word.text) for word in words])
+    axes.set(xlabel="relevance (logits)")
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", length=0)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    figure.legend(loc="outside upper right", ncols=2, frameon=False)
     return figure
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from typing import Any, NamedTuple
 
 import pandas as pd
 
+from ..errors import TextError
 from .html import page
 from .terminal import coloured
 
@@ -71,7 +73,7 @@ class Reference(NamedTuple):
     score: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TextLedger:
     """The account of a text's score: ``score = words + added + rest``, and ``rest = sum(leaves) + residue``.
 
@@ -98,6 +100,10 @@ class TextLedger:
     rest: float
     leaves: dict[str, float] | None = None
     residue: float | None = None
+
+    def __repr__(self) -> str:
+        names = ("score", "words", "added", "rest")
+        return f"TextLedger({', '.join(f'{name}={getattr(self, name):+.6g}' for name in names)})"
 
     def __str__(self) -> str:
         rows = {"score": self.score, "words": self.words, "added tokens": self.added}
@@ -178,6 +184,23 @@ class TextRelevance:
         plain["words"] = [word._asdict() for word in self.words]
         plain["reference"] = None if self.reference is None else self.reference._asdict()
         return plain
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TextRelevance:
+        """Return the result that `to_dict` returned as plain values, also after JSON."""
+        names = [field.name for field in fields(cls)]
+        required = {f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING}
+        if not isinstance(values, Mapping) or (missing := required - set(values)):
+            what = f"lack '{min(missing)}'" if isinstance(values, Mapping) else f"are a {type(values).__name__}"
+            raise TextError(f"the values of an explained text {what}: pass what to_dict() returned")
+        plain = {name: values[name] for name in names if name in values}
+        plain |= {name: tuple(plain[name]) for name in ("texts", "parts", "notes") if name in plain}
+        plain["tokens"] = tuple(Token(**token) for token in values["tokens"])
+        plain["words"] = tuple(Word(**word) for word in values["words"])
+        plain["ledger"] = TextLedger(**values["ledger"])
+        if values.get("reference") is not None:
+            plain["reference"] = Reference(**values["reference"])
+        return cls(**plain)
 
     def to_html(self) -> str:
         """Return a self-contained page with the coloured text."""
