@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from ..domain import Progress, no_progress
 from .arguments import Item, Request, chunks, list_of_texts, requests_of
 from .continuation import explain_continuation
-from .errors import about
+from .errors import TextError, about
 from .heads.classification import Classification
 from .heads.labels import Labels
 from .models.custom_model import custom_model
-from .models.pretrained import load
+from .models.pretrained import Source, load
 from .models.text_model import transformers_model
+from .models.unwrap import parts_of
 from .pipeline import Pipeline
 from .results.collection import TextRelevances, total
 from .results.continuation import ContinuationRelevance
@@ -33,9 +34,10 @@ class TextExplainer:
     Parameters
     ----------
     model
-        A model of transformers in eval mode, also one wrapped by PEFT. It is not changed.
+        A model of transformers in eval mode, also one wrapped by PEFT, quantised or compiled. It is not changed. Or a
+        pipeline of transformers, a SentenceTransformer, or a SetFitModel, whose tokenizer is used.
     tokenizer
-        Its tokenizer.
+        Its tokenizer, or the folder or name to load it from. None: the model's, by its name.
     task
         What the model is for, if its class doesn't determine it: ``"text-classification"``, ``"token-classification"``,
         ``"question-answering"``, ``"fill-mask"``, ``"text-generation"``, ``"text2text-generation"`` or
@@ -46,7 +48,8 @@ class TextExplainer:
         token.
     pooling
         For the similarity of two texts, how a text's vector is pooled from its tokens': ``"mean"``, ``"first"``
-        (the [CLS] of BERT), or ``"last"``.
+        (the [CLS] of BERT), ``"last"``, ``"max"``, ``"mean-sqrt-length"`` or ``"weighted-mean"``. None: as a model of
+        sentence-transformers does, ``"mean"`` for others.
     settings
         How to explain: ``rules``, ``score``, ``words``, ``batch_size``, ``long``, ``window``, ``stride``,
         ``padding``, ``unknown``, ``reference``. See `Settings`, which has their defaults.
@@ -61,17 +64,18 @@ class TextExplainer:
 
     def __init__(
         self,
-        model: nn.Module,
-        tokenizer,
+        model: Any,
+        tokenizer: Any = None,
         *,
         task: str | None = None,
         embedding: str = "word",
-        pooling: str = "mean",
+        pooling: str | None = None,
         **settings: Any,
     ) -> None:
         chosen = Settings.of(settings)
-        options = {"task": task, "embedding": embedding, "pooling": pooling, "score": chosen.score}
-        self._pipeline = Pipeline(transformers_model(model, tokenizer, **options), chosen)
+        parts = parts_of(model, tokenizer, task, pooling=pooling)
+        options = {"task": parts.task, "embedding": embedding, "pooling": pooling, "score": chosen.score}
+        self._pipeline = Pipeline(transformers_model(parts.model, parts.tokenizer, **options), chosen)
 
     @classmethod
     def from_pretrained(
@@ -81,6 +85,16 @@ class TextExplainer:
         task: str | None = None,
         device: str | torch.device | None = None,
         dtype: str | torch.dtype | None = None,
+        torch_dtype: str | torch.dtype | None = None,
+        revision: str | None = None,
+        attn_implementation: str | None = None,
+        quantization_config: Any = None,
+        device_map: Any = None,
+        trust_remote_code: bool = False,
+        subfolder: str | None = None,
+        token: str | bool | None = None,
+        cache_dir: str | None = None,
+        local_files_only: bool | None = None,
         **options: Any,
     ) -> TextExplainer:
         """Load a model and its tokenizer from a folder, or from the hub by name.
@@ -88,19 +102,37 @@ class TextExplainer:
         Parameters
         ----------
         name_or_path
-            As in transformers' ``from_pretrained``.
+            As in transformers' ``from_pretrained``; also an adapter of PEFT, which is loaded with its base model, and a
+            model of sentence-transformers, with its pooling and the layers behind it.
         task
             What to load it for, if its configuration doesn't determine it.
         device
             None: a GPU if there is one.
         dtype
-            None: as the weights are stored.
+            None: as the weights are stored. ``torch_dtype`` is its older name.
+        revision, subfolder, token, cache_dir, local_files_only
+            Where the files are, as in transformers.
+        attn_implementation, quantization_config, device_map
+            How the model is loaded, as in transformers. With ``device_map``, leave ``device`` out.
+        trust_remote_code
+            Whether code that comes with the model may be run.
         options
             Of `TextExplainer`.
         """
+        if dtype is not None and torch_dtype is not None:
+            raise TextError("dtype= and torch_dtype= are the same option: pass dtype=")
+        if device is not None and device_map is not None:
+            raise TextError("device= and device_map= both say where the model is: pass one of them")
         # A misspelt setting should raise before a large model is loaded.
         Settings.of({name: value for name, value in options.items() if name not in ("embedding", "pooling")})
-        model, tokenizer, task = load(name_or_path, task=task, device=device, dtype=dtype)
+        files = {"revision": revision, "subfolder": subfolder, "token": token, "cache_dir": cache_dir}
+        files |= {"local_files_only": local_files_only}
+        files = {name: value for name, value in files.items() if value is not None}
+        source = Source(str(name_or_path), files, trust_remote_code)
+        loading = {"dtype": torch_dtype if dtype is None else dtype, "attn_implementation": attn_implementation}
+        loading |= {"quantization_config": quantization_config, "device_map": device_map}
+        where = {"task": task, "device": device, "pooling": options.get("pooling")}
+        model, tokenizer, task = load(source, options=loading, **where)
         return cls(model, tokenizer, task=task, **options)
 
     @classmethod

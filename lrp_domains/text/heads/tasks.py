@@ -36,7 +36,7 @@ class Loaded:
     model: Any
     tokenizer: Any
     score: str
-    pooling: str
+    pooling: str | None
     two_sides: bool
 
 

@@ -16,6 +16,7 @@ from ... import capture, unfused
 from ...domain import Read
 from ..errors import TextError
 from ..tokens.replacement import STAYS
+from .eager import eager
 
 
 @dataclass(frozen=True)
@@ -234,7 +235,9 @@ def transformers_network(model: nn.Module, embedding: str = "word") -> Network:
     accepted = set(parameters) if "input_ids" in parameters else None
 
     def call(batch: Mapping[str, Tensor]) -> Any:
-        return model(**{name: tensor for name, tensor in batch.items() if accepted is None or name in accepted})
+        inputs = {name: tensor for name, tensor in batch.items() if accepted is None or name in accepted}
+        with eager():
+            return model(**inputs)
 
     config = getattr(plain_model(model), "config", None)
     table = model.get_submodule(words[0])

@@ -50,7 +50,7 @@ class TextModel:
 
 
 def transformers_model(
-    model: nn.Module, tokenizer, *, task: str | None, embedding: str, pooling: str, score: str
+    model: nn.Module, tokenizer, *, task: str | None, embedding: str, pooling: str | None, score: str
 ) -> TextModel:
     """Return a model of transformers, ready to be explained; see `TextExplainer`."""
     plain = plain_model(model)
