@@ -69,6 +69,8 @@ class Network:
         The number of different tokens, if the embedding has it.
     recurrent
         Whether the model may contain recurrent layers, whose fused kernels hide their gates.
+    keeps_logits
+        Whether the model can be told of which tokens to compute logits.
     """
 
     module: nn.Module
@@ -79,6 +81,7 @@ class Network:
     two_sides: bool = False
     vocabulary: int | None = None
     recurrent: bool = True
+    keeps_logits: bool = False
 
     @property
     def device(self) -> torch.device:
@@ -240,6 +243,7 @@ def transformers_network(model: nn.Module, embedding: str = "word") -> Network:
             return model(**inputs)
 
     config = getattr(plain_model(model), "config", None)
+    two_sides = bool(getattr(config, "is_encoder_decoder", False))
     table = model.get_submodule(words[0])
     return Network(
         model,
@@ -247,9 +251,10 @@ def transformers_network(model: nn.Module, embedding: str = "word") -> Network:
         words,
         lookups=_lookups(model),
         added=added,
-        two_sides=bool(getattr(config, "is_encoder_decoder", False)),
+        two_sides=two_sides,
         vocabulary=getattr(table, "num_embeddings", None) if embedding in ("word", "sum") else None,
         recurrent=any(isinstance(module, nn.RNNBase) for module in model.modules()),
+        keeps_logits="logits_to_keep" in parameters and not two_sides,
     )
 
 
