@@ -16,8 +16,10 @@ from .. import Ledger
 from ..domain import Read, Selections, explain, explain_against
 from .document import Document
 from .errors import TextError, excerpt
+from .models.embedded import Embedded
+from .models.extra import batch_of
 from .models.kept_logits import INPUT, KeptLogits
-from .models.network import Embedded
+from .models.network import EXTRA
 from .models.text_model import TextModel
 from .settings import Settings
 from .tokens.padding import pad
@@ -192,7 +194,10 @@ class Runner:
                     "another reference"
                 )
         inputs = [row.inputs for row in rows]
-        return pad(inputs, self.model.fill, side=side, device=self.model.network.device)
+        tensors, first = pad(inputs, self.model.fill, side=side, device=self.model.network.device)
+        if (extra := batch_of([row.extra for row in rows], self.model.network)) is not None:
+            tensors[EXTRA] = extra
+        return tensors, first
 
 
 def _check_finite(scores: Tensor, texts: Sequence[str]) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..domain import Progress, no_progress
 from .arguments import Item, Request, chunks, list_of_texts, requests_of
@@ -140,8 +140,8 @@ class TextExplainer:
         cls,
         tokenize: Callable[[str], tuple[Sequence[int], Sequence[tuple[int, int] | None]]],
         embed: nn.Module,
-        forward: Callable[[Tensor, Tensor], Tensor],
-        labels: Sequence[str],
+        forward: Callable[..., Any],
+        labels: Sequence[str] | Mapping[int, str],
         *,
         kind: str = "one",
         longest: int | None = None,
@@ -156,12 +156,14 @@ class TextExplainer:
             From a text to the numbers of its tokens and, for each, its characters (start, end), or None for a token
             that is not in the text.
         embed
-            The module whose output, B x T x H, is explained; `forward` calls it once.
+            The module whose output, B x T x H, is explained. `forward` calls it once, or several times with parts of
+            the tokens, such as chunks of a long text.
         forward
             The classifier, or a method or function that calls it: from numbers and mask, both B x T, to logits,
-            B x K. The mask is True at tokens, False at padding.
+            B x K, alone or in a tuple or dict. The mask is True at tokens, False at padding. Inputs beside the text
+            (``extra=`` of a call) follow: one as a third argument, a dict by name.
         labels
-            K names.
+            K names in order, or a dict from number to name.
         kind
             ``"one"`` (a softmax chooses one label), ``"several"`` (each separately), or ``"number"`` (regression).
         longest
@@ -190,6 +192,7 @@ class TextExplainer:
         against: Any = None,
         at: Any = None,
         reference: Any = None,
+        extra: Any = None,
         progress: Progress = no_progress,
     ) -> TextRelevance | TextRelevances:
         """Explain one text or many.
@@ -219,6 +222,9 @@ class TextExplainer:
 
             A phrase or an answer that is explained stays in the reference. None is the explainer's reference, and if
             it has none the score itself is explained. For a list of texts, a list has one per text.
+        extra
+            Inputs beside the text, for a model of `from_parts`: numbers, or a dict of these by name of `forward`'s
+            arguments. For a list of texts, a list (or an array) has one per text. They get no relevance themselves.
         progress
             Wraps the iteration over batches, such as ``rich.progress.track``.
 
@@ -234,7 +240,9 @@ class TextExplainer:
             The model does something that can't be explained; see `lrp_domains.relevance`.
         """
         single = isinstance(texts, str | tuple)
-        wishes = {"target": target, "against": against, "at": at, "reference": [reference] if single else reference}
+        extra = list(extra) if not single and hasattr(extra, "shape") and len(extra.shape) else extra
+        wishes = {"target": target, "against": against, "at": at}
+        wishes |= {name: [v] if single else v for name, v in (("reference", reference), ("extra", extra))}
         requests = requests_of([texts] if single else list_of_texts(texts), **wishes)
         results, account = self._pipeline.explain(requests, progress=progress)
         return results[0] if single else TextRelevances(tuple(results), total(results, account))

@@ -88,3 +88,16 @@ def test_what_is_neither_a_model_nor_a_tokenizer_is_refused(pair, model, tokeniz
     fresh = bert(pair[1]).float()
     with pytest.raises(TextError, match=message):
         TextExplainer(fresh if model is None else model, tokenizer)
+
+
+def test_inputs_beside_the_text_are_for_models_given_as_parts(pair):
+    with pytest.raises(TextError, match=r"extra= is for models from outside transformers"):
+        TextExplainer(*pair)(TEXT, extra=[1.0])
+
+
+def test_characters_of_canine_are_found_without_naming_the_module():
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
+    model = transformers.CanineForSequenceClassification(transformers.CanineConfig(**sizes)).eval()
+    result = TextExplainer(model, transformers.CanineTokenizer())(TEXT)
+    assert [word.text for word in result.words] == TEXT.split()
+    assert any(word.relevance for word in result.words)
