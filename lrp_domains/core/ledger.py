@@ -108,8 +108,8 @@ def ledger(
     seed = checked_start(output, tensors, start)
     top = above(output)
     with freed_graphs_named():
-        plan = make_plan(top, tensors, rules, model, unknown)
         names = ParameterNames(model) if model is not None else None
+        plan = make_plan(top, tensors, rules, model, unknown, names=names)
         plan, leaf_tensors = add_leaves(plan, rules, names)
     module_of = modules(plan.graph, names) if names is not None else {}
     leaves: defaultdict[str, float] = defaultdict(float)

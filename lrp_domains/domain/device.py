@@ -43,9 +43,14 @@ def refuse_training_mode(model: nn.Module) -> None:
 @cache
 def _reads_its_mode(kind: type) -> bool:
     """Return whether a method of a class, or of a class it is derived from, reads an attribute ``training``."""
-    classes = kind.__mro__[: kind.__mro__.index(nn.Module)]
+    # The layers of bitsandbytes read it only to choose a kernel.
+    classes = [base for base in kind.__mro__[: kind.__mro__.index(nn.Module)] if not _is_of(base, "bitsandbytes")]
     methods = [inspect.unwrap(method) for base in classes for method in vars(base).values() if callable(method)]
     return any(_names(method.__code__, "training") for method in methods if inspect.isfunction(method))
+
+
+def _is_of(kind: type, package: str) -> bool:
+    return kind.__module__.partition(".")[0] == package
 
 
 def _names(code: CodeType, name: str) -> bool:

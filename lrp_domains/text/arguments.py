@@ -33,6 +33,8 @@ class Request:
         The place in the text that is explained, where a model predicts something per token.
     reference
         What the text is explained against, see `checked_reference`; None for what the settings say.
+    extra
+        Inputs of the model beside the text: numbers, or a dict of these; None if there are none.
     """
 
     text: Item
@@ -40,6 +42,7 @@ class Request:
     against: Any = None
     at: Any = None
     reference: Any = None
+    extra: Any = None
 
     def __post_init__(self) -> None:
         _check_text(self.text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -16,7 +16,10 @@ from .. import Ledger
 from ..domain import Read, Selections, explain, explain_against
 from .document import Document
 from .errors import TextError, excerpt
-from .models.network import Embedded
+from .models.embedded import Embedded
+from .models.extra import batch_of
+from .models.kept_logits import INPUT, KeptLogits
+from .models.network import EXTRA
 from .models.text_model import TextModel
 from .settings import Settings
 from .tokens.padding import pad
@@ -50,12 +53,16 @@ def batches_of(documents: Sequence[Document], size: int, *, together: bool) -> I
 
 @dataclass(frozen=True)
 class Run:
-    """A forward pass of B rows, their scores with the graph, what the model predicts, and the first column of each."""
+    """A forward pass of B rows, their scores with the graph, what the model predicts, and the first column of each.
+
+    ``kept`` are the columns that the model computed logits of; None if all.
+    """
 
     read: Read[list[np.ndarray]]
     scores: Tensor
     answers: list[Answer]
     first: np.ndarray
+    kept: KeptLogits | None = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +103,7 @@ class Runner:
 
         def run(*embedded: Tensor) -> tuple[Tensor, list[Read]]:
             # What is explained is decided by the first run, of the texts themselves.
-            held = rows if not runs else self.model.head.decided(runs[0].read.outputs, rows, runs[0].first)
+            held = rows if not runs else self._decided(runs[0], rows)
             selecting = selections.repeated() if runs else selections.recorded() if have_references(rows) else None
             runs.append(self.run(held, side, embedded, selecting))
             _check_finite(runs[-1].scores, texts)
@@ -125,13 +132,26 @@ class Runner:
         In `selecting` the model chooses its experts, which a reference must share with the text.
         """
         tensors, first = self._tensors(rows, side)
+        kept = KeptLogits.of(rows, first) if self.model.network.keeps_logits else None
+        if kept is not None:
+            tensors[INPUT] = kept.tensor(self.model.network.device)
         own = self._replaced(rows, side)[0] if embedded else ()
         in_place = [Embedded(*pair) for pair in zip(own, embedded, strict=True)]
         with torch.enable_grad():
             read = self.model.network.run(tensors, in_place, selecting)
-            scores, answers = self.model.head.scores(read.outputs, rows, first)
+            kept = kept if kept is not None and kept.are_of(read.outputs) else None
+            seen = (rows, first) if kept is None else kept.seen_by_head(rows, first)
+            scores, answers = self.model.head.scores(read.outputs, *seen)
             scores = scores * torch.tensor([row.weight for row in rows]).to(scores)
-        return Run(read, scores, answers=answers, first=first)
+        return Run(read, scores, answers=answers, first=first, kept=kept)
+
+    def _decided(self, run: Run, rows: Sequence[Row]) -> list[Row]:
+        """Return the rows of a run with what the model predicted as what is explained."""
+        if run.kept is None:
+            return self.model.head.decided(run.read.outputs, rows, run.first)
+        decided = self.model.head.decided(run.read.outputs, *run.kept.seen_by_head(rows, run.first))
+        subjects = [replace(new.subject, columns=row.subject.columns) for new, row in zip(decided, rows, strict=True)]
+        return [replace(row, subject=subject) for row, subject in zip(rows, subjects, strict=True)]
 
     def _of_tokens(self, sides: Sequence[np.ndarray], rows: Sequence[Row], first: np.ndarray) -> list[list[np.ndarray]]:
         """Return the relevance of each row's tokens from that of columns, per side of the model B x T."""
@@ -174,7 +194,10 @@ class Runner:
                     "another reference"
                 )
         inputs = [row.inputs for row in rows]
-        return pad(inputs, self.model.fill, side=side, device=self.model.network.device)
+        tensors, first = pad(inputs, self.model.fill, side=side, device=self.model.network.device)
+        if (extra := batch_of([row.extra for row in rows], self.model.network)) is not None:
+            tensors[EXTRA] = extra
+        return tensors, first
 
 
 def _check_finite(scores: Tensor, texts: Sequence[tuple[str, str]]) -> None:

@@ -14,6 +14,7 @@ from .continuation_words import in_words
 from .document import tokens_of
 from .errors import TextError
 from .heads.token_scores import Positions, scores_at, sequence_logits
+from .models.kept_logits import INPUT, KeptLogits
 from .pipeline import Pipeline
 from .results.continuation import ContinuationRelevance, RelevanceMatrix
 from .tokens.encoding import Encoding
@@ -42,16 +43,21 @@ def explain_continuation(
     whole, row, phrase, notes = _continued(pipeline, text, continuation=continuation, longest=longest)
 
     tensors, first = pad([row.inputs], {}, side="right", device=model.network.device)
+    kept = KeptLogits.of([row], first) if model.network.keeps_logits else None
+    if kept is not None:
+        tensors[INPUT] = kept.tensor(model.network.device)
     with torch.enable_grad():
         read = model.network.run(tensors)
         logits = sequence_logits(read.outputs, [row], "generation")
 
-    positions = row.subject
+    positions, seen = row.subject, row
+    if kept is not None and kept.are_of(read.outputs):
+        (seen,), first = kept.seen_by_head([row], first)
     matrix = np.zeros((len(positions.columns), len(whole)))
     is_read = np.zeros(matrix.shape, bool)
     scores, probabilities = np.zeros((2, len(matrix)))
     options = {"rules": rules, "model": model.network.module, "unknown": settings.unknown}
-    for number, (column, target) in enumerate(zip(positions.columns, positions.targets, strict=True)):
+    for number, (column, target) in enumerate(zip(seen.subject.columns, positions.targets, strict=True)):
         with torch.enable_grad():
             at = Positions.at(column, target)
             score, (predicted,) = scores_at(logits, [at], first=first, score=settings.score)
@@ -61,7 +67,7 @@ def explain_continuation(
         for side, tokens in zip(sides, row.tokens, strict=True):
             np.add.at(matrix[number], tokens, side[0])
         *others, generating = row.tokens
-        is_read[number, np.concatenate([*others, generating[: column + 1]])] = True
+        is_read[number, np.concatenate([*others, generating[: positions.columns[number] + 1]])] = True
 
     parts = model.head.parts(whole)
     outputs = _explained_part(phrase)

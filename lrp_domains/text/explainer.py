@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..domain import Progress, no_progress
 from .arguments import (
@@ -22,12 +22,13 @@ from .arguments import (
     with_list,
 )
 from .continuation import explain_continuation
-from .errors import about
+from .errors import TextError, about
 from .heads.classification import Classification
 from .heads.labels import Labels
 from .models.custom_model import custom_model
-from .models.pretrained import load
+from .models.pretrained import Source, load
 from .models.text_model import transformers_model
+from .models.unwrap import parts_of
 from .pipeline import Pipeline
 from .results.collection import TextRelevances, total
 from .results.continuation import ContinuationRelevance
@@ -44,9 +45,10 @@ class TextExplainer:
     Parameters
     ----------
     model
-        A model of transformers in eval mode, also one wrapped by PEFT. It is not changed.
+        A model of transformers in eval mode, also one wrapped by PEFT, quantised or compiled. It is not changed. Or a
+        pipeline of transformers, a SentenceTransformer, or a SetFitModel, whose tokenizer is used.
     tokenizer
-        Its tokenizer.
+        Its tokenizer, or the folder or name to load it from. None: the model's, by its name.
     task
         What the model is for, if its class doesn't determine it: ``"text-classification"``, ``"token-classification"``,
         ``"question-answering"``, ``"fill-mask"``, ``"text-generation"``, ``"text2text-generation"`` or
@@ -57,7 +59,8 @@ class TextExplainer:
         token.
     pooling
         For the similarity of two texts, how a text's vector is pooled from its tokens': ``"mean"``, ``"first"``
-        (the [CLS] of BERT), or ``"last"``.
+        (the [CLS] of BERT), ``"last"``, ``"max"``, ``"mean-sqrt-length"`` or ``"weighted-mean"``. None: as a model of
+        sentence-transformers does, ``"mean"`` for others.
     settings
         How to explain: ``rules``, ``score``, ``words``, ``batch_size``, ``long``, ``window``, ``stride``,
         ``padding``, ``unknown``, ``spaced``, ``add_special_tokens``, ``reference``. See
@@ -73,18 +76,19 @@ class TextExplainer:
 
     def __init__(
         self,
-        model: nn.Module,
-        tokenizer,
+        model: Any,
+        tokenizer: Any = None,
         *,
         task: str | None = None,
         embedding: str = "word",
-        pooling: str = "mean",
+        pooling: str | None = None,
         **settings: Any,
     ) -> None:
         chosen = Settings.of(settings)
-        options = {"task": task, "embedding": embedding, "pooling": pooling, "score": chosen.score}
+        parts = parts_of(model, tokenizer, task, pooling=pooling)
+        options = {"task": parts.task, "embedding": embedding, "pooling": pooling, "score": chosen.score}
         options |= {"spaced": chosen.spaced, "add_special_tokens": chosen.add_special_tokens}
-        self._pipeline = Pipeline(transformers_model(model, tokenizer, **options), chosen)
+        self._pipeline = Pipeline(transformers_model(parts.model, parts.tokenizer, **options), chosen)
 
     @classmethod
     def from_pretrained(
@@ -94,6 +98,16 @@ class TextExplainer:
         task: str | None = None,
         device: str | torch.device | None = None,
         dtype: str | torch.dtype | None = None,
+        torch_dtype: str | torch.dtype | None = None,
+        revision: str | None = None,
+        attn_implementation: str | None = None,
+        quantization_config: Any = None,
+        device_map: Any = None,
+        trust_remote_code: bool = False,
+        subfolder: str | None = None,
+        token: str | bool | None = None,
+        cache_dir: str | None = None,
+        local_files_only: bool | None = None,
         **options: Any,
     ) -> TextExplainer:
         """Load a model and its tokenizer from a folder, or from the hub by name.
@@ -101,19 +115,37 @@ class TextExplainer:
         Parameters
         ----------
         name_or_path
-            As in transformers' ``from_pretrained``.
+            As in transformers' ``from_pretrained``; also an adapter of PEFT, which is loaded with its base model, and a
+            model of sentence-transformers, with its pooling and the layers behind it.
         task
             What to load it for, if its configuration doesn't determine it.
         device
             None: a GPU if there is one.
         dtype
-            None: as the weights are stored.
+            None: as the weights are stored. ``torch_dtype`` is its older name.
+        revision, subfolder, token, cache_dir, local_files_only
+            Where the files are, as in transformers.
+        attn_implementation, quantization_config, device_map
+            How the model is loaded, as in transformers. With ``device_map``, leave ``device`` out.
+        trust_remote_code
+            Whether code that comes with the model may be run.
         options
             Of `TextExplainer`.
         """
+        if dtype is not None and torch_dtype is not None:
+            raise TextError("dtype= and torch_dtype= are the same option: pass dtype=")
+        if device is not None and device_map is not None:
+            raise TextError("device= and device_map= both say where the model is: pass one of them")
         # A misspelt setting should raise before a large model is loaded.
         Settings.of({name: value for name, value in options.items() if name not in ("embedding", "pooling")})
-        model, tokenizer, task = load(name_or_path, task=task, device=device, dtype=dtype)
+        files = {"revision": revision, "subfolder": subfolder, "token": token, "cache_dir": cache_dir}
+        files |= {"local_files_only": local_files_only}
+        files = {name: value for name, value in files.items() if value is not None}
+        source = Source(str(name_or_path), files, trust_remote_code)
+        loading = {"dtype": torch_dtype if dtype is None else dtype, "attn_implementation": attn_implementation}
+        loading |= {"quantization_config": quantization_config, "device_map": device_map}
+        where = {"task": task, "device": device, "pooling": options.get("pooling")}
+        model, tokenizer, task = load(source, options=loading, **where)
         return cls(model, tokenizer, task=task, **options)
 
     @classmethod
@@ -121,8 +153,8 @@ class TextExplainer:
         cls,
         tokenize: Callable[[str], tuple[Sequence[int], Sequence[tuple[int, int] | None]]],
         embed: nn.Module,
-        forward: Callable[[Tensor, Tensor], Tensor],
-        labels: Sequence[str],
+        forward: Callable[..., Any],
+        labels: Sequence[str] | Mapping[int, str],
         *,
         kind: str = "one",
         longest: int | None = None,
@@ -137,12 +169,14 @@ class TextExplainer:
             From a text to the numbers of its tokens and, for each, its characters (start, end), or None for a token
             that is not in the text.
         embed
-            The module whose output, B x T x H, is explained; `forward` calls it once.
+            The module whose output, B x T x H, is explained. `forward` calls it once, or several times with parts of
+            the tokens, such as chunks of a long text.
         forward
             The classifier, or a method or function that calls it: from numbers and mask, both B x T, to logits,
-            B x K. The mask is True at tokens, False at padding.
+            B x K, alone or in a tuple or dict. The mask is True at tokens, False at padding. Inputs beside the text
+            (``extra=`` of a call) follow: one as a third argument, a dict by name.
         labels
-            K names.
+            K names in order, or a dict from number to name.
         kind
             ``"one"`` (a softmax chooses one label), ``"several"`` (each separately), or ``"number"`` (regression).
         longest
@@ -171,6 +205,7 @@ class TextExplainer:
         against: Any = None,
         at: Any = None,
         reference: Any = None,
+        extra: Any = None,
         progress: Progress = no_progress,
     ) -> TextRelevance | TextRelevances:
         """Explain one text or many.
@@ -201,6 +236,9 @@ class TextExplainer:
 
             A phrase or an answer that is explained stays in the reference. None is the explainer's reference, and if
             it has none the score itself is explained. For a list of texts, a list has one per text.
+        extra
+            Inputs beside the text, for a model of `from_parts`: numbers, or a dict of these by name of `forward`'s
+            arguments. For a list of texts, a list (or an array) has one per text. They get no relevance themselves.
         progress
             Wraps the iteration over batches, such as ``rich.progress.track``.
 
@@ -216,9 +254,10 @@ class TextExplainer:
             The model does something that can't be explained; see `lrp_domains.relevance`.
         """
         single = isinstance(texts, str | tuple) or is_chat(texts)
-        wishes = {"target": target, "against": against, "at": at, "reference": reference}
+        extra = list(extra) if not single and hasattr(extra, "shape") and len(extra.shape) else extra
+        wishes = {"target": target, "against": against, "at": at, "reference": reference, "extra": extra}
         # A list with a single text is one value per text, except the numbers of tokens.
-        lists = {name for name in wishes if name == "reference" or are_numbers(with_list(wishes[name]))}
+        lists = {n for n in wishes if n in ("reference", "extra") or are_numbers(with_list(wishes[n]))}
         wishes |= {name: [wishes[name]] for name in lists if single}
         requests = requests_of([texts] if single else list_of_texts(texts), **wishes)
         results, account = self._pipeline.explain(requests, progress=progress)

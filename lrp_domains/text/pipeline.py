@@ -15,6 +15,7 @@ from .batches import Batch, Runner, batches_of
 from .chats import Written, written
 from .document import Document
 from .errors import TextError, about
+from .models.extra import check_extra
 from .models.text_model import TextModel
 from .padding_side import PaddingSide
 from .results.relevance import TextRelevance
@@ -199,6 +200,9 @@ class Pipeline:
             encoding = join(encoding, fitted[1].encoding)
         encoding, rows = self.model.head.rows(encoding, fitted[0].windows, request)
         self.check_length(rows)
+        if request.extra is not None:
+            check_extra(self.model.network, request.extra)
+            rows = [replace(row, extra=request.extra) for row in rows]
 
         name, notes = None, [half.note for half in fitted if half.note] + list(encoding.notes)
         if encoding.replacement is not None:

@@ -12,6 +12,7 @@ from lrp_domains.core.errors import RelevanceError
 from lrp_domains.core.graph import operations, saved
 from lrp_domains.core.graph.functions import FUNCTIONS
 from lrp_domains.core.graph.operations import OPERATIONS, OVERLOADS, operation
+from lrp_domains.core.graph.quantised import PACKINGS
 from lrp_domains.core.rules.rulesets import GRADIENT
 
 # Nodes that PyTorch makes outside its generated code, and those of other packages' Functions.
@@ -24,6 +25,7 @@ ELSEWHERE = {
     "CheckpointFunction",
     "DifferentiableGraph",
     "WarnNotImplemented",
+    *PACKINGS,
 }
 CLASSES = {name: getattr(torch._C._functions, name) for name in dir(torch._C._functions)}
 BASES = {re.sub(r"Backward\d*(_copy)?$", "", name) for name in CLASSES}

@@ -68,3 +68,11 @@ def test_a_mode_that_is_read_in_a_helper_is_found():
 
 def test_a_scripted_module_is_accepted():
     refuse_training_mode(torch.jit.script(nn.Linear(2, 2)).eval())
+
+
+def test_quantised_layers_compute_the_same_in_both_modes():
+    read = {"forward": lambda self, x: x if self.training else x * 1, "__module__": "bitsandbytes.nn.modules"}
+    quantised = type("Linear4bit", (nn.Module,), read)
+    refuse_training_mode(quantised())
+    with pytest.raises(DomainError, match="training mode"):
+        refuse_training_mode(type("WithDropout", (quantised,), read | {"__module__": "my.code"})())

@@ -142,7 +142,7 @@ TABLE = [
         {},
         r"returned the token \d+, but the model's embedding has \d+ rows",
     ),
-    (of_an_unknown_class, "good", {}, r"the task of Linear is unknown: pass task="),
+    (of_an_unknown_class, "good", {}, r"Linear is not a model of transformers: pass its parts"),
     # settings
     (lambda: classifier(score="probability"), "", {}, r"a probability saturates .*use 'log-odds'"),
     (lambda: classifier(score="logits"), "", {}, r"unknown score 'logits'; did you mean 'logit'\?"),
@@ -163,7 +163,7 @@ TABLE = [
         {},
         r"shape \(1, 2\), expected one row of logits",
     ),
-    (lambda: sentence_encoder(pooling="max"), "", {}, r"unknown pooling 'max'; "),
+    (lambda: sentence_encoder(pooling="middle"), "", {}, r"unknown pooling 'middle'; "),
 ]
 
 

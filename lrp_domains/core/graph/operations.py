@@ -14,6 +14,7 @@ from functools import cache
 import torch
 
 from .functions import FUNCTIONS, Function
+from .quantised import INPUT, PACKINGS, WEIGHT
 
 Node = torch.autograd.graph.Node
 
@@ -116,7 +117,7 @@ REFUSED = {
     "CompiledFunction": "explain the model before torch.compile (compiled_model._orig_mod): a compiled graph hides its"
                         " operations",
     "DifferentiableGraph": "explain the model before torch.jit.script: a scripted graph hides its operations",
-    "WarnNotImplemented": "explain the model before quantisation: quantised layers have no derivative",
+    "WarnNotImplemented": "explain the model before this quantisation, whose layers have no derivative",
     "CheckpointFunction": "use checkpoint(..., use_reentrant=False): the reentrant kind hides its graph",
     "BackwardHookFunction": "remove the modules' full backward hooks (register_full_backward_hook) before the forward"
                             " pass: they would take relevance for a gradient",
@@ -170,6 +171,8 @@ OPERATIONS: dict[str, Operation] = {
     **_row("interpolation", "Lerp1", (2,), "self end weight"),
     **_rows("product", "Vdot Linear MkldnnLinear ConvolutionOverrideable CudnnConvolution ConvTbc LinalgCross", (0, 1)),
     **_rows("product", "Addbmm Addr", (1, 2)),
+    # Layers of other packages, whose weights are packed.
+    **{base: Operation(base, "product", (0, 1), (INPUT, WEIGHT)) for base in PACKINGS},
     **_row("product", "Prod", (), "self"),
     **_row("product", "Cumprod", (), "self", "dim result"),
     "Div": Operation(

@@ -9,8 +9,8 @@ import torch
 
 from .graph import Graph
 from .operations import Node
+from .saved import memory, unpacking
 from .saved import names as kept_names
-from .saved import read, unpacking
 from .weights import leaves_behind, takes_layer_rules, weight_slot
 
 
@@ -50,9 +50,10 @@ class ParameterNames:
 
         # A frozen weight isn't in the graph: its only trace is the memory that the node keeps.
         for kept in kept_names(op) if op.kind in ("product", "norm", "batch_norm") else ():
-            tensor = None if unpacking(node, kept) is not None else read(node, kept, None)
-            if isinstance(tensor, torch.Tensor) and not tensor.is_sparse and tensor.data_ptr():
-                names |= self._at(tensor.data_ptr())
+            tensor = None if unpacking(node, kept) is not None else memory(node, kept)
+            if isinstance(tensor, torch.Tensor) and not tensor.is_sparse:
+                names |= self._by_identity.get(id(tensor), set())
+                names |= self._at(tensor.data_ptr()) if tensor.data_ptr() else frozenset()
         return frozenset(names)
 
     def _at(self, address: int) -> set[str]:

@@ -6,10 +6,12 @@ from collections.abc import Collection, Sequence
 
 import torch
 
+from . import quantised
 from .checkpoints import Rereading
 from .functions import wide
 from .graph import Edge, Graph, Node, shape_of
 from .operations import COPIES, VIEWS, operation
+from .quantised import PACKINGS
 from .saved import read, unpacking
 
 Tensor = torch.Tensor
@@ -33,6 +35,8 @@ def dtype_at(edge: Edge) -> torch.dtype:
 def handed_back(node: Node, g: Sequence[Tensor | None]) -> Values:
     """Return what a node passes back to its inputs for g at its outputs."""
     g_out = [None if t is None else t.to(dtype_at((node, output))) for output, t in enumerate(g)]
+    if operation(node.name()).base in PACKINGS:  # the node of a Python Function can't be called
+        return quantised.handed_back(node, g_out[0])
     with Rereading().of(node):  # values saved in a checkpoint are read once more
         result = node(*g_out)
     return result if isinstance(result, tuple) else (result,)

@@ -11,7 +11,10 @@ from functools import cache
 import torch
 
 from ..errors import RelevanceError
+from . import quantised
 from .operations import Node, Operation, operation
+
+_QUANTISED = {quantised.INPUT, quantised.WEIGHT}
 
 
 def read(node: Node, name: str, *default: object) -> object:
@@ -19,7 +22,14 @@ def read(node: Node, name: str, *default: object) -> object:
     if name == "tensors":
         (kept,) = node.saved_tensors
         return kept
+    if name in _QUANTISED:
+        return quantised.kept(node, name)
     return getattr(node, f"_saved_{name}", *default)
+
+
+def memory(node: Node, name: str) -> object:
+    """Return what a node kept under a name; of quantised weights, the tensor that they are packed in."""
+    return quantised.memory(node) if name == quantised.WEIGHT else read(node, name, None)
 
 
 def has(node: Node, name: str) -> bool:
@@ -29,6 +39,8 @@ def has(node: Node, name: str) -> bool:
 
 def keeps(node: Node, name: str | None) -> bool:
     """Return whether a node keeps a tensor under a name: autograd drops what no derivative needs."""
+    if name == quantised.WEIGHT:  # without unpacking them
+        return True
     return name is not None and (unpacking(node, name) is not None or isinstance(read(node, name, None), torch.Tensor))
 
 
@@ -64,7 +76,7 @@ def names(op: Operation) -> tuple[str, ...]:
 def missing(node_class: type) -> tuple[str, ...]:
     """Return the names of the vocabulary that a class of nodes lacks."""
     op = operation(node_class.__name__)
-    required = set(names(op)) - {"tensors"}
+    required = set(names(op)) - {"tensors"} - _QUANTISED
     if op.function is not None and (op.function.homogeneous or op.function.inverse is not None):
         required -= set(op.tensors)  # the result is enough
     return tuple(sorted(name for name in required if not hasattr(node_class, f"_saved_{name}")))

@@ -7,9 +7,10 @@ import torch
 from .checkpoints import Rereading
 from .graph import Edge, Graph, Node, shape_of
 from .operations import VIEWS, Operation
+from .quantised import BIAS, PACKINGS
 from .saved import dimension, read, unpacking
 
-DENSE = frozenset("Mm Addmm Bmm Baddbmm Mv Addmv Dot SparseAddmm EmbeddingBag Trilinear Mul".split())
+DENSE = frozenset("Mm Addmm Bmm Baddbmm Mv Addmv Dot SparseAddmm EmbeddingBag Trilinear Mul".split()) | PACKINGS.keys()
 CONVOLUTIONS = frozenset(("Convolution",))
 # Layers that the layer rules have no formula for.
 OTHERS = frozenset("Addbmm Addr Linear MkldnnLinear GroupedMm ConvolutionOverrideable CudnnConvolution ConvTbc".split())
@@ -21,6 +22,8 @@ def adds_bias(node: Node, op: Operation) -> int | None:
     """Return the slot of the bias that a layer adds in the same operation, if it adds one."""
     if op.base == "Convolution":
         return 2 if sum(read(node, "bias_sym_sizes_opt") or ()) else None  # (0,) without a bias
+    if op.base in PACKINGS:
+        return BIAS if len(node.next_functions) > BIAS else None
     return 0 if op.kind == "product" and op.factors == (1, 2) and op.base != "Addcmul" else None
 
 
@@ -89,6 +92,8 @@ def _kept_parameter(node: Node, slot: int, graph: Graph) -> bool | None:
     name = graph.operations[node].slot_kept(slot)
     if name is None:
         return None
+    if graph.operations[node].base in PACKINGS:
+        return True
     with Rereading().of(node):
         kept = read(node, name, None)
     return None if kept is None else isinstance(kept if kept._base is None else kept._base, torch.nn.Parameter)

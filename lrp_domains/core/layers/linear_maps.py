@@ -9,8 +9,9 @@ import torch
 
 from ..errors import RelevanceError
 from ..graph.graph import Graph, Node
+from ..graph.quantised import PACKINGS
 from ..graph.saved import keeps, read
-from ..graph.weights import weight_slot
+from ..graph.weights import adds_bias, weight_slot
 from ..roles.roles import Roles
 from .first_layers import Way
 
@@ -60,10 +61,12 @@ def layer_at(node: Node, graph: Graph) -> Layer:
     slot = next(factor for factor in op.factors if factor != of_weight and graph.reaching[node][factor])
     x, w = _factor(node, slot, graph), _factor(node, of_weight, graph)
     if x is None or w is None:
+        remedy = "the weight is frozen; call model.requires_grad_(True) before the forward pass"
+        if op.base in PACKINGS:
+            remedy = "the weight is quantised; dequantise the model (model.dequantize())"
         raise RelevanceError(
             f"a layer rule needs the {'input' if x is None else 'weights'} of {node.name()}, which autograd did not "
-            "keep because the weight is frozen; call model.requires_grad_(True) before the forward pass, or use a rule "
-            "set without layer rules (ATTN_LRP)"
+            f"keep because {remedy}, or use a rule set without layer rules (ATTN_LRP)"
         )
     way = Way(graph.edges[node][slot], graph)
 
@@ -105,8 +108,9 @@ def _factor(node: Node, slot: int, graph: Graph) -> Tensor | None:
 
 def own_bias(node: Node, graph: Graph) -> Tensor | None:
     """Return the bias that a layer adds in the same operation; None if it leaves no trace."""
-    convolution = graph.operations[node].base == "Convolution"
-    bias = graph.once(Roles).values.value(graph.edges[node][2 if convolution else 0])
+    op = graph.operations[node]
+    convolution = op.base == "Convolution"
+    bias = graph.once(Roles).values.value(graph.edges[node][adds_bias(node, op)])
     if bias is None:
         return None
     ndim = len(node._input_metadata[0].shape)

@@ -75,17 +75,18 @@ def make_plan(
     unknown: str,
     values: Mapping[Edge, torch.Tensor] = MappingProxyType({}),
     reference: Recorded | None = None,
+    names: ParameterNames | None = None,
 ) -> Plan:
     """Plan the backward pass from ``output`` to ``inputs``; raise if it can't be explained.
 
     ``values`` are values that autograd doesn't keep, ``reference`` is the forward pass of the same function for a
-    reference.
+    reference; ``names`` are those of the model's parameters, if they are known already.
     """
     if unknown not in ("error", "gradient"):
         raise RelevanceError(f'unknown={unknown!r}: expected "error" or "gradient"')
     if not isinstance(rules, RuleSet):
         raise RelevanceError(f"rules={rules!r} is not a rule set; pass one such as lrp_domains.ATTN_LRP")
-    names = ParameterNames(model) if model is not None else None
+    names = ParameterNames(model) if model is not None and names is None else names
     _check_overrides(rules, model)
 
     graph = build_graph(output.grad_fn, inputs)

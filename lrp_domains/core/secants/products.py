@@ -13,7 +13,7 @@ from functools import partial
 import torch
 
 from ..graph.functions import wide
-from ..graph.saved import dimension, has, read, unpacking
+from ..graph.saved import dimension, has, memory, read, unpacking
 from ..graph.weights import scores
 from ..roles.softmaxes import softmaxes
 from ..rule import Grads, Rule, Slots, gradient
@@ -106,7 +106,7 @@ def _is_shared(pair: Pair, name: str) -> bool:
     """Return whether both nodes kept the same tensor, such as a parameter."""
     if any(unpacking(node, name) is not None for node in (pair.node, pair.other)):
         return False
-    v1, v0 = pair.read(name, None)
+    v1, v0 = pair.each(lambda node: memory(node, name), name)
     if not isinstance(v1, Tensor):
         return True
     if v1.is_sparse or v0.is_sparse:

@@ -1,6 +1,6 @@
 """Labels by name or number, and which of them a request asks for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -28,8 +28,12 @@ class Labels:
     kind: str
 
     @classmethod
-    def named(cls, names: Sequence[str], kind: str = "one") -> "Labels":
-        """Return labels by name, after checking them."""
+    def named(cls, names: Sequence[str] | Mapping[int, str], kind: str = "one") -> "Labels":
+        """Return labels from their names in order, or from a dict by number, after checking them."""
+        if isinstance(names, Mapping):
+            if sorted(map(str, names)) != sorted(map(str, range(len(names)))):
+                raise TextError(f"labels={dict(names)!r}: expected the numbers 0 to {len(names) - 1} as keys")
+            names = [names[key] for key in sorted(names, key=int)]
         names = tuple(str(name) for name in names)
         if not names:
             raise TextError("labels is empty: pass the names of the model's outputs, in order")

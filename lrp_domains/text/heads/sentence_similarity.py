@@ -15,8 +15,7 @@ from ..tokens.encoding import Encoding
 from ..tokens.location import refuse_location
 from ..tokens.rows import Answer, Row, row_of
 from .head import Head
-
-POOLINGS = ("mean", "first", "last")
+from .pooling import POOLINGS, pooled
 
 
 @dataclass(frozen=True)
@@ -26,12 +25,13 @@ class SentenceSimilarity(Head):
     The cosine is a product of the two vectors, so each text gets half of it.
     """
 
-    pooling: str
+    pooling: str | None
     labels = None
     apart = True
 
     def __post_init__(self) -> None:
-        check_choice("pooling", self.pooling, POOLINGS)
+        if self.pooling is not None:
+            check_choice("pooling", self.pooling, POOLINGS)
 
     def rows(self, encoding: Encoding, windows: list[np.ndarray], request: Request) -> tuple[Encoding, list[Row]]:
         """Return one row per text of the pair."""
@@ -44,19 +44,19 @@ class SentenceSimilarity(Head):
 
     def scores(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, list[Answer]]:
         """Compute half of a pair's cosine for each of its two rows."""
-        states = getattr(outputs, "last_hidden_state", None)
-        if states is None:
-            raise TextError("the model returned no last_hidden_state: load it without a head, by AutoModel")
-        vectors = self._pool(states, np.array([len(row) for row in rows]), first)
+        vectors = self._vectors(outputs, np.array([len(row) for row in rows]), first)
         unit = vectors / vectors.norm(dim=1, keepdim=True)
         cosine = (unit[0::2] * unit[1::2]).sum(1)
         answers = [Answer(value, None, "cosine similarity") for value in cosine.detach().cpu().tolist()]
         return cosine.repeat_interleave(2) / 2, [answer for answer in answers for _ in range(2)]
 
-    def _pool(self, states: Tensor, lengths: np.ndarray, first: np.ndarray) -> Tensor:
-        """Return one vector per row, B x H, from the states of its tokens, B x T x H."""
+    def _vectors(self, outputs: Any, lengths: np.ndarray, first: np.ndarray) -> Tensor:
+        """Return one vector per row, B x H: the model's, or pooled from the states of its tokens, B x T x H."""
+        if (vectors := getattr(outputs, "sentence_embedding", None)) is not None:
+            return vectors
+        states = getattr(outputs, "last_hidden_state", None)
+        if states is None:
+            raise TextError("the model returned no last_hidden_state: load it without a head, by AutoModel")
         column = torch.arange(states.shape[1])
         start, end = torch.from_numpy(first)[:, None], torch.from_numpy(first + lengths)[:, None]
-        pooled = {"mean": (column >= start) & (column < end), "first": column == start, "last": column == end - 1}
-        weight = pooled[self.pooling].to(states.device, states.dtype)
-        return (states * (weight / weight.sum(1, keepdim=True))[:, :, None]).sum(1)
+        return pooled(states, (column >= start) & (column < end), [self.pooling or "mean"])

@@ -38,7 +38,7 @@ class Loaded:
     model: Any
     tokenizer: Any
     score: str
-    pooling: str
+    pooling: str | None
     two_sides: bool
     spaced: bool | None = None
     add_special_tokens: bool | None = None

@@ -11,7 +11,8 @@ from ..errors import TextError, excerpt
 from ..heads.head import Head
 from ..tokens.encoding import ADDED, Encoding
 from ..tokens.references import SpecialTokens
-from .network import Network
+from .eager import eager
+from .network import EXTRA, Network
 from .text_model import TextModel
 
 
@@ -27,7 +28,7 @@ def custom_model(
     """Return a user's classifier, ready to be explained; see `TextExplainer.from_parts`."""
     return TextModel(
         task="text-classification",
-        network=custom_network(embed, forward),
+        network=custom_network(embed, forward, labels=len(head.labels.names)),
         head=head,
         tokenizer=tokenize,
         encode=partial(encode_with, tokenize),
@@ -37,7 +38,7 @@ def custom_model(
     )
 
 
-def custom_network(embed: nn.Module, forward: Callable[[Tensor, Tensor], Tensor]) -> Network:
+def custom_network(embed: nn.Module, forward: Callable[..., Any], *, labels: int) -> Network:
     """Return a network that calls `forward` with numbers and mask; the model behind it is found, if possible."""
     if not isinstance(embed, nn.Module):
         raise TextError(f"embed={embed!r} is not a module: pass the one that turns tokens into vectors")
@@ -49,9 +50,33 @@ def custom_network(embed: nn.Module, forward: Callable[[Tensor, Tensor], Tensor]
         model, names = nn.ModuleList([embed]), ["0"]
 
     def call(batch: Mapping[str, Tensor]) -> Any:
-        return forward(batch["input_ids"], batch["attention_mask"].bool())
+        ids, extra = batch["input_ids"], batch.get(EXTRA)
+        more, named = ((), extra) if isinstance(extra, dict) else ((), {}) if extra is None else ((extra,), {})
+        with eager():
+            return _logits(forward(ids, batch["attention_mask"].bool(), *more, **named), len(ids), labels)
 
-    return Network(model, call, tuple(names), lookups=tuple(names), vocabulary=getattr(embed, "num_embeddings", None))
+    vocabulary = getattr(embed, "num_embeddings", None)
+    return Network(
+        model, call, tuple(names), lookups=tuple(names), vocabulary=vocabulary, in_pieces=True, takes_extra=True
+    )
+
+
+def _logits(outputs: Any, rows: int, labels: int) -> Any:
+    """Return the logits among what the forward pass returned: a tensor, or one of the tensors in a tuple or a dict."""
+    if isinstance(outputs, Mapping):
+        named = dict(outputs)
+    elif isinstance(outputs, tuple | list):
+        named = dict(enumerate(outputs))
+    else:
+        return outputs
+    fitting = [name for name, value in named.items() if isinstance(value, Tensor) and value.shape == (rows, labels)]
+    if "logits" in fitting or len(fitting) == 1:
+        return named["logits" if "logits" in fitting else fitting[0]]
+    shapes = {name: tuple(getattr(value, "shape", ())) for name, value in named.items()}
+    raise TextError(
+        f"forward returned {len(fitting)} tensors of shape {(rows, labels)}, one row per text and one column per "
+        f"label, among {shapes}: return the logits alone, or name them 'logits'"
+    )
 
 
 def encode_with(tokenize: Callable, items: Sequence[tuple[str, ...]], wishes: Sequence = ()) -> Iterator[Encoding]:

@@ -15,35 +15,11 @@ from torch import Tensor, nn
 from ... import capture, unfused
 from ...domain import Read
 from ..errors import TextError
-from ..tokens.replacement import STAYS
+from .eager import eager
+from .embedded import Embedded, embedding_others
+from .pieces import read_in_pieces, recorded
 
-
-@dataclass(frozen=True)
-class Embedded:
-    """Tokens to embed in place of others on one side of a model.
-
-    Attributes
-    ----------
-    own, others
-        The numbers of the tokens that the model is given and of those to embed, B x T; `STAYS` elsewhere.
-    """
-
-    own: Tensor
-    others: Tensor
-
-    def in_place_of(self, tokens: Any) -> Tensor | None:
-        """Return the tokens that a lookup is called with, B x T or T x B, changed; None if they are not these."""
-        if not isinstance(tokens, Tensor) or tokens.ndim != 2:
-            return None
-        for own, others in ((self.own, self.others), (self.own.T, self.others.T)):
-            # Some models pad their tokens to a multiple of a window.
-            extra = tokens.shape[1] - own.shape[1]
-            if len(tokens) != len(own) or extra < 0:
-                continue
-            own, others = (nn.functional.pad(numbers, (0, extra), value=STAYS) for numbers in (own, others))
-            if torch.equal(tokens[own != STAYS], own[own != STAYS]):
-                return torch.where(own != STAYS, others, tokens)
-        return None
+EXTRA = "extra"  # the name of the inputs beside the text: a tensor, or a dict of tensors
 
 
 @dataclass(frozen=True)
@@ -68,6 +44,12 @@ class Network:
         The number of different tokens, if the embedding has it.
     recurrent
         Whether the model may contain recurrent layers, whose fused kernels hide their gates.
+    keeps_logits
+        Whether the model can be told of which tokens to compute logits.
+    in_pieces
+        Whether an embedding may be called several times, each with a part of the tokens.
+    takes_extra
+        Whether the model takes inputs beside the text, as `EXTRA` of a batch.
     """
 
     module: nn.Module
@@ -78,6 +60,9 @@ class Network:
     two_sides: bool = False
     vocabulary: int | None = None
     recurrent: bool = True
+    keeps_logits: bool = False
+    in_pieces: bool = False
+    takes_extra: bool = False
 
     @property
     def device(self) -> torch.device:
@@ -99,12 +84,15 @@ class Network:
             unfused() if self.recurrent else nullcontext(),
             _one_copy_per_row(self.module, self.added, len(ids)),
             _transposed(self.module, self.words, ids) as transposed,
-            _embedding(self.module, self.lookups, embedded, self.two_sides),
+            embedding_others(self.module, self.lookups, embedded, self.two_sides),
+            recorded(self.module, self.words if self.in_pieces else (), ids, batch.get("attention_mask")) as pieces,
             capture(self.module, *self.words, *self.added) as kept,
             selecting or nullcontext(),
         ):
             outputs = self.call(batch)
 
+        if any(len(calls) > 1 for calls in pieces.calls.values()):
+            return read_in_pieces(outputs, kept, pieces)
         sides = self._sides(kept, len(ids), axis=int(any(transposed)))
         if not sides or not sides[0]:
             raise TextError(
@@ -179,38 +167,6 @@ def _transposed(module: nn.Module, names: Sequence[str], ids: Tensor) -> Iterato
             handle.remove()
 
 
-@contextmanager
-def _embedding(
-    module: nn.Module, names: Sequence[str], embedded: Sequence[Embedded], two_sides: bool
-) -> Iterator[None]:
-    """Temporarily embed other tokens than the model is given: it still counts positions and masks by its tokens."""
-    matched: set[int] = set()
-
-    def hook(_module, arguments, keywords):
-        number = min(len(matched), len(embedded) - 1) if two_sides else 0
-        for key, tokens in (*enumerate(arguments), *keywords.items()):
-            changed = embedded[number].in_place_of(tokens)
-            if changed is not None:
-                matched.add(number)
-                if isinstance(key, int):
-                    return (*arguments[:key], changed, *arguments[key + 1 :]), keywords
-                return arguments, keywords | {key: changed}
-        return None  # a model may look up other numbers in the same table, such as XLM its token types
-
-    modules = [module.get_submodule(name) for name in names] if embedded else []
-    handles = [lookup.register_forward_pre_hook(hook, with_kwargs=True) for lookup in modules]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-    if len(matched) < len(embedded):
-        raise TextError(
-            f"the embedding {' or '.join(names)} is not called with the numbers of the tokens, so those of a reference "
-            "can't be embedded in their place"
-        )
-
-
 def plain_model(model: nn.Module) -> nn.Module:
     """Return the model of transformers inside an adapter of PEFT, or the model itself."""
     base_model = getattr(model, "get_base_model", None)
@@ -234,9 +190,12 @@ def transformers_network(model: nn.Module, embedding: str = "word") -> Network:
     accepted = set(parameters) if "input_ids" in parameters else None
 
     def call(batch: Mapping[str, Tensor]) -> Any:
-        return model(**{name: tensor for name, tensor in batch.items() if accepted is None or name in accepted})
+        inputs = {name: tensor for name, tensor in batch.items() if accepted is None or name in accepted}
+        with eager():
+            return model(**inputs)
 
     config = getattr(plain_model(model), "config", None)
+    two_sides = bool(getattr(config, "is_encoder_decoder", False))
     table = model.get_submodule(words[0])
     return Network(
         model,
@@ -244,9 +203,10 @@ def transformers_network(model: nn.Module, embedding: str = "word") -> Network:
         words,
         lookups=_lookups(model),
         added=added,
-        two_sides=bool(getattr(config, "is_encoder_decoder", False)),
+        two_sides=two_sides,
         vocabulary=getattr(table, "num_embeddings", None) if embedding in ("word", "sum") else None,
         recurrent=any(isinstance(module, nn.RNNBase) for module in model.modules()),
+        keeps_logits="logits_to_keep" in parameters and not two_sides,
     )
 
 
@@ -272,6 +232,9 @@ def _embeddings(model: nn.Module, embedding: str) -> tuple[tuple[str, ...], tupl
     try:
         input_embedding = model.get_input_embeddings()
     except (AttributeError, NotImplementedError) as error:
+        # CANINE hashes characters into several tables, and reports none of them.
+        if characters := tuple(name for name in modules if name.rpartition(".")[2] == "char_embeddings"):
+            return characters, ()
         raise TextError(
             f"{type(model).__name__} doesn't report its input embedding: name the module, embedding='name'"
         ) from error

@@ -57,7 +57,7 @@ def transformers_model(
     *,
     task: str | None,
     embedding: str,
-    pooling: str,
+    pooling: str | None,
     score: str,
     spaced: bool | None = None,
     add_special_tokens: bool | None = None,

@@ -29,6 +29,8 @@ class Row:
     replaced
         For a row that is explained against a reference, per side of the model and per column the number of its token
         and that of the reference's, n x 2; `KEPT` where the token stays.
+    extra
+        Inputs of the model beside the text, see `Request`.
     """
 
     inputs: dict[str, np.ndarray]
@@ -37,6 +39,7 @@ class Row:
     subject: Any = None
     target: str | None = None
     replaced: tuple[np.ndarray, ...] = ()
+    extra: Any = None
 
     def __len__(self) -> int:
         return len(self.inputs["input_ids"])
