@@ -70,7 +70,7 @@ def _continued(pipeline: Pipeline, text: str, *, continuation: str | None, longe
         raise TextError(f"a model for {pipeline.model.task} generates no text, as continuation() requires")
     if not isinstance(text, str):
         raise TextError(f"expected one string to continue, got {type(text).__name__}")
-    ((encoding,),) = pipeline.encode([Request(text).texts])
+    ((encoding,),) = pipeline.encode([Request(text)])
     fitted = pipeline.limit.fit(encoding)
     if fitted.was_cut:
         warnings.warn(fitted.note, stacklevel=2)

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from ..domain import Progress, no_progress
 from .arguments import Item, Request, chunks, list_of_texts, requests_of
 from .continuation import explain_continuation
-from .errors import about
+from .errors import TextError, about
 from .heads.classification import Classification
 from .heads.labels import Labels
+from .heads.tasks import check_options
 from .models.custom_model import custom_model
 from .models.pretrained import load
 from .models.text_model import transformers_model
@@ -38,8 +39,9 @@ class TextExplainer:
         Its tokenizer.
     task
         What the model is for, if its class doesn't determine it: ``"text-classification"``, ``"token-classification"``,
-        ``"question-answering"``, ``"fill-mask"``, ``"text-generation"``, ``"text2text-generation"`` or
-        ``"sentence-similarity"``.
+        ``"question-answering"``, ``"fill-mask"``, ``"text-generation"``, ``"text2text-generation"``,
+        ``"multiple-choice"`` or ``"sentence-similarity"``; ``"zero-shot-classification"`` for a model for natural
+        language inference that is given `candidates`.
     embedding
         Where relevance is read: ``"word"`` (the output of the model's input embedding), ``"sum"`` (with what
         position and type embeddings add there), or a glob over the names of the modules that return a vector per
@@ -49,7 +51,9 @@ class TextExplainer:
         (the [CLS] of BERT), or ``"last"``.
     settings
         How to explain: ``rules``, ``score``, ``words``, ``batch_size``, ``long``, ``window``, ``stride``,
-        ``padding``, ``unknown``, ``reference``. See `Settings`, which has their defaults.
+        ``long_text``, ``padding``, ``unknown``, ``reference``; ``problem_type`` of a classifier, ``aggregation`` of a
+        tagger, ``candidates``, ``template`` and ``multi_label`` of zero-shot classification, ``no_answer`` of question
+        answering. See `Settings`, which has their defaults.
 
     Examples
     --------
@@ -70,7 +74,7 @@ class TextExplainer:
         **settings: Any,
     ) -> None:
         chosen = Settings.of(settings)
-        options = {"task": task, "embedding": embedding, "pooling": pooling, "score": chosen.score}
+        options = {"task": task, "embedding": embedding, "pooling": pooling, "settings": chosen}
         self._pipeline = Pipeline(transformers_model(model, tokenizer, **options), chosen)
 
     @classmethod
@@ -140,6 +144,9 @@ class TextExplainer:
             See `Settings`.
         """
         chosen = Settings.of(settings)
+        if chosen.problem_type is not None:
+            raise TextError(f"problem_type={chosen.problem_type!r} is for models of transformers: pass kind= instead")
+        check_options("text-classification", chosen)
         head = Classification(Labels.named(labels, kind), chosen.score)
         model = custom_model(tokenize, embed, forward, head=head, longest=longest, pad=pad)
         explainer = cls.__new__(cls)
@@ -165,10 +172,12 @@ class TextExplainer:
         Parameters
         ----------
         texts
-            A text; a pair of texts as a tuple; or a list of these.
+            A text; a pair of texts as a tuple; for a multiple choice a tuple of a text and a list of its choices; or
+            a list of these.
         target
             What to explain: a label, by name or number; for language models a token, a phrase or an answer. None is
-            what the model predicts. A list has one target per text.
+            what the model predicts. A list has one target per text. ``"all"`` is each label (choice, candidate) of
+            the model, or each entity that a tagger finds.
         against
             What the target is contrasted with, written like the target: the difference of their logits is explained.
             A list has one per text, None for no contrast.
@@ -192,7 +201,8 @@ class TextExplainer:
 
         Returns
         -------
-        `TextRelevance` for one text, `TextRelevances` for a list, in its order.
+        `TextRelevance` for one text, `TextRelevances` for a list, in its order, or for ``target="all"``, which has any
+        number of results per text, one after the other.
 
         Raises
         ------
@@ -205,7 +215,9 @@ class TextExplainer:
         wishes = {"target": target, "against": against, "at": at, "reference": [reference] if single else reference}
         requests = requests_of([texts] if single else list_of_texts(texts), **wishes)
         results, account = self._pipeline.explain(requests, progress=progress)
-        return results[0] if single else TextRelevances(tuple(results), total(results, account))
+        if single and not self._pipeline.several(requests[0]):
+            return results[0]
+        return TextRelevances(tuple(results), total(results, account))
 
     def stream(
         self, texts: Iterable[Item], target: Any = None, *, against: Any = None, at: Any = None, reference: Any = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -14,11 +13,12 @@ from .arguments import Reference, Request, checked_reference
 from .batches import Batch, Runner, batches_of
 from .document import Document
 from .errors import TextError, about
+from .heads.head import FirstPass
 from .models.text_model import TextModel
 from .padding_side import PaddingSide
 from .results.relevance import TextRelevance
-from .settings import Settings
-from .tokens.encoding import Encoding, join
+from .settings import SIDES, Settings
+from .tokens.encoding import Encoding
 from .tokens.lengths import Fitted, LengthLimit
 from .tokens.references import PLACEHOLDERS, name_of, with_ids, with_placeholders, with_text
 from .tokens.rows import Row
@@ -42,15 +42,23 @@ class Pipeline:
     def __init__(self, model: TextModel, settings: Settings) -> None:
         if settings.window is not None and model.longest is not None and settings.window > model.longest:
             raise TextError(f"window={settings.window}: the model reads at most {model.longest} tokens at once")
+        long_part = model.head.long_part
+        if settings.long_text is not None and (model.head.apart or long_part is not None):
+            raise TextError(
+                f"long_text={settings.long_text!r}: for {model.task} the text that may be cut is fixed; leave it out"
+            )
+        if settings.long_text is not None:
+            long_part = SIDES.index(settings.long_text)
         self.model, self.settings = model, settings
         self.runner = Runner(model, settings)
         self.padding = PaddingSide(self.runner)
         self.limit = LengthLimit(
             settings.window or model.longest,
             long=settings.long,
-            stride=settings.stride,
+            stride=settings.stride if settings.stride is not None or model.head.overlaps else 0,
             in_windows=model.head.in_windows,
             cut_side=model.head.cut_side,
+            part=long_part,
         )
 
     def explain(
@@ -77,31 +85,33 @@ class Pipeline:
         refuse_training_mode(self.model.network.module)
         documents = self._documents(requests, first)
         side = self.padding.find(self._batches(documents, "right"))
+        documents = self._decided(documents, side)
 
-        # All windows of a text explain the same label, which their mean logits predict.
-        long = [document for document in documents if self.model.head.in_windows and len(document.rows) > 1]
-        if long:
-            self._choose_labels(long, side)
-
+        # The results of one text share a forward pass, and so a batch, where their rows are the same.
+        leaders = _leaders(documents)
         account = Account()
-        for batch in progress(self._batches(documents, side), "Explaining"):
-            account.add(self.runner.explain(batch, side or "right"))
+        for batch in progress(self._batches(leaders, side), "Explaining"):
+            for number, ledger in enumerate(self.runner.explain(batch, side or "right")):
+                account.add(ledger)
+                # The leaves of a batch can't be split among its texts.
+                if len(leaders) == 1:
+                    leaders[0].family[number].account.add(ledger)
 
-        # The leaves of a batch can't be split among its texts.
-        alone = account if len(documents) == 1 else None
         parts = [self.model.head.parts(document.encoding) for document in documents]
+        alone = len(leaders) == 1
         results = [d.result(names, self.settings, alone) for d, names in zip(documents, parts, strict=True)]
         return results, account
 
-    def encode(self, items: Sequence[tuple[str, ...]]) -> Iterator[tuple[Encoding, ...]]:
-        """Yield the encoding of each text or pair, or of each half of a pair that the model reads separately."""
-        if self.model.head.apart:
-            encodings = iter(self.model.encode([(text,) for item in items for text in item]))
-            for item in items:
-                yield tuple(next(encodings) for _ in item)
-        else:
-            for encoding in self.model.encode(items):
-                yield (encoding,)
+    def several(self, request: Request) -> bool:
+        """Return whether a request asks for any number of results rather than for one."""
+        return self.model.head.several(request)
+
+    def encode(self, requests: Sequence[Request]) -> Iterator[tuple[Encoding, ...]]:
+        """Yield the encodings of each request: of its text or pair, or of several that the model reads separately."""
+        items = [self.model.head.items(request) for request in requests]
+        encodings = iter(self.model.encode([item for parts in items for item in parts]))
+        for parts in items:
+            yield tuple(next(encodings) for _ in parts)
 
     def check_length(self, rows: Sequence[Row]) -> None:
         """Raise if rows became too long by what a head added to a text."""
@@ -113,17 +123,28 @@ class Pipeline:
             )
 
     def _documents(self, requests: Sequence[Request], first: int) -> list[Document]:
-        documents = []
-        encodings = self.encode([request.texts for request in requests])
+        head, documents = self.model.head, []
+        for number, request in enumerate(requests, first):
+            with about(f"text {number}"):
+                head.items(request)
+                head.check_contrast(request)
+
+        encodings = self.encode(requests)
         for number, request in enumerate(requests, first):
             with about(f"text {number}"):
                 reference = self._reference(request)
-                halves = self._with_reference(next(encodings), reference)
-                fitted = [self.limit.fit(encoding) for encoding in halves]
-                documents.append(self._document(request, fitted, reference))
-            for note in (half.note for half in fitted if half.was_cut):
+                halves = self._with_reference(next(encodings), reference, request)
+                fitted = self._fitted(halves)
+                documents += [self._document(wish, fitted, reference, number) for wish in head.wishes(request)]
+            for note in dict.fromkeys(half.note for half in fitted if half.was_cut):
                 warnings.warn(f"text {number}: {note}", stacklevel=2)
         return documents
+
+    def _fitted(self, encodings: Sequence[Encoding]) -> list[Fitted]:
+        """Return encodings that the model can read."""
+        if self.limit.part is not None and len(encodings) > 1:
+            return self.limit.fit_together(encodings)
+        return [self.limit.fit(encoding) for encoding in encodings]
 
     def _reference(self, request: Request) -> Reference | None:
         """Return what a text is explained against; raise if the rule set doesn't fit."""
@@ -132,57 +153,76 @@ class Pipeline:
         self.settings.rule_set(against_reference=reference is not None)
         return reference
 
-    def _with_reference(self, encodings: Sequence[Encoding], reference: Reference | None) -> Sequence[Encoding]:
+    def _with_reference(
+        self, encodings: Sequence[Encoding], reference: Reference | None, request: Request
+    ) -> Sequence[Encoding]:
         """Return the encodings of a text, or of the halves of a pair, with the tokens of its reference."""
-        special = self.model.special
+        special, head = self.model.special, self.model.head
         if reference is None:
             return encodings
         if isinstance(reference, str) and reference in PLACEHOLDERS:
-            return [with_placeholders(encoding, reference, special) for encoding in encodings]
+            return head.held([with_placeholders(encoding, reference, special) for encoding in encodings])
         if not isinstance(reference, str) and not isinstance(reference[0], str):
-            return with_ids(encodings, reference, special)
+            return head.held(with_ids(encodings, reference, special))
 
-        texts = (reference,) if isinstance(reference, str) else reference
-        if len(texts) != sum(len(encoding.texts) for encoding in encodings):
-            raise TextError(f"reference={reference!r}: a text has a text as reference, a pair a tuple of two")
-        (others,) = self.encode([texts])
-        return [with_text(*halves) for halves in zip(encodings, others, strict=True)]
+        (others,) = self.encode([replace(request, text=head.in_place_of(request, reference))])
+        return head.held([with_text(*halves) for halves in zip(encodings, others, strict=True)])
 
-    def _document(self, request: Request, fitted: Sequence[Fitted], reference: Reference | None) -> Document:
-        encoding = fitted[0].encoding
-        if self.model.head.apart:
-            if len(fitted) != 2:
-                raise TextError("similarity requires two texts: pass a tuple of two")
-            encoding = join(encoding, fitted[1].encoding)
-        encoding, rows = self.model.head.rows(encoding, fitted[0].windows, request)
+    def _document(
+        self, request: Request, fitted: Sequence[Fitted], reference: Reference | None, number: int
+    ) -> Document:
+        encoding, places = self.model.head.joined([half.encoding for half in fitted])
+        by_window = zip(*(half.windows for half in fitted), strict=True)
+        windows = [place[pick] for picks in by_window for place, pick in zip(places, picks, strict=True)]
+        encoding, rows = self.model.head.rows(encoding, windows, request)
         self.check_length(rows)
 
-        name, notes = None, [half.note for half in fitted if half.note]
+        longest = max(fitted, key=lambda half: len(half.encoding))
+        notes = [half.note for half in (fitted if self.limit.part is None else [longest]) if half.note]
+        name = None
         if encoding.replacement is not None:
             name = name_of(reference, self.model.special)
             numbers = encoding.replacement.numbers
             rows = [replace(row, replaced=tuple(numbers[tokens] for tokens in row.tokens)) for row in rows]
             if (numbers[:, 0] == numbers[:, 1]).all():
                 notes.append("the reference has the same tokens as the text, so nothing differs")
-        return Document(encoding, rows, tuple(notes), name)
+        return Document(encoding, rows, tuple(notes), name, number=number)
 
     def _batches(self, documents: Sequence[Document], side: str | None) -> list[Batch]:
         """Return the rows of documents in batches; as small as they can be if none can be padded (side None)."""
         size = 1 if side is None else self.settings.batch_size
         # Texts with and without a reference are explained by different rules.
         kinds = [[d for d in documents if (d.reference is None) is none] for none in (True, False)]
-        return [batch for kind in kinds for batch in batches_of(kind, size, together=self.model.head.apart)]
+        return [batch for kind in kinds for batch in batches_of(kind, size)]
 
-    def _choose_labels(self, documents: Sequence[Document], side: str | None) -> None:
-        """Make all rows of each document explain the label that the mean of their logits predicts."""
+    def _decided(self, documents: Sequence[Document], side: str | None) -> list[Document]:
+        """Return one document per result, after a first pass where that decides what is explained."""
         head = self.model.head
-        logits: defaultdict[int, Tensor | float] = defaultdict(float)
-        for batch in self._batches(documents, side):
-            rows = [row for _, row in batch]
-            outputs = self.runner.predict(rows, side or "right")
-            for (document, row), values in zip(batch, head.logits(outputs, rows).double().cpu(), strict=True):
-                logits[id(document)] += row.weight * values
+        undecided = [d for d in documents if isinstance(head, FirstPass) and head.undecided(d.rows)]
+        if not undecided:
+            return list(documents)
 
+        readings: dict[int, Tensor] = {}
+        for batch in self._batches(undecided, side):
+            rows = [row for _, row in batch]
+            outputs, first = self.runner.predict(rows, side or "right")
+            for row, values in zip(rows, head.readings(outputs, rows, first), strict=True):
+                readings[id(row)] = values.detach().double().cpu()
+
+        decided = []
         for document in documents:
-            subject, document.answer = head.choose(logits[id(document)], document.rows[0].subject)
-            document.rows = [replace(row, subject=subject) for row in document.rows]
+            values = [readings.get(id(row)) for row in document.rows]
+            with about(f"text {document.number}"):
+                decided += [document] if values[0] is None else document.after(head, values)
+        return decided
+
+
+def _leaders(documents: Sequence[Document]) -> list[Document]:
+    """Return the first document of each text; the others whose rows have the same tokens become its twins."""
+    leaders: list[Document] = []
+    for document in documents:
+        if leaders and document.is_twin_of(leaders[-1]):
+            leaders[-1].twins.append(document)
+        else:
+            leaders.append(document)
+    return leaders

@@ -95,7 +95,9 @@ def test_a_causal_model_keeps_the_end():
         ({"window": 65}, "a", r"window=65: the model reads at most 64"),
         ({"window": 4, "stride": 2}, LONG, r"stride=2: windows of 2 tokens can share 0 to 1"),
         ({"window": 2}, LONG, r"a window of 2 tokens has no room"),
-        ({}, (LONG, "short"), r"no room for 'short' in addition to"),
+        ({"long_text": "second"}, (LONG, "short"), r"no room for 'short' in addition to .*long='truncate'"),
+        ({"long_text": "second", "long": "truncate"}, (LONG, "short"), r"no room for 'short' in addition to the other"),
+        ({"window": 12}, (LONG, LONG), r"no room for .* in addition to the \d+ tokens of the other text"),
     ],
 )
 def test_a_text_that_does_not_fit_raises(options, text, message):

@@ -1,20 +1,24 @@
 """Tasks, in the words of transformers' pipelines: which classes of models they have, and which head explains them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ...domain import check_choice
 from ..errors import TextError
+from ..settings import Settings
+from ..tokens.tagged_words import prefix_of
 from .classification import Classification
 from .fill_mask import FillMask
 from .head import Head
 from .labels import labels_of
+from .multiple_choice import MultipleChoice
 from .question_answering import QuestionAnswering
-from .sentence_similarity import SentenceSimilarity
+from .sentence_similarity import POOLINGS, SentenceSimilarity
 from .text2text_generation import Text2TextGeneration
 from .text_generation import TextGeneration
 from .token_classification import TokenClassification
+from .zero_shot import zero_shot
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Loaded:
     ----------
     model, tokenizer
         Of transformers.
-    score
+    score, settings
         See `Settings`.
     pooling
         See `SentenceSimilarity`.
@@ -38,6 +42,10 @@ class Loaded:
     score: str
     pooling: str
     two_sides: bool
+    settings: Settings = field(default_factory=Settings)
+
+    def __post_init__(self) -> None:
+        check_choice("pooling", self.pooling, POOLINGS)
 
 
 class Task(NamedTuple):
@@ -51,11 +59,14 @@ class Task(NamedTuple):
         The name of the class that loads such a model.
     head
         Makes its head.
+    options
+        The names of the settings that only this task, and others that list them, have.
     """
 
     mapping: str
     loader: str
     head: Callable[[Loaded], Head]
+    options: tuple[str, ...] = ()
 
 
 # In this order: BART's class, for example, also counts as a masked language model.
@@ -63,17 +74,22 @@ TASKS = {
     "text-classification": Task(
         "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES",
         "AutoModelForSequenceClassification",
-        lambda of: Classification(labels_of(of.model.config), of.score, of.two_sides),
+        lambda of: Classification(labels_of(of.model.config, of.settings.problem_type), of.score, of.two_sides),
+        ("problem_type",),
     ),
     "token-classification": Task(
         "MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES",
         "AutoModelForTokenClassification",
-        lambda of: TokenClassification(labels_of(of.model.config), of.score),
+        lambda of: TokenClassification(
+            labels_of(of.model.config), of.score, of.settings.aggregation or "average", prefix_of(of.tokenizer)
+        ),
+        ("aggregation",),
     ),
     "question-answering": Task(
         "MODEL_FOR_QUESTION_ANSWERING_MAPPING_NAMES",
         "AutoModelForQuestionAnswering",
-        lambda of: QuestionAnswering(of.score),
+        lambda of: QuestionAnswering(of.score, of.tokenizer.cls_token_id, of.settings.no_answer),
+        ("no_answer",),
     ),
     "text2text-generation": Task(
         "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES",
@@ -95,7 +111,35 @@ TASKS = {
         "AutoModel",
         lambda of: SentenceSimilarity(of.pooling),
     ),
+    "multiple-choice": Task(
+        "MODEL_FOR_MULTIPLE_CHOICE_MAPPING_NAMES",
+        "AutoModelForMultipleChoice",
+        lambda of: MultipleChoice(of.score),
+    ),
+    # Models for natural language inference are classifiers, so this task has to be asked for.
+    "zero-shot-classification": Task(
+        "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES",
+        "AutoModelForSequenceClassification",
+        lambda of: zero_shot(of.model.config, of.settings, two_sides=of.two_sides),
+        ("candidates", "template", "multi_label"),
+    ),
 }
+
+
+def head_of(task: str, loaded: Loaded) -> Head:
+    """Return the head of a task; raise if a setting is for other tasks."""
+    check_options(task, loaded.settings)
+    return TASKS[task].head(loaded)
+
+
+def check_options(task: str, settings: Settings) -> None:
+    """Raise if a setting is for other tasks."""
+    defaults = Settings()
+    for other, row in TASKS.items():
+        for name in row.options:
+            value = getattr(settings, name)
+            if value != getattr(defaults, name) and name not in TASKS[task].options:
+                raise TextError(f"{name}={value!r} is for task='{other}', but this model is for {task}: leave it out")
 
 
 def check_task(task: str) -> str:
@@ -110,8 +154,8 @@ def task_of(model_class: type | str) -> str:
 
     names = [model_class] if isinstance(model_class, str) else [base.__name__ for base in model_class.__mro__]
     for name in names:
-        for task, (mapping, _, _) in TASKS.items():
-            for classes in getattr(modeling_auto, mapping).values():
+        for task, row in TASKS.items():
+            for classes in getattr(modeling_auto, row.mapping).values():
                 if name == classes or (not isinstance(classes, str) and name in classes):
                     return task
     raise TextError(f"the task of {names[0]} is unknown: pass task=, one of {', '.join(TASKS)}")

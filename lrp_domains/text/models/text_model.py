@@ -1,14 +1,16 @@
 """A model with its tokenizer and its head: everything that is required to explain it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from torch import nn
 
 from ..heads.head import Head
-from ..heads.tasks import TASKS, Loaded, check_task, task_of
+from ..heads.multiple_choice import as_choices
+from ..heads.tasks import Loaded, check_task, head_of, task_of
+from ..settings import Settings
 from ..tokens.encoding import Encoding, encode, special_ids
 from ..tokens.lengths import longest
 from ..tokens.references import PLACEHOLDERS, SpecialTokens
@@ -50,17 +52,20 @@ class TextModel:
 
 
 def transformers_model(
-    model: nn.Module, tokenizer, *, task: str | None, embedding: str, pooling: str, score: str
+    model: nn.Module, tokenizer, *, task: str | None, embedding: str, pooling: str, settings: Settings
 ) -> TextModel:
     """Return a model of transformers, ready to be explained; see `TextExplainer`."""
     plain = plain_model(model)
     task = task_of(type(plain)) if task is None else check_task(task)
     network = transformers_network(model, embedding)
-    loaded = Loaded(plain, tokenizer, score=score, pooling=pooling, two_sides=network.two_sides)
+    options = {"score": settings.score, "pooling": pooling, "two_sides": network.two_sides}
+    loaded = Loaded(plain, tokenizer, settings=settings, **options)
+    if task == "multiple-choice":
+        network = replace(network, call=partial(as_choices, network.call))
     return TextModel(
         task=task,
         network=network,
-        head=TASKS[task].head(loaded),
+        head=head_of(task, loaded),
         tokenizer=tokenizer,
         encode=partial(encode, tokenizer),
         longest=longest(plain, tokenizer),

@@ -98,10 +98,10 @@ def join(first: Encoding, second: Encoding) -> Encoding:
         inputs={name: np.concatenate([first.inputs[name], second.inputs[name]]) for name in first.inputs},
         pieces=first.pieces + second.pieces,
         spans=spans,
-        part=np.r_[first.part, np.where(second.part == ADDED, ADDED, 1)],
-        marks=np.concatenate([first.marks, second.marks + np.array([1, 0, 0])]),
+        part=np.r_[first.part, np.where(second.part == ADDED, ADDED, second.part + len(first.texts))],
+        marks=np.concatenate([first.marks, second.marks + np.array([len(first.texts), 0, 0])]),
         kept=first.ranges + second.ranges,
-        starts=(0, len(first)),
+        starts=(*first.starts, len(first)),
         replacement=joined(first.replacement, second.replacement),
     )
 
