@@ -84,7 +84,7 @@ class Pipeline:
         """
         refuse_training_mode(self.model.network.module)
         documents = self._documents(requests, first)
-        side = self.padding.find(self._batches(documents, "right"))
+        side = self.padding.find(self._batches(_leaders(documents), "right"))
         documents = self._decided(documents, side)
 
         # The results of one text share a forward pass, and so a batch, where their rows are the same.
@@ -199,30 +199,28 @@ class Pipeline:
         """Return one document per result, after a first pass where that decides what is explained."""
         head = self.model.head
         undecided = [d for d in documents if isinstance(head, FirstPass) and head.undecided(d.rows)]
-        if not undecided:
-            return list(documents)
-
+        leaders = _leaders(undecided)
         readings: dict[int, Tensor] = {}
-        for batch in self._batches(undecided, side):
+        for batch in self._batches(leaders, side):
             rows = [row for _, row in batch]
             outputs, first = self.runner.predict(rows, side or "right")
             for row, values in zip(rows, head.readings(outputs, rows, first), strict=True):
                 readings[id(row)] = values.detach().double().cpu()
 
-        decided = []
-        for document in documents:
-            values = [readings.get(id(row)) for row in document.rows]
-            with about(f"text {document.number}"):
-                decided += [document] if values[0] is None else document.after(head, values)
-        return decided
+        decided: dict[int, list[Document]] = {}
+        for leader in leaders:
+            values = [readings[id(row)] for row in leader.rows]
+            decided |= {id(document): document.after(head, values) for document in leader.family}
+        return [result for document in documents for result in decided.get(id(document), [document])]
 
 
 def _leaders(documents: Sequence[Document]) -> list[Document]:
-    """Return the first document of each text; the others whose rows have the same tokens become its twins."""
+    """Return the first document of each text; those after it whose rows have the same tokens become its twins."""
     leaders: list[Document] = []
     for document in documents:
         if leaders and document.is_twin_of(leaders[-1]):
             leaders[-1].twins.append(document)
         else:
+            document.twins.clear()
             leaders.append(document)
     return leaders
