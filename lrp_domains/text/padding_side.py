@@ -48,9 +48,12 @@ class PaddingSide:
         return side
 
     def _try(self, short: Row, long: Row) -> str | None:
+        head = self._runner.model.head
+        first = head.trial(short)
+
         def explained(beside: bool, side: str) -> np.ndarray:
-            rows = [short] * short.group + ([long] * long.group if beside else [])
-            relevance = self._runner.explained(rows, side).relevance[: short.group]
+            rows = [*first, *(head.trial(long) if beside else [])]
+            relevance = self._runner.explained(rows, side).relevance[: len(first)]
             return np.concatenate([amounts for row in relevance for amounts in row])
 
         precise = parameter_of(self._runner.model.network.module).dtype in (torch.float32, torch.float64)

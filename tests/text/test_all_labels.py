@@ -119,7 +119,10 @@ def test_a_regression_with_several_outputs_explains_the_one_that_is_named():
     "options, message",
     [
         ({"problem_type": "multilabel"}, r"problem_type='multilabel': expected one of single_label_classification, m"),
-        ({"aggregation": "first"}, r"aggregation='first' is for task='token-classification', but this model is for text"),
+        (
+            {"aggregation": "first"},
+            r"aggregation='first' is for task='token-classification', but this model is for text",
+        ),
         ({"no_answer": True}, r"no_answer=True is for task='question-answering'"),
         ({"no_answer": 1}, r"no_answer=1: expected True or False"),
         ({"candidates": ["a"]}, r"candidates=\['a'\] is for task='zero-shot-classification'"),

@@ -1,4 +1,4 @@
-"""Taggers: one label per word, over all its pieces, and all entities of a text, as transformers' pipeline finds them."""
+"""Taggers: one label per word, over all its pieces, and all entities of a text, as in transformers' pipeline."""
 
 import numpy as np
 import pytest

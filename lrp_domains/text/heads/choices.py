@@ -83,6 +83,11 @@ class Choices(Head, FirstPass):
         rows = [row_of(encoding, pick, **options) for pick in windows]
         return with_decoder_copy(encoding) if self.two_sides else encoding, rows
 
+    def trial(self, row: Row) -> list[Row]:
+        """Return a row as the only choice: of copies of it, rounding would decide which one is predicted."""
+        only = Choice(LabelChoice(0), replace(row.subject.labels, names=row.subject.labels.names[:1]))
+        return [replace(row, subject=only, group=1)]
+
     def undecided(self, rows: Sequence[Row]) -> bool:
         """Return whether a text is read in windows, which all explain the choice that their mean logits predict."""
         return len(rows) > rows[0].group

@@ -114,6 +114,10 @@ class Head(Protocol):
             Sequences for the model; the text's score is the sum of theirs, by weight.
         """
 
+    def trial(self, row: Row) -> list[Row]:
+        """Return the rows by which padding is tried: all of one length, and of one score."""
+        return [row] * row.group
+
     def decided(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> list[Row]:
         """Return the rows with what the model predicts as what is explained, to hold it for a reference.
 

@@ -27,12 +27,13 @@ def join_pairs(pairs: Sequence[Encoding]) -> tuple[Encoding, list[np.ndarray]]:
     chosen, places, count = [], [], 0
     for pair in pairs:
         same = np.flatnonzero(pair.part == SHARED)
-        merges = chosen and np.array_equal(pair.inputs["input_ids"][same], first.inputs["input_ids"][shared])
+        merges = bool(chosen) and np.array_equal(pair.inputs["input_ids"][same], first.inputs["input_ids"][shared])
         new = np.ones(len(pair), bool)
         new[same] = not merges
         place = np.zeros(len(pair), np.int64)
         place[new] = count + np.arange(new.sum())
-        place[~new] = shared
+        if merges:
+            place[same] = shared
         chosen.append(np.flatnonzero(new))
         places.append(place)
         count += int(new.sum())
