@@ -5,9 +5,9 @@
 >>> result.print()
 >>> explainer(reviews, target="POSITIVE", against="NEGATIVE").to_frame()
 
-Each folder imports only from those before it, and all from ``errors.py``, ``arguments.py`` and ``settings.py``:
-``tokens`` (texts to tokens and back to words), ``heads`` (what a model is for), ``models`` (how it is run), ``results``
-(what a user gets). The files next to them explain texts with all four; ``demo``, ``corpora`` and ``report`` use those.
+Each folder imports only from those before it, and all from ``errors.py`` and ``arguments.py``: ``tokens`` (texts to
+tokens and back to words), ``heads`` (what a model is for), ``models`` (how it is run), ``results`` (what a user
+gets). The files next to them explain texts with all four; ``demo``, ``corpora`` and ``report`` use those.
 """
 
 from .errors import TextError

@@ -14,7 +14,7 @@ from .continuation import explain_continuation
 from .errors import TextError, about
 from .heads.classification import Classification
 from .heads.labels import Labels
-from .heads.tasks import check_options
+from .heads.tasks import check_options, check_task
 from .models.custom_model import custom_model
 from .models.pretrained import load
 from .models.text_model import transformers_model
@@ -74,8 +74,8 @@ class TextExplainer:
         **settings: Any,
     ) -> None:
         chosen = Settings.of(settings)
-        options = {"task": task, "embedding": embedding, "pooling": pooling, "settings": chosen}
-        self._pipeline = Pipeline(transformers_model(model, tokenizer, **options), chosen)
+        options = {"task": task, "embedding": embedding, "pooling": pooling, "score": chosen.score}
+        self._pipeline = Pipeline(transformers_model(model, tokenizer, **options, options=chosen.options), chosen)
 
     @classmethod
     def from_pretrained(
@@ -103,7 +103,9 @@ class TextExplainer:
             Of `TextExplainer`.
         """
         # A misspelt setting should raise before a large model is loaded.
-        Settings.of({name: value for name, value in options.items() if name not in ("embedding", "pooling")})
+        chosen = Settings.of({name: value for name, value in options.items() if name not in ("embedding", "pooling")})
+        if task is not None:
+            check_options(check_task(task), chosen.options)
         model, tokenizer, task = load(name_or_path, task=task, device=device, dtype=dtype)
         return cls(model, tokenizer, task=task, **options)
 
@@ -146,7 +148,7 @@ class TextExplainer:
         chosen = Settings.of(settings)
         if chosen.problem_type is not None:
             raise TextError(f"problem_type={chosen.problem_type!r} is for models of transformers: pass kind= instead")
-        check_options("text-classification", chosen)
+        check_options("text-classification", chosen.options)
         head = Classification(Labels.named(labels, kind), chosen.score)
         model = custom_model(tokenize, embed, forward, head=head, longest=longest, pad=pad)
         explainer = cls.__new__(cls)

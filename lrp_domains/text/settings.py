@@ -8,14 +8,12 @@ from .. import ATTN_LRP, SECANT, RuleSet
 from ..domain import check_score
 from .arguments import checked_reference
 from .errors import TextError, choices
+from .heads.options import Options
 from .tokens.segmentation import SEGMENTATIONS, Segmentation
 
 LONG = {"windows": "read in windows", "truncate": "cut, with a warning", "error": "refused"}
 UNKNOWN = ("error", "gradient")
 SIDES = ("first", "second")
-# As transformers' pipelines for token classification name them.
-AGGREGATIONS = ("average", "first", "max", "simple")
-PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 
 
 @dataclass(frozen=True)
@@ -123,16 +121,13 @@ class Settings:
             raise TextError(f"padding={self.padding!r}: expected 'right', 'left', or None to find it by trying")
         if checked_reference(self.reference) is not None:
             self.rule_set(against_reference=True)
-        self._check_options_of_heads()
+        # An invalid option should raise before a large model is loaded.
+        _ = self.options
 
-    def _check_options_of_heads(self) -> None:
-        if self.problem_type is not None and self.problem_type not in PROBLEM_TYPES:
-            raise TextError(f"problem_type={self.problem_type!r}: expected one of {', '.join(PROBLEM_TYPES)}")
-        if self.aggregation is not None and self.aggregation not in AGGREGATIONS:
-            raise TextError(f"aggregation={self.aggregation!r}: expected one of {', '.join(AGGREGATIONS)}")
-        for name in ("multi_label", "no_answer"):
-            if not isinstance(getattr(self, name), bool):
-                raise TextError(f"{name}={getattr(self, name)!r}: expected True or False")
+    @property
+    def options(self) -> Options:
+        """The options of single heads."""
+        return Options(**{field.name: getattr(self, field.name) for field in fields(Options)})
 
     @property
     def reads_reference(self) -> bool:

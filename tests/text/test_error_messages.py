@@ -215,6 +215,11 @@ def test_parts_of_a_custom_model_that_do_not_fit_raise(parts, message):
         (lambda: class_words_figure(class_words(classifier()("good").to_frame())), r"the table of words is empty"),
         (lambda: TextExplainer.from_pretrained("/no/such/folder"), r"'/no/such/folder' could not be loaded"),
         (lambda: TextExplainer.from_pretrained("x", device="gpu"), r"there is no device 'gpu' here"),
+        (
+            lambda: TextExplainer.from_pretrained("x", task="zero-shot-classification"),
+            r"task='zero-shot-classification' requires the labels to choose from: pass candidates=",
+        ),
+        (lambda: TextExplainer.from_pretrained("x", task="fill-mask", no_answer=True), r"no_answer=True is for task="),
         (lambda: TextExplainer.from_pretrained("x", rule=1), r"unknown setting 'rule'; did you mean 'rules'\?"),
         (lambda: Labels.named("ab").number("c"), r"the model has no label 'c'"),
     ],

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 from ...domain import check_choice
 from ..errors import TextError
-from ..settings import Settings
 from ..tokens.tagged_words import prefix_of
 from .classification import Classification
 from .fill_mask import FillMask
 from .head import Head
 from .labels import labels_of
 from .multiple_choice import MultipleChoice
+from .options import Options
 from .question_answering import QuestionAnswering
 from .sentence_similarity import POOLINGS, SentenceSimilarity
 from .text2text_generation import Text2TextGeneration
@@ -29,12 +29,14 @@ class Loaded:
     ----------
     model, tokenizer
         Of transformers.
-    score, settings
+    score
         See `Settings`.
     pooling
         See `SentenceSimilarity`.
     two_sides
         Whether an encoder and a decoder both read the text.
+    options
+        See `Options`.
     """
 
     model: Any
@@ -42,7 +44,7 @@ class Loaded:
     score: str
     pooling: str
     two_sides: bool
-    settings: Settings = field(default_factory=Settings)
+    options: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
         check_choice("pooling", self.pooling, POOLINGS)
@@ -60,7 +62,7 @@ class Task(NamedTuple):
     head
         Makes its head.
     options
-        The names of the settings that only this task, and others that list them, have.
+        The names of the options of its head.
     """
 
     mapping: str
@@ -74,21 +76,21 @@ TASKS = {
     "text-classification": Task(
         "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES",
         "AutoModelForSequenceClassification",
-        lambda of: Classification(labels_of(of.model.config, of.settings.problem_type), of.score, of.two_sides),
+        lambda of: Classification(labels_of(of.model.config, of.options.problem_type), of.score, of.two_sides),
         ("problem_type",),
     ),
     "token-classification": Task(
         "MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES",
         "AutoModelForTokenClassification",
         lambda of: TokenClassification(
-            labels_of(of.model.config), of.score, of.settings.aggregation or "average", prefix_of(of.tokenizer)
+            labels_of(of.model.config), of.score, of.options.aggregation or "average", prefix_of(of.tokenizer)
         ),
         ("aggregation",),
     ),
     "question-answering": Task(
         "MODEL_FOR_QUESTION_ANSWERING_MAPPING_NAMES",
         "AutoModelForQuestionAnswering",
-        lambda of: QuestionAnswering(of.score, of.tokenizer.cls_token_id, of.settings.no_answer),
+        lambda of: QuestionAnswering(of.score, of.tokenizer.cls_token_id, of.options.no_answer),
         ("no_answer",),
     ),
     "text2text-generation": Task(
@@ -120,25 +122,27 @@ TASKS = {
     "zero-shot-classification": Task(
         "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES",
         "AutoModelForSequenceClassification",
-        lambda of: zero_shot(of.model.config, of.settings, two_sides=of.two_sides),
+        lambda of: zero_shot(of.model.config, of.score, of.options, two_sides=of.two_sides),
         ("candidates", "template", "multi_label"),
     ),
 }
 
 
 def head_of(task: str, loaded: Loaded) -> Head:
-    """Return the head of a task; raise if a setting is for other tasks."""
-    check_options(task, loaded.settings)
+    """Return the head of a task; raise if an option is for other tasks."""
+    check_options(task, loaded.options)
     return TASKS[task].head(loaded)
 
 
-def check_options(task: str, settings: Settings) -> None:
-    """Raise if a setting is for other tasks."""
-    defaults = Settings()
+def check_options(task: str, options: Options) -> None:
+    """Raise if an option is for other tasks, or if candidates are missing."""
+    if "candidates" in TASKS[task].options and options.candidates is None:
+        raise TextError(f"task='{task}' requires the labels to choose from: pass candidates=['sports', 'politics']")
+    defaults = Options()
     for other, row in TASKS.items():
         for name in row.options:
-            value = getattr(settings, name)
-            if value != getattr(defaults, name) and name not in TASKS[task].options:
+            value = getattr(options, name)
+            if value is not getattr(defaults, name) and name not in TASKS[task].options:
                 raise TextError(f"{name}={value!r} is for task='{other}', but this model is for {task}: leave it out")
 
 

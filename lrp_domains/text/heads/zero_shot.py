@@ -8,11 +8,11 @@ from torch import Tensor
 
 from ..arguments import Request
 from ..errors import TextError, excerpt, listed
-from ..settings import Settings
 from ..tokens.encoding import Encoding
 from ..tokens.rows import Row
 from .choices import Choices
 from .labels import Labels
+from .options import Options
 
 TEMPLATE = "This example is {}."
 
@@ -63,8 +63,8 @@ class ZeroShotClassification(Choices):
         return entailed if self.labels.kind == "one" else entailed - logits[:, self.contradiction]
 
 
-def zero_shot(config, settings: Settings, *, two_sides: bool) -> ZeroShotClassification:
-    """Return the head for the candidates and the template of the settings; raise if they don't fit the model."""
+def zero_shot(config, score: str, options: Options, *, two_sides: bool) -> ZeroShotClassification:
+    """Return the head for the candidates and the template of the options; raise if the model is not for inference."""
     names = {int(number): str(name) for number, name in (getattr(config, "id2label", None) or {}).items()}
     entailment = next((number for number, name in names.items() if name.lower().startswith("entail")), None)
     if entailment is None or len(names) < 2:
@@ -73,35 +73,15 @@ def zero_shot(config, settings: Settings, *, two_sides: bool) -> ZeroShotClassif
             "requires a model for natural language inference; if it is one, name its labels in model.config.id2label"
         )
 
-    several = settings.multi_label or len(_candidates(settings)) == 1
+    candidates = tuple(options.candidates)
+    several = options.multi_label or len(candidates) == 1
+    template = TEMPLATE if options.template is None else options.template
     return ZeroShotClassification(
-        score=settings.score,
+        score=score,
         two_sides=two_sides,
-        labels=Labels(_candidates(settings), "several" if several else "one"),
-        hypotheses=tuple(_hypothesis(settings.template, name) for name in _candidates(settings)),
+        labels=Labels(candidates, "several" if several else "one"),
+        hypotheses=tuple(template.format(name) for name in candidates),
         entailment=entailment,
         # As transformers' pipeline: the label at the other end.
         contradiction=len(names) - 1 if entailment == 0 else 0,
     )
-
-
-def _candidates(settings: Settings) -> tuple[str, ...]:
-    names = settings.candidates
-    if names is None or isinstance(names, str) or not len(names) or not all(isinstance(n, str) and n for n in names):
-        raise TextError(
-            f"candidates={names!r}: pass the labels to choose from, such as candidates=['sports', 'politics']"
-        )
-    if len(set(names)) < len(names):
-        raise TextError(f"candidates= contains a label twice: {listed(names)}")
-    return tuple(names)
-
-
-def _hypothesis(template: str | None, name: str) -> str:
-    template = TEMPLATE if template is None else template
-    try:
-        hypothesis = template.format(name)
-    except (AttributeError, IndexError, KeyError, ValueError):
-        hypothesis = template
-    if hypothesis == template:
-        raise TextError(f"template={template!r}: expected a sentence with {{}} in the place of the candidate")
-    return hypothesis

@@ -9,8 +9,8 @@ from torch import nn
 
 from ..heads.head import Head
 from ..heads.multiple_choice import as_choices
+from ..heads.options import Options
 from ..heads.tasks import Loaded, check_task, head_of, task_of
-from ..settings import Settings
 from ..tokens.encoding import Encoding, encode, special_ids
 from ..tokens.lengths import longest
 from ..tokens.references import PLACEHOLDERS, SpecialTokens
@@ -52,14 +52,22 @@ class TextModel:
 
 
 def transformers_model(
-    model: nn.Module, tokenizer, *, task: str | None, embedding: str, pooling: str, settings: Settings
+    model: nn.Module,
+    tokenizer,
+    *,
+    task: str | None,
+    embedding: str,
+    pooling: str,
+    score: str,
+    options: Options | None = None,
 ) -> TextModel:
     """Return a model of transformers, ready to be explained; see `TextExplainer`."""
     plain = plain_model(model)
     task = task_of(type(plain)) if task is None else check_task(task)
     network = transformers_network(model, embedding)
-    options = {"score": settings.score, "pooling": pooling, "two_sides": network.two_sides}
-    loaded = Loaded(plain, tokenizer, settings=settings, **options)
+    loaded = Loaded(
+        plain, tokenizer, score=score, pooling=pooling, two_sides=network.two_sides, options=options or Options()
+    )
     if task == "multiple-choice":
         network = replace(network, call=partial(as_choices, network.call))
     return TextModel(
