@@ -147,6 +147,19 @@ def test_the_probability_of_no_answer_is_that_of_its_two_ends():
     assert sum(word.relevance for word in masked.words) == pytest.approx(masked.score)
 
 
+def test_no_answer_is_explained_in_the_window_where_it_is_least_probable():
+    explainer = answerer(no_answer=True, window=25, stride=6)
+    with torch.no_grad():
+        states = explainer.model.bert(**WORDPIECE(QUESTION, CONTEXT, return_tensors="pt")).last_hidden_state[0]
+        explainer.model.qa_outputs.weight.copy_(10 * (states[0] - states[1:].mean(0)).expand(2, -1))
+    windows = windows_of(explainer.model, QUESTION, LONG, 25, 6)
+    nulls = [(starts[0] + ends[0]).item() for _, _, starts, ends in windows]
+    result = explainer((QUESTION, LONG))
+    assert result.prediction == result.target == "no answer"
+    assert result.score == pytest.approx(min(nulls)) and min(nulls) < max(nulls) - 0.1
+    assert f"window {int(np.argmin(nulls)) + 1} of {len(nulls)}" in result.notes[1]
+
+
 @pytest.mark.parametrize(
     "options, message",
     [

@@ -153,7 +153,7 @@ def test_zero_shot_is_that_of_the_pipeline(multi_label, names):
         expected = classify(text, CANDIDATES, hypothesis_template=TEMPLATE, multi_label=multi_label)
         chances = dict(zip(expected["labels"], expected["scores"], strict=True))
         assert [result.target for result in of_text] == CANDIDATES
-        logits, of_entailment = entailed(
+        _, of_entailment = entailed(
             model, WORDPIECE, text, label=[n.lower()[:6] for n in names.values()].index("entail")
         )
         for number, result in enumerate(of_text):

@@ -187,3 +187,11 @@ def test_an_entity_and_its_label_can_not_be_contrasted():
         tagger()(TEXT, target="ORG")
     with pytest.raises(TextError, match="aggregation='mean': expected one of average, first, max, simple"):
         tagger(aggregation="mean")
+
+
+def test_a_place_is_any_integer_or_several_words():
+    explainer = tagger()
+    for at in (np.int64(13), (np.int64(13), np.int64(17)), "cast"):
+        assert explainer(TEXT, at=at).score == pytest.approx(explainer(TEXT, at=13).score)
+    scores = [explainer(TEXT, target="B-PER", at=at).score for at in ("the", "angelmar", "cast")]
+    assert explainer(TEXT, target="B-PER", at="the angelmar cast").score == pytest.approx(np.mean(scores))
