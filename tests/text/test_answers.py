@@ -6,7 +6,7 @@ import torch
 
 from lrp_domains import CP_LRP
 from lrp_domains.text import TextError, TextExplainer
-from lrp_domains.text.heads.question_answering import LONGEST_ANSWER
+from lrp_domains.text.heads.answers import LONGEST_ANSWER
 
 from .small_models import bert
 from .small_tokenizers import SENTENCES, tokenizer_of

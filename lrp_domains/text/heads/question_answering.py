@@ -14,14 +14,11 @@ from ..errors import TextError, excerpt
 from ..tokens.encoding import ADDED, Encoding
 from ..tokens.location import tokens_at
 from ..tokens.rows import Answer, Row, have_references, row_of
+from .answers import CONTEXT, Ends, most_probable_answer, probability_of, sum_of
 from .head import Decision, FirstPass, Head
 
-LONGEST_ANSWER = 30  # tokens; longer answers are rarely meant
-CONTEXT = 1  # the number of the context's text
 NO_ANSWER = "no answer"
 TARGETS = (None, "start", "end", NO_ANSWER)
-
-Ends = tuple[int, int]  # the first and the last column of an answer
 
 
 @dataclass(frozen=True)
@@ -119,7 +116,7 @@ class QuestionAnswering(Head, FirstPass):
         """Return the window that is explained, and the answer of all windows."""
         values = [reading.numpy() for reading in readings]
         best = [most_probable_answer(row.subject.encoding, *logits) for row, logits in zip(rows, values, strict=True)]
-        sums = [_sum(logits, answer) for logits, (answer, _) in zip(values, best, strict=True)]
+        sums = [sum_of(logits, answer) for logits, (answer, _) in zip(values, best, strict=True)]
         window = int(np.argmax(sums))
         predicted, probability = _spell(rows[window].subject.encoding, *best[window][0]), best[window][1]
         target = best[window][0]
@@ -131,14 +128,14 @@ class QuestionAnswering(Head, FirstPass):
         chosen: AnswerChoice = rows[0].subject
         if self.no_answer and nulls[least] > sums[window]:
             column = rows[least].subject.null
-            predicted, probability = NO_ANSWER, _probability(*values[least], column, column)
+            predicted, probability = NO_ANSWER, probability_of(*values[least], column, column)
             if chosen.against is None:
                 window, target = least, (column, column)
 
         if any(row.subject.answer is not None for row in rows):
             is_null = chosen.answer is not None and chosen.answer == (chosen.null, chosen.null)
             amounts = [
-                -np.inf if not row.subject.answerable else _sum(logits, row.subject.answer) * (-1 if is_null else 1)
+                -np.inf if not row.subject.answerable else sum_of(logits, row.subject.answer) * (-1 if is_null else 1)
                 for row, logits in zip(rows, values, strict=True)
             ]
             window = int(np.argmax(amounts))
@@ -224,8 +221,8 @@ class QuestionAnswering(Head, FirstPass):
             logits = [both[number, extent] for both in values]
             answer, probability = most_probable_answer(row.subject.encoding, *logits)
             predicted, null = answer, row.subject.null
-            if self.no_answer and _null(row, logits) > _sum(logits, answer):
-                predicted, probability = (null, null), _probability(*logits, null, null)
+            if self.no_answer and _null(row, logits) > sum_of(logits, answer):
+                predicted, probability = (null, null), probability_of(*logits, null, null)
             result.append((answer if row.subject.against is not None else predicted, predicted, probability))
         return result
 
@@ -242,31 +239,9 @@ def _extents(rows: Sequence[Row], first: np.ndarray) -> list[slice]:
     return [slice(begin, begin + len(row)) for begin, row in zip(first, rows, strict=True)]
 
 
-def most_probable_answer(encoding: Encoding, starts: np.ndarray, ends: np.ndarray) -> tuple[tuple[int, int], float]:
-    """Return the first and last token of the most probable answer in the context, and its probability."""
-    context = encoding.part == CONTEXT
-    together = np.where(np.outer(context, context), starts[:, None] + ends[None, :], -np.inf)
-    length = np.arange(len(ends))[None, :] - np.arange(len(starts))[:, None]
-    together[(length < 0) | (length >= LONGEST_ANSWER)] = -np.inf
-
-    start, end = np.unravel_index(together.argmax(), together.shape)
-    return (int(start), int(end)), _probability(starts, ends, int(start), int(end))
-
-
-def _probability(starts: np.ndarray, ends: np.ndarray, start: int, end: int) -> float:
-    """Return the probability of an answer, from the logits of its start and its end."""
-    chances = [logits[at] - np.logaddexp.reduce(logits) for logits, at in ((starts, start), (ends, end))]
-    return float(np.exp(sum(chances)))
-
-
-def _sum(logits: Sequence[np.ndarray], answer: Ends) -> float:
-    """Return the sum of an answer's logits, by which windows are compared."""
-    return float(logits[0][answer[0]] + logits[1][answer[1]])
-
-
 def _null(row: Row, logits: Sequence[np.ndarray]) -> float:
     """Return the sum of the logits that say that a row has no answer."""
-    return _sum(logits, (row.subject.null, row.subject.null))
+    return sum_of(logits, (row.subject.null, row.subject.null))
 
 
 def _window(encoding: Encoding, row: Row) -> tuple[Encoding, Row]:
