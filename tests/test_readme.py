@@ -15,31 +15,28 @@ def blocks(page: str, language: str = "python") -> list[str]:
 
 @pytest.fixture
 def in_a_folder_with_the_files_it_names(tmp_path, monkeypatch):
-    """A small sentiment model under the name that the README loads, and an explained cohort."""
+    """Small models under the names that the pages load, and an explained cohort."""
     monkeypatch.chdir(tmp_path)
-    save_sentiment_model(tmp_path / "my-sentiment-model")
+    save_model(tmp_path / "my-sentiment-model")
+    save_model(tmp_path / "my-nli-model", labels=("contradiction", "neutral", "entailment"))
+    save_model(tmp_path / "my-multiple-choice-model", "MultipleChoice")
     save_language_model(tmp_path / "my-language-model")
     save_ranked_cohort(tmp_path / "results" / "cohort" / "explained.h5ad")
 
 
-def save_sentiment_model(folder: Path) -> None:
+def save_model(folder: Path, head: str = "SequenceClassification", labels: tuple[str, ...] = ("NEGATIVE", "POSITIVE")):
+    import transformers
     from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+    from transformers import BertConfig, PreTrainedTokenizerFast
 
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"not a good film , but wonderful cast".split()]
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "mask_token": "[MASK]"}
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names).save_pretrained(folder)
-    config = BertConfig(
-        vocab_size=len(words),
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        id2label={0: "NEGATIVE", 1: "POSITIVE"},
-    )
-    BertForSequenceClassification(config).save_pretrained(folder)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    config = BertConfig(vocab_size=len(words), id2label=dict(enumerate(labels)), **sizes)
+    getattr(transformers, f"BertFor{head}")(config).save_pretrained(folder)
 
 
 def save_language_model(folder: Path) -> None:

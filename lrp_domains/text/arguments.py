@@ -7,10 +7,10 @@ from itertools import islice
 from numbers import Integral
 from typing import Any
 
-from .errors import TextError, about
+from .errors import TextError, about, listed
 
 Message = Mapping[str, Any]
-Item = str | tuple[str, str] | Sequence[Message]
+Item = str | tuple[str, str] | tuple[str, Sequence[str]] | Sequence[Message]
 Reference = str | tuple[str, str] | tuple[int, ...]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -23,7 +23,8 @@ class Request:
     Attributes
     ----------
     text
-        A string, a tuple of two for a pair, or a chat: a list of messages, each with a role and its content.
+        A string, a tuple of two for a pair, a tuple of a string and a list of strings for a multiple choice, or a chat:
+        a list of messages, each with a role and its content.
     target
         What to explain: a label, a token, a phrase, an answer, or the numbers of its tokens as a tuple; None is what
         the model predicts.
@@ -56,15 +57,23 @@ class Request:
             )
         if self.against is not None and self.against == self.target:
             raise TextError(f"target and against are both {self.target!r}: contrast it with something else")
-        if self.against is not None and self.target is None:
-            raise TextError(f"against={self.against!r} requires a target= to contrast with it")
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The text as a tuple of one, a pair as a tuple of two, a chat as the contents of its messages."""
+        """The text as a tuple of one, a pair as a tuple of two, a text and its choices as a tuple of all.
+
+        Of a chat, the contents of its messages.
+        """
+        if isinstance(self.text, str):
+            return (self.text,)
         if is_chat(self.text):
             return tuple(message["content"] for message in self.text)
-        return (self.text,) if isinstance(self.text, str) else self.text
+        return (self.text[0], self.text[1]) if isinstance(self.text[1], str) else (self.text[0], *self.text[1])
+
+    @property
+    def has_choices(self) -> bool:
+        """Whether the text comes with choices."""
+        return not isinstance(self.text, str) and not is_chat(self.text) and not isinstance(self.text[1], str)
 
 
 def are_numbers(values: Any) -> bool:
@@ -127,10 +136,21 @@ def _check_text(text: Any) -> None:
             if not isinstance(message.get("role"), str) or not isinstance(message.get("content"), str):
                 raise TextError(f"message {number} of the chat: expected a role and its content, two strings")
         return
+    if isinstance(text, tuple) and len(text) == 2 and isinstance(text[0], str) and isinstance(text[1], list | tuple):
+        _check_choices(text[1])
+        return
     kind = "None" if text is None else type(text).__name__
     if isinstance(text, tuple):
         kind = f"a tuple of {len(text)} ({', '.join(type(half).__name__ for half in text)})"
     raise TextError(f"expected a string, or a tuple of two strings for a pair, got {kind}")
+
+
+def _check_choices(texts: Sequence[Any]) -> None:
+    if len(texts) < 2 or not all(isinstance(text, str) for text in texts):
+        kinds = ", ".join(type(text).__name__ for text in texts) or "none"
+        raise TextError(f"expected a text with two choices or more, each a string, got {len(texts)} ({kinds})")
+    if len(set(texts)) < len(texts):
+        raise TextError(f"two choices are the same: {listed(texts)}")
 
 
 def list_of_texts(texts: Any) -> list:

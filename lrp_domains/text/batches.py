@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,7 @@ from .tokens.rows import Answer, Row, have_references
 Batch = list[tuple[Document, Row]]  # rows that go through the model together, each with its text
 
 
-def batches_of(documents: Sequence[Document], size: int, *, together: bool) -> Iterator[Batch]:
+def batches_of(documents: Sequence[Document], size: int) -> Iterator[Batch]:
     """Yield the rows of documents in batches, sorted by length.
 
     Parameters
@@ -37,18 +36,23 @@ def batches_of(documents: Sequence[Document], size: int, *, together: bool) -> I
     documents
         Texts.
     size
-        The largest number of rows per batch, unless a single document has more that must be together.
-    together
-        Whether the two rows of a document, a pair that is compared, must be in one batch.
+        The largest number of rows per batch, unless more must go through the model together (see `Row.group`).
     """
-    if together:
-        units = [[(document, row) for row in document.rows] for document in documents]
-    else:
-        units = [[(document, row)] for document in documents for row in document.rows]
+    units = []
+    for document in documents:
+        step = document.rows[0].group if document.rows else 1
+        for start in range(0, len(document.rows), step):
+            units.append([(document, row) for row in document.rows[start : start + step]])
     units.sort(key=lambda unit: max(len(row) for _, row in unit))
-    count = max(1, size // (2 if together else 1))
-    for start in range(0, len(units), count):
-        yield list(chain.from_iterable(units[start : start + count]))
+
+    batch: Batch = []
+    for unit in units:
+        if batch and len(batch) + len(unit) > size:
+            yield batch
+            batch = []
+        batch = batch + unit
+    if batch:
+        yield batch
 
 
 @dataclass(frozen=True)
@@ -83,17 +87,46 @@ class Runner:
     model: TextModel
     settings: Settings
 
-    def explain(self, batch: Batch, side: str) -> Ledger:
-        """Explain the rows of a batch, add each row's relevance to its document, and return the batch's ledger."""
+    def explain(self, batch: Batch, side: str) -> list[Ledger]:
+        """Explain the rows of a batch and those of their documents' twins, and add the relevance to the documents.
+
+        Returns
+        -------
+        One ledger per backward pass, the first for the documents, the others for their twins, in order.
+        """
         rows = [row for _, row in batch]
         texts = [(document.name, document.encoding.texts[0]) for document, _ in batch]
-        explained = self.explained(rows, side, texts)
-        fields = (explained.relevance, explained.scores, explained.reference_scores, explained.answers)
-        for (document, row), amounts, score, reference_score, answer in zip(batch, *fields, strict=True):
-            document.add(row, amounts, score, reference_score)
-            if document.answer is None and row is document.rows[0]:
-                document.answer = answer
-        return explained.ledger
+        if not any(document.twins for document, _ in batch):
+            explained = self.explained(rows, side, texts)
+            _add(batch, explained)
+            return [explained.ledger]
+
+        # One forward pass, whose graph is kept until the last twin is explained.
+        run, ledgers = self.run(rows, side), []
+        count = max(len(document.family) for document, _ in batch)
+        for number in range(count):
+            twins = [_twin(document, row, number) for document, row in batch]
+            held = [row for _, row in twins]
+            explained = self._explained_again(run, held, texts, retain_graph=number < count - 1)
+            _add([twin for twin in twins if twin[0] is not None], explained, [d is not None for d, _ in twins])
+            ledgers.append(explained.ledger)
+        return ledgers
+
+    def _explained_again(
+        self, run: Run, rows: Sequence[Row], texts: Sequence[tuple[str, str]], *, retain_graph: bool
+    ) -> Explained:
+        """Return the relevance of rows that differ from those of a forward pass only in what is explained."""
+        with torch.enable_grad():
+            seen = (rows, run.first) if run.kept is None else run.kept.seen_by_head(rows, run.first)
+            scores, answers = self.model.head.scores(run.read.outputs, *seen)
+            scores = scores * torch.tensor([row.weight for row in rows]).to(scores)
+        _check_finite(scores, texts)
+        options = {"rules": self.settings.rule_set(against_reference=False), "unknown": self.settings.unknown}
+        options |= {"model": self.model.network.module, "retain_graph": retain_graph}
+        (sides,), ledger = explain(scores, [run.read], **options)
+        relevance = self._of_tokens(sides, rows, run.first)
+        values = scores.detach().double().cpu().tolist()
+        return Explained(relevance, values, [0.0] * len(rows), answers=answers, ledger=ledger)
 
     def explained(self, rows: Sequence[Row], side: str, texts: Sequence[tuple[str, str]] = ()) -> Explained:
         """Return the relevance of rows, all with a reference or none; `texts`, with names, are for messages."""
@@ -168,9 +201,10 @@ class Runner:
             relevance.append([side[number, start : start + len(tokens)] for side, start, tokens in columns])
         return relevance
 
-    def predict(self, rows: Sequence[Row], side: str) -> Any:
-        """Return the model's outputs for rows, without a graph."""
-        return self.model.network.predict(self._tensors(rows, side)[0])
+    def predict(self, rows: Sequence[Row], side: str) -> tuple[Any, np.ndarray]:
+        """Return the model's outputs for rows, without a graph, and the first column of each row."""
+        tensors, first = self._tensors(rows, side)
+        return self.model.network.predict(tensors), first
 
     def _replaced(self, rows: Sequence[Row], side: str) -> tuple[list[Tensor], list[Tensor]]:
         """Return the tokens that have a reference and those of the reference, per side B x T; `STAYS` elsewhere."""
@@ -198,6 +232,24 @@ class Runner:
         if (extra := batch_of([row.extra for row in rows], self.model.network)) is not None:
             tensors[EXTRA] = extra
         return tensors, first
+
+
+def _twin(document: Document, row: Row, number: int) -> tuple[Document | None, Row]:
+    """Return a twin of a document with its row in the place of `row`; no document and a weight of 0 if it has none."""
+    if number >= len(document.family):
+        return None, replace(row, weight=0.0)
+    twin = document.family[number]
+    return twin, twin.rows[next(place for place, other in enumerate(document.rows) if other is row)]
+
+
+def _add(batch: Batch, explained: Explained, taken: Sequence[bool] | None = None) -> None:
+    """Add the relevance of a batch's rows to their documents; `taken` marks which of the explained rows they are."""
+    fields = zip(explained.relevance, explained.scores, explained.reference_scores, explained.answers, strict=True)
+    chosen = [values for number, values in enumerate(fields) if taken is None or taken[number]]
+    for (document, row), (amounts, score, reference_score, answer) in zip(batch, chosen, strict=True):
+        document.add(row, amounts, score, reference_score)
+        if document.answer is None and row is document.rows[0]:
+            document.answer = answer
 
 
 def _check_finite(scores: Tensor, texts: Sequence[tuple[str, str]]) -> None:

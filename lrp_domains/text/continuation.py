@@ -98,8 +98,8 @@ def _continued(
         raise TextError(f"a model for {pipeline.model.task} generates no text, as continuation() requires")
     if not isinstance(text, str) and not is_chat(text):
         raise TextError(f"expected one string to continue, or a chat, got {type(text).__name__}")
-    request = Request(text, target=continuation)
-    ((encoding,),) = pipeline.encode([pipeline.write(request)])
+    request, item = pipeline.written(Request(text, target=continuation))
+    ((encoding,),) = pipeline.encode([request], [item.add_special_tokens])
     if continuation is None:
         fitted = pipeline.limit.fit(encoding, pipeline.room_to_generate(longest))
     else:

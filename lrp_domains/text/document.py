@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from torch import Tensor
 
 from ..domain import Account
 from .chats import Written
+from .heads.head import FirstPass
 from .results.relevance import Reference, TextLedger, TextRelevance, Token, Word
 from .settings import Settings
 from .tokens.encoding import ADDED, Encoding
@@ -37,6 +39,12 @@ class Document:
         The texts as the model reads them, with the roles of a chat.
     name
         What the text is called in messages, such as ``"text 3"``.
+    number
+        The number of the text.
+    twins
+        Other results of the same text whose rows differ only in what is explained: they share its forward passes.
+    account
+        The ledgers of its rows, if they were computed for this result alone.
     relevance
         One number per token, summed over the rows (float64).
     """
@@ -50,10 +58,44 @@ class Document:
     reference_score: float = 0.0
     written: Written | None = None
     name: str = ""
+    number: int = 0
+    twins: list[Document] = field(default_factory=list)
+    account: Account = field(default_factory=Account)
     relevance: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         self.relevance = np.zeros(len(self.encoding))
+
+    @property
+    def family(self) -> list[Document]:
+        """The document and its twins."""
+        return [self, *self.twins]
+
+    def is_twin_of(self, other: Document) -> bool:
+        """Return whether another document's rows have the same tokens, so that one forward pass serves both."""
+        if self.number != other.number or self.reference is not None or len(self.rows) != len(other.rows):
+            return False
+        pairs = zip(self.rows, other.rows, strict=True)
+        return all(one.inputs.keys() == two.inputs.keys() for one, two in pairs) and all(
+            np.array_equal(values, two.inputs[name])
+            for one, two in zip(self.rows, other.rows, strict=True)
+            for name, values in one.inputs.items()
+        )
+
+    def after(self, head: FirstPass, readings: list[Tensor]) -> list[Document]:
+        """Return one document per result, from the readings of a first pass over the rows."""
+        return [
+            replace(
+                self,
+                encoding=decision.encoding or self.encoding,
+                rows=decision.rows,
+                notes=(*self.notes, *([decision.note] if decision.note else [])),
+                answer=decision.answer,
+                twins=[],
+                account=Account(),
+            )
+            for decision in head.decide(self.encoding, self.rows, readings)
+        ]
 
     def add(self, row: Row, relevance: list[np.ndarray], score: float, reference_score: float = 0.0) -> None:
         """Add the relevance of one row, one array per side of the model, its score, and that of its reference."""
@@ -62,7 +104,7 @@ class Document:
         self.score += score - reference_score
         self.reference_score += reference_score
 
-    def result(self, parts: tuple[str, ...], settings: Settings, account: Account | None) -> TextRelevance:
+    def result(self, parts: tuple[str, ...], settings: Settings, alone: bool) -> TextRelevance:
         """Return the explained text.
 
         Parameters
@@ -71,8 +113,8 @@ class Document:
             The names of its texts.
         settings
             How it was explained.
-        account
-            Its leaves and residue; None if they were not computed for this text alone.
+        alone
+            Whether its leaves and residue were computed for this text alone.
         """
         added = float(self.relevance[self.encoding.part == ADDED].sum())
         words = float(self.relevance.sum()) - added
@@ -82,8 +124,8 @@ class Document:
             words=words,
             added=added,
             rest=self.score - words - added,
-            leaves=None if account is None else dict(account.leaves),
-            residue=None if account is None else account.residue,
+            leaves=dict(self.account.leaves) if alone else None,
+            residue=self.account.residue if alone else None,
         )
         return TextRelevance(
             texts=self.encoding.texts,

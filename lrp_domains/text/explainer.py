@@ -25,6 +25,7 @@ from .continuation import explain_continuation
 from .errors import TextError, about
 from .heads.classification import Classification
 from .heads.labels import Labels
+from .heads.tasks import check_options, check_task
 from .models.custom_model import custom_model
 from .models.pretrained import Source, load
 from .models.text_model import transformers_model
@@ -51,8 +52,9 @@ class TextExplainer:
         Its tokenizer, or the folder or name to load it from. None: the model's, by its name.
     task
         What the model is for, if its class doesn't determine it: ``"text-classification"``, ``"token-classification"``,
-        ``"question-answering"``, ``"fill-mask"``, ``"text-generation"``, ``"text2text-generation"`` or
-        ``"sentence-similarity"``.
+        ``"question-answering"``, ``"fill-mask"``, ``"text-generation"``, ``"text2text-generation"``,
+        ``"multiple-choice"`` or ``"sentence-similarity"``; ``"zero-shot-classification"`` for a model for natural
+        language inference that is given `candidates`.
     embedding
         Where relevance is read: ``"word"`` (the output of the model's input embedding), ``"sum"`` (with what
         position and type embeddings add there), or a glob over the names of the modules that return a vector per
@@ -63,8 +65,9 @@ class TextExplainer:
         sentence-transformers does, ``"mean"`` for others.
     settings
         How to explain: ``rules``, ``score``, ``words``, ``batch_size``, ``long``, ``window``, ``stride``,
-        ``padding``, ``unknown``, ``spaced``, ``add_special_tokens``, ``reference``. See
-        `Settings`, which has their defaults.
+        ``long_text``, ``padding``, ``unknown``, ``spaced``, ``add_special_tokens``, ``reference``; ``problem_type`` of
+        a classifier, ``aggregation`` of a tagger, ``candidates``, ``template`` and ``multi_label`` of zero-shot
+        classification, ``no_answer`` of question answering. See `Settings`, which has their defaults.
 
     Examples
     --------
@@ -87,7 +90,7 @@ class TextExplainer:
         chosen = Settings.of(settings)
         parts = parts_of(model, tokenizer, task, pooling=pooling)
         options = {"task": parts.task, "embedding": embedding, "pooling": pooling, "score": chosen.score}
-        options |= {"spaced": chosen.spaced, "add_special_tokens": chosen.add_special_tokens}
+        options |= {"spaced": chosen.spaced, "add_special_tokens": chosen.add_special_tokens, "options": chosen.options}
         self._pipeline = Pipeline(transformers_model(parts.model, parts.tokenizer, **options), chosen)
 
     @classmethod
@@ -137,7 +140,9 @@ class TextExplainer:
         if device is not None and device_map is not None:
             raise TextError("device= and device_map= both say where the model is: pass one of them")
         # A misspelt setting should raise before a large model is loaded.
-        Settings.of({name: value for name, value in options.items() if name not in ("embedding", "pooling")})
+        chosen = Settings.of({name: value for name, value in options.items() if name not in ("embedding", "pooling")})
+        if task is not None:
+            check_options(check_task(task), chosen.options)
         files = {"revision": revision, "subfolder": subfolder, "token": token, "cache_dir": cache_dir}
         files |= {"local_files_only": local_files_only}
         files = {name: value for name, value in files.items() if value is not None}
@@ -187,6 +192,9 @@ class TextExplainer:
             See `Settings`.
         """
         chosen = Settings.of(settings)
+        if chosen.problem_type is not None:
+            raise TextError(f"problem_type={chosen.problem_type!r} is for models of transformers: pass kind= instead")
+        check_options("text-classification", chosen.options)
         head = Classification(Labels.named(labels, kind), chosen.score)
         model = custom_model(tokenize, embed, forward, head=head, longest=longest, pad=pad)
         explainer = cls.__new__(cls)
@@ -213,11 +221,13 @@ class TextExplainer:
         Parameters
         ----------
         texts
-            A text; a pair of texts as a tuple; a chat, a list of messages with "role" and "content", which is written
-            by the tokenizer's chat template; or a list of these.
+            A text; a pair of texts as a tuple; for a multiple choice a tuple of a text and a list of its choices; a
+            chat, a list of messages with "role" and "content", which is written by the tokenizer's chat template; or a
+            list of these.
         target
             What to explain: a label, by name or number; for language models a token, a phrase or an answer, as a
             string or as the numbers of its tokens. None is what the model predicts. A list has one target per text.
+            ``"all"`` is each label (choice, candidate) of the model, or each entity that a tagger finds.
         against
             What the target is contrasted with, written like the target: the difference of their logits is explained.
             A list has one per text, None for no contrast.
@@ -244,7 +254,8 @@ class TextExplainer:
 
         Returns
         -------
-        `TextRelevance` for one text, `TextRelevances` for a list, in its order.
+        `TextRelevance` for one text, `TextRelevances` for a list, in its order, or for ``target="all"``, which has any
+        number of results per text, one after the other.
 
         Raises
         ------
@@ -261,7 +272,9 @@ class TextExplainer:
         wishes |= {name: [wishes[name]] for name in lists if single}
         requests = requests_of([texts] if single else list_of_texts(texts), **wishes)
         results, account = self._pipeline.explain(requests, progress=progress)
-        return results[0] if single else TextRelevances(tuple(results), total(results, account))
+        if single and not self._pipeline.several(requests[0]):
+            return results[0]
+        return TextRelevances(tuple(results), total(results, account))
 
     def stream(
         self, texts: Iterable[Item], target: Any = None, *, against: Any = None, at: Any = None, reference: Any = None

@@ -48,11 +48,13 @@ class PaddingSide:
         return side
 
     def _try(self, short: Row, long: Row) -> str | None:
-        times = 2 if self._runner.model.head.apart else 1
+        head = self._runner.model.head
+        first = head.trial(short)
 
         def explained(beside: bool, side: str) -> np.ndarray:
-            rows = [short] * times + ([long] * times if beside else [])
-            return np.concatenate(self._runner.explained(rows, side).relevance[0])
+            rows = [*first, *(head.trial(long) if beside else [])]
+            relevance = self._runner.explained(rows, side).relevance[: len(first)]
+            return np.concatenate([amounts for row in relevance for amounts in row])
 
         precise = parameter_of(self._runner.model.network.module).dtype in (torch.float32, torch.float64)
         return exact_side(explained, 1e-3 if precise else 0.1)
@@ -60,8 +62,8 @@ class PaddingSide:
     def _report(self) -> None:
         if self._runner.model.head.apart:
             raise TextError(
-                "relevance changes with padding in this model, so two texts can't be compared in one pass; if you know "
-                "better, pass padding='right' or 'left'"
+                "relevance changes with padding in this model, so texts of different lengths can't be compared in one "
+                "pass; if you know better, pass padding='right' or 'left'"
             )
         warnings.warn(
             "relevance changes with padding in this model, or it can't be padded (no padding token?): texts are "

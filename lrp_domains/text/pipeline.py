@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import warnings
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from torch import Tensor
 
 from ..domain import Account, Progress, no_progress, refuse_training_mode
-from .arguments import Reference, Request, checked_reference
+from .arguments import Reference, Request, checked_reference, is_chat
 from .batches import Batch, Runner, batches_of
 from .chats import Written, written
 from .document import Document
 from .errors import TextError, about
+from .heads.head import FirstPass
 from .models.extra import check_extra
 from .models.text_model import TextModel
 from .padding_side import PaddingSide
 from .results.relevance import TextRelevance
-from .settings import Settings
-from .tokens.encoding import Encoding, join
+from .settings import SIDES, Settings
+from .tokens.encoding import Encoding
 from .tokens.lengths import Fitted, LengthLimit
 from .tokens.references import PLACEHOLDERS, name_of, with_ids, with_placeholders, with_text
 from .tokens.rows import Row
@@ -44,15 +44,23 @@ class Pipeline:
     def __init__(self, model: TextModel, settings: Settings) -> None:
         if settings.window is not None and model.longest is not None and settings.window > model.longest:
             raise TextError(f"window={settings.window}: the model reads at most {model.longest} tokens at once")
+        long_part = model.head.long_part
+        if settings.long_text is not None and (model.head.apart or long_part is not None):
+            raise TextError(
+                f"long_text={settings.long_text!r}: for {model.task} the text that may be cut is fixed; leave it out"
+            )
+        if settings.long_text is not None:
+            long_part = SIDES.index(settings.long_text)
         self.model, self.settings = model, settings
         self.runner = Runner(model, settings)
         self.padding = PaddingSide(self.runner)
         self.limit = LengthLimit(
             settings.window or model.longest,
             long=settings.long,
-            stride=settings.stride,
+            stride=settings.stride if settings.stride is not None or model.head.overlaps else 0,
             in_windows=model.head.in_windows,
             cut_side=model.head.cut_side,
+            part=long_part,
         )
 
     def explain(
@@ -85,20 +93,21 @@ class Pipeline:
         """
         refuse_training_mode(self.model.network.module)
         documents = self._documents(requests, names or _numbered(requests, first))
-        side = self.padding.find(self._batches(documents, "right"))
+        side = self.padding.find(self._batches(_leaders(documents), "right"))
+        documents = self._decided(documents, side)
 
-        # All windows of a text explain the same label, which their mean logits predict.
-        long = [document for document in documents if self.model.head.in_windows and len(document.rows) > 1]
-        if long:
-            self._choose_labels(long, side)
-
+        # The results of one text share a forward pass, and so a batch, where their rows are the same.
+        leaders = _leaders(documents)
         account = Account()
-        for batch in progress(self._batches(documents, side), "Explaining"):
-            account.add(self.runner.explain(batch, side or "right"))
+        for batch in progress(self._batches(leaders, side), "Explaining"):
+            for number, ledger in enumerate(self.runner.explain(batch, side or "right")):
+                account.add(ledger)
+                # The leaves of a batch can't be split among its texts.
+                if len(leaders) == 1:
+                    leaders[0].family[number].account.add(ledger)
 
-        # The leaves of a batch can't be split among its texts.
-        alone = account if len(documents) == 1 else None
         parts = [self.model.head.parts(document.encoding) for document in documents]
+        alone = len(leaders) == 1
         results = [d.result(names, self.settings, alone) for d, names in zip(documents, parts, strict=True)]
         return results, account
 
@@ -108,21 +117,26 @@ class Pipeline:
             warnings.simplefilter("ignore")
             self._documents(requests, names)
 
-    def write(self, request: Request) -> Written:
-        """Return the texts of a request as the model reads them."""
-        add, continues = self.settings.add_special_tokens, self.model.head.continues
-        return written(request, self.model.tokenizer, add_special_tokens=add, continues=continues)
+    def several(self, request: Request) -> bool:
+        """Return whether a request asks for any number of results rather than for one."""
+        return self.model.head.several(request)
 
-    def encode(self, items: Sequence[Written]) -> Iterator[tuple[Encoding, ...]]:
-        """Yield the encoding of each text or pair, or of each half of a pair that the model reads separately."""
-        if self.model.head.apart:
-            halves = [((text,), item.add_special_tokens) for item in items for text in item.texts]
-            encodings = iter(self.model.encode(*(zip(*halves, strict=True) if halves else ((), ()))))
-            for item in items:
-                yield tuple(next(encodings) for _ in item.texts)
-        else:
-            for encoding in self.model.encode([i.texts for i in items], [i.add_special_tokens for i in items]):
-                yield (encoding,)
+    def written(self, request: Request) -> tuple[Request, Written]:
+        """Return a request and its texts as the model reads them; a chat becomes a text."""
+        add, continues = self.settings.add_special_tokens, self.model.head.continues
+        item = written(request, self.model.tokenizer, add_special_tokens=add, continues=continues)
+        return (replace(request, text=item.texts[0]) if is_chat(request.text) else request), item
+
+    def encode(self, requests: Sequence[Request], add: Sequence[bool | None]) -> Iterator[tuple[Encoding, ...]]:
+        """Yield the encodings of each request: of its text or pair, or of several that the model reads separately.
+
+        `add` says of each whether special tokens are added; see `Settings`.
+        """
+        items = [self.model.head.items(request) for request in requests]
+        added = [adds for parts, adds in zip(items, add, strict=True) for _ in parts]
+        encodings = iter(self.model.encode([item for parts in items for item in parts], added))
+        for parts in items:
+            yield tuple(next(encodings) for _ in parts)
 
     def check_length(self, rows: Sequence[Row]) -> None:
         """Raise if rows became too long by what a head added to a text."""
@@ -134,20 +148,31 @@ class Pipeline:
             )
 
     def _documents(self, requests: Sequence[Request], names: Sequence[str]) -> list[Document]:
-        documents, items = [], []
+        head, items, documents = self.model.head, [], []
         for name, request in zip(names, requests, strict=True):
             with about(name):
-                items.append(self.write(request))
-        encodings = self.encode(items)
-        for name, request, item in zip(names, requests, items, strict=True):
+                items.append(self.written(request))
+                head.items(items[-1][0])
+                head.check_contrast(request)
+
+        encodings = self.encode([request for request, _ in items], [item.add_special_tokens for _, item in items])
+        for number, (name, (request, item)) in enumerate(zip(names, items, strict=True)):
             with about(name):
                 reference = self._reference(request)
-                halves = self._with_reference(next(encodings), reference)
-                fitted = [self.fit(encoding, request) for encoding in halves]
-                documents.append(replace(self._document(request, fitted, reference), name=name, written=item))
-            for note in (half.note for half in fitted if half.was_cut):
+                halves = self._with_reference(next(encodings), reference, request)
+                fitted = self._fitted(halves, request)
+                for wish in head.wishes(request):
+                    document = self._document(wish, fitted, reference)
+                    documents.append(replace(document, number=number, name=name, written=item))
+            for note in dict.fromkeys(half.note for half in fitted if half.was_cut):
                 warnings.warn(f"{name}: {note}", stacklevel=2)
         return documents
+
+    def _fitted(self, encodings: Sequence[Encoding], request: Request) -> list[Fitted]:
+        """Return encodings that the model can read."""
+        if self.limit.part is not None and len(encodings) > 1:
+            return self.limit.fit_together(encodings)
+        return [self.fit(encoding, request) for encoding in encodings]
 
     def fit(self, encoding: Encoding, request: Request) -> Fitted:
         """Return a text that the model can read; one that is cut leaves room for what the head adds to it."""
@@ -175,36 +200,36 @@ class Pipeline:
         self.settings.rule_set(against_reference=reference is not None)
         return reference
 
-    def _with_reference(self, encodings: Sequence[Encoding], reference: Reference | None) -> Sequence[Encoding]:
+    def _with_reference(
+        self, encodings: Sequence[Encoding], reference: Reference | None, request: Request
+    ) -> Sequence[Encoding]:
         """Return the encodings of a text, or of the halves of a pair, with the tokens of its reference."""
-        special = self.model.special
+        special, head = self.model.special, self.model.head
         if reference is None:
             return encodings
         if isinstance(reference, str) and reference in PLACEHOLDERS:
-            return [with_placeholders(encoding, reference, special) for encoding in encodings]
+            return head.held([with_placeholders(encoding, reference, special) for encoding in encodings])
         if not isinstance(reference, str) and not isinstance(reference[0], str):
-            return with_ids(encodings, reference, special)
+            return head.held(with_ids(encodings, reference, special))
 
-        texts = (reference,) if isinstance(reference, str) else reference
-        if len(texts) != sum(len(encoding.texts) for encoding in encodings):
-            raise TextError(f"reference={reference!r}: a text has a text as reference, a pair a tuple of two")
         # A reference is split as its text is.
-        (others,) = self.encode([Written(tuple(texts), encodings[0].framed)])
-        return [with_text(*halves) for halves in zip(encodings, others, strict=True)]
+        (others,) = self.encode([replace(request, text=head.in_place_of(request, reference))], [encodings[0].framed])
+        return head.held([with_text(*halves) for halves in zip(encodings, others, strict=True)])
 
     def _document(self, request: Request, fitted: Sequence[Fitted], reference: Reference | None) -> Document:
-        encoding = fitted[0].encoding
-        if self.model.head.apart:
-            if len(fitted) != 2:
-                raise TextError("similarity requires two texts: pass a tuple of two")
-            encoding = join(encoding, fitted[1].encoding)
-        encoding, rows = self.model.head.rows(encoding, fitted[0].windows, request)
+        encoding, places = self.model.head.joined([half.encoding for half in fitted])
+        by_window = zip(*(half.windows for half in fitted), strict=True)
+        windows = [place[pick] for picks in by_window for place, pick in zip(places, picks, strict=True)]
+        encoding, rows = self.model.head.rows(encoding, windows, request)
         self.check_length(rows)
         if request.extra is not None:
             check_extra(self.model.network, request.extra)
             rows = [replace(row, extra=request.extra) for row in rows]
 
-        name, notes = None, [half.note for half in fitted if half.note] + list(encoding.notes)
+        longest = max(fitted, key=lambda half: len(half.encoding))
+        notes = [half.note for half in (fitted if self.limit.part is None else [longest]) if half.note]
+        notes += encoding.notes
+        name = None
         if encoding.replacement is not None:
             name = name_of(reference, self.model.special)
             numbers = encoding.replacement.numbers
@@ -218,22 +243,38 @@ class Pipeline:
         size = 1 if side is None else self.settings.batch_size
         # Texts with and without a reference are explained by different rules.
         kinds = [[d for d in documents if (d.reference is None) is none] for none in (True, False)]
-        return [batch for kind in kinds for batch in batches_of(kind, size, together=self.model.head.apart)]
+        return [batch for kind in kinds for batch in batches_of(kind, size)]
 
-    def _choose_labels(self, documents: Sequence[Document], side: str | None) -> None:
-        """Make all rows of each document explain the label that the mean of their logits predicts."""
+    def _decided(self, documents: Sequence[Document], side: str | None) -> list[Document]:
+        """Return one document per result, after a first pass where that decides what is explained."""
         head = self.model.head
-        logits: defaultdict[int, Tensor | float] = defaultdict(float)
-        for batch in self._batches(documents, side):
+        undecided = [d for d in documents if isinstance(head, FirstPass) and head.undecided(d.rows)]
+        leaders = _leaders(undecided)
+        readings: dict[int, Tensor] = {}
+        for batch in self._batches(leaders, side):
             rows = [row for _, row in batch]
-            outputs = self.runner.predict(rows, side or "right")
-            for (document, row), values in zip(batch, head.logits(outputs, rows).double().cpu(), strict=True):
-                logits[id(document)] += row.weight * values
+            outputs, first = self.runner.predict(rows, side or "right")
+            for row, values in zip(rows, head.readings(outputs, rows, first), strict=True):
+                readings[id(row)] = values.detach().double().cpu()
 
-        for document in documents:
-            subject, document.answer = head.choose(logits[id(document)], document.rows[0].subject)
-            document.rows = [replace(row, subject=subject) for row in document.rows]
+        decided: dict[int, list[Document]] = {}
+        for leader in leaders:
+            values = [readings[id(row)] for row in leader.rows]
+            decided |= {id(document): document.after(head, values) for document in leader.family}
+        return [result for document in documents for result in decided.get(id(document), [document])]
 
 
 def _numbered(requests: Sequence[Request], first: int) -> list[str]:
     return [f"text {number}" for number in range(first, first + len(requests))]
+
+
+def _leaders(documents: Sequence[Document]) -> list[Document]:
+    """Return the first document of each text; those after it whose rows have the same tokens become its twins."""
+    leaders: list[Document] = []
+    for document in documents:
+        if leaders and document.is_twin_of(leaders[-1]):
+            leaders[-1].twins.append(document)
+        else:
+            document.twins.clear()
+            leaders.append(document)
+    return leaders

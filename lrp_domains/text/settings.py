@@ -1,6 +1,6 @@
 """Settings: how to explain, the same for all texts, checked once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -8,10 +8,12 @@ from .. import ATTN_LRP, SECANT, RuleSet
 from ..domain import check_score
 from .arguments import checked_reference
 from .errors import TextError, choices
+from .heads.options import Options
 from .tokens.segmentation import SEGMENTATIONS, Segmentation
 
 LONG = {"windows": "read in windows", "truncate": "cut, with a warning", "error": "refused"}
 UNKNOWN = ("error", "gradient")
+SIDES = ("first", "second")
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,10 @@ class Settings:
         windows for classifiers, an error for other models.
     window, stride
         The tokens per window, added ones included (None: as many as the model reads), and how many of them
-        neighbouring windows share.
+        neighbouring windows share (None: none; for question answering a third of them, at most 128).
+    long_text
+        Which text of a pair is cut or read in windows, ``"first"`` or ``"second"``. None: the longer one; the context
+        of a question, the text of zero-shot classification, the prompt of a multiple choice.
     padding
         ``"right"``, ``"left"``, or None: the side that doesn't change relevance is determined by trial, once.
     unknown
@@ -50,6 +55,25 @@ class Settings:
     reference
         What each text is explained against, unless a call names another reference; None for the score itself. See
         `TextExplainer.__call__`.
+    problem_type
+        For classifiers: ``"single_label_classification"`` (a softmax chooses one label),
+        ``"multi_label_classification"`` (each label separately) or ``"regression"``. None: as the model's
+        configuration says.
+    aggregation
+        For token classification, how the label of a word follows from its tokens: from their mean probabilities
+        (``"average"``, None), its first token (``"first"``), its surest token (``"max"``), or each token by itself
+        (``"simple"``), as in transformers' pipeline.
+    candidates
+        For zero-shot classification, the labels to choose from.
+    template
+        For zero-shot classification, the hypothesis, with ``{}`` in the place of a candidate; None for
+        ``"This example is {}."``.
+    multi_label
+        For zero-shot classification, whether several candidates may be true: each is then entailed or contradicted by
+        itself.
+    no_answer
+        For question answering, whether the model may predict that the context has no answer, as models trained on
+        SQuAD 2 can.
     """
 
     rules: RuleSet | None = None
@@ -58,12 +82,19 @@ class Settings:
     batch_size: int = 16
     long: str | None = None
     window: int | None = None
-    stride: int = 0
+    stride: int | None = None
+    long_text: str | None = None
     padding: str | None = None
     unknown: str = "error"
     spaced: bool | None = None
     add_special_tokens: bool | None = None
     reference: Any = None
+    problem_type: str | None = None
+    aggregation: str | None = None
+    candidates: Sequence[str] | None = None
+    template: str | None = None
+    multi_label: bool = False
+    no_answer: bool = False
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Settings":
@@ -84,8 +115,10 @@ class Settings:
             raise TextError(f"long={self.long!r}: expected one of {', '.join(LONG)}")
         if self.window is not None and (not isinstance(self.window, int) or self.window < 1):
             raise TextError(f"window={self.window!r}: expected the number of tokens per window, or None")
-        if not isinstance(self.stride, int) or self.stride < 0:
+        if self.stride is not None and (not isinstance(self.stride, int) or self.stride < 0):
             raise TextError(f"stride={self.stride!r}: expected the number of tokens that neighbouring windows share")
+        if self.long_text is not None and self.long_text not in SIDES:
+            raise TextError(f"long_text={self.long_text!r}: expected 'first', 'second', or None for the longer text")
         if not callable(self.words) and self.words not in SEGMENTATIONS:
             raise TextError(
                 f"words={self.words!r} is neither a segmentation nor a function; {choices(self.words, SEGMENTATIONS)}"
@@ -99,6 +132,13 @@ class Settings:
                 raise TextError(f"{name}={getattr(self, name)!r}: expected True, False or None")
         if checked_reference(self.reference) is not None:
             self.rule_set(against_reference=True)
+        # An invalid option should raise before a large model is loaded.
+        _ = self.options
+
+    @property
+    def options(self) -> Options:
+        """The options of single heads."""
+        return Options(**{field.name: getattr(self, field.name) for field in fields(Options)})
 
     @property
     def reads_reference(self) -> bool:

@@ -7,8 +7,9 @@ import torch
 
 from lrp_domains import CP_LRP
 from lrp_domains.text.arguments import Request
-from lrp_domains.text.heads.head import Generator, Head, Windowed
+from lrp_domains.text.heads.head import FirstPass, Generator, Head
 from lrp_domains.text.heads.labels import Labels
+from lrp_domains.text.heads.options import Options
 from lrp_domains.text.heads.tasks import TASKS, Loaded
 from lrp_domains.text.models.text_model import transformers_model
 from lrp_domains.text.pipeline import Pipeline
@@ -22,11 +23,13 @@ from .small_tokenizers import SENTENCES, tokenizer_of
 @pytest.mark.parametrize("task", TASKS)
 def test_every_head_satisfies_the_protocol(task):
     tokenizer = tokenizer_of("wordpiece")
-    loaded = Loaded(bert(tokenizer), tokenizer, score="log-odds", pooling="mean", two_sides=False)
+    options = Options(candidates=["a", "b"]) if task == "zero-shot-classification" else Options()
+    model = bert(tokenizer, id2label={0: "contradiction", 1: "entailment"})
+    loaded = Loaded(model, tokenizer, score="log-odds", pooling="mean", two_sides=False, options=options)
     head = TASKS[task].head(loaded)
     assert isinstance(head, Head)
     assert head.labels is None or isinstance(head.labels, Labels)
-    assert head.in_windows == isinstance(head, Windowed)
+    assert not head.in_windows or isinstance(head, FirstPass)
     assert head.continues == isinstance(head, Generator)
     assert head.cut_side in ("right", "left")
 

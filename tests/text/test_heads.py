@@ -6,7 +6,7 @@ import torch
 
 from lrp_domains import CP_LRP, capture, relevance
 from lrp_domains.text import TextExplainer
-from lrp_domains.text.heads.question_answering import most_probable_answer
+from lrp_domains.text.heads.answers import most_probable_answer
 from lrp_domains.text.tokens.encoding import encode
 
 from .small_models import bart, bert, gpt2, t5

@@ -95,9 +95,57 @@ def test_a_causal_model_keeps_the_end():
         ({"window": 65}, "a", r"window=65: the model reads at most 64"),
         ({"window": 4, "stride": 2}, LONG, r"stride=2: windows of 2 tokens can share 0 to 1"),
         ({"window": 2}, LONG, r"a window of 2 tokens has no room"),
-        ({}, (LONG, "short"), r"no room for 'short' in addition to"),
+        ({"long_text": "second"}, (LONG, "short"), r"no room for 'short' in addition to .*long='truncate'"),
+        ({"long_text": "second", "long": "truncate"}, (LONG, "short"), r"no room for 'short' in addition to the other"),
+        ({"window": 12}, (LONG, LONG), r"no room for .* in addition to the \d+ tokens of the other text"),
     ],
 )
 def test_a_text_that_does_not_fit_raises(options, text, message):
     with pytest.raises(TextError, match=message):
         TextExplainer(bert(WORDPIECE), WORDPIECE, **options)(text)
+
+
+@pytest.mark.parametrize("long_text, sliding", [(None, 0), ("first", 0), ("second", 1)])
+@pytest.mark.parametrize("long", ["windows", "truncate"])
+def test_either_text_of_a_pair_is_cut_or_read_in_windows(long_text, sliding, long):
+    pair = (LONG, "who did it") if sliding == 0 else ("who did it", LONG)
+    model = bert(WORDPIECE)
+    explainer = TextExplainer(model, WORDPIECE, rules=CP_LRP, long=long, long_text=long_text, window=30)
+    if long == "windows":
+        result = explainer(pair)
+        for part, text in zip(("first", "second"), pair, strict=True):
+            assert "".join(w.text for w in result.words if w.part == part) == "".join(text.split())
+        (encoding,) = encode(WORDPIECE, [pair])
+        picks = windows(encoding, 30, part=sliding)
+        inputs = [{k: torch.from_numpy(v[pick])[None] for k, v in encoding.inputs.items()} for pick in picks]
+        logits = torch.cat([model(**each).logits for each in inputs])
+    else:
+        with pytest.warns(UserWarning, match=r"text 0: the last \d+ of \d+ tokens were cut off \(characters \d+ to"):
+            result = explainer(pair)
+        only = ("only_first", "only_second")[sliding]
+        logits = model(**WORDPIECE(*pair, truncation=only, max_length=30, return_tensors="pt")).logits
+    mean = logits.mean(0)
+    assert result.score == pytest.approx((mean.max() - mean.min()).item())
+    assert abs(result.ledger.residue) < 1e-9
+
+
+@pytest.mark.parametrize("length", [12, 13, 31, 64])
+@pytest.mark.parametrize("pair", [(LONG, LONG), (LONG, SENTENCES[3]), (SENTENCES[0], LONG)])
+def test_two_long_texts_are_cut_like_by_the_tokenizer(pair, length):
+    (encoding,) = encode(WORDPIECE, [pair])
+    shorter, note = cut(encoding, length)
+    assert len(shorter) == length and "tokens were cut off" in note
+    expected = WORDPIECE(*pair, truncation="longest_first", max_length=length)
+    counts = [(shorter.part == part).sum() for part in (0, 1)]
+    of_tokenizer = [expected.sequence_ids().count(part) for part in (0, 1)]
+    assert np.abs(np.subtract(counts, of_tokenizer)).max() <= 1  # of an odd number of tokens either has one more
+    assert shorter.inputs["input_ids"][0] == expected["input_ids"][0]
+
+
+def test_texts_beside_a_long_pair_are_explained_as_alone():
+    explainer = TextExplainer(bert(WORDPIECE, num_labels=3), WORDPIECE)
+    pairs = [("a film", "is good"), (LONG, "is bad"), ("is bad", LONG), "the plot"]
+    for pair, result in zip(pairs, explainer(pairs), strict=True):
+        alone = explainer(pair)
+        assert result.score == pytest.approx(alone.score)
+        assert [w.relevance for w in result.words] == pytest.approx([w.relevance for w in alone.words], abs=1e-9)

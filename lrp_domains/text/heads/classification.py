@@ -14,16 +14,19 @@ from ..errors import TextError
 from ..tokens.encoding import Encoding
 from ..tokens.location import refuse_location
 from ..tokens.rows import Answer, Row, have_references, row_of, with_decoder_copy
-from .head import Head, Windowed
-from .labels import PREDICTED, LabelChoice, Labels, label_choice
+from .head import Decision, FirstPass, Head
+from .labels import PREDICTED, LabelChoice, Labels, answer_of, asks_for_all, each_label, label_choice
 
 
 @dataclass(frozen=True)
-class Classification(Head, Windowed):
+class Classification(Head, FirstPass):
     """Explains a label of a text, of a pair, or of a text in windows.
 
     The score of a text in W windows is the mean of theirs, and its prediction is that of their mean logits. So the
     relevance of each window has the weight 1 / W, and conservation holds as for a single window.
+
+    Of a multi-label model the prediction lists all labels with a probability of at least .5, and the probability is
+    that of the label that is explained, by default the most probable one.
     """
 
     labels: Labels
@@ -39,10 +42,29 @@ class Classification(Head, Windowed):
         rows = [row_of(encoding, pick, subject=choice, weight=weight, two_sides=self.two_sides) for pick in windows]
         return with_decoder_copy(encoding) if self.two_sides else encoding, rows
 
-    def choose(self, logits: Tensor, subject: LabelChoice) -> tuple[LabelChoice, Answer]:
-        """Return the label to explain in all windows of a text and the answer, from their mean logits, K."""
+    def wishes(self, request: Request) -> list[Request]:
+        """Return one request per label if all are asked for."""
+        return each_label(request, self.labels)
+
+    def several(self, request: Request) -> bool:
+        """Return whether a request asks for all labels."""
+        return asks_for_all(request, self.labels)
+
+    def undecided(self, rows: Sequence[Row]) -> bool:
+        """Return whether a text is read in windows, which all explain the label that their mean logits predict."""
+        return len(rows) > 1
+
+    def readings(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> list[Tensor]:
+        """Return the logits of each row, K."""
+        return list(self.logits(outputs, rows))
+
+    def decide(self, encoding: Encoding, rows: Sequence[Row], readings: Sequence[Tensor]) -> list[Decision]:
+        """Return the label to explain in all windows of a text, and what their mean logits predict."""
+        logits = torch.stack(list(readings)).mean(0)
+        subject: LabelChoice = rows[0].subject
         label = int(logits.argmax()) if subject.label == PREDICTED else subject.label
-        return replace(subject, label=label), self._answer(logits, subject)
+        decided = [replace(row, subject=replace(subject, label=label)) for row in rows]
+        return [Decision(decided, answer_of(self.labels, logits, subject))]
 
     def logits(self, outputs: Any, rows: Sequence[Row]) -> Tensor:
         """Return the logits of all labels, B x K."""
@@ -73,21 +95,10 @@ class Classification(Head, Windowed):
 
         options = {"exclusive": self.labels.kind == "one", "constant": not have_references(rows)}
         scores = score_of(logits, target, self.score, against=against, **options)
-        return scores, [self._answer(row_logits, s) for row_logits, s in zip(values, subjects, strict=True)]
+        return scores, [answer_of(self.labels, row_logits, s) for row_logits, s in zip(values, subjects, strict=True)]
 
     def _labels(self, values: Tensor, rows: Sequence[Row]) -> list[int]:
         """Return the label to explain per row."""
         predicted = values.argmax(1).tolist()
         chosen = [row.subject.label for row in rows]
         return [p if label == PREDICTED else label for p, label in zip(predicted, chosen, strict=True)]
-
-    def _answer(self, logits: Tensor, subject: LabelChoice) -> Answer:
-        """Return what a text's logits, K, predict."""
-        if self.labels.kind == "number":
-            label = 0 if subject.label == PREDICTED else subject.label
-            return Answer(logits[label].item(), None, subject.name(self.labels, 0))
-        predicted = int(logits.argmax())
-        probabilities = logits.double()
-        probabilities = probabilities.softmax(0) if self.labels.kind == "one" else probabilities.sigmoid()
-        name = subject.name(self.labels, predicted)
-        return Answer(self.labels.names[predicted], probabilities[predicted].item(), name)

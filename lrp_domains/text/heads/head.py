@@ -6,14 +6,15 @@ A new head is one file with a class derived from `Head`, and one row in ``tasks.
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Protocol, runtime_checkable
+from itertools import pairwise
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
 
-from ..arguments import Request
+from ..arguments import Item, Request
 from ..errors import TextError, excerpt
-from ..tokens.encoding import Encoding
+from ..tokens.encoding import Encoding, join
 from ..tokens.phrases import Phrase, shortened
 from ..tokens.rows import Answer, Row
 from .labels import Labels
@@ -28,20 +29,27 @@ class Head(Protocol):
     labels
         The labels of the model; None if it has none.
     in_windows
-        Whether a long text may be read in windows whose scores are averaged; such a head is `Windowed` too.
+        Whether a long text may be read in windows; such a head is a `FirstPass` too.
+    overlaps
+        Whether windows share tokens unless the user says otherwise.
     continues
         Whether the model generates text; such a head is a `Generator` too.
     apart
-        Whether the two texts of a pair go through the model separately, as two neighbouring rows.
+        Whether what the user passes as one text goes through the model as several: the two texts of a pair, or a text
+        with each of several others.
     cut_side
         Which end of a text may be cut off if it is too long, ``"right"`` or ``"left"``.
+    long_part
+        The number of the text of a pair that is cut or read in windows; None for the longer one.
     """
 
     labels: Labels | None
     in_windows: bool = False
+    overlaps: bool = False
     continues: bool = False
     apart: bool = False
     cut_side: str = "right"
+    long_part: int | None = None
 
     def parts(self, encoding: Encoding) -> tuple[str, ...]:
         """Return the name of each of ``encoding.texts``."""
@@ -50,6 +58,44 @@ class Head(Protocol):
     def room(self, encoding: Encoding, request: Request) -> int:
         """Return how many tokens `rows` adds to a text, for which a text that is cut leaves room."""
         return 0
+
+    def items(self, request: Request) -> list[tuple[str, ...]]:
+        """Return the texts and pairs that are tokenized for a request, each as a tuple."""
+        if request.has_choices:
+            raise TextError(f"{excerpt(request.texts[0])} comes with choices, which are for task='multiple-choice'")
+        return [(text,) for text in request.texts] if self.apart else [request.texts]
+
+    def check_contrast(self, request: Request) -> None:
+        """Raise if a request's contrast is not one of this head."""
+        if request.against is not None and request.target is None:
+            raise TextError(f"against={request.against!r} requires a target= to contrast with it")
+
+    def in_place_of(self, request: Request, reference: str | tuple[str, ...]) -> Item:
+        """Return the text of a request with a reference, a text or a pair of texts, in its place."""
+        texts = (reference,) if isinstance(reference, str) else reference
+        if len(texts) != len(request.texts):
+            raise TextError(f"reference={reference!r}: a text has a text as reference, a pair a tuple of two")
+        return reference
+
+    def held(self, encodings: list[Encoding]) -> list[Encoding]:
+        """Return encodings with a reference, whose tokens that the head keeps in it are made to stay."""
+        return encodings
+
+    def wishes(self, request: Request) -> list[Request]:
+        """Return one request per result: several if all labels are asked for."""
+        return [request]
+
+    def several(self, request: Request) -> bool:
+        """Return whether a request asks for any number of results rather than for one."""
+        return False
+
+    def joined(self, encodings: Sequence[Encoding]) -> tuple[Encoding, list[np.ndarray]]:
+        """Return the encodings of `items` as one, and of each the numbers that its tokens have there."""
+        encoding = encodings[0]
+        for other in encodings[1:]:
+            encoding = join(encoding, other)
+        ends = np.cumsum([0, *map(len, encodings)])
+        return encoding, [np.arange(start, end) for start, end in pairwise(ends)]
 
     @abstractmethod
     def rows(self, encoding: Encoding, windows: list[np.ndarray], request: Request) -> tuple[Encoding, list[Row]]:
@@ -60,7 +106,8 @@ class Head(Protocol):
         encoding
             The T tokens of a text or pair.
         windows
-            The numbers of the tokens of each window; one window with all unless the text is too long.
+            The numbers of the tokens of each window; one window with all unless the text is too long. For a head with
+            several `items`, those of each item in the first window, then in the second, and so on.
         request
             What to explain.
 
@@ -71,6 +118,10 @@ class Head(Protocol):
         rows
             Sequences for the model; the text's score is the sum of theirs, by weight.
         """
+
+    def trial(self, row: Row) -> list[Row]:
+        """Return the rows by which padding is tried: all of one length, and of one score."""
+        return [row] * row.group
 
     def decided(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> list[Row]:
         """Return the rows with what the model predicts as what is explained, to hold it for a reference.
@@ -101,17 +152,42 @@ class Head(Protocol):
         """
 
 
+class Decision(NamedTuple):
+    """What a first pass decides for one result of a text.
+
+    Attributes
+    ----------
+    rows
+        The rows to explain.
+    answer
+        What the model predicts; None if each row tells.
+    encoding
+        The tokens that get relevance; None for those of the text.
+    note
+        What the user should know.
+    """
+
+    rows: list[Row]
+    answer: Answer | None = None
+    encoding: Encoding | None = None
+    note: str | None = None
+
+
 @runtime_checkable
-class Windowed(Protocol):
-    """A head whose texts may be read in windows."""
+class FirstPass(Protocol):
+    """A head that decides what is explained by a first pass over all rows of a text, without a graph."""
 
     @abstractmethod
-    def logits(self, outputs: Any, rows: Sequence[Row]) -> Tensor:
-        """Return the logits of B rows, B x K."""
+    def undecided(self, rows: Sequence[Row]) -> bool:
+        """Return whether the rows of a text require the first pass."""
 
     @abstractmethod
-    def choose(self, logits: Tensor, subject: Any) -> tuple[Any, Answer]:
-        """Return what to explain in all windows of a text and what the model predicts, from their mean logits, K."""
+    def readings(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> list[Tensor]:
+        """Return per row what is decided by; the arguments are those of `Head.scores`."""
+
+    @abstractmethod
+    def decide(self, encoding: Encoding, rows: Sequence[Row], readings: Sequence[Tensor]) -> list[Decision]:
+        """Return what to explain of one text: one decision per result, from the readings of its rows (float64)."""
 
 
 @runtime_checkable

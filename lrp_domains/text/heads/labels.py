@@ -1,14 +1,19 @@
 """Labels by name or number, and which of them a request asks for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
+
+from torch import Tensor
 
 from ...domain import NO_CLASS, check_choice
 from ..arguments import Request
 from ..errors import TextError, choices, listed
+from ..tokens.rows import Answer
 
 PREDICTED = -1  # in place of a label or token: the predicted one
+ALL = "all"  # as a target: every label
+THRESHOLD = 0.5  # the probability from which a multi-label model predicts a label
 KINDS = ("one", "several", "number")
 
 
@@ -41,6 +46,13 @@ class Labels:
             raise TextError(f"labels contains a name twice: {listed(names)}")
         check_choice("kind of labels", kind, KINDS)
         return cls(names, kind)
+
+    def predicted(self, logits: Tensor) -> str:
+        """Return what the logits of all labels, K, predict: of a multi-label model every label from .5 on."""
+        if self.kind != "several":
+            return self.names[int(logits.argmax())]
+        names = [name for name, p in zip(self.names, logits.double().sigmoid().tolist(), strict=True) if p >= THRESHOLD]
+        return ", ".join(names) or "none"
 
     def number(self, label: object) -> int:
         """Return the number of a label, which may be a name or the number itself, also as a string."""
@@ -75,8 +87,27 @@ class LabelChoice:
         return name if self.against == NO_CLASS else f"{name} against {labels.names[self.against]}"
 
 
+def asks_for_all(request: Request, labels: Labels) -> bool:
+    """Return whether a request asks for every label, which a label of that name takes precedence over."""
+    return isinstance(request.target, str) and request.target == ALL and ALL not in labels.names
+
+
+def each_label(request: Request, labels: Labels) -> list[Request]:
+    """Return one request per label if all are asked for, else the request."""
+    if not asks_for_all(request, labels):
+        return [request]
+    against = None if request.against is None else labels.number(request.against)
+    return [replace(request, target=number) for number in range(len(labels.names)) if number != against]
+
+
 def label_choice(request: Request, labels: Labels) -> LabelChoice:
     """Return which labels a request asks for."""
+    if request.against is not None and len(labels.names) == 1:
+        raise TextError(f"against={request.against!r}: the model has one output, '{labels.names[0]}'; leave it out")
+    if request.target is None and labels.kind == "number" and len(labels.names) > 1:
+        raise TextError(
+            f"the model predicts {len(labels.names)} numbers: pass target= (one of {listed(labels.names)}), or 'all'"
+        )
     label = PREDICTED if request.target is None else labels.number(request.target)
     against = NO_CLASS if request.against is None else labels.number(request.against)
     if label != PREDICTED and label == against:
@@ -84,10 +115,23 @@ def label_choice(request: Request, labels: Labels) -> LabelChoice:
     return LabelChoice(label, against)
 
 
-def labels_of(config) -> Labels:
-    """Return the labels that a configuration of transformers names."""
+def labels_of(config, problem_type: str | None = None) -> Labels:
+    """Return the labels that a configuration of transformers names, of another problem type if that is given."""
     names = {int(number): str(name) for number, name in (getattr(config, "id2label", None) or {}).items()}
     default = "number" if config.num_labels == 1 else "one"
     kinds = {"multi_label_classification": "several", "regression": "number"}
-    kind = kinds.get(getattr(config, "problem_type", None), default)
+    kind = kinds.get(problem_type or getattr(config, "problem_type", None), default)
     return Labels(tuple(names.get(number, f"LABEL_{number}") for number in range(config.num_labels)), kind)
+
+
+def answer_of(labels: Labels, logits: Tensor, choice: LabelChoice) -> Answer:
+    """Return what the logits of all labels, K, predict."""
+    predicted = int(logits.argmax())
+    label = predicted if choice.label == PREDICTED else choice.label
+    name = choice.name(labels, predicted)
+    if labels.kind == "number":
+        return Answer(logits[label].item(), None, name)
+    logits = logits.double()
+    if labels.kind == "one":
+        return Answer(labels.predicted(logits), logits.softmax(0)[predicted].item(), name)
+    return Answer(labels.predicted(logits), logits[label].sigmoid().item(), name)

@@ -33,14 +33,21 @@ class SentenceSimilarity(Head):
         if self.pooling is not None:
             check_choice("pooling", self.pooling, POOLINGS)
 
+    def check_contrast(self, request: Request) -> None:
+        """Raise if a contrast was passed."""
+        if request.against is not None:
+            raise TextError(f"against={request.against!r}: the similarity of two texts is one number; leave it out")
+
     def rows(self, encoding: Encoding, windows: list[np.ndarray], request: Request) -> tuple[Encoding, list[Row]]:
         """Return one row per text of the pair."""
+        if len(encoding.starts) != 2:
+            raise TextError("similarity requires two texts: pass a tuple of two")
         refuse_location(request.at, "two texts are compared as a whole")
         if request.target is not None:
             raise TextError(f"target={request.target!r}: the similarity of two texts is one number; leave it out")
         second = encoding.starts[1]
         halves = np.arange(second), np.arange(second, len(encoding))
-        return encoding, [row_of(encoding, half, subject=None) for half in halves]
+        return encoding, [row_of(encoding, half, subject=None, group=2) for half in halves]
 
     def scores(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, list[Answer]]:
         """Compute half of a pair's cosine for each of its two rows."""

@@ -1,20 +1,25 @@
 """Tasks, in the words of transformers' pipelines: which classes of models they have, and which head explains them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ...domain import check_choice
 from ..errors import TextError
+from ..tokens.tagged_words import prefix_of
 from .classification import Classification
 from .fill_mask import FillMask
 from .head import Head
 from .labels import labels_of
+from .multiple_choice import MultipleChoice
+from .options import Options
+from .pooling import POOLINGS
 from .question_answering import QuestionAnswering
 from .sentence_similarity import SentenceSimilarity
 from .text2text_generation import Text2TextGeneration
 from .text_generation import TextGeneration
 from .token_classification import TokenClassification
+from .zero_shot import zero_shot
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,8 @@ class Loaded:
         Whether an encoder and a decoder both read the text.
     spaced, add_special_tokens
         See `Settings`.
+    options
+        See `Options`.
     """
 
     model: Any
@@ -42,6 +49,11 @@ class Loaded:
     two_sides: bool
     spaced: bool | None = None
     add_special_tokens: bool | None = None
+    options: Options = field(default_factory=Options)
+
+    def __post_init__(self) -> None:
+        if self.pooling is not None:
+            check_choice("pooling", self.pooling, POOLINGS)
 
 
 class Task(NamedTuple):
@@ -55,11 +67,14 @@ class Task(NamedTuple):
         The name of the class that loads such a model.
     head
         Makes its head.
+    options
+        The names of the options of its head.
     """
 
     mapping: str
     loader: str
     head: Callable[[Loaded], Head]
+    options: tuple[str, ...] = ()
 
 
 # In this order: BART's class, for example, also counts as a masked language model.
@@ -67,17 +82,22 @@ TASKS = {
     "text-classification": Task(
         "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES",
         "AutoModelForSequenceClassification",
-        lambda of: Classification(labels_of(of.model.config), of.score, of.two_sides),
+        lambda of: Classification(labels_of(of.model.config, of.options.problem_type), of.score, of.two_sides),
+        ("problem_type",),
     ),
     "token-classification": Task(
         "MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES",
         "AutoModelForTokenClassification",
-        lambda of: TokenClassification(labels_of(of.model.config), of.score),
+        lambda of: TokenClassification(
+            labels_of(of.model.config), of.score, of.options.aggregation or "average", prefix_of(of.tokenizer)
+        ),
+        ("aggregation",),
     ),
     "question-answering": Task(
         "MODEL_FOR_QUESTION_ANSWERING_MAPPING_NAMES",
         "AutoModelForQuestionAnswering",
-        lambda of: QuestionAnswering(of.score),
+        lambda of: QuestionAnswering(of.score, of.tokenizer.cls_token_id, of.options.no_answer),
+        ("no_answer",),
     ),
     "text2text-generation": Task(
         "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES",
@@ -99,7 +119,37 @@ TASKS = {
         "AutoModel",
         lambda of: SentenceSimilarity(of.pooling),
     ),
+    "multiple-choice": Task(
+        "MODEL_FOR_MULTIPLE_CHOICE_MAPPING_NAMES",
+        "AutoModelForMultipleChoice",
+        lambda of: MultipleChoice(of.score),
+    ),
+    # Models for natural language inference are classifiers, so this task has to be asked for.
+    "zero-shot-classification": Task(
+        "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES",
+        "AutoModelForSequenceClassification",
+        lambda of: zero_shot(of.model.config, of.score, of.options, two_sides=of.two_sides),
+        ("candidates", "template", "multi_label"),
+    ),
 }
+
+
+def head_of(task: str, loaded: Loaded) -> Head:
+    """Return the head of a task; raise if an option is for other tasks."""
+    check_options(task, loaded.options)
+    return TASKS[task].head(loaded)
+
+
+def check_options(task: str, options: Options) -> None:
+    """Raise if an option is for other tasks, or if candidates are missing."""
+    if "candidates" in TASKS[task].options and options.candidates is None:
+        raise TextError(f"task='{task}' requires the labels to choose from: pass candidates=['sports', 'politics']")
+    defaults = Options()
+    for other, row in TASKS.items():
+        for name in row.options:
+            value = getattr(options, name)
+            if value is not getattr(defaults, name) and name not in TASKS[task].options:
+                raise TextError(f"{name}={value!r} is for task='{other}', but this model is for {task}: leave it out")
 
 
 def check_task(task: str) -> str:
@@ -114,8 +164,8 @@ def task_of(model_class: type | str) -> str:
 
     names = [model_class] if isinstance(model_class, str) else [base.__name__ for base in model_class.__mro__]
     for name in names:
-        for task, (mapping, _, _) in TASKS.items():
-            for classes in getattr(modeling_auto, mapping).values():
+        for task, row in TASKS.items():
+            for classes in getattr(modeling_auto, row.mapping).values():
                 if name == classes or (not isinstance(classes, str) and name in classes):
                     return task
     raise TextError(f"the task of {names[0]} is unknown: pass task=, one of {', '.join(TASKS)}")

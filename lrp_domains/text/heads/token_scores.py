@@ -27,16 +27,16 @@ class Positions:
     against
         Per column the number of what the target is contrasted with, or `NO_CLASS`.
     share
-        The weight of each column in the row's score: 1 for a sum, 1 / n for a mean.
+        The weight of each column in the row's score, for all or per column: 1 for a sum, 1 / n for a mean.
     """
 
     columns: np.ndarray
     targets: np.ndarray
     against: np.ndarray
-    share: float = 1.0
+    share: float | np.ndarray = 1.0
 
     @classmethod
-    def at(cls, columns: Any, targets: Any, *, against: Any = NO_CLASS, share: float = 1.0) -> "Positions":
+    def at(cls, columns: Any, targets: Any, *, against: Any = NO_CLASS, share: Any = 1.0) -> "Positions":
         """Return positions from single numbers or sequences of them."""
         columns, targets, against = np.broadcast_arrays(np.atleast_1d(columns), targets, against)
         return cls(columns, targets, against, share=share)
@@ -104,7 +104,8 @@ def scores_at(
     targets = torch.where(targets == PREDICTED, predicted, targets)
 
     scores = score_of(picked, targets, score, against=all_rows("against"), constant=constant)
-    share = torch.tensor([chosen.share for chosen in positions], dtype=logits.dtype, device=logits.device)[row]
+    shares = [np.broadcast_to(chosen.share, len(chosen.columns)) for chosen in positions]
+    share = torch.from_numpy(np.concatenate(shares)).to(logits)
     zeros = torch.zeros(len(positions), dtype=logits.dtype, device=logits.device)
     of_targets = probabilities.gather(1, targets[:, None])[:, 0]
     columns = (values.cpu().split(counts) for values in (predicted, highest, of_targets))

@@ -1,14 +1,16 @@
 """A model with its tokenizer and its head: everything that is required to explain it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from torch import nn
 
 from ..heads.head import Head
-from ..heads.tasks import TASKS, Loaded, check_task, task_of
+from ..heads.multiple_choice import as_choices
+from ..heads.options import Options
+from ..heads.tasks import Loaded, check_task, head_of, task_of
 from ..tokens.encoding import Encoding, encode
 from ..tokens.lengths import longest
 from ..tokens.references import PLACEHOLDERS, SpecialTokens
@@ -61,6 +63,7 @@ def transformers_model(
     score: str,
     spaced: bool | None = None,
     add_special_tokens: bool | None = None,
+    options: Options | None = None,
 ) -> TextModel:
     """Return a model of transformers, ready to be explained; see `TextExplainer`."""
     plain = plain_model(model)
@@ -74,11 +77,14 @@ def transformers_model(
         two_sides=network.two_sides,
         spaced=spaced,
         add_special_tokens=add_special_tokens,
+        options=options or Options(),
     )
+    if task == "multiple-choice":
+        network = replace(network, call=partial(as_choices, network.call))
     return TextModel(
         task=task,
         network=network,
-        head=TASKS[task].head(loaded),
+        head=head_of(task, loaded),
         tokenizer=tokenizer,
         encode=partial(encode, tokenizer),
         longest=longest(plain, tokenizer),

@@ -1,9 +1,10 @@
 """Long texts: how many tokens a model reads, windows that slide over a longer text, or what is left if it is cut.
 
 A window is a choice of a text's tokens, so everything known about a token (its numbers, its place in the text) stays
-true in each window. All windows keep the tokens that the tokenizer added, and the first text of a pair.
+true in each window. All windows keep the tokens that the tokenizer added, and the other text of a pair.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,18 +37,21 @@ class LengthLimit:
     long
         ``"windows"``, ``"truncate"``, ``"error"``, or None: windows if the head allows, else an error.
     stride
-        How many tokens neighbouring windows share.
+        How many tokens neighbouring windows share; None for a third, at most 128.
     in_windows
-        Whether the head can average the scores of windows.
+        Whether the head can read windows.
     cut_side
         Which end may be cut off, ``"right"`` or ``"left"``.
+    part
+        Which text of a pair is cut or read in windows, by number; None for the longer one.
     """
 
     most: int | None
     long: str | None = None
-    stride: int = 0
+    stride: int | None = 0
     in_windows: bool = False
     cut_side: str = "right"
+    part: int | None = None
 
     def fit(self, encoding: Encoding, room: int = 0) -> Fitted:
         """Return a text unchanged if it fits, else in windows or cut; raise if neither is chosen.
@@ -63,7 +67,7 @@ class LengthLimit:
 
         long = self.long or ("windows" if self.in_windows else "error")
         if long == "windows" and self.in_windows:
-            picks = windows(encoding, self.most, self.stride)
+            picks = windows(encoding, self.most, self.stride, self.part)
             return Fitted(encoding, picks, f"read in {len(picks)} windows of at most {self.most} tokens")
         if long == "truncate":
             if room and self.most - room <= (encoding.part == ADDED).sum():
@@ -71,14 +75,22 @@ class LengthLimit:
                     f"the phrase to explain has {room + 1} tokens, which leaves no room for a text in the {self.most} "
                     "that the model reads at once: shorten it"
                 )
-            encoding, note = cut(encoding, self.most - room, self.cut_side)
+            encoding, note = cut(encoding, self.most - room, self.cut_side, self.part)
             return Fitted(encoding, [np.arange(len(encoding))], note, was_cut=True)
 
         advice = "long='windows' or long='truncate'" if self.in_windows else "long='truncate'"
         raise TextError(
-            f"{excerpt(encoding.texts[-1])} has {len(encoding)} tokens, but the model reads {self.most} at once: "
-            f"shorten it, or pass {advice}"
+            f"{excerpt(encoding.texts[sliding_part(encoding, self.part)])} has {len(encoding)} tokens, but the model "
+            f"reads {self.most} at once: shorten it, or pass {advice}"
         )
+
+    def fit_together(self, encodings: Sequence[Encoding]) -> list[Fitted]:
+        """Return pairs that share a text, which is cut or split alike in all of them."""
+        longest = max(len(encoding) for encoding in encodings)
+        if self.most is None or longest <= self.most:
+            return [self.fit(encoding) for encoding in encodings]
+        # What a pair has beside the shared text may be shorter: all pairs get the room that the longest leaves.
+        return [replace(self, most=self.most - (longest - len(encoding))).fit(encoding) for encoding in encodings]
 
 
 def longest(model: nn.Module, tokenizer) -> int | None:
@@ -100,17 +112,19 @@ def _positions(model: nn.Module) -> int | None:
     return positions
 
 
-def windows(encoding: Encoding, length: int, stride: int = 0) -> list[np.ndarray]:
+def windows(encoding: Encoding, length: int, stride: int | None = 0, part: int | None = None) -> list[np.ndarray]:
     """Split a text into windows of at most `length` tokens.
 
     Parameters
     ----------
     encoding
-        A text, or a pair, in which case windows slide over the second.
+        A text, or a pair, in which case windows slide over one of the two.
     length
         The largest number of tokens per window, added ones included.
     stride
-        How many tokens neighbouring windows share (transformers' word for it).
+        How many tokens neighbouring windows share (transformers' word for it); None for a third, at most 128.
+    part
+        The number of the text of a pair that windows slide over; None for the longer one.
 
     Returns
     -------
@@ -119,37 +133,75 @@ def windows(encoding: Encoding, length: int, stride: int = 0) -> list[np.ndarray
     if len(encoding) <= length:
         return [np.arange(len(encoding))]
 
-    sliding, fixed, room = _sliding(encoding, length)
+    slides = encoding.part == sliding_part(encoding, part)
+    sliding, fixed = np.flatnonzero(slides), np.flatnonzero(~slides)
+    room = length - len(fixed)
+    if room < 1:
+        others = (
+            "that every window keeps" if len(encoding.texts) == 1 else "of the other text, which every window keeps"
+        )
+        raise TextError(
+            f"a window of {length} tokens has no room for {excerpt(encoding.texts[sliding_part(encoding, part)])} in "
+            f"addition to the {len(fixed)} tokens {others}: shorten that, or pass long='truncate'"
+        )
+    stride = min(room // 3, 128) if stride is None else stride
     if not 0 <= stride < room:
         raise TextError(f"stride={stride}: windows of {room} tokens can share 0 to {room - 1}")
     starts = np.arange(0, max(len(sliding) - stride, 1), room - stride)
     return [np.union1d(fixed, sliding[start : start + room]) for start in starts]
 
 
-def cut(encoding: Encoding, length: int, side: str = "right") -> tuple[Encoding, str]:
-    """Cut a text to its first (``side="right"``) or last tokens; return it with a note of what was cut off."""
-    sliding, _, room = _sliding(encoding, length)
-    lost = sliding[room:] if side == "right" else sliding[: len(sliding) - room]
-    kept = np.setdiff1d(np.arange(len(encoding)), lost)
-    note = f"the {'last' if side == 'right' else 'first'} {len(lost)} of {len(encoding)} tokens were cut off"
+def cut(encoding: Encoding, length: int, side: str = "right", part: int | None = None) -> tuple[Encoding, str]:
+    """Cut a text to its first (``side="right"``) or last tokens; return it with a note of what was cut off.
+
+    Of a pair the text with the number `part` is cut; if that is None the longer one, and both once they are equally
+    long (transformers' ``"longest_first"``).
+    """
+    counts = [int((encoding.part == number).sum()) for number in range(len(encoding.texts))]
+    room = length - int((encoding.part == ADDED).sum())
+    kept = _kept(counts, room, part)
+    if room < 1 or min(kept) < 0:
+        text = encoding.texts[sliding_part(encoding, part)]
+        raise TextError(
+            f"{length} tokens at once leave no room for {excerpt(text)} in addition to the other text and the "
+            f"{len(encoding) - sum(counts)} added tokens: shorten the other text, or use a longer window"
+        )
+
+    lost = []
+    for number, (count, keep) in enumerate(zip(counts, kept, strict=True)):
+        tokens = np.flatnonzero(encoding.part == number)
+        lost.append(tokens[keep:] if side == "right" else tokens[: count - keep])
+    end = "last" if side == "right" else "first"
+    note = f"the {end} {sum(map(len, lost))} of {len(encoding)} tokens were cut off"
 
     ranges = [(0, len(text)) for text in encoding.texts]
-    if encoding.spans is not None:
-        start, end = int(encoding.spans[lost, 0].min()), int(encoding.spans[lost, 1].max())
-        text = encoding.texts[-1]
-        note += f" (characters {start} to {end} of {len(text)}, {excerpt(text[start:end])})"
-        ranges[-1] = (0, start) if side == "right" else (end, len(text))
-    return replace(encoding.take(kept), kept=tuple(ranges)), note
+    for number, tokens in enumerate(lost):
+        if not len(tokens) or encoding.spans is None:
+            continue
+        start, stop = int(encoding.spans[tokens, 0].min()), int(encoding.spans[tokens, 1].max())
+        text = encoding.texts[number]
+        note += f" (characters {start} to {stop} of {len(text)}, {excerpt(text[start:stop])})"
+        ranges[number] = (0, start) if side == "right" else (stop, len(text))
+    left = np.setdiff1d(np.arange(len(encoding)), np.concatenate(lost))
+    return replace(encoding.take(left), kept=tuple(ranges)), note
 
 
-def _sliding(encoding: Encoding, length: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return the tokens that windows slide over, those that all windows keep, and how many of the first fit."""
-    slides = encoding.part == len(encoding.texts) - 1
-    sliding, fixed = np.flatnonzero(slides), np.flatnonzero(~slides)
-    room = length - len(fixed)
-    if not len(sliding) or room < 1:
-        raise TextError(
-            f"a window of {length} tokens has no room for {excerpt(encoding.texts[-1])} in addition to the "
-            f"{len(fixed)} tokens that every window keeps: use a longer window or a shorter first text"
-        )
-    return sliding, fixed, room
+def sliding_part(encoding: Encoding, part: int | None = None) -> int:
+    """Return the number of the text of a pair that is cut or read in windows: the longer one, unless it is chosen."""
+    if part is not None and part < len(encoding.texts):
+        return part
+    counts = [int((encoding.part == number).sum()) for number in range(len(encoding.texts))]
+    # Of two equally long texts the second: the first of a pair is often a question.
+    return int(len(counts) - 1 - np.argmax(counts[::-1]))
+
+
+def _kept(counts: Sequence[int], room: int, part: int | None) -> list[int]:
+    """Return how many tokens of each text are kept where `room` are; at least one of the text that is cut."""
+    if len(counts) == 1:
+        return [room]
+    if part is not None:
+        others = sum(counts) - counts[part]
+        return [(room - others or -1) if number == part else count for number, count in enumerate(counts)]
+    shorter = min(*counts, room // 2)
+    longer = int(np.argmax(counts))
+    return [room - shorter if number == longer else shorter for number in range(2)]

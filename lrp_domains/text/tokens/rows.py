@@ -28,9 +28,11 @@ class Row:
         The name of what is explained, if the row alone doesn't determine it.
     replaced
         For a row that is explained against a reference, per side of the model and per column the number of its token
-        and that of the reference's, n x 2; `KEPT` where the token stays.
+        and that of the reference's, n x 2; `STAYS` where the token stays.
     extra
         Inputs of the model beside the text, see `Request`.
+    group
+        How many neighbouring rows of its text, itself included, have one score and go through the model together.
     """
 
     inputs: dict[str, np.ndarray]
@@ -40,6 +42,7 @@ class Row:
     target: str | None = None
     replaced: tuple[np.ndarray, ...] = ()
     extra: Any = None
+    group: int = 1
 
     def __len__(self) -> int:
         return len(self.inputs["input_ids"])
@@ -62,7 +65,13 @@ def have_references(rows: Sequence[Row]) -> bool:
 
 
 def row_of(
-    encoding: Encoding, tokens: np.ndarray, *, subject: Any, weight: float = 1.0, two_sides: bool = False
+    encoding: Encoding,
+    tokens: np.ndarray,
+    *,
+    subject: Any,
+    weight: float = 1.0,
+    two_sides: bool = False,
+    group: int = 1,
 ) -> Row:
     """Return a row of some of a text's tokens, by number.
 
@@ -71,7 +80,7 @@ def row_of(
     count = len(encoding.inputs["input_ids"])
     sides = (tokens, np.r_[count, count + 1 + tokens[:-1]]) if two_sides else (tokens,)
     inputs = {name: values[tokens] for name, values in encoding.inputs.items()}
-    return Row(inputs, sides, weight=weight, subject=subject)
+    return Row(inputs, sides, weight=weight, subject=subject, group=group)
 
 
 def with_decoder_copy(encoding: Encoding) -> Encoding:
