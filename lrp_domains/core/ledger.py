@@ -111,7 +111,9 @@ def ledger(
         names = ParameterNames(model) if model is not None else None
         plan = make_plan(top, tensors, rules, model, unknown, names=names)
         plan, leaf_tensors = add_leaves(plan, rules, names)
-    module_of = modules(plan.graph, names) if names is not None else {}
+        adding, hidden = _closed_terms(plan), _hidden_terms(plan)
+        named = [node for node, rule in plan.rules.items() if rule.adds is not None] + adding + hidden
+        module_of = modules(plan.graph, names, named) if names is not None else {}
     leaves: defaultdict[str, float] = defaultdict(float)
 
     def add_constant(node: Node, rule: Rule, gi: Grads, go: Grads) -> None:
@@ -134,21 +136,36 @@ def ledger(
     totals = tuple(_total(r) for r in results)
     residue = score - sum(totals) - sum(leaves.values())
     account = Ledger(score, totals, dict(leaves), residue, results, rules.name)
-    notes = _closed_branches(plan, account, module_of)
+    notes = _closed_branches(adding, account, module_of)
     if not account.balanced():
-        notes += _contents_of_residue(plan, model, module_of)
+        notes += _contents_of_residue(plan, hidden, names, module_of)
     return replace(account, notes=notes)
 
 
-def _closed_branches(plan: Plan, account: Ledger, module_of: dict[Node, str]) -> tuple[str, ...]:
-    """Return a note on branches that depend on the inputs but are constant: in their rows or in the residue."""
-    rows = [name for name, total in account.leaves.items() if name.startswith(f"({CLOSED}") and total != 0]
-    adding = [
+def _closed_terms(plan: Plan) -> list[Node]:
+    """Return the nodes that add a branch that depends on the inputs but is constant, once per branch."""
+    return [
         node
         for node, carries in plan.carries.items()
+        if not all(carries)
         for slot in additive_slots(plan.graph.operations[node], len(carries))
         if not carries[slot] and plan.graph.leads_to_source(plan.graph.edges[node][slot])
     ]
+
+
+def _hidden_terms(plan: Plan) -> list[Node]:
+    """Return the nodes that add something that autograd doesn't keep: a buffer, a number, a mask."""
+    return [
+        node
+        for node in plan.carries
+        if plan.graph.operations[node].base in ("Add", "Sub", "Rsub")
+        and (len(plan.graph.edges[node]) < 2 or any(edge[0] is None for edge in plan.graph.edges[node]))
+    ]
+
+
+def _closed_branches(adding: list[Node], account: Ledger, module_of: dict[Node, str]) -> tuple[str, ...]:
+    """Return a note on branches that depend on the inputs but are constant: in their rows or in the residue."""
+    rows = [name for name, total in account.leaves.items() if name.startswith(f"({CLOSED}") and total != 0]
     if not rows and (not adding or account.balanced()):
         return ()
     names = sorted({module_of[node] for node in adding if module_of.get(node)})
@@ -166,7 +183,9 @@ def _total(relevance: Tensor) -> float:
     return relevance.sum(-1, dtype=torch.promote_types(relevance.dtype, torch.float32)).double().sum().item()
 
 
-def _contents_of_residue(plan: Plan, model: torch.nn.Module | None, module_of: dict[Node, str]) -> tuple[str, ...]:
+def _contents_of_residue(
+    plan: Plan, hidden: list[Node], names: ParameterNames | None, module_of: dict[Node, str]
+) -> tuple[str, ...]:
     """Return notes on what the residue may contain, as far as the graph shows it."""
     notes = []
     written_out = plan.graph.once(softmaxes).members
@@ -183,19 +202,13 @@ def _contents_of_residue(plan: Plan, model: torch.nn.Module | None, module_of: d
             "contributions of both signs cannot share"
         )
 
-    frozen = [name for name, parameter in model.named_parameters() if not parameter.requires_grad] if model else []
+    frozen = names.frozen if names is not None else ()
     if frozen:
         notes.append(
             f"{len(frozen)} parameters are frozen, such as {frozen[0]}: what they add is not visible. Call "
             "model.requires_grad_(True) before the forward pass to see it"
         )
 
-    hidden = [
-        node
-        for node in plan.carries
-        if plan.graph.operations[node].base in ("Add", "Sub", "Rsub")
-        and (len(plan.graph.edges[node]) < 2 or any(edge[0] is None for edge in plan.graph.edges[node]))
-    ]
     if hidden and not frozen:
         name = next((module_of[node] for node in hidden if node in module_of), None)
         where = f", first at or after {name}" if name else ""

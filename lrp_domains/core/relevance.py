@@ -108,7 +108,7 @@ def propagate(
 ) -> tuple[Tensor, ...]:
     """Return the relevance of each tensor under a plan: g times the tensor, or times its difference from a reference.
 
-    ``watch`` is called with what arrives at each node.
+    ``watch`` is called with what arrives at each node whose rule adds something.
     """
     roots, ends, seeds = (top,), tensors, (seed,)
     if reference is not None:

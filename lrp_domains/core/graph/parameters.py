@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Iterable
 
 import torch
 
@@ -15,18 +16,22 @@ from .weights import leaves_behind, takes_layer_rules, weight_slot
 
 
 class ParameterNames:
-    """The names of a model's parameters, frozen or not, and which of them a node uses."""
+    """The names of a model's parameters, and which of them a node uses; ``frozen`` are those without grad."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         self._by_identity = defaultdict(set)
         self._by_address = defaultdict(set)
         self._end = defaultdict(int)
+        frozen: dict[int, str] = {}
         for name, parameter in model.named_parameters(remove_duplicate=False):
             self._by_identity[id(parameter)].add(name)
+            if not parameter.requires_grad:
+                frozen.setdefault(id(parameter), name)
             start = parameter.data_ptr()
             self._by_address[start].add(name)
             self._end[start] = max(self._end[start], start + parameter.nbytes)
         self._starts = sorted(self._by_address)
+        self.frozen = tuple(frozen.values())
 
     @property
     def all(self) -> set[str]:
@@ -66,15 +71,31 @@ class ParameterNames:
         return min(self._by_identity.get(id(tensor), ()), default=None)
 
 
-def modules(graph: Graph, names: ParameterNames) -> dict[Node, str]:
-    """Return for each node the module whose parameter it uses, or the module whose result it reads."""
-    module_of: dict[Node, str] = {}
-    for node in graph.order:
-        parameter = min(names.of(node, graph), default=None)
-        if parameter is not None:
-            module_of[node] = parameter.rpartition(".")[0]
-            continue
-        behind = (module_of[child] for child, _ in graph.edges[node] if child in module_of)
-        if (module := next(behind, None)) is not None:
-            module_of[node] = module
-    return module_of
+def modules(graph: Graph, names: ParameterNames, nodes: Iterable[Node] | None = None) -> dict[Node, str]:
+    """Return for each node the module whose parameter it uses, or the module whose result it reads.
+
+    Parameters
+    ----------
+    graph, names
+        The graph, and the parameters of the model.
+    nodes
+        Only these nodes, and those they are named by: most of a large graph needs no name. None: all.
+    """
+    module_of: dict[Node, str | None] = {}
+    for wanted in graph.order if nodes is None else nodes:
+        pending = [wanted]
+        while pending:
+            node = pending[-1]
+            if node not in module_of:
+                parameter = min(names.of(node, graph), default=None)
+                module_of[node] = None if parameter is None else parameter.rpartition(".")[0]
+            behind = [] if module_of[node] is not None else [child for child, _ in graph.edges[node] if child]
+            # The first of the inputs that has a name, from first to last.
+            named = next((child for child in behind if module_of.get(child, "") is not None), None)
+            if named is not None and named not in module_of:
+                pending.append(named)
+                continue
+            if named is not None:
+                module_of[node] = module_of[named]
+            pending.pop()
+    return {node: module for node, module in module_of.items() if module is not None}

@@ -28,7 +28,7 @@ class Pass:
     plan
         The plan that they carry out.
     watch
-        A function that is called with what each node receives and passes back.
+        A function that is called with what each node receives and passes back if its rule ``adds`` something.
     tasks
         The ids of this explanation's backward passes: another thread may run one over the same graph.
     passed
@@ -86,7 +86,7 @@ class NodeHook:
         if self.rule.passes:
             gi = tuple(None if g is None else torch.zeros_like(g) for g in gi)
 
-        if run.watch is not None:
+        if run.watch is not None and self.rule.adds is not None:
             with run.rewatching.of(self.node):
                 run.watch(self.node, self.rule, gi, go)
 
@@ -137,7 +137,7 @@ def hooks(plan: Plan, top: Node, watch: Watch | None = None) -> Iterator[Pass]:
             )
             if rule.arrives is not None:  # registered after _with_passed, so that it sees what was passed on
                 handles.append(node.register_prehook(partial(_arriving, run, node)))
-            if rule.backward is not None or rule.passes or closed or watch is not None:
+            if rule.backward is not None or rule.passes or closed or (watch is not None and rule.adds is not None):
                 handles.append(node.register_hook(NodeHook(run, node, rule, carries, closed, frozenset(alive[node]))))
         yield run
     finally:
