@@ -9,20 +9,9 @@ import torch
 from torch import nn
 
 from ..domain import Progress, no_progress
-from .arguments import (
-    Item,
-    Message,
-    Request,
-    are_numbers,
-    checked_stream,
-    chunks,
-    is_chat,
-    list_of_texts,
-    requests_of,
-    with_list,
-)
+from .arguments import Item, Message
 from .continuation import explain_continuation
-from .errors import TextError, about
+from .errors import TextError
 from .heads.classification import Classification
 from .heads.labels import Labels
 from .heads.tasks import check_options, check_task
@@ -31,6 +20,7 @@ from .models.pretrained import Source, load
 from .models.text_model import transformers_model
 from .models.unwrap import parts_of
 from .pipeline import Pipeline
+from .requests import chunks, is_single, requests_of, stream_of_requests
 from .results.collection import TextRelevances, total
 from .results.continuation import ContinuationRelevance
 from .results.relevance import TextRelevance
@@ -264,36 +254,30 @@ class TextExplainer:
         lrp_domains.RelevanceError
             The model does something that can't be explained; see `lrp_domains.relevance`.
         """
-        single = isinstance(texts, str | tuple) or is_chat(texts)
-        extra = list(extra) if not single and hasattr(extra, "shape") and len(extra.shape) else extra
-        wishes = {"target": target, "against": against, "at": at, "reference": reference, "extra": extra}
-        # A list with a single text is one value per text, except the numbers of tokens.
-        lists = {n for n in wishes if n in ("reference", "extra") or are_numbers(with_list(wishes[n]))}
-        wishes |= {name: [wishes[name]] for name in lists if single}
-        requests = requests_of([texts] if single else list_of_texts(texts), **wishes)
+        requests = requests_of(texts, target=target, against=against, at=at, reference=reference, extra=extra)
         results, account = self._pipeline.explain(requests, progress=progress)
-        if single and not self._pipeline.several(requests[0]):
+        if is_single(texts) and not self._pipeline.several(requests[0]):
             return results[0]
         return TextRelevances(tuple(results), total(results, account))
 
     def stream(
-        self, texts: Iterable[Item], target: Any = None, *, against: Any = None, at: Any = None, reference: Any = None
+        self,
+        texts: Iterable[Item],
+        target: Any = None,
+        *,
+        against: Any = None,
+        at: Any = None,
+        reference: Any = None,
+        extra: Any = None,
     ) -> Iterator[TextRelevance]:
         """Yield explained texts one after the other, for corpora that don't fit into memory.
 
-        The arguments are those of a call, with one target, place and reference for all; it reads at most 8 batches
-        ahead. A single text, or a pair as a tuple, is a stream of one.
+        The arguments are those of a call, with one target, place and reference for all; `extra` may be an iterator with
+        the inputs of each text. At most 8 batches are read ahead. A single text, pair or chat is a stream of one.
         """
-        texts = [texts] if isinstance(texts, str | tuple) else checked_stream(texts)
-
-        def requests() -> Iterator[Request]:
-            for number, text in enumerate(texts):
-                with about(f"text {number}"):
-                    request = Request(text, target, against=against, at=at, reference=reference)
-                yield request
-
+        requests = stream_of_requests(texts, target=target, against=against, at=at, reference=reference, extra=extra)
         at_once = BATCHES_AT_ONCE * self.settings.batch_size
-        for number, chunk in enumerate(chunks(requests(), at_once)):
+        for number, chunk in enumerate(chunks(requests, at_once)):
             results, _ = self._pipeline.explain(chunk, first=number * at_once)
             yield from results
 
