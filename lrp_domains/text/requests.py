@@ -1,11 +1,14 @@
 """The requests of a call or a stream: its texts, each with what to explain."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice, repeat
+from itertools import count, islice, repeat
 from typing import Any
 
 from .arguments import Request, are_numbers, checked_reference, is_chat, with_list
 from .errors import TextError, about
+
+# How many batches of a stream are sorted by length together: more saves little padding, and delays the first result.
+BATCHES_AT_ONCE = 8
 
 
 def is_single(texts: Any) -> bool:
@@ -42,10 +45,7 @@ def requests_of(texts: Any, **wishes: Any) -> list[Request]:
 
 
 def stream_of_requests(texts: Any, extra: Any = None, **wishes: Any) -> Iterator[Request]:
-    """Return the requests of a stream, one at a time; `wishes` are for all texts, a list or iterator `extra` for each.
-
-    What can't be streamed raises at once.
-    """
+    """Return the requests of a stream; `wishes` are for all texts, a list or iterator `extra` has one per text."""
     if is_chat(wishes["reference"]):
         checked_reference(wishes["reference"])
     if is_single(texts):
@@ -55,11 +55,13 @@ def stream_of_requests(texts: Any, extra: Any = None, **wishes: Any) -> Iterator
     return _requests(_iterable(texts), (wishes | {"extra": values} for values in extras))
 
 
-def chunks(items: Iterable, size: int) -> Iterator[list]:
-    """Yield the items in lists of `size`."""
-    items = iter(items)
-    while chunk := list(islice(items, size)):
-        yield chunk
+def chunks(requests: Iterator[Request], batch_size: int) -> Iterator[tuple[int, list[Request]]]:
+    """Yield the requests of several batches at a time, with the number of the first."""
+    size = BATCHES_AT_ONCE * batch_size
+    for first in count(0, size):
+        if not (chunk := list(islice(requests, size))):
+            return
+        yield first, chunk
 
 
 def _requests(texts: Iterable[Any], wishes: Iterable[Mapping[str, Any]]) -> Iterator[Request]:
@@ -85,10 +87,10 @@ def _along_texts(extra: Any) -> Any:
     return list(extra) if hasattr(extra, "shape") and len(extra.shape) else extra
 
 
-def _per_text(values: Any, count: int, name: str) -> Sequence:
+def _per_text(values: Any, number: int, name: str) -> Sequence:
     values = with_list(values)
     if not isinstance(values, list):
-        return [values] * count
-    if len(values) != count:
-        raise TextError(f"{name}= is a list of {len(values)} for {count} texts: pass one per text, or one for all")
+        return [values] * number
+    if len(values) != number:
+        raise TextError(f"{name}= is a list of {len(values)} for {number} texts: pass one per text, or one for all")
     return values
