@@ -75,11 +75,14 @@ class Request:
         return not isinstance(self.text, str) and not is_chat(self.text) and not isinstance(self.text[1], str)
 
 
+def is_number(value: Any) -> bool:
+    """Return whether a value is an integer, such as the number of a token."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
 def are_numbers(values: Any) -> bool:
     """Return whether values are a list or tuple of the numbers of tokens."""
-    if not isinstance(values, list | tuple) or not values:
-        return False
-    return all(isinstance(value, Integral) and not isinstance(value, bool) for value in values)
+    return isinstance(values, list | tuple) and bool(values) and all(map(is_number, values))
 
 
 def with_list(values: Any) -> Any:
@@ -110,8 +113,8 @@ def checked_reference(reference: Any) -> Reference | None:
         return reference
     if isinstance(reference, Mapping) or is_chat(reference):
         raise TextError(
-            "a chat is not a reference: pass it as the tokenizer's template writes it, "
-            "tokenizer.apply_chat_template(chat, tokenize=False)"
+            "a chat is not a reference: pass it as the tokenizer's template writes it, for a language model "
+            "tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)"
         )
     values = with_list(reference)
     if are_numbers(values):

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral
 
 from torch import Tensor
 
 from ...domain import NO_CLASS, check_choice
-from ..arguments import Request
+from ..arguments import Request, is_number
 from ..errors import TextError, choices, listed
 from ..tokens.rows import Answer
 
@@ -68,7 +67,7 @@ class Labels:
         """Return the number of a label, which may be a name or the number itself, also as a string."""
         if isinstance(label, str) and label.isdecimal() and label not in self.names:
             label = int(label)
-        if isinstance(label, Integral) and not isinstance(label, bool):
+        if is_number(label):
             if 0 <= label < len(self.names):
                 return int(label)
             count = len(self.names)
