@@ -3,6 +3,7 @@
 import json
 import re
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -137,9 +138,11 @@ def test_zero_shot_over_a_file_up_to_the_report(folder, tmp_path):
         "words", results / "words.parquet", "--texts", results / "texts.parquet", "--out", tmp_path / "w.tsv"
     )
     assert ranked.exit_code == 0, ranked.output
-    table = (tmp_path / "w.tsv").read_text()
+    table = pd.read_csv(tmp_path / "w.tsv", sep="\t").set_index("word")
     # "it" is a word of the template only.
-    assert "\tit\t" not in table and "the «food» was bad" in table
+    assert set(table.index) == {"the", "film", "food", "was", "good", "not", "bad"}
+    assert all(f"«{word}»" in examples for word, examples in table["examples"].items())
+    assert table["occurrences"]["food"] == 4
     write_report([results], tmp_path / "report.html")
     assert "«food»" in (tmp_path / "report.html").read_text()
 
@@ -162,3 +165,18 @@ def test_labels_of_a_multi_label_corpus_are_sets(folder, tmp_path):
     regression = TextExplainer.from_pretrained(folder / "emotions", problem_type="regression")
     with pytest.raises(TextError, match="compared with those of a classifier; leave the column out"):
         corpus.named(regression.labels)
+
+
+def test_choices_of_options_are_those_of_the_library():
+    from lrp_domains.commands.text import options as o
+    from lrp_domains.text import settings
+    from lrp_domains.text.heads.options import AGGREGATIONS, PROBLEM_TYPES
+
+    for option, values in (
+        (o.ProblemType, PROBLEM_TYPES),
+        (o.Aggregation, AGGREGATIONS),
+        (o.Long, settings.LONG),
+        (o.LongText, settings.SIDES),
+        (o.Unknown, settings.UNKNOWN),
+    ):
+        assert [str(value) for value in option] == list(values)
