@@ -188,6 +188,7 @@ def test_zero_shot_counts_both_sides_of_an_encoder_decoder():
     assert result.score == pytest.approx((of_entailment[2] - of_entailment[0]).item())
     assert abs(result.ledger.residue) < 1e-9
     assert "".join(word.text for word in result.words if word.part == "text") == "".join(PROMPT.split())
+    assert list(result.to_frame("texts")["second"]) == [" | ".join(TEMPLATE.format(name) for name in CANDIDATES)]
     together = explainer([PROMPT, "film"], target="plot", against="film")
     assert_same(together[0], result)
 
