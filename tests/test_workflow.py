@@ -3,6 +3,7 @@
 import inspect
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -370,6 +371,35 @@ def test_a_corpus_is_checked_and_explained_against_the_reference(tmp_path):
     for step in ("text check", "text explain"):
         command = next(line for line in lines if step in line)
         assert "--reference 'a b'" in command and "--on-error skip" in command
+
+
+def test_text_models_of_any_task_are_explained(tmp_path):
+    """Settings of a model are columns of its row; they reach the check and the explanation."""
+    (tmp_path / "x.csv").write_text("text\nfine\n")
+    sheet = [
+        {"name": "topics", "path": "x.csv", "model": "some/nli", "task": "zero-shot-classification",
+         "candidates": "sports; world news", "template": "It's about {}.", "multi_label": "true"},
+        {"name": "moods", "path": "x.csv", "model": "some/moods", "problem_type": "multi_label_classification"},
+        {"name": "names", "path": "x.csv", "model": "some/tagger", "aggregation": "first", "no_answer": "false"},
+    ]  # fmt: skip
+    pd.DataFrame(sheet).to_csv(tmp_path / "corpora.tsv", sep="\t", index=False)
+    explanation = {"long": "windows", "long_text": "second", "window": 100, "stride": 0}
+    config = {"text": {"corpora": "corpora.tsv", "explanation": explanation}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    plan = snakemake("--dry-run", "--printshellcmds", "--configfile", tmp_path / "config.yaml", folder=tmp_path)
+    assert plan.returncode == 0, plan.stdout + plan.stderr
+    lines = (plan.stdout + plan.stderr).splitlines()
+    for step in ("text check", "text explain"):
+        commands = {re.search("some/([a-z]+)", line)[1]: shlex.split(line) for line in lines if step in line}
+        for command in commands.values():
+            words = " ".join(command)
+            assert "--long-text second --window 100 --stride 0" in words and "--no-answer" not in command
+        zero_shot = ["--task", "zero-shot-classification", "--template", "It's about {}."]
+        zero_shot += ["--candidate", "sports", "--candidate", "world news", "--multi-label"]
+        start = commands["nli"].index("--task")
+        assert commands["nli"][start : start + len(zero_shot)] == zero_shot
+        assert "multi_label_classification" in commands["moods"] and "--candidate" not in commands["moods"]
+        assert commands["tagger"][commands["tagger"].index("--aggregation") + 1] == "first"
 
 
 def test_the_reference_of_a_cohort_takes_precedence_over_that_of_all(tmp_path):

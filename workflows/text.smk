@@ -44,11 +44,21 @@ rule text_check:
         columns=corpus_options(
             text_column="text", second_column="second", label_column="label"
         ),
+        head=text_head,
         target=text_target,
-        settings=text_settings("explanation", "score", "rules", "long", "on_error"),
+        settings=text_settings(
+            "explanation",
+            "score",
+            "rules",
+            "long",
+            "long_text",
+            "window",
+            "stride",
+            "on_error",
+        ),
     shell:
-        "exec python -m lrp_domains text check {params.path:q} --model {params.model:q} {params.columns}"
-        " {params.target} {params.settings} --out {output:q} > {log:q} 2>&1"
+        "exec python -m lrp_domains text check {params.path:q} --model {params.model:q} {params.head}"
+        " {params.columns} {params.target} {params.settings} --out {output:q} > {log:q} 2>&1"
 
 
 rule text_explain:
@@ -72,20 +82,24 @@ rule text_explain:
         columns=corpus_options(
             text_column="text", second_column="second", label_column="label"
         ),
+        head=text_head,
         target=text_target,
         settings=text_settings(
             "explanation",
             "score",
             "rules",
             "long",
+            "long_text",
+            "window",
+            "stride",
             "on_error",
             "batch_size",
             "shards",
         ),
         device=device,
     shell:
-        "exec python -m lrp_domains text explain --file {params.path:q} --model {params.model:q} {params.columns}"
-        " {params.target} {params.settings} --shard {wildcards.shard} --device {params.device}"
+        "exec python -m lrp_domains text explain --file {params.path:q} --model {params.model:q} {params.head}"
+        " {params.columns} {params.target} {params.settings} --shard {wildcards.shard} --device {params.device}"
         " --out {output.words:q} --out-texts {output.texts:q} > {log:q} 2>&1"
 
 

@@ -36,6 +36,20 @@ def text_model_folder(wildcards):
     return model if model == DEMO_MODEL or Path(model).is_dir() else []
 
 
+def text_head(wildcards):
+    """Return what the model of a corpus is for, and how its outputs are read."""
+    corpus = CORPORA[wildcards.corpus]
+    names = ("task", "problem_type", "aggregation", "template")
+    options = [
+        option(f"--{name.replace('_', '-')}", corpus.get(name)) for name in names
+    ]
+    candidates = map(str.strip, corpus.get("candidates", "").split(";"))
+    options += [option("--candidate", name) for name in candidates]
+    flags = {"multi_label": "--multi-label", "no_answer": "--no-answer"}
+    options += [flag for name, flag in flags.items() if corpus.get(name) == "true"]
+    return " ".join(filter(None, options))
+
+
 def text_target(wildcards):
     """Return what is explained in a corpus: target and contrast of its row or the configuration, and the reference."""
     corpus, settings = CORPORA[wildcards.corpus], config["text"]["explanation"]

@@ -1,13 +1,12 @@
 """Requests: texts or pairs of texts, each with what to explain."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from numbers import Integral
 from typing import Any
 
-from .errors import TextError, about, listed
+from .errors import TextError, listed
 
 Message = Mapping[str, Any]
 Item = str | tuple[str, str] | tuple[str, Sequence[str]] | Sequence[Message]
@@ -76,11 +75,14 @@ class Request:
         return not isinstance(self.text, str) and not is_chat(self.text) and not isinstance(self.text[1], str)
 
 
+def is_number(value: Any) -> bool:
+    """Return whether a value is an integer, such as the number of a token."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
 def are_numbers(values: Any) -> bool:
     """Return whether values are a list or tuple of the numbers of tokens."""
-    if not isinstance(values, list | tuple) or not values:
-        return False
-    return all(isinstance(value, Integral) and not isinstance(value, bool) for value in values)
+    return isinstance(values, list | tuple) and bool(values) and all(map(is_number, values))
 
 
 def with_list(values: Any) -> Any:
@@ -109,6 +111,11 @@ def checked_reference(reference: Any) -> Reference | None:
     if isinstance(reference, tuple) and len(reference) == 2 and all(isinstance(half, str) for half in reference):
         _check_characters(reference)
         return reference
+    if isinstance(reference, Mapping) or is_chat(reference):
+        raise TextError(
+            "a chat is not a reference: pass it as the tokenizer's template writes it, for a language model "
+            "tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)"
+        )
     values = with_list(reference)
     if are_numbers(values):
         return tuple(int(value) for value in values)
@@ -151,52 +158,3 @@ def _check_choices(texts: Sequence[Any]) -> None:
         raise TextError(f"expected a text with two choices or more, each a string, got {len(texts)} ({kinds})")
     if len(set(texts)) < len(texts):
         raise TextError(f"two choices are the same: {listed(texts)}")
-
-
-def list_of_texts(texts: Any) -> list:
-    """Return many texts as a list."""
-    texts = list(checked_stream(texts))
-    if not texts:
-        raise TextError("the list of texts is empty")
-    return texts
-
-
-def checked_stream(texts: Any) -> Iterable:
-    """Return many texts unchanged; raise if they can't be iterated over."""
-    if not isinstance(texts, Iterable) or isinstance(texts, bytes | Mapping):
-        raise TextError(f"expected a text, a pair of texts, or a list of these, got {type(texts).__name__}")
-    return texts
-
-
-def requests_of(texts: Sequence[Any], **wishes: Any) -> list[Request]:
-    """Return one request per text.
-
-    Parameters
-    ----------
-    texts
-        Texts and pairs.
-    wishes
-        Fields of `Request` by name. A list has one value per text, and so has an array; anything else is for all texts.
-    """
-    columns = {name: _per_text(values, len(texts), name) for name, values in wishes.items()}
-    requests = []
-    for number, text in enumerate(texts):
-        with about(f"text {number}"):
-            requests.append(Request(text, **{name: values[number] for name, values in columns.items()}))
-    return requests
-
-
-def _per_text(values: Any, count: int, name: str) -> list:
-    values = with_list(values)
-    if not isinstance(values, list):
-        return [values] * count
-    if len(values) != count:
-        raise TextError(f"{name}= is a list of {len(values)} for {count} texts: pass one per text, or one for all")
-    return values
-
-
-def chunks(items: Iterable, size: int) -> Iterator[list]:
-    """Yield the items in lists of `size`."""
-    items = iter(items)
-    while chunk := list(islice(items, size)):
-        yield chunk

@@ -117,9 +117,7 @@ class Runner:
     ) -> Explained:
         """Return the relevance of rows that differ from those of a forward pass only in what is explained."""
         with torch.enable_grad():
-            seen = (rows, run.first) if run.kept is None else run.kept.seen_by_head(rows, run.first)
-            scores, answers = self.model.head.scores(run.read.outputs, *seen)
-            scores = scores * torch.tensor([row.weight for row in rows]).to(scores)
+            scores, answers = self._scores(run.read.outputs, rows, run.first, run.kept)
         _check_finite(scores, texts)
         options = {"rules": self.settings.rule_set(against_reference=False), "unknown": self.settings.unknown}
         options |= {"model": self.model.network.module, "retain_graph": retain_graph}
@@ -173,10 +171,16 @@ class Runner:
         with torch.enable_grad():
             read = self.model.network.run(tensors, in_place, selecting)
             kept = kept if kept is not None and kept.are_of(read.outputs) else None
-            seen = (rows, first) if kept is None else kept.seen_by_head(rows, first)
-            scores, answers = self.model.head.scores(read.outputs, *seen)
-            scores = scores * torch.tensor([row.weight for row in rows]).to(scores)
+            scores, answers = self._scores(read.outputs, rows, first, kept)
         return Run(read, scores, answers=answers, first=first, kept=kept)
+
+    def _scores(
+        self, outputs: Any, rows: Sequence[Row], first: np.ndarray, kept: KeptLogits | None
+    ) -> tuple[Tensor, list[Answer]]:
+        """Compute the scores of rows, by their weights, and what the model predicts."""
+        seen = (rows, first) if kept is None else kept.seen_by_head(rows, first)
+        scores, answers = self.model.head.scores(outputs, *seen)
+        return scores * torch.tensor([row.weight for row in rows]).to(scores), answers
 
     def _decided(self, run: Run, rows: Sequence[Row]) -> list[Row]:
         """Return the rows of a run with what the model predicted as what is explained."""

@@ -9,35 +9,23 @@ import torch
 from torch import nn
 
 from ..domain import Progress, no_progress
-from .arguments import (
-    Item,
-    Message,
-    Request,
-    are_numbers,
-    checked_stream,
-    chunks,
-    is_chat,
-    list_of_texts,
-    requests_of,
-    with_list,
-)
+from .arguments import Item, Message
 from .continuation import explain_continuation
-from .errors import TextError, about
+from .errors import TextError
 from .heads.classification import Classification
 from .heads.labels import Labels
 from .heads.tasks import check_options, check_task
 from .models.custom_model import custom_model
-from .models.pretrained import Source, load
+from .models.pretrained import load
+from .models.source import Source
 from .models.text_model import transformers_model
 from .models.unwrap import parts_of
 from .pipeline import Pipeline
+from .requests import chunks, is_single, requests_of, stream_of_requests
 from .results.collection import TextRelevances, total
 from .results.continuation import ContinuationRelevance
 from .results.relevance import TextRelevance
 from .settings import Settings
-
-# How many batches of a stream are sorted by length together: more saves little padding, and delays the first result.
-BATCHES_AT_ONCE = 8
 
 
 class TextExplainer:
@@ -46,8 +34,8 @@ class TextExplainer:
     Parameters
     ----------
     model
-        A model of transformers in eval mode, also one wrapped by PEFT, quantised or compiled. It is not changed. Or a
-        pipeline of transformers, a SentenceTransformer, or a SetFitModel, whose tokenizer is used.
+        A model of transformers in eval mode, also one wrapped by PEFT, quantised or compiled; it is not changed. Or a
+        pipeline, a SentenceTransformer, or a SetFitModel, whose tokenizer is used.
     tokenizer
         Its tokenizer, or the folder or name to load it from. None: the model's, by its name.
     task
@@ -56,24 +44,18 @@ class TextExplainer:
         ``"multiple-choice"`` or ``"sentence-similarity"``; ``"zero-shot-classification"`` for a model for natural
         language inference that is given `candidates`.
     embedding
-        Where relevance is read: ``"word"`` (the output of the model's input embedding), ``"sum"`` (with what
-        position and type embeddings add there), or a glob over the names of the modules that return a vector per
-        token.
+        Where relevance is read: ``"word"`` (the output of the input embedding), ``"sum"`` (with what position and type
+        embeddings add there), or a glob over the names of the modules that return a vector per token.
     pooling
-        For the similarity of two texts, how a text's vector is pooled from its tokens': ``"mean"``, ``"first"``
-        (the [CLS] of BERT), ``"last"``, ``"max"``, ``"mean-sqrt-length"`` or ``"weighted-mean"``. None: as a model of
-        sentence-transformers does, ``"mean"`` for others.
+        For the similarity of two texts, how a text's vector is pooled: ``"mean"``, ``"first"`` ([CLS]), ``"last"``,
+        ``"max"``, ``"mean-sqrt-length"`` or ``"weighted-mean"``. None: as sentence-transformers does, else the mean.
     settings
-        How to explain: ``rules``, ``score``, ``words``, ``batch_size``, ``long``, ``window``, ``stride``,
-        ``long_text``, ``padding``, ``unknown``, ``spaced``, ``add_special_tokens``, ``reference``; ``problem_type`` of
-        a classifier, ``aggregation`` of a tagger, ``candidates``, ``template`` and ``multi_label`` of zero-shot
-        classification, ``no_answer`` of question answering. See `Settings`, which has their defaults.
+        How to explain: the fields of `Settings`, such as ``rules``, ``words``, ``batch_size``, ``window``.
 
     Examples
     --------
     >>> explainer = TextExplainer.from_pretrained("distilbert-base-uncased-finetuned-sst-2-english")
-    >>> result = explainer("I loved every minute of it")
-    >>> [(word.text, word.relevance) for word in result.words]
+    >>> explainer("I loved every minute of it").print()
     >>> explainer(reviews, target="POSITIVE", against="NEGATIVE").to_frame()
     """
 
@@ -124,33 +106,25 @@ class TextExplainer:
             What to load it for, if its configuration doesn't determine it.
         device
             None: a GPU if there is one.
-        dtype
-            None: as the weights are stored. ``torch_dtype`` is its older name.
         revision, subfolder, token, cache_dir, local_files_only
             Where the files are, as in transformers.
-        attn_implementation, quantization_config, device_map
-            How the model is loaded, as in transformers. With ``device_map``, leave ``device`` out.
+        dtype, attn_implementation, quantization_config, device_map
+            How the model is loaded, as in transformers; by default with the precision of the stored weights.
+            ``torch_dtype`` is an older name of ``dtype``. With ``device_map``, leave ``device`` out.
         trust_remote_code
             Whether code that comes with the model may be run.
         options
             Of `TextExplainer`.
         """
-        if dtype is not None and torch_dtype is not None:
-            raise TextError("dtype= and torch_dtype= are the same option: pass dtype=")
-        if device is not None and device_map is not None:
-            raise TextError("device= and device_map= both say where the model is: pass one of them")
-        # A misspelt setting should raise before a large model is loaded.
+        # A misspelt setting raises before a large model is loaded.
         chosen = Settings.of({name: value for name, value in options.items() if name not in ("embedding", "pooling")})
         if task is not None:
             check_options(check_task(task), chosen.options)
         files = {"revision": revision, "subfolder": subfolder, "token": token, "cache_dir": cache_dir}
-        files |= {"local_files_only": local_files_only}
-        files = {name: value for name, value in files.items() if value is not None}
-        source = Source(str(name_or_path), files, trust_remote_code)
-        loading = {"dtype": torch_dtype if dtype is None else dtype, "attn_implementation": attn_implementation}
+        source = Source.of(name_or_path, trust_remote_code, local_files_only=local_files_only, **files)
+        loading = {"dtype": dtype, "torch_dtype": torch_dtype, "attn_implementation": attn_implementation}
         loading |= {"quantization_config": quantization_config, "device_map": device_map}
-        where = {"task": task, "device": device, "pooling": options.get("pooling")}
-        model, tokenizer, task = load(source, options=loading, **where)
+        model, tokenizer, task = load(source, task=task, device=device, pooling=options.get("pooling"), options=loading)
         return cls(model, tokenizer, task=task, **options)
 
     @classmethod
@@ -196,9 +170,8 @@ class TextExplainer:
             raise TextError(f"problem_type={chosen.problem_type!r} is for models of transformers: pass kind= instead")
         check_options("text-classification", chosen.options)
         head = Classification(Labels.named(labels, kind), chosen.score)
-        model = custom_model(tokenize, embed, forward, head=head, longest=longest, pad=pad)
-        explainer = cls.__new__(cls)
-        explainer._pipeline = Pipeline(model, chosen)
+        explainer, parts = cls.__new__(cls), {"head": head, "longest": longest, "pad": pad}
+        explainer._pipeline = Pipeline(custom_model(tokenize, embed, forward, **parts), chosen)
         return explainer
 
     def __repr__(self) -> str:
@@ -221,9 +194,8 @@ class TextExplainer:
         Parameters
         ----------
         texts
-            A text; a pair of texts as a tuple; for a multiple choice a tuple of a text and a list of its choices; a
-            chat, a list of messages with "role" and "content", which is written by the tokenizer's chat template; or a
-            list of these.
+            A text; a pair as a tuple; for a multiple choice a tuple of a text and a list of its choices; a chat, a list
+            of messages with "role" and "content"; or a list of these.
         target
             What to explain: a label, by name or number; for language models a token, a phrase or an answer, as a
             string or as the numbers of its tokens. None is what the model predicts. A list has one target per text.
@@ -236,19 +208,14 @@ class TextExplainer:
             character, a pair (start, end), or words that occur once. A list has one per text.
         reference
             What a text is explained against: the difference of the two scores is then explained, for the target that
-            the text itself has. Added tokens, positions, token types, masks and the experts of a mixture are those of
-            the text.
-
-            * ``"mask"``, ``"pad"``: the same text with each token of a word replaced by the mask or padding token.
-              Special tokens in the text, such as a mask to fill, stay.
-            * A text, or a tuple of two for a pair, that has as many tokens.
-            * The numbers of as many tokens, with or without those that the tokenizer adds.
-
-            A phrase or an answer that is explained stays in the reference. None is the explainer's reference, and if
-            it has none the score itself is explained. For a list of texts, a list has one per text.
+            the text itself has. ``"mask"`` or ``"pad"`` (each token of a word replaced by that token, special tokens
+            in the text stay), a text (a tuple of two for a pair) of as many tokens, or the numbers of as many tokens,
+            with or without those that the tokenizer adds. All but the tokens of words is that of the text: positions,
+            masks, experts, a phrase or answer that is explained. None is the explainer's reference, and if it has none
+            the score itself is explained. For a list of texts, a list has one per text.
         extra
             Inputs beside the text, for a model of `from_parts`: numbers, or a dict of these by name of `forward`'s
-            arguments. For a list of texts, a list (or an array) has one per text. They get no relevance themselves.
+            arguments. For a list of texts, a list or array has one per text. They get no relevance.
         progress
             Wraps the iteration over batches, such as ``rich.progress.track``.
 
@@ -262,47 +229,36 @@ class TextExplainer:
         TextError
             A text, target or place does not fit the model, or the model is in training mode.
         lrp_domains.RelevanceError
-            The model does something that can't be explained; see `lrp_domains.relevance`.
+            The model does something that can't be explained.
         """
-        single = isinstance(texts, str | tuple) or is_chat(texts)
-        extra = list(extra) if not single and hasattr(extra, "shape") and len(extra.shape) else extra
-        wishes = {"target": target, "against": against, "at": at, "reference": reference, "extra": extra}
-        # A list with a single text is one value per text, except the numbers of tokens.
-        lists = {n for n in wishes if n in ("reference", "extra") or are_numbers(with_list(wishes[n]))}
-        wishes |= {name: [wishes[name]] for name in lists if single}
-        requests = requests_of([texts] if single else list_of_texts(texts), **wishes)
+        requests = requests_of(texts, target=target, against=against, at=at, reference=reference, extra=extra)
         results, account = self._pipeline.explain(requests, progress=progress)
-        if single and not self._pipeline.several(requests[0]):
+        if is_single(texts) and not self._pipeline.several(requests[0]):
             return results[0]
         return TextRelevances(tuple(results), total(results, account))
 
     def stream(
-        self, texts: Iterable[Item], target: Any = None, *, against: Any = None, at: Any = None, reference: Any = None
+        self,
+        texts: Iterable[Item],
+        target: Any = None,
+        *,
+        against: Any = None,
+        at: Any = None,
+        reference: Any = None,
+        extra: Any = None,
     ) -> Iterator[TextRelevance]:
         """Yield explained texts one after the other, for corpora that don't fit into memory.
 
-        The arguments are those of a call, with one target, place and reference for all; it reads at most 8 batches
-        ahead. A single text, or a pair as a tuple, is a stream of one.
+        The arguments are those of a call, with one target, place and reference for all; `extra` may be an iterator. At
+        most 8 batches are read ahead. A single text, pair or chat is a stream of one.
         """
-        texts = [texts] if isinstance(texts, str | tuple) else checked_stream(texts)
-
-        def requests() -> Iterator[Request]:
-            for number, text in enumerate(texts):
-                with about(f"text {number}"):
-                    request = Request(text, target, against=against, at=at, reference=reference)
-                yield request
-
-        at_once = BATCHES_AT_ONCE * self.settings.batch_size
-        for number, chunk in enumerate(chunks(requests(), at_once)):
-            results, _ = self._pipeline.explain(chunk, first=number * at_once)
+        requests = stream_of_requests(texts, target=target, against=against, at=at, reference=reference, extra=extra)
+        for first, chunk in chunks(requests, self.settings.batch_size):
+            results, _ = self._pipeline.explain(chunk, first=first)
             yield from results
 
     def continuation(
-        self,
-        text: str | Sequence[Message],
-        continuation: str | Sequence[int] | None = None,
-        *,
-        longest: int = 20,
+        self, text: str | Sequence[Message], continuation: str | Sequence[int] | None = None, *, longest: int = 20
     ) -> ContinuationRelevance:
         """Explain every token of a continuation (of an answer, for an encoder-decoder) by all tokens before it.
 

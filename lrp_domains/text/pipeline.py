@@ -15,6 +15,7 @@ from .chats import Written, written
 from .document import Document
 from .errors import TextError, about
 from .heads.head import FirstPass
+from .heads.labels import asks_for_all
 from .models.extra import check_extra
 from .models.text_model import TextModel
 from .padding_side import PaddingSide
@@ -119,7 +120,7 @@ class Pipeline:
 
     def several(self, request: Request) -> bool:
         """Return whether a request asks for any number of results rather than for one."""
-        return self.model.head.several(request)
+        return asks_for_all(request, self.model.head.labels_of(request))
 
     def written(self, request: Request) -> tuple[Request, Written]:
         """Return a request and its texts as the model reads them; a chat becomes a text."""

@@ -167,6 +167,11 @@ def test_zero_shot_is_that_of_the_pipeline(multi_label, names):
                 assert result.score == pytest.approx(log_odds(of_entailment, number))
 
 
+@pytest.mark.parametrize("make, text", [(multiple_choice, ("was it ☃", CHOICES)), (zero_shot, "was it ☃")])
+def test_what_is_unknown_is_reported_once(make, text):
+    assert make()(text).notes == ("1 token is unknown to the model: '☃'",)
+
+
 def test_zero_shot_with_one_candidate_is_read_like_several():
     explainer = zero_shot(candidates=["film"])
     logits, _ = entailed(explainer.model, WORDPIECE)
@@ -183,6 +188,7 @@ def test_zero_shot_counts_both_sides_of_an_encoder_decoder():
     assert result.score == pytest.approx((of_entailment[2] - of_entailment[0]).item())
     assert abs(result.ledger.residue) < 1e-9
     assert "".join(word.text for word in result.words if word.part == "text") == "".join(PROMPT.split())
+    assert list(result.to_frame("texts")["second"]) == [" | ".join(TEMPLATE.format(name) for name in CANDIDATES)]
     together = explainer([PROMPT, "film"], target="plot", against="film")
     assert_same(together[0], result)
 

@@ -70,3 +70,11 @@ def test_the_words_of_a_model_and_their_figure():
     figure.canvas.draw()
     assert len(figure.axes) == table["class"].nunique()
     assert all(len(axes.patches) <= 3 for axes in figure.axes)
+
+
+def test_words_of_a_text_that_the_table_lacks_have_no_examples():
+    words, texts = tables_of((0, "good", 1.0, "film"), (1, "good", 2.0, "film"))
+    for part in ("continuation", "against"):
+        table = class_words(words.assign(part=part), texts)
+        assert list(table["word"]) == ["good"] and table["examples"][0] == ()
+    assert class_words(words, texts)["examples"][0] == ("«good»", "«good»")

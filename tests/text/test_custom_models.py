@@ -180,6 +180,14 @@ def test_inputs_beside_the_text_are_passed_on_in_batches():
             assert result.score == pytest.approx((logits[1] - logits[0]).item())
             alone = explainer(text, target="yes", extra=extra)
             assert [t.relevance for t in alone.tokens] == pytest.approx([t.relevance for t in result.tokens])
+    for form in (extras, iter(extras)):
+        streamed = explainer.stream(iter(texts), "yes", extra=form)
+        assert [result.score for result in streamed] == pytest.approx([result.score for result in results])
+    streamed = explainer.stream(texts, "yes", extra={"numbers": extras[1]})  # one for all
+    assert [result.score for result in streamed][1] == pytest.approx(results[1].score)
+    assert next(explainer.stream(texts[1], "yes", extra=extras[1])).score == pytest.approx(results[1].score)
+    with pytest.raises(TextError, match=r"text 2: extra= has fewer values than there are texts"):
+        list(explainer.stream(texts, extra=iter(extras[:2])))
     with pytest.raises(TextError, match=r"has the shapes \[\(2,\), \(3,\)\]"):
         explainer(texts[:2], extra=[[1.0, 2.0], [1.0, 2.0, 3.0]])
     with pytest.raises(TextError, match="differs in its form"):

@@ -66,6 +66,36 @@ def test_a_chat_that_ends_with_an_answer_continues_it():
     assert classifier(CHAT).text.endswith("[/INST]")
 
 
+def test_a_chat_is_a_stream_of_one_and_has_roles_in_tables():
+    tokenizer = chat_tokenizer()
+    explainer = TextExplainer(gpt2(tokenizer), tokenizer)
+    (streamed,) = explainer.stream(MORE, "good")
+    assert streamed == explainer(MORE, target="good")
+    words = streamed.to_frame("words")
+    assert list(words["role"]) == [word.role for word in streamed.words] and set(words["role"]) >= {"user", "assistant"}
+    assert "role" in explainer(["it was bad", CHAT]).to_frame() and "role" not in streamed.to_frame("texts")
+    assert "role" not in explainer(["it was bad"]).to_frame()
+
+
+def test_a_chat_is_not_a_reference_but_what_the_template_writes_is():
+    tokenizer = chat_tokenizer()
+    explainer = TextExplainer(gpt2(tokenizer), tokenizer)
+    for call in (
+        lambda: explainer(CHAT, reference=CHAT),
+        lambda: explainer([CHAT, CHAT], reference=MORE),
+        lambda: explainer([CHAT, CHAT], reference=[CHAT, CHAT]),
+        lambda: next(explainer.stream([CHAT], reference=CHAT)),
+        lambda: TextExplainer(explainer.model, tokenizer, reference=CHAT),
+    ):
+        with pytest.raises(TextError, match="a chat is not a reference: pass it as the tokenizer's template writes it"):
+            call()
+    other = [{"role": "user", "content": CHAT[-1]["content"].replace("good", "bad")}]
+    written = tokenizer.apply_chat_template(other, add_generation_prompt=True, tokenize=False)
+    result = explainer(CHAT, target="good", reference=written)
+    assert [(word.text, word.reference) for word in result.words if word.relevance] == [("good", "bad")]
+    assert result.words[-1].reference and sum(word.relevance for word in result.words) == pytest.approx(result.score)
+
+
 def test_an_invalid_chat_is_refused():
     tokenizer = chat_tokenizer()
     explainer = TextExplainer(gpt2(tokenizer), tokenizer)
@@ -114,10 +144,10 @@ def test_what_is_unknown_is_reported():
     for tokenizer in (tokenizer_of("wordpiece"), python_tokenizer()):
         explainer = TextExplainer(bert(tokenizer), tokenizer)
         result = explainer("a good ☃☃ film 🤗 [UNK]")
-        assert result.notes == ("2 of 8 tokens are unknown to the model: '☃☃', '🤗'",)
+        assert result.notes == ("2 tokens are unknown to the model: '☃☃', '🤗'",)
         assert explainer("a good film").notes == ()
         pair = explainer(("a 🤗", "film"))
-        assert pair.notes == ("1 of 6 tokens is unknown to the model: '🤗'",)
+        assert pair.notes == ("1 token is unknown to the model: '🤗'",)
 
 
 def test_a_reference_is_split_as_its_text_is():

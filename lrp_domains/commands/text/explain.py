@@ -71,7 +71,7 @@ def explain(
         _continue(texts, model, single=single, shown=shown, request=request, settings=settings)
         return
 
-    items = _pairs(texts, single["second"]) if "second" in single else texts
+    items = _items(texts, single)
     if "at" in single:
         request["at"] = o.place(single["at"])
     results = load_explainer(model, **settings)(items, **request)
@@ -107,7 +107,16 @@ def _continue(texts: Sequence[str], model: dict, *, single: dict, shown: dict, r
     _write(shown, html=lambda: continuations(results), values=lambda: [result.to_dict() for result in results])
 
 
-def _pairs(texts: Sequence[str], seconds: Sequence[str]) -> list[tuple[str, str]]:
+def _items(texts: Sequence[str], single: dict) -> list:
+    """Return texts, pairs of texts, or texts with their choices."""
+    if "choice" in single:
+        if "second" in single:
+            raise typer.BadParameter("--second and --choice exclude each other")
+        return [(text, single["choice"]) for text in texts]
+    if "second" not in single:
+        return list(texts)
+
+    seconds = single["second"]
     if len(seconds) not in (1, len(texts)):
         raise typer.BadParameter(
             f"--second was given {len(seconds)} times for {len(texts)} texts: give it once for each text, "

@@ -18,6 +18,30 @@ class Long(StrEnum):
     ERROR = "error"
 
 
+class LongText(StrEnum):
+    """Which text of a pair is cut or read in windows."""
+
+    FIRST = "first"
+    SECOND = "second"
+
+
+class ProblemType(StrEnum):
+    """What the outputs of a classifier are."""
+
+    SINGLE_LABEL = "single_label_classification"
+    MULTI_LABEL = "multi_label_classification"
+    REGRESSION = "regression"
+
+
+class Aggregation(StrEnum):
+    """How the label of a word follows from its tokens."""
+
+    AVERAGE = "average"
+    FIRST = "first"
+    MAX = "max"
+    SIMPLE = "simple"
+
+
 class OnError(StrEnum):
     """What happens to texts of a file that can't be explained."""
 
@@ -75,7 +99,11 @@ MODEL = {
         ),
     ],
     "pooling": Annotated[
-        str | None, typer.Option(help="How a text's vector is pooled, for similarity: mean, first or last.")
+        str | None,
+        typer.Option(
+            help="How a text's vector is pooled, for similarity: mean, first, last, max, mean-sqrt-length or "
+            "weighted-mean (default: as a model of sentence-transformers does, else mean)."
+        ),
     ],
     "dtype": Annotated[Dtype | None, typer.Option(help="Precision of the weights (default: as they are stored).")],
     "revision": Annotated[
@@ -113,14 +141,16 @@ REQUEST = {
     "target": Annotated[
         str | None,
         typer.Option(
-            help="What to explain: a label by name or number; a token, phrase or answer of a language model (default: "
-            "the prediction)."
+            help="What to explain: a label, choice or candidate by name or number, or all of them; a type of entity, "
+            "or all entities; a token, phrase or answer of a language model; start, end or 'no answer' (default: the "
+            "prediction)."
         ),
     ],
     "against": Annotated[
         str | None,
         typer.Option(
-            help="A label to contrast the target with: the difference of the two logits is explained (default: none)."
+            help="What to contrast the target with, written like it: the difference of the two logits is explained "
+            "(default: none)."
         ),
     ],
     "reference": Annotated[
@@ -135,6 +165,10 @@ SINGLE = {
     "second": Annotated[
         list[str] | None,
         typer.Option(help="The second text of each pair, or one for all: the context of a question, a hypothesis, ..."),
+    ],
+    "choice": Annotated[
+        list[str] | None,
+        typer.Option(help="One of the choices of a multiple choice; give it once for each, in order."),
     ],
     "at": Annotated[
         str | None,
@@ -163,7 +197,18 @@ SETTINGS = {
     "window": Annotated[
         int | None, typer.Option(min=1, help="Tokens per window of a long text (default: as many as the model reads).")
     ],
-    "stride": Annotated[int | None, typer.Option(min=0, help="Tokens that neighbouring windows share (default 0).")],
+    "stride": Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Tokens that neighbouring windows share (default 0; for question answering a third of them, at most "
+            "128).",
+        ),
+    ],
+    "long_text": Annotated[
+        LongText | None,
+        typer.Option(help="Which text of a pair is cut or read in windows: first or second (default: the longer one)."),
+    ],
     "words": Annotated[
         Words | None,
         typer.Option(help="characters: one word per character in scripts without spaces (default words)."),
@@ -175,6 +220,49 @@ SETTINGS = {
     "unknown": Annotated[
         Unknown | None,
         typer.Option(help="At an operation without a rule: error, or gradient, its derivative (default error)."),
+    ],
+    "spaced": Annotated[
+        bool | None,
+        typer.Option(
+            "--spaced/--no-spaced",
+            help="Whether a phrase that continues a text, or a word at a mask, follows after a space (default: where "
+            "the two would run together as words).",
+        ),
+    ],
+    "add_special_tokens": Annotated[
+        bool | None,
+        typer.Option(
+            "--add-special-tokens/--no-add-special-tokens",
+            help="Whether the tokenizer adds its special tokens (default: unless a text already begins with them).",
+        ),
+    ],
+    "problem_type": Annotated[
+        ProblemType | None,
+        typer.Option(help="What the outputs of a classifier are (default: as its configuration says)."),
+    ],
+    "aggregation": Annotated[
+        Aggregation | None,
+        typer.Option(help="How a tagger's label of a word follows from those of its tokens (default average)."),
+    ],
+    "candidates": Annotated[
+        list[str] | None,
+        typer.Option(
+            "--candidate",
+            help="A label to choose from, for --task zero-shot-classification; give it once for each.",
+        ),
+    ],
+    "template": Annotated[
+        str | None,
+        typer.Option(
+            help="The hypothesis of zero-shot classification, {} in the place of a candidate (default This example is "
+            "{}.)."
+        ),
+    ],
+    "multi_label": Annotated[
+        bool | None, typer.Option("--multi-label", help="Several candidates of zero-shot classification may be true.")
+    ],
+    "no_answer": Annotated[
+        bool | None, typer.Option("--no-answer", help="A question answerer may predict that there is no answer.")
     ],
     "batch_size": Annotated[int | None, typer.Option(min=1, help="Texts explained at once (default 16).")],
 }

@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import TextError
 from ..explainer import TextExplainer
 from .corpus import Corpus, check_on_error
-from .outcomes import check, explained, requests_of, valid, with_advice
+from .outcomes import check, check_target, explained, requests_of, valid, with_advice
 
 AT_ONCE = 1024  # texts that are tokenized together
 SHOWN = 10  # errors of skipped rows in the summary
@@ -36,6 +36,7 @@ def check_corpus(
     """
     check_on_error(on_error)
     corpus = corpus.named(explainer.labels)
+    check_target(explainer._pipeline, target)
     wishes = {"target": target, "against": against, "reference": reference}
     errors = _errors(corpus, explainer, on_error=on_error, **wishes)
     if len(errors) == len(corpus):

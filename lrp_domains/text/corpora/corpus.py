@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..arguments import Item
 from ..demo import read_demo
 from ..errors import TextError, about, choices
-from ..heads.labels import Labels
+from ..heads.labels import NONE, Labels
 from .readers import read_table
 
 DEMO = "demo"
@@ -27,7 +29,7 @@ class Corpus:
     texts
         Strings, or tuples of two for pairs.
     labels
-        The label of each text as the file has it; empty if it has none.
+        The label of each text as the file has it, several separated by commas; empty if it has none.
     first
         The number of the first text in its file: 0, unless this is a shard.
     references
@@ -68,13 +70,13 @@ class Corpus:
         """Return the corpus with the model's name for each label; a file may have numbers, or names in another case."""
         if not self.labels:
             return self
-        if labels is None or labels.kind != "one":
-            raise TextError("labels can be compared with a classifier that chooses one label; leave the column out")
+        if labels is None or labels.kind == "number":
+            raise TextError("the labels of a corpus are compared with those of a classifier; leave the column out")
         names: dict[str, str] = {}
         for index, label in enumerate(self.labels):
             if label not in names and self.first + index not in self.invalid:
                 with about(f"the corpus has texts labelled '{label}' (the first is {self.row(index)})"):
-                    names[label] = labels.names[labels.number(label)]
+                    names[label] = labels.as_predicted(label)
         return replace(self, labels=tuple(names.get(label, label) for label in self.labels))
 
 
@@ -110,7 +112,7 @@ def read_corpus(
         texts = _strings(table, text, invalid)
         if second:
             texts = list(zip(texts, _strings(table, second, invalid), strict=True))
-        labels = _strings(table, label, invalid, numbers=True) if label else []
+        labels = _strings(table, label, invalid, labels=True) if label else []
         references = _strings(table, reference, invalid) if reference else []
         if invalid and len(invalid) == len(table):
             raise TextError(f"none of the {len(table)} rows can be read: row 0 (from 0): {invalid[0]}")
@@ -129,8 +131,13 @@ def check_on_error(on_error: str) -> None:
         raise TextError(f"on_error={on_error!r}: expected one of {', '.join(ON_ERROR)}")
 
 
-def _strings(table: pd.DataFrame, column: str, invalid: dict[int, str] | None, *, numbers: bool = False) -> list[str]:
-    """Return a column of strings; one with numbers is converted if that is allowed.
+def _label(value: Any) -> str:
+    """Return a label as a string, several of a list separated by commas."""
+    return ", ".join(map(str, value)) or NONE if isinstance(value, list | np.ndarray) else str(value)
+
+
+def _strings(table: pd.DataFrame, column: str, invalid: dict[int, str] | None, *, labels: bool = False) -> list[str]:
+    """Return a column of strings; labels may be numbers, or lists of these or of names, which are converted.
 
     Rows without a string are added to `invalid`, with the reason; they raise if it is None.
     """
@@ -147,9 +154,9 @@ def _strings(table: pd.DataFrame, column: str, invalid: dict[int, str] | None, *
     strings = []
     for row, (value, is_missing) in enumerate(zip(values, missing, strict=True)):
         # A blank label is missing: labels are names, but a text may be empty.
-        if is_missing or (numbers and value == "" and invalid is not None):
+        if is_missing or (labels and value == "" and invalid is not None):
             problem = f"column '{column}' is empty"
-        elif not numbers and not isinstance(value, str):
+        elif not labels and not isinstance(value, str):
             problem = f"column '{column}' is of type {type(value).__name__}, not a text"
         else:
             problem = ""
@@ -157,5 +164,5 @@ def _strings(table: pd.DataFrame, column: str, invalid: dict[int, str] | None, *
             raise TextError(f"row {row} (from 0): {problem}; correct it, or skip such rows with on_error='skip'")
         if problem:
             invalid.setdefault(row, problem)
-        strings.append("" if problem else str(value))
+        strings.append("" if problem else _label(value) if labels else value)
     return strings

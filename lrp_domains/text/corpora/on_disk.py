@@ -13,7 +13,7 @@ from ..arguments import checked_reference
 from ..errors import TextError
 from ..explainer import TextExplainer
 from .corpus import Corpus, check_on_error
-from .outcomes import outcomes
+from .outcomes import check_target, outcomes
 from .parts import described, digests, finished, path_of, plan
 from .tables import ERROR, join, tables, write
 
@@ -71,6 +71,7 @@ def explain_corpus(
     corpus = corpus.named(explainer.labels)
     if not len(corpus):
         raise TextError("the shard is empty: there are fewer texts than shards")
+    check_target(explainer._pipeline, target)
 
     settings, pipeline = explainer.settings, explainer._pipeline
     reference = checked_reference(reference)

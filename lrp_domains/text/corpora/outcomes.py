@@ -41,6 +41,17 @@ def outcomes(pipeline: Pipeline, corpus: Corpus, *, on_error: str, **wishes: Any
     return [results[index] if index in results else errors[index] for index in range(len(corpus))]
 
 
+def check_target(pipeline: Pipeline, target: Any) -> None:
+    """Raise unless one result per text is asked for, of a text or pair: the tables of a corpus have no others."""
+    if pipeline.model.task == "multiple-choice":
+        raise TextError("the texts of a corpus come without choices: pass a multiple choice by a call, or by --choice")
+    if pipeline.several(Request("", target=target)):
+        raise TextError(
+            f"target={target!r} has any number of results per text, but the tables of a corpus have one: name a label, "
+            "or explain lists of texts, explainer(texts, target='all')"
+        )
+
+
 def requests_of(corpus: Corpus, *, on_error: str, **wishes: Any) -> tuple[dict[int, Request], dict[int, str]]:
     """Return the requests for the texts of a corpus, by their index, and the errors of texts that have none."""
     requests, errors = {}, {}

@@ -17,7 +17,7 @@ from ..tokens.location import refuse_location
 from ..tokens.rows import Answer, Row, have_references, row_of, with_decoder_copy
 from ..tokens.shared_text import join_pairs, with_held_texts
 from .head import Decision, FirstPass, Head
-from .labels import PREDICTED, LabelChoice, Labels, answer_of, asks_for_all, each_label, label_choice
+from .labels import LabelChoice, Labels, answer_of, label_choice
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,10 @@ class Choice:
 
     label: LabelChoice
     labels: Labels
+
+    def decided(self, logits: Tensor) -> "Choice":
+        """Return the choice that the logits of all choices predict, unless one is chosen."""
+        return replace(self, label=replace(self.label, label=self.label.number(logits)))
 
 
 @dataclass(frozen=True)
@@ -44,20 +48,8 @@ class Choices(Head, FirstPass):
     long_part = 0
 
     @abstractmethod
-    def labels_of(self, request: Request) -> Labels:
-        """Return the choices of a text."""
-
-    @abstractmethod
     def logits(self, outputs: Any, rows: Sequence[Row]) -> Tensor:
         """Return the logit of each row's choice, B."""
-
-    def wishes(self, request: Request) -> list[Request]:
-        """Return one request per choice if all are asked for."""
-        return each_label(request, self.labels_of(request))
-
-    def several(self, request: Request) -> bool:
-        """Return whether a request asks for all choices."""
-        return asks_for_all(request, self.labels_of(request))
 
     def joined(self, encodings: Sequence[Encoding]) -> tuple[Encoding, list[np.ndarray]]:
         """Return one encoding with the tokens of the text once."""
@@ -100,18 +92,14 @@ class Choices(Head, FirstPass):
         """Return the choice to explain in all windows of a text, and what their mean logits predict."""
         subject: Choice = rows[0].subject
         logits = torch.stack(list(readings)).reshape(-1, rows[0].group).mean(0)
-        label = int(logits.argmax()) if subject.label.label == PREDICTED else subject.label.label
-        decided = replace(subject, label=replace(subject.label, label=label))
         answer = answer_of(subject.labels, logits, subject.label)
-        return [Decision([replace(row, subject=decided) for row in rows], answer)]
+        return [Decision([replace(row, subject=subject.decided(logits)) for row in rows], answer)]
 
     def decided(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> list[Row]:
         """Return the rows with the predicted choice, unless another is chosen."""
         result = []
         for group, logits in _groups(self.logits(outputs, rows).detach(), rows):
-            subject: Choice = group[0].subject
-            label = int(logits.argmax()) if subject.label.label == PREDICTED else subject.label.label
-            decided = replace(subject, label=replace(subject.label, label=label))
+            decided = group[0].subject.decided(logits)
             result += [replace(row, subject=decided) for row in group]
         return result
 
@@ -121,8 +109,8 @@ class Choices(Head, FirstPass):
         for group, logits in _groups(self.logits(outputs, rows), rows):
             subject: Choice = group[0].subject
             values = logits.detach().cpu()
-            label = int(values.argmax()) if subject.label.label == PREDICTED else subject.label.label
-            target, against = (torch.tensor([n], device=logits.device) for n in (label, subject.label.against))
+            numbers = subject.label.number(values), subject.label.against
+            target, against = (torch.tensor([number], device=logits.device) for number in numbers)
             options = {"exclusive": subject.labels.kind == "one", "constant": not have_references(rows)}
             score = score_of(logits[None], target, self.score, against=against, **options)
             scores.append(score.expand(len(group)) / len(group))

@@ -15,7 +15,7 @@ from ..tokens.encoding import Encoding
 from ..tokens.location import refuse_location
 from ..tokens.rows import Answer, Row, have_references, row_of, with_decoder_copy
 from .head import Decision, FirstPass, Head
-from .labels import PREDICTED, LabelChoice, Labels, answer_of, asks_for_all, each_label, label_choice
+from .labels import LabelChoice, Labels, answer_of, label_choice
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,6 @@ class Classification(Head, FirstPass):
         rows = [row_of(encoding, pick, subject=choice, weight=weight, two_sides=self.two_sides) for pick in windows]
         return with_decoder_copy(encoding) if self.two_sides else encoding, rows
 
-    def wishes(self, request: Request) -> list[Request]:
-        """Return one request per label if all are asked for."""
-        return each_label(request, self.labels)
-
-    def several(self, request: Request) -> bool:
-        """Return whether a request asks for all labels."""
-        return asks_for_all(request, self.labels)
-
     def undecided(self, rows: Sequence[Row]) -> bool:
         """Return whether a text is read in windows, which all explain the label that their mean logits predict."""
         return len(rows) > 1
@@ -62,9 +54,8 @@ class Classification(Head, FirstPass):
         """Return the label to explain in all windows of a text, and what their mean logits predict."""
         logits = torch.stack(list(readings)).mean(0)
         subject: LabelChoice = rows[0].subject
-        label = int(logits.argmax()) if subject.label == PREDICTED else subject.label
-        decided = [replace(row, subject=replace(subject, label=label)) for row in rows]
-        return [Decision(decided, answer_of(self.labels, logits, subject))]
+        chosen = replace(subject, label=subject.number(logits))
+        return [Decision([replace(row, subject=chosen) for row in rows], answer_of(self.labels, logits, subject))]
 
     def logits(self, outputs: Any, rows: Sequence[Row]) -> Tensor:
         """Return the logits of all labels, B x K."""
@@ -80,9 +71,8 @@ class Classification(Head, FirstPass):
 
     def decided(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> list[Row]:
         """Return the rows with the predicted label, unless another is chosen."""
-        labels = self._labels(self.logits(outputs, rows).detach().cpu(), rows)
-        pairs = zip(rows, labels, strict=True)
-        return [replace(row, subject=replace(row.subject, label=label)) for row, label in pairs]
+        pairs = zip(rows, self.logits(outputs, rows).detach().cpu(), strict=True)
+        return [replace(row, subject=replace(row.subject, label=row.subject.number(values))) for row, values in pairs]
 
     def scores(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, list[Answer]]:
         """Compute the score of the label per row, and what the model predicts."""
@@ -90,15 +80,10 @@ class Classification(Head, FirstPass):
         values = logits.detach().cpu()
 
         subjects = [row.subject for row in rows]
-        target = torch.tensor(self._labels(values, rows), device=logits.device)
+        numbers = [subject.number(of_row) for subject, of_row in zip(subjects, values, strict=True)]
+        target = torch.tensor(numbers, device=logits.device)
         against = torch.tensor([subject.against for subject in subjects], device=logits.device)
 
         options = {"exclusive": self.labels.kind == "one", "constant": not have_references(rows)}
         scores = score_of(logits, target, self.score, against=against, **options)
-        return scores, [answer_of(self.labels, row_logits, s) for row_logits, s in zip(values, subjects, strict=True)]
-
-    def _labels(self, values: Tensor, rows: Sequence[Row]) -> list[int]:
-        """Return the label to explain per row."""
-        predicted = values.argmax(1).tolist()
-        chosen = [row.subject.label for row in rows]
-        return [p if label == PREDICTED else label for p, label in zip(predicted, chosen, strict=True)]
+        return scores, [answer_of(self.labels, of_row, s) for of_row, s in zip(values, subjects, strict=True)]

@@ -17,7 +17,7 @@ from ..errors import TextError, excerpt
 from ..tokens.encoding import Encoding, join
 from ..tokens.phrases import Phrase, shortened
 from ..tokens.rows import Answer, Row
-from .labels import Labels
+from .labels import Labels, each_label
 
 
 @runtime_checkable
@@ -81,13 +81,13 @@ class Head(Protocol):
         """Return encodings with a reference, whose tokens that the head keeps in it are made to stay."""
         return encodings
 
+    def labels_of(self, request: Request) -> Labels | None:
+        """Return the labels that a request chooses from; None if the head has none."""
+        return self.labels
+
     def wishes(self, request: Request) -> list[Request]:
         """Return one request per result: several if all labels are asked for."""
-        return [request]
-
-    def several(self, request: Request) -> bool:
-        """Return whether a request asks for any number of results rather than for one."""
-        return False
+        return each_label(request, self.labels_of(request))
 
     def joined(self, encodings: Sequence[Encoding]) -> tuple[Encoding, list[np.ndarray]]:
         """Return the encodings of `items` as one, and of each the numbers that its tokens have there."""

@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral
 
 from torch import Tensor
 
 from ...domain import NO_CLASS, check_choice
-from ..arguments import Request
+from ..arguments import Request, is_number
 from ..errors import TextError, choices, listed
 from ..tokens.rows import Answer
 
 PREDICTED = -1  # in place of a label or token: the predicted one
 ALL = "all"  # as a target: every label
+NONE = "none"  # what a multi-label model without such a label predicts
 THRESHOLD = 0.5  # the probability from which a multi-label model predicts a label
 KINDS = ("one", "several", "number")
 
@@ -52,13 +52,22 @@ class Labels:
         if self.kind != "several":
             return self.names[int(logits.argmax())]
         names = [name for name, p in zip(self.names, logits.double().sigmoid().tolist(), strict=True) if p >= THRESHOLD]
-        return ", ".join(names) or "none"
+        return ", ".join(names) or NONE
+
+    def as_predicted(self, label: str) -> str:
+        """Return a label of a text as `predicted` writes it; several are separated by commas, in any order."""
+        if self.kind != "several" or label in self.names:
+            return self.names[self.number(label)]
+        if label.strip().casefold() == NONE:
+            return NONE
+        numbers = {self.number(part.strip()) for part in label.split(",")}
+        return ", ".join(self.names[number] for number in sorted(numbers))
 
     def number(self, label: object) -> int:
         """Return the number of a label, which may be a name or the number itself, also as a string."""
         if isinstance(label, str) and label.isdecimal() and label not in self.names:
             label = int(label)
-        if isinstance(label, Integral) and not isinstance(label, bool):
+        if is_number(label):
             if 0 <= label < len(self.names):
                 return int(label)
             count = len(self.names)
@@ -81,18 +90,23 @@ class LabelChoice:
     label: int = PREDICTED
     against: int = NO_CLASS
 
-    def name(self, labels: Labels, predicted: int) -> str:
-        """Return the name of what is explained."""
-        name = labels.names[predicted if self.label == PREDICTED else self.label]
+    def number(self, logits: Tensor) -> int:
+        """Return the number of the label to explain, given the logits of all labels, K."""
+        return int(logits.argmax()) if self.label == PREDICTED else self.label
+
+    def name(self, labels: Labels, label: int) -> str:
+        """Return the name of what is explained, given the number of the label."""
+        name = labels.names[label]
         return name if self.against == NO_CLASS else f"{name} against {labels.names[self.against]}"
 
 
-def asks_for_all(request: Request, labels: Labels) -> bool:
+def asks_for_all(request: Request, labels: Labels | None) -> bool:
     """Return whether a request asks for every label, which a label of that name takes precedence over."""
-    return isinstance(request.target, str) and request.target == ALL and ALL not in labels.names
+    asks = isinstance(request.target, str) and request.target == ALL
+    return asks and labels is not None and ALL not in labels.names
 
 
-def each_label(request: Request, labels: Labels) -> list[Request]:
+def each_label(request: Request, labels: Labels | None) -> list[Request]:
     """Return one request per label if all are asked for, else the request."""
     if not asks_for_all(request, labels):
         return [request]
@@ -126,12 +140,11 @@ def labels_of(config, problem_type: str | None = None) -> Labels:
 
 def answer_of(labels: Labels, logits: Tensor, choice: LabelChoice) -> Answer:
     """Return what the logits of all labels, K, predict."""
-    predicted = int(logits.argmax())
-    label = predicted if choice.label == PREDICTED else choice.label
-    name = choice.name(labels, predicted)
+    label = choice.number(logits)
+    name = choice.name(labels, label)
     if labels.kind == "number":
         return Answer(logits[label].item(), None, name)
     logits = logits.double()
     if labels.kind == "one":
-        return Answer(labels.predicted(logits), logits.softmax(0)[predicted].item(), name)
+        return Answer(labels.predicted(logits), logits.softmax(0).max().item(), name)
     return Answer(labels.predicted(logits), logits[label].sigmoid().item(), name)

@@ -149,7 +149,8 @@ def check_options(task: str, options: Options) -> None:
         for name in row.options:
             value = getattr(options, name)
             if value is not getattr(defaults, name) and name not in TASKS[task].options:
-                raise TextError(f"{name}={value!r} is for task='{other}', but this model is for {task}: leave it out")
+                advice = f"pass task='{other}'" if row.mapping == TASKS[task].mapping else "leave it out"
+                raise TextError(f"{name}={value!r} is for task='{other}', but this model is for {task}: {advice}")
 
 
 def check_task(task: str) -> str:

@@ -69,10 +69,6 @@ class TokenClassification(Head, FirstPass):
         """Return one request per label if all labels of a place are asked for."""
         return [request] if request.at is None else each_label(request, self.labels)
 
-    def several(self, request: Request) -> bool:
-        """Return whether a request asks for all entities, or for all labels of a place."""
-        return asks_for_all(request, self.labels)
-
     def rows(self, encoding: Encoding, windows: list[np.ndarray], request: Request) -> tuple[Encoding, list[Row]]:
         """Return the one row of a text."""
         if not (encoding.part != ADDED).any():

@@ -49,10 +49,6 @@ class ZeroShotClassification(Choices):
             raise TextError(f"{excerpt(request.texts[0])}: zero-shot classification reads one text; pass a string")
         return [(request.text, hypothesis) for hypothesis in self.hypotheses]
 
-    def labels_of(self, request: Request) -> Labels:
-        """Return the candidates."""
-        return self.labels
-
     def logits(self, outputs: Any, rows: Sequence[Row]) -> Tensor:
         """Return the logit of each row's candidate, B."""
         logits = getattr(outputs, "logits", None)

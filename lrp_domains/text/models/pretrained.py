@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from ..errors import TextError, listed
 from ..heads.tasks import TASKS, check_task, task_of
 from .quiet import quiet_library
 from .sentence_transformers import read_encoder
+from .source import Source
 
 # The tasks of adapters, in PEFT's words.
 _OF_ADAPTERS = {
@@ -24,59 +24,6 @@ _OF_ADAPTERS = {
     "SEQ_2_SEQ_LM": "text2text-generation",
     "FEATURE_EXTRACTION": "sentence-similarity",
 }
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a model is loaded from.
-
-    Attributes
-    ----------
-    name
-        A folder, or a name on the hub.
-    options
-        What transformers finds files by: ``revision``, ``subfolder``, ``token``, ``cache_dir``, ``local_files_only``.
-    trust_remote_code
-        Whether code from the folder may be run.
-    """
-
-    name: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    trust_remote_code: bool = False
-
-    def file(self, name: str) -> Path | None:
-        """Return the path of a file, downloaded if it has to be; None if it is missing."""
-        from transformers.utils import cached_file
-
-        if self.is_folder:
-            path = Path(self.name, self.options.get("subfolder", ""), name)
-            return path if path.is_file() else None
-        missing = {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
-        try:
-            path = cached_file(self.name, name, **self.options, **missing)
-        except (OSError, ValueError):
-            return None
-        return None if path is None else Path(path)
-
-    @property
-    def is_folder(self) -> bool:
-        """Whether the name is that of a folder."""
-        return Path(self.name).is_dir()
-
-    def config(self) -> Any:
-        """Return the model's configuration."""
-        import transformers
-
-        return transformers.AutoConfig.from_pretrained(
-            self.name, trust_remote_code=self.trust_remote_code, **self.options
-        )
-
-    def tokenizer(self, **options: Any) -> Any:
-        """Return the tokenizer."""
-        import transformers
-
-        options = {**options, "trust_remote_code": self.trust_remote_code, **self.options}
-        return transformers.AutoTokenizer.from_pretrained(self.name, **options)
 
 
 @quiet_library()
@@ -97,10 +44,15 @@ def load(
     task, device, pooling
         As in `TextExplainer.from_pretrained`.
     options
-        Further options of transformers' ``from_pretrained``: ``dtype``, ``attn_implementation``,
+        Further options of transformers' ``from_pretrained``: ``dtype``, ``torch_dtype``, ``attn_implementation``,
         ``quantization_config``, ``device_map``.
     """
-    options = {"dtype": "auto", **{name: value for name, value in options.items() if value is not None}}
+    options = {name: value for name, value in options.items() if value is not None}
+    if "dtype" in options and "torch_dtype" in options:
+        raise TextError("dtype= and torch_dtype= are the same option: pass dtype=")
+    if device is not None and "device_map" in options:
+        raise TextError("device= and device_map= both say where the model is: pass one of them")
+    options = {"dtype": options.pop("torch_dtype", "auto"), **options}
     device = None if "device_map" in options else device_of(device)
     if (adapter := source.file("adapter_config.json")) is not None:
         settings = json.loads(adapter.read_text(encoding="utf-8"))

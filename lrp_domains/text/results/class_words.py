@@ -6,8 +6,9 @@ from ..errors import TextError
 
 NEEDED = ("text", "part", "word", "start", "end", "kind", "relevance", "target")
 COLUMNS = ["class", "rank", "word", "relevance", "mean", "occurrences", "texts", "examples"]
-# The parts that are in the column `second` of a table of texts.
-_SECOND = ("second", "context", "target", "continuation")
+# The parts that are in the columns of a table of texts; others have no examples.
+_COLUMN = dict.fromkeys(("text", "first", "question", "source", "prompt"), "first")
+_COLUMN |= dict.fromkeys(("second", "context", "target", "continuation", "choice 0"), "second")
 
 
 def class_words(
@@ -27,7 +28,8 @@ def class_words(
     Parameters
     ----------
     words
-        The table ``"words"`` of a corpus, or of several, one below the other. Case is ignored.
+        The table ``"words"`` of a corpus, or of several, one below the other. Case is ignored. Hypotheses of zero-shot
+        classification are left out.
     texts
         The table ``"texts"`` of the same texts, for examples in context.
     top
@@ -53,7 +55,8 @@ def class_words(
             "and examples 0 or more"
         )
 
-    words = words[words["kind"] == "word"]
+    # A hypothesis has the words of its template, and the candidate's name, in every text.
+    words = words[(words["kind"] == "word") & ~words["part"].str.startswith("hypothesis ")]
     words = words.assign(word=words["word"].str.casefold())
     groups = words.groupby(["target", "word"], sort=False)
     table = groups["relevance"].agg(total="sum", mean="mean", occurrences="size")
@@ -81,7 +84,9 @@ def _examples(table: pd.DataFrame, words: pd.DataFrame, *, texts: pd.DataFrame |
     by_number = texts.set_index("text")[["first", "second"]]
     excerpts: dict[tuple, list[str]] = {}
     for row in places.itertuples():
-        text = by_number.at[row.text, "second" if row.part in _SECOND else "first"]
+        text = by_number.at[row.text, _COLUMN[row.part]] if row.part in _COLUMN else ""
+        if row.end > len(text):
+            continue  # a file has no column of what the model continues with
         excerpts.setdefault((row.target, row.word), []).append(in_context(text, row.start, row.end))
     return [tuple(excerpts.get(key, ())) for key in zip(table["class"], table["word"], strict=True)]
 

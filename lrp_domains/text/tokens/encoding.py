@@ -145,7 +145,7 @@ def join(first: Encoding, second: Encoding) -> Encoding:
         marks=np.concatenate([first.marks, second.marks + np.array([len(first.texts), 0, 0])]),
         kept=first.ranges + second.ranges,
         starts=(*first.starts, len(first)),
-        replacement=joined(first.replacement, second.replacement),
+        replacement=joined([first.replacement, second.replacement]),
         framed=first.framed,
         notes=first.notes + second.notes,
     )

@@ -1,9 +1,8 @@
 """Places in a text, as a user names them: a character, a span of characters, or words of the text."""
 
-from numbers import Integral
-
 import numpy as np
 
+from ..arguments import is_number
 from ..errors import TextError, excerpt
 from .encoding import Encoding
 from .words import settle
@@ -15,17 +14,13 @@ def characters_at(at: At, text: str) -> tuple[int, int]:
     """Return the characters of a place, from and to."""
     if isinstance(at, str):
         return _characters_of_words(at, text)
-    span = (at, at + 1) if _is_number(at) else at
-    if not (isinstance(span, tuple) and len(span) == 2 and all(_is_number(end) for end in span)):
+    span = (at, at + 1) if is_number(at) else at
+    if not (isinstance(span, tuple) and len(span) == 2 and all(is_number(end) for end in span)):
         raise TextError(f"at={at!r}: expected the number of a character, a pair (start, end), or words of the text")
     start, end = map(int, span)
     if not 0 <= start < end <= len(text):
         raise TextError(f"at={span!r}: {excerpt(text)} has {len(text)} characters, numbered from 0")
     return start, end
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _characters_of_words(words: str, text: str) -> tuple[int, int]:

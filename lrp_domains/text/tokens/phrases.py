@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 import regex
 
+from ..arguments import are_numbers, is_number
 from ..errors import TextError, excerpt, listed
 from .encoding import ADDED, Encoding, encode
 from .special_tokens import special_strings, unknown_tokens
@@ -67,8 +67,8 @@ def spelled(tokenizer, ids: Sequence[int], before: Sequence[int] = ()) -> Phrase
 
 def token_numbers(phrase: Any, tokenizer) -> list[int] | None:
     """Return a phrase that is given as the numbers of tokens; None for a string."""
-    numbers = [phrase] if isinstance(phrase, Integral) and not isinstance(phrase, bool) else phrase
-    if not isinstance(numbers, list | tuple) or not numbers or not all(isinstance(n, Integral) for n in numbers):
+    numbers = [phrase] if is_number(phrase) else phrase
+    if not are_numbers(numbers):
         return None
     for number in numbers:
         if not 0 <= number < len(tokenizer):

@@ -1,5 +1,6 @@
 """The tokens of a reference, each in the place of a text's token."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,8 +34,9 @@ def taken(replacement: Replacement | None, tokens: np.ndarray) -> Replacement | 
     return None if replacement is None else replacement.take(tokens)
 
 
-def joined(first: Replacement | None, second: Replacement | None) -> Replacement | None:
-    """Return the replacement of two texts, one after the other, if there is one."""
-    if first is None or second is None:
+def joined(replacements: Sequence[Replacement | None]) -> Replacement | None:
+    """Return the replacement of several texts, one after the other, if there is one."""
+    if any(replacement is None for replacement in replacements):
         return None
-    return Replacement(np.concatenate([first.numbers, second.numbers]), first.texts + second.texts)
+    numbers = np.concatenate([replacement.numbers for replacement in replacements])
+    return Replacement(numbers, tuple(text for replacement in replacements for text in replacement.texts))

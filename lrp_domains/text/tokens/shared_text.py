@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from .encoding import Encoding
-from .replacement import STAYS, Replacement
+from .replacement import STAYS, Replacement, joined
 
 SHARED = 0  # the number of the shared text in each pair
 
@@ -49,7 +49,9 @@ def join_pairs(pairs: Sequence[Encoding]) -> tuple[Encoding, list[np.ndarray]]:
         part=np.concatenate([np.where(part.part > SHARED, part.part + n, part.part) for n, part in enumerate(parts)]),
         marks=np.concatenate(marks),
         kept=(first.ranges[0], *(pair.ranges[1] for pair in pairs)),
-        replacement=_joined([part.replacement for part in parts]),
+        replacement=joined([part.replacement for part in parts]),
+        framed=first.framed,
+        notes=tuple(dict.fromkeys(note for pair in pairs for note in pair.notes)),
     )
     return encoding, places
 
@@ -60,10 +62,3 @@ def with_held_texts(pair: Encoding) -> Encoding:
     numbers = np.where(stays[:, None], STAYS, pair.replacement.numbers)
     texts = tuple("" if same else text for same, text in zip(stays, pair.replacement.texts, strict=True))
     return replace(pair, replacement=Replacement(numbers, texts))
-
-
-def _joined(replacements: Sequence[Replacement | None]) -> Replacement | None:
-    if any(replacement is None for replacement in replacements):
-        return None
-    numbers = np.concatenate([replacement.numbers for replacement in replacements])
-    return Replacement(numbers, tuple(text for replacement in replacements for text in replacement.texts))

@@ -90,7 +90,7 @@ def unknown_note(tokenizer, encoding) -> list[str]:
     tokens = unknown_tokens(tokenizer, encoding)
     if not len(tokens):
         return []
-    note = f"{len(tokens)} of {len(encoding)} tokens {'is' if len(tokens) == 1 else 'are'} unknown to the model"
+    note = f"{len(tokens)} {'token is' if len(tokens) == 1 else 'tokens are'} unknown to the model"
     if encoding.spans is None:
         return [note]
     parts = [encoding.texts[encoding.part[t]][slice(*encoding.spans[t])].strip() for t in tokens]
