@@ -178,8 +178,9 @@ def _words_of(
     result = []
     for part, (text, (start, end)) in enumerate(zip(encoding.texts, encoding.ranges, strict=True)):
         sums = word_sums(encoding, relevance, part=part, words=words)
-        # Left out is whitespace without a token, and what was cut off.
-        shown = ((sums.kinds != SPACE) | sums.touched) & (sums.spans[:, 0] < end) & (sums.spans[:, 1] > start)
+        # Left out is whitespace without a token, and what was cut off; never what a token touches, so that words sum
+        # to tokens: of a character of several tokens, the model may read only the first.
+        shown = sums.touched | (sums.kinds != SPACE) & (sums.spans[:, 0] < end) & (sums.spans[:, 1] > start)
         spans, others = sums.spans[shown], replaced_words(encoding, sums.spans[shown], part)
         fields = (spans.tolist(), sums.kinds[shown].tolist(), sums.relevance[shown].tolist(), others)
         for (first, last), kind, amount, other in zip(*fields, strict=True):

@@ -125,6 +125,16 @@ def test_the_numbers_of_tokens_are_a_phrase(form):
         explainer("the plot was", target=form([1, 999]))
 
 
+@pytest.mark.parametrize("text, phrase", [("the film", "👩"), ("a film", "film ж"), ("the plot", "电影很好")])
+@pytest.mark.parametrize("model", [gpt2(BYTES), t5(BYTES)], ids=["text-generation", "text2text-generation"])
+def test_words_sum_to_tokens_if_the_last_character_is_read_in_part(model, text, phrase):
+    result = TextExplainer(model, BYTES, rules=CP_LRP)(text, target=phrase)
+    assert result.words[-1].text == phrase.split()[-1] and result.words[-1].relevance != 0
+    assert sum(w.relevance for w in result.words) + result.ledger.added == pytest.approx(
+        sum(t.relevance for t in result.tokens)
+    )
+
+
 def test_the_spacing_is_a_setting():
     text = "the plot was"
     scores = [TextExplainer(gpt2(BYTES), BYTES, spaced=s)(text, target="good film").score for s in (None, True, False)]
