@@ -145,12 +145,7 @@ class Document:
     def _words(self, parts: tuple[str, ...], words: Segmentation) -> tuple[Word, ...]:
         """Return the words with their relevance, those of a chat with their role."""
         result = _words_of(self.encoding, self.relevance, parts=parts, words=words)
-        if self.written is None or not self.written.roles:
-            return result
-        return tuple(
-            word._replace(role=self.written.role(word.start, word.end)) if word.part == parts[0] else word
-            for word in result
-        )
+        return result if self.written is None else self.written.with_roles(result, parts[0])
 
 
 def tokens_of(encoding: Encoding, relevance: np.ndarray, parts: tuple[str, ...]) -> tuple[Token, ...]:
