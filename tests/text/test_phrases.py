@@ -1,5 +1,7 @@
 """Phrases, words at a mask and answers are tokenized in their context."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -123,6 +125,25 @@ def test_the_numbers_of_tokens_are_a_phrase(form):
     assert explainer("the plot was", target=form(ids[:1])).target == expected.words[3].text
     with pytest.raises(TextError, match="999 is not a token"):
         explainer("the plot was", target=form([1, 999]))
+
+
+def test_a_list_of_numbers_is_a_phrase_for_one_text_and_one_value_per_text_for_a_list():
+    explainer = TextExplainer(gpt2(BYTES), BYTES)
+    texts, pair, single = ["the plot was", "a film"], BYTES(" terrible!")["input_ids"], BYTES(" wonderful")["input_ids"]
+    assert (len(pair), len(single)) == (2, 1)
+    expected = explainer(texts[0], target=pair).score
+    for target in ([pair], [tuple(pair)], tuple(pair), np.array([pair])):
+        assert explainer(texts[:1], target=target)[0].score == pytest.approx(expected)
+    per_text = explainer(texts, target=[tuple(pair), single])
+    assert [result.target for result in per_text] == ["terrible!", "wonderful"]
+    assert [result.target for result in explainer(texts, target=pair)] == ["terrible", "!"]
+    assert [result.target for result in explainer(texts, target=tuple(pair))] == ["terrible!"] * 2
+    for count, shown in ((1, f"[{pair}]"), (3, f"[{pair}, ...]")):
+        advice = f"write target={shown}, one list per text, or target={tuple(pair)} for all"
+        with pytest.raises(TextError, match=f"of 2 for {count} text.*" + re.escape(advice)):
+            explainer(texts[:1] * count, target=pair)
+    with pytest.raises(TextError, match=r"against= is a list of 2 for 3 texts: pass one per text, or one for all$"):
+        explainer(texts[:1] * 3, target="good", against=["bad", "worse"])
 
 
 @pytest.mark.parametrize("text, phrase", [("the film", "👩"), ("a film", "film ж"), ("the plot", "电影很好")])
