@@ -203,7 +203,6 @@ class TextExplainer:
             ``[[5, 6], [7]]``, and a tuple of numbers is for all; for a single text both are one phrase.
         against
             What the target is contrasted with, written like the target: the difference of their logits is explained.
-            A list has one per text, None for no contrast.
         at
             The place in the text that is explained, where a model predicts something per token: the number of a
             character, a pair (start, end), or words that occur once. A list has one per text.
