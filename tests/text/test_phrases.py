@@ -10,7 +10,8 @@ from lrp_domains import CP_LRP
 from lrp_domains.text import TextError, TextExplainer
 from lrp_domains.text.arguments import Request
 from lrp_domains.text.tokens.encoding import encode
-from lrp_domains.text.tokens.phrases import continuing, generated, with_space, without_end
+from lrp_domains.text.tokens.phrases import continuing, generated, without_end
+from lrp_domains.text.tokens.spacing import with_space
 from lrp_domains.text.tokens.vocabulary import readable, spell
 
 from .small_models import bert, gpt2, t5
@@ -75,11 +76,31 @@ def test_a_space_is_put_where_words_would_run_together(text, phrase, spaced, wri
     assert with_space(BYTES, text, phrase, spaced) == written
 
 
+@pytest.mark.parametrize(
+    "text, spaced",
+    [
+        ('She said "no"', True), ("She said 'no'", True), ("don't say 'no'", True), ('he said "no" and "', False),
+        ('"a" and "b"', True), ('{"name": "', False), ('{"name": "a", "city": "', False), ('{"name"', True),
+        ("{'a': 'b', '", False), ("['", False), ("x['a']['", False), ("x['a']", True), ("l'", False),
+        ("l'arte dell'", False), ("l' arte dell'", False), ('a 5"', False), ('5" by 6"', False), ('"', False),
+        ('x="', False), ('a 5" film\n"bad"', True), ('he said "no"\n"', False), ("the dogs'", False), ('x=""', True),
+        ("as shown [1]", True), ("[sic]", True), ("a {user}", True), ("{", False), ("[", False), ("2+2=", False),
+        ("[INST] a [/INST]", False), ("[INST]", False), ("[/user]", False), ("<b>", False), ("</s>", False),
+        ("<|user|>", False), ("a\n", False), ("a *", False), ("a #", False), ("a —", False), ("a/", False),
+    ],
+)  # fmt: skip
+def test_a_space_follows_a_mark_that_closes(text, spaced):
+    assert with_space(BYTES, text, "yes", None) == (" yes" if spaced else "yes")
+    assert with_space(BYTES, text, "!", None) == "!"
+
+
 def test_no_space_follows_a_special_token():
     tokenizer = type(LEGACY)(tokenizer_object=LEGACY.backend_tokenizer, unk_token="<unk>", bos_token="<s>")
     tokenizer.add_special_tokens({"additional_special_tokens": ["ASSISTANT"]})
     assert with_space(tokenizer, "a ASSISTANT", "yes", None) == "yes"
     assert with_space(tokenizer, "an assistant", "yes", None) == " yes"
+    tokenizer.add_special_tokens({"additional_special_tokens": ["[user]", "{turn}"]})
+    assert [with_space(tokenizer, text, "yes", None) for text in ("a [user]", "a {turn}")] == ["yes", "yes"]
 
 
 def test_a_token_across_the_seam_begins_what_is_explained():
