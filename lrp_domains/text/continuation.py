@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from ..domain import explain, refuse_training_mode
 from .arguments import Message, Request, is_chat
+from .chats import Written
 from .continuation_words import in_words
 from .document import tokens_of
 from .errors import TextError
@@ -40,7 +42,7 @@ def explain_continuation(
         )
     rules = settings.rule_set(against_reference=False)
     refuse_training_mode(model.network.module)
-    whole, row, phrase, notes = _continued(pipeline, text, continuation=continuation, longest=longest)
+    item, whole, row, phrase, notes = _continued(pipeline, text, continuation=continuation, longest=longest)
 
     tensors, first = pad([row.inputs], {}, side="right", device=model.network.device)
     kept = KeptLogits.of([row], first) if model.network.keeps_logits else None
@@ -78,11 +80,14 @@ def explain_continuation(
         read=is_read,
         scores=scores,
     )
+    words = in_words(tokens, whole, outputs, parts=parts, words=settings.words)
+    if words is not None:
+        words = replace(words, inputs=item.with_roles(words.inputs, parts[0]))
     return ContinuationRelevance(
         text=whole.texts[0],
         continuation=whole.texts[1],
         tokens=tokens,
-        words=in_words(tokens, whole, outputs, parts=parts, words=settings.words),
+        words=words,
         probabilities=probabilities,
         rules=rules.name,
         notes=(*notes, *whole.notes),
@@ -91,8 +96,8 @@ def explain_continuation(
 
 def _continued(
     pipeline: Pipeline, text: str | Sequence[Message], *, continuation: str | Sequence[int] | None, longest: int
-) -> tuple[Encoding, Row, Phrase, list[str]]:
-    """Return a text with its continuation, generated unless it is given, the row for the model, and notes."""
+) -> tuple[Written, Encoding, Row, Phrase, list[str]]:
+    """Return a text, also with its continuation, generated unless it is given, the row for the model, and notes."""
     head = pipeline.model.head
     if not head.continues:
         raise TextError(f"a model for {pipeline.model.task} generates no text, as continuation() requires")
@@ -114,7 +119,7 @@ def _continued(
         phrase = head.phrase(request.target, source)
     whole, (row,) = head.contrasted(source, [phrase])
     pipeline.check_length([row])
-    return whole, row, phrase, [fitted.note] if fitted.note else []
+    return item, whole, row, phrase, [fitted.note] if fitted.note else []
 
 
 def _explained_part(phrase: Phrase) -> Encoding:

@@ -145,12 +145,7 @@ class Document:
     def _words(self, parts: tuple[str, ...], words: Segmentation) -> tuple[Word, ...]:
         """Return the words with their relevance, those of a chat with their role."""
         result = _words_of(self.encoding, self.relevance, parts=parts, words=words)
-        if self.written is None or not self.written.roles:
-            return result
-        return tuple(
-            word._replace(role=self.written.role(word.start, word.end)) if word.part == parts[0] else word
-            for word in result
-        )
+        return result if self.written is None else self.written.with_roles(result, parts[0])
 
 
 def tokens_of(encoding: Encoding, relevance: np.ndarray, parts: tuple[str, ...]) -> tuple[Token, ...]:
@@ -178,8 +173,9 @@ def _words_of(
     result = []
     for part, (text, (start, end)) in enumerate(zip(encoding.texts, encoding.ranges, strict=True)):
         sums = word_sums(encoding, relevance, part=part, words=words)
-        # Left out is whitespace without a token, and what was cut off.
-        shown = ((sums.kinds != SPACE) | sums.touched) & (sums.spans[:, 0] < end) & (sums.spans[:, 1] > start)
+        # Left out is whitespace without a token, and what was cut off; never what a token touches, so that words sum
+        # to tokens: of a character of several tokens, the model may read only the first.
+        shown = sums.touched | (sums.kinds != SPACE) & (sums.spans[:, 0] < end) & (sums.spans[:, 1] > start)
         spans, others = sums.spans[shown], replaced_words(encoding, sums.spans[shown], part)
         fields = (spans.tolist(), sums.kinds[shown].tolist(), sums.relevance[shown].tolist(), others)
         for (first, last), kind, amount, other in zip(*fields, strict=True):

@@ -198,11 +198,11 @@ class TextExplainer:
             of messages with "role" and "content"; or a list of these.
         target
             What to explain: a label, by name or number; for language models a token, a phrase or an answer, as a
-            string or as the numbers of its tokens. None is what the model predicts. A list has one target per text.
-            ``"all"`` is each label (choice, candidate) of the model, or each entity that a tagger finds.
+            string or as the numbers of its tokens. None is what the model predicts. ``"all"`` is each label (choice,
+            candidate), or each entity that a tagger finds. For a list of texts, a list has one target per text, such as
+            ``[[5, 6], [7]]``, and a tuple of numbers is for all; for a single text both are one phrase.
         against
             What the target is contrasted with, written like the target: the difference of their logits is explained.
-            A list has one per text, None for no contrast.
         at
             The place in the text that is explained, where a model predicts something per token: the number of a
             character, a pair (start, end), or words that occur once. A list has one per text.

@@ -24,8 +24,9 @@ def requests_of(texts: Any, **wishes: Any) -> list[Request]:
     texts
         A text, or a list of these.
     wishes
-        Fields of `Request` by name. For a list of texts, a list or an array has one value per text; anything else is
-        for all texts.
+        Fields of `Request` by name. For a list of texts, also of one, a list or an array has one value per text, of
+        which each may be a list of numbers; anything else, such as a tuple of numbers, is for all texts. For a single
+        text a list of numbers is one value.
     """
     if is_chat(wishes["reference"]):
         checked_reference(wishes["reference"])
@@ -92,5 +93,20 @@ def _per_text(values: Any, number: int, name: str) -> Sequence:
     if not isinstance(values, list):
         return [values] * number
     if len(values) != number:
-        raise TextError(f"{name}= is a list of {len(values)} for {number} texts: pass one per text, or one for all")
+        raise TextError(
+            f"{name}= is a list of {len(values)} for {number} text{'' if number == 1 else 's'}: pass one per text, or "
+            f"one for all{_with_brackets(values, number, name)}"
+        )
     return values
+
+
+def _with_brackets(values: list, number: int, name: str) -> str:
+    """Return how the numbers of tokens are written for a list of texts, if that is what was passed."""
+    if name not in ("target", "against", "reference") or not are_numbers(values):
+        return ""
+    numbers = ", ".join(map(str, values[:_MOST])) + (", ..." if len(values) > _MOST else "")
+    each = f"[[{numbers}]]" if number == 1 else f"[[{numbers}], ...]"
+    return f"; as the numbers of tokens write {name}={each}, one list per text, or {name}=({numbers}) for all"
+
+
+_MOST = 8  # numbers that a message lists

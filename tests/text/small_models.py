@@ -37,7 +37,7 @@ def with_random_weights(model: nn.Module, seed: int = 0) -> nn.Module:
 
 def _new_model(family: str, kind: str, tokenizer, sizes: dict) -> nn.Module:
     ids = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
-    config = getattr(transformers, f"{family}Config")(vocab_size=len(tokenizer), **(ids | sizes))
+    config = getattr(transformers, f"{family}Config")(**({"vocab_size": len(tokenizer)} | ids | sizes))
     return with_random_weights(getattr(transformers, f"{family}{kind}")(config))
 
 

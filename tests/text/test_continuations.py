@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
 from lrp_domains import CP_LRP
 from lrp_domains.text import TextError, TextExplainer
+from lrp_domains.text.tokens.vocabulary import spell
 
 from .small_models import gpt2, t5
 from .small_tokenizers import tokenizer_of
@@ -94,3 +96,35 @@ def test_an_answer_in_words():
     assert {word.part for word in result.words.inputs} == {"source", "target", "added"}
     source = [word.part == "source" for word in result.words.inputs]
     assert result.words.read[:, source].all()
+
+
+@pytest.mark.parametrize("kind", ["byte-level", "legacy"])
+def test_a_predicted_number_without_a_token_is_shown_as_its_number(kind):
+    tokenizer = tokenizer_of(kind)
+    model, number = gpt2(tokenizer, vocab_size=len(tokenizer) + 8, tie_word_embeddings=False), len(tokenizer) + 3
+    model.lm_head = torch.nn.Linear(model.config.n_embd, len(tokenizer) + 8).to(model.dtype)
+    with torch.no_grad():
+        model.lm_head.bias[number] = 1e3
+    explainer = TextExplainer(model, tokenizer, rules=CP_LRP)
+    result, plain = explainer.continuation("the plot was", longest=3), explainer("the plot was")
+    assert plain.target == plain.prediction == f"<{number}>"
+    assert result.outputs == (f"<{number}>",) * 3 and result.continuation == f"<{number}>" * 3
+    assert result.inputs[-1].piece == result.inputs[-1].text == f"<{number}>"
+    assert result.words.relevance.sum() == pytest.approx(result.matrix.sum())
+    assert (
+        spell(tokenizer, [*tokenizer("bad", add_special_tokens=False)["input_ids"], number])[0].strip()
+        == f"bad<{number}>"
+    )
+
+
+def test_a_tokenizer_that_raises_for_a_number_without_a_token():
+    tokenizer = tokenizer_of("byte-level")
+
+    class Raising(type(tokenizer)):
+        def convert_ids_to_tokens(self, ids, **options):
+            if max(ids) >= len(self):
+                raise IndexError("piece id is out of range.")
+            return super().convert_ids_to_tokens(ids, **options)
+
+    raising = Raising(tokenizer_object=tokenizer.backend_tokenizer)
+    assert spell(raising, [*tokenizer("bad")["input_ids"], 9999])[0] == "bad<9999>"

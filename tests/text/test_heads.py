@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lrp_domains import CP_LRP, capture, relevance
-from lrp_domains.text import TextExplainer
+from lrp_domains.text import TextError, TextExplainer
 from lrp_domains.text.heads.answers import most_probable_answer
 from lrp_domains.text.tokens.encoding import encode
 
@@ -67,6 +67,16 @@ def test_fill_mask_explains_the_word_at_the_mask():
     assert result.target == "movie against film"
     assert [word.text for word in result.words] == ["the", "[MASK]", "was", "bad"]
     assert explainer("[MASK] was [MASK]", at=11).score != explainer("[MASK] was [MASK]", at=0).score
+
+
+def test_a_mask_that_is_cut_off_is_reported():
+    explainer = TextExplainer(bert(WORDPIECE, "ForMaskedLM"), WORDPIECE, long="truncate", window=6)
+    with pytest.warns(UserWarning, match="were cut off"):
+        assert explainer("the [MASK] was bad bad bad bad", target="film").target == "film"
+    with pytest.raises(TextError, match=r"the \[MASK\] of 'the .* was cut off, as 6 tokens are read at once: shorten"):
+        explainer("the plot was bad bad [MASK] bad")
+    with pytest.raises(TextError, match=r"has 0 masks: write \[MASK\] in place of the word"):
+        explainer("the plot was bad bad bad bad")
 
 
 def test_text_generation_explains_the_next_token():

@@ -1,5 +1,7 @@
 """Phrases, words at a mask and answers are tokenized in their context."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,8 @@ from lrp_domains import CP_LRP
 from lrp_domains.text import TextError, TextExplainer
 from lrp_domains.text.arguments import Request
 from lrp_domains.text.tokens.encoding import encode
-from lrp_domains.text.tokens.phrases import continuing, generated, with_space, without_end
+from lrp_domains.text.tokens.phrases import continuing, generated, without_end
+from lrp_domains.text.tokens.spacing import with_space
 from lrp_domains.text.tokens.vocabulary import readable, spell
 
 from .small_models import bert, gpt2, t5
@@ -73,11 +76,31 @@ def test_a_space_is_put_where_words_would_run_together(text, phrase, spaced, wri
     assert with_space(BYTES, text, phrase, spaced) == written
 
 
+@pytest.mark.parametrize(
+    "text, spaced",
+    [
+        ('She said "no"', True), ("She said 'no'", True), ("don't say 'no'", True), ('he said "no" and "', False),
+        ('"a" and "b"', True), ('{"name": "', False), ('{"name": "a", "city": "', False), ('{"name"', True),
+        ("{'a': 'b', '", False), ("['", False), ("x['a']['", False), ("x['a']", True), ("l'", False),
+        ("l'arte dell'", False), ("l' arte dell'", False), ('a 5"', False), ('5" by 6"', False), ('"', False),
+        ('x="', False), ('a 5" film\n"bad"', True), ('he said "no"\n"', False), ("the dogs'", False), ('x=""', True),
+        ("as shown [1]", True), ("[sic]", True), ("a {user}", True), ("{", False), ("[", False), ("2+2=", False),
+        ("[INST] a [/INST]", False), ("[INST]", False), ("[/user]", False), ("<b>", False), ("</s>", False),
+        ("<|user|>", False), ("a\n", False), ("a *", False), ("a #", False), ("a —", False), ("a/", False),
+    ],
+)  # fmt: skip
+def test_a_space_follows_a_mark_that_closes(text, spaced):
+    assert with_space(BYTES, text, "yes", None) == (" yes" if spaced else "yes")
+    assert with_space(BYTES, text, "!", None) == "!"
+
+
 def test_no_space_follows_a_special_token():
     tokenizer = type(LEGACY)(tokenizer_object=LEGACY.backend_tokenizer, unk_token="<unk>", bos_token="<s>")
     tokenizer.add_special_tokens({"additional_special_tokens": ["ASSISTANT"]})
     assert with_space(tokenizer, "a ASSISTANT", "yes", None) == "yes"
     assert with_space(tokenizer, "an assistant", "yes", None) == " yes"
+    tokenizer.add_special_tokens({"additional_special_tokens": ["[user]", "{turn}"]})
+    assert [with_space(tokenizer, text, "yes", None) for text in ("a [user]", "a {turn}")] == ["yes", "yes"]
 
 
 def test_a_token_across_the_seam_begins_what_is_explained():
@@ -123,6 +146,35 @@ def test_the_numbers_of_tokens_are_a_phrase(form):
     assert explainer("the plot was", target=form(ids[:1])).target == expected.words[3].text
     with pytest.raises(TextError, match="999 is not a token"):
         explainer("the plot was", target=form([1, 999]))
+
+
+def test_a_list_of_numbers_is_a_phrase_for_one_text_and_one_value_per_text_for_a_list():
+    explainer = TextExplainer(gpt2(BYTES), BYTES)
+    texts, pair, single = ["the plot was", "a film"], BYTES(" terrible!")["input_ids"], BYTES(" wonderful")["input_ids"]
+    assert (len(pair), len(single)) == (2, 1)
+    expected = explainer(texts[0], target=pair).score
+    for target in ([pair], [tuple(pair)], tuple(pair), np.array([pair])):
+        assert explainer(texts[:1], target=target)[0].score == pytest.approx(expected)
+    per_text = explainer(texts, target=[tuple(pair), single])
+    assert [result.target for result in per_text] == ["terrible!", "wonderful"]
+    assert [result.target for result in explainer(texts, target=pair)] == ["terrible", "!"]
+    assert [result.target for result in explainer(texts, target=tuple(pair))] == ["terrible!"] * 2
+    for count, shown in ((1, f"[{pair}]"), (3, f"[{pair}, ...]")):
+        advice = f"write target={shown}, one list per text, or target={tuple(pair)} for all"
+        with pytest.raises(TextError, match=f"of 2 for {count} text.*" + re.escape(advice)):
+            explainer(texts[:1] * count, target=pair)
+    with pytest.raises(TextError, match=r"against= is a list of 2 for 3 texts: pass one per text, or one for all$"):
+        explainer(texts[:1] * 3, target="good", against=["bad", "worse"])
+
+
+@pytest.mark.parametrize("text, phrase", [("the film", "👩"), ("a film", "film ж"), ("the plot", "电影很好")])
+@pytest.mark.parametrize("model", [gpt2(BYTES), t5(BYTES)], ids=["text-generation", "text2text-generation"])
+def test_words_sum_to_tokens_if_the_last_character_is_read_in_part(model, text, phrase):
+    result = TextExplainer(model, BYTES, rules=CP_LRP)(text, target=phrase)
+    assert result.words[-1].text == phrase.split()[-1] and result.words[-1].relevance != 0
+    assert sum(w.relevance for w in result.words) + result.ledger.added == pytest.approx(
+        sum(t.relevance for t in result.tokens)
+    )
 
 
 def test_the_spacing_is_a_setting():

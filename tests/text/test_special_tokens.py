@@ -6,6 +6,8 @@ import torch
 
 from lrp_domains import CP_LRP
 from lrp_domains.text import TextError, TextExplainer
+from lrp_domains.text.arguments import Request
+from lrp_domains.text.chats import written
 from lrp_domains.text.tokens.encoding import encode
 
 from .small_models import bert, gpt2
@@ -64,6 +66,45 @@ def test_a_chat_that_ends_with_an_answer_continues_it():
     classifier = TextExplainer(gpt2(tokenizer, "ForSequenceClassification", num_labels=2), tokenizer)
     assert classifier(MORE[:2]).text.endswith("it was bad</s>")
     assert classifier(CHAT).text.endswith("[/INST]")
+
+
+NAMED = (
+    "{% for m in messages %}<{{ m.role }}>\n{{ m.content | trim if trims else m.content }}\n{% endfor %}"
+    "{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+
+
+@pytest.mark.parametrize("trims", ["true", "false"])
+@pytest.mark.parametrize(
+    "contents", [["user"], ["e", "was"], ["good ", "assistant", " user"], ["bad", "bad", "bad"], ["\ue0000;", "", "er"]]
+)
+def test_roles_are_those_of_contents_wherever_the_template_writes_the_same(contents, trims):
+    tokenizer = tokenizer_of("byte-level")
+    tokenizer = type(tokenizer)(tokenizer_object=tokenizer.backend_tokenizer)
+    tokenizer.chat_template = NAMED.replace("trims", trims)
+    roles = ["user", "assistant", "user"][: len(contents)]
+    chat = [{"role": role, "content": content} for role, content in zip(roles, contents, strict=True)]
+    request, end, expected = Request(chat), 0, []
+    text = written(request, tokenizer, add_special_tokens=None, continues=True)
+    for role, content in zip(roles, contents, strict=True):
+        start = text.texts[0].index(f"<{role}>\n", end) + len(f"<{role}>\n")
+        start += 0 if trims == "true" else len(content) - len(content.lstrip())
+        end = start + len(content.strip())
+        expected += [(start, end, role)] if content else []
+    assert list(text.roles) == expected
+
+    explainer = TextExplainer(gpt2(tokenizer), tokenizer)
+    words = [word for word in explainer(chat, target="good").words if word.role]
+    covered = {(n, word.role) for word in words for n in range(word.start, word.end)}
+    assert covered == {(n, role) for start, end, role in expected for n in range(start, end)}
+    inputs = explainer.continuation(chat, "good").words.inputs
+    assert [(word.start, word.role) for word in inputs if word.role] == [(word.start, word.role) for word in words]
+
+
+def test_a_template_that_rewrites_a_content_has_no_roles():
+    tokenizer = chat_tokenizer("byte-level")
+    tokenizer.chat_template = "{% for m in messages %}{{ m.content | upper | replace('GOOD', 'bad') }} {% endfor %}"
+    assert not written(Request(CHAT), tokenizer, add_special_tokens=None, continues=False).roles
 
 
 def test_a_chat_is_a_stream_of_one_and_has_roles_in_tables():

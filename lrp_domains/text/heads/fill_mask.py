@@ -46,6 +46,11 @@ class FillMask(Head):
         if mask is None:
             raise TextError("the tokenizer has no mask token: is this a masked language model?")
         masks = np.flatnonzero(encoding.inputs["input_ids"] == self.tokenizer.mask_token_id)
+        if not len(masks) and encoding.kept is not None and any(mask in text for text in encoding.texts):
+            raise TextError(
+                f"the {mask} of {excerpt(encoding.texts[0])} was cut off, as {len(encoding)} tokens are read at once: "
+                "shorten what is before it"
+            )
         if at is not None:
             masks = np.intersect1d(masks, tokens_at(at, encoding))
         if len(masks) != 1:

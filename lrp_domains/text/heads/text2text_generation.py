@@ -15,7 +15,7 @@ from ..tokens.location import refuse_location
 from ..tokens.phrases import Phrase, answer, generated
 from ..tokens.replacement import STAYS, taken
 from ..tokens.rows import Answer, Row, have_references
-from ..tokens.vocabulary import spell
+from ..tokens.vocabulary import pieces_of, spell
 from .head import Generator, Head
 from .token_scores import Positions, Predicted, scores_at, sequence_logits
 
@@ -120,7 +120,7 @@ def _with_answer(tokenizer, encoding: Encoding, phrase: Phrase) -> Encoding:
     return replace(
         encoding,
         texts=(*encoding.texts, phrase.text),
-        pieces=(*encoding.pieces, "decoder start", *tokenizer.convert_ids_to_tokens(ids[:-1])),
+        pieces=(*encoding.pieces, "decoder start", *pieces_of(tokenizer, ids[:-1])),
         spans=None if encoding.spans is None else np.concatenate([encoding.spans, [[0, 0]], phrase.spans[:-1]]),
         part=np.r_[encoding.part, ADDED, part[:-1]],
         side=np.r_[encoding.side, np.ones(len(ids), np.int64)],

@@ -16,7 +16,7 @@ from ..tokens.location import refuse_location
 from ..tokens.phrases import Phrase, continuing, spelled, without_end
 from ..tokens.replacement import STAYS, taken
 from ..tokens.rows import Answer, Row, have_references
-from ..tokens.vocabulary import readable
+from ..tokens.vocabulary import pieces_of, readable
 from .head import Generator, Head, joined_alike
 from .labels import PREDICTED
 from .token_scores import Positions, Predicted, decided_at, scores_at, sequence_logits
@@ -140,7 +140,7 @@ def _with_phrase(tokenizer, encoding: Encoding, phrase: Phrase) -> Encoding:
     return replace(
         encoding,
         texts=(*encoding.texts, phrase.text),
-        pieces=(*encoding.pieces, *tokenizer.convert_ids_to_tokens(list(phrase.ids[:-1]))),
+        pieces=(*encoding.pieces, *pieces_of(tokenizer, phrase.ids[:-1])),
         spans=None if encoding.spans is None else np.concatenate([encoding.spans, phrase.spans[:-1]]),
         part=np.r_[encoding.part, np.full(count, number)],
         replacement=taken(encoding.replacement, np.r_[: len(encoding), np.full(count, STAYS)]),

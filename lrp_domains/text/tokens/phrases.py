@@ -5,19 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import regex
 
 from ..arguments import are_numbers, is_number
 from ..errors import TextError, excerpt, listed
 from .encoding import ADDED, Encoding, encode
-from .special_tokens import special_strings, unknown_tokens
+from .spacing import with_space
+from .special_tokens import unknown_tokens
 from .vocabulary import readable, spell
-
-_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-# A phrase that begins like this is a word of a script with spaces, which would run together with the text if that
-# ends in such a word or in a mark that closes a clause.
-_BEGINS = regex.compile(rf"[[\p{{L}}\p{{N}}]--[{_UNSPACED}]]", regex.V1)
-_ENDS = regex.compile(rf"(?:[[\p{{L}}\p{{N}}]--[{_UNSPACED}]]\p{{M}}*|[.,:;!?)»”…،؛؟।])\Z", regex.V1)
 
 
 @dataclass(frozen=True)
@@ -153,24 +147,6 @@ def generated(tokenizer, ids: Sequence[int], front: Sequence[int], back: Sequenc
     spans = np.zeros((len(ids), 2), np.int64)
     text, spans[~added] = spell(tokenizer, list(ids[first:last]))
     return Phrase(tuple(ids), text, spans, added=added)
-
-
-def with_space(tokenizer, text: str, phrase: str, spaced: bool | None) -> str:
-    """Return a phrase as it is written after a text.
-
-    With `spaced` False it follows literally, with True after whitespace. None: a space is put between the two where
-    they would run together as words; not between digits, nor after whitespace, an opening or ambiguous mark, or a
-    special token.
-    """
-    if not text or spaced is False or text[-1].isspace() or phrase[0].isspace():
-        return phrase
-    if spaced:
-        return " " + phrase
-    runs_together = _BEGINS.match(phrase) and _ENDS.search(text)
-    digits = text[-1].isdigit() and phrase[0].isdigit()
-    if not runs_together or digits or text.endswith(special_strings(tokenizer)):
-        return phrase
-    return " " + phrase
 
 
 def without_end(encoding: Encoding) -> Encoding:

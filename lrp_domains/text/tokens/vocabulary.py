@@ -1,5 +1,8 @@
 """Tokens of a language model by what they spell."""
 
+from collections.abc import Sequence
+from itertools import groupby
+
 import numpy as np
 
 
@@ -37,7 +40,7 @@ def readable(tokenizer, number: int) -> str:
     """Return a token as a user reads it: what it spells; whitespace as signs, part of a character as its bytes."""
     text = _decode(tokenizer, [number])
     if not text:
-        return readable_piece(str(tokenizer.convert_ids_to_tokens([number])[0]))
+        return readable_piece(pieces_of(tokenizer, [number])[0])
     if "\ufffd" in text and (code := _bytes(tokenizer, number)):
         return code
     return text if text.strip() else text.translate(_SIGNS)
@@ -56,11 +59,33 @@ def _bytes(tokenizer, number: int) -> str:
     from transformers.convert_slow_tokenizer import bytes_to_unicode
 
     byte = {letter: code for code, letter in bytes_to_unicode().items()}
-    piece = str(tokenizer.convert_ids_to_tokens([number])[0])
+    (piece,) = pieces_of(tokenizer, [number])
     if piece.startswith("<0x"):
         return piece
     return "".join(f"<0x{byte[letter]:02X}>" for letter in piece) if all(letter in byte for letter in piece) else ""
 
 
-def _decode(tokenizer, ids: list[int]) -> str:
-    return tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+def pieces_of(tokenizer, ids: Sequence[int]) -> list[str]:
+    """Return the tokenizer's strings; ``<12>`` for a number without a token, as a model with more rows predicts it."""
+    return [f"<{number}>" if piece is None else str(piece) for number, piece in _numbered(tokenizer, ids)]
+
+
+def _numbered(tokenizer, ids: Sequence[int]) -> list[tuple[int, str | None]]:
+    """Return each number with the tokenizer's string; None if it has none."""
+    try:
+        return list(zip(ids, tokenizer.convert_ids_to_tokens(list(ids)), strict=True))
+    except IndexError:  # some tokenizers in Python raise, for all numbers if one has no token
+        return [(ids[0], None)] if len(ids) == 1 else [pair for n in ids for pair in _numbered(tokenizer, [n])]
+
+
+def _decode(tokenizer, ids: Sequence[int]) -> str:
+    options = {"skip_special_tokens": False, "clean_up_tokenization_spaces": False}
+    numbered = _numbered(tokenizer, ids)
+    if all(piece is not None for _, piece in numbered):
+        return tokenizer.decode(list(ids), **options)
+    runs = groupby(numbered, key=lambda pair: pair[1] is None)
+    texts = []
+    for lacks, pairs in runs:
+        numbers = [number for number, _ in pairs]
+        texts += [f"<{number}>" for number in numbers] if lacks else [tokenizer.decode(numbers, **options)]
+    return "".join(texts)
