@@ -1,6 +1,7 @@
 """Errors about a text, a model or a request are one message: what, where, what to do."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from torch import nn
 
@@ -64,6 +65,13 @@ TABLE = [
     (classifier, 7, {}, r"or a list of these, got int"),
     (classifier, b"good", {}, r"or a list of these, got bytes"),
     (classifier, {"text": "good"}, {}, r"or a list of these, got dict"),
+    (
+        classifier,
+        pd.DataFrame({"text": ["good"]}),
+        {},
+        r"got a table \(DataFrame\): pass a column, such as frame\['text'",
+    ),
+    (classifier, np.array("good"), {}, r"got an ndarray of one: pass array.item\(\)"),
     (classifier, [], {}, r"the list of texts is empty"),
     (classifier, ["good", None], {}, r"text 1: expected a string, .* got None"),
     (classifier, ["good", 2.5], {}, r"text 1: expected a string, .* got float"),
