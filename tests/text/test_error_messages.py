@@ -35,6 +35,12 @@ def of_an_unknown_class():
     return TextExplainer(nn.Linear(2, 2), WORDPIECE)
 
 
+def of_an_own_class(task):
+    model = bert(WORDPIECE)
+    model.__class__ = type("OwnClassifier", (type(model),), {"__module__": "own"})
+    return TextExplainer(model, WORDPIECE, task=task)
+
+
 def token_classifier():
     return TextExplainer(bert(WORDPIECE, "ForTokenClassification", num_labels=3), WORDPIECE)
 
@@ -170,12 +176,7 @@ TABLE = [
     (lambda: classifier(embedding="embed"), "", {}, r"embedding='embed' is neither 'word' nor 'sum' nor a module"),
     (lambda: classifier(embedding="classifier"), "good", {}, r"classifier was not called with one vector per token"),
     (lambda: classifier(task="sentiment"), "", {}, r"unknown task 'sentiment'; "),
-    (
-        lambda: classifier(task="token-classification"),
-        "good",
-        {},
-        r"shape \(1, 2\), expected one row of logits",
-    ),
+    (lambda: of_an_own_class("token-classification"), "good", {}, r"shape \(1, 2\), expected one row of logits"),
     (lambda: sentence_encoder(pooling="middle"), "", {}, r"unknown pooling 'middle'; "),
 ]
 
@@ -239,6 +240,16 @@ def test_parts_of_a_custom_model_that_do_not_fit_raise(parts, message):
         ),
         (lambda: TextExplainer.from_pretrained("x", task="fill-mask", no_answer=True), r"no_answer=True is for task="),
         (lambda: TextExplainer.from_pretrained("x", rule=1), r"unknown setting 'rule'; did you mean 'rules'\?"),
+        (
+            lambda: classifier(task="fill-mask"),
+            r"task='fill-mask': BertForSequenceClassification is a model for text-classification; leave task= out, or "
+            r"load the model as transformers.AutoModelForMaskedLM",
+        ),
+        (lambda: classifier(task="token-classification"), r"is a model for text-classification"),
+        (
+            lambda: TextExplainer(gpt2(BYTES), BYTES, task="text2text-generation"),
+            r"GPT2LMHeadModel is a model for text-generation",
+        ),
         (lambda: Labels.named("ab").number("c"), r"the model has no label 'c'"),
     ],
 )
