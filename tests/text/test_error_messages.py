@@ -173,6 +173,7 @@ TABLE = [
     (lambda: classifier(long="cut"), "", {}, r"long='cut': expected one of windows, truncate"),
     (lambda: classifier(padding="both"), "", {}, r"padding='both': expected 'right', 'left', or None"),
     (lambda: classifier(words="sentences"), "good", {}, r"words='sentences' is neither a segmentation"),
+    (lambda: classifier(words=lambda text: None), "good", {}, r"words= returned None for 'good': expected pairs"),
     (lambda: classifier(embedding="embed"), "", {}, r"embedding='embed' is neither 'word' nor 'sum' nor a module"),
     (lambda: classifier(embedding="classifier"), "good", {}, r"classifier was not called with one vector per token"),
     (lambda: classifier(task="sentiment"), "", {}, r"unknown task 'sentiment'; "),
@@ -217,6 +218,14 @@ def test_parts_of_a_custom_model_that_do_not_fit_raise(parts, message):
     valid = {"tokenize": tokenize, "embed": EMBED, "forward": lambda ids, mask: EMBED(ids).sum((1, 2)), "labels": "ab"}
     with pytest.raises(TextError, match=message):
         TextExplainer.from_parts(**(valid | parts))("good film")
+
+
+@pytest.mark.parametrize("extra", [{"number": 1.0}, 1.0])
+def test_inputs_that_forward_does_not_take_raise(extra):
+    forward = lambda ids, mask: EMBED(ids).sum((1, 2))  # noqa: E731
+    explainer = TextExplainer.from_parts(tokenize, EMBED, forward, labels="ab")
+    with pytest.raises(TextError, match=r"extra= does not fit the arguments of forward\(ids, mask\): "):
+        explainer("good film", extra=extra)
 
 
 @pytest.mark.parametrize(
