@@ -18,6 +18,7 @@ from .errors import TextError
 from .heads.token_scores import Positions, scores_at, sequence_logits
 from .models.kept_logits import INPUT, KeptLogits
 from .pipeline import Pipeline
+from .residue import notes_on_residue, residue_note
 from .results.continuation import ContinuationRelevance, RelevanceMatrix
 from .tokens.encoding import Encoding
 from .tokens.padding import pad
@@ -58,6 +59,7 @@ def explain_continuation(
     matrix = np.zeros((len(positions.columns), len(whole)))
     is_read = np.zeros(matrix.shape, bool)
     scores, probabilities = np.zeros((2, len(matrix)))
+    in_residue: list[str] = []
     options = {"rules": rules, "model": model.network.module, "unknown": settings.unknown}
     for number, (column, target) in enumerate(zip(seen.subject.columns, positions.targets, strict=True)):
         with torch.enable_grad():
@@ -65,7 +67,8 @@ def explain_continuation(
             score, (predicted,) = scores_at(logits, [at], first=first, score=settings.score)
         scores[number], probabilities[number] = score.item(), predicted.target_probabilities[0]
         # The graph is kept for the next token.
-        (sides,), _ = explain(score, [read], retain_graph=True, **options)
+        (sides,), account = explain(score, [read], retain_graph=True, **options)
+        in_residue += notes_on_residue(account, rules)
         for side, tokens in zip(sides, row.tokens, strict=True):
             np.add.at(matrix[number], tokens, side[0])
         *others, generating = row.tokens
@@ -90,7 +93,7 @@ def explain_continuation(
         words=words,
         probabilities=probabilities,
         rules=rules.name,
-        notes=(*notes, *whole.notes),
+        notes=(*notes, *whole.notes, *residue_note(in_residue)),
     )
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from ..domain import Account
 from .chats import Written
 from .heads.head import FirstPass
+from .residue import residue_note
 from .results.relevance import Reference, TextLedger, TextRelevance, Token, Word
 from .settings import Settings
 from .tokens.encoding import ADDED, Encoding
@@ -45,6 +46,8 @@ class Document:
         Other results of the same text whose rows differ only in what is explained: they share its forward passes.
     account
         The ledgers of its rows, if they were computed for this result alone.
+    in_residue
+        What the residues of its rows contain, as far as that is news.
     relevance
         One number per token, summed over the rows (float64).
     """
@@ -61,6 +64,7 @@ class Document:
     number: int = 0
     twins: list[Document] = field(default_factory=list)
     account: Account = field(default_factory=Account)
+    in_residue: list[str] = field(default_factory=list)
     relevance: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
@@ -93,6 +97,7 @@ class Document:
                 answer=decision.answer,
                 twins=[],
                 account=Account(),
+                in_residue=[],
             )
             for decision in head.decide(self.encoding, self.rows, readings)
         ]
@@ -138,7 +143,7 @@ class Document:
             score=self.score,
             ledger=ledger,
             rules=settings.rule_set(against_reference=self.reference is not None).name,
-            notes=self.notes,
+            notes=(*self.notes, *residue_note(self.in_residue)),
             reference=None if self.reference is None else Reference(self.reference, self.reference_score),
         )
 

@@ -35,7 +35,8 @@ class TextExplainer:
     ----------
     model
         A model of transformers in eval mode, also one wrapped by PEFT, quantised or compiled; it is not changed. Or a
-        pipeline, a SentenceTransformer, or a SetFitModel, whose tokenizer is used.
+        pipeline, a SentenceTransformer, or a SetFitModel, whose tokenizer is used; of a pipeline also what it holds of
+        `problem_type`, `aggregation`, `candidates`, `template`, `multi_label` and `no_answer`.
     tokenizer
         Its tokenizer, or the folder or name to load it from. None: the model's, by its name.
     task
@@ -69,8 +70,9 @@ class TextExplainer:
         pooling: str | None = None,
         **settings: Any,
     ) -> None:
-        chosen = Settings.of(settings)
+        Settings.of(settings)  # raises for a misspelt one
         parts = parts_of(model, tokenizer, task, pooling=pooling)
+        chosen = Settings.of({**parts.options, **settings})
         options = {"task": parts.task, "embedding": embedding, "pooling": pooling, "score": chosen.score}
         options |= {"spaced": chosen.spaced, "add_special_tokens": chosen.add_special_tokens, "options": chosen.options}
         self._pipeline = Pipeline(transformers_model(parts.model, parts.tokenizer, **options), chosen)

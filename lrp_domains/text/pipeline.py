@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from .. import Ledger
 from ..domain import Account, Progress, no_progress, refuse_training_mode
 from .arguments import Reference, Request, checked_reference, is_chat
 from .batches import Batch, Runner, batches_of
@@ -19,6 +20,7 @@ from .heads.labels import asks_for_all
 from .models.extra import check_extra
 from .models.text_model import TextModel
 from .padding_side import PaddingSide
+from .residue import notes_on_residue
 from .results.relevance import TextRelevance
 from .settings import SIDES, Settings
 from .tokens.encoding import Encoding
@@ -103,6 +105,7 @@ class Pipeline:
         for batch in progress(self._batches(leaders, side), "Explaining"):
             for number, ledger in enumerate(self.runner.explain(batch, side or "right")):
                 account.add(ledger)
+                self._note_residue(batch, number, ledger)
                 # The leaves of a batch can't be split among its texts.
                 if len(leaders) == 1:
                     leaders[0].family[number].account.add(ledger)
@@ -111,6 +114,13 @@ class Pipeline:
         alone = len(leaders) == 1
         results = [d.result(names, self.settings, alone) for d, names in zip(documents, parts, strict=True)]
         return results, account
+
+    def _note_residue(self, batch: Batch, number: int, ledger: Ledger) -> None:
+        """Note what a large residue of a batch contains at its documents, or at their twins of this number."""
+        for document, _ in batch:
+            for member in document.family[number : number + 1]:
+                rules = self.settings.rule_set(against_reference=member.reference is not None)
+                member.in_residue.extend(notes_on_residue(ledger, rules))
 
     def check(self, requests: Sequence[Request], names: Sequence[str]) -> None:
         """Raise what `explain` would raise for these texts before the model runs, without its warnings."""

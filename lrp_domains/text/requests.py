@@ -77,7 +77,14 @@ def _requests(texts: Iterable[Any], wishes: Iterable[Mapping[str, Any]]) -> Iter
 
 
 def _iterable(texts: Any) -> Iterable:
-    """Return many texts unchanged; raise if they can't be iterated over."""
+    """Return many texts unchanged; raise if they can't be iterated over, or are a table, which yields its columns."""
+    if hasattr(texts, "columns"):
+        raise TextError(
+            f"expected texts, got a table ({type(texts).__name__}): pass a column, such as frame['text'].tolist(); of "
+            "pairs list(zip(frame['first'], frame['second']))"
+        )
+    if getattr(texts, "shape", None) == ():
+        raise TextError(f"expected a text or a list of texts, got an {type(texts).__name__} of one: pass array.item()")
     if not isinstance(texts, Iterable) or isinstance(texts, bytes | Mapping):
         raise TextError(f"expected a text, a pair of texts, or a list of these, got {type(texts).__name__}")
     return texts

@@ -56,6 +56,11 @@ def t5(tokenizer, kind: str = "ForConditionalGeneration", **options) -> nn.Modul
     return _new_model("T5", kind, tokenizer, sizes=T5 | options)
 
 
+def marian(tokenizer, **options) -> nn.Module:
+    """Return a Marian, whose sinusoidal positions are frozen."""
+    return _new_model("Marian", "MTModel", tokenizer, sizes=BART | options)
+
+
 def bart(tokenizer, kind: str = "ForConditionalGeneration", **options) -> nn.Module:
     """Return a BART with any head."""
     return _new_model("Bart", kind, tokenizer, sizes=BART | options)

@@ -146,6 +146,27 @@ def test_a_tagger_and_a_language_model_are_explained(tmp_path):
     assert refused.exit_code == 2 and "leave out --target" in re.sub(r"[│\s]+", " ", refused.stderr)
 
 
+def test_files_to_write_have_their_suffix_and_new_folders_are_reported(model, tmp_path):
+    for option, name, suffix in (("--json", "a.txt", ".json"), ("--html", "a", ".html")):
+        result = explain("A good film.", "--model", "no-model", option, tmp_path / name)
+        assert result.exit_code == 2 and f"ends in {suffix}" in " ".join(result.stderr.split()), result.output
+    new = tmp_path / "new"
+    result = explain("A good film.", "--model", model, "--json", new / "a.json")
+    assert (
+        result.exit_code == 0 and "new' doesn't exist and will be made" in result.stderr and (new / "a.json").exists()
+    )
+    result = explain("A good film.", "--model", model, "--json", new / "b.json")
+    assert "will be made" not in result.stderr
+
+
+def test_skipped_texts_are_not_counted_as_explained(model, tmp_path):
+    (tmp_path / "x.jsonl").write_text('{"text": "good"}\n{"text": 3}\n{"text": "bad"}\n')
+    files = ["--file", tmp_path / "x.jsonl", "--out", tmp_path / "new" / "x.parquet"]
+    result = explain("--model", model, *files, "--on-error", "skip")
+    assert result.exit_code == 0 and "explained: 2 texts (1 skipped)" in result.stderr, result.output
+    assert "will be made" in result.stderr
+
+
 def test_the_lines_of_stdin_are_explained(model):
     result = explain("--model", model, "--target", "positive", stdin="A fine film.\n\nA bad film.\n")
     assert result.exit_code == 0, result.output

@@ -60,6 +60,13 @@ def test_a_blank_row_of_a_table_is_a_row(tmp_path, explainer, files):
     assert read_words(files[0])["text"].unique().tolist() == [0, 2]
 
 
+def test_columns_that_are_not_read_may_have_one_name(tmp_path):
+    path = written(tmp_path / "x.csv", "text,note,note,,\na,b,c,d,e\n")
+    assert read_corpus(path).texts == ("a",)
+    path = written(tmp_path / "x.txt", "a\0b\n")
+    assert read_corpus(path).texts == ("a\0b",)
+
+
 @pytest.mark.parametrize(
     "name, content, message",
     [
@@ -72,6 +79,9 @@ def test_a_blank_row_of_a_table_is_a_row(tmp_path, explainer, files):
         ("x.xls.gz", "", "should end in .csv, .tsv, .jsonl, .txt, .parquet"),
         ("x.parquet.gz", "", "all but the last may be compressed"),
         ("x.txt", "\n", "has no rows"),
+        ("x.csv", "\ntext\ngood\na\0b\n", "x.csv': line 4 contains a NUL byte: remove it"),
+        ("x.tsv.gz", "text\n\0\n", "line 2 contains a NUL byte"),
+        ("x.csv", "text,label,text\na,b,c\n", "x.csv': 2 columns are named 'text': rename all but one"),
     ],
 )
 def test_files_that_are_not_tables(tmp_path, name, content, message):

@@ -176,6 +176,11 @@ def test_a_long_continuation_is_short_in_a_page_and_printed():
     assert f"{inputs - 60} others" in page
     for row, relevance in zip(page.split("<tr>")[2:], result.words.relevance, strict=True):
         assert sum(amount for _, amount in ParsedPage(row).words) == pytest.approx(relevance.sum(), abs=1e-2)
+    figure = result.figure()
+    shown = figure.axes[0].images[0].get_array()
+    assert shown.shape == (len(result.words.outputs), 61) and figure.get_figwidth() < 25
+    assert figure.axes[0].get_xticklabels()[-1].get_text() == f"{inputs - 60} others"
+    assert shown.filled(0).sum(1) == pytest.approx(result.words.relevance.sum(1))
     assert len(repr(result)) < 120 and "a good film" in Shown(result).text
     assert "comes from" in Shown(result).text
 

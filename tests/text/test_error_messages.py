@@ -1,6 +1,7 @@
 """Errors about a text, a model or a request are one message: what, where, what to do."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from torch import nn
 
@@ -34,6 +35,12 @@ def of_an_unknown_class():
     return TextExplainer(nn.Linear(2, 2), WORDPIECE)
 
 
+def of_an_own_class(task):
+    model = bert(WORDPIECE)
+    model.__class__ = type("OwnClassifier", (type(model),), {"__module__": "own"})
+    return TextExplainer(model, WORDPIECE, task=task)
+
+
 def token_classifier():
     return TextExplainer(bert(WORDPIECE, "ForTokenClassification", num_labels=3), WORDPIECE)
 
@@ -64,6 +71,13 @@ TABLE = [
     (classifier, 7, {}, r"or a list of these, got int"),
     (classifier, b"good", {}, r"or a list of these, got bytes"),
     (classifier, {"text": "good"}, {}, r"or a list of these, got dict"),
+    (
+        classifier,
+        pd.DataFrame({"text": ["good"]}),
+        {},
+        r"got a table \(DataFrame\): pass a column, such as frame\['text'",
+    ),
+    (classifier, np.array("good"), {}, r"got an ndarray of one: pass array.item\(\)"),
     (classifier, [], {}, r"the list of texts is empty"),
     (classifier, ["good", None], {}, r"text 1: expected a string, .* got None"),
     (classifier, ["good", 2.5], {}, r"text 1: expected a string, .* got float"),
@@ -159,15 +173,11 @@ TABLE = [
     (lambda: classifier(long="cut"), "", {}, r"long='cut': expected one of windows, truncate"),
     (lambda: classifier(padding="both"), "", {}, r"padding='both': expected 'right', 'left', or None"),
     (lambda: classifier(words="sentences"), "good", {}, r"words='sentences' is neither a segmentation"),
+    (lambda: classifier(words=lambda text: None), "good", {}, r"words= returned None for 'good': expected pairs"),
     (lambda: classifier(embedding="embed"), "", {}, r"embedding='embed' is neither 'word' nor 'sum' nor a module"),
     (lambda: classifier(embedding="classifier"), "good", {}, r"classifier was not called with one vector per token"),
     (lambda: classifier(task="sentiment"), "", {}, r"unknown task 'sentiment'; "),
-    (
-        lambda: classifier(task="token-classification"),
-        "good",
-        {},
-        r"shape \(1, 2\), expected one row of logits",
-    ),
+    (lambda: of_an_own_class("token-classification"), "good", {}, r"shape \(1, 2\), expected one row of logits"),
     (lambda: sentence_encoder(pooling="middle"), "", {}, r"unknown pooling 'middle'; "),
 ]
 
@@ -210,6 +220,14 @@ def test_parts_of_a_custom_model_that_do_not_fit_raise(parts, message):
         TextExplainer.from_parts(**(valid | parts))("good film")
 
 
+@pytest.mark.parametrize("extra", [{"number": 1.0}, 1.0])
+def test_inputs_that_forward_does_not_take_raise(extra):
+    forward = lambda ids, mask: EMBED(ids).sum((1, 2))  # noqa: E731
+    explainer = TextExplainer.from_parts(tokenize, EMBED, forward, labels="ab")
+    with pytest.raises(TextError, match=r"extra= does not fit the arguments of forward\(ids, mask\): "):
+        explainer("good film", extra=extra)
+
+
 @pytest.mark.parametrize(
     "ask, message",
     [
@@ -231,6 +249,16 @@ def test_parts_of_a_custom_model_that_do_not_fit_raise(parts, message):
         ),
         (lambda: TextExplainer.from_pretrained("x", task="fill-mask", no_answer=True), r"no_answer=True is for task="),
         (lambda: TextExplainer.from_pretrained("x", rule=1), r"unknown setting 'rule'; did you mean 'rules'\?"),
+        (
+            lambda: classifier(task="fill-mask"),
+            r"task='fill-mask': BertForSequenceClassification is a model for text-classification; leave task= out, or "
+            r"load the model as transformers.AutoModelForMaskedLM",
+        ),
+        (lambda: classifier(task="token-classification"), r"is a model for text-classification"),
+        (
+            lambda: TextExplainer(gpt2(BYTES), BYTES, task="text2text-generation"),
+            r"GPT2LMHeadModel is a model for text-generation",
+        ),
         (lambda: Labels.named("ab").number("c"), r"the model has no label 'c'"),
     ],
 )

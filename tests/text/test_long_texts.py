@@ -95,14 +95,28 @@ def test_a_causal_model_keeps_the_end():
         ({"window": 65}, "a", r"window=65: the model reads at most 64"),
         ({"window": 4, "stride": 2}, LONG, r"stride=2: windows of 2 tokens can share 0 to 1"),
         ({"window": 2}, LONG, r"a window of 2 tokens has no room"),
-        ({"long_text": "second"}, (LONG, "short"), r"no room for 'short' in addition to .*long='truncate'"),
-        ({"long_text": "second", "long": "truncate"}, (LONG, "short"), r"no room for 'short' in addition to the other"),
-        ({"window": 12}, (LONG, LONG), r"no room for .* in addition to the \d+ tokens of the other text"),
+        ({"long_text": "second"}, (LONG, "short"), rf"no room for 'short' in .* of '{LONG[:40]}…': shorten that$"),
+        ({"long_text": "second", "long": "truncate"}, (LONG, "short"), r"no room for 'short' in .*…': shorten that$"),
+        (
+            {"long_text": "second", "long": "error"},
+            (LONG, "short"),
+            rf"'{LONG[:40]}…' and 'short' together have \d+ tok",
+        ),
+        ({"long_text": "second", "long": "error"}, (LONG, "short"), rf"at once: shorten '{LONG[:40]}…'$"),
+        ({"long": "error"}, (LONG, "short"), r"at once: shorten it, or pass long='windows' or long='truncate'"),
+        ({"window": 12}, (LONG, LONG), r"no room for .* in addition to the \d+ tokens .*, or pass long='truncate'"),
     ],
 )
 def test_a_text_that_does_not_fit_raises(options, text, message):
     with pytest.raises(TextError, match=message):
         TextExplainer(bert(WORDPIECE), WORDPIECE, **options)(text)
+
+
+@pytest.mark.parametrize("long", ["windows", "truncate", "error"])
+def test_a_long_choice_is_to_be_shortened(long):
+    explainer = TextExplainer(bert(WORDPIECE, "ForMultipleChoice"), WORDPIECE, long=long)
+    with pytest.raises(TextError, match=rf"shorten (that|'{LONG[:40]}…')$"):
+        explainer(("a film", [LONG, "bad"]))
 
 
 @pytest.mark.parametrize("long_text, sliding", [(None, 0), ("first", 0), ("second", 1)])

@@ -33,6 +33,31 @@ def test_a_pipeline_has_its_model_tokenizer_and_task(pair):
     assert TextExplainer(encoder).task == "sentence-similarity"
 
 
+def test_a_pipeline_has_the_options_of_its_head(pair):
+    model = bert(pair[1], "ForTokenClassification")
+    for name in ("simple", "first", "max", "average"):
+        pipe = transformers.pipeline("ner", model=model, tokenizer=pair[1], aggregation_strategy=name)
+        assert TextExplainer(pipe).settings.aggregation == name
+        assert TextExplainer(pipe, aggregation="first").settings.aggregation == "first"
+    pipe = transformers.pipeline("ner", model=model, tokenizer=pair[1], aggregation_strategy="none")
+    assert TextExplainer(pipe).settings.aggregation is None
+
+    classifier = transformers.pipeline("text-classification", pair[0], tokenizer=pair[1], function_to_apply="sigmoid")
+    assert TextExplainer(classifier).labels.kind == "several"
+    assert TextExplainer(classifier, problem_type="single_label_classification").labels.kind == "one"
+    # An option of another task is not taken.
+    names = {"candidates": ["a", "b"]}
+    model = bert(pair[1], num_labels=2, id2label={0: "contradiction", 1: "entailment"})
+    model.config.label2id = {"contradiction": 0, "entailment": 1}
+    classifier = transformers.pipeline("text-classification", model, tokenizer=pair[1], function_to_apply="sigmoid")
+    assert TextExplainer(classifier, task="zero-shot-classification", **names).settings.problem_type is None
+    pipe = transformers.pipeline(
+        "zero-shot-classification", model, tokenizer=pair[1], hypothesis_template="Is it {}?", multi_label=True
+    )
+    settings = TextExplainer(pipe, **names).settings
+    assert (settings.template, settings.multi_label) == ("Is it {}?", True)
+
+
 def test_wrappers_that_compute_the_same_are_left_out(pair):
     expected = relevances(TextExplainer(*pair))
     assert relevances(TextExplainer(nn.DataParallel(pair[0]), pair[1])) == expected

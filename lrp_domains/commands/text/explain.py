@@ -28,6 +28,8 @@ FILE = {
     "shards": Annotated[int | None, typer.Option(min=1, help="Number of parts of the file (default 1).")],
 }
 
+SUFFIXES = {"html": ".html", "json": ".json"}
+
 
 @grouped(
     model=o.MODEL,
@@ -51,6 +53,7 @@ def explain(
 ) -> None:
     """Show which words decide a model's prediction. A file is explained to tables; an interrupted run resumes."""
     o.check_request(request)
+    _check_files(shown | file)
     if "file" in file:
         if texts or shown or single:
             _refuse("texts or options of single texts", "a --file", texts=texts, **shown, **single)
@@ -81,12 +84,15 @@ def explain(
 
 def _explain_file(corpus, explainer, *, model: str, file: dict, request: dict) -> None:
     from ...text.corpora import explain_corpus
+    from ...text.corpora.tables import count_skipped
 
     words = file["out"]
     texts = file.get("out_texts", words.with_name(f"{words.stem}.texts{words.suffix}"))
     options = {"key": key_of(model, explainer), "progress": progress} | request
     before = explain_corpus(explainer, corpus, words=words, texts=texts, **options)
-    say("explained", f"{len(corpus)} texts" + (f", {before} of them by an earlier run" if before else ""))
+    skipped = count_skipped(texts)
+    message = f"{len(corpus) - skipped} texts" + (f" ({skipped} skipped)" if skipped else "")
+    say("explained", message + (f", {before} of {len(corpus)} by an earlier run" if before else ""))
 
 
 def _continue(texts: Sequence[str], model: dict, *, single: dict, shown: dict, request: dict, settings: dict) -> None:
@@ -124,6 +130,18 @@ def _items(texts: Sequence[str], single: dict) -> list:
         )
     seconds = seconds if len(seconds) == len(texts) else [*seconds] * len(texts)
     return list(zip(texts, seconds, strict=True))
+
+
+def _check_files(options: dict) -> None:
+    """Raise for a file to write whose name ends otherwise; report folders that will be made."""
+    for name, suffix in SUFFIXES.items():
+        if name in options and options[name].suffix != suffix:
+            raise typer.BadParameter(f"--{name} {options[name]}: expected a name that ends in {suffix}")
+
+    paths = [options[name] for name in ("out", "out_texts", *SUFFIXES) if name in options]
+    for folder in sorted({path.absolute().parent for path in paths}):
+        if not folder.exists():
+            say("folder", f"'{folder}' doesn't exist and will be made")
 
 
 def _write(shown: dict, *, html: Any, values: Any) -> None:

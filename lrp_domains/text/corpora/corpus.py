@@ -143,6 +143,8 @@ def _strings(table: pd.DataFrame, column: str, invalid: dict[int, str] | None, *
     """
     if column not in table:
         raise TextError(f"there is no column '{column}'; {choices(column, table.columns)}")
+    if (count := list(table.columns).count(column)) > 1:
+        raise TextError(f"{count} columns are named '{column}': rename all but one")
     values = table[column].tolist()
     missing = table[column].isna().tolist()
     if invalid is None and any(missing):

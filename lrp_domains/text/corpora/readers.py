@@ -12,6 +12,7 @@ from ...domain import reason
 from ..errors import TextError
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".txt")  # each also compressed, with .gz at the end
+DELIMITED = (".csv", ".tsv")
 PARQUET = ".parquet"
 
 
@@ -29,18 +30,23 @@ def read_table(path: Path) -> pd.DataFrame:
     try:
         if suffix == PARQUET:
             return pd.read_parquet(path)
-        return _READERS[suffix](_lines(path, compressed))
+        return _READERS[suffix](_lines(path, compressed, delimited=suffix in DELIMITED))
     except TextError as error:
         raise TextError(f"'{path}': {error}") from error
     except Exception as error:  # pandas, pyarrow and gzip raise many kinds for a foreign file
         raise TextError(f"'{path}' could not be read as a table: {reason(error)}") from error
 
 
-def _lines(path: Path, compressed: bool) -> str:
+def _lines(path: Path, compressed: bool, *, delimited: bool) -> str:
     """Return the content of a text file without the blank lines before its first and after its last row."""
     data = path.read_bytes()
     content = (gzip.decompress(data) if compressed else data).decode("utf-8-sig")
-    content = content.replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
+    content = content.replace("\r\n", "\n").replace("\r", "\n")
+    # pandas would end the field there.
+    if delimited and (place := content.find("\0")) >= 0:
+        line = content.count("\n", 0, place) + 1
+        raise TextError(f"line {line} contains a NUL byte: remove it, or save the file as UTF-8 if it is UTF-16")
+    content = content.lstrip("\n")
     body = content.rstrip("\n")
     if blank := max(0, len(content) - len(body) - 1):
         warnings.warn(f"'{path}' ends in blank lines ({blank}), which are not rows", stacklevel=2)
@@ -54,6 +60,9 @@ def _delimited(content: str, separator: str) -> pd.DataFrame:
     table = pd.read_csv(io.StringIO(content), sep=separator, **options)
     if not isinstance(table.index, pd.RangeIndex):
         raise TextError("rows have more fields than the header has columns: quote texts that contain the delimiter")
+    # pandas numbers the columns that have one name: "text", "text.1".
+    header = pd.read_csv(io.StringIO(content), sep=separator, header=None, nrows=1, **options).iloc[0]
+    table.columns = [name or pandas_name for name, pandas_name in zip(header, table.columns, strict=True)]
     return table
 
 

@@ -147,6 +147,15 @@ def read_texts(path: str | Path) -> pd.DataFrame:
     return texts if ERROR in texts else texts.assign(**{ERROR: None})
 
 
+def count_skipped(path: str | Path) -> int:
+    """Return how many texts of the table of texts of an explained corpus were skipped."""
+    table = _open(path)
+    if ERROR not in table.schema_arrow.names:
+        return 0
+    errors = table.read(columns=[ERROR])[ERROR]
+    return len(errors) - errors.null_count
+
+
 def _read(path: str | Path, of: str) -> pd.DataFrame:
     table = _open(path)
     if absent := [name for name in COLUMNS[of] if name not in table.schema_arrow.names]:

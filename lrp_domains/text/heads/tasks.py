@@ -159,14 +159,36 @@ def check_task(task: str) -> str:
     return task
 
 
-def task_of(model_class: type | str) -> str:
-    """Return the task of a model class of transformers (or of its name), or of a class derived from one."""
+# A model has one head for both: a row of logits over the vocabulary per token.
+_ONE_HEAD = ({"fill-mask", "text-generation"}, {"text-classification", "zero-shot-classification"})
+
+
+def check_class(task: str, model_class: type) -> None:
+    """Raise if a class of transformers has the head of another task; other classes may have any."""
+    if not model_class.__module__.startswith("transformers.") or task == "sentence-similarity":
+        return
+    known = [name for name in TASKS if _is_for(model_class.__name__, name)]
+    alike = next((tasks for tasks in _ONE_HEAD if task in tasks), {task})
+    if known and alike.isdisjoint(known):
+        raise TextError(
+            f"task={task!r}: {model_class.__name__} is a model for {known[0]}; leave task= out, or load the model as "
+            f"transformers.{TASKS[task].loader}"
+        )
+
+
+def _is_for(class_name: str, task: str) -> bool:
+    """Return whether transformers lists a class, by its name, for a task."""
     from transformers.models.auto import modeling_auto
 
+    names = getattr(modeling_auto, TASKS[task].mapping).values()
+    return any(class_name == classes or (not isinstance(classes, str) and class_name in classes) for classes in names)
+
+
+def task_of(model_class: type | str) -> str:
+    """Return the task of a model class of transformers (or of its name), or of a class derived from one."""
     names = [model_class] if isinstance(model_class, str) else [base.__name__ for base in model_class.__mro__]
     for name in names:
-        for task, row in TASKS.items():
-            for classes in getattr(modeling_auto, row.mapping).values():
-                if name == classes or (not isinstance(classes, str) and name in classes):
-                    return task
+        for task in TASKS:
+            if _is_for(name, task):
+                return task
     raise TextError(f"the task of {names[0]} is unknown: pass task=, one of {', '.join(TASKS)}")

@@ -1,5 +1,6 @@
 """Classifiers from outside transformers: a function that tokenizes, the embedding, and a forward pass."""
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -52,6 +53,8 @@ def custom_network(embed: nn.Module, forward: Callable[..., Any], *, labels: int
     def call(batch: Mapping[str, Tensor]) -> Any:
         ids, extra = batch["input_ids"], batch.get(EXTRA)
         more, named = ((), extra) if isinstance(extra, dict) else ((), {}) if extra is None else ((extra,), {})
+        if extra is not None:
+            _check_inputs(forward, ids, batch["attention_mask"], *more, **named)
         with eager():
             return _logits(forward(ids, batch["attention_mask"].bool(), *more, **named), len(ids), labels)
 
@@ -59,6 +62,21 @@ def custom_network(embed: nn.Module, forward: Callable[..., Any], *, labels: int
     return Network(
         model, call, tuple(names), lookups=tuple(names), vocabulary=vocabulary, in_pieces=True, takes_extra=True
     )
+
+
+def _check_inputs(forward: Callable, *inputs: Any, **named: Any) -> None:
+    """Raise if the user's function takes no such inputs beside the text."""
+    try:
+        signature = inspect.signature(forward.forward if isinstance(forward, nn.Module) else forward)
+    except ValueError:  # a function of C has none
+        return
+    try:
+        signature.bind(*inputs, **named)
+    except TypeError as error:
+        raise TextError(
+            f"extra= does not fit the arguments of forward{signature}: {error}; pass one input as numbers, or several "
+            "by name as a dict"
+        ) from error
 
 
 def _logits(outputs: Any, rows: int, labels: int) -> Any:

@@ -10,7 +10,7 @@ from torch import nn
 from ..heads.head import Head
 from ..heads.multiple_choice import as_choices
 from ..heads.options import Options
-from ..heads.tasks import Loaded, check_task, head_of, task_of
+from ..heads.tasks import Loaded, check_class, check_task, head_of, task_of
 from ..tokens.encoding import Encoding, encode
 from ..tokens.lengths import longest
 from ..tokens.references import PLACEHOLDERS, SpecialTokens
@@ -68,6 +68,7 @@ def transformers_model(
     """Return a model of transformers, ready to be explained; see `TextExplainer`."""
     plain = plain_model(model)
     task = task_of(type(plain)) if task is None else check_task(task)
+    check_class(task, type(plain))
     network = transformers_network(model, embedding)
     loaded = Loaded(
         plain,

@@ -1,13 +1,14 @@
 """What a user passes as a model: the model inside a pipeline or a wrapper, and its tokenizer."""
 
+from collections.abc import Mapping
 from os import PathLike
 from typing import Any, NamedTuple
 
 from torch import nn
 
 from ..errors import TextError
-from ..heads.tasks import TASKS
 from .network import plain_model
+from .pipelines import is_pipeline, pipeline_options, pipeline_task
 from .sentence_encoder import SentenceEncoder
 from .sentence_transformers import classifier_of, encoder_of, is_encoder, is_setfit
 
@@ -17,24 +18,27 @@ _FROM_PARTS = (
 
 
 class Parts(NamedTuple):
-    """A model of transformers (or a `SentenceEncoder`), its tokenizer, and its task if the object has one."""
+    """A model of transformers (or a `SentenceEncoder`), its tokenizer, and its task and options if it has any."""
 
     model: nn.Module
     tokenizer: Any
     task: str | None
+    options: Mapping[str, Any]
 
 
 def parts_of(model: Any, tokenizer: Any = None, task: str | None = None, *, pooling: str | None = None) -> Parts:
-    """Return the model, the tokenizer and the task of what the user passed.
+    """Return the model, the tokenizer, the task and the options of what the user passed.
 
-    A pipeline of transformers, a SentenceTransformer and a SetFitModel have their tokenizer with them. Wrappers that
-    compute the same, such as `torch.nn.DataParallel` and what `torch.compile` returns, are left out.
+    A pipeline of transformers, a SentenceTransformer and a SetFitModel have their tokenizer with them, and a pipeline
+    the options of its head. Wrappers that compute the same, such as `torch.nn.DataParallel` and what `torch.compile`
+    returns, are left out.
     """
     if isinstance(model, str | PathLike):
         raise TextError(f"the model is the name {str(model)!r}: call TextExplainer.from_pretrained({str(model)!r})")
-    if _is_pipeline(model):
-        named = _TASKS.get(model.task, model.task)
-        task = task or (named if named in TASKS else None)
+    options: Mapping[str, Any] = {}
+    if is_pipeline(model):
+        task = task or pipeline_task(model)
+        options = pipeline_options(model, task)
         model, tokenizer = model.model, tokenizer or model.tokenizer
 
     model = _inner(model)
@@ -50,21 +54,7 @@ def parts_of(model: Any, tokenizer: Any = None, task: str | None = None, *, pool
 
     _check_model(model)
     _refuse_activations(model)
-    return Parts(model, _tokenizer_of(model, tokenizer), task)
-
-
-# Other names of transformers' pipelines, and the task that feature extraction is here.
-_TASKS = {
-    "sentiment-analysis": "text-classification",
-    "ner": "token-classification",
-    "feature-extraction": "sentence-similarity",
-    "summarization": "text2text-generation",
-    "translation": "text2text-generation",
-}
-
-
-def _is_pipeline(model: Any) -> bool:
-    return not isinstance(model, nn.Module) and all(hasattr(model, name) for name in ("model", "tokenizer", "task"))
+    return Parts(model, _tokenizer_of(model, tokenizer), task, options)
 
 
 def _inner(model: Any) -> Any:

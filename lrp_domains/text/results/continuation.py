@@ -40,6 +40,11 @@ class RelevanceMatrix:
     read: np.ndarray
     scores: np.ndarray
 
+    def strongest(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the numbers of the columns with the most relevance, `count` at most, and of the others, in order."""
+        strongest = np.argsort(-np.abs(self.relevance).sum(0), kind="stable")
+        return np.sort(strongest[:count]), np.sort(strongest[count:])
+
 
 @dataclass(frozen=True, repr=False)
 class ContinuationRelevance:
@@ -143,7 +148,10 @@ class ContinuationRelevance:
         Console().print(continued(self, numbers=numbers))
 
     def figure(self, of: str = "words"):
-        """Return the matrix of words, or of tokens, as a figure of matplotlib."""
+        """Return the matrix of words, or of tokens, as a figure of matplotlib.
+
+        Of a long text, those with the most relevance are shown, and the sum of the others.
+        """
         from .figures import matrix_figure
 
         return matrix_figure(self, of)

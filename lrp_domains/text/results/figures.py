@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from ...domain.page import AGAINST, DIVERGING, FOR, INK
 from ..errors import TextError
+from .html import COLUMNS
 
 PANELS = 4  # side by side
 
@@ -56,16 +57,26 @@ def class_words_figure(table: pd.DataFrame, top: int = 10) -> Figure:
 
 
 def matrix_figure(item, of: str = "words") -> Figure:
-    """Draw a `ContinuationRelevance`: generated words or tokens (rows) by those read (columns)."""
+    """Draw a `ContinuationRelevance`: generated words or tokens (rows) by those read (columns).
+
+    Of a long text, the columns with the most relevance are drawn, and the sum of the others.
+    """
     pairs = item.of(of)
-    outputs, inputs = pairs.relevance.shape
+    strongest, others = pairs.strongest(COLUMNS)
+    # The scale is that of single words: the sum of many others would outshine them.
+    limit = float(np.abs(pairs.relevance).max(initial=0)) or 1.0
+    shown = np.where(pairs.read, pairs.relevance, np.nan)[:, strongest]
+    names = [_one_line(pairs.inputs[number].text) for number in strongest]
+    if len(others):
+        shown = np.column_stack([shown, pairs.relevance[:, others].sum(1)])
+        names.append(f"{len(others)} others")
+
+    outputs, inputs = shown.shape
     figure = DisplayedFigure(figsize=(2 + 0.32 * inputs, 1.6 + 0.3 * outputs), layout="constrained")
     axes = figure.add_subplot()
-    limit = float(np.abs(pairs.relevance).max()) or 1.0
-    shown = np.where(pairs.read, pairs.relevance, np.nan)
     image = axes.imshow(shown, cmap=DIVERGING, vmin=-limit, vmax=limit, aspect="auto")
 
-    axes.set_xticks(range(inputs), [_one_line(read.text) for read in pairs.inputs], rotation=60, ha="right")
+    axes.set_xticks(range(inputs), names, rotation=60, ha="right")
     axes.set_yticks(range(outputs), [_one_line(text) for text in pairs.outputs])
     axes.set(xlabel="read", ylabel="generated")
     axes.tick_params(length=0)

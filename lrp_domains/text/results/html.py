@@ -8,8 +8,6 @@ numbers.
 from collections.abc import Sequence
 from functools import cache
 
-import numpy as np
-
 from ...domain.page import templates
 from . import colours
 from .colours import colour, largest
@@ -81,8 +79,7 @@ def pieces(words: Sequence, part: str, text: str, top: float) -> list[tuple[str,
 def _table(item, of: str = "words") -> dict:
     """Return the parts of a continuation's table: its columns, rows and what was left out."""
     pairs = item.of(of)
-    shown = np.sort(np.argsort(-np.abs(pairs.relevance).sum(0), kind="stable")[:COLUMNS])
-    others = np.setdiff1d(np.arange(len(pairs.inputs)), shown)
+    shown, others = pairs.strongest(COLUMNS)
 
     rows = []
     fields = (pairs.outputs, pairs.relevance, pairs.read, pairs.scores.tolist())

@@ -78,11 +78,22 @@ class LengthLimit:
             encoding, note = cut(encoding, self.most - room, self.cut_side, self.part)
             return Fitted(encoding, [np.arange(len(encoding))], note, was_cut=True)
 
-        advice = "long='windows' or long='truncate'" if self.in_windows else "long='truncate'"
         raise TextError(
-            f"{excerpt(encoding.texts[sliding_part(encoding, self.part)])} has {len(encoding)} tokens, but the model "
-            f"reads {self.most} at once: shorten it, or pass {advice}"
+            f"{_named(encoding)} {len(encoding)} tokens, but the model reads {self.most} at once: "
+            f"{self._advice(encoding)}"
         )
+
+    def _advice(self, encoding: Encoding) -> str:
+        """Return what to do about a text that is too long: only values of `long` that would do."""
+        slides = sliding_part(encoding, self.part)
+        fixed = int((encoding.part != slides).sum())
+        cuts_both = self.part is None and len(encoding.texts) > 1
+        can_cut = self.most > (int((encoding.part == ADDED).sum()) if cuts_both else fixed)
+        ways = ["long='windows'"] if self.in_windows and self.most > fixed else []
+        ways += ["long='truncate'"] if can_cut else []
+        if not ways and len(encoding.texts) > 1:
+            return f"shorten {excerpt(encoding.texts[1 - slides])}"
+        return "shorten it" + (f", or pass {' or '.join(ways)}" if ways else "")
 
     def fit_together(self, encodings: Sequence[Encoding]) -> list[Fitted]:
         """Return pairs that share a text, which is cut or split alike in all of them."""
@@ -137,12 +148,11 @@ def windows(encoding: Encoding, length: int, stride: int | None = 0, part: int |
     sliding, fixed = np.flatnonzero(slides), np.flatnonzero(~slides)
     room = length - len(fixed)
     if room < 1:
-        others = (
-            "that every window keeps" if len(encoding.texts) == 1 else "of the other text, which every window keeps"
-        )
+        can_cut = part is None and length > (encoding.part == ADDED).sum()
+        advice = ", or pass long='truncate'" if can_cut else ""
         raise TextError(
             f"a window of {length} tokens has no room for {excerpt(encoding.texts[sliding_part(encoding, part)])} in "
-            f"addition to the {len(fixed)} tokens {others}: shorten that, or pass long='truncate'"
+            f"addition to the {len(fixed)} tokens that every window keeps{_beside(encoding, part, advice)}"
         )
     stride = min(room // 3, 128) if stride is None else stride
     if not 0 <= stride < room:
@@ -161,10 +171,11 @@ def cut(encoding: Encoding, length: int, side: str = "right", part: int | None =
     room = length - int((encoding.part == ADDED).sum())
     kept = _kept(counts, room, part)
     if room < 1 or min(kept) < 0:
-        text = encoding.texts[sliding_part(encoding, part)]
+        slides = sliding_part(encoding, part)
+        others = int((encoding.part != slides).sum())
         raise TextError(
-            f"{length} tokens at once leave no room for {excerpt(text)} in addition to the other text and the "
-            f"{len(encoding) - sum(counts)} added tokens: shorten the other text, or use a longer window"
+            f"{length} tokens at once leave no room for {excerpt(encoding.texts[slides])} in addition to the "
+            f"{others} tokens that are kept{_beside(encoding, part)}"
         )
 
     lost = []
@@ -193,6 +204,21 @@ def sliding_part(encoding: Encoding, part: int | None = None) -> int:
     counts = [int((encoding.part == number).sum()) for number in range(len(encoding.texts))]
     # Of two equally long texts the second: the first of a pair is often a question.
     return int(len(counts) - 1 - np.argmax(counts[::-1]))
+
+
+def _named(encoding: Encoding) -> str:
+    """Return the beginning of a text, or of both of a pair, as the subject of a message."""
+    if len(encoding.texts) == 1:
+        return f"{excerpt(encoding.texts[0])} has"
+    return " and ".join(map(excerpt, encoding.texts)) + " together have"
+
+
+def _beside(encoding: Encoding, part: int | None, advice: str = "") -> str:
+    """Return the end of a message on a text without room: what takes the room, and what to do."""
+    if len(encoding.texts) == 1:
+        return ": use a longer window"
+    other = excerpt(encoding.texts[1 - sliding_part(encoding, part)])
+    return f", added ones and those of {other}: shorten that{advice}"
 
 
 def _kept(counts: Sequence[int], room: int, part: int | None) -> list[int]:

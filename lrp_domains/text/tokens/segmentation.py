@@ -72,7 +72,10 @@ def segment(text: str, words: Segmentation = "words") -> tuple[np.ndarray, np.nd
 
 def _by_function(text: str, words: Callable) -> tuple[np.ndarray, np.ndarray]:
     spans, kinds, end = [], [], 0
-    for span in words(text):
+    result = words(text)
+    if not isinstance(result, Iterable):
+        raise TextError(f"words= returned {result!r} for {excerpt(text)}: expected pairs (start, end) of characters")
+    for span in result:
         start, stop = _checked(span, text, end)
         _fill(text[end:start], end, into=(spans, kinds))
         spans.append((start, stop))
