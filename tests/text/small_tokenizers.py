@@ -1,5 +1,6 @@
 """Tokenizers of each kind that models come with, trained quickly on a few sentences."""
 
+import json
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,11 +21,17 @@ INPUTS = ["input_ids", "token_type_ids", "attention_mask"]
 
 
 def _wordpiece() -> tuple[Tokenizer, dict]:
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer.train_from_iterator(SENTENCES, trainers.WordPieceTrainer(vocab_size=150, special_tokens=special))
+    """Return a WordPiece of the letters and the words (the trainer chooses differently in every process)."""
+    normalizer, pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    normalised = [normalizer.normalize_str(sentence) for sentence in SENTENCES]
+    words = {word for sentence in normalised for word, _ in pre_tokenizer.pre_tokenize_str(sentence)}
+    letters = sorted({letter for word in words for letter in word})
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
+    pieces += sorted(words - set(letters))
+    vocabulary = {piece: number for number, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre_tokenizer
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
@@ -64,6 +71,10 @@ def _unigram() -> tuple[Tokenizer, dict]:
     special = ["<pad>", "</s>", "<unk>"]
     trainer = trainers.UnigramTrainer(vocab_size=150, special_tokens=special, unk_token="<unk>")
     tokenizer.train_from_iterator(SENTENCES, trainer)
+    # The scores differ a little in every process, and with them the order of the pieces.
+    learnt = json.loads(tokenizer.to_str())["model"]["vocab"][len(special) :]
+    rounded = sorted(((piece, round(score, 3)) for piece, score in learnt), key=lambda each: (-each[1], each[0]))
+    tokenizer.model = models.Unigram([*((each, 0.0) for each in special), *rounded], unk_id=special.index("<unk>"))
     tokenizer.post_processor = processors.TemplateProcessing(
         single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", 1)]
     )

@@ -86,6 +86,7 @@ def test_entities_are_those_of_the_pipeline(strategy, seed):
     model = bert(WORDPIECE, "ForTokenClassification", num_labels=len(LABELS), id2label=dict(enumerate(LABELS)))
     with torch.no_grad():
         model.classifier.weight.normal_(0, 3, generator=torch.Generator().manual_seed(seed))
+        model.classifier.bias.copy_(-model(**WORDPIECE(TEXT, return_tensors="pt")).logits[0].mean(0))  # no label wins
     tag = pipeline("token-classification", model=model, tokenizer=WORDPIECE, aggregation_strategy=strategy)
     explainer = TextExplainer(model, WORDPIECE, aggregation=strategy, batch_size=3)
     texts = [TEXT, SENTENCES[0], "the plot was bad"]
@@ -99,6 +100,8 @@ def test_entities_are_those_of_the_pipeline(strategy, seed):
         assert place == f"'{words}'"
         assert label.removeprefix("B-").removeprefix("I-") == entity["entity_group"]
         assert result.probability == pytest.approx(entity["score"], abs=1e-6)
+    surest = max(tag(TEXT), key=lambda entity: entity["score"])
+    assert explainer(TEXT).probability == pytest.approx(surest["score"], abs=1e-6)
 
 
 def test_all_entities_of_a_text_are_explained_over_one_forward_pass():
