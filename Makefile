@@ -8,13 +8,17 @@ TORCH_OPTIONS ?=
 # One thread per process: on small models, more threads only wait for each other.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint docs bench clean
+.PHONY: demo test test-slow lint docs bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores $(CORES) --configfile configs/demo.yaml --quiet rules progress
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n $(CORES)
+	$(BIN)/python -m pytest -n $(CORES) --dist worksteal -m 'not slow'
+
+# What takes long: whole workflows, notebooks, hundreds of rewritten functions.
+test-slow: $(VENV)/.installed
+	$(BIN)/python -m pytest -n $(CORES) --dist worksteal -m slow
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

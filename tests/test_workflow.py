@@ -308,6 +308,7 @@ def test_another_format_with_a_rare_group_named_by_a_column_and_without_curves(t
     assert (results / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_a_failing_job_reports_why(tmp_path):
     config = configured(tmp_path, written(tmp_path, "made", labels="grup"))
     run = snakemake("--show-failed-logs", "--configfile", config, folder=tmp_path)

@@ -10,6 +10,8 @@ from lrp_domains import genes
 
 from .decoyed_cohorts import TRAINING, cells_of_donors, patients
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(3)
 KINDS = {
     "cells of donors": (cells_of_donors, {"donor": "donor"}),
