@@ -14,6 +14,7 @@ from .graph.parameters import ParameterNames, modules
 from .planning.choice import kind_at
 from .planning.plan import Plan, make_plan
 from .relevance import checked_start
+from .roles.factors import factors_of
 from .roles.roles import Roles
 from .rule import gradient
 from .rules.rulesets import ATTN_LRP, RuleSet
@@ -105,7 +106,7 @@ def _factors(node: Node, plan: Plan) -> str:
         names = {QUERY: "query", KEY: "key", VALUE: "value"}
         return ", ".join(f"{name} {shares.get(slot, 0.0):.2g}" for slot, name in names.items())
 
-    edges = roles.factors(node) if op.kind == "product" else []
+    edges = factors_of(node, graph) if op.kind == "product" else []
     if sum(graph.leads_to_source(edge) for edge in edges) < 2:
         return ""
     if roles.together(node):

@@ -73,8 +73,7 @@ class TextExplainer:
         Settings.of(settings)  # raises for a misspelt one
         parts = parts_of(model, tokenizer, task, pooling=pooling)
         chosen = Settings.of({**parts.options, **settings})
-        options = {"task": parts.task, "embedding": embedding, "pooling": pooling, "score": chosen.score}
-        options |= {"spaced": chosen.spaced, "add_special_tokens": chosen.add_special_tokens, "options": chosen.options}
+        options = {"task": parts.task, "embedding": embedding, "pooling": pooling, "settings": chosen}
         self._pipeline = Pipeline(transformers_model(parts.model, parts.tokenizer, **options), chosen)
 
     @classmethod
@@ -121,7 +120,7 @@ class TextExplainer:
         # A misspelt setting raises before a large model is loaded.
         chosen = Settings.of({name: value for name, value in options.items() if name not in ("embedding", "pooling")})
         if task is not None:
-            check_options(check_task(task), chosen.options)
+            check_options(check_task(task), chosen)
         files = {"revision": revision, "subfolder": subfolder, "token": token, "cache_dir": cache_dir}
         source = Source.of(name_or_path, trust_remote_code, local_files_only=local_files_only, **files)
         loading = {"dtype": dtype, "torch_dtype": torch_dtype, "attn_implementation": attn_implementation}
@@ -170,7 +169,7 @@ class TextExplainer:
         chosen = Settings.of(settings)
         if chosen.problem_type is not None:
             raise TextError(f"problem_type={chosen.problem_type!r} is for models of transformers: pass kind= instead")
-        check_options("text-classification", chosen.options)
+        check_options("text-classification", chosen)
         head = Classification(Labels.named(labels, kind), chosen.score)
         explainer, parts = cls.__new__(cls), {"head": head, "longest": longest, "pad": pad}
         explainer._pipeline = Pipeline(custom_model(tokenize, embed, forward, **parts), chosen)

@@ -7,13 +7,14 @@ from typing import Any
 from .. import ATTN_LRP, SECANT, RuleSet
 from ..domain import check_score
 from .arguments import checked_reference
-from .errors import TextError, choices
-from .heads.options import Options
+from .errors import TextError, choices, listed
 from .tokens.segmentation import SEGMENTATIONS, Segmentation
 
 LONG = {"windows": "read in windows", "truncate": "cut, with a warning", "error": "refused"}
 UNKNOWN = ("error", "gradient")
 SIDES = ("first", "second")
+PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
+AGGREGATIONS = ("average", "first", "max", "simple")  # as transformers' pipeline for token classification names them
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_score(self.score)
+        _check_options_of_heads(self)
         if self.rules is not None and not isinstance(self.rules, RuleSet):
             raise TextError(f"rules={self.rules!r} is not a rule set; pass one such as lrp_domains.ATTN_LRP")
         if not isinstance(self.batch_size, int) or self.batch_size < 1:
@@ -132,13 +134,6 @@ class Settings:
                 raise TextError(f"{name}={getattr(self, name)!r}: expected True, False or None")
         if checked_reference(self.reference) is not None:
             self.rule_set(against_reference=True)
-        # An invalid option should raise before a large model is loaded.
-        _ = self.options
-
-    @property
-    def options(self) -> Options:
-        """The options of single heads."""
-        return Options(**{field.name: getattr(self, field.name) for field in fields(Options)})
 
     @property
     def reads_reference(self) -> bool:
@@ -160,3 +155,34 @@ class Settings:
                 "a text, or another rule set"
             )
         return self.rules
+
+
+def _check_options_of_heads(settings: Settings) -> None:
+    """Raise if an option of a head has a value that it can't have."""
+    if settings.problem_type is not None and settings.problem_type not in PROBLEM_TYPES:
+        raise TextError(f"problem_type={settings.problem_type!r}: expected one of {', '.join(PROBLEM_TYPES)}")
+    if settings.aggregation is not None and settings.aggregation not in AGGREGATIONS:
+        raise TextError(f"aggregation={settings.aggregation!r}: expected one of {', '.join(AGGREGATIONS)}")
+    for name in ("multi_label", "no_answer"):
+        if not isinstance(getattr(settings, name), bool):
+            raise TextError(f"{name}={getattr(settings, name)!r}: expected True or False")
+    if settings.candidates is not None:
+        _check_candidates(settings.candidates)
+    if settings.template is not None:
+        _check_template(settings.template)
+
+
+def _check_candidates(names: Sequence[str]) -> None:
+    if isinstance(names, str) or not len(names) or not all(isinstance(name, str) and name for name in names):
+        raise TextError(f"candidates={names!r}: expected a list of labels, such as ['sports', 'politics']")
+    if len(set(names)) < len(names):
+        raise TextError(f"candidates= contains a label twice: {listed(names)}")
+
+
+def _check_template(template: str) -> None:
+    try:
+        is_valid = template.format("a candidate") != template
+    except (AttributeError, IndexError, KeyError, ValueError):
+        is_valid = False
+    if not is_valid:
+        raise TextError(f"template={template!r}: expected a sentence with {{}} in the place of the candidate")

@@ -170,11 +170,10 @@ def test_labels_of_a_multi_label_corpus_are_sets(folder, tmp_path):
 def test_choices_of_options_are_those_of_the_library():
     from lrp_domains.commands.text import options as o
     from lrp_domains.text import settings
-    from lrp_domains.text.heads.options import AGGREGATIONS, PROBLEM_TYPES
 
     for option, values in (
-        (o.ProblemType, PROBLEM_TYPES),
-        (o.Aggregation, AGGREGATIONS),
+        (o.ProblemType, settings.PROBLEM_TYPES),
+        (o.Aggregation, settings.AGGREGATIONS),
         (o.Long, settings.LONG),
         (o.LongText, settings.SIDES),
         (o.Unknown, settings.UNKNOWN),

@@ -9,7 +9,6 @@ from lrp_domains import CP_LRP
 from lrp_domains.text.arguments import Request
 from lrp_domains.text.heads.head import FirstPass, Generator, Head
 from lrp_domains.text.heads.labels import Labels
-from lrp_domains.text.heads.options import Options
 from lrp_domains.text.heads.tasks import TASKS, Loaded
 from lrp_domains.text.models.text_model import transformers_model
 from lrp_domains.text.pipeline import Pipeline
@@ -23,9 +22,9 @@ from .small_tokenizers import SENTENCES, tokenizer_of
 @pytest.mark.parametrize("task", TASKS)
 def test_every_head_satisfies_the_protocol(task):
     tokenizer = tokenizer_of("wordpiece")
-    options = Options(candidates=["a", "b"]) if task == "zero-shot-classification" else Options()
+    settings = Settings(candidates=["a", "b"] if task == "zero-shot-classification" else None)
     model = bert(tokenizer, id2label={0: "contradiction", 1: "entailment"})
-    loaded = Loaded(model, tokenizer, score="log-odds", pooling="mean", two_sides=False, options=options)
+    loaded = Loaded(model, tokenizer, settings, pooling="mean", two_sides=False)
     head = TASKS[task].head(loaded)
     assert isinstance(head, Head)
     assert head.labels is None or isinstance(head.labels, Labels)
@@ -60,7 +59,7 @@ class FirstState(Head):
 
 def test_a_new_head_explains_batches_of_texts():
     tokenizer, settings = tokenizer_of("wordpiece"), Settings(rules=CP_LRP)
-    options = {"task": "sentence-similarity", "embedding": "word", "pooling": "mean", "score": "log-odds"}
+    options = {"task": "sentence-similarity", "embedding": "word", "pooling": "mean", "settings": settings}
     encoder = bert(tokenizer, "Model")
     model = replace(transformers_model(encoder, tokenizer, **options), head=FirstState(3))
     results, account = Pipeline(model, settings).explain([Request(SENTENCES[0]), Request(SENTENCES[1], target=5)])

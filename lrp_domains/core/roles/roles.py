@@ -20,11 +20,13 @@ from functools import cached_property
 import torch
 
 from ..graph.elementwise import bounds, degree_of, is_zero_at_zero, keeps_near_zero, order_of
-from ..graph.graph import Edge, Graph, Node, shape_of
+from ..graph.graph import Edge, Graph, Node
 from ..graph.operations import COPIES, VALUE, VIEWS, Operation
 from ..graph.saved import dimension, is_training, read
 from ..graph.weights import layers
-from .forms import CHOICES, SUMS, Form, Rank, Value, combined, rank_of
+from .common_origin import CONTRACTIONS, of_one_origin
+from .factors import factors_of
+from .forms import SUMS, Form, Rank, Value, combined, rank_of
 from .origins import Origins, View
 from .packs import FOLDS, pack_of
 from .pieces import pieces
@@ -33,10 +35,8 @@ from .values import Values
 
 CLAMPS = frozenset("Clamp ClampMin ClampMax Hardtanh Relu Maximum Minimum Fmax Fmin".split())
 _SAME = COPIES | {"Neg", "Scale"}
-_TOGETHER = SUMS | CHOICES | {"Mul", "Addcmul", "Div", "Lerp1"}
 _OPAQUE = frozenset(("embedding", "glu", "unknown", "refused"))
 _ENDING = _OPAQUE | {"product"}
-_CONTRACTIONS = frozenset(("Bmm", "Mm", "Mv", "Dot"))
 # Operations over several values, which are elementwise over a single one.
 _OF_ONE = frozenset("Sum Mean LinalgVectorNorm Norm Sign Sgn Round Floor Ceil Trunc".split())
 
@@ -49,9 +49,9 @@ class Roles:
         self.origins = Origins(self.graph)
         self.values = Values(self.graph, weakref.proxy(self))
         self.hard: set[Node] = set()
+        self.before: dict[object, Value] = {}  # for sums with a constant: the value that it was added to
         self._of: dict[Node, Value] = {}
         self._together: dict[Node, list[Value]] = {}
-        self._before: dict[object, Value] = {}  # for sums with a constant: the value that it was added to
         self._half_clamped: set[object] = set()
         self._packs: dict[object, tuple[object, int]] = {}  # for softmaxes along a pack: what carries in it
 
@@ -90,7 +90,7 @@ class Roles:
 
             if last not in entered and not (op.kind in _ENDING and self._is_opaque(last, op)):
                 entered.add(last)
-                for edge in (op.base == "Prod" and self.factors(last)) or graph.edges[last]:
+                for edge in (op.base == "Prod" and factors_of(last, graph)) or graph.edges[last]:
                     if edge[0] in graph.reaching and edge[0] not in values and edge not in graph.sources:
                         pending.append(edge[0])
                 if pending[-1] is not last:
@@ -107,94 +107,11 @@ class Roles:
             return node in self._layers
         return op.kind in _OPAQUE and not (op.base in FOLDS and pack_of(node, self.graph))
 
-    def factors(self, node: Node) -> list[Edge]:
-        """Return the factors of a product; if it runs along a stack, these are the tensors of the stack."""
-        op, edges = self.graph.operations[node], self.graph.edges[node]
-        if op.base not in ("Prod", "Cumprod"):
-            return [edges[slot] for slot in op.factors if slot < len(edges)]
-
-        stack = edges[0][0]
-        if (
-            edges[0] in self.graph.sources
-            or self.graph.operations[stack].base != "Stack"
-            or read(node, "dim", None) is None
-        ):
-            return []
-
-        ndim = len(shape_of(edges[0]))
-        return (
-            list(self.graph.edges[stack])
-            if dimension(read(node, "dim"), ndim) == dimension(read(stack, "dim"), ndim)
-            else []
-        )
-
     def together(self, node: Node) -> list[Value]:
         """Return the values that a node combines if they are functions of one origin, else an empty list."""
         if node not in self._together:
-            self._together[node] = self._put_together(node)
+            self._together[node] = of_one_origin(node, self)
         return self._together[node]
-
-    def _put_together(self, node: Node) -> list[Value]:
-        op = self.graph.operations[node]
-        if op.base in ("Bmm", "Dot") and self._is_square(node):
-            return [self.of(edge) for edge in self.graph.edges[node]]
-        if not (
-            op.base in _TOGETHER or op.base == "Prod" or (op.base in _CONTRACTIONS and self._multiplies_numbers(node))
-        ):
-            return []
-
-        edges = self.graph.edges[node] if op.base in _TOGETHER else self.factors(node)
-        values = [self.of(edge) for edge in edges if self.graph.leads_to_source(edge)]
-        if len(values) < 2:
-            return []
-        if all(self.origins.same(value.origin, values[0].origin) for value in values[1:]):
-            return [value._replace(origin=values[0].origin) for value in values]
-
-        # Their origins may be sums of one value with constants, such as u and u + 3.
-        if self._before.keys().isdisjoint(value.origin for value in values):
-            return []
-        origins = [self.origins.canonical(value.origin) for value in values]
-        chains = [self._chain(value) for value in values]
-        common = next((u for u in chains[0] if all(u in chain for chain in chains[1:])), None)
-        lifted = [] if common is None else [chain[common] for chain in chains]
-
-        # A function of u + 3 counts as a function of u only next to a factor that takes all.
-        pure = op.base in ("Mul", "Addcmul", "Prod") and any(value.is_pure for value in lifted)
-        unlike = any(new.form == Form.UNSEEN and new.origin != old for new, old in zip(lifted, origins, strict=False))
-        return lifted if pure or not unlike else []
-
-    def _is_square(self, node: Node) -> bool:
-        """Return whether a contraction multiplies each value by itself, row by row, as in ``(d * d).sum(-1)``."""
-        edges = self.graph.edges[node]
-        if len(self.graph.carried[node]) < 2:
-            return False
-
-        left, right = (self.origins.shape(edge) for edge in edges)
-        if self.graph.operations[node].base == "Bmm" and (left[-2], right[-1]) != (1, 1):
-            return False
-        return self.origins.same_in_order(*(self.of(edge).origin for edge in edges))
-
-    def _multiplies_numbers(self, node: Node) -> bool:
-        """Return whether a contraction is elementwise: it runs over a single value, and repeats none."""
-        return self.origins.shape(self.graph.edges[node][0])[-1] == 1 and self.origins.keeps_size(node)
-
-    def lifted(self, node: Node) -> frozenset[object]:
-        """Return the sums with a constant that a node combines with the value that the constant was added to."""
-        values = [self.of(edge) for edge in self.graph.edges[node] if self.graph.leads_to_source(edge)]
-        origins = {value.origin for value in values}
-        return frozenset(origin for origin in origins if origin in self._before) if len(origins) > 1 else frozenset()
-
-    def _chain(self, value: Value) -> dict[object, Value]:
-        """Return a value as a function of its origin and, if that is a sum with a constant, of what is behind it."""
-        chain = {self.origins.canonical(value.origin): value}
-        while value.origin in self._before and len(chain) < 4:
-            before = self._before[value.origin]
-            form = Form.SHIFTED if value.is_linear and before.is_linear else Form.UNSEEN
-            value = Value(before.origin, before.rank, form)
-            chain[self.origins.canonical(value.origin)] = value
-        return chain
-
-    # ---- One node
 
     def _value(self, node: Node, op: Operation) -> Value:
         """Return the value that a node computes from values that are known."""
@@ -216,7 +133,7 @@ class Roles:
         # Elementwise functions of one origin, or else a new origin.
         if (len(slots) > 1 or op.base == "Prod") and (parts := self.together(node)):
             value = combined(op.base, parts)
-            return Value((node, 0), rank_of(value)) if op.base in _CONTRACTIONS else value
+            return Value((node, 0), rank_of(value)) if op.base in CONTRACTIONS else value
         value = self._of_one(node, op, slots[0], self.of(edges[slots[0]])) if len(slots) == 1 else None
         return self._origin(node, op, slots) if value is None else value
 
@@ -302,7 +219,7 @@ class Roles:
     def _shifted(self, node: Node, x: Value) -> Value:
         """Return the sum of a value and a constant. Added to ``c u`` it may be a bias, so the sum is an origin."""
         if x.is_linear:
-            self._before[node, 0] = x
+            self.before[node, 0] = x
             return Value((node, 0), x.rank)
         if x.form == Form.POWER and rank_of(x) == Rank.SCALE:
             return Value((node, 0), Rank.SCALE)
@@ -325,7 +242,7 @@ class Roles:
                 return Value((node, 0), rank)  # the sum or the maximum of absolute values is not a root
             return Value((node, 0), rank, degree=0.5 if op.base == "Hypot" else degree_of(node) / 2)
 
-        if op.base == "Prod" and (factors := self.factors(node)):
+        if op.base == "Prod" and (factors := factors_of(node, self.graph)):
             return Value((node, 0), self.rank_of_factors([(edge, False) for edge in factors]))
         if op.kind in ("norm", "batch_norm", "scaling"):
             slots = [slot for slot in slots if slot not in op.factors] or slots
@@ -368,7 +285,7 @@ class Roles:
 
     def is_unseen_sum(self, origin: object) -> bool:
         """Return whether an origin is a sum with a constant that autograd doesn't keep."""
-        return origin in self._before and all(
+        return origin in self.before and all(
             edge[0] is None or self.graph.leads_to_source(edge) for edge in self.graph.edges[origin[0]]
         )
 

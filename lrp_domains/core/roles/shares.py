@@ -15,6 +15,7 @@ from ..graph.operations import KEY, QUERY, VALUE
 from ..graph.saved import dimension, has, read
 from ..rule import Rule, Slots
 from .counts import Counts
+from .factors import factors_of
 from .forms import Rank
 from .nested import Factor, divide, resolved
 from .roles import Roles
@@ -56,7 +57,7 @@ def ranks_of(node: Node, graph: Graph, carrying: Slots) -> list[Rank | None]:
     roles, inverse = graph.once(Roles), graph.operations[node].base == "Div"
     return [
         roles.rank(edge, inverse=inverse and index == 1) if carries else None
-        for index, (edge, carries) in enumerate(zip(roles.factors(node), carrying, strict=True))
+        for index, (edge, carries) in enumerate(zip(factors_of(node, graph), carrying, strict=True))
     ]
 
 
@@ -144,7 +145,7 @@ def _of_attention(open_slots: list[int], edges: tuple[Edge, ...], counts: Counts
 
 def _of_running_product(node: Node, graph: Graph, rule: Rule | None, counts: Counts) -> tuple[dict[int, float], int]:
     """Return the shares of the factors along a dimension, if they are separate tensors, and how many there are."""
-    edges = graph.once(Roles).factors(node)
+    edges = factors_of(node, graph)
     factors = [Factor(edge, index) for index, edge in enumerate(edges) if graph.leads_to_source(edge)]
     if factors and isinstance(rule, ProductRule):
         origins = {graph.once(Roles).origin(factor.edge) for factor in factors}

@@ -19,6 +19,8 @@ from ..graph.graph import Edge, Graph
 from ..graph.operations import operation
 from ..graph.replay import pulled
 from ..graph.saved import dimension, has, read
+from ..roles.common_origin import lifted_origins
+from ..roles.factors import factors_of
 from ..roles.forms import Form, Rank
 from ..roles.nested import Factor, taker
 from ..roles.roles import Roles
@@ -32,7 +34,7 @@ def open_factors(node: Node, graph: Graph, carrying: Slots, least: Rank, keeps_d
     roles, op = graph.once(Roles), graph.operations[node]
     if sum(carrying) < 2 or node in graph.once(softmaxes).parts:
         return carrying
-    factors = roles.factors(node)
+    factors = factors_of(node, graph)
 
     if parts := roles.together(node):  # the factors are functions of one tensor
         if keeps_derivative:
@@ -74,7 +76,7 @@ def _placed(name: str, keeps_derivative: bool, node: Node, graph: Graph, shares:
 
     of_slots = dict(shares.of.get(node, {}))
     if len(of_slots) > 1 and op.base in ("Mul", "Div") and roles.together(node):
-        references = [roles.values.reference(edge, roles.lifted(node)) for edge in graph.edges[node]]
+        references = [roles.values.reference(edge, lifted_origins(node, roles)) for edge in graph.edges[node]]
         if all(value is not None for pair in references for value in pair):
             backward, adds = partial(_split_backward, *references), partial(_left_over, *references)
             return Rule(f"{name}, of a composition", backward=backward, adds=adds)

@@ -1,18 +1,18 @@
 """Tasks, in the words of transformers' pipelines: which classes of models they have, and which head explains them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ...domain import check_choice
 from ..errors import TextError
+from ..settings import Settings
 from ..tokens.tagged_words import prefix_of
 from .classification import Classification
 from .fill_mask import FillMask
 from .head import Head
 from .labels import labels_of
 from .multiple_choice import MultipleChoice
-from .options import Options
 from .pooling import POOLINGS
 from .question_answering import QuestionAnswering
 from .sentence_similarity import SentenceSimilarity
@@ -30,26 +30,19 @@ class Loaded:
     ----------
     model, tokenizer
         Of transformers.
-    score
-        See `Settings`.
+    settings
+        How to explain.
     pooling
         See `SentenceSimilarity`.
     two_sides
         Whether an encoder and a decoder both read the text.
-    spaced, add_special_tokens
-        See `Settings`.
-    options
-        See `Options`.
     """
 
     model: Any
     tokenizer: Any
-    score: str
+    settings: Settings
     pooling: str | None
     two_sides: bool
-    spaced: bool | None = None
-    add_special_tokens: bool | None = None
-    options: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
         if self.pooling is not None:
@@ -82,37 +75,39 @@ TASKS = {
     "text-classification": Task(
         "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES",
         "AutoModelForSequenceClassification",
-        lambda of: Classification(labels_of(of.model.config, of.options.problem_type), of.score, of.two_sides),
+        lambda of: Classification(
+            labels_of(of.model.config, of.settings.problem_type), of.settings.score, of.two_sides
+        ),
         ("problem_type",),
     ),
     "token-classification": Task(
         "MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES",
         "AutoModelForTokenClassification",
         lambda of: TokenClassification(
-            labels_of(of.model.config), of.score, of.options.aggregation or "average", prefix_of(of.tokenizer)
+            labels_of(of.model.config), of.settings.score, of.settings.aggregation or "average", prefix_of(of.tokenizer)
         ),
         ("aggregation",),
     ),
     "question-answering": Task(
         "MODEL_FOR_QUESTION_ANSWERING_MAPPING_NAMES",
         "AutoModelForQuestionAnswering",
-        lambda of: QuestionAnswering(of.score, of.tokenizer.cls_token_id, of.options.no_answer),
+        lambda of: QuestionAnswering(of.settings.score, of.tokenizer.cls_token_id, of.settings.no_answer),
         ("no_answer",),
     ),
     "text2text-generation": Task(
         "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES",
         "AutoModelForSeq2SeqLM",
-        lambda of: Text2TextGeneration(of.model, of.tokenizer, of.score, of.add_special_tokens),
+        lambda of: Text2TextGeneration(of.model, of.tokenizer, of.settings.score, of.settings.add_special_tokens),
     ),
     "fill-mask": Task(
         "MODEL_FOR_MASKED_LM_MAPPING_NAMES",
         "AutoModelForMaskedLM",
-        lambda of: FillMask(of.tokenizer, of.score, of.spaced),
+        lambda of: FillMask(of.tokenizer, of.settings.score, of.settings.spaced),
     ),
     "text-generation": Task(
         "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES",
         "AutoModelForCausalLM",
-        lambda of: TextGeneration(of.model, of.tokenizer, of.score, of.spaced),
+        lambda of: TextGeneration(of.model, of.tokenizer, of.settings.score, of.settings.spaced),
     ),
     "sentence-similarity": Task(
         "MODEL_MAPPING_NAMES",
@@ -122,13 +117,13 @@ TASKS = {
     "multiple-choice": Task(
         "MODEL_FOR_MULTIPLE_CHOICE_MAPPING_NAMES",
         "AutoModelForMultipleChoice",
-        lambda of: MultipleChoice(of.score),
+        lambda of: MultipleChoice(of.settings.score),
     ),
     # Models for natural language inference are classifiers, so this task has to be asked for.
     "zero-shot-classification": Task(
         "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES",
         "AutoModelForSequenceClassification",
-        lambda of: zero_shot(of.model.config, of.score, of.options, two_sides=of.two_sides),
+        lambda of: zero_shot(of.model.config, of.settings, two_sides=of.two_sides),
         ("candidates", "template", "multi_label"),
     ),
 }
@@ -136,18 +131,18 @@ TASKS = {
 
 def head_of(task: str, loaded: Loaded) -> Head:
     """Return the head of a task; raise if an option is for other tasks."""
-    check_options(task, loaded.options)
+    check_options(task, loaded.settings)
     return TASKS[task].head(loaded)
 
 
-def check_options(task: str, options: Options) -> None:
+def check_options(task: str, settings: Settings) -> None:
     """Raise if an option is for other tasks, or if candidates are missing."""
-    if "candidates" in TASKS[task].options and options.candidates is None:
+    if "candidates" in TASKS[task].options and settings.candidates is None:
         raise TextError(f"task='{task}' requires the labels to choose from: pass candidates=['sports', 'politics']")
-    defaults = Options()
+    defaults = Settings()
     for other, row in TASKS.items():
         for name in row.options:
-            value = getattr(options, name)
+            value = getattr(settings, name)
             if value is not getattr(defaults, name) and name not in TASKS[task].options:
                 advice = f"pass task='{other}'" if row.mapping == TASKS[task].mapping else "leave it out"
                 raise TextError(f"{name}={value!r} is for task='{other}', but this model is for {task}: {advice}")

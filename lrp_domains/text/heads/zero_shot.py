@@ -8,11 +8,11 @@ from torch import Tensor
 
 from ..arguments import Request
 from ..errors import TextError, excerpt, listed
+from ..settings import Settings
 from ..tokens.encoding import Encoding
 from ..tokens.rows import Row
 from .choices import Choices
 from .labels import Labels
-from .options import Options
 
 TEMPLATE = "This example is {}."
 
@@ -59,8 +59,8 @@ class ZeroShotClassification(Choices):
         return entailed if self.labels.kind == "one" else entailed - logits[:, self.contradiction]
 
 
-def zero_shot(config, score: str, options: Options, *, two_sides: bool) -> ZeroShotClassification:
-    """Return the head for the candidates and the template of the options; raise if the model is not for inference."""
+def zero_shot(config, settings: Settings, *, two_sides: bool) -> ZeroShotClassification:
+    """Return the head for the candidates and the template of the settings; raise if the model is not for inference."""
     names = {int(number): str(name) for number, name in (getattr(config, "id2label", None) or {}).items()}
     entailment = next((number for number, name in names.items() if name.lower().startswith("entail")), None)
     if entailment is None or len(names) < 2:
@@ -69,11 +69,11 @@ def zero_shot(config, score: str, options: Options, *, two_sides: bool) -> ZeroS
             "requires a model for natural language inference; if it is one, name its labels in model.config.id2label"
         )
 
-    candidates = tuple(options.candidates)
-    several = options.multi_label or len(candidates) == 1
-    template = TEMPLATE if options.template is None else options.template
+    candidates = tuple(settings.candidates)
+    several = settings.multi_label or len(candidates) == 1
+    template = TEMPLATE if settings.template is None else settings.template
     return ZeroShotClassification(
-        score=score,
+        score=settings.score,
         two_sides=two_sides,
         labels=Labels(candidates, "several" if several else "one"),
         hypotheses=tuple(template.format(name) for name in candidates),

@@ -9,8 +9,8 @@ from torch import nn
 
 from ..heads.head import Head
 from ..heads.multiple_choice import as_choices
-from ..heads.options import Options
 from ..heads.tasks import Loaded, check_class, check_task, head_of, task_of
+from ..settings import Settings
 from ..tokens.encoding import Encoding, encode
 from ..tokens.lengths import longest
 from ..tokens.references import PLACEHOLDERS, SpecialTokens
@@ -60,26 +60,14 @@ def transformers_model(
     task: str | None,
     embedding: str,
     pooling: str | None,
-    score: str,
-    spaced: bool | None = None,
-    add_special_tokens: bool | None = None,
-    options: Options | None = None,
+    settings: Settings,
 ) -> TextModel:
     """Return a model of transformers, ready to be explained; see `TextExplainer`."""
     plain = plain_model(model)
     task = task_of(type(plain)) if task is None else check_task(task)
     check_class(task, type(plain))
     network = transformers_network(model, embedding)
-    loaded = Loaded(
-        plain,
-        tokenizer,
-        score=score,
-        pooling=pooling,
-        two_sides=network.two_sides,
-        spaced=spaced,
-        add_special_tokens=add_special_tokens,
-        options=options or Options(),
-    )
+    loaded = Loaded(plain, tokenizer, settings, pooling=pooling, two_sides=network.two_sides)
     if task == "multiple-choice":
         network = replace(network, call=partial(as_choices, network.call))
     return TextModel(
