@@ -143,7 +143,7 @@ def test_the_value_of_a_function_at_zero_is_a_leaf():
 
 
 def test_log_of_1_plus_x_follows_the_identity_rule_of_log1p():
-    """A bare logarithm has no value at 0 and is refused (test_errors.py)."""
+    """A bare logarithm has no value at 0 and is refused (test_errors_of_operations.py)."""
     x = torch.rand(7, dtype=torch.float64, requires_grad=True)
     for f in (lambda x: torch.log(1 + x), lambda x: torch.log2(x + 1) * math.log(2)):
         torch.testing.assert_close(relevance(f(x).sum(), x), torch.log1p(x).detach(), rtol=1e-12, atol=1e-14)

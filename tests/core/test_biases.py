@@ -8,8 +8,8 @@ from torch.utils.checkpoint import checkpoint
 
 from lrp_domains import ALPHA_BETA, EPSILON, GAMMA, RelevanceError, relevance
 
-from .test_layers import TIGHT
-from .test_neurons import B, W, X, draw
+from .four_neurons import B, W, X, draw
+from .layer_loops import TIGHT
 
 # Where a later operation keeps the sum.
 TRACELESS = {

@@ -16,7 +16,7 @@ from .examples import EXAMPLES, ROWS
 from .test_activations import FUNCTIONS
 
 pytestmark = pytest.mark.filterwarnings("error:.*is not accounted for")
-# Of a table in examples.py: elementwise functions of one tensor, also those of which autograd keeps only the result.
+# Of the examples with rows: elementwise functions of one tensor, also those of which autograd keeps only the result.
 ELEMENTWISE = [
     name
     for name, f in ROWS.items()
