@@ -56,6 +56,11 @@ def overrides_without_model():
     return (x * 2).sum(), x, {"rules": ATTN_LRP.where({"*": constant})}
 
 
+def no_rule_set():
+    x = leaf(3)
+    return (x * 2).sum(), x, {"rules": "attn"}
+
+
 def misspelt_unknown():
     x = leaf(3)
     return (x * 2).sum(), x, {"unknown": "ignore"}
@@ -95,6 +100,7 @@ TABLE = [
     (not_finite, RelevanceError, "3 entries that are not finite.*forward pass"),
     (empty, RelevanceError, "output is empty"),
     (probability_under_cp, RelevanceError, "no relevance flows: under CP-LRP.*SoftmaxBackward0.*Explain a logit"),
+    (no_rule_set, RelevanceError, "rules=.attn. is not a rule set; pass one such as lrp_domains.ATTN_LRP"),
     (overrides_without_model, RelevanceError, "pass model="),
     (misspelt_unknown, RelevanceError, "unknown='ignore': expected .error. or .gradient."),
     (half_precision_overflow, RelevanceError, "not finite.*half precision"),

@@ -38,6 +38,11 @@ def transformer_in_training():
     return torch.nn.TransformerEncoderLayer(8, 2, 16, dropout=0.3, batch_first=True)(x).sum(), x
 
 
+def random_slopes():
+    x = leaf(5, 3)
+    return torch.nn.RReLU()(x).sum(), x
+
+
 def batch_statistics_of_one_row():
     x = leaf(1, 3, 5)
     return torch.nn.BatchNorm1d(3)(x)[..., 0].sum(), x
@@ -47,6 +52,7 @@ def batch_statistics_of_one_row():
 TABLE = [
     (dropout, RelevanceError, r"MulBackward0.*dropout mask: call model.eval\(\)"),
     (dropout_behind_a_constant, RelevanceError, r"dropout mask: call model.eval\(\)"),
+    (random_slopes, RelevanceError, r"drew its slopes at random: call model.eval\(\)"),
     (dropout_in_attention, RelevanceError, r"dropout.*: call model.eval\(\)"),
     (
         batch_statistics,

@@ -11,13 +11,11 @@ from hypothesis import strategies as st
 
 from lrp_domains import CP_LRP, ledger
 
+from .random_rows import rows
+
 SHAPE = BATCH, TOKENS, WIDTH = 2, 3, 4
 INDEX = torch.tensor([2, 0, 0]).view(1, TOKENS, 1).expand(SHAPE)
 MASK = torch.tensor([[True, False, True, False], [False, True, True, True], [True, True, False, True]])
-
-
-def rows(*shape: int) -> torch.Tensor:
-    return torch.randn(*shape, dtype=torch.float64, requires_grad=True)
 
 
 def multi_head(x, y, p):

@@ -9,11 +9,9 @@ import torch.nn.functional as F
 
 from lrp_domains import ATTN_LRP, CP_LRP, ledger, relevance, unfused
 
+from .random_rows import rows
+
 TIGHT = {"rtol": 1e-12, "atol": 1e-14}
-
-
-def rows(*shape: int) -> torch.Tensor:
-    return torch.randn(*shape, dtype=torch.float64, requires_grad=True)
 
 
 def sigma(v: float) -> float:

@@ -30,12 +30,10 @@ from lrp_domains import (
     z_box,
 )
 
+from .random_rows import rows
+
 TIGHT = {"rtol": 1e-12, "atol": 1e-14}
 SETS = [ATTN_LRP, CP_LRP, MAMBA_LRP, GIM, GRADIENT, EPSILON, GAMMA, ALPHA_BETA, EPSILON_PLUS, deep_taylor(0, 1)]
-
-
-def rows(*shape):
-    return torch.randn(*shape, dtype=torch.float64, requires_grad=True)
 
 
 def dense_network():

@@ -7,6 +7,8 @@ from torch.utils.checkpoint import checkpoint
 
 from lrp_domains import ATTN_LRP, CP_LRP, GAMMA, GRADIENT, RelevanceError, constant, ledger, relevance
 
+from .random_rows import rows
+
 TIGHT = {"rtol": 1e-12, "atol": 1e-14}
 
 
@@ -14,10 +16,6 @@ def network() -> torch.nn.Module:
     return torch.nn.Sequential(
         torch.nn.Linear(6, 8), torch.nn.GELU(), torch.nn.LayerNorm(8), torch.nn.Linear(8, 4)
     ).double()
-
-
-def rows(*shape: int) -> torch.Tensor:
-    return torch.randn(*shape, dtype=torch.float64, requires_grad=True)
 
 
 def test_overrides_by_parameter_name_apply_to_trainable_and_frozen_layers():
