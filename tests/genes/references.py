@@ -6,7 +6,7 @@ from torch import nn
 
 from lrp_domains.genes import gene_model, made_cohort
 
-from .test_on_disk import dense
+from .same_cohorts import dense
 
 GROUPS = ["Naive T", "CD4+/CD25 T Reg", "CD19+ B"]
 REFERENCES = ["zero", "mean", "Naive T", "donor"]

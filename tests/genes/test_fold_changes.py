@@ -16,7 +16,7 @@ from torch import nn
 
 from lrp_domains.genes import CohortError, Expects, Training, gene_model, made_cohort, rank, relevance, train
 
-from .test_on_disk import dense
+from .same_cohorts import dense
 
 matplotlib.use("Agg")
 GROUPS = ["Naive T", "CD4+/CD25 T Reg", "CD19+ B"]

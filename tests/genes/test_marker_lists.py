@@ -23,8 +23,8 @@ from lrp_domains.genes import (
 )
 from lrp_domains.genes.rankings.consensus import signed_scores
 
+from .same_cohorts import dense
 from .tables_of_ranks import ranked
-from .test_on_disk import dense
 
 GROUPS = ["Naive T", "CD4+/CD25 T Reg", "CD19+ B"]
 KEY, ABSENT = "rank_genes_lrp", "rank_genes_lrp_absent"

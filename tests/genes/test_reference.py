@@ -24,8 +24,9 @@ from lrp_domains.genes import (
 )
 from lrp_domains.genes.explanation import resume
 
+from .interruptions import interrupt_after
 from .references import GROUPS, REFERENCES, Attention, cohort, linear_model, log_odds, profiles_of
-from .test_on_disk import dense, interrupt_after, same
+from .same_cohorts import dense, same
 
 
 @pytest.fixture(scope="module", params=["mlp", "attention"])

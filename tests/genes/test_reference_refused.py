@@ -18,7 +18,7 @@ from lrp_domains.genes import (
 
 from . import counts_of_two_groups
 from .references import GROUPS, cohort
-from .test_token_models import bert, model_of
+from .token_models import bert, model_of
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,15 @@
 """Transformers over ranked genes, in the manner of Geneformer (Theodoris et al. 2023, Nature 618:616)."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
 from anndata import AnnData
 from scipy import sparse
 from torch import nn
 from transformers import (
-    BertConfig,
-    BertForSequenceClassification,
     DistilBertConfig,
     DistilBertForSequenceClassification,
     RobertaConfig,
@@ -22,30 +18,10 @@ from transformers import (
 
 from lrp_domains import ATTN_LRP, CP_LRP, capture
 from lrp_domains import relevance as core_relevance
-from lrp_domains.domain import Read
-from lrp_domains.genes import (
-    CohortError,
-    RankTokens,
-    gene_model,
-    genes_of_neuron,
-    latent_relevance,
-    load_model,
-    relevance,
-)
+from lrp_domains.genes import CohortError, genes_of_neuron, latent_relevance, relevance
 
-from .counts_of_two_groups import CLASSES, GENES, cohort, explained, fit, leading
-
-DICTIONARY = {"<pad>": 0, "<mask>": 1, "<cls>": 2, "<eos>": 3} | {gene: i + 4 for i, gene in enumerate(GENES)}
-MEDIANS = {gene: 1.0 + 0.1 * i for i, gene in enumerate(GENES)}
-SIZES = {"vocab_size": 34, "num_labels": 2, "max_position_embeddings": 40, "pad_token_id": 0}
-SMALL = SIZES | {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-
-
-def bert(seed=0) -> nn.Module:
-    torch.manual_seed(seed)
-    network = BertForSequenceClassification(BertConfig(**SMALL, hidden_dropout_prob=0.0)).double().eval()
-    nn.init.normal_(network.bert.pooler.dense.weight, std=0.5)
-    return network
+from .counts_of_two_groups import GENES, cohort, explained, fit, leading
+from .token_models import DICTIONARY, SIZES, SMALL, bert, model_of, tokens
 
 
 def planted_bert(gene="g7") -> nn.Module:
@@ -57,47 +33,6 @@ def planted_bert(gene="g7") -> nn.Module:
             table.weight.zero_()
         embeddings.word_embeddings.weight[DICTIONARY[gene]] = torch.randn(16, dtype=torch.float64)
     return network
-
-
-def tokens(**settings) -> RankTokens:
-    return RankTokens.of(GENES, DICTIONARY, MEDIANS, **{"most": 40, "first": "<cls>", "last": "<eos>"} | settings)
-
-
-def model_of(network, reading=None):
-    return gene_model(network, GENES, CLASSES, normalisation="counts", labels="group", reading=reading or tokens())
-
-
-def slow_encode(counts, most, first, last):
-    """One cell after another, as the paper says it."""
-    cells = []
-    for cell in counts.tolist():
-        total = sum(cell)
-        ranked = sorted(
-            (-value / total * 10_000 / MEDIANS[gene], number)
-            for number, (gene, value) in enumerate(zip(GENES, cell, strict=True))
-            if value > 0
-        )
-        genes = [DICTIONARY[GENES[number]] for _, number in ranked]
-        genes = genes[: most - (first is not None) - (last is not None)]
-        cells.append(
-            [DICTIONARY[token] for token in [first] if token] + genes + [DICTIONARY[token] for token in [last] if token]
-        )
-    return cells
-
-
-@pytest.mark.parametrize("first", [None, "<cls>"])
-@pytest.mark.parametrize("last", [None, "<eos>"])
-@pytest.mark.parametrize("most", [40, 8])
-@pytest.mark.filterwarnings("ignore:some cells express more genes")
-def test_cells_are_encoded_as_one_by_one(first, last, most):
-    counts = torch.tensor(cohort().X.toarray())
-    ids, real, genes = tokens(first=first, last=last, most=most).encode(counts)
-    expected = slow_encode(counts, most, first, last)
-    assert [row[mask].tolist() for row, mask in zip(ids, real, strict=True)] == expected
-    assert not ids[~real].any() and (genes[~real] == -1).all()
-    assert ids.shape[1] == max(map(len, expected))
-    inside = genes >= 0
-    assert (ids[inside] == genes[inside] + 4).all() and (counts.gather(1, genes.clamp(min=0))[inside] > 0).all()
 
 
 @pytest.mark.parametrize("special", [True, False])
@@ -138,6 +73,30 @@ def test_the_order_of_genes_counts_and_its_relevance_is_the_positions():
     assert explained(adata, model_of(network)).any()
 
 
+def test_genes_have_the_relevance_of_their_word_and_their_position():
+    """Compared with relevance computed by hand for one cell, at the two embeddings."""
+    adata, network = cohort()[:1].copy(), bert()
+    result = explained(adata, model_of(network), rules=ATTN_LRP)[0]
+    ids, _, genes = tokens().encode(torch.tensor(adata.X.toarray()))
+    with capture(network, "*.word_embeddings", "*.position_embeddings") as kept:
+        logit = network(input_ids=ids).logits[:, 1]
+    by_token = sum(part.sum(-1) for part in core_relevance(logit, list(kept.values())))[0].numpy()
+    inside = genes[0] >= 0
+    np.testing.assert_allclose(result[genes[0][inside]], by_token[inside], rtol=1e-5, atol=1e-8)
+
+
+def test_heads_of_a_bert_add_up():
+    request = {"target": "high", "score": "logit", "rules": CP_LRP}
+    module = "bert.encoder.layer.0.attention.self"
+    heads = latent_relevance(cohort(), model_of(bert()), module, heads=2, **request)
+    neurons = latent_relevance(cohort(), model_of(bert()), module, **request)
+    assert set(heads["neuron"]) == {0, 1} and set(neurons["neuron"]) == set(range(16))
+    summed = neurons.groupby(["group", neurons["neuron"] // 8])["relevance"].sum()
+    np.testing.assert_allclose(heads.set_index(["group", "neuron"])["relevance"].loc[summed.index], summed, rtol=1e-9)
+    result = genes_of_neuron(cohort(), model_of(bert()), module, 1, heads=2, **request)
+    assert set(result["gene"]) == set(GENES) and result["relevance"].abs().max() > 0
+
+
 def test_other_cells_do_not_matter():
     whole = explained(cohort(), model_of(bert()))
     np.testing.assert_allclose(explained(cohort(), model_of(bert()), batch_size=3), whole, rtol=1e-5, atol=1e-9)
@@ -175,13 +134,6 @@ def test_a_cell_without_counts_has_no_relevance():
         assert not result[5].any() and np.isfinite(result).all()
 
 
-def test_genes_that_are_cut_are_warned_of():
-    adata, model = cohort(), model_of(bert(), tokens(most=8))
-    with pytest.warns(UserWarning, match="some cells express more genes than the 6 that the model reads"):
-        result = explained(adata, model)
-    assert ((result != 0).sum(1) <= 6).all()
-
-
 @pytest.mark.parametrize(
     "make",
     [
@@ -215,100 +167,3 @@ def test_a_trained_bert_uses_the_marker():
     ids, real, _ = tokens().encode(torch.tensor(adata.X.toarray()))
     network = fit(bert(), lambda net: net(input_ids=ids, attention_mask=real.long()).logits, adata)
     assert leading(cohort(60, seed=1), model_of(network)) == "g7"
-
-
-def test_genes_have_the_relevance_of_their_word_and_their_position():
-    """Compared with relevance computed by hand for one cell, at the two embeddings."""
-    adata, network = cohort()[:1].copy(), bert()
-    result = explained(adata, model_of(network), rules=ATTN_LRP)[0]
-    ids, _, genes = tokens().encode(torch.tensor(adata.X.toarray()))
-    with capture(network, "*.word_embeddings", "*.position_embeddings") as kept:
-        logit = network(input_ids=ids).logits[:, 1]
-    by_token = sum(part.sum(-1) for part in core_relevance(logit, list(kept.values())))[0].numpy()
-    inside = genes[0] >= 0
-    np.testing.assert_allclose(result[genes[0][inside]], by_token[inside], rtol=1e-5, atol=1e-8)
-
-
-def test_heads_of_a_bert_add_up():
-    request = {"target": "high", "score": "logit", "rules": CP_LRP}
-    module = "bert.encoder.layer.0.attention.self"
-    heads = latent_relevance(cohort(), model_of(bert()), module, heads=2, **request)
-    neurons = latent_relevance(cohort(), model_of(bert()), module, **request)
-    assert set(heads["neuron"]) == {0, 1} and set(neurons["neuron"]) == set(range(16))
-    summed = neurons.groupby(["group", neurons["neuron"] // 8])["relevance"].sum()
-    np.testing.assert_allclose(heads.set_index(["group", "neuron"])["relevance"].loc[summed.index], summed, rtol=1e-9)
-    result = genes_of_neuron(cohort(), model_of(bert()), module, 1, heads=2, **request)
-    assert set(result["gene"]) == set(GENES) and result["relevance"].abs().max() > 0
-
-
-def write_declaration(folder, **more):
-    for name, table in (("tokens", DICTIONARY), ("medians", MEDIANS)):
-        (folder / f"{name}.json").write_text(json.dumps(table))
-    names = {"dictionary": "tokens.json", "medians": "medians.json", "most": 40, "first": "<cls>", "last": "<eos>"}
-    declared = {"genes": GENES, "classes": CLASSES, "labels": "group", "normalisation": "counts", "rank_tokens": names}
-    (folder / "model.yaml").write_text(yaml.safe_dump(declared | more))
-    return folder / "model.yaml"
-
-
-def test_declared_by_its_folder_of_weights(tmp_path):
-    network = bert().float()
-    network.save_pretrained(tmp_path / "bert")
-    path = write_declaration(
-        tmp_path, network="transformers:BertForSequenceClassification.from_pretrained",
-        arguments={"pretrained_model_name_or_path": str(tmp_path / "bert")},
-    )  # fmt: skip
-    result = explained(cohort(), load_model(path))
-    np.testing.assert_allclose(result, explained(cohort(), model_of(network)), rtol=1e-5, atol=1e-8)
-
-
-def test_declared_by_code_and_weights(tmp_path):
-    network = bert().float()
-    network.save_pretrained(tmp_path)
-    (tmp_path / "tiny_bert.py").write_text(
-        "from transformers import BertConfig, BertForSequenceClassification\n"
-        "def build(**sizes):\n    return BertForSequenceClassification(BertConfig(**sizes))\n"
-    )
-    path = write_declaration(tmp_path, network="tiny_bert:build", arguments=SMALL, weights="model.safetensors")
-    result = explained(cohort(), load_model(path))
-    np.testing.assert_allclose(result, explained(cohort(), model_of(network)), rtol=1e-5, atol=1e-8)
-
-
-@pytest.mark.parametrize(
-    "change, message",
-    [
-        ({"dictionary": {"g0": 1}}, r"29 of 30 genes are not in the dictionary: 'g1'"),
-        ({"medians": {"g0": 1}}, r"29 of 30 genes are not in the medians: 'g1'"),
-        ({"medians": MEDIANS | {"g2": 0}}, r"a gene's median is 0 or not finite"),
-        ({"first": "<csl>"}, r"unknown token '<csl>'; did you mean '<cls>'"),
-        ({"most": 2, "first": "<cls>", "last": "<eos>"}, r"most is 2 tokens per cell, 2 of them are not genes"),
-        ({"most": 64}, r"most is 64 tokens per cell, but the network reads 40; declare most: 40"),
-        ({"dictionary": DICTIONARY | {"g9": 99}}, r"tokens up to 99, but the network only knows 0 to 33"),
-    ],
-)  # fmt: skip
-def test_invalid_tokens_are_refused(change, message):
-    adata = cohort()
-    with pytest.raises(CohortError, match=message):
-        relevance(adata, model_of(bert(), RankTokens.of(**{"genes": GENES, "dictionary": DICTIONARY,
-                                                          "medians": MEDIANS, "most": 40} | change)))  # fmt: skip
-    assert not adata.layers and not adata.uns
-
-
-def test_tokens_are_for_models_of_the_library():
-    with pytest.raises(CohortError, match=r"'Linear' is not a model of the transformers library"):
-        relevance(cohort(), model_of(nn.Linear(30, 2)))
-
-
-def test_half_precision_does_not_blur_the_ranks():
-    """bfloat16 doesn't distinguish 1001 counts from 1002, so other ways of reading get higher precision."""
-    adata = cohort()
-    adata.X = np.tile(1000.0 + np.arange(adata.n_vars), (adata.n_obs, 1))
-    seen = []
-
-    def reading(network, values):
-        seen.append(values)
-        x = values.requires_grad_()
-        return Read(network(x.bfloat16()), (x,), lambda relevances: relevances[0])
-
-    network = nn.Linear(adata.n_vars, 2).bfloat16()
-    relevance(adata, gene_model(network, adata.var_names, CLASSES, normalisation="counts", reading=reading))
-    assert all((values[0].detach().numpy() == adata.X[0]).all() for values in seen) and len(seen) > 1

@@ -1,17 +1,15 @@
 """The settings of single heads on the command line: each does what it does in Python."""
 
 import json
-import re
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
-from lrp_domains.command_line import app
 from lrp_domains.text import TextError, TextExplainer, TextRelevances
 from lrp_domains.text.corpora import explain_corpus, read_corpus, read_texts, read_words
 from lrp_domains.text.report import write_report
 
+from .commands import plain, run_text
 from .small_models import bert, gpt2
 from .small_tokenizers import tokenizer_of
 
@@ -35,14 +33,6 @@ def folder(tmp_path_factory):
         make(tokenizer, **options).save_pretrained(folder / name)
         tokenizer.save_pretrained(folder / name)
     return folder
-
-
-def run_text(*arguments):
-    return CliRunner().invoke(app, ["text", *map(str, arguments)])
-
-
-def plain(result):
-    return re.sub(r"[│╭╮╰╯─\s]+", " ", result.stderr)
 
 
 ZERO_SHOT = {"task": "zero-shot-classification", "candidates": ["film", "food"], "template": "the {} was it ."}

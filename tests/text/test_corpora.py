@@ -1,4 +1,4 @@
-"""Corpora: which rows of a file are read, what happens to rows that can't be explained, and which parts are kept."""
+"""Corpora: which rows of a file are read, and what happens to rows that can't be explained."""
 
 import gzip
 
@@ -8,23 +8,11 @@ import pytest
 from lrp_domains.text import TextError, TextExplainer
 from lrp_domains.text.corpora import check_corpus, explain_corpus, gather, on_disk, read_corpus, read_texts, read_words
 from lrp_domains.text.corpora.corpus import Corpus
-from lrp_domains.text.corpora.parts import plan
+from lrp_domains.text.demo import read_demo
 from lrp_domains.text.report import write_report
 
 from .small_models import bert, gpt2
 from .small_tokenizers import tokenizer_of
-
-
-@pytest.fixture(scope="module")
-def explainer():
-    """Return an explainer whose tokenizer adds no tokens: an empty text has none and can't be explained."""
-    tokenizer = tokenizer_of("byte-level")
-    return TextExplainer(gpt2(tokenizer, "ForSequenceClassification", num_labels=2), tokenizer, padding="right")
-
-
-@pytest.fixture
-def files(tmp_path):
-    return tmp_path / "w.parquet", tmp_path / "t.parquet"
 
 
 def written(path, content):
@@ -53,10 +41,10 @@ def test_blank_lines_at_the_end_are_reported(tmp_path):
         assert read_corpus(written(tmp_path / "x.csv", "text\nfine\n\n\n")).texts == ("fine",)
 
 
-def test_a_blank_row_of_a_table_is_a_row(tmp_path, explainer, files):
+def test_a_blank_row_of_a_table_is_a_row(tmp_path, bare_explainer, files):
     path = written(tmp_path / "x.csv", "text\na good film\n\nbad cast\n")
     with pytest.warns(UserWarning, match=r"skipped 1 of 3 texts.*'.*x\.csv', row 1 \(from 0\): '' has no tokens"):
-        explain_corpus(explainer, read_corpus(path), *files, on_error="skip")
+        explain_corpus(bare_explainer, read_corpus(path), *files, on_error="skip")
     assert read_words(files[0])["text"].unique().tolist() == [0, 2]
 
 
@@ -65,6 +53,17 @@ def test_columns_that_are_not_read_may_have_one_name(tmp_path):
     assert read_corpus(path).texts == ("a",)
     path = written(tmp_path / "x.txt", "a\0b\n")
     assert read_corpus(path).texts == ("a\0b",)
+
+
+def test_labels_by_number_and_corpora_of_other_formats(demo_model, tmp_path):
+    corpus = read_demo().head(6)
+    numbers = corpus.assign(label=(corpus["label"] == "positive").astype(int))
+    numbers.to_parquet(tmp_path / "x.parquet")
+    numbers.to_json(tmp_path / "x.jsonl", lines=True, orient="records")
+    labels = TextExplainer.from_pretrained(str(demo_model)).labels
+    for name in ("x.parquet", "x.jsonl"):
+        read = read_corpus(tmp_path / name, label="label").named(labels)
+        assert read.labels == tuple(corpus["label"]) and read.texts == tuple(corpus["text"])
 
 
 @pytest.mark.parametrize(
@@ -91,56 +90,56 @@ def test_files_that_are_not_tables(tmp_path, name, content, message):
         read_corpus(path)
 
 
-def test_invalid_rows_are_skipped_when_asked(tmp_path, explainer, files):
+def test_invalid_rows_are_skipped_when_asked(tmp_path, bare_explainer, files):
     path = written(tmp_path / "x.jsonl", '{"text": "a good film"}\n{"text": null}\n{"text": 3}\n{"text": ""}\n{}\n')
     corpus = read_corpus(path, on_error="skip")
-    summary = check_corpus(corpus, explainer, on_error="skip")
+    summary = check_corpus(corpus, bare_explainer, on_error="skip")
     assert summary["skipped"] == 4 and "x.jsonl', row 2 (from 0): column 'text' is of type int" in summary["errors"][1]
     with pytest.warns(UserWarning, match=r"skipped 4 of 5 texts.*row 3 \(from 0\): '' has no tokens.*and 1 more"):
-        explain_corpus(explainer, corpus, *files, on_error="skip")
+        explain_corpus(bare_explainer, corpus, *files, on_error="skip")
 
     texts, words = read_texts(files[1]), read_words(files[0])
     assert texts["text"].tolist() == [0, 1, 2, 3, 4] and texts["error"].isna().tolist() == [True] + [False] * 4
     assert texts.loc[1:, ["target", "prediction", "score", "rules"]].isna().all(axis=None)
-    pd.testing.assert_frame_equal(words, explainer(["a good film"]).to_frame(), check_dtype=False)
-    assert texts["score"][0] == pytest.approx(explainer("a good film").score)
+    pd.testing.assert_frame_equal(words, bare_explainer(["a good film"]).to_frame(), check_dtype=False)
+    assert texts["score"][0] == pytest.approx(bare_explainer("a good film").score)
 
 
-def test_a_report_counts_skipped_texts(tmp_path, explainer):
+def test_a_report_counts_skipped_texts(tmp_path, bare_explainer):
     folder = tmp_path / "reviews"
     corpus = Corpus(("a good film", "", "bad cast"))
     with pytest.warns(UserWarning, match="skipped 1 of 3"):
-        explain_corpus(explainer, corpus, folder / "words.parquet", folder / "texts.parquet", on_error="skip")
+        explain_corpus(bare_explainer, corpus, folder / "words.parquet", folder / "texts.parquet", on_error="skip")
     write_report([folder], tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     assert "<b>2</b><span>texts</span>" in page and "<b>1</b><span>texts that could not be explained" in page
 
 
-def test_a_corpus_without_any_valid_row_is_an_error(explainer, files):
+def test_a_corpus_without_any_valid_row_is_an_error(bare_explainer, files):
     with pytest.raises(TextError, match="none of the 2 texts could be explained: text 0: '' has no tokens"):
-        explain_corpus(explainer, Corpus(("", "")), *files, on_error="skip")
+        explain_corpus(bare_explainer, Corpus(("", "")), *files, on_error="skip")
     with pytest.raises(TextError, match="none of the 2 texts can be explained"):
-        check_corpus(Corpus(("", "")), explainer, on_error="skip")
+        check_corpus(Corpus(("", "")), bare_explainer, on_error="skip")
     assert not files[0].exists()
     with pytest.raises(TextError, match="on_error='ignore': expected one of raise, skip"):
-        explain_corpus(explainer, Corpus(("a",)), *files, on_error="ignore")
+        explain_corpus(bare_explainer, Corpus(("a",)), *files, on_error="ignore")
 
 
-def test_an_error_names_its_row_in_file_and_shard(monkeypatch, explainer, files):
+def test_an_error_names_its_row_in_file_and_shard(monkeypatch, bare_explainer, files):
     monkeypatch.setattr(on_disk, "PART", 4)
     corpus = Corpus(("a good film",) * 9 + ("",) + ("bad cast",) * 4, source="reviews.csv")
     message = r"^'reviews.csv', row 9 \(from 0\): '' has no tokens.*--on-error skip"
     for rows in (corpus, corpus.shard(2, 2)):
         with pytest.raises(TextError, match=message):
-            explain_corpus(explainer, rows, *files)
+            explain_corpus(bare_explainer, rows, *files)
         with pytest.raises(TextError, match=message):
-            check_corpus(rows, explainer)
+            check_corpus(rows, bare_explainer)
     # What is wrong with the request, not the row, can't be skipped.
     with pytest.raises(TextError, match=r"row 0 \(from 0\): the model has no label 'X'; there are: '[^']*', '[^']*'$"):
-        explain_corpus(explainer, corpus, *files, target="X")
+        explain_corpus(bare_explainer, corpus, *files, target="X")
 
 
-def test_an_error_of_the_model_names_its_row(explainer, files):
+def test_an_error_of_the_model_names_its_row(bare_explainer, files):
     tokenizer = tokenizer_of("byte-level")
     model = gpt2(tokenizer, "ForSequenceClassification", num_labels=2)
     model.transformer.wte.weight.data[tokenizer("!")["input_ids"]] = float("nan")
@@ -158,51 +157,6 @@ def test_a_cut_text_is_reported_by_its_row(files):
     explainer = TextExplainer(bert(tokenizer), tokenizer, long="truncate", window=5)
     with pytest.warns(UserWarning, match=r"^'x\.csv', row 1 \(from 0\): "):
         explain_corpus(explainer, Corpus(("good", "a good film and a bad cast"), source="x.csv"), *files)
-
-
-def interrupted(monkeypatch, explainer, corpus, files, **options):
-    """Explain a corpus, and stop before its tables are written."""
-    join = on_disk.join
-    monkeypatch.setattr(on_disk, "join", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
-        explain_corpus(explainer, corpus, *files, **options)
-    monkeypatch.setattr(on_disk, "join", join)
-
-
-def test_finished_parts_survive_a_change_of_other_rows(monkeypatch, explainer, files):
-    monkeypatch.setattr(on_disk, "PART", 4)
-    texts = [f"a good film {number}" for number in range(16)]
-    for change in (
-        lambda texts: texts[:5] + texts[6:],  # a row removed
-        lambda texts: [*texts[:5], "another", *texts[6:]],  # changed
-        lambda texts: [*texts[:5], "another", *texts[5:]],  # added
-    ):
-        interrupted(monkeypatch, explainer, Corpus(tuple(texts)), files)
-        changed = change(texts)
-        assert explain_corpus(explainer, Corpus(tuple(changed)), *files) == 12
-        assert read_texts(files[1])["first"].tolist() == changed
-        expected = explainer(changed).to_frame()
-        pd.testing.assert_frame_equal(read_words(files[0]), expected, check_dtype=False, atol=1e-6)
-
-
-def test_parts_with_skipped_rows_are_kept_only_for_skipping(monkeypatch, explainer, files):
-    monkeypatch.setattr(on_disk, "PART", 2)
-    corpus = Corpus(("a", "b", "", "d"), labels=("0", "1", "0", "1"))
-    with pytest.raises(TextError, match="text 2: "):
-        explain_corpus(explainer, corpus, *files)
-    with pytest.warns(UserWarning, match="skipped 1"):
-        interrupted(monkeypatch, explainer, corpus, files, on_error="skip")
-    with pytest.raises(TextError, match="text 2: "):
-        explain_corpus(explainer, corpus, *files)
-    with pytest.warns(UserWarning, match="skipped 1 of 4 texts.*: text 2: ''"):
-        assert explain_corpus(explainer, corpus, *files, on_error="skip") == 4
-    assert read_texts(files[1])["label"].tolist() == ["LABEL_0", "LABEL_1"] * 2
-
-
-def test_rows_are_planned_around_finished_parts():
-    assert plan(tuple("aaaab"), [], 2) == [(0, 2), (2, 4), (4, 5)]
-    assert plan(tuple("xabcab"), [("a", "b"), ("a", "b", "c")], 9) == [(0, 1), (1, 4), (4, 6)]
-    assert plan(tuple("ab"), [("b", "c")], 9) == [(0, 2)]
 
 
 def test_regression_and_skipped_parts_have_one_type(monkeypatch, files):
@@ -224,12 +178,12 @@ def test_a_column_of_references(tmp_path, files):
     assert read_texts(files[1])["score"][1] == pytest.approx(alone.score)
 
 
-def test_shards_are_gathered_once_and_in_order(tmp_path, explainer):
+def test_shards_are_gathered_once_and_in_order(tmp_path, bare_explainer):
     paths = []
     for shard in (1, 2):
         corpus = Corpus(("a good film", "bad cast", "good", "bad")).shard(shard, 2)
         paths.append(tmp_path / f"{shard}.parquet")
-        explain_corpus(explainer, corpus, paths[-1], tmp_path / f"{shard}.texts.parquet")
+        explain_corpus(bare_explainer, corpus, paths[-1], tmp_path / f"{shard}.texts.parquet")
     out = tmp_path / "all.parquet"
     for wrong in ([*paths, paths[1]], paths[::-1], [paths[0], paths[0]]):
         with pytest.raises(TextError, match="pass each shard of one corpus once, in order"):

@@ -6,9 +6,9 @@ from torch import nn
 from lrp_domains import ATTN_LRP, SECANT
 from lrp_domains.text import TextError, TextExplainer
 
+from .bag_of_words import tokenize
 from .small_models import bert, gpt2
 from .small_tokenizers import SENTENCES, tokenizer_of
-from .test_reference import tokenize
 
 WORDPIECE, BYTES = (tokenizer_of(kind) for kind in ("wordpiece", "byte-level"))
 TEXTS = list(SENTENCES[:3])
