@@ -57,14 +57,12 @@ def batches_of(documents: Sequence[Document], size: int) -> Iterator[Batch]:
 
 @dataclass(frozen=True)
 class Run:
-    """A forward pass of B rows, their scores with the graph, what the model predicts, and the first column of each.
+    """A forward pass of B rows, and the first column of each.
 
     ``kept`` are the columns that the model computed logits of; None if all.
     """
 
     read: Read[list[np.ndarray]]
-    scores: Tensor
-    answers: list[Answer]
     first: np.ndarray
     kept: KeptLogits | None = None
 
@@ -107,18 +105,16 @@ class Runner:
         for number in range(count):
             twins = [_twin(document, row, number) for document, row in batch]
             held = [row for _, row in twins]
-            explained = self._explained_again(run, held, texts, retain_graph=number < count - 1)
+            explained = self._explained_from(run, held, texts, retain_graph=number < count - 1)
             _add([twin for twin in twins if twin[0] is not None], explained, [d is not None for d, _ in twins])
             ledgers.append(explained.ledger)
         return ledgers
 
-    def _explained_again(
+    def _explained_from(
         self, run: Run, rows: Sequence[Row], texts: Sequence[tuple[str, str]], *, retain_graph: bool
     ) -> Explained:
-        """Return the relevance of rows that differ from those of a forward pass only in what is explained."""
-        with torch.enable_grad():
-            scores, answers = self._scores(run.read.outputs, rows, run.first, run.kept)
-        _check_finite(scores, texts)
+        """Return the relevance of rows after a forward pass, of these or of others that differ in what is explained."""
+        scores, answers = self._scores(run, rows, texts)
         options = {"rules": self.settings.rule_set(against_reference=False), "unknown": self.settings.unknown}
         options |= {"model": self.model.network.module, "retain_graph": retain_graph}
         (sides,), ledger = explain(scores, [run.read], **options)
@@ -128,27 +124,24 @@ class Runner:
 
     def explained(self, rows: Sequence[Row], side: str, texts: Sequence[tuple[str, str]] = ()) -> Explained:
         """Return the relevance of rows, all with a reference or none; `texts`, with names, are for messages."""
+        if not have_references(rows):
+            return self._explained_from(self.run(rows, side), rows, texts, retain_graph=False)
         options = {"model": self.model.network.module, "unknown": self.settings.unknown}
-        options["rules"] = self.settings.rule_set(against_reference=have_references(rows))
-        runs, selections = [], Selections()
+        options["rules"] = self.settings.rule_set(against_reference=True)
+        runs, scored, selections = [], [], Selections()
 
         def run(*embedded: Tensor) -> tuple[Tensor, list[Read]]:
             # What is explained is decided by the first run, of the texts themselves.
             held = rows if not runs else self._decided(runs[0], rows)
-            selecting = selections.repeated() if runs else selections.recorded() if have_references(rows) else None
+            selecting = selections.repeated() if runs else selections.recorded()
             runs.append(self.run(held, side, embedded, selecting))
-            _check_finite(runs[-1].scores, texts)
-            return runs[-1].scores, [runs[-1].read]
+            scored.append(self._scores(runs[-1], held, texts))
+            return scored[-1][0], [runs[-1].read]
 
-        if have_references(rows):
-            (sides,), ledger = explain_against(run, *self._replaced(rows, side), **options)
-        else:
-            (sides,), ledger = explain(*run(), **options)
-
-        scores = [run.scores.detach().double().cpu().tolist() for run in runs]
+        (sides,), ledger = explain_against(run, *self._replaced(rows, side), **options)
+        values = [scores.detach().double().cpu().tolist() for scores, _ in scored]
         relevance = self._of_tokens(sides, rows, runs[0].first)
-        reference_scores = scores[1] if have_references(rows) else [0.0] * len(rows)
-        return Explained(relevance, scores[0], reference_scores, answers=runs[0].answers, ledger=ledger)
+        return Explained(relevance, values[0], values[1], answers=scored[0][1], ledger=ledger)
 
     def run(
         self,
@@ -157,7 +150,7 @@ class Runner:
         embedded: Sequence[Tensor] = (),
         selecting: AbstractContextManager | None = None,
     ) -> Run:
-        """Run one forward pass, and compute the scores of its rows.
+        """Run one forward pass.
 
         With `embedded`, B x T per side of the model, these tokens are embedded in place of those that have a reference.
         In `selecting` the model chooses its experts, which a reference must share with the text.
@@ -170,17 +163,16 @@ class Runner:
         in_place = [Embedded(*pair) for pair in zip(own, embedded, strict=True)]
         with torch.enable_grad():
             read = self.model.network.run(tensors, in_place, selecting)
-            kept = kept if kept is not None and kept.are_of(read.outputs) else None
-            scores, answers = self._scores(read.outputs, rows, first, kept)
-        return Run(read, scores, answers=answers, first=first, kept=kept)
+        return Run(read, first, kept if kept is not None and kept.are_of(read.outputs) else None)
 
-    def _scores(
-        self, outputs: Any, rows: Sequence[Row], first: np.ndarray, kept: KeptLogits | None
-    ) -> tuple[Tensor, list[Answer]]:
+    def _scores(self, run: Run, rows: Sequence[Row], texts: Sequence[tuple[str, str]]) -> tuple[Tensor, list[Answer]]:
         """Compute the scores of rows, by their weights, and what the model predicts."""
-        seen = (rows, first) if kept is None else kept.seen_by_head(rows, first)
-        scores, answers = self.model.head.scores(outputs, *seen)
-        return scores * torch.tensor([row.weight for row in rows]).to(scores), answers
+        seen = (rows, run.first) if run.kept is None else run.kept.seen_by_head(rows, run.first)
+        with torch.enable_grad():
+            scores, answers = self.model.head.scores(run.read.outputs, *seen)
+            scores = scores * torch.tensor([row.weight for row in rows]).to(scores)
+        _check_finite(scores, texts)
+        return scores, answers
 
     def _decided(self, run: Run, rows: Sequence[Row]) -> list[Row]:
         """Return the rows of a run with what the model predicted as what is explained."""

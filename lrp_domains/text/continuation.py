@@ -129,6 +129,5 @@ def _explained_part(phrase: Phrase) -> Encoding:
     """Return the tokens of a phrase that are explained as an encoding of its text."""
     explained = np.flatnonzero(~phrase.added)
     ids = np.array(phrase.ids)[explained]
-    return Encoding(
-        (phrase.text,), {"input_ids": ids}, ("",) * len(ids), phrase.spans[explained], part=np.zeros_like(ids)
-    )
+    inputs, part = {"input_ids": ids}, np.zeros_like(ids)
+    return Encoding((phrase.text,), inputs, ("",) * len(ids), phrase.spans[explained], part=part, special=part > 0)

@@ -165,6 +165,27 @@ def test_all_labels_of_a_place():
     assert [result.target for result in contrasts] == [f"{label} against O at 'cast'" for label in LABELS[1:]]
 
 
+def test_an_entity_ends_where_its_text_ends():
+    model = bert(WORDPIECE, "ForTokenClassification", num_labels=len(LABELS), id2label=dict(enumerate(LABELS)))
+    pair = ("the film", "plot was")
+    with torch.no_grad():
+        states = model.bert(**WORDPIECE(*pair, return_tensors="pt")).last_hidden_state[0]
+        logits = 4.0 * torch.eye(len(LABELS), dtype=states.dtype)[[0, 0, 2, 0, 2, 0, 0]]  # film and plot are I-PER
+        model.classifier.weight.copy_((torch.linalg.pinv(states) @ logits).T)
+        model.classifier.bias.zero_()
+    explainer = TextExplainer(model, WORDPIECE)
+    results = explainer(pair, target="all")
+    assert [result.target for result in results] == ["I-PER at 'film'", "I-PER at 'plot'"]
+    assert explainer(pair).target in {result.target for result in results}
+
+
+def test_an_entity_is_not_contrasted_with_its_own_label():
+    labels = mixed()
+    labels[-1] = "B-LOC"
+    results = tagger(labels)(TEXT, target="all", against="I-PER")
+    assert [result.target for result in results] == ["B-LOC against I-PER at 'wonderful'"]
+
+
 def test_a_text_without_entities_has_no_results():
     results = tagger(["O"] * len(PIECES))(TEXT, target="all")
     assert len(results) == 0 and results.ledger.score == 0

@@ -19,6 +19,7 @@ ITEMS = [
     ("☃☃", "☃"),
     ("☃☃",),
     ("[UNK] a ☃ film !",),
+    ("[SEP] ☃ [UNK] plot",),
     ("wonderful terrible, Résumé",),
     ("", "good"),
     ("good", ""),
@@ -34,7 +35,7 @@ def test_a_python_tokenizer_reads_as_one_with_offsets(item):
     assert slow.part.tolist() == fast.part.tolist()
     inside = fast.part >= 0
     assert slow.spans[inside].tolist() == fast.spans[inside].tolist()
-    assert slow.marks.tolist() == fast.marks.tolist() and slow.notes == fast.notes
+    assert slow.special.tolist() == fast.special.tolist() and slow.notes == fast.notes
 
 
 def test_an_explanation_is_that_of_the_tokenizer_with_offsets():

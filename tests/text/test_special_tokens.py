@@ -181,6 +181,32 @@ def test_special_tokens_are_added_unless_the_text_has_them(kind, text, added):
     assert pair.framed
 
 
+@pytest.mark.parametrize("names", [{}, {"unk_token": "<|endoftext|>"}])
+def test_a_special_token_in_a_text_is_one_word_and_stays_in_references_also_where_it_is_the_unknown_token(names):
+    plain = tokenizer_of("byte-level")
+    roles = {"eos_token": "<|endoftext|>", "pad_token": "[PAD]"} | names
+    tokenizer = type(plain)(tokenizer_object=plain.backend_tokenizer, **roles)
+    explainer = TextExplainer(gpt2(tokenizer), tokenizer)
+    result = explainer("a film<|endoftext|> good", reference="pad")
+    assert [(word.text, word.reference) for word in result.words] == [
+        ("a", "[PAD]"), ("film", "[PAD][PAD][PAD]"), ("<|endoftext|>", ""), ("good", "[PAD]"),
+    ]  # fmt: skip
+
+
+def test_what_the_unknown_token_replaces_is_no_special_token():
+    plain = tokenizer_of("legacy")
+    tokenizer = type(plain)(tokenizer_object=plain.backend_tokenizer, unk_token="<unk>", pad_token="<unk>")
+    (encoding,) = encode(tokenizer, [("good ☃ <unk>",)], False)
+    unknown = [encoding.written(token) for token in np.flatnonzero(encoding.inputs["input_ids"] == 0)]
+    assert unknown == ["☃", "<unk>"]
+    assert [encoding.written(token) for token in np.flatnonzero(encoding.special)] == ["<unk>"]
+
+
+def test_the_note_names_a_special_token_of_the_text():
+    (encoding,) = encode(tokenizer_of("unigram"), [("a film</s>",)])
+    assert not encoding.framed and encoding.notes[0].startswith("the text has special tokens (</s> ...)")
+
+
 def test_what_is_unknown_is_reported():
     for tokenizer in (tokenizer_of("wordpiece"), python_tokenizer()):
         explainer = TextExplainer(bert(tokenizer), tokenizer)

@@ -13,7 +13,7 @@ from .small_tokenizers import KINDS, tokenizer_of
 
 def encoding(text, *spans):
     pieces, part = ("",) * len(spans), np.zeros(len(spans), int)
-    return Encoding((text,), {}, pieces, spans=np.array(spans).reshape(-1, 2), part=part)
+    return Encoding((text,), {}, pieces, spans=np.array(spans).reshape(-1, 2), part=part, special=part > 0)
 
 
 def sums(text, spans, relevance, words="words"):

@@ -33,17 +33,18 @@ def type_of(label: str) -> str:
     return label[2:] if label.startswith(("B-", "I-")) else label
 
 
-def entities_of(probabilities: np.ndarray, names: Sequence[str]) -> list[Entity]:
-    """Return the entities of a text, from the probabilities of its words' labels, W x K.
+def entities_of(probabilities: np.ndarray, names: Sequence[str], texts: Sequence[int]) -> list[Entity]:
+    """Return the entities of a text or a pair, from the probabilities of its words' labels, W x K.
 
-    A word continues an entity if its label has the same type and doesn't begin with B-.
+    A word continues an entity of its text if its label has the same type and doesn't begin with B-. `texts` are the
+    numbers of the words' texts.
     """
     labels = probabilities.argmax(1)
     groups: list[list[int]] = []
     for word, label in enumerate(labels):
         name = names[label]
-        continues = word > 0 and type_of(name) == type_of(names[labels[word - 1]]) and not name.startswith("B-")
-        if continues:
+        follows = word > 0 and texts[word] == texts[word - 1] and not name.startswith("B-")
+        if follows and type_of(name) == type_of(names[labels[word - 1]]):
             groups[-1].append(word)
         else:
             groups.append([word])

@@ -123,6 +123,7 @@ def _with_answer(tokenizer, encoding: Encoding, phrase: Phrase) -> Encoding:
         pieces=(*encoding.pieces, "decoder start", *pieces_of(tokenizer, ids[:-1])),
         spans=None if encoding.spans is None else np.concatenate([encoding.spans, [[0, 0]], phrase.spans[:-1]]),
         part=np.r_[encoding.part, ADDED, part[:-1]],
+        special=np.r_[encoding.special, np.zeros(len(ids), bool)],
         side=np.r_[encoding.side, np.ones(len(ids), np.int64)],
         replacement=taken(encoding.replacement, np.r_[: len(encoding), np.full(len(ids), STAYS)]),
         kept=(*encoding.ranges, (0, end)),

@@ -143,6 +143,7 @@ def _with_phrase(tokenizer, encoding: Encoding, phrase: Phrase) -> Encoding:
         pieces=(*encoding.pieces, *pieces_of(tokenizer, phrase.ids[:-1])),
         spans=None if encoding.spans is None else np.concatenate([encoding.spans, phrase.spans[:-1]]),
         part=np.r_[encoding.part, np.full(count, number)],
+        special=np.r_[encoding.special, np.zeros(count, bool)],
         replacement=taken(encoding.replacement, np.r_[: len(encoding), np.full(count, STAYS)]),
         kept=(*encoding.ranges, (0, int(phrase.spans[-1, 0]))),
     )

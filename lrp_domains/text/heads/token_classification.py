@@ -14,7 +14,7 @@ from ..tokens.encoding import ADDED, Encoding
 from ..tokens.location import tokens_at
 from ..tokens.rows import Answer, Row, have_references, row_of
 from ..tokens.tagged_words import words_of_tokens
-from .entities import OUTSIDE, entities_of, name_of_labels, probabilities_of_words, type_of
+from .entities import OUTSIDE, Entity, entities_of, name_of_labels, probabilities_of_words, type_of
 from .head import Decision, FirstPass, Head
 from .labels import Labels, asks_for_all, each_label, label_choice
 from .token_scores import Positions, scores_at, sequence_logits
@@ -104,7 +104,8 @@ class TokenClassification(Head, FirstPass):
         labels = probabilities.argmax(1)
         places = [
             replace(place, chosen=entity.words, labels=labels[entity.words], every=False)
-            for entity in entities_of(probabilities, self.labels.names)
+            for entity in self._entities(place, probabilities)
+            if place.against not in labels[entity.words]  # a label is not contrasted with itself
         ]
         return [Decision([replace(rows[0], subject=each)]) for each in places]
 
@@ -170,12 +171,17 @@ class TokenClassification(Head, FirstPass):
     def _most_probable(self, place: Place, probabilities: np.ndarray) -> np.ndarray:
         """Return the words of the most probable entity with labels that may be explained, or the most probable word."""
         names, labels = self.labels.names, probabilities.argmax(1)
-        entities = entities_of(probabilities, names) if len(place.allowed) > 1 else []
+        entities = self._entities(place, probabilities) if len(place.allowed) > 1 else []
         entities = [entity for entity in entities if np.isin(labels[entity.words], place.allowed).all()]
         if entities:
             return max(entities, key=lambda entity: entity.probability).words
         inside = [label for label in place.allowed if names[label] != OUTSIDE] or list(place.allowed)
         return np.array([probabilities[:, inside].max(1).argmax()])
+
+    def _entities(self, place: Place, probabilities: np.ndarray) -> list[Entity]:
+        """Return the entities of a text, or of both of a pair."""
+        texts = [int(place.encoding.part[word[0]]) for word in place.words]
+        return entities_of(probabilities, self.labels.names, texts)
 
     def _answer(self, place: Place, probabilities: np.ndarray) -> Answer:
         predicted = probabilities[place.chosen].argmax(1)

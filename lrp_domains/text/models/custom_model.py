@@ -126,4 +126,4 @@ def _encode(tokenize: Callable, text: str) -> Encoding:
     offsets = np.array([(0, 0) if span is None else span for span in spans], np.int64).reshape(-1, 2)
     pieces = tuple(text[start:end] or str(n) for n, (start, end) in zip(ids, offsets.tolist(), strict=True))
     inputs = {"input_ids": np.array(ids, np.int64), "attention_mask": np.ones(len(ids), np.int64)}
-    return Encoding((text,), inputs, pieces, spans=offsets, part=part)
+    return Encoding((text,), inputs, pieces, spans=offsets, part=part, special=np.zeros(len(ids), bool))

@@ -14,7 +14,6 @@ from ..settings import Settings
 from ..tokens.encoding import Encoding, encode
 from ..tokens.lengths import longest
 from ..tokens.references import PLACEHOLDERS, SpecialTokens
-from ..tokens.special_tokens import special_ids
 from .network import Network, plain_model, transformers_network
 
 
@@ -95,6 +94,5 @@ def _special(tokenizer) -> SpecialTokens:
     numbers = {name: getattr(tokenizer, f"{name}_token_id", None) for name in PLACEHOLDERS}
     return SpecialTokens(
         {name: number for name, number in numbers.items() if number is not None},
-        frozenset(special_ids(tokenizer)),
         lambda number: str(tokenizer.convert_ids_to_tokens([number])[0]),
     )

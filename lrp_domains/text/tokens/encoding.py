@@ -2,14 +2,14 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..errors import excerpt
 from .alignment import align
 from .replacement import Replacement, joined, taken
-from .special_tokens import has_special_tokens, parts_of, special_ids, unknown_note
+from .special_tokens import has_special_tokens, parts_of, special_ids, unknown_note, unknown_tokens
 
 ADDED = -1  # the part of a token that is not in the text: [CLS], </s>, ...
 
@@ -31,8 +31,8 @@ class Encoding:
         found.
     part
         Per token the number of its text, or `ADDED`.
-    marks
-        Special tokens such as [MASK] that are written in a text, as rows of the text's number, start and end.
+    special
+        Per token whether it is a special token, such as [MASK], that is written in a text.
     side
         Per token 0 (encoder) or 1 (decoder), for models that have both; else None.
     kept
@@ -52,7 +52,7 @@ class Encoding:
     pieces: tuple[str, ...]
     spans: np.ndarray | None
     part: np.ndarray
-    marks: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), np.int64))
+    special: np.ndarray
     side: np.ndarray | None = None
     kept: tuple[tuple[int, int], ...] | None = None
     starts: tuple[int, ...] = (0,)
@@ -62,6 +62,10 @@ class Encoding:
 
     def __len__(self) -> int:
         return len(self.part)
+
+    def written(self, token: int) -> str:
+        """Return what a token of a text is written as there, where places are known."""
+        return self.texts[self.part[token]][slice(*self.spans[token])].strip()
 
     @property
     def ranges(self) -> tuple[tuple[int, int], ...]:
@@ -76,6 +80,7 @@ class Encoding:
             pieces=tuple(self.pieces[token] for token in tokens),
             spans=None if self.spans is None else self.spans[tokens],
             part=self.part[tokens],
+            special=self.special[tokens],
             replacement=taken(self.replacement, tokens),
         )
 
@@ -106,7 +111,7 @@ def encode(
     wishes = [add_special_tokens] * len(items) if single else list(add_special_tokens)
     framed = [_is_framed(tokenizer, *pair) for pair in zip(items, wishes, strict=True)]
 
-    encodings: list[Encoding | None] = [None] * len(items)
+    special, encodings = special_ids(tokenizer), [None] * len(items)
     # A tokenizer splits either texts or pairs in one call, with or without special tokens.
     for size, frame in {(len(item), frame) for item, frame in zip(items, framed, strict=True)}:
         numbers = [n for n, item in enumerate(items) if (len(item), framed[n]) == (size, frame)]
@@ -119,9 +124,13 @@ def encode(
                 encoding = _with_offsets(tokenizer, batch, row=row, texts=items[number])
             else:
                 encoding = _without_offsets(tokenizer, batch, row=row, texts=items[number], framed=frame)
-            notes = [] if frame or wishes[number] is False else [_AS_IT_IS.format(encoding.pieces[0])]
-            notes += unknown_note(tokenizer, encoding)
-            encodings[number] = replace(encoding, framed=frame, notes=tuple(notes))
+            unknown = unknown_tokens(tokenizer, encoding)
+            is_special = np.isin(encoding.inputs["input_ids"], special) & (encoding.part != ADDED)
+            is_special[unknown] = False  # what the unknown token replaces is text, also where it has other roles
+            notes = unknown_note(encoding, unknown)
+            if not frame and wishes[number] is not False:
+                notes.insert(0, _AS_IT_IS.format(encoding.pieces[int(is_special.argmax())]))
+            encodings[number] = replace(encoding, special=is_special, framed=frame, notes=tuple(notes))
     return encodings
 
 
@@ -142,7 +151,7 @@ def join(first: Encoding, second: Encoding) -> Encoding:
         pieces=first.pieces + second.pieces,
         spans=spans,
         part=np.r_[first.part, np.where(second.part == ADDED, ADDED, second.part + len(first.texts))],
-        marks=np.concatenate([first.marks, second.marks + np.array([len(first.texts), 0, 0])]),
+        special=np.concatenate([first.special, second.special]),
         kept=first.ranges + second.ranges,
         starts=(*first.starts, len(first)),
         replacement=joined([first.replacement, second.replacement]),
@@ -159,8 +168,7 @@ def _with_offsets(tokenizer, batch, *, row: int, texts: tuple[str, ...]) -> Enco
     spans = np.array(batch["offset_mapping"][row], np.int64).reshape(-1, 2)
     inputs = _inputs(batch, row)
 
-    encoding = Encoding(texts, inputs, tuple(batch.tokens(row)), spans=spans, part=part)
-    return replace(encoding, marks=_marks(tokenizer, encoding))
+    return Encoding(texts, inputs, tuple(batch.tokens(row)), spans=spans, part=part, special=np.zeros(len(part), bool))
 
 
 def _without_offsets(tokenizer, batch, *, row: int, texts: tuple[str, ...], framed: bool) -> Encoding:
@@ -170,17 +178,14 @@ def _without_offsets(tokenizer, batch, *, row: int, texts: tuple[str, ...], fram
     pieces = tokenizer.convert_ids_to_tokens(ids)
     part = parts_of(tokenizer, ids, texts, framed=framed)
 
-    spans = np.zeros((len(ids), 2), np.int64)
+    spans, special = np.zeros((len(ids), 2), np.int64), np.zeros(len(ids), bool)
     for number, text in enumerate(texts):
         tokens = np.flatnonzero(part == number)
         # Before they are looked up, unknown tokens are still parts of the text.
         surface = tokenizer.tokenize(text)
         surface = surface if len(surface) == len(tokens) else [pieces[token] for token in tokens]
         is_unknown = [ids[token] == tokenizer.unk_token_id for token in tokens]
-        unknown = [
-            lacks and piece == tokenizer.unk_token and piece not in text
-            for lacks, piece in zip(is_unknown, surface, strict=True)
-        ]
+        unknown = [lacks and piece == tokenizer.unk_token for lacks, piece in zip(is_unknown, surface, strict=True)]
         aligned = align(text, surface, unknown)
         if aligned is None:
             warnings.warn(
@@ -188,17 +193,9 @@ def _without_offsets(tokenizer, batch, *, row: int, texts: tuple[str, ...], fram
                 f"{excerpt(text)}: relevance is computed for tokens, not for words",
                 stacklevel=2,
             )
-            return Encoding(texts, inputs, tuple(pieces), spans=None, part=part)
+            return Encoding(texts, inputs, tuple(pieces), spans=None, part=part, special=special)
         spans[tokens] = aligned
-    encoding = Encoding(texts, inputs, tuple(pieces), spans=spans, part=part)
-    return replace(encoding, marks=_marks(tokenizer, encoding))
-
-
-def _marks(tokenizer, encoding: Encoding) -> np.ndarray:
-    """Return the special tokens that are written in the texts, as rows of text, start and end."""
-    special = np.isin(encoding.inputs["input_ids"], special_ids(tokenizer)) & (encoding.part != ADDED)
-    special &= encoding.spans[:, 0] < encoding.spans[:, 1]
-    return np.column_stack([encoding.part, encoding.spans])[special]
+    return Encoding(texts, inputs, tuple(pieces), spans=spans, part=part, special=special)
 
 
 def _inputs(batch, row: int) -> dict[str, np.ndarray]:

@@ -235,8 +235,7 @@ def _refuse_unknown(tokenizer, encoding: Encoding, phrase: str, first: int = 0) 
     tokens = tokens[tokens >= first]
     if not len(tokens):
         return
-    which, text = "", encoding.texts[-1]
+    which = ""
     if encoding.spans is not None:
-        parts = [text[slice(*encoding.spans[token])].strip() for token in tokens]
-        which = f" ({listed(dict.fromkeys(parts), 5)})"
+        which = f" ({listed(dict.fromkeys(map(encoding.written, tokens)), 5)})"
     raise TextError(f"{phrase!r} contains something that the model's vocabulary has no token for{which}")

@@ -1,7 +1,7 @@
 """What a text is explained against: its words masked, another text of as many tokens, or tokens by number."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,14 +22,11 @@ class SpecialTokens:
     ----------
     placeholders
         The numbers of the tokens that can stand for a word, by name: ``"mask"``, ``"pad"``.
-    written
-        The numbers of those that have a meaning where a text contains them, such as a mask to fill: they stay.
     spell
         From the number of a token to its string.
     """
 
     placeholders: Mapping[str, int]
-    written: frozenset[int] = field(default=frozenset())
     spell: Callable[[int], str] = str
 
 
@@ -49,8 +46,8 @@ def with_placeholders(encoding: Encoding, name: str, special: SpecialTokens) -> 
             "or the numbers of the tokens"
         )
     number = special.placeholders[name]
-    stays = np.isin(encoding.inputs["input_ids"], list(special.written))
-    return _with_numbers(encoding, np.where(stays, STAYS, number), [special.spell(number)] * len(encoding))
+    # Special tokens in the text have a meaning there, such as a mask to fill.
+    return _with_numbers(encoding, np.where(encoding.special, STAYS, number), [special.spell(number)] * len(encoding))
 
 
 def with_text(encoding: Encoding, reference: Encoding) -> Encoding:

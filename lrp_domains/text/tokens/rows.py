@@ -94,6 +94,7 @@ def with_decoder_copy(encoding: Encoding) -> Encoding:
         pieces=(*encoding.pieces, "decoder start", *encoding.pieces[:-1]),
         spans=None if spans is None else np.concatenate([spans, [[0, 0]], spans[:-1]]),
         part=np.r_[encoding.part, ADDED, encoding.part[:-1]],
+        special=np.r_[encoding.special, False, encoding.special[:-1]],
         replacement=taken(encoding.replacement, np.r_[: len(encoding), STAYS, : len(encoding) - 1]),
         side=np.repeat([0, 1], len(encoding)),
     )

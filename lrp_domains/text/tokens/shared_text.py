@@ -39,15 +39,13 @@ def join_pairs(pairs: Sequence[Encoding]) -> tuple[Encoding, list[np.ndarray]]:
         count += int(new.sum())
 
     parts = [pair.take(tokens) for pair, tokens in zip(pairs, chosen, strict=True)]
-    marks = [first.marks[first.marks[:, 0] == SHARED]]
-    marks += [pair.marks[pair.marks[:, 0] != SHARED] + [number, 0, 0] for number, pair in enumerate(pairs)]
     encoding = Encoding(
         texts=(first.texts[0], *(pair.texts[1] for pair in pairs)),
         inputs={name: np.concatenate([part.inputs[name] for part in parts]) for name in first.inputs},
         pieces=tuple(piece for part in parts for piece in part.pieces),
         spans=None if any(part.spans is None for part in parts) else np.concatenate([part.spans for part in parts]),
         part=np.concatenate([np.where(part.part > SHARED, part.part + n, part.part) for n, part in enumerate(parts)]),
-        marks=np.concatenate(marks),
+        special=np.concatenate([part.special for part in parts]),
         kept=(first.ranges[0], *(pair.ranges[1] for pair in pairs)),
         replacement=joined([part.replacement for part in parts]),
         framed=first.framed,

@@ -10,8 +10,12 @@ _MOST = 5  # unknown parts of a text that a note lists
 
 
 def special_ids(tokenizer) -> list[int]:
-    """Return the special tokens that may be written in a text; the unknown token replaces text, so it isn't one."""
-    return [number for number in tokenizer.all_special_ids if number != tokenizer.unk_token_id]
+    """Return the special tokens that may be written in a text.
+
+    The unknown token replaces text, so it isn't one, unless it has another role too, such as GPT-2's end of a text.
+    """
+    roles = {getattr(tokenizer, f"{role}_token_id", None) for role in ("bos", "eos", "sep", "cls", "mask", "pad")}
+    return [number for number in tokenizer.all_special_ids if number != tokenizer.unk_token_id or number in roles]
 
 
 def special_strings(tokenizer) -> tuple[str, ...]:
@@ -81,17 +85,14 @@ def unknown_tokens(tokenizer, encoding) -> np.ndarray:
     tokens = np.flatnonzero((encoding.inputs["input_ids"] == tokenizer.unk_token_id) & (encoding.part >= 0))
     if encoding.spans is None:
         return tokens
-    written = [encoding.texts[encoding.part[t]][slice(*encoding.spans[t])].strip() for t in tokens]
-    return tokens[[text != tokenizer.unk_token for text in written]] if len(tokens) else tokens
+    return tokens[np.array([encoding.written(token) != tokenizer.unk_token for token in tokens], bool)]
 
 
-def unknown_note(tokenizer, encoding) -> list[str]:
-    """Return a note of what the model sees as unknown, if there is anything."""
-    tokens = unknown_tokens(tokenizer, encoding)
+def unknown_note(encoding, tokens: np.ndarray) -> list[str]:
+    """Return a note of the tokens that the model sees as unknown, if there are any."""
     if not len(tokens):
         return []
     note = f"{len(tokens)} {'token is' if len(tokens) == 1 else 'tokens are'} unknown to the model"
     if encoding.spans is None:
         return [note]
-    parts = [encoding.texts[encoding.part[t]][slice(*encoding.spans[t])].strip() for t in tokens]
-    return [f"{note}: {listed(dict.fromkeys(parts), _MOST)}"]
+    return [f"{note}: {listed(dict.fromkeys(map(encoding.written, tokens)), _MOST)}"]

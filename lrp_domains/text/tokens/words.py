@@ -71,7 +71,7 @@ def word_shares(encoding: Encoding, *, part: int = 0, words: Segmentation = "wor
     text = encoding.texts[part]
     tokens = np.flatnonzero(encoding.part == part)
     spans, kinds = segment(text, words)
-    spans, kinds = join_marks(spans, kinds, encoding.marks[encoding.marks[:, 0] == part, 1:])
+    spans, kinds = join_marks(spans, kinds, encoding.spans[tokens[encoding.special[tokens]]])
     word_at = np.repeat(np.arange(len(spans)), spans[:, 1] - spans[:, 0])
 
     # One entry per token and character that it covers.
@@ -105,6 +105,7 @@ def replaced_words(encoding: Encoding, spans: np.ndarray, part: int = 0) -> list
 
 def join_marks(spans: np.ndarray, kinds: np.ndarray, marks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Join the spans that a special token covers into one mark: [MASK] is neither one word nor three spans."""
+    marks = marks[marks[:, 0] < marks[:, 1]]
     if not len(marks):
         return spans, kinds
 
