@@ -105,15 +105,29 @@ class LengthLimit:
 
 
 def longest(model: nn.Module, tokenizer) -> int | None:
-    """Return the largest number of tokens that a model reads, added ones included, or None if no limit is known."""
-    limits = [getattr(tokenizer, "model_max_length", None), _positions(model)]
+    """Return the largest number of tokens that a model reads, added ones included, or None if no limit is known.
+
+    Of an encoder-decoder, this is what the encoder reads.
+    """
+    names = ("max_encoder_position_embeddings", "max_position_embeddings", "n_positions")
+    limits = [getattr(tokenizer, "model_max_length", None), _positions(model, "encoder", names)]
     limits = [limit for limit in limits if isinstance(limit, int) and 0 < limit < _NO_LIMIT]
     return min(limits, default=None)
 
 
-def _positions(model: nn.Module) -> int | None:
-    config = model.config
-    positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+def longest_answer(model: nn.Module) -> int | None:
+    """Return the largest number of tokens that the decoder of an encoder-decoder reads, or None if there is no limit.
+
+    T5's ``n_positions`` is not a limit, because its positions are relative.
+    """
+    return _positions(model, "decoder", ("max_decoder_position_embeddings", "max_position_embeddings"))
+
+
+def _positions(model: nn.Module, side: str, names: Sequence[str]) -> int | None:
+    """Return how many positions one side of a model has, by the first of some names that its configuration has."""
+    config = getattr(model.config, side, None)  # a model made of two others has a configuration for each
+    config = model.config if not hasattr(config, "to_dict") else config
+    positions = next((number for name in names if (number := getattr(config, name, None))), None)
     if not isinstance(positions, int):
         return None
     for module in model.modules():
