@@ -237,8 +237,7 @@ class Pipeline:
             check_extra(self.model.network, request.extra)
             rows = [replace(row, extra=request.extra) for row in rows]
 
-        longest = max(fitted, key=lambda half: len(half.encoding))
-        notes = [half.note for half in (fitted if self.limit.part is None else [longest]) if half.note]
+        notes = list(dict.fromkeys(half.note for half in fitted if half.note))
         notes += encoding.notes
         name = None
         if encoding.replacement is not None:

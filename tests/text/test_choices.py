@@ -142,6 +142,45 @@ def test_the_mean_of_windows_is_the_mean_of_their_scores():
     assert result.score == pytest.approx(np.mean(scores))
 
 
+def tokens_together(text):
+    """Return the number of tokens of a text with each hypothesis, by the tokenizer."""
+    return [len(WORDPIECE(text, TEMPLATE.format(name))["input_ids"]) for name in CANDIDATES]
+
+
+def test_messages_on_a_long_text_have_the_limit_and_the_longest_pair():
+    long, counts = " ".join(SENTENCES), tokens_together(" ".join(SENTENCES))
+    assert len(set(counts)) > 1
+    numbers = rf"'the good food was .*' together have {max(counts)} tokens, but the model reads 64 at once: shorten it"
+    with pytest.raises(TextError, match=numbers):
+        zero_shot(long="error")(long)
+    kept = max(tokens_together("a")) - 1  # [CLS], two [SEP] and the hypothesis
+    room = rf"in addition to the {kept} tokens that .* added ones and those of 'the good food was it .'"
+    with pytest.raises(TextError, match=rf"a window of {kept} tokens has no room for .* {room}"):
+        zero_shot(window=kept)(long)
+    with pytest.raises(TextError, match=rf"{kept} tokens at once leave no room for .* {room}"):
+        zero_shot(window=kept, long="truncate")(long)
+    share = rf"stride=2: windows of {kept + 2} tokens have room for 2 of the text, of which they can share 0 to 1"
+    with pytest.raises(TextError, match=share):
+        zero_shot(window=kept + 2, stride=2)(long)
+    assert zero_shot(window=kept + 1)(long).notes == (
+        f"read in {len(WORDPIECE(long, add_special_tokens=False)['input_ids'])} windows of at most {kept + 1} tokens",
+    )
+
+
+def test_a_text_that_is_cut_for_all_its_hypotheses_is_reported_once():
+    long = " ".join(SENTENCES)
+    with pytest.warns(UserWarning) as caught:
+        result = zero_shot(long="truncate", window=40)(long)
+    count = max(tokens_together(long))
+    (message,) = [str(each.message) for each in caught]
+    assert message.startswith(f"text 0: the last {count - 40} of {count} tokens were cut off (characters ")
+    assert result.notes == (message.removeprefix("text 0: "),)
+    # What is left of the text is what the tokenizer leaves of the longest pair.
+    pair = WORDPIECE(long, "the good food was it .", truncation="only_first", max_length=40)
+    left = pair["token_type_ids"].index(1) - 2
+    assert len([token for token in result.tokens if token.part == "text"]) == left
+
+
 @pytest.mark.parametrize("multi_label", [False, True])
 @pytest.mark.parametrize("names", [NLI, {0: "ENTAILMENT", 1: "neutral", 2: "contradiction"}, {0: "not", 1: "entail"}])
 def test_zero_shot_is_that_of_the_pipeline(multi_label, names):

@@ -22,7 +22,7 @@ WORDPIECE, BYTES, UNIGRAM, LEGACY = (tokenizer_of(kind) for kind in ("wordpiece"
 
 def phrase_after(kind, text, phrase, spaced=None):
     (encoding,) = encode(tokenizer_of(kind), [(text,)])
-    return continuing(tokenizer_of(kind), phrase, without_end(encoding), spaced=spaced)
+    return continuing(tokenizer_of(kind), phrase, without_end(tokenizer_of(kind), encoding), spaced=spaced)
 
 
 @pytest.mark.parametrize("kind", [*WITH_WORD_MARKS, "byte-level", "unigram", "wordpiece"])

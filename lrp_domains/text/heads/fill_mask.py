@@ -13,7 +13,7 @@ from ..errors import TextError, excerpt
 from ..tokens.encoding import Encoding
 from ..tokens.location import tokens_at
 from ..tokens.phrases import at_mask
-from ..tokens.rows import Answer, Row, have_references, row_of
+from ..tokens.rows import Answer, Row, have_references, row_of, with_decoder_copy
 from ..tokens.vocabulary import readable
 from .head import Head
 from .labels import PREDICTED
@@ -27,6 +27,7 @@ class FillMask(Head):
     tokenizer: Any
     score: str
     spaced: bool | None = None
+    two_sides: bool = False
     labels = None
 
     def rows(self, encoding: Encoding, windows: list[np.ndarray], request: Request) -> tuple[Encoding, list[Row]]:
@@ -35,7 +36,9 @@ class FillMask(Head):
         words = (request.target, request.against)
         target, against = (None if word is None else self._token(word, encoding, column) for word in words)
         target, against = PREDICTED if target is None else target, NO_CLASS if against is None else against
-        return encoding, [row_of(encoding, windows[0], subject=Positions.at(column, target, against=against))]
+        positions = Positions.at(column, target, against=against)
+        row = row_of(encoding, windows[0], subject=positions, two_sides=self.two_sides)
+        return with_decoder_copy(encoding) if self.two_sides else encoding, [row]
 
     def _token(self, word: Any, encoding: Encoding, column: int) -> int:
         return at_mask(self.tokenizer, word, encoding, column, spaced=self.spaced)

@@ -41,6 +41,8 @@ class Head(Protocol):
         Which end of a text may be cut off if it is too long, ``"right"`` or ``"left"``.
     long_part
         The number of the text of a pair that is cut or read in windows; None for the longer one.
+    two_sides
+        Whether a decoder reads the text again, after the encoder.
     """
 
     labels: Labels | None
@@ -50,6 +52,7 @@ class Head(Protocol):
     apart: bool = False
     cut_side: str = "right"
     long_part: int | None = None
+    two_sides: bool = False
 
     def parts(self, encoding: Encoding) -> tuple[str, ...]:
         """Return the name of each of ``encoding.texts``."""

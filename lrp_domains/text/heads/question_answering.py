@@ -13,7 +13,7 @@ from ..arguments import Request
 from ..errors import TextError, excerpt
 from ..tokens.encoding import ADDED, Encoding
 from ..tokens.location import tokens_at
-from ..tokens.rows import Answer, Row, have_references, row_of
+from ..tokens.rows import Answer, Row, have_references, row_of, with_decoder_copy
 from .answers import CONTEXT, Ends, most_probable_answer, probability_of, sum_of
 from .head import Decision, FirstPass, Head
 
@@ -62,11 +62,14 @@ class QuestionAnswering(Head, FirstPass):
         The number of the token that stands for no answer; None if the tokenizer has none.
     no_answer
         Whether the model may predict that there is no answer.
+    two_sides
+        See `Head`: the logits are those of the decoder's tokens, which are as many as the encoder's.
     """
 
     score: str
     null_id: int | None = None
     no_answer: bool = False
+    two_sides: bool = False
     labels = None
     in_windows = True
     overlaps = True
@@ -98,10 +101,12 @@ class QuestionAnswering(Head, FirstPass):
             raise TextError(f"at={request.at!r} is an answer, but the target is 'no answer': leave one of them out")
 
         answer = None if request.at is None else tokens_at(request.at, encoding, part=CONTEXT)
-        rows = [row_of(encoding, pick, subject=self._choice(encoding, pick, answer, request)) for pick in windows]
+        choices = [self._choice(encoding, pick, answer, request) for pick in windows]
+        pairs = zip(windows, choices, strict=True)
+        rows = [row_of(encoding, pick, subject=choice, two_sides=self.two_sides) for pick, choice in pairs]
         if not any(row.subject.answerable for row in rows):
             raise TextError(f"at={request.at!r}: no window has all of this answer; pass a larger stride=")
-        return encoding, rows
+        return with_decoder_copy(encoding) if self.two_sides else encoding, rows
 
     def undecided(self, rows: Sequence[Row]) -> bool:
         """Return whether a context is read in windows, of which one is explained."""
@@ -251,7 +256,10 @@ def _window(encoding: Encoding, row: Row) -> tuple[Encoding, Row]:
     if encoding.spans is not None:
         spans = window.spans[window.part == CONTEXT]
         ranges[CONTEXT] = int(spans[:, 0].min()), int(spans[:, 1].max())
-    return replace(window, kept=tuple(ranges)), replace(row, tokens=(np.arange(len(window)),))
+    sides = np.arange(len(row.tokens) * len(window)).reshape(len(row.tokens), -1)
+    window = replace(window, kept=tuple(ranges))
+    window = window if len(sides) == 1 else with_decoder_copy(window)
+    return window, replace(row, tokens=tuple(sides))
 
 
 def _characters(encoding: Encoding) -> str:

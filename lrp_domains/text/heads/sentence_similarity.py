@@ -13,7 +13,7 @@ from ..arguments import Request
 from ..errors import TextError
 from ..tokens.encoding import Encoding
 from ..tokens.location import refuse_location
-from ..tokens.rows import Answer, Row, row_of
+from ..tokens.rows import Answer, Row, row_of, with_decoder_copy
 from .head import Head
 from .pooling import POOLINGS, pooled
 
@@ -26,6 +26,7 @@ class SentenceSimilarity(Head):
     """
 
     pooling: str | None
+    two_sides: bool = False
     labels = None
     apart = True
 
@@ -47,7 +48,8 @@ class SentenceSimilarity(Head):
             raise TextError(f"target={request.target!r}: the similarity of two texts is one number; leave it out")
         second = encoding.starts[1]
         halves = np.arange(second), np.arange(second, len(encoding))
-        return encoding, [row_of(encoding, half, subject=None, group=2) for half in halves]
+        rows = [row_of(encoding, half, subject=None, group=2, two_sides=self.two_sides) for half in halves]
+        return with_decoder_copy(encoding) if self.two_sides else encoding, rows
 
     def scores(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, list[Answer]]:
         """Compute half of a pair's cosine for each of its two rows."""
@@ -67,3 +69,21 @@ class SentenceSimilarity(Head):
         column = torch.arange(states.shape[1])
         start, end = torch.from_numpy(first)[:, None], torch.from_numpy(first + lengths)[:, None]
         return pooled(states, (column >= start) & (column < end), [self.pooling or "mean"])
+
+
+def sentence_similarity(model: Any, pooling: str | None, *, two_sides: bool) -> SentenceSimilarity:
+    """Return the head for a model; raise if it has a decoder that must be given tokens apart from the text.
+
+    Of other models with a decoder, such as BART, its states are pooled: those are the model's.
+    """
+    import transformers
+
+    # The configuration of an encoder alone may still be that of the whole model.
+    two_sides = two_sides and hasattr(model, "decoder")
+    encoder = f"{type(model).__name__.removesuffix('Model')}EncoderModel"
+    if two_sides and hasattr(transformers, encoder):
+        raise TextError(
+            f"{type(model).__name__} has a decoder, which doesn't read the text: load the model as "
+            f"transformers.{encoder}"
+        )
+    return SentenceSimilarity(pooling, two_sides)

@@ -15,7 +15,7 @@ from .labels import labels_of
 from .multiple_choice import MultipleChoice
 from .pooling import POOLINGS
 from .question_answering import QuestionAnswering
-from .sentence_similarity import SentenceSimilarity
+from .sentence_similarity import sentence_similarity
 from .text2text_generation import Text2TextGeneration
 from .text_generation import TextGeneration
 from .token_classification import TokenClassification
@@ -91,7 +91,9 @@ TASKS = {
     "question-answering": Task(
         "MODEL_FOR_QUESTION_ANSWERING_MAPPING_NAMES",
         "AutoModelForQuestionAnswering",
-        lambda of: QuestionAnswering(of.settings.score, of.tokenizer.cls_token_id, of.settings.no_answer),
+        lambda of: QuestionAnswering(
+            of.settings.score, of.tokenizer.cls_token_id, of.settings.no_answer, two_sides=of.two_sides
+        ),
         ("no_answer",),
     ),
     "text2text-generation": Task(
@@ -102,7 +104,7 @@ TASKS = {
     "fill-mask": Task(
         "MODEL_FOR_MASKED_LM_MAPPING_NAMES",
         "AutoModelForMaskedLM",
-        lambda of: FillMask(of.tokenizer, of.settings.score, of.settings.spaced),
+        lambda of: FillMask(of.tokenizer, of.settings.score, of.settings.spaced, two_sides=of.two_sides),
     ),
     "text-generation": Task(
         "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES",
@@ -112,7 +114,7 @@ TASKS = {
     "sentence-similarity": Task(
         "MODEL_MAPPING_NAMES",
         "AutoModel",
-        lambda of: SentenceSimilarity(of.pooling),
+        lambda of: sentence_similarity(of.model, of.pooling, two_sides=of.two_sides),
     ),
     "multiple-choice": Task(
         "MODEL_FOR_MULTIPLE_CHOICE_MAPPING_NAMES",

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from ..arguments import Request
-from ..errors import TextError
+from ..errors import TextError, excerpt
 from ..tokens.encoding import ADDED, Encoding
+from ..tokens.lengths import longest_answer
 from ..tokens.location import refuse_location
 from ..tokens.phrases import Phrase, answer, generated
 from ..tokens.replacement import STAYS, taken
@@ -60,6 +61,12 @@ class Text2TextGeneration(Head, Generator):
         ids, columns = phrase.ids, np.flatnonzero(~phrase.added)  # an added </s> is not explained
         if not len(columns):
             raise TextError("the model's answer is empty: choose one, target='...'")
+        # The decoder reads its start in place of the last token.
+        if (most := longest_answer(self.model)) is not None and len(ids) > most:
+            raise TextError(
+                f"the answer {excerpt(phrase.text)} has {len(ids)} tokens, but the model's decoder reads {most} at "
+                "once: shorten it"
+            )
 
         inputs = encoding.inputs | {"decoder_input_ids": np.array([self._start(), *ids[:-1]])}
         sides = (np.arange(len(encoding)), len(whole) + np.arange(len(ids)))
@@ -76,7 +83,8 @@ class Text2TextGeneration(Head, Generator):
         return answer(self.tokenizer, phrase, framed=self.add_special_tokens)
 
     def generate(self, encoding: Encoding, longest: int) -> Phrase:
-        """Return the tokens that the model answers with, without the decoder's start."""
+        """Return the tokens that the model answers with, as many as its decoder reads, without the decoder's start."""
+        longest = min(longest, longest_answer(self.model) or longest)
         device = next(self.model.parameters()).device
         ids = torch.from_numpy(encoding.inputs["input_ids"])[None].to(device)
         options = {"max_new_tokens": longest, "do_sample": False, "num_beams": 1}

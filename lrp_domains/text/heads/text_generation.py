@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...domain import NO_CLASS
 from ..arguments import Request
-from ..errors import TextError
+from ..errors import TextError, excerpt
 from ..tokens.encoding import Encoding
 from ..tokens.location import refuse_location
 from ..tokens.phrases import Phrase, continuing, spelled, without_end
@@ -89,7 +89,13 @@ class TextGeneration(Head, Generator):
 
     def source(self, encoding: Encoding) -> Encoding:
         """Return a text without the tokens that the tokenizer added behind it, such as </s>."""
-        return without_end(encoding)
+        source = without_end(self.tokenizer, encoding)
+        if not len(source):
+            raise TextError(
+                f"{excerpt(encoding.texts[0])} has no tokens to continue, as this tokenizer adds none in front: leave "
+                "empty texts out"
+            )
+        return source
 
     def phrase(self, phrase: object, encoding: Encoding) -> Phrase:
         """Return the tokens of a phrase that continues a text."""

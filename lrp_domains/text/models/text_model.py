@@ -12,7 +12,7 @@ from ..heads.multiple_choice import as_choices
 from ..heads.tasks import Loaded, check_class, check_task, head_of, task_of
 from ..settings import Settings
 from ..tokens.encoding import Encoding, encode
-from ..tokens.lengths import longest
+from ..tokens.lengths import longest, longest_answer
 from ..tokens.references import PLACEHOLDERS, SpecialTokens
 from .network import Network, plain_model, transformers_network
 
@@ -67,15 +67,17 @@ def transformers_model(
     check_class(task, type(plain))
     network = transformers_network(model, embedding)
     loaded = Loaded(plain, tokenizer, settings, pooling=pooling, two_sides=network.two_sides)
+    head = head_of(task, loaded)
+    limits = [longest(plain, tokenizer), longest_answer(plain) if head.two_sides else None]
     if task == "multiple-choice":
         network = replace(network, call=partial(as_choices, network.call))
     return TextModel(
         task=task,
         network=network,
-        head=head_of(task, loaded),
+        head=head,
         tokenizer=tokenizer,
         encode=partial(encode, tokenizer),
-        longest=longest(plain, tokenizer),
+        longest=min((limit for limit in limits if limit is not None), default=None),
         fill=_fill(plain, tokenizer),
         special=_special(tokenizer),
     )

@@ -56,7 +56,7 @@ class LengthLimit:
     def fit(self, encoding: Encoding, room: int = 0) -> Fitted:
         """Return a text unchanged if it fits, else in windows or cut; raise if neither is chosen.
 
-        A text that is cut leaves `room` for tokens that continue it.
+        What is read at once leaves `room` for other tokens, such as those that continue a text that is cut.
         """
         if not len(encoding):
             raise TextError(
@@ -67,7 +67,7 @@ class LengthLimit:
 
         long = self.long or ("windows" if self.in_windows else "error")
         if long == "windows" and self.in_windows:
-            picks = windows(encoding, self.most, self.stride, self.part)
+            picks = windows(encoding, self.most - room, self.stride, self.part)
             return Fitted(encoding, picks, f"read in {len(picks)} windows of at most {self.most} tokens")
         if long == "truncate":
             if room and self.most - room <= (encoding.part == ADDED).sum():
@@ -97,23 +97,37 @@ class LengthLimit:
 
     def fit_together(self, encodings: Sequence[Encoding]) -> list[Fitted]:
         """Return pairs that share a text, which is cut or split alike in all of them."""
-        longest = max(len(encoding) for encoding in encodings)
-        if self.most is None or longest <= self.most:
-            return [self.fit(encoding) for encoding in encodings]
-        # What a pair has beside the shared text may be shorter: all pairs get the room that the longest leaves.
-        return [replace(self, most=self.most - (longest - len(encoding))).fit(encoding) for encoding in encodings]
+        # The shared text gets the room that the longest pair leaves, which is the one that messages are about.
+        longest = max(encodings, key=len)
+        note = self.fit(longest).note
+        fitted = [self.fit(encoding, room=len(longest) - len(encoding)) for encoding in encodings]
+        return [replace(pair, note=note) for pair in fitted]
 
 
 def longest(model: nn.Module, tokenizer) -> int | None:
-    """Return the largest number of tokens that a model reads, added ones included, or None if no limit is known."""
-    limits = [getattr(tokenizer, "model_max_length", None), _positions(model)]
+    """Return the largest number of tokens that a model reads, added ones included, or None if no limit is known.
+
+    Of an encoder-decoder, this is what the encoder reads.
+    """
+    names = ("max_encoder_position_embeddings", "max_position_embeddings", "n_positions")
+    limits = [getattr(tokenizer, "model_max_length", None), _positions(model, "encoder", names)]
     limits = [limit for limit in limits if isinstance(limit, int) and 0 < limit < _NO_LIMIT]
     return min(limits, default=None)
 
 
-def _positions(model: nn.Module) -> int | None:
-    config = model.config
-    positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+def longest_answer(model: nn.Module) -> int | None:
+    """Return the largest number of tokens that the decoder of an encoder-decoder reads, or None if there is no limit.
+
+    T5's ``n_positions`` is not a limit, because its positions are relative.
+    """
+    return _positions(model, "decoder", ("max_decoder_position_embeddings", "max_position_embeddings"))
+
+
+def _positions(model: nn.Module, side: str, names: Sequence[str]) -> int | None:
+    """Return how many positions one side of a model has, by the first of some names that its configuration has."""
+    config = getattr(model.config, side, None)  # a model made of two others has a configuration for each
+    config = model.config if not hasattr(config, "to_dict") else config
+    positions = next((number for name in names if (number := getattr(config, name, None))), None)
     if not isinstance(positions, int):
         return None
     for module in model.modules():
@@ -156,7 +170,10 @@ def windows(encoding: Encoding, length: int, stride: int | None = 0, part: int |
         )
     stride = min(room // 3, 128) if stride is None else stride
     if not 0 <= stride < room:
-        raise TextError(f"stride={stride}: windows of {room} tokens can share 0 to {room - 1}")
+        raise TextError(
+            f"stride={stride}: windows of {length} tokens have room for {room} of the text, of which they can share 0 "
+            f"to {room - 1}"
+        )
     starts = np.arange(0, max(len(sliding) - stride, 1), room - stride)
     return [np.union1d(fixed, sliding[start : start + room]) for start in starts]
 

@@ -10,7 +10,7 @@ from ..arguments import are_numbers, is_number
 from ..errors import TextError, excerpt, listed
 from .encoding import ADDED, Encoding, encode
 from .spacing import with_space
-from .special_tokens import unknown_tokens
+from .special_tokens import frame_of, unknown_tokens
 from .vocabulary import readable, spell
 
 
@@ -91,10 +91,10 @@ def continuing(tokenizer, phrase: Any, encoding: Encoding, *, spaced: bool | Non
     text = encoding.texts[0]
     together, start = _together(tokenizer, (text,), phrase, spaced=spaced, framed=encoding.framed)
 
-    whole = encoding if encoding.kept is None else without_end(encode(tokenizer, [(text,)], encoding.framed)[0])
+    whole = encoding if encoding.kept is None else _encoded(tokenizer, (text,), encoding.framed)
     common = _common(whole, together)
     _refuse_unknown(tokenizer, together, phrase, common)
-    return _after(together, common, phrase=phrase, replaces=len(whole) - common, start=start)
+    return _after(tokenizer, together, common, phrase=phrase, replaces=len(whole) - common, start=start)
 
 
 def at_mask(tokenizer, word: Any, encoding: Encoding, column: int, *, spaced: bool | None) -> int:
@@ -149,10 +149,14 @@ def generated(tokenizer, ids: Sequence[int], front: Sequence[int], back: Sequenc
     return Phrase(tuple(ids), text, spans, added=added)
 
 
-def without_end(encoding: Encoding) -> Encoding:
+def without_end(tokenizer, encoding: Encoding) -> Encoding:
     """Return a text without the tokens that the tokenizer added behind it, such as </s>."""
     tokens = np.flatnonzero(encoding.part != ADDED)
-    return encoding.take(np.arange(tokens[-1] + 1)) if len(tokens) else encoding
+    if len(tokens):
+        return encoding.take(np.arange(tokens[-1] + 1))
+    # Nothing separates what was added in front of an empty text from what was added behind it.
+    front, _ = frame_of(tokenizer)
+    return encoding.take(np.arange(len(front) if encoding.framed else 0))
 
 
 def shortened(encoding: Encoding, replaced: int) -> Encoding:
@@ -186,7 +190,7 @@ def _at_mask(tokenizer, word: Any, encoding: Encoding, column: int, spaced: bool
             f"the tokenizer joins {word!r} with what is before the mask, {''.join(joined)!r}: pass the number of a "
             "token, or another word"
         )
-    return _after(together, common, phrase=word, replaces=0, start=start)
+    return _after(tokenizer, together, common, phrase=word, replaces=0, start=start)
 
 
 def _together(
@@ -196,8 +200,13 @@ def _together(
     if not isinstance(phrase, str) or not phrase:
         raise TextError(f"expected a word or phrase to explain, or the numbers of its tokens, got {phrase!r}")
     whole = texts[-1] + with_space(tokenizer, texts[-1], phrase, spaced)
-    (encoding,) = encode(tokenizer, [(*texts[:-1], whole)], framed)
-    return without_end(encoding), len(texts[-1])
+    return _encoded(tokenizer, (*texts[:-1], whole), framed), len(texts[-1])
+
+
+def _encoded(tokenizer, texts: tuple[str, ...], framed: bool) -> Encoding:
+    """Return texts without the tokens that the tokenizer adds behind them."""
+    (encoding,) = encode(tokenizer, [texts], framed)
+    return without_end(tokenizer, encoding)
 
 
 def _common(first: Encoding, second: Encoding) -> int:
@@ -208,15 +217,22 @@ def _common(first: Encoding, second: Encoding) -> int:
     return int(differ[0]) if len(differ) else length
 
 
-def _after(together: Encoding, common: int, *, phrase: str, replaces: int, start: int) -> Phrase:
+def _after(tokenizer, together: Encoding, common: int, *, phrase: str, replaces: int, start: int) -> Phrase:
     """Return the tokens of text and phrase that follow the first ones, in the characters of the phrase."""
-    ids = together.inputs["input_ids"][common:].tolist()
+    ids = together.inputs["input_ids"].tolist()
+    before, ids = ids[:common], ids[common:]
     if not ids:
         raise TextError(f"{phrase!r} adds no token to the text")
-    text, added = together.texts[-1], np.zeros(len(ids), bool)
     if together.spans is None:
-        return Phrase(tuple(ids), text[start:], np.full((len(ids), 2), 0), added, replaces)
+        result, note = spelled(tokenizer, ids, before), None
+        if replaces:
+            note = (
+                f"the tokenizer joins the end of the text and {excerpt(phrase)}: the phrase is explained as "
+                f"{excerpt(result.text)}"
+            )
+        return replace(result, replaces=replaces, note=note)
 
+    text, added = together.texts[-1], np.zeros(len(ids), bool)
     spans = together.spans[common:]
     if not replaces:
         return Phrase(tuple(ids), text[start:], np.maximum(spans - start, 0), added)

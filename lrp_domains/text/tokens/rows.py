@@ -86,7 +86,8 @@ def row_of(
 def with_decoder_copy(encoding: Encoding) -> Encoding:
     """Add the tokens of a decoder that reads the encoder's tokens again, after a start token.
 
-    The classifiers of BART and T5 do: every token is explained twice, and both count for its word.
+    The classifiers of BART and T5 do, and other heads that don't generate: every token is explained twice, and both
+    count for its word.
     """
     spans = encoding.spans
     return replace(

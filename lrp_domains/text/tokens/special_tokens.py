@@ -33,14 +33,14 @@ def has_special_tokens(tokenizer, text: str) -> bool:
     strings = tuple(map(str, tokenizer.all_special_tokens))
     if not strings or not (text.lstrip().startswith(strings) or text.rstrip().endswith(strings)):
         return False
-    front, back = _added(tokenizer)
+    front, back = frame_of(tokenizer)
     ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
     if front:
         return ids[:1] == front[:1]
     return bool(back) and ids[-1:] == back[-1:]
 
 
-def _added(tokenizer) -> tuple[list[int], list[int]]:
+def frame_of(tokenizer) -> tuple[list[int], list[int]]:
     """Return the tokens that the tokenizer adds before and after a text."""
     whole, inner = (tokenizer("a", add_special_tokens=added, verbose=False)["input_ids"] for added in (True, False))
     start = _position(whole, inner, 0)
