@@ -184,5 +184,7 @@ def test_a_tokenizer_without_cls_has_no_answer_to_predict():
     tokenizer = tokenizer_of("unigram")
     model = bert(tokenizer, "ForQuestionAnswering")
     assert TextExplainer(model, tokenizer)((QUESTION, CONTEXT)).prediction in CONTEXT
+    with pytest.raises(TextError, match=r"\[CLS\] was not added to the text, by which"):
+        answerer(add_special_tokens=False)((QUESTION, CONTEXT), target="no answer")
     with pytest.raises(TextError, match=r"the tokenizer has no \[CLS\] token"):
         TextExplainer(model, tokenizer, no_answer=True)((QUESTION, CONTEXT))

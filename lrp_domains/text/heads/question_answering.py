@@ -194,7 +194,8 @@ class QuestionAnswering(Head, FirstPass):
         null = self._null(window)
         asks_null = request.target == NO_ANSWER
         if null is None and (asks_null or request.against is not None or self.no_answer):
-            raise TextError("the tokenizer has no [CLS] token, by which models say that there is no answer")
+            why = "the tokenizer has no [CLS] token" if self.null_id is None else "[CLS] was not added to the text"
+            raise TextError(f"{why}, by which models say that there is no answer")
 
         ends, inside = None, True
         if answer is not None:

@@ -81,6 +81,7 @@ class Encoding:
             spans=None if self.spans is None else self.spans[tokens],
             part=self.part[tokens],
             special=self.special[tokens],
+            side=None if self.side is None else self.side[tokens],
             replacement=taken(self.replacement, tokens),
         )
 
