@@ -15,7 +15,8 @@ from ..tokens.encoding import Encoding, encode
 from ..tokens.lengths import longest
 from ..tokens.references import PLACEHOLDERS, SpecialTokens
 from ..tokens.special_tokens import special_ids
-from .network import Network, plain_model, transformers_network
+from .network import Network, transformers_network
+from .wrappers import plain_model
 
 
 @dataclass(frozen=True)
