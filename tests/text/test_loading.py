@@ -5,10 +5,11 @@ import json
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file
 
 from lrp_domains.text import TextError, TextExplainer
 
-from .small_models import bert, gpt2
+from .small_models import bert, gpt2, with_random_weights
 from .small_tokenizers import tokenizer_of
 
 TEXT = "not a good film"
@@ -96,6 +97,60 @@ def test_an_adapter_is_loaded_with_its_base_model(folder, base):
     explainer = TextExplainer.from_pretrained(target)
     assert explainer.task == "text-classification"
     assert relevances(explainer) == pytest.approx(relevances(TextExplainer(adapted, tokenizer)), rel=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_labels_of_an_adapter_are_counted_at_its_last_layer(tmp_path):
+    tokenizer, base = tokenizer_of("wordpiece"), tmp_path / "base"
+    sizes = {"dim": 16, "n_layers": 1, "n_heads": 2, "hidden_dim": 24, "vocab_size": len(tokenizer)}
+    config = transformers.DistilBertConfig(**sizes, num_labels=3)
+    model = with_random_weights(transformers.DistilBertForSequenceClassification(config)).float()
+    model.save_pretrained(base)
+    tokenizer.save_pretrained(base)
+    options = {"target_modules": ["q_lin"], "modules_to_save": ["pre_classifier", "classifier"]}
+    adapted = adapter(model, tmp_path / "adapter", "SEQ_CLS", str(base), **options)
+    explainer = TextExplainer.from_pretrained(tmp_path / "adapter")
+    assert len(explainer.labels.names) == 3
+    assert relevances(explainer) == pytest.approx(relevances(TextExplainer(adapted, tokenizer)), rel=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("stored", ["safetensors", "bin"])
+def test_an_adapter_replaces_a_head_of_another_number_of_labels(folder, stored):
+    tokenizer, target = tokenizer_of("wordpiece"), folder.parent / "adapter"
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(
+        folder, num_labels=3, ignore_mismatched_sizes=True
+    )
+    adapted = adapter(model, target, "SEQ_CLS", str(folder), target_modules=["query"])
+    if stored == "bin":
+        torch.save(load_file(target / "adapter_model.safetensors"), target / "adapter_model.bin")
+        (target / "adapter_model.safetensors").unlink()
+    explainer = TextExplainer.from_pretrained(target)
+    assert len(explainer.labels.names) == 3
+    assert relevances(explainer) == pytest.approx(relevances(TextExplainer(adapted, tokenizer)), rel=1e-4)
+
+
+def test_weights_of_another_size_than_the_configuration_says_are_named(folder):
+    config = json.loads((folder / "config.json").read_text())
+    for name in ("id2label", "label2id"):
+        config.pop(name, None)
+    names = {"id2label": {n: str(n) for n in range(4)}, "label2id": {str(n): n for n in range(4)}}
+    (folder / "config.json").write_text(json.dumps(config | names))
+    with pytest.raises(TextError, match=r"for 'classifier\.bias', 'classifier\.weight': .* is \(2,\), not \(4,\)"):
+        TextExplainer.from_pretrained(folder)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("task_type", ["FEATURE_EXTRACTION", None])
+def test_an_adapter_of_an_encoder_needs_no_pooler(folder, task_type):
+    tokenizer, target = tokenizer_of("wordpiece"), folder.parent / "adapter"
+    transformers.BertModel(bert(tokenizer).config, add_pooling_layer=False).save_pretrained(folder)
+    model = transformers.BertModel.from_pretrained(folder, add_pooling_layer=False)
+    adapted = adapter(model, target, task_type, str(folder), target_modules=["query"])
+    texts = (TEXT, "a film")
+    vectors = [adapted(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].mean(0) for text in texts]
+    explainer = TextExplainer.from_pretrained(target)
+    assert explainer(texts).score == pytest.approx(torch.cosine_similarity(*vectors, dim=0).item(), abs=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -1,9 +1,12 @@
 """Folders of sentence-transformers are read as they are meant, with and without the package."""
 
 import json
+import shutil
+import warnings
 
 import pytest
 import torch
+import transformers
 from safetensors.torch import save_file
 from torch import nn
 
@@ -32,12 +35,16 @@ def reference(states, mode):
     }[mode]
 
 
-def write(folder, pooling, *, dense=False, lower=False, limit=None, legacy=False):
+def write(folder, pooling, *, dense=False, lower=False, limit=None, legacy=False, cased=False):
     """Write a small folder; return the encoder and the dense layer."""
     tokenizer = tokenizer_of("wordpiece")
     model = bert(tokenizer, "Model").float()
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    if cased:  # the small tokenizer lower-cases by itself
+        stored = json.loads((folder / "tokenizer.json").read_text())
+        stored["normalizer"]["lowercase"] = False
+        (folder / "tokenizer.json").write_text(json.dumps(stored))
     kinds = ["Transformer", "Pooling", *(["Dense"] if dense else []), "Normalize"]
     prefix = "sentence_transformers.models."
     paths = ["" if kind == "Transformer" else f"{number}_{kind}" for number, kind in enumerate(kinds)]
@@ -67,9 +74,9 @@ def write(folder, pooling, *, dense=False, lower=False, limit=None, legacy=False
     return model, layer
 
 
-def cosine(model, layer, modes, dense):
+def cosine(model, layer, modes, dense, pair=PAIR):
     tokenizer, vectors = tokenizer_of("wordpiece"), []
-    for text in PAIR:
+    for text in pair:
         states = model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0]
         vector = torch.cat([reference(states, mode) for mode in modes])
         vectors.append(layer(vector).tanh() if dense else vector)
@@ -111,6 +118,99 @@ def test_the_folder_limits_the_length_and_lower_cases(tmp_path):
     pair, shouted = ("a good film", "a film"), ("A GOOD Film", "a fiLM")
     assert explainer(shouted).score == explainer(pair).score
     assert [word.text for word in explainer(shouted).words] == ["A", "GOOD", "Film", "a", "fiLM"]
+
+
+@pytest.mark.parametrize("kind", ["bert", "xlm-roberta"])
+@pytest.mark.parametrize("pooling", [None, "first"])
+def test_another_pooling_leaves_the_length_and_the_case(tmp_path, kind, pooling):
+    model, _ = write(tmp_path, "cls", limit=8, lower=True, cased=True)
+    (tmp_path / "sentence_bert_config.json").rename(tmp_path / f"sentence_{kind}_config.json")
+    encoder = transformers.BertModel(model.config, add_pooling_layer=False)
+    encoder.load_state_dict(model.state_dict(), strict=False)
+    encoder.save_pretrained(tmp_path)  # without the pooler, which no pooling here uses
+    explainer = TextExplainer.from_pretrained(tmp_path, pooling=pooling)
+    with pytest.raises(TextError, match="the model reads 8 at once"):
+        explainer(PAIR)
+    result = explainer(("A GOOD Film", "a fiLM"))
+    assert [token.piece for token in result.tokens] == "[CLS] a good film [SEP] [CLS] a film [SEP]".split()
+    expected = cosine(model, None, ("cls",), False, pair=("a good film", "a film"))
+    assert result.score == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("with_modules", ["adapter", "base"])
+def test_an_adapter_is_read_with_the_pooling_of_its_folder_or_base(tmp_path, with_modules):
+    peft = pytest.importorskip("peft")
+    folder, base = tmp_path / "adapter", tmp_path / "base"
+    folder.mkdir()
+    base.mkdir()
+    if with_modules == "adapter":
+        model, _ = write(folder, "cls")
+        model.save_pretrained(base)
+        tokenizer_of("wordpiece").save_pretrained(base)
+        for name in ("config.json", "model.safetensors"):
+            (folder / name).unlink()
+    else:
+        model, _ = write(base, "cls")
+    adapted = transformers.AutoModel.from_pretrained(base)
+    torch.manual_seed(0)
+    adapted.add_adapter(peft.LoraConfig(r=4, target_modules=["query"], init_lora_weights=False))
+    adapted.eval().save_pretrained(folder)
+
+    by_first, by_mean = (cosine(adapted, None, (mode,), False) for mode in ("cls", "mean"))
+    assert abs(by_first - by_mean) > 5e-5
+    explainer = TextExplainer.from_pretrained(folder)
+    assert explainer.task == "sentence-similarity"
+    assert explainer(PAIR).score == pytest.approx(by_first, abs=1e-5)
+    assert TextExplainer.from_pretrained(folder, pooling="mean")(PAIR).score == pytest.approx(by_mean, abs=1e-5)
+
+
+@pytest.fixture
+def cached(tmp_path, monkeypatch):
+    """Write an encoder to a cache of the hub, as AutoModel and AutoTokenizer leave it, and go offline."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    commit, repository = "a" * 40, tmp_path / "models--me--encoder"
+    snapshot = repository / "snapshots" / commit
+    snapshot.mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    (tmp_path / "folder").mkdir()
+    write(tmp_path / "folder", "cls", lower=True)
+    for path in (tmp_path / "folder").iterdir():
+        if path.name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
+            shutil.copy(path, snapshot)
+    return tmp_path
+
+
+def test_an_unknown_pooling_is_reported(cached):
+    options = {"cache_dir": str(cached), "local_files_only": True}
+    with pytest.warns(UserWarning, match=r"the pooling of 'me/encoder' is unknown.*pass pooling="):
+        TextExplainer.from_pretrained("me/encoder", **options)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        TextExplainer.from_pretrained("me/encoder", pooling="first", **options)
+        TextExplainer.from_pretrained(cached / "folder", pooling="first")
+        # The hub has said that there is no such file.
+        missing = cached / "models--me--encoder" / ".no_exist" / ("a" * 40)
+        missing.mkdir(parents=True)
+        (missing / "modules.json").touch()
+        TextExplainer.from_pretrained("me/encoder", **options)
+
+
+def test_an_unknown_length_and_case_are_reported(cached):
+    snapshot = cached / "models--me--encoder" / "snapshots" / ("a" * 40)
+    shutil.copy(cached / "folder" / "modules.json", snapshot)
+    shutil.copytree(cached / "folder" / "1_Pooling", snapshot / "1_Pooling")
+    options = {"cache_dir": str(cached), "local_files_only": True}
+    with pytest.warns(UserWarning, match="the length and case of texts of 'me/encoder' are unknown"):
+        explainer = TextExplainer.from_pretrained("me/encoder", **options)
+    expected = TextExplainer.from_pretrained(cached / "folder")(PAIR).score
+    assert explainer(PAIR).score == pytest.approx(expected, abs=1e-6)
+    shutil.copy(cached / "folder" / "sentence_bert_config.json", snapshot)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        TextExplainer.from_pretrained("me/encoder", **options)
 
 
 def test_layers_that_cannot_be_read_are_refused(tmp_path):

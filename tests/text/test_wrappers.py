@@ -6,8 +6,9 @@ import transformers
 from torch import nn
 
 from lrp_domains.text import TextError, TextExplainer
+from lrp_domains.text.models.sentence_encoder import SentenceEncoder
 
-from .small_models import bert
+from .small_models import bert, with_random_weights
 from .small_tokenizers import tokenizer_of
 
 TEXT = "not a good film"
@@ -62,6 +63,26 @@ def test_wrappers_that_compute_the_same_are_left_out(pair):
     expected = relevances(TextExplainer(*pair))
     assert relevances(TextExplainer(nn.DataParallel(pair[0]), pair[1])) == expected
     assert relevances(TextExplainer(torch.compile(pair[0]), pair[1])) == expected
+
+
+@pytest.mark.parametrize("wrap", ["peft", "compile", "parallel"])
+def test_the_transformer_of_a_sentence_encoder_may_be_wrapped(pair, wrap):
+    # A DistilBERT takes no token types, which the tokenizer returns.
+    sizes = {"dim": 16, "n_layers": 1, "n_heads": 2, "hidden_dim": 24, "vocab_size": len(pair[1])}
+    model = with_random_weights(transformers.DistilBertModel(transformers.DistilBertConfig(**sizes))).float()
+    texts = (TEXT, "the plot was bad")
+    if wrap == "peft":
+        peft = pytest.importorskip("peft")
+        torch.manual_seed(0)
+        wrapped = peft.get_peft_model(model, peft.LoraConfig(target_modules=["q_lin"], init_lora_weights=False)).eval()
+    else:
+        wrapped = torch.compile(model, backend="eager") if wrap == "compile" else nn.DataParallel(model)
+    encodings = [pair[1](text, return_tensors="pt", return_token_type_ids=False) for text in texts]
+    vectors = [model(**encoding).last_hidden_state[0].mean(0) for encoding in encodings]
+
+    result = TextExplainer(SentenceEncoder(wrapped, ["mean"]), pair[1])(texts)
+    assert result.score == pytest.approx(torch.cosine_similarity(*vectors, dim=0).item(), abs=1e-5)
+    assert any(word.relevance for word in result.words)
 
 
 def test_compiled_parts_of_a_model_run_without_their_graph(pair):

@@ -62,7 +62,7 @@ def explain(
         corpus = load_corpus(file["file"], columns).shard(file.get("shard", 1), file.get("shards", 1))
         explainer = load_explainer(model, **settings)
         request |= on_error(columns)
-        _explain_file(corpus, explainer, model=model["model"], file=file, request=request)
+        _explain_file(corpus, explainer, model=model, file=file, request=request)
         return
 
     if "out" in file:
@@ -82,13 +82,13 @@ def explain(
     _write(shown, html=results.to_html, values=results.to_dict)
 
 
-def _explain_file(corpus, explainer, *, model: str, file: dict, request: dict) -> None:
+def _explain_file(corpus, explainer, *, model: dict, file: dict, request: dict) -> None:
     from ...text.corpora import explain_corpus
     from ...text.corpora.tables import count_skipped
 
     words = file["out"]
     texts = file.get("out_texts", words.with_name(f"{words.stem}.texts{words.suffix}"))
-    options = {"key": key_of(model, explainer), "progress": progress} | request
+    options = {"key": key_of(model), "progress": progress} | request
     before = explain_corpus(explainer, corpus, words=words, texts=texts, **options)
     skipped = count_skipped(texts)
     message = f"{len(corpus) - skipped} texts" + (f" ({skipped} skipped)" if skipped else "")

@@ -1,7 +1,6 @@
 """The model and the corpus that a command explains."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 _COLUMNS = {
@@ -45,9 +44,17 @@ def on_error(columns: Mapping[str, str]) -> dict[str, str]:
     return {name: columns[name] for name in ("on_error",) if name in columns}
 
 
-def key_of(model: str, explainer) -> str:
-    """Return a string that identifies a model, so that it isn't confused with another one of the same name."""
-    folder = Path(model)
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
-    stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
-    return repr((model, getattr(explainer.model.config, "_commit_hash", None), stats))
+def key_of(options: Mapping[str, Any]) -> str:
+    """Return a string that identifies the weights and the tokenizer of a model, and of an adapter those of its base.
+
+    Parameters
+    ----------
+    options
+        Those of `load_explainer`.
+    """
+    from ...text.models.adapters import adapter_of
+    from ...text.models.source import Source
+
+    source = Source.of(options["model"], options.get("trust_remote_code", False), revision=options.get("revision"))
+    adapter = adapter_of(source)
+    return repr([source.version()] + ([adapter.base.version()] if adapter else []))

@@ -13,6 +13,7 @@ from ..arguments import checked_reference
 from ..errors import TextError
 from ..explainer import TextExplainer
 from .corpus import Corpus, check_on_error
+from .identity import built
 from .outcomes import check_target, outcomes
 from .parts import described, digests, finished, path_of, plan
 from .tables import ERROR, join, tables, write
@@ -48,8 +49,9 @@ def explain_corpus(
     target, against, reference
         What to explain; see `TextExplainer`. A corpus with a column of references has one for each text.
     key
-        Identifies the model: finished parts of an interrupted run are kept only if they have the same key. They are
-        kept for all rows that didn't change.
+        Identifies the model's weights and its tokenizer, such as a version: finished parts of an interrupted run are
+        kept only if they have the same key, and if the rest of the request is the same. They are kept for all rows that
+        didn't change.
     on_error
         What happens to a text that can't be explained: ``"raise"`` its error, which names the row, or ``"skip"`` it,
         with a warning at the end: the table of texts has its error in the column ``error`` and no results.
@@ -77,7 +79,8 @@ def explain_corpus(
     reference = checked_reference(reference)
     against_reference = bool(corpus.references) or reference is not None or settings.reference is not None
     rules = settings.rule_set(against_reference=against_reference)
-    request = (key, target, against, reference, against_reference, explainer.task, rules.table(), repr(settings))
+    request = (key, target, against, reference, against_reference, rules.table(), repr(settings))
+    request += built(pipeline.model)
     wishes = {"target": target, "against": against, "reference": reference}
 
     rows = digests(corpus)

@@ -1,6 +1,5 @@
 """One forward pass of the user's model, with the output of its embedding kept."""
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from ..errors import TextError
 from .eager import eager
 from .embedded import Embedded, embedding_others
 from .pieces import read_in_pieces, recorded
+from .wrappers import accepted_inputs, plain_model
 
 EXTRA = "extra"  # the name of the inputs beside the text: a tensor, or a dict of tensors
 
@@ -167,12 +167,6 @@ def _transposed(module: nn.Module, names: Sequence[str], ids: Tensor) -> Iterato
             handle.remove()
 
 
-def plain_model(model: nn.Module) -> nn.Module:
-    """Return the model of transformers inside an adapter of PEFT, or the model itself."""
-    base_model = getattr(model, "get_base_model", None)
-    return base_model() if callable(base_model) else model
-
-
 def transformers_network(model: nn.Module, embedding: str = "word") -> Network:
     """Find out how to call a model of transformers, and where it embeds its tokens.
 
@@ -185,9 +179,7 @@ def transformers_network(model: nn.Module, embedding: str = "word") -> Network:
         names of ``model.named_modules()``.
     """
     words, added = _embeddings(model, embedding)
-    parameters = inspect.signature(plain_model(model).forward).parameters
-    # A forward that names its tokens names all its arguments; one that only passes arguments on takes everything.
-    accepted = set(parameters) if "input_ids" in parameters else None
+    accepted = accepted_inputs(model)
 
     def call(batch: Mapping[str, Tensor]) -> Any:
         inputs = {name: tensor for name, tensor in batch.items() if accepted is None or name in accepted}
@@ -206,7 +198,7 @@ def transformers_network(model: nn.Module, embedding: str = "word") -> Network:
         two_sides=two_sides,
         vocabulary=getattr(table, "num_embeddings", None) if embedding in ("word", "sum") else None,
         recurrent=any(isinstance(module, nn.RNNBase) for module in model.modules()),
-        keeps_logits="logits_to_keep" in parameters and not two_sides,
+        keeps_logits="logits_to_keep" in (accepted or ()) and not two_sides,
     )
 
 

@@ -1,6 +1,5 @@
 """Sentence encoders: a transformer, a pooling, and layers behind it, as one module that returns a vector per text."""
 
-import inspect
 from collections.abc import Sequence
 from copy import copy
 from types import SimpleNamespace
@@ -9,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..heads.pooling import pooled
+from .wrappers import accepted_inputs, unwrapped
 
 
 class SentenceEncoder(nn.Module):
@@ -17,7 +17,7 @@ class SentenceEncoder(nn.Module):
     Parameters
     ----------
     transformer
-        A model of transformers without a head.
+        A model of transformers without a head, also one wrapped by PEFT or compiled.
     poolings
         Names of poolings, whose results are joined.
     layers
@@ -26,11 +26,11 @@ class SentenceEncoder(nn.Module):
 
     def __init__(self, transformer: nn.Module, poolings: Sequence[str], layers: Sequence[nn.Module] = ()) -> None:
         super().__init__()
-        self.transformer = transformer
+        self.transformer = transformer = unwrapped(transformer)
         self.poolings = tuple(poolings)
         self.layers = nn.ModuleList(layers)
         self.train(transformer.training)
-        self._accepted = set(inspect.signature(transformer.forward).parameters)
+        self._accepted = accepted_inputs(transformer)
 
     @property
     def config(self) -> Any:
@@ -41,9 +41,14 @@ class SentenceEncoder(nn.Module):
         """Return the embedding of the transformer."""
         return self.transformer.get_input_embeddings()
 
+    def extra_repr(self) -> str:
+        """Return the poolings, for the module's string."""
+        return f"poolings={self.poolings}"
+
     def forward(self, **inputs: Tensor) -> SimpleNamespace:
         """Return the vector of each text, B x H."""
-        outputs = self.transformer(**{name: tensor for name, tensor in inputs.items() if name in self._accepted})
+        accepted = inputs.keys() if self._accepted is None else inputs.keys() & self._accepted
+        outputs = self.transformer(**{name: inputs[name] for name in accepted})
         states = getattr(outputs, "last_hidden_state", outputs[0])
         vectors = pooled(states, inputs["attention_mask"], self.poolings)
         for layer in self.layers:

@@ -2,15 +2,19 @@
 
 import json
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from ..errors import TextError, listed
 from .sentence_encoder import Normalised, Residual, SentenceClassifier, SentenceEncoder
+from .sentence_settings import fit_tokenizer
 
 # The poolings of sentence-transformers, in the order in which it joins their results.
 _POOLINGS = {
@@ -64,8 +68,7 @@ def read_encoder(file: Callable[[str], Path | None], transformer: Callable[[str]
         )
     poolings = poolings_of(_json(file(f"{modules[1]['path']}/config.json")))
     layers = [_read_layer(file, kind, module["path"]) for kind, module in zip(kinds[2:], modules[2:], strict=True)]
-    config = file("config_sentence_transformers.json")
-    _warn_of_prompt(_json(config) if config else {})
+    warn_of_prompt(file)
     return SentenceEncoder(transformer(modules[0]["path"]), poolings, [layer for layer in layers if layer])
 
 
@@ -121,6 +124,12 @@ def _activation(name: str | None) -> nn.Module:
     return kind()
 
 
+def warn_of_prompt(file: Callable[[str], Path | None]) -> None:
+    """Warn if a folder names a prompt that stands before each text; `file` is that of `read_encoder`."""
+    config = file("config_sentence_transformers.json")
+    _warn_of_prompt(_json(config) if config else {})
+
+
 def _warn_of_prompt(config: Mapping[str, Any]) -> None:
     if name := config.get("default_prompt_name"):
         prompt = (config.get("prompts") or {}).get(name)
@@ -163,7 +172,16 @@ def encoder_of(model: nn.Module) -> tuple[SentenceEncoder, Any]:
     _warn_of_prompt(prompt)
     poolings = poolings_of(others[0].get_config_dict())
     encoder = SentenceEncoder(transformer.auto_model, poolings, [layer for layer in layers if layer is not None])
-    return encoder, transformer.tokenizer
+    return encoder, _tokenizer_of(transformer)
+
+
+def _tokenizer_of(transformer: Any) -> Any:
+    """Return the tokenizer of a Transformer; a copy, if the length or the case of its texts is set beside it."""
+    tokenizer = transformer.tokenizer
+    settings = {name: getattr(transformer, name, None) for name in ("max_seq_length", "do_lower_case")}
+    if settings["max_seq_length"] == tokenizer.model_max_length and not settings["do_lower_case"]:
+        return tokenizer
+    return fit_tokenizer(deepcopy(tokenizer), settings)
 
 
 def _of_features(module: nn.Module) -> nn.Module | None:
@@ -189,24 +207,35 @@ def classifier_of(model: Any) -> tuple[SentenceClassifier, Any]:
     head = model.model_head
     several = bool(getattr(model, "multi_target_strategy", None)) or bool(getattr(head, "multitarget", False))
     linear = head.linear if isinstance(head, nn.Module) else _of_scikit_learn(head)
-    names = model.labels or getattr(head, "classes_", None)
-    names = range(linear.out_features) if names is None or len(names) != linear.out_features else names
+    names = _names_of(model.labels, getattr(head, "classes_", None), linear.out_features)
     problem_type = "multi_label_classification" if several else "single_label_classification"
     linear = linear.to(next(encoder.parameters()))
     return SentenceClassifier(encoder, linear, [str(name) for name in names], problem_type), tokenizer
 
 
+def _names_of(labels: Sequence[str] | None, classes: Any, count: int) -> list[Any]:
+    """Return the names of a head's outputs: SetFit's labels are those of classes by number, if these are numbers."""
+    classes = [] if classes is None else list(classes)
+    if len(classes) != count or not all(map(np.isscalar, classes)):  # the two classes of each of several labels
+        classes = []
+    if labels and classes and all(isinstance(number, Integral) and 0 <= number < len(labels) for number in classes):
+        return [labels[number] for number in classes]
+    if labels and len(labels) == count and not any(isinstance(name, str) for name in classes):
+        return list(labels)
+    return classes or list(range(count))
+
+
 def _of_scikit_learn(head: Any) -> nn.Linear:
     """Return a logistic regression of scikit-learn as a layer; of two classes, each gets half of the log-odds."""
-    if hasattr(head, "estimators_") and not hasattr(head, "coef_"):  # one regression per label
-        weight = torch.cat([torch.as_tensor(one.coef_) for one in head.estimators_])
-        bias = torch.cat([torch.as_tensor(one.intercept_) for one in head.estimators_])
-    elif hasattr(head, "coef_"):
-        weight, bias = torch.as_tensor(head.coef_), torch.as_tensor(head.intercept_)
-        if len(weight) == 1:
-            weight, bias = torch.cat([-weight, weight]) / 2, torch.cat([-bias, bias]) / 2
-    else:
+    parts = [head] if hasattr(head, "coef_") else list(getattr(head, "estimators_", []))
+    shapes = [np.shape(getattr(part, "coef_", 0)) for part in parts]
+    # One regression per label: those of a chain also read the labels before theirs, and are of different widths.
+    if not shapes or len(shapes[0]) != 2 or len(set(shapes)) > 1 or (parts != [head] and shapes[0][0] != 1):
         raise TextError(f"the head {type(head).__name__} of the SetFitModel is not linear: {_REMEDY}")
+    weight = torch.cat([torch.as_tensor(part.coef_) for part in parts])
+    bias = torch.cat([torch.as_tensor(part.intercept_) for part in parts])
+    if parts == [head] and len(weight) == 1:
+        weight, bias = torch.cat([-weight, weight]) / 2, torch.cat([-bias, bias]) / 2
     linear = nn.Linear(weight.shape[1], len(weight))
     linear.load_state_dict({"weight": weight, "bias": bias.expand(len(weight))})
     return linear

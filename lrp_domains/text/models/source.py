@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import Any
 
 
+class NotLookedUpError(OSError):
+    """Whether a file exists is unknown: it is not in the cache, and the hub could not be asked."""
+
+
 @dataclass(frozen=True)
 class Source:
     """Where a model is loaded from.
@@ -30,23 +34,66 @@ class Source:
         return cls(str(name), {key: value for key, value in options.items() if value is not None}, trust_remote_code)
 
     def file(self, name: str) -> Path | None:
-        """Return the path of a file, downloaded if it has to be; None if it is missing."""
-        from transformers.utils import cached_file
+        """Return the path of a file, downloaded if it has to be; None if it is missing or can't be looked up."""
+        try:
+            return self.lookup(name)
+        except NotLookedUpError:
+            return None
 
+    def lookup(self, name: str) -> Path | None:
+        """Return the path of a file, downloaded if it has to be; None if it is missing.
+
+        Raises
+        ------
+        NotLookedUpError
+            The file may exist.
+        """
         if self.is_folder:
             path = Path(self.name, self.options.get("subfolder", ""), name)
             return path if path.is_file() else None
-        missing = {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
+
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
         try:
-            path = cached_file(self.name, name, **self.options, **missing)
-        except (OSError, ValueError):
-            return None
-        return None if path is None else Path(path)
+            return Path(hf_hub_download(self.name, name, **self.options))
+        except (OSError, ValueError) as error:
+            if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
+                return None
+            if self._is_known_to_be_missing(name):
+                return None
+            raise NotLookedUpError(f"'{name}' of '{self.name}' could not be looked up") from error
+
+    def _is_known_to_be_missing(self, name: str) -> bool:
+        """Return whether an earlier download found that the repository has no such file."""
+        from huggingface_hub import _CACHED_NO_EXIST, try_to_load_from_cache
+
+        path = Path(self.options.get("subfolder", ""), name).as_posix()
+        where = {option: self.options[option] for option in ("cache_dir", "revision") if option in self.options}
+        try:
+            return try_to_load_from_cache(self.name, path, **where) is _CACHED_NO_EXIST
+        except ValueError:  # the name can't be that of a repository
+            return False
 
     @property
     def is_folder(self) -> bool:
         """Whether the name is that of a folder."""
         return Path(self.name).is_dir()
+
+    def version(self) -> str:
+        """Return a string that changes with the files of the model: their sizes and times, or the commit on the hub."""
+        where = {option: str(self.options[option]) for option in ("revision", "subfolder") if option in self.options}
+        if not self.is_folder:
+            from transformers.utils.hub import extract_commit_hash
+
+            paths = [path for name in ("config.json", "adapter_config.json") if (path := self.file(name))]
+            return repr((self.name, where, [extract_commit_hash(str(path), None) for path in paths[:1]]))
+
+        folder = Path(self.name)
+        files = [(path.relative_to(folder), path.stat()) for path in sorted(folder.rglob("*")) if path.is_file()]
+        # Hidden files aren't those of a model; the finished parts of a run in the same folder are hidden.
+        files = [(path, stat) for path, stat in files if not any(part.startswith(".") for part in path.parts)]
+        return repr((self.name, where, [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in files]))
 
     def config(self) -> Any:
         """Return the model's configuration."""

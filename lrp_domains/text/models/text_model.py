@@ -14,7 +14,8 @@ from ..settings import Settings
 from ..tokens.encoding import Encoding, encode
 from ..tokens.lengths import longest, longest_answer
 from ..tokens.references import PLACEHOLDERS, SpecialTokens
-from .network import Network, plain_model, transformers_network
+from .network import Network, transformers_network
+from .wrappers import plain_model
 
 
 @dataclass(frozen=True)

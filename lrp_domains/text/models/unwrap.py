@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from ..errors import TextError
-from .network import plain_model
 from .pipelines import is_pipeline, pipeline_options, pipeline_task
 from .sentence_encoder import SentenceEncoder
 from .sentence_transformers import classifier_of, encoder_of, is_encoder, is_setfit
+from .wrappers import plain_model, unwrapped
 
 _FROM_PARTS = (
     "pass its parts, TextExplainer.from_parts(tokenize, embed, forward, labels); see the guide 'Explain your own model'"
@@ -41,7 +41,7 @@ def parts_of(model: Any, tokenizer: Any = None, task: str | None = None, *, pool
         options = pipeline_options(model, task)
         model, tokenizer = model.model, tokenizer or model.tokenizer
 
-    model = _inner(model)
+    model = unwrapped(model)
     if is_setfit(model):
         model, own = classifier_of(model)
         tokenizer, task = tokenizer or own, task or "text-classification"
@@ -55,18 +55,6 @@ def parts_of(model: Any, tokenizer: Any = None, task: str | None = None, *, pool
     _check_model(model)
     _refuse_activations(model)
     return Parts(model, _tokenizer_of(model, tokenizer), task, options)
-
-
-def _inner(model: Any) -> Any:
-    """Return the module inside wrappers that compute the same."""
-    while isinstance(model, nn.Module):
-        if isinstance(getattr(model, "_orig_mod", None), nn.Module):  # torch.compile
-            model = model._orig_mod
-        elif isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
-            model = model.module
-        else:
-            break
-    return model
 
 
 def _check_model(model: Any) -> None:
