@@ -1,7 +1,7 @@
 """Names on the command line and the values that the library takes for them."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -29,16 +29,8 @@ class Rules(StrEnum):
         return getattr(lrp_domains, self.name)
 
 
-class Score(StrEnum):
-    """Scores by name."""
-
-    LOG_ODDS = "log-odds"
-    MARGIN = "margin"
-    LOGIT = "logit"
-
-
 ScoreOption = Annotated[
-    Score | None,
+    Literal["log-odds", "margin", "logit"] | None,
     typer.Option(
         help="log-odds: logit minus the others' probability-weighted mean; margin: minus their plain mean; logit: the "
         "logit alone (default log-odds)."
@@ -50,7 +42,5 @@ RulesOption = Annotated[
 
 
 def library_value(value: Any) -> Any:
-    """Convert a value of the command line to that of the library: a rule set, or a plain string."""
-    if isinstance(value, Rules):
-        return value.rule_set
-    return value.value if isinstance(value, StrEnum) else value
+    """Convert a value of the command line to that of the library: the name of a rule set to the rule set."""
+    return value.rule_set if isinstance(value, Rules) else value

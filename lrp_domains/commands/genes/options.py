@@ -4,41 +4,16 @@ Options that belong together are a group, for `lrp_domains.commands.grouped`: on
 so that defaults are the library's. Help texts name the defaults; a test compares the two.
 """
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from ..choices import RulesOption, ScoreOption
 
-
-class Task(StrEnum):
-    """What a model predicts of a cell or a patient."""
-
-    CLASSES = "classes"
-    VALUE = "value"
-    SURVIVAL = "survival"
-
-
-class Network(StrEnum):
-    """The built-in networks."""
-
-    MLP = "mlp"
-    LINEAR = "linear"
-    TRANSFORMER = "transformer"
-
-
-class Normalisation(StrEnum):
-    """What a layer holds, or is converted to."""
-
-    LOG = "log"
-    COUNTS = "counts"
-    LOG1P_CP10K = "log1p_cp10k"
-    CENTRED = "centred"
-    ZSCORE = "zscore"
-
-
+Task = Literal["classes", "value", "survival"]
+Network = Literal["mlp", "linear", "transformer"]
+Normalisation = Literal["log", "counts", "log1p_cp10k", "centred", "zscore"]
 Cohort = Annotated[
     Path,
     typer.Argument(

@@ -1,83 +1,22 @@
 """The options of the text commands, each described once. Their defaults are the library's."""
 
 import re
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from ..choices import RulesOption, ScoreOption
 
-
-class Long(StrEnum):
-    """What happens to texts that are too long for the model."""
-
-    WINDOWS = "windows"
-    TRUNCATE = "truncate"
-    ERROR = "error"
-
-
-class LongText(StrEnum):
-    """Which text of a pair is cut or read in windows."""
-
-    FIRST = "first"
-    SECOND = "second"
-
-
-class ProblemType(StrEnum):
-    """What the outputs of a classifier are."""
-
-    SINGLE_LABEL = "single_label_classification"
-    MULTI_LABEL = "multi_label_classification"
-    REGRESSION = "regression"
-
-
-class Aggregation(StrEnum):
-    """How the label of a word follows from its tokens."""
-
-    AVERAGE = "average"
-    FIRST = "first"
-    MAX = "max"
-    SIMPLE = "simple"
-
-
-class OnError(StrEnum):
-    """What happens to texts of a file that can't be explained."""
-
-    RAISE = "raise"
-    SKIP = "skip"
-
-
-class Words(StrEnum):
-    """How texts are split into words."""
-
-    WORDS = "words"
-    CHARACTERS = "characters"
-
-
-class Dtype(StrEnum):
-    """Precisions by name."""
-
-    FLOAT32 = "float32"
-    FLOAT16 = "float16"
-    BFLOAT16 = "bfloat16"
-
-
-class Side(StrEnum):
-    """Sides of padding."""
-
-    RIGHT = "right"
-    LEFT = "left"
-
-
-class Unknown(StrEnum):
-    """What happens at operations without a rule."""
-
-    ERROR = "error"
-    GRADIENT = "gradient"
-
-
+Long = Literal["windows", "truncate", "error"]
+LongText = Literal["first", "second"]
+ProblemType = Literal["single_label_classification", "multi_label_classification", "regression"]
+Aggregation = Literal["average", "first", "max", "simple"]
+OnError = Literal["raise", "skip"]
+Words = Literal["words", "characters"]
+Dtype = Literal["float32", "float16", "bfloat16"]
+Side = Literal["right", "left"]
+Unknown = Literal["error", "gradient"]
 _FILES = ".csv, .tsv, .jsonl, .txt (also compressed, .gz) or .parquet"
 Corpus = Annotated[str, typer.Argument(help=f"A file, {_FILES}; or demo for the demo corpus.")]
 File = Annotated[str | None, typer.Option(help=f"Explain a whole file: {_FILES}; or demo for the demo corpus.")]
