@@ -38,7 +38,7 @@ class OneLineErrors(TyperGroup):
 def say(kind: str, message: str, style: str = "bold") -> None:
     """Print one line on stderr."""
     stderr.print(f"{kind}:", style=style, end=" ")
-    stderr.print(" ".join(message.split()), markup=False)
+    stderr.print(" ".join(message.split()), markup=False, emoji=False)
 
 
 def progress(items: Iterable, description: str) -> Iterable:

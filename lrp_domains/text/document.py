@@ -10,7 +10,7 @@ from torch import Tensor
 from ..domain import Account
 from .chats import Written
 from .heads.head import FirstPass
-from .residue import residue_note
+from .residue import LARGE, residue_note
 from .results.relevance import Reference, TextLedger, TextRelevance, Token, Word
 from .settings import Settings
 from .tokens.encoding import ADDED, Encoding
@@ -18,6 +18,9 @@ from .tokens.rows import Answer, Row
 from .tokens.segmentation import KINDS, Segmentation
 from .tokens.vocabulary import readable_piece
 from .tokens.words import SPACE, replaced_words, word_sums
+
+OTHERS = "(embedded tokens that are not in the text)"  # the row of a ledger
+ROUNDING = 1e-5  # of the relevance of tokens: less is no remainder
 
 
 @dataclass
@@ -124,12 +127,19 @@ class Document:
         added = float(self.relevance[self.encoding.part == ADDED].sum())
         words = float(self.relevance.sum()) - added
 
+        leaves = dict(self.account.leaves)
+        of_others, notes = self.account.units - words - added, self.notes
+        if alone and abs(of_others) > ROUNDING * abs(self.relevance).sum():
+            leaves[OTHERS] = of_others
+            if abs(of_others) > LARGE * abs(self.score):
+                notes = (*notes, f"{of_others:+.3g} of the score is that of embedded tokens that are not in the text")
+
         ledger = TextLedger(
             score=self.score,
             words=words,
             added=added,
             rest=self.score - words - added,
-            leaves=dict(self.account.leaves) if alone else None,
+            leaves=leaves if alone else None,
             residue=self.account.residue if alone else None,
         )
         return TextRelevance(
@@ -143,7 +153,7 @@ class Document:
             score=self.score,
             ledger=ledger,
             rules=settings.rule_set(against_reference=self.reference is not None).name,
-            notes=(*self.notes, *residue_note(self.in_residue)),
+            notes=(*notes, *residue_note(self.in_residue)),
             reference=None if self.reference is None else Reference(self.reference, self.reference_score),
         )
 

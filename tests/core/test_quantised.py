@@ -1,6 +1,8 @@
 """Quantised layers of other packages have the relevance of the same layers with unpacked weights."""
 
 import copy
+import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,7 +11,8 @@ from torch import nn
 import lrp_domains
 from lrp_domains import ledger, ledger_against
 
-KINDS = ("stand-in", "bitsandbytes 4 bit", "bitsandbytes 8 bit", "quanto int8", "quanto int4")
+STAND_INS = ("MatMul4Bit", "MatMul8bitLt", "MatMul8bitFp", "QuantizedLinearFunction", "WeightQBytesLinearFunction")
+KINDS = (*STAND_INS, "bitsandbytes 4 bit", "bitsandbytes 8 bit", "quanto int8", "quanto int4")
 SETS = (lrp_domains.ATTN_LRP, lrp_domains.CP_LRP, lrp_domains.GIM, lrp_domains.GRADIENT)
 
 
@@ -27,9 +30,97 @@ class MatMul8bitFp(torch.autograd.Function):
         return g @ weight, None, None, g.flatten(0, -2).sum(0) if ctx.needs_input_grad[3] else None, None
 
 
-class StandIn(nn.Module):
+class MatMul8bitLt(torch.autograd.Function):
+    """What bitsandbytes runs for 8 bit on a GPU, but for the rounding of its input."""
+
+    @staticmethod
+    def forward(ctx, x, packed, out, bias, state):
+        ctx.grad_shape, ctx.state, ctx.dtype_A = x.shape, state, x.dtype
+        flat = x.reshape(-1, x.shape[-1]) if x.ndim == 3 else x
+        ctx.tensors = (None, None, flat)
+        output = nn.functional.linear(flat, state.CB.to(x.dtype) * (state.SCB[:, None] / 127), bias)
+        return output.reshape(*x.shape[:-1], -1)
+
+    @staticmethod
+    def backward(ctx, g):
+        return MatMul8bitFp.backward(ctx, g)
+
+
+class MatMul4Bit(torch.autograd.Function):
+    """What bitsandbytes runs for 4 bit, under its name."""
+
+    @staticmethod
+    def forward(ctx, x, packed, out, bias, state):
+        ctx.state, ctx.dtype_A, ctx.tensors = state, x.dtype, (None, packed.view(-1, 1))
+        return nn.functional.linear(x, dequantize_4bit(packed, state), bias)
+
+    @staticmethod
+    def backward(ctx, g):
+        weight = dequantize_4bit(ctx.tensors[1], ctx.state)
+        return g @ weight, None, None, g.flatten(0, -2).sum(0) if ctx.needs_input_grad[3] else None, None
+
+
+def dequantize_4bit(packed, state):
+    """Unpack two codes per byte; the module `bitsandbytes.functional` has a function of this name."""
+    codes = torch.stack([packed.ravel() >> 4, packed.ravel() & 15], 1).reshape(state.shape)
+    return (codes.float() - 8) / 8 * state.absmax[:, None]
+
+
+class QuantizedLinearFunction(torch.autograd.Function):
+    """What quanto runs, under its name; the packed weights unpack themselves."""
+
+    @staticmethod
+    def forward(ctx, x, packed, bias=None):
+        ctx.save_for_backward(x, packed)
+        return nn.functional.linear(x, packed.dequantize(), bias)
+
+    @staticmethod
+    def backward(ctx, g):
+        weight = ctx.saved_tensors[1].dequantize()
+        return g @ weight, None, g.flatten(0, -2).sum(0) if ctx.needs_input_grad[2] else None
+
+
+class WeightQBytesLinearFunction(QuantizedLinearFunction):
+    """What quanto runs for weights of 8 bit."""
+
+
+class StandIn4Bit(nn.Module):
     def __init__(self, dense):
         super().__init__()
+        self.shape, self.absmax, self.bias = dense.weight.shape, dense.weight.data.abs().amax(1), dense.bias
+        codes = (dense.weight.data / self.absmax[:, None] * 8 + 8).round().clamp(0, 15).to(torch.uint8)
+        self.plain = (codes.float() - 8) / 8 * self.absmax[:, None]
+        self.weight = nn.Parameter((codes.ravel()[::2] << 4 | codes.ravel()[1::2])[:, None], requires_grad=False)
+
+    def forward(self, x):
+        return MatMul4Bit.apply(x, self.weight.t(), None, self.bias, self)
+
+
+class Packed(torch.Tensor):
+    """Codes that unpack themselves, as quanto's tensors do."""
+
+    def dequantize(self):
+        return self.as_subclass(torch.Tensor).float() * self.scales[:, None]
+
+
+class StandInOfQuanto(nn.Module):
+    def __init__(self, dense, function):
+        super().__init__()
+        scales = dense.weight.data.abs().amax(1) / 127
+        self.plain = (dense.weight.data / scales[:, None]).round() * scales[:, None]
+        codes = (dense.weight.data / scales[:, None]).round().to(torch.int8)
+        self.weight, self.bias = nn.Parameter(codes.as_subclass(Packed), requires_grad=False), dense.bias
+        self.weight.scales = scales
+        self.function = function
+
+    def forward(self, x):
+        return self.function.apply(x, self.weight, self.bias)
+
+
+class StandIn8Bit(nn.Module):
+    def __init__(self, dense, function):
+        super().__init__()
+        self.function = function
         self.SCB = dense.weight.data.abs().amax(1)
         self.CB = (dense.weight.data / self.SCB[:, None] * 127).round().to(torch.int8)
         self.weight, self.bias = nn.Parameter(self.CB, requires_grad=False), dense.bias
@@ -37,7 +128,14 @@ class StandIn(nn.Module):
 
     def forward(self, x):
         self.CB = self.weight.data
-        return MatMul8bitFp.apply(x, self.weight, None, self.bias, self)
+        return self.function.apply(x, self.weight, None, self.bias, self)
+
+
+@pytest.fixture(autouse=True)
+def unpacking(request, monkeypatch):
+    """Let the stand-in for 4 bit be unpacked, as if bitsandbytes was loaded."""
+    if getattr(request.node, "callspec", None) and request.node.callspec.params.get("kind") == "MatMul4Bit":
+        monkeypatch.setitem(sys.modules, "bitsandbytes.functional", SimpleNamespace(dequantize_4bit=dequantize_4bit))
 
 
 def _of_bitsandbytes(kind, dense):
@@ -64,9 +162,16 @@ def _of_quanto(kind, dense):
 
 def quantised(kind, dense):
     """Return a quantised layer, and the dense layer that it stands for."""
-    if kind == "stand-in":
-        layer = StandIn(dense)
+    if kind in ("MatMul8bitFp", "MatMul8bitLt"):
+        layer = StandIn8Bit(dense, {"MatMul8bitFp": MatMul8bitFp, "MatMul8bitLt": MatMul8bitLt}[kind])
         weight = layer.CB.float() * layer.SCB[:, None] / 127
+    elif kind == "MatMul4Bit":
+        layer = StandIn4Bit(dense)
+        weight = layer.plain
+    elif kind in STAND_INS:
+        functions = (QuantizedLinearFunction, WeightQBytesLinearFunction)
+        layer = StandInOfQuanto(dense, next(function for function in functions if function.__name__ == kind))
+        weight = layer.plain
     elif kind == "bitsandbytes 4 bit":
         layer = _of_bitsandbytes(kind, dense)
         from bitsandbytes.functional import dequantize_4bit
@@ -161,8 +266,9 @@ def test_layer_rules_unpack_the_weights(kind, rules):
     assert packed.leaves == pytest.approx(plain.leaves, **close)
 
 
-def test_an_input_that_is_not_kept_is_reported_with_a_remedy():
-    layer, _ = quantised("bitsandbytes 4 bit", nn.Linear(32, 8))
+@pytest.mark.parametrize("kind", ["MatMul4Bit", "bitsandbytes 4 bit"])
+def test_an_input_that_is_not_kept_is_reported_with_a_remedy(kind):
+    layer, _ = quantised(kind, nn.Linear(32, 8))
     model = nn.Sequential(nn.LayerNorm(32), layer)
     x = torch.randn(3, 32, requires_grad=True)
     with pytest.raises(lrp_domains.RelevanceError, match=r"the weight is quantised; dequantise the model"):

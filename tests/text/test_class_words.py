@@ -72,6 +72,11 @@ def test_the_words_of_a_model_and_their_figure():
     assert all(len(axes.patches) <= 3 for axes in figure.axes)
 
 
+def test_a_dollar_in_the_name_of_a_class_is_a_letter():
+    table = pd.DataFrame({"class": ["$5 to $10"], "word": ["good"], "relevance": [1.0], "rank": [1], "texts": [3]})
+    assert class_words_figure(table).axes[0].get_title() == r"\$5 to \$10"
+
+
 def test_words_of_a_text_that_the_table_lacks_have_no_examples():
     words, texts = tables_of((0, "good", 1.0, "film"), (1, "good", 2.0, "film"))
     for part in ("continuation", "against"):

@@ -3,6 +3,8 @@
 import gzip
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from lrp_domains.text import TextError, TextExplainer
@@ -39,6 +41,32 @@ def test_all_formats_are_read_with_their_blank_rows(tmp_path, suffix, compressed
 def test_blank_lines_at_the_end_are_reported(tmp_path):
     with pytest.warns(UserWarning, match=r"ends in blank lines \(2\), which are not rows"):
         assert read_corpus(written(tmp_path / "x.csv", "text\nfine\n\n\n")).texts == ("fine",)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".txt"])
+def test_blank_lines_at_the_beginning_are_rows_unless_a_header_follows(tmp_path, suffix):
+    content = "\n\nfine\n" if suffix == ".txt" else '\n\n{"text": "fine"}\n'
+    corpus = read_corpus(written(tmp_path / f"x{suffix}", content), on_error="skip")
+    assert corpus.texts == ("", "", "fine")
+    assert corpus.invalid == ({} if suffix == ".txt" else dict.fromkeys((0, 1), "column 'text' is empty"))
+    assert read_corpus(written(tmp_path / "x.csv", "\n\ntext\nfine\n")).texts == ("fine",)
+
+
+def test_integer_labels_of_parquet_stay_integers_beside_a_missing_one(tmp_path, bare_explainer):
+    labels = {
+        "whole": pa.array([1, None, 0]),
+        "category": pa.array([1, None, 0], pa.int8()).dictionary_encode(),
+        "several": pa.array([[1, 0], None, [0]]),
+        "number": pa.array([1.5, None, 0.5]),
+    }
+    pq.write_table(pa.table({"text": ["a", "b", "c"]} | labels), tmp_path / "x.parquet")
+    expected = dict.fromkeys(("whole", "category"), ("1", "", "0"))
+    expected |= {"several": ("1, 0", "", "0"), "number": ("1.5", "", "0.5")}
+    for column, strings in expected.items():
+        corpus = read_corpus(tmp_path / "x.parquet", label=column, on_error="skip")
+        assert corpus.labels == strings and list(corpus.invalid) == [1]
+    named = read_corpus(tmp_path / "x.parquet", label="whole", on_error="skip").named(bare_explainer.labels)
+    assert named.labels == ("LABEL_1", "", "LABEL_0")
 
 
 def test_a_blank_row_of_a_table_is_a_row(tmp_path, bare_explainer, files):
@@ -150,6 +178,50 @@ def test_an_error_of_the_model_names_its_row(bare_explainer, files):
     with pytest.warns(UserWarning, match="skipped 1 of 3 texts"):
         explain_corpus(broken, corpus, *files, on_error="skip")
     assert read_texts(files[1])["error"].notna().tolist() == [False, True, False]
+
+
+def broken_for(word):
+    """Return an explainer whose scores are NaN for texts with a word, and the numbers of rows that its model ran."""
+    tokenizer, rows = tokenizer_of("wordpiece"), []
+    model = bert(tokenizer)
+    model.get_input_embeddings().weight.data[tokenizer.convert_tokens_to_ids(word)] = float("nan")
+    model.register_forward_hook(lambda _module, _arguments, outputs: rows.append(len(outputs.logits)))
+    return TextExplainer(model, tokenizer, padding="right", long="error"), rows
+
+
+def test_a_check_skips_what_the_model_cannot_explain(files):
+    explainer, rows = broken_for("bad")
+    good, bad = "the plot was good", "the plot was bad and the food was good"
+    corpus = Corpus((good, bad, "a film", "good " * 500), source="x.csv")
+    with pytest.raises(TextError, match=r"^'x.csv', row 1 \(from 0\): the score of .* is nan.*--on-error skip"):
+        check_corpus(corpus.part(0, 3), explainer)
+    summary = check_corpus(corpus.part(0, 3), explainer, on_error="skip")
+    assert summary["skipped"] == 1 and summary["errors"][0].startswith("'x.csv', row 1 (from 0): the score of")
+    assert summary["tokens_of_the_longest"] == len(explainer("a film").tokens)
+    # A text that is too long is found without the model; of both others the next ones are tried.
+    summary = check_corpus(Corpus((bad, "good " * 500, good, "bad")), explainer, on_error="skip")
+    assert [error.partition(":")[0] for error in summary["errors"]] == ["text 0", "text 1", "text 3"]
+    assert summary["tokens_of_the_longest"] == len(explainer(good).tokens)
+
+    with pytest.raises(TextError, match="none of the 2 texts can be explained: text 0: the score of 'bad' is nan"):
+        check_corpus(Corpus(("bad", bad)), explainer, on_error="skip")
+    rows.clear()
+    with pytest.raises(TextError, match="none of 16 texts that were tried can be explained: text 0: the score"):
+        check_corpus(Corpus(("bad",) * 40), explainer, on_error="skip")
+    assert sum(rows) == 32  # each in a pair and by itself
+
+
+def test_a_part_with_an_error_of_the_model_runs_once_more_text_by_text(files):
+    explainer, rows = broken_for("bad")
+    corpus = Corpus(("good",) * 7 + ("bad",))
+    with pytest.warns(UserWarning, match="skipped 1 of 8 texts"):
+        explain_corpus(explainer, corpus, *files, on_error="skip")
+    assert rows == [8] + [1] * 8
+    # Without the texts that can't be read, the others run together.
+    rows.clear()
+    with pytest.warns(UserWarning, match="skipped 1 of 8 texts"):
+        explain_corpus(explainer, Corpus(("good",) * 7 + ("good " * 500,)), *files, on_error="skip")
+    assert rows == [7]
 
 
 def test_a_cut_text_is_reported_by_its_row(files):

@@ -1,6 +1,7 @@
 """Two explanations compared word by word."""
 
 import io
+import re
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ from rich.console import Console
 
 from lrp_domains import CP_LRP
 from lrp_domains.text import TextError, TextExplainer, difference
+from lrp_domains.text.results.colours import AGAINST, FOR
+from lrp_domains.text.results.html import FOCUSABLE
 
 from .small_models import bert
 from .small_tokenizers import tokenizer_of
@@ -68,9 +71,35 @@ def test_a_difference_is_shown(explainer):
 
 
 def test_numbers_of_a_difference_are_printed(explainer, capsys):
-    difference(explainer("good film"), explainer("film"), names=("[new]", "old")).print(numbers=True)
-    shown = capsys.readouterr().out
-    assert "[new]" in shown and "difference" in shown
+    difference(explainer("good film"), explainer("film"), names=("[new]", ":smile:")).print(numbers=True)
+    header = next(line for line in capsys.readouterr().out.split("\n") if line.startswith(" word"))
+    assert header.split() == ["word", "[new]", ":smile:", "difference"]
+
+
+def test_dollars_and_underscores_in_the_names_of_a_figure_are_letters(explainer):
+    names = ("$x", "_y$")
+    figure = difference(explainer("good film"), explainer("film"), names=names).figure()
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [r"\$x", r"_y\$"]
+
+
+def test_words_of_a_long_difference_are_skipped_by_the_tab_key(explainer):
+    long = TextExplainer(explainer.model, explainer.tokenizer, long="windows")
+    for count in (FOCUSABLE, FOCUSABLE + 1):
+        one = long(" ".join(["good"] * count))
+        assert len(one.words) == count
+        assert ("tabindex" in difference(one, one).to_html()) == (count == FOCUSABLE)
+
+
+def test_the_strongest_colour_is_the_largest_difference(explainer):
+    result = difference(explainer("not a good film"), explainer("a good bad film"))
+    strongest = max(result.words, key=lambda word: abs(word.difference))
+    end = FOR if strongest.difference > 0 else AGAINST
+    styled = "background:#" + "".join(f"{channel:02x}" for channel in end)
+    words = re.findall(r'style="([^"]*)[^>]*title="[^>]*>([^<]*)<', result.to_html())
+    assert {word for style, word in words if style.startswith(styled)} == {strongest.text}
+    console = Console(file=io.StringIO(), force_terminal=True, color_system="truecolor", width=200)
+    console.print(result)
+    assert f"48;2;{end[0]};{end[1]};{end[2]}m{strongest.text}" in console.file.getvalue()
 
 
 def test_what_cannot_be_compared(explainer):

@@ -107,6 +107,11 @@ def test_numbers_are_printed_on_demand(explainer, capsys):
 def test_markup_of_the_terminal_is_printed_literally(explainer, capsys):
     explainer("[red]good[/red] [bold]").print()
     assert "[red]good[/red] [bold]" in capsys.readouterr().out
+    whole = TextExplainer(explainer.model, explainer.tokenizer, words=lambda text: [(0, len(text))])
+    for text, reference in (("a good [/i] film", "a bad [/b] film"), ("a good [i] film", "a bad [b] film")):
+        whole(text, reference=reference).print(numbers=True)
+        table = capsys.readouterr().out.partition("relevance")[2]
+        assert text in table and reference in table
 
 
 def test_colours_are_symmetric_and_show_the_sign():

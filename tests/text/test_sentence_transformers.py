@@ -112,6 +112,10 @@ def test_an_older_folder_names_its_poolings_by_flags(tmp_path):
 
 def test_the_folder_limits_the_length_and_lower_cases(tmp_path):
     write(tmp_path, "mean", limit=8, lower=True)
+    path = tmp_path / "tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    tokenizer["normalizer"]["lowercase"] = False  # so that only the folder's setting lower-cases
+    path.write_text(json.dumps(tokenizer))
     explainer = TextExplainer.from_pretrained(tmp_path)
     with pytest.raises(TextError, match="the model reads 8 at once"):
         explainer(PAIR)

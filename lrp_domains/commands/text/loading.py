@@ -41,7 +41,7 @@ def load_corpus(path: str, columns: Mapping[str, str]):
 
 def on_error(columns: Mapping[str, str]) -> dict[str, str]:
     """Return what happens to invalid rows, as an option of the library; empty for its default."""
-    return {name: columns[name] for name in ("on_error",) if name in columns}
+    return {"on_error": columns["on_error"]} if "on_error" in columns else {}
 
 
 def key_of(options: Mapping[str, Any]) -> str:

@@ -156,7 +156,7 @@ def _strings(table: pd.DataFrame, column: str, invalid: dict[int, str] | None, *
     strings = []
     for row, (value, is_missing) in enumerate(zip(values, missing, strict=True)):
         # A blank label is missing: labels are names, but a text may be empty.
-        if is_missing or (labels and value == "" and invalid is not None):
+        if is_missing or (labels and isinstance(value, str) and not value and invalid is not None):
             problem = f"column '{column}' is empty"
         elif not labels and not isinstance(value, str):
             problem = f"column '{column}' is of type {type(value).__name__}, not a text"

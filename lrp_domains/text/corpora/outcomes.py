@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ..arguments import Request
@@ -14,8 +15,12 @@ from .corpus import Corpus
 Outcome = TextRelevance | str
 
 
-def outcomes(pipeline: Pipeline, corpus: Corpus, *, on_error: str, **wishes: Any) -> list[Outcome]:
+def outcomes(
+    pipeline: Pipeline, corpus: Corpus, *, on_error: str, rows: Sequence[int] | None = None, **wishes: Any
+) -> list[Outcome]:
     """Explain the texts of a corpus; return for each its relevance, or with ``on_error="skip"`` its error as a string.
+
+    With `rows`, only these texts are explained.
 
     Raises
     ------
@@ -24,7 +29,8 @@ def outcomes(pipeline: Pipeline, corpus: Corpus, *, on_error: str, **wishes: Any
     lrp_domains.RelevanceError
         The model can't be explained, whatever the text.
     """
-    requests, errors = requests_of(corpus, on_error=on_error, **wishes)
+    rows = range(len(corpus)) if rows is None else rows
+    requests, errors = requests_of(corpus, rows, on_error=on_error, **wishes)
     try:
         results = explained(pipeline, corpus, requests)
     except TextError as error:
@@ -33,12 +39,9 @@ def outcomes(pipeline: Pipeline, corpus: Corpus, *, on_error: str, **wishes: Any
         if on_error == "raise":
             raise with_advice(error, requests) from error
         errors |= invalid
-        try:
-            results = explained(pipeline, corpus, requests)
-        except TextError:
-            results = {}
-            errors |= _each(corpus, requests, lambda one: results.update(explained(pipeline, corpus, one)))
-    return [results[index] if index in results else errors[index] for index in range(len(corpus))]
+        results, failed = _explained_apart(pipeline, corpus, requests, together=bool(invalid))
+        errors |= failed
+    return [results[index] if index in results else errors[index] for index in rows]
 
 
 def check_target(pipeline: Pipeline, target: Any) -> None:
@@ -52,10 +55,12 @@ def check_target(pipeline: Pipeline, target: Any) -> None:
         )
 
 
-def requests_of(corpus: Corpus, *, on_error: str, **wishes: Any) -> tuple[dict[int, Request], dict[int, str]]:
+def requests_of(
+    corpus: Corpus, rows: Sequence[int], *, on_error: str, **wishes: Any
+) -> tuple[dict[int, Request], dict[int, str]]:
     """Return the requests for the texts of a corpus, by their index, and the errors of texts that have none."""
     requests, errors = {}, {}
-    for index in range(len(corpus)):
+    for index in rows:
         try:
             requests[index] = _request(corpus, index, wishes)
         except TextError as error:
@@ -106,6 +111,18 @@ def _each(corpus: Corpus, requests: dict[int, Request], run: Callable[[dict[int,
 def _reason(corpus: Corpus, index: int, error: TextError) -> str:
     """Return the message of an error without the name of the row, whose number may change."""
     return str(error).removeprefix(f"{corpus.row(index)}: ")
+
+
+def _explained_apart(
+    pipeline: Pipeline, corpus: Corpus, requests: dict[int, Request], *, together: bool
+) -> tuple[dict[int, TextRelevance], dict[int, str]]:
+    """Explain texts one by one, and first `together`; return the relevance and the errors, by index."""
+    if together:
+        with suppress(TextError):
+            return explained(pipeline, corpus, requests), {}
+    results: dict[int, TextRelevance] = {}
+    errors = _each(corpus, requests, lambda one: results.update(explained(pipeline, corpus, one)))
+    return results, errors
 
 
 def explained(pipeline: Pipeline, corpus: Corpus, requests: dict[int, Request]) -> dict[int, TextRelevance]:

@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from ...domain import reason
 from ..errors import TextError
@@ -29,7 +30,8 @@ def read_table(path: Path) -> pd.DataFrame:
         raise TextError(f"there is no file '{path}'")
     try:
         if suffix == PARQUET:
-            return pd.read_parquet(path)
+            # As objects: a column of integers with a missing value would become one of floats.
+            return pq.read_table(path).to_pandas(integer_object_nulls=True)
         return _READERS[suffix](_lines(path, compressed, delimited=suffix in DELIMITED))
     except TextError as error:
         raise TextError(f"'{path}': {error}") from error
@@ -38,7 +40,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def _lines(path: Path, compressed: bool, *, delimited: bool) -> str:
-    """Return the content of a text file without the blank lines before its first and after its last row."""
+    """Return the content of a text file without the blank lines before its header and after its last row."""
     data = path.read_bytes()
     content = (gzip.decompress(data) if compressed else data).decode("utf-8-sig")
     content = content.replace("\r\n", "\n").replace("\r", "\n")
@@ -46,7 +48,8 @@ def _lines(path: Path, compressed: bool, *, delimited: bool) -> str:
     if delimited and (place := content.find("\0")) >= 0:
         line = content.count("\n", 0, place) + 1
         raise TextError(f"line {line} contains a NUL byte: remove it, or save the file as UTF-8 if it is UTF-16")
-    content = content.lstrip("\n")
+    if delimited:  # the header follows them
+        content = content.lstrip("\n")
     body = content.rstrip("\n")
     if blank := max(0, len(content) - len(body) - 1):
         warnings.warn(f"'{path}' ends in blank lines ({blank}), which are not rows", stacklevel=2)

@@ -84,14 +84,15 @@ class Network:
             unfused() if self.recurrent else nullcontext(),
             _one_copy_per_row(self.module, self.added, len(ids)),
             _transposed(self.module, self.words, ids) as transposed,
-            embedding_others(self.module, self.lookups, embedded, self.two_sides),
+            # Before other tokens are embedded: their places are those of the tokens.
             recorded(self.module, self.words if self.in_pieces else (), ids, batch.get("attention_mask")) as pieces,
+            embedding_others(self.module, self.lookups, embedded, self.two_sides, pieces if self.in_pieces else None),
             capture(self.module, *self.words, *self.added) as kept,
             selecting or nullcontext(),
         ):
             outputs = self.call(batch)
 
-        if any(len(calls) > 1 for calls in pieces.calls.values()):
+        if not pieces.is_whole:
             return read_in_pieces(outputs, kept, pieces)
         sides = self._sides(kept, len(ids), axis=int(any(transposed)))
         if not sides or not sides[0]:

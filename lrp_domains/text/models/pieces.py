@@ -1,7 +1,7 @@
 """Embeddings that are called several times in one forward pass, each with a part of the tokens."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ...domain import Read
 from ..errors import TextError
+from .positions import Positions
 
 
 class Columns(NamedTuple):
@@ -19,6 +20,27 @@ class Columns(NamedTuple):
 
     rows: np.ndarray
     columns: np.ndarray
+
+
+class Call(NamedTuple):
+    """One call of an embedding.
+
+    Attributes
+    ----------
+    numbers
+        What it is called with; None if these are not integers.
+    places
+        Their places among the tokens; None if they are unknown.
+    is_followed
+        Whether the places are known from where the numbers come from, not from their values.
+    is_changed
+        Whether the places are unknown of what was computed from tokens, or is all of them in another order.
+    """
+
+    numbers: np.ndarray | None
+    places: Columns | None = None
+    is_followed: bool = False
+    is_changed: bool = False
 
 
 @dataclass
@@ -29,23 +51,62 @@ class Pieces:
     ----------
     ids, mask
         The tokens that the model is given and whether each is one, B x T.
+    positions
+        Where the tokens went.
     calls
-        Per name of a module, the places of the tokens of each call, None where they are not tokens of the batch.
+        Per name of a module, its calls.
     """
 
     ids: np.ndarray
     mask: np.ndarray
-    calls: dict[str, list[Columns | None]] = field(default_factory=dict)
+    positions: Positions
+    calls: dict[str, list[Call]] = field(default_factory=dict)
     _ends: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is one call, with all tokens in their order, as far as its argument tells."""
+        calls = [call for calls in self.calls.values() for call in calls]
+        if len(calls) != 1 or calls[0].numbers is None:
+            return len(calls) <= 1
+        rows, columns = np.indices(self.ids.shape).reshape(2, -1)
+        places = calls[0].places
+        return calls[0].numbers.shape == self.ids.shape and (
+            places is not None and np.array_equal(places.rows, rows) and np.array_equal(places.columns, columns)
+        )
+
+    def places_of(self, call: Call) -> Columns | None:
+        """Return the places of what an embedding was called with; None if no number is known to be a token."""
+        if call.places is None or call.is_followed or call.numbers.size == self.ids.size:
+            return call.places
+        # Where all tokens were followed, a few numbers that are also those of tokens are others.
+        followed = [other.places for calls in self.calls.values() for other in calls if other.is_followed]
+        return call.places if self.left_out(followed) else None
+
+    def has_tokens(self, call: Call) -> bool:
+        """Return whether an embedding was called with tokens, or with numbers that were computed from them."""
+        places = self.places_of(call)
+        return call.is_changed or (places is not None and bool((places.columns >= 0).any()))
 
     def record(self, name: str, tokens: Tensor | None) -> None:
         """Add a call with tokens."""
         numbers = None if tokens is None else tokens.detach().cpu().numpy()
-        row, column = self._ends.get(name, (0, 0))
-        columns = None if numbers is None else self._found(numbers, row, column)
-        if columns is not None and (columns.columns >= 0).any():
-            self._ends[name] = int(columns.rows[-1]), int(columns.columns.max()) + 1
-        self.calls.setdefault(name, []).append(columns)
+        positions = None if tokens is None else self.positions.of(tokens)
+        if positions is not None:
+            flat = positions.cpu().numpy().ravel()
+            length = self.ids.shape[1]
+            places = Columns(np.maximum(flat, 0) // length, np.where(flat < 0, -1, flat % length))
+        else:
+            places = None if numbers is None else self._found(numbers, *self._ends.get(name, (0, 0)))
+        if places is not None and (places.columns >= 0).any():
+            self._ends[name] = int(places.rows[-1]), int(places.columns.max()) + 1
+        is_changed = places is None and numbers is not None and self._are_changed(tokens, numbers)
+        self.calls.setdefault(name, []).append(Call(numbers, places, positions is not None, is_changed))
+
+    def _are_changed(self, tokens: Tensor, numbers: np.ndarray) -> bool:
+        """Return whether numbers were computed from tokens, or are all of them in another order."""
+        same = numbers.size == self.ids.size and np.array_equal(np.sort(numbers, None), np.sort(self.ids, None))
+        return same or self.positions.are_computed(tokens)
 
     def _found(self, numbers: np.ndarray, row: int, column: int) -> Columns | None:
         """Return the places of tokens in all rows, or in a part of one row; those behind the call before come first."""
@@ -57,6 +118,10 @@ class Pieces:
                     columns = np.full(chunk.shape, -1)
                     columns[:, :width] = start + np.arange(width)
                     return Columns(np.repeat(np.arange(count), chunk.shape[1]), columns.ravel())
+
+        if numbers.shape == self.ids.T.shape and np.array_equal(numbers, self.ids.T):
+            rows, columns = np.indices(self.ids.shape)
+            return Columns(rows.T.ravel(), columns.T.ravel())
 
         flat = numbers.ravel()
         if not 0 < len(flat) <= length:
@@ -96,7 +161,8 @@ class Pieces:
 def recorded(module: nn.Module, names: Sequence[str], ids: Tensor, mask: Tensor | None) -> Iterator[Pieces]:
     """Record with which tokens embeddings are called."""
     numbers = ids.cpu().numpy()
-    pieces = Pieces(numbers, np.ones(numbers.shape, bool) if mask is None else mask.bool().cpu().numpy())
+    is_token = np.ones(numbers.shape, bool) if mask is None else mask.bool().cpu().numpy()
+    pieces = Pieces(numbers, is_token, Positions(ids))
 
     def hook(name: str):
         def record(_module: nn.Module, arguments: tuple, keywords: dict) -> None:
@@ -107,7 +173,8 @@ def recorded(module: nn.Module, names: Sequence[str], ids: Tensor, mask: Tensor 
 
     handles = [module.get_submodule(n).register_forward_pre_hook(hook(n), with_kwargs=True) for n in names]
     try:
-        yield pieces
+        with pieces.positions if names else nullcontext():
+            yield pieces
     finally:
         for handle in handles:
             handle.remove()
@@ -125,23 +192,26 @@ def edges_behind(output: Tensor) -> set[tuple[object, int]]:
 
 
 def read_in_pieces(outputs: Any, kept: Mapping[str, Tensor], pieces: Pieces) -> Read[list[np.ndarray]]:
-    """Return the pass of a model that embeds its tokens by several calls."""
+    """Return the pass of a model that embeds its tokens by several calls, or in another order."""
     places: list[Columns] = []
     sources: list[Tensor] = []
-    calls = {name: iter(columns) for name, columns in pieces.calls.items()}
+    changed = 0
+    calls = {name: iter(calls) for name, calls in pieces.calls.items()}
     behind = edges_behind(outputs)  # a call may be for something that is not explained
     for name, tensor in kept.items():
-        place = next(calls[name.partition(":")[0]])
-        is_used = (tensor.grad_fn, tensor.output_nr) in behind
-        count = tensor[..., 0].numel()
+        call = next(calls[name.partition(":")[0]])
+        if (tensor.grad_fn, tensor.output_nr) not in behind:
+            continue
+        count, place = tensor[..., 0].numel(), pieces.places_of(call)
         if place is None or len(place.columns) != count:
+            changed = max(changed, min(count, int(pieces.mask.sum())) if call.is_changed else 0)
             place = Columns(np.zeros(count, np.int64), np.full(count, -1))  # its relevance belongs to no token
-        if is_used:
-            places.append(place)
-            sources.append(tensor)
-    if missing := pieces.left_out(places):
+        places.append(place)
+        sources.append(tensor)
+    if missing := pieces.left_out(places) or changed:
+        times = "once" if len(kept) == 1 else f"{len(kept)} times"
         raise TextError(
-            f"forward calls the embedding {len(kept)} times, but not with all of the tokens that it is given: "
+            f"forward calls the embedding {times}, but not with all of the tokens that it is given: "
             f"{missing} of {int(pieces.mask.sum())} are in no call, or were changed or reordered before; pass an "
             "embed= that is called with the numbers of the tokens"
         )

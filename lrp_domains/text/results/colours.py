@@ -28,9 +28,9 @@ def contrast(one: Colour, other: Colour) -> float:
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def largest(words) -> float:
-    """Return the largest absolute relevance among words."""
-    return max((abs(word.relevance) for word in words), default=0.0)
+def largest(words, of: str = "relevance") -> float:
+    """Return the largest absolute relevance among words, or difference with ``of="difference"``."""
+    return max((abs(getattr(word, of)) for word in words), default=0.0)
 
 
 def _luminance(colour: Colour) -> float:

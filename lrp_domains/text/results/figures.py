@@ -48,7 +48,7 @@ def class_words_figure(table: pd.DataFrame, top: int = 10) -> Figure:
         axes.barh(heights, words["relevance"], color=FOR, height=0.7)
         labels = [f"{_one_line(word)}  ({texts})" for word, texts in zip(words["word"], words["texts"], strict=True)]
         axes.set_yticks(heights, labels)
-        axes.set(xlim=(least, most), title=str(name))
+        axes.set(xlim=(least, most), title=_one_line(str(name)))
         axes.invert_yaxis()
         axes.tick_params(axis="y", length=0)
         axes.spines[["top", "right", "left"]].set_visible(False)
@@ -100,20 +100,20 @@ def difference_figure(item, top: int = 20) -> Figure:
         raise TextError("the two explanations don't differ in any word")
     figure = DisplayedFigure(figsize=(6, 1.2 + 0.28 * len(words)), layout="constrained")
     axes = figure.add_subplot()
-    heights = np.arange(len(words))
-    for side, name, colour, offset in (("a", item.names[0], FOR, -0.2), ("b", item.names[1], AGAINST, 0.2)):
+    heights, bars = np.arange(len(words)), []
+    for side, colour, offset in (("a", FOR, -0.2), ("b", AGAINST, 0.2)):
         relevance = np.nan_to_num([getattr(word, side) for word in words])
-        axes.barh(heights + offset, relevance, height=0.38, color=colour, label=name)
+        bars.append(axes.barh(heights + offset, relevance, height=0.38, color=colour))
     axes.axvline(0, color=INK, linewidth=0.8)
     axes.set_yticks(heights, [_one_line(word.text) for word in words])
     axes.set(xlabel="relevance (logits)")
     axes.invert_yaxis()
     axes.tick_params(axis="y", length=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    figure.legend(loc="outside upper right", ncols=2, frameon=False)
+    figure.legend(bars, [_one_line(name) for name in item.names], loc="outside upper right", ncols=2, frameon=False)
     return figure
 
 
 def _one_line(text: str) -> str:
-    """Return a token's text as a label: line ends are visible, and no dollar starts a formula."""
+    """Return a text as a label: line ends are visible, and no dollar starts a formula."""
     return (text.strip() or text.replace(" ", "␣")).replace("\n", "⏎").replace("$", r"\$")

@@ -42,7 +42,7 @@ def continuations(items: Sequence, title: str = "Relevance of words for each tok
 
 def differences(items: Sequence, title: str = "Differences of relevance", *, whole: bool = True) -> str:
     """Return a page of `TextDifference` objects; only its body, for a notebook, unless `whole`."""
-    return _render("differences.html.j2", title, whole, items=items)
+    return _render("differences.html.j2", title, whole, items=items, focusable=FOCUSABLE)
 
 
 def style(relevance: float, top: float) -> str:

@@ -89,7 +89,8 @@ class TextLedger:
         The relevance of the model's biases, positions, ..., and the residue. Against a reference, only the residue:
         biases are the same for both.
     leaves, residue
-        The rest in full: by parameter name, and what can't be assigned (see `lrp_domains.Ledger`). None for a text
+        The rest in full: by parameter name, and what can't be assigned (see `lrp_domains.Ledger`); embedded tokens
+        that are not in the text, such as padding, have a row. None for a text
         that was explained along with others, which one pass can't separate: see ``TextRelevances.ledger`` for
         their sum.
     """

@@ -1,8 +1,7 @@
 """Explained texts in a terminal."""
 
 from rich.console import Group
-from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from .colours import colour, largest
@@ -73,7 +72,7 @@ def continued(item, numbers: bool = False) -> Group:
 
 def compared(item, numbers: bool = False) -> Group:
     """Return both texts of a `TextDifference`, coloured by the difference, below what was explained in each."""
-    top = max((abs(word.difference) for word in item.words), default=0.0)
+    top = largest(item.words, "difference")
     lines = []
     for name, explained, words in item.sides():
         lines.append(Text(f"{name}: ", style="dim").append(_heading(explained)))
@@ -82,7 +81,8 @@ def compared(item, numbers: bool = False) -> Group:
     lines.append(Text(f"{total}, added tokens {item.added:+.3f}, rest {item.rest:+.3f}", style="dim"))
     lines += [Text(note, style="yellow") for note in item.notes]
     if numbers:
-        table = Table("word", *map(escape, item.names), "difference", box=None, header_style="dim")
+        names = (Column(Text(name)) for name in item.names)  # a name is not markup
+        table = Table("word", *names, "difference", box=None, header_style="dim")
         for word in sorted(item.words, key=lambda word: -abs(word.difference)):
             amounts = ("" if amount != amount else f"{amount:+.4f}" for amount in (word.a, word.b))
             name = Text(_visible(word.text), style=_style(word.difference, top))
@@ -101,7 +101,8 @@ def _table(item, top: float) -> Table:
     for word in sorted(item.words, key=lambda word: -abs(word.relevance)):
         shown = word.text if word.text.strip() else repr(word.text)
         name = Text(shown, style=_style(word.relevance, top))
-        table.add_row(name, *(word.reference for _ in reference), f"{word.relevance:+.4f}", f"{word.start}–{word.end}")
+        replaced = (Text(word.reference) for _ in reference)
+        table.add_row(name, *replaced, f"{word.relevance:+.4f}", f"{word.start}–{word.end}")
     table.add_section()
     added = [(token.piece, token.relevance) for token in item.tokens if token.part == "added"]
     if len(added) > 1:
