@@ -122,7 +122,7 @@ class Runner:
         values = scores.detach().double().cpu().tolist()
         return Explained(relevance, values, [0.0] * len(rows), answers=answers, ledger=ledger)
 
-    def explained(self, rows: Sequence[Row], side: str, texts: Sequence[tuple[str, str]] = ()) -> Explained:
+    def explained(self, rows: Sequence[Row], side: str, texts: Sequence[tuple[str, str]]) -> Explained:
         """Return the relevance of rows, all with a reference or none; `texts`, with names, are for messages."""
         if not have_references(rows):
             return self._explained_from(self.run(rows, side), rows, texts, retain_graph=False)
@@ -250,7 +250,7 @@ def _add(batch: Batch, explained: Explained, taken: Sequence[bool] | None = None
 
 def _check_finite(scores: Tensor, texts: Sequence[tuple[str, str]]) -> None:
     """Raise if the score of a text, which has a name, is not finite."""
-    for (name, text), score in zip(texts, scores.detach().double().cpu().tolist(), strict=False):
+    for (name, text), score in zip(texts, scores.detach().double().cpu().tolist(), strict=True):
         if not np.isfinite(score):
             raise TextError(
                 f"{name}: the score of {excerpt(text)} is {score}: check the model's weights (NaN? overflow in half "

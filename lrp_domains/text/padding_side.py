@@ -9,6 +9,7 @@ import torch
 
 from ..domain import parameter_of
 from .batches import Batch, Runner
+from .document import Document
 from .errors import TextError
 from .tokens.padding import exact_side
 from .tokens.rows import Row
@@ -41,19 +42,20 @@ class PaddingSide:
 
         side = self._try(*pair)
         # Rows of one length show whether the model takes batches, but not which side is right.
-        if side is None or len(pair[0]) < len(pair[1]):
+        if side is None or len(pair[0][1]) < len(pair[1][1]):
             self.side, self.is_known = side, True
         if side is None:
             self._report()
         return side
 
-    def _try(self, short: Row, long: Row) -> str | None:
-        head = self._runner.model.head
-        first = head.trial(short)
+    def _try(self, *pair: tuple[Document, Row]) -> str | None:
+        first, second = (self._runner.model.head.trial(replace(row, replaced=())) for _, row in pair)
+        texts = [(document.name, document.encoding.texts[0]) for document, _ in pair]
+        texts = [texts[0]] * len(first) + [texts[1]] * len(second)
 
         def explained(beside: bool, side: str) -> np.ndarray:
-            rows = [*first, *(head.trial(long) if beside else [])]
-            relevance = self._runner.explained(rows, side).relevance[: len(first)]
+            rows = [*first, *(second if beside else [])]
+            relevance = self._runner.explained(rows, side, texts[: len(rows)]).relevance[: len(first)]
             return np.concatenate([amounts for row in relevance for amounts in row])
 
         precise = parameter_of(self._runner.model.network.module).dtype in (torch.float32, torch.float64)
@@ -72,8 +74,8 @@ class PaddingSide:
         )
 
 
-def _shortest_and_longest(batches: Sequence[Batch]) -> tuple[Row, Row] | None:
+def _shortest_and_longest(batches: Sequence[Batch]) -> tuple[tuple[Document, Row], ...] | None:
     """Return two rows of one batch, of different length if there are such; None if no batch has two rows."""
-    sorted_rows = [sorted((row for _, row in batch), key=len) for batch in batches if len(batch) > 1]
-    pairs = [(replace(rows[0], replaced=()), replace(rows[-1], replaced=())) for rows in sorted_rows]
-    return max(pairs, key=lambda pair: len(pair[0]) < len(pair[1]), default=None)
+    ordered = [sorted(batch, key=lambda pair: len(pair[1])) for batch in batches if len(batch) > 1]
+    pairs = [(batch[0], batch[-1]) for batch in ordered]
+    return max(pairs, key=lambda pair: len(pair[0][1]) < len(pair[1][1]), default=None)

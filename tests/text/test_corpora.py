@@ -211,6 +211,17 @@ def test_a_check_skips_what_the_model_cannot_explain(files):
     assert sum(rows) == 32  # each in a pair and by itself
 
 
+def test_a_text_that_fails_where_padding_is_tried_is_skipped(files):
+    explainer, _ = broken_for("bad")
+    explainer = TextExplainer(explainer.model, explainer.tokenizer)
+    texts = ("the plot was good", "bad", "the food was good")  # the shortest
+    with pytest.raises(TextError, match=r"^text 1: the score of 'bad' is nan"):
+        explainer(list(texts))
+    with pytest.warns(UserWarning, match="skipped 1 of 3 texts"):
+        explain_corpus(explainer, Corpus(texts), *files, on_error="skip")
+    assert read_texts(files[1])["error"].notna().tolist() == [False, True, False]
+
+
 def test_a_part_with_an_error_of_the_model_runs_once_more_text_by_text(files):
     explainer, rows = broken_for("bad")
     corpus = Corpus(("good",) * 7 + ("bad",))

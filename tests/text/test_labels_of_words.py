@@ -186,6 +186,27 @@ def test_an_entity_is_not_contrasted_with_its_own_label():
     assert [result.target for result in results] == ["B-LOC against I-PER at 'wonderful'"]
 
 
+def test_an_entity_of_several_labels_is_contrasted_with_one_of_them():
+    labels = mixed()
+    labels[LAST + 1] = "I-PER"
+    labels[FIRST : LAST + 1] = ["B-PER"] * (LAST + 1 - FIRST)
+    explainer = tagger(labels)
+    (result,) = explainer(TEXT, target="all", against="B-PER")
+    assert result.target == "PER against B-PER at 'angelmar cast'"
+    cast = logits_of(explainer, TEXT)[2 + LAST]
+    assert result.score == pytest.approx((cast[2] - cast[1]).item() / 2)  # the other word is B-PER itself
+
+
+def test_words_are_found_in_either_text_of_a_pair():
+    explainer = tagger()
+    pair = ("the plot was bad", "the food was good")
+    assert explainer(pair, at="food").target.endswith(" at 'food'")
+    assert explainer(pair, at="plot").target.endswith(" at 'plot'")
+    assert explainer(pair, at=(4, 8)).target.endswith(" at 'plot'")
+    with pytest.raises(TextError, match="at='film' does not occur in"):
+        explainer(pair, at="film")
+
+
 def test_a_text_without_entities_has_no_results():
     results = tagger(["O"] * len(PIECES))(TEXT, target="all")
     assert len(results) == 0 and results.ledger.score == 0

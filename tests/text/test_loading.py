@@ -166,6 +166,22 @@ def test_the_task_of_an_adapter_is_that_of_its_configuration(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_an_adapter_with_a_head_but_without_a_task_is_not_taken_for_an_encoder(tmp_path):
+    tokenizer = tokenizer_of("wordpiece")
+    base, adapter = tmp_path / "base", tmp_path / "adapter"
+    bert(tokenizer, "Model").float().save_pretrained(base)
+    tokenizer.save_pretrained(base)
+    (base / "modules.json").write_text("[]")
+    peft = pytest.importorskip("peft")
+    model = transformers.BertForSequenceClassification.from_pretrained(base)
+    config = peft.LoraConfig(r=2, target_modules=["query"], modules_to_save=["classifier"])
+    peft.get_peft_model(model, config).save_pretrained(adapter)
+    tokenizer.save_pretrained(adapter)
+    with pytest.raises(TextError, match="has a head, but doesn't name its task: pass task="):
+        TextExplainer.from_pretrained(adapter)
+    assert TextExplainer.from_pretrained(adapter, task="text-classification").task == "text-classification"
+
+
 def test_a_missing_base_model_is_named(folder):
     tokenizer, target = tokenizer_of("wordpiece"), folder.parent / "adapter"
     adapter(bert(tokenizer).float(), target, "SEQ_CLS", str(folder), target_modules=["query"])

@@ -58,6 +58,23 @@ def test_a_model_read_in_another_way_starts_again(resumed, options):
     assert resumed(classifier(), classifier(**options)) == 0
 
 
+def test_a_function_shown_by_its_address_is_the_same_in_every_process(resumed):
+    def with_function(function):
+        explainer = classifier()
+        explainer.model.extra_repr = lambda: f"act={function}"
+        return explainer
+
+    def act(x):
+        return x
+
+    def other(x):
+        return x
+
+    assert repr(act) != repr(other)
+    other.__qualname__ = act.__qualname__
+    assert resumed(with_function(act), with_function(other)) == 2
+
+
 def test_a_sentence_encoder_of_another_kind_starts_again(resumed):
     tokenizer, pairs = tokenizer_of("wordpiece"), [("a good film", "a bad film"), ("the plot was bad", "a cast")]
     model = bert(tokenizer, "Model").float()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import BaggingClassifier, RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
@@ -99,6 +99,20 @@ def test_one_label_is_named_as_setfit_predicts_it(classes, labels, names):
         result = explainer(text)
         assert result.prediction == expected
         assert result.probability == pytest.approx(row.max(), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        VotingClassifier([("a", LogisticRegression(C=9)), ("b", LogisticRegression(C=0.1))], voting="soft"),
+        BaggingClassifier(LogisticRegression(), n_estimators=2, random_state=0),
+        OneVsRestClassifier(LogisticRegression()),
+    ],
+)
+def test_ensembles_that_vote_for_one_label_are_refused(head):
+    head.fit(vectors(), SEVERAL[:, 0])
+    with pytest.raises(TextError, match=f"the head {type(head).__name__} of the SetFitModel is not linear"):
+        TextExplainer(setfit(head, ["no", "yes"])[0])
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import transformers
 from lrp_domains import CP_LRP, capture, relevance
 from lrp_domains.text import TextError, TextExplainer
 from lrp_domains.text.heads.answers import LONGEST_ANSWER
+from lrp_domains.text.models.sentence_encoder import SentenceEncoder
 
 from .small_models import bart, t5, with_random_weights
 from .small_tokenizers import SENTENCES, tokenizer_of
@@ -130,11 +131,35 @@ def test_the_states_of_a_decoder_are_compared_on_both_sides():
 def test_a_decoder_that_does_not_read_the_text_is_refused():
     with pytest.raises(TextError, match=r"T5Model has a decoder, .*: load the model as transformers.T5EncoderModel"):
         TextExplainer(t5(UNIGRAM, "Model"), UNIGRAM, task="sentence-similarity")
+    with pytest.raises(TextError, match=r"T5Model has a decoder, .*: load the model as transformers.T5EncoderModel"):
+        TextExplainer(SentenceEncoder(t5(UNIGRAM, "Model"), ["mean"]), UNIGRAM)
+    sizes = {"encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2, "decoder_attention_heads": 2}
+    sizes |= {"d_model": 16, "encoder_ffn_dim": 8, "decoder_ffn_dim": 8, "pad_token_id": 0, "decoder_start_token_id": 0}
+    marian = with_random_weights(transformers.MarianModel(transformers.MarianConfig(vocab_size=len(UNIGRAM), **sizes)))
+    with pytest.raises(TextError, match=r"MarianModel has a decoder, .*: pass its encoder, model.get_encoder\(\)"):
+        TextExplainer(marian, UNIGRAM, task="sentence-similarity")
+
     sizes = {"d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 1, "num_heads": 2}
     config = transformers.MT5Config(vocab_size=len(UNIGRAM), **sizes)
     encoder = with_random_weights(transformers.MT5EncoderModel(config))
     result = TextExplainer(encoder, UNIGRAM, task="sentence-similarity", rules=CP_LRP)(("the plot", "a film"))
     assert len(result.tokens) == sum(len(UNIGRAM(text)["input_ids"]) for text in ("the plot", "a film"))
+
+
+def test_a_sentence_encoder_around_a_model_with_a_decoder_is_the_model():
+    model, pair = bart(UNIGRAM, "Model"), ("the plot", "a film")
+    plain = TextExplainer(model, UNIGRAM, task="sentence-similarity", rules=CP_LRP)(pair)
+    wrapped = TextExplainer(SentenceEncoder(model, ["mean"]), UNIGRAM, rules=CP_LRP)(pair)
+    assert wrapped.score == pytest.approx(plain.score)
+    assert [t.relevance for t in wrapped.tokens] == pytest.approx([t.relevance for t in plain.tokens])
+
+
+def test_a_saved_encoder_of_an_encoder_decoder_is_loaded_as_an_encoder(tmp_path):
+    encoder, pair = t5(UNIGRAM, "EncoderModel"), ("the plot", "a film")
+    encoder.save_pretrained(tmp_path)
+    UNIGRAM.save_pretrained(tmp_path)
+    loaded = TextExplainer.from_pretrained(tmp_path)
+    assert loaded(pair).score == pytest.approx(TextExplainer(encoder, UNIGRAM)(pair).score)
 
 
 def test_a_text_is_no_longer_than_either_side_reads():

@@ -1,5 +1,7 @@
 """What an explainer was built with: results of explainers that differ in it are not parts of one table."""
 
+import re
+
 from ..models.text_model import TextModel
 from ..models.wrappers import plain_model
 
@@ -10,7 +12,8 @@ def built(model: TextModel) -> tuple[object, ...]:
     config = getattr(plain_model(network.module), "config", None)
     return (
         model.task,
-        str(network.module),  # its layers, also quantised ones, and the poolings of a sentence encoder
+        # Its layers, also quantised ones, and the poolings of a sentence encoder; a function is shown with its address.
+        re.sub(r" at 0x[0-9a-f]+", "", str(network.module)),
         sorted({str(parameter.dtype) for parameter in network.module.parameters()}),
         getattr(config, "_attn_implementation", None),
         (network.words, network.added),

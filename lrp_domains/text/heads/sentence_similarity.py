@@ -76,14 +76,24 @@ def sentence_similarity(model: Any, pooling: str | None, *, two_sides: bool) -> 
 
     Of other models with a decoder, such as BART, its states are pooled: those are the model's.
     """
+    inner = getattr(model, "transformer", model)  # that of a sentence encoder
+    # The configuration of an encoder alone may still be that of the whole model.
+    two_sides = two_sides and hasattr(inner, "decoder")
+    if two_sides:
+        _check_decoder(inner)
+    return SentenceSimilarity(pooling, two_sides)
+
+
+def _check_decoder(model: Any) -> None:
+    """Raise if a decoder doesn't read the text again, by a trial on one token."""
     import transformers
 
-    # The configuration of an encoder alone may still be that of the whole model.
-    two_sides = two_sides and hasattr(model, "decoder")
-    encoder = f"{type(model).__name__.removesuffix('Model')}EncoderModel"
-    if two_sides and hasattr(transformers, encoder):
-        raise TextError(
-            f"{type(model).__name__} has a decoder, which doesn't read the text: load the model as "
-            f"transformers.{encoder}"
-        )
-    return SentenceSimilarity(pooling, two_sides)
+    token = torch.zeros(1, 1, dtype=torch.int64, device=next(model.parameters()).device)
+    try:
+        with torch.no_grad():
+            model(input_ids=token)
+    except ValueError as error:
+        encoder = f"transformers.{type(model).__name__.removesuffix('Model')}EncoderModel"
+        known = hasattr(transformers, encoder.partition(".")[2])
+        advice = f"load the model as {encoder}" if known else "pass its encoder, model.get_encoder()"
+        raise TextError(f"{type(model).__name__} has a decoder, which doesn't read the text: {advice}") from error

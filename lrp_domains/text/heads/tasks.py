@@ -188,4 +188,6 @@ def task_of(model_class: type | str) -> str:
         for task in TASKS:
             if _is_for(name, task):
                 return task
+        if name.endswith("EncoderModel"):  # the encoder of T5 and its relatives, which the mappings don't list
+            return "sentence-similarity"
     raise TextError(f"the task of {names[0]} is unknown: pass task=, one of {', '.join(TASKS)}")

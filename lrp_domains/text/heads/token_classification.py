@@ -11,7 +11,7 @@ from ...domain import NO_CLASS
 from ..arguments import Request
 from ..errors import TextError, excerpt
 from ..tokens.encoding import ADDED, Encoding
-from ..tokens.location import tokens_at
+from ..tokens.location import part_with, tokens_at
 from ..tokens.rows import Answer, Row, have_references, row_of
 from ..tokens.tagged_words import words_of_tokens
 from .entities import OUTSIDE, Entity, entities_of, name_of_labels, probabilities_of_words, type_of
@@ -83,7 +83,7 @@ class TokenClassification(Head, FirstPass):
         allowed, against = self._labels(replace(request, target=None) if every else request)
         place = Place(encoding, words, allowed, against=against, every=every)
         if request.at is not None:
-            tokens = tokens_at(request.at, encoding)
+            tokens = tokens_at(request.at, encoding, part=part_with(request.at, encoding.texts))
             chosen = np.flatnonzero([np.isin(word, tokens).any() for word in words])
             place = replace(place, chosen=chosen)
         return encoding, [row_of(encoding, windows[0], subject=place)]
@@ -105,7 +105,7 @@ class TokenClassification(Head, FirstPass):
         places = [
             replace(place, chosen=entity.words, labels=labels[entity.words], every=False)
             for entity in self._entities(place, probabilities)
-            if place.against not in labels[entity.words]  # a label is not contrasted with itself
+            if (labels[entity.words] != place.against).any()  # a label is not contrasted with itself
         ]
         return [Decision([replace(rows[0], subject=each)]) for each in places]
 

@@ -67,6 +67,11 @@ class Adapter:
                 "correct base_model_name_or_path in its adapter_config.json"
             ) from error
 
+    @property
+    def has_head(self) -> bool:
+        """Whether it has saved whole modules beside those of the encoder, such as a classifier."""
+        return bool(self.settings.get("modules_to_save"))
+
     def holds(self, name: str) -> bool:
         """Return whether the adapter holds a weight of the model as a whole."""
         return any(other.endswith(f".{name}") for other in self.weights)

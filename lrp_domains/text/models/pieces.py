@@ -213,6 +213,6 @@ def read_in_pieces(outputs: Any, kept: Mapping[str, Tensor], pieces: Pieces) -> 
         raise TextError(
             f"forward calls the embedding {times}, but not with all of the tokens that it is given: "
             f"{missing} of {int(pieces.mask.sum())} are in no call, or were changed or reordered before; pass an "
-            "embed= that is called with the numbers of the tokens"
+            "embed= that is called with the numbers of the tokens; what replaces tokens belongs in tokenize()"
         )
     return Read(outputs, tuple(sources), partial(pieces.per_token, places))

@@ -58,6 +58,8 @@ def load(
     folder, is_known = _of_sentences([source] if adapter is None else [source, base])
     if task is None:
         task = "sentence-similarity" if folder == source else None if adapter is None else adapter.task
+        if task is None and folder is not None and adapter is not None and adapter.has_head:
+            raise TextError(f"the adapter '{source.name}' has a head, but doesn't name its task: pass task=")
         task = task or ("sentence-similarity" if folder else _task(config, base.name))
     task = check_task(task)
 
@@ -107,7 +109,10 @@ def _model(
 
     if adapter is not None:
         adapter.set_number_of_labels(config, task)
-    loader = getattr(transformers, TASKS[task].loader)
+    stored = (getattr(config, "architectures", None) or [""])[0]
+    is_encoder = task == "sentence-similarity" and stored.endswith("EncoderModel") and hasattr(transformers, stored)
+    # Only the encoder of an encoder-decoder may have been saved.
+    loader = getattr(transformers, stored if is_encoder else TASKS[task].loader)
     is_quantised = "quantization_config" in options or getattr(config, "quantization_config", None) is not None
     if is_quantised and device is not None:  # quantised weights are made on their device
         options, device = {**options, "device_map": {"": device}}, None

@@ -206,7 +206,7 @@ def classifier_of(model: Any) -> tuple[SentenceClassifier, Any]:
         encoder.layers.append(Normalised())
     head = model.model_head
     several = bool(getattr(model, "multi_target_strategy", None)) or bool(getattr(head, "multitarget", False))
-    linear = head.linear if isinstance(head, nn.Module) else _of_scikit_learn(head)
+    linear = head.linear if isinstance(head, nn.Module) else _of_scikit_learn(head, several=several)
     names = _names_of(model.labels, getattr(head, "classes_", None), linear.out_features)
     problem_type = "multi_label_classification" if several else "single_label_classification"
     linear = linear.to(next(encoder.parameters()))
@@ -225,9 +225,12 @@ def _names_of(labels: Sequence[str] | None, classes: Any, count: int) -> list[An
     return classes or list(range(count))
 
 
-def _of_scikit_learn(head: Any) -> nn.Linear:
-    """Return a logistic regression of scikit-learn as a layer; of two classes, each gets half of the log-odds."""
-    parts = [head] if hasattr(head, "coef_") else list(getattr(head, "estimators_", []))
+def _of_scikit_learn(head: Any, *, several: bool) -> nn.Linear:
+    """Return a logistic regression of scikit-learn as a layer; of two classes, each gets half of the log-odds.
+
+    Of `several` labels the head has a regression each; those of other ensembles vote.
+    """
+    parts = [head] if hasattr(head, "coef_") else list(getattr(head, "estimators_", [])) if several else []
     shapes = [np.shape(getattr(part, "coef_", 0)) for part in parts]
     # One regression per label: those of a chain also read the labels before theirs, and are of different widths.
     if not shapes or len(shapes[0]) != 2 or len(set(shapes)) > 1 or (parts != [head] and shapes[0][0] != 1):

@@ -1,5 +1,7 @@
 """Places in a text, as a user names them: a character, a span of characters, or words of the text."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..arguments import is_number
@@ -33,6 +35,12 @@ def _characters_of_words(words: str, text: str) -> tuple[int, int]:
             f"at=({start}, {start + len(words)})"
         )
     return start, start + len(words)
+
+
+def part_with(at: At, texts: Sequence[str]) -> int:
+    """Return the number of the only text that has some words; 0 for characters, and for words of both or neither."""
+    parts = [number for number, text in enumerate(texts) if isinstance(at, str) and at in text]
+    return parts[0] if len(parts) == 1 else 0
 
 
 def tokens_at(at: At, encoding: Encoding, part: int = 0) -> np.ndarray:
