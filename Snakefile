@@ -3,7 +3,7 @@
 #   snakemake --cores 2 --configfile configs/demo.yaml
 from snakemake.utils import min_version
 
-min_version("9.0")
+min_version("9.17")  # pathvars of modules
 
 
 include: "workflows/common.smk"
@@ -26,10 +26,11 @@ rule all:
 
 onsuccess:
     for report in REPORTS:
-        print(f"Report: {os.path.abspath(report)}")
+        print(f"Report: {os.path.abspath(report.replace('<results>', RESULTS))}")
 
 
-# With --keep-going the other cohorts are finished by now: the report shows them, and which are missing and why.
+# With --keep-going the other cohorts are finished by now: this report, which no rule makes, shows them, and which are
+# missing and why. The next run goes on with the missing ones.
 onerror:
     if "genes" in config:
         shell(REPORT_OF_FINISHED_COHORTS)

@@ -1,3 +1,6 @@
+import functools
+import hashlib
+import json
 import os
 import shlex
 import sys
@@ -157,11 +160,52 @@ def settings_of(domain):
 
 
 def device(wildcards, resources):
-    """Return the device of a job: the GPU if it was granted one (--resources gpu=0 grants none)."""
-    return "cuda" if resources.gpu else "cpu"
+    """Return the device of a job: a free GPU if it was granted one (--resources gpu=0 grants none)."""
+    return "auto" if resources.gpu else "cpu"
+
+
+def memory(least, per_mb=0):
+    """Return a function that estimates a job's memory in MB, from the size of its input; more after a failure."""
+    return lambda wildcards, input, attempt: int(
+        attempt * (least + per_mb * input.size_mb)
+    )
+
+
+def minutes(number):
+    """Return a function that limits a job's time; longer after a failure."""
+    return lambda wildcards, attempt: attempt * number
+
+
+def first(files):
+    """Return the first of some files; the others are read through it."""
+    return files if isinstance(files, str) else next(iter(files or []), "")
+
+
+def beside(path, name):
+    """Return the path of a file in the same folder as another."""
+    return os.path.join(os.path.dirname(path), name)
+
+
+@functools.cache
+def state_of_folder(path):
+    """Return a digest of the names, sizes and times of all files in a folder; an empty string for a file."""
+    if not os.path.isdir(path):
+        return ""
+    files = sorted(file for file in Path(path).rglob("*") if file.is_file())
+    states = [
+        (str(file.relative_to(path)), file.stat().st_size, file.stat().st_mtime_ns)
+        for file in files
+    ]
+    return hashlib.sha256(repr(states).encode()).hexdigest()
 
 
 check(config, "schemas/config.schema.yaml")
+
+# Raised when a release computes other numbers, so that earlier results are computed again.
+RESULTS_VERSION = 1
+
+# Where results go, for messages and hints; rules write <results>, which modules may set too.
+RESULTS = config.get("pathvars", {}).get("results", "results")
 
 # Jobs run the Python that runs Snakemake, so that no environment must be activated.
 os.environ.update(

@@ -6,57 +6,59 @@ include: "genes_common.smk"
 
 wildcard_constraints:
     cohort="[A-Za-z0-9_-][A-Za-z0-9_.-]*",
+    shard="[0-9]+",
+    shards="[0-9]+",
 
 
 rule genes_select:
     input:
-        lambda wildcards: [
-            COHORTS[wildcards.cohort][name]
-            for name in ("path", "obs")
-            if COHORTS[wildcards.cohort].get(name, "pbmc68k_reduced")
-            != "pbmc68k_reduced"
-        ],
+        unpack(original_files),
     output:
-        "results/genes/{cohort}/cohort.h5ad",
+        "<results>/genes/{cohort}/cohort.h5ad",
     log:
-        "results/genes/{cohort}/logs/select.log",
+        "<results>/genes/{cohort}/logs/select.log",
     conda:
         "envs/lrp.yaml"
     threads: 1
     resources:
         gpu=0,
+        mem_mb=memory(1500, per_mb=6),
+        runtime=minutes(30),
     params:
-        path=lambda wildcards: COHORTS[wildcards.cohort]["path"],
+        version=RESULTS_VERSION,
+        content=content_of_cohort,
+        path=lambda wildcards, input: input.get("cohort", "pbmc68k_reduced"),
+        obs=lambda wildcards, input: option("--obs", input.get("obs")),
         columns=cohort_options(
             where="select",
-            obs="obs",
             labels="labels",
             least_cells="least_cells",
             rare="rare",
         ),
     shell:
-        "exec python -m lrp_domains genes select {params.path:q} {params.columns} --out {output:q} > {log:q} 2>&1"
+        "exec python -P -m lrp_domains genes select {params.obs} {params.columns} --out {output:q}"
+        " -- {params.path:q} > {log:q} 2>&1"
 
 
 rule genes_check:
     input:
         cohort=cohort_file,
-        model=lambda wildcards: (
-            []
-            if COHORTS[wildcards.cohort]["model"] == "train"
-            else COHORTS[wildcards.cohort]["model"]
-        ),
+        model=named_model,
     output:
-        "results/genes/{cohort}/check.json",
+        "<results>/genes/{cohort}/check.json",
     log:
-        "results/genes/{cohort}/logs/check.log",
+        "<results>/genes/{cohort}/logs/check.log",
     conda:
         "envs/lrp.yaml"
     threads: 1
     resources:
         gpu=0,
+        mem_mb=memory(1500),
+        runtime=minutes(30),
     params:
-        model=lambda wildcards, input: option("--model", input.model or ""),
+        version=RESULTS_VERSION,
+        content=content_of_cohort,
+        model=lambda wildcards, input: option("--model", first(input.get("model"))),
         columns=cohort_options(
             labels="labels",
             task="task",
@@ -74,28 +76,54 @@ rule genes_check:
         explanation=settings("explanation", "against", "score", "rules"),
         training=settings("training", *TRAINING),
         wilcoxon=WILCOXON,
-        pickle=PICKLE,
+        consent=CONSENT,
     shell:
-        "exec python -m lrp_domains genes check {input.cohort:q} {params.model} {params.pickle} {params.columns}"
+        "exec python -P -m lrp_domains genes check {params.model} {params.consent} {params.columns}"
         " {params.target} {params.reference} {params.explanation} {params.training} {params.wilcoxon} --device cpu"
-        " --out {output:q} > {log:q} 2>&1"
+        " --out {output:q} -- {input.cohort:q} > {log:q} 2>&1"
+
+
+# Only for cohorts whose number of cells isn't known before they are read: Snakemake plans anew after each of these jobs.
+checkpoint genes_cells:
+    input:
+        "<results>/genes/{cohort}/check.json",
+    output:
+        "<results>/genes/{cohort}/cells.json",
+    log:
+        "<results>/genes/{cohort}/logs/cells.log",
+    localrule: True
+    conda:
+        "envs/lrp.yaml"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=100,
+        runtime=5,
+    shell:
+        "cp {input:q} {output:q} 2> {log:q}"
 
 
 rule genes_train:
     input:
         cohort=cohort_file,
-        check=rules.genes_check.output,
+        check="<results>/genes/{cohort}/check.json",
     output:
-        model="results/genes/{cohort}/model.pt",
-        performance="results/genes/{cohort}/performance.tsv",
+        model="<results>/genes/{cohort}/model.pt",
+        performance="<results>/genes/{cohort}/performance.tsv",
     log:
-        "results/genes/{cohort}/logs/train.log",
+        "<results>/genes/{cohort}/logs/train.log",
+    benchmark:
+        "<results>/genes/{cohort}/benchmarks/train.tsv"
     conda:
         "envs/lrp.yaml"
     threads: 1
     resources:
         gpu=config["gpu"],
+        mem_mb=memory(2000, per_mb=8),
+        runtime=minutes(240),
     params:
+        version=RESULTS_VERSION,
+        content=content_of_cohort,
         columns=cohort_options(
             labels="labels",
             task="task",
@@ -110,25 +138,33 @@ rule genes_train:
         settings=settings("training", *TRAINING),
         device=device,
     shell:
-        "exec python -m lrp_domains genes train {input.cohort:q} {params.columns} {params.settings}"
-        " --device {params.device} --out {output.model:q} --performance {output.performance:q} > {log:q} 2>&1"
+        "exec python -P -m lrp_domains genes train {params.columns} {params.settings}"
+        " --device {params.device} --out {output.model:q} --performance {output.performance:q} -- {input.cohort:q}"
+        " > {log:q} 2>&1"
 
 
 rule genes_explain:
     input:
         cohort=cohort_file,
         model=model_file,
-        check=rules.genes_check.output,
+        check="<results>/genes/{cohort}/check.json",
     output:
-        temp("results/genes/{cohort}/relevance.h5ad"),
+        temp("<results>/genes/{cohort}/relevance.h5ad"),
     log:
-        "results/genes/{cohort}/logs/explain.log",
+        "<results>/genes/{cohort}/logs/explain.log",
+    benchmark:
+        "<results>/genes/{cohort}/benchmarks/explain.tsv"
     conda:
         "envs/lrp.yaml"
     threads: 1
     resources:
         gpu=config["gpu"],
+        mem_mb=memory(3000),
+        runtime=minutes(240),
     params:
+        version=RESULTS_VERSION,
+        content=content_of_cohort,
+        model=lambda wildcards, input: first(input.model),
         columns=cohort_options(groupby="groupby", donor="donor", gene_column="gene_ids"),
         target=cohort_or_setting("target"),
         reference=cohort_or_setting("reference"),
@@ -136,125 +172,178 @@ rule genes_explain:
             "explanation", "against", "score", "rules", "top", "batch_size"
         ),
         layer="--layer" if config["genes"]["explanation"]["layer"] else "--no-layer",
-        pickle=PICKLE,
+        consent=CONSENT,
         device=device,
+        shard="",
     shell:
-        "exec python -m lrp_domains genes explain {input.cohort:q} --model {input.model:q} {params.pickle}"
+        "exec python -P -m lrp_domains genes explain --model {params.model:q} {params.consent}"
         " {params.columns} {params.target} {params.reference} {params.settings} {params.layer} --device {params.device}"
-        " --out {output:q} > {log:q} 2>&1"
+        " {params.shard} --out {output:q} -- {input.cohort:q} > {log:q} 2>&1"
 
 
-rule genes_rank:
-    input:
-        rules.genes_explain.output,
+# A cohort of many cells is explained in several jobs, each of which explains some of its cells.
+use rule genes_explain as genes_explain_shard with:
     output:
-        cohort="results/genes/{cohort}/explained.h5ad",
-        parquet="results/genes/{cohort}/genes.parquet",
-        tsv="results/genes/{cohort}/genes.tsv",
-        stability="results/genes/{cohort}/stability.tsv",
+        temp(directory("<results>/genes/{cohort}/shards/{shard}_of_{shards}")),
     log:
-        "results/genes/{cohort}/logs/rank.log",
+        "<results>/genes/{cohort}/logs/explain_{shard}_of_{shards}.log",
+    benchmark:
+        "<results>/genes/{cohort}/benchmarks/explain_{shard}_of_{shards}.tsv"
+    params:
+        shard=lambda wildcards: f"--shard {wildcards.shard} --shards {wildcards.shards}",
+
+
+rule genes_gather:
+    input:
+        cohort=cohort_file,
+        model=model_file,
+        shards=shards_of_cohort,
+        check="<results>/genes/{cohort}/check.json",
+    output:
+        temp("<results>/genes/{cohort}/gathered.h5ad"),
+    log:
+        "<results>/genes/{cohort}/logs/gather.log",
     conda:
         "envs/lrp.yaml"
     threads: 1
     resources:
         gpu=0,
+        mem_mb=memory(3000),
+        runtime=minutes(120),
+    shell:
+        "exec python -P -m lrp_domains genes gather {input.shards:q} > {log:q} 2>&1"
+
+
+rule genes_rank:
+    input:
+        explained_file,
+    output:
+        cohort="<results>/genes/{cohort}/explained.h5ad",
+        parquet="<results>/genes/{cohort}/genes.parquet",
+        tsv="<results>/genes/{cohort}/genes.tsv",
+        stability="<results>/genes/{cohort}/stability.tsv",
+    log:
+        "<results>/genes/{cohort}/logs/rank.log",
+    conda:
+        "envs/lrp.yaml"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=memory(3000),
+        runtime=minutes(120),
     params:
+        version=RESULTS_VERSION,
         wilcoxon=WILCOXON,
         settings=settings("training", "seed"),
         # Of an earlier ranking; the report would show them where curves are left out now.
-        curves="results/genes/{cohort}/curves.tsv",
+        curves=lambda wildcards, output: beside(output.cohort, "curves.tsv"),
     shell:
         "rm -f {params.curves:q};"
-        " exec python -m lrp_domains genes rank {input:q} --name {wildcards.cohort:q} {params.wilcoxon}"
+        " exec python -P -m lrp_domains genes rank {input:q} --name={wildcards.cohort:q} {params.wilcoxon}"
         " {params.settings} --out {output.cohort:q} --table {output.parquet:q} --table {output.tsv:q}"
         " --stability {output.stability:q} > {log:q} 2>&1"
 
 
 rule genes_curves:
     input:
-        cohort=rules.genes_rank.output.cohort,
-        table=rules.genes_rank.output.parquet,
+        cohort="<results>/genes/{cohort}/explained.h5ad",
+        table="<results>/genes/{cohort}/genes.parquet",
         model=model_file,
     output:
-        "results/genes/{cohort}/curves.tsv",
+        "<results>/genes/{cohort}/curves.tsv",
     log:
-        "results/genes/{cohort}/logs/curves.log",
+        "<results>/genes/{cohort}/logs/curves.log",
+    benchmark:
+        "<results>/genes/{cohort}/benchmarks/curves.tsv"
     conda:
         "envs/lrp.yaml"
     threads: 1
     resources:
         gpu=config["gpu"],
+        mem_mb=memory(2000),
+        runtime=minutes(120),
     params:
+        version=RESULTS_VERSION,
+        model=lambda wildcards, input: first(input.model),
         columns=cohort_options(gene_column="gene_ids"),
         seed=settings("training", "seed"),
         settings=settings("ranking", "most"),
-        pickle=PICKLE,
+        consent=CONSENT,
         device=device,
     shell:
-        "exec python -m lrp_domains genes curves {input.cohort:q} --model {input.model:q} {params.pickle}"
+        "exec python -P -m lrp_domains genes curves {input.cohort:q} --model {params.model:q} {params.consent}"
         " --table {input.table:q} {params.columns} {params.seed} {params.settings}"
         " --device {params.device} --out {output:q} > {log:q} 2>&1"
 
 
 rule genes_consensus:
     input:
-        expand(rules.genes_rank.output.parquet, cohort=COHORTS),
+        collect("<results>/genes/{cohort}/genes.parquet", cohort=COHORTS),
     output:
-        consensus="results/genes/consensus.tsv",
-        agreement="results/genes/agreement.tsv",
+        consensus="<results>/genes/consensus.tsv",
+        agreement="<results>/genes/agreement.tsv",
     log:
-        "results/genes/logs/consensus.log",
+        "<results>/genes/logs/consensus.log",
     conda:
         "envs/lrp.yaml"
     threads: 1
     resources:
         gpu=0,
+        mem_mb=memory(3000),
+        runtime=minutes(120),
     params:
+        version=RESULTS_VERSION,
         expected=" ".join(option("--expected", name) for name in COHORTS),
         direction=CONSENSUS_DIRECTION,
         settings=settings("consensus", "top", "least_cohorts"),
     shell:
-        "exec python -m lrp_domains genes consensus {input:q} {params.expected} {params.direction} {params.settings}"
+        "exec python -P -m lrp_domains genes consensus {input:q} {params.expected} {params.direction} {params.settings}"
         " --out {output.consensus:q} --agreement {output.agreement:q} > {log:q} 2>&1"
 
 
 rule genes_enrich:
     input:
-        tables=expand(rules.genes_rank.output.parquet, cohort=COHORTS),
+        tables=collect("<results>/genes/{cohort}/genes.parquet", cohort=COHORTS),
         gene_sets=config["genes"].get("gene_sets") or [],
     output:
-        "results/genes/enrichment.tsv",
+        "<results>/genes/enrichment.tsv",
     log:
-        "results/genes/logs/enrich.log",
+        "<results>/genes/logs/enrich.log",
     conda:
         "envs/lrp.yaml"
     threads: 1
     resources:
         gpu=0,
+        mem_mb=memory(3000),
+        runtime=minutes(240),
     params:
+        version=RESULTS_VERSION,
         settings=settings("training", "seed"),
     shell:
-        "exec python -m lrp_domains genes enrich {input.tables:q} --gene-sets {input.gene_sets:q} {params.settings}"
+        "exec python -P -m lrp_domains genes enrich {input.tables:q} --gene-sets {input.gene_sets:q} {params.settings}"
         " --out {output:q} > {log:q} 2>&1"
 
 
 rule genes_report:
     input:
-        cohorts=expand(rules.genes_rank.output.cohort, cohort=COHORTS),
-        curves=expand(rules.genes_curves.output, cohort=COHORTS if CURVES else []),
+        cohorts=collect("<results>/genes/{cohort}/explained.h5ad", cohort=COHORTS),
+        curves=collect(
+            "<results>/genes/{cohort}/curves.tsv", cohort=COHORTS if CURVES else []
+        ),
         consensus=across("consensus", len(COHORTS) > 1),
         agreement=across("agreement", len(COHORTS) > 1),
         enrichment=across("enrichment", bool(config["genes"].get("gene_sets"))),
     output:
         GENE_REPORT,
     log:
-        "results/genes/logs/report.log",
+        "<results>/genes/logs/report.log",
     conda:
         "envs/lrp.yaml"
     threads: 1
     resources:
         gpu=0,
+        mem_mb=memory(3000),
+        runtime=minutes(120),
     params:
         folders=lambda wildcards, input: [
             os.path.dirname(path) for path in input.cohorts
@@ -265,5 +354,5 @@ rule genes_report:
         ),
         settings=settings("report", "title", "top"),
     shell:
-        "exec python -m lrp_domains genes report {params.folders:q} {params.tables} {params.settings}"
+        "exec python -P -m lrp_domains genes report {params.folders:q} {params.tables} {params.settings}"
         " --out {output:q} > {log:q} 2>&1"

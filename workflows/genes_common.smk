@@ -21,8 +21,10 @@ for cohort in COHORTS.values():
 
 CURVES = config["genes"]["ranking"]["curves"]
 
-GENE_REPORT = "results/genes/report.html"
+GENE_REPORT = "<results>/genes/report.html"
 REPORTS.append(GENE_REPORT)
+
+DEMO_COHORT = "pbmc68k_reduced"  # which comes with scanpy
 
 
 def is_rewritten(cohort):
@@ -32,18 +34,94 @@ def is_rewritten(cohort):
     )
 
 
+def original_files(wildcards):
+    """Return the files that some cells are selected from: the cohort, and a table to add to its obs."""
+    cohort = COHORTS[wildcards.cohort]
+    names = {"cohort": "path", "obs": "obs"}
+    files = {name: cohort[column] for name, column in names.items() if column in cohort}
+    return {name: path for name, path in files.items() if path != DEMO_COHORT}
+
+
 def cohort_file(wildcards):
     """Return a cohort's file, or the one that it is rewritten to."""
     cohort = COHORTS[wildcards.cohort]
     if is_rewritten(cohort):
-        return f"results/genes/{wildcards.cohort}/cohort.h5ad"
+        return f"<results>/genes/{wildcards.cohort}/cohort.h5ad"
     return cohort["path"]
 
 
-def model_file(wildcards):
-    """Return the model of a cohort: the one that its row names, or the one that is trained on it."""
+def named_model(wildcards):
+    """Return the files of the model that a cohort's row names: the model, then what its declaration names."""
     model = COHORTS[wildcards.cohort]["model"]
-    return f"results/genes/{wildcards.cohort}/model.pt" if model == "train" else model
+    return [] if model == "train" else [model, *files_of_declaration(model)]
+
+
+def model_file(wildcards):
+    """Return the files of a cohort's model: those that its row names, or the model that is trained on it."""
+    trained = f"<results>/genes/{wildcards.cohort}/model.pt"
+    return named_model(wildcards) or [trained]
+
+
+def files_of_declaration(path):
+    """Return the files that a declared model is made of, beside the declaration: code, network, weights, genes."""
+    path = Path(path)
+    if path.suffix not in (".yaml", ".yml") or not path.is_file():
+        return []
+    try:
+        declared = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):  # `genes check` reports it
+        return []
+    if not isinstance(declared, dict):
+        return []
+    names = [declared.get(key) for key in ("network", "weights", "genes")]
+    files = [path.parent / name for name in names if isinstance(name, str)]
+    if ":" in str(declared.get("network")):  # module:callable, whose code may import what is beside it
+        files += sorted(path.parent.glob("*.py")) + sorted(path.parent.glob("*/*.py"))
+    return [str(file) for file in files if file.is_file()]
+
+
+def content_of_cohort(wildcards):
+    """Return the state of a cohort that is a folder; Snakemake itself only notes when files are added to it."""
+    return state_of_folder(COHORTS[wildcards.cohort]["path"])
+
+
+def number_of_shards(wildcards):
+    """Return in how many jobs a cohort is explained: one per `shard_cells` cells."""
+    cohort, most = (
+        COHORTS[wildcards.cohort],
+        config["genes"]["explanation"]["shard_cells"],
+    )
+    cells = cells_of_file(cohort["path"])
+    if cells is None or (cells > most and is_rewritten(cohort)):
+        check = checkpoints.genes_cells.get(cohort=wildcards.cohort).output[0]
+        cells = json.loads(Path(check).read_text())["cells"]
+    return max(1, -(-cells // most))
+
+
+@functools.cache
+def cells_of_file(path):
+    """Return the number of cells of an .h5ad file, or None where it is not known yet."""
+    try:
+        import h5py
+
+        with h5py.File(path) as file:
+            index = file["obs"].attrs["_index"]
+            return file["obs"][index].shape[0]
+    except (ImportError, OSError, KeyError):
+        return None
+
+
+def shards_of_cohort(wildcards):
+    """Return the explained shards of a cohort."""
+    shards = number_of_shards(wildcards)
+    folder = f"<results>/genes/{wildcards.cohort}/shards"
+    return [f"{folder}/{shard}_of_{shards}" for shard in range(1, shards + 1)]
+
+
+def explained_file(wildcards):
+    """Return the explained cohort, gathered from its shards if it has several."""
+    name = "relevance" if number_of_shards(wildcards) == 1 else "gathered"
+    return f"<results>/genes/{wildcards.cohort}/{name}.h5ad"
 
 
 cohort_options = options_of(COHORTS, "cohort")
@@ -60,10 +138,11 @@ def cohort_or_setting(name):
 
 def across(name, condition=True):
     """Return the path of a table across cohorts, if there is one."""
-    return [f"results/genes/{name}.tsv"] if condition else []
+    return [f"<results>/genes/{name}.tsv"] if condition else []
 
 
-PICKLE = "--allow-pickle" if config["genes"]["allow_pickle"] else ""
+# What the user consents to: code in the files of models.
+CONSENT = "--allow-pickle" if config["genes"]["allow_pickle"] else ""
 
 WILCOXON = "--wilcoxon" if config["genes"]["ranking"]["wilcoxon"] else "--no-wilcoxon"
 
@@ -87,9 +166,9 @@ CONSENSUS_DIRECTION = (
 # After a failure: consensus and report of the finished cohorts, and why others are missing.
 REPORT_OF_FINISHED_COHORTS = " ".join(
     [
-        f"{shlex.quote(sys.executable)} -m lrp_domains genes report --missing-ok",
-        *[shlex.quote(f"results/genes/{name}") for name in COHORTS],
-        option("--out", GENE_REPORT),
+        f"{shlex.quote(sys.executable)} -P -m lrp_domains genes report --missing-ok",
+        *[shlex.quote(f"{RESULTS}/genes/{name}") for name in COHORTS],
+        option("--out", f"{RESULTS}/genes/report.partial.html"),
         settings("report", "title", "top"),
         option("--consensus-top", config["genes"]["consensus"].get("top")),
         settings("consensus", "least_cohorts"),

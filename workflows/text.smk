@@ -7,38 +7,47 @@ include: "text_common.smk"
 wildcard_constraints:
     corpus="[A-Za-z0-9_-]+",
     shard="[0-9]+",
+    shards="[0-9]+",
 
 
 rule text_train_demo:
     output:
         directory(DEMO_MODEL),
     log:
-        "results/text/logs/train_demo.log",
+        "<results>/text/logs/train_demo.log",
     conda:
         "envs/lrp.yaml"
     threads: 1
     resources:
         gpu=0,
+        mem_mb=memory(2000),
+        runtime=minutes(30),
     params:
+        version=RESULTS_VERSION,
         settings=text_settings("training", "seed"),
     shell:
-        "exec python -m lrp_domains text train-demo {params.settings} --out {output:q} > {log:q} 2>&1"
+        "exec python -P -m lrp_domains text train-demo {params.settings} --out {output:q} > {log:q} 2>&1"
 
 
-rule text_check:
+# A checkpoint, because the number of texts, and so of jobs, is known when the corpus was read.
+checkpoint text_check:
     input:
         corpus=corpus_file,
         model=text_model_folder,
     output:
-        "results/text/{corpus}/check.json",
+        "<results>/text/{corpus}/check.json",
     log:
-        "results/text/{corpus}/logs/check.log",
+        "<results>/text/{corpus}/logs/check.log",
     conda:
         "envs/lrp.yaml"
     threads: 1
     resources:
         gpu=0,
+        mem_mb=memory(4000),
+        runtime=minutes(60),
     params:
+        version=RESULTS_VERSION,
+        content=content_of_model,
         path=corpus_path,
         model=text_model,
         columns=corpus_options(
@@ -57,26 +66,32 @@ rule text_check:
             "on_error",
         ),
     shell:
-        "exec python -m lrp_domains text check {params.path:q} --model {params.model:q} {params.head}"
-        " {params.columns} {params.target} {params.settings} --out {output:q} > {log:q} 2>&1"
+        "exec python -P -m lrp_domains text check --model {params.model:q} {params.head}"
+        " {params.columns} {params.target} {params.settings} --out {output:q} -- {params.path:q} > {log:q} 2>&1"
 
 
 rule text_explain:
     input:
         corpus=corpus_file,
         model=text_model_folder,
-        check=rules.text_check.output,
+        check="<results>/text/{corpus}/check.json",
     output:
-        words=temp("results/text/{corpus}/shards/{shard}.words.parquet"),
-        texts=temp("results/text/{corpus}/shards/{shard}.texts.parquet"),
+        words=temp("<results>/text/{corpus}/shards/{shard}_of_{shards}.words.parquet"),
+        texts=temp("<results>/text/{corpus}/shards/{shard}_of_{shards}.texts.parquet"),
     log:
-        "results/text/{corpus}/logs/explain_{shard}.log",
+        "<results>/text/{corpus}/logs/explain_{shard}_of_{shards}.log",
+    benchmark:
+        "<results>/text/{corpus}/benchmarks/explain_{shard}_of_{shards}.tsv"
     conda:
         "envs/lrp.yaml"
     threads: 1
     resources:
         gpu=config["gpu"],
+        mem_mb=memory(6000),
+        runtime=minutes(240),
     params:
+        version=RESULTS_VERSION,
+        content=content_of_model,
         path=corpus_path,
         model=text_model,
         columns=corpus_options(
@@ -94,76 +109,78 @@ rule text_explain:
             "stride",
             "on_error",
             "batch_size",
-            "shards",
         ),
         device=device,
     shell:
-        "exec python -m lrp_domains text explain --file {params.path:q} --model {params.model:q} {params.head}"
-        " {params.columns} {params.target} {params.settings} --shard {wildcards.shard} --device {params.device}"
-        " --out {output.words:q} --out-texts {output.texts:q} > {log:q} 2>&1"
+        "exec python -P -m lrp_domains text explain --file {params.path:q} --model {params.model:q} {params.head}"
+        " {params.columns} {params.target} {params.settings} --shard {wildcards.shard} --shards {wildcards.shards}"
+        " --device {params.device} --out {output.words:q} --out-texts {output.texts:q} > {log:q} 2>&1"
 
 
 rule text_gather:
     input:
-        words=expand(
-            "results/text/{{corpus}}/shards/{shard}.words.parquet",
-            shard=range(1, config["text"]["explanation"]["shards"] + 1),
-        ),
-        texts=expand(
-            "results/text/{{corpus}}/shards/{shard}.texts.parquet",
-            shard=range(1, config["text"]["explanation"]["shards"] + 1),
-        ),
+        words=shards_of_corpus("words"),
+        texts=shards_of_corpus("texts"),
     output:
-        words="results/text/{corpus}/words.parquet",
-        texts="results/text/{corpus}/texts.parquet",
+        words="<results>/text/{corpus}/words.parquet",
+        texts="<results>/text/{corpus}/texts.parquet",
     log:
-        "results/text/{corpus}/logs/gather.log",
+        "<results>/text/{corpus}/logs/gather.log",
     conda:
         "envs/lrp.yaml"
     threads: 1
     resources:
         gpu=0,
+        mem_mb=memory(2000),
+        runtime=minutes(60),
+    params:
+        version=RESULTS_VERSION,
     shell:
-        "(python -m lrp_domains text gather {input.words:q} --out {output.words:q}"
-        " && python -m lrp_domains text gather {input.texts:q} --out {output.texts:q}) > {log:q} 2>&1"
+        "(python -P -m lrp_domains text gather {input.words:q} --out {output.words:q}"
+        " && python -P -m lrp_domains text gather {input.texts:q} --out {output.texts:q}) > {log:q} 2>&1"
 
 
 rule text_words:
     input:
-        words=rules.text_gather.output.words,
-        texts=rules.text_gather.output.texts,
+        words="<results>/text/{corpus}/words.parquet",
+        texts="<results>/text/{corpus}/texts.parquet",
     output:
-        "results/text/{corpus}/class_words.tsv",
+        "<results>/text/{corpus}/class_words.tsv",
     log:
-        "results/text/{corpus}/logs/words.log",
+        "<results>/text/{corpus}/logs/words.log",
     conda:
         "envs/lrp.yaml"
     threads: 1
     resources:
         gpu=0,
+        mem_mb=memory(2000),
+        runtime=minutes(60),
     params:
+        version=RESULTS_VERSION,
         settings=text_settings("words", "top", "fewest"),
     shell:
-        "exec python -m lrp_domains text words {input.words:q} --texts {input.texts:q} {params.settings}"
+        "exec python -P -m lrp_domains text words {input.words:q} --texts {input.texts:q} {params.settings}"
         " --out {output:q} > {log:q} 2>&1"
 
 
 rule text_report:
     input:
-        texts=expand(rules.text_gather.output.texts, corpus=CORPORA),
-        words=expand(rules.text_gather.output.words, corpus=CORPORA),
-        classes=expand(rules.text_words.output, corpus=CORPORA),
+        texts=collect("<results>/text/{corpus}/texts.parquet", corpus=CORPORA),
+        words=collect("<results>/text/{corpus}/words.parquet", corpus=CORPORA),
+        classes=collect("<results>/text/{corpus}/class_words.tsv", corpus=CORPORA),
     output:
         TEXT_REPORT,
     log:
-        "results/text/logs/report.log",
+        "<results>/text/logs/report.log",
     conda:
         "envs/lrp.yaml"
     threads: 1
     resources:
         gpu=0,
+        mem_mb=memory(2000),
+        runtime=minutes(60),
     params:
         folders=lambda wildcards, input: [os.path.dirname(path) for path in input.texts],
         settings=text_settings("report", "title", "top", "examples"),
     shell:
-        "exec python -m lrp_domains text report {params.folders:q} {params.settings} --out {output:q} > {log:q} 2>&1"
+        "exec python -P -m lrp_domains text report {params.folders:q} {params.settings} --out {output:q} > {log:q} 2>&1"

@@ -2,38 +2,64 @@
 
 CORPORA = read_sheet("text", "corpora", made="demo")
 
-TEXT_REPORT = "results/text/report.html"
+TEXT_REPORT = "<results>/text/report.html"
 REPORTS.append(TEXT_REPORT)
-DEMO_MODEL = "results/text/demo_model"
+DEMO_MODEL = "<results>/text/demo_model"
 
 corpus_options = options_of(CORPORA, "corpus")
 text_settings = settings_of("text")
 
 
-def corpus_path(wildcards):
-    """Return a corpus's file; for the demo corpus and model, the sentences that the model was not trained on."""
-    corpus = CORPORA[wildcards.corpus]
-    if corpus["path"] == corpus["model"] == "demo":
-        return f"{DEMO_MODEL}/held_out.tsv"
-    return corpus["path"]
-
-
 def corpus_file(wildcards):
-    """Return a corpus's file; nothing for the demo corpus, which comes with the package."""
+    """Return a corpus's file; nothing for the demo corpus, which comes with the package or with the demo model."""
     path = CORPORA[wildcards.corpus]["path"]
     return [] if path == "demo" else path
 
 
-def text_model(wildcards):
-    """Return the model of a corpus: a folder, a name on the hub, or the folder of the demo model."""
-    model = CORPORA[wildcards.corpus]["model"]
-    return DEMO_MODEL if model == "demo" else model
+def corpus_path(wildcards, input):
+    """Return what a command reads; for the demo corpus and model, the sentences that the model was not trained on."""
+    corpus = CORPORA[wildcards.corpus]
+    if corpus["path"] == corpus["model"] == "demo":
+        return f"{input.model}/held_out.tsv"
+    return input.get("corpus") or corpus["path"]
 
 
 def text_model_folder(wildcards):
     """Return the model if it is a folder; a name on the hub is not an input file."""
-    model = text_model(wildcards)
-    return model if model == DEMO_MODEL or Path(model).is_dir() else []
+    model = CORPORA[wildcards.corpus]["model"]
+    if model == "demo":
+        return DEMO_MODEL
+    return model if Path(model).is_dir() else []
+
+
+def text_model(wildcards, input):
+    """Return the model of a corpus: a folder, or a name on the hub."""
+    return input.get("model") or CORPORA[wildcards.corpus]["model"]
+
+
+def content_of_model(wildcards):
+    """Return the state of a model's folder; Snakemake itself only notes when files are added to it."""
+    return state_of_folder(CORPORA[wildcards.corpus]["model"])
+
+
+def number_of_text_shards(wildcards):
+    """Return in how many jobs a corpus is explained: one per `shard_texts` texts."""
+    check = checkpoints.text_check.get(corpus=wildcards.corpus).output[0]
+    texts = json.loads(Path(check).read_text())["texts"]
+    return max(1, -(-texts // config["text"]["explanation"].get("shard_texts", 5000)))
+
+
+def shards_of_corpus(kind):
+    """Return a function that returns the explained shards of a corpus: their words or their texts."""
+
+    def shards_of(wildcards):
+        shards = number_of_text_shards(wildcards)
+        return [
+            f"<results>/text/{wildcards.corpus}/shards/{shard}_of_{shards}.{kind}.parquet"
+            for shard in range(1, shards + 1)
+        ]
+
+    return shards_of
 
 
 def text_head(wildcards):

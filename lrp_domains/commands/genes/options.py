@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from ..choices import RulesOption, ScoreOption
+from ..device import Device
 
 Task = Literal["classes", "value", "survival"]
 Network = Literal["mlp", "linear", "transformer"]
@@ -53,9 +54,6 @@ Obs = Annotated[
 Where = Annotated[str | None, typer.Option(help='A query on obs, such as "er.notna()" (default: all cells).')]
 GroupBy = Annotated[str | None, typer.Option(help="The column of obs with the groups to rank (default: the labels).")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of all random choices (default 0).")]
-Device = Annotated[
-    str | None, typer.Option(help="Where to compute: cpu, cuda, or cuda:N (default: a GPU if there is one).")
-]
 Wilcoxon = Annotated[
     bool | None, typer.Option(help="Compare with scanpy's Wilcoxon test, otherwise with Welch's t (default: Wilcoxon).")
 ]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ..choices import RulesOption, ScoreOption
+from ..device import Device
 
 Long = Literal["windows", "truncate", "error"]
 LongText = Literal["first", "second"]
@@ -27,9 +28,7 @@ _MODEL = "A folder that save_pretrained() wrote, or a name on the hub; 'text tra
 MODEL = {
     "model": Annotated[str | None, typer.Option(help=_MODEL)],
     "task": Annotated[str | None, typer.Option(help="What the model is for (default: the task in its configuration).")],
-    "device": Annotated[
-        str | None, typer.Option(help="Where to compute: cpu, cuda, or cuda:N (default: a GPU if there is one).")
-    ],
+    "device": Device,
     "embedding": Annotated[
         str | None,
         typer.Option(
