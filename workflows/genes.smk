@@ -84,13 +84,13 @@ rule genes_check:
 
 
 # Only for cohorts whose number of cells isn't known before they are read: Snakemake plans anew after each of these jobs.
-checkpoint genes_cells:
+checkpoint genes_count:
     input:
         "<results>/genes/{cohort}/check.json",
     output:
         "<results>/genes/{cohort}/cells.json",
     log:
-        "<results>/genes/{cohort}/logs/cells.log",
+        "<results>/genes/{cohort}/logs/count.log",
     localrule: True
     conda:
         "envs/lrp.yaml"

@@ -75,7 +75,9 @@ def files_of_declaration(path):
         return []
     names = [declared.get(key) for key in ("network", "weights", "genes")]
     files = [path.parent / name for name in names if isinstance(name, str)]
-    if ":" in str(declared.get("network")):  # module:callable, whose code may import what is beside it
+    if ":" in str(
+        declared.get("network")
+    ):  # module:callable, whose code may import what is beside it
         files += sorted(path.parent.glob("*.py")) + sorted(path.parent.glob("*/*.py"))
     return [str(file) for file in files if file.is_file()]
 
@@ -87,20 +89,20 @@ def content_of_cohort(wildcards):
 
 def number_of_shards(wildcards):
     """Return in how many jobs a cohort is explained: one per `shard_cells` cells."""
-    cohort, most = (
-        COHORTS[wildcards.cohort],
-        config["genes"]["explanation"]["shard_cells"],
-    )
+    cohort = COHORTS[wildcards.cohort]
+    shard = config["genes"]["explanation"]["shard_cells"]
     cells = cells_of_file(cohort["path"])
-    if cells is None or (cells > most and is_rewritten(cohort)):
-        check = checkpoints.genes_cells.get(cohort=wildcards.cohort).output[0]
+    if cells is None or (cells > shard and is_rewritten(cohort)):
+        check = checkpoints.genes_count.get(cohort=wildcards.cohort).output[0]
         cells = json.loads(Path(check).read_text())["cells"]
-    return max(1, -(-cells // most))
+    return max(1, -(-cells // shard))
 
 
 @functools.cache
 def cells_of_file(path):
-    """Return the number of cells of an .h5ad file, or None where it is not known yet."""
+    """Return the number of cells of an .h5ad file or of the demo cohort; None if only reading the file tells."""
+    if path == DEMO_COHORT:
+        return 700
     try:
         import h5py
 

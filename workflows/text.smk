@@ -29,8 +29,7 @@ rule text_train_demo:
         "exec python -P -m lrp_domains text train-demo {params.settings} --out {output:q} > {log:q} 2>&1"
 
 
-# A checkpoint, because the number of texts, and so of jobs, is known when the corpus was read.
-checkpoint text_check:
+rule text_check:
     input:
         corpus=corpus_file,
         model=text_model_folder,
@@ -68,6 +67,26 @@ checkpoint text_check:
     shell:
         "exec python -P -m lrp_domains text check --model {params.model:q} {params.head}"
         " {params.columns} {params.target} {params.settings} --out {output:q} -- {params.path:q} > {log:q} 2>&1"
+
+
+# Only for corpora that may be of several shards: Snakemake plans anew after each of these jobs.
+checkpoint text_count:
+    input:
+        "<results>/text/{corpus}/check.json",
+    output:
+        "<results>/text/{corpus}/texts.json",
+    log:
+        "<results>/text/{corpus}/logs/count.log",
+    localrule: True
+    conda:
+        "envs/lrp.yaml"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=100,
+        runtime=5,
+    shell:
+        "cp {input:q} {output:q} 2> {log:q}"
 
 
 rule text_explain:
