@@ -1,5 +1,6 @@
 """Runs of the workflow in separate folders, and the cohorts, sheets and configurations written for them."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -41,3 +42,10 @@ def written(folder, *names, **column):
         adata.obs["donor"] = [f"donor_{i % 5}" for i in range(adata.n_obs)]
         write_cohort(adata, folder / f"{name}.h5ad")
     return [{"name": name, "path": f"{name}.h5ad", "labels": "group"} | column for name in names]
+
+
+def hashes(folder):
+    """Return the digest of every file of results by its path; logs and timings differ from run to run."""
+    files = [path for path in Path(folder).rglob("*") if path.is_file()]
+    kept = [path for path in files if not {"logs", "benchmarks"} & set(path.relative_to(folder).parts)]
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in kept}
