@@ -173,7 +173,7 @@ def test_the_demo_cohort(tmp_path):
         (["run", "COHORT", "--labels", "group", "--fdr", "0.1", "--groupby", "donor"], 1, "leave out fdr, or target"),
         (["run", "COHORT"], 2, "name the column to learn (--labels), or a model (--model)"),
         (["run", "COHORT", "--model", "none.yaml"], 1, "error: there is no file 'none.yaml'"),
-        (["select", "COHORT", "--where", "donr == 1"], 1, "the selection names 'donr', which is not a column of obs; did you mean 'donor'"),
+        (["select", "COHORT", "--where", "donr == 1"], 1, "'donr', which is not a column of obs; did you mean 'donor'"),
         (["select", "COHORT", "--where", "donor == 'x'"], 1, "leaves none of the 120 cells"),
         (["check", "COHORT", "--labels", "group", "--folds", "99"], 1, "have fewer cells than the 99 folds"),
         (["check", "COHORT", "--labels", "donor", "--donor", "group2"], 1, "no column 'group2' of donors"),

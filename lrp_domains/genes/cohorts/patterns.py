@@ -29,7 +29,9 @@ def fits(
     """
     texts = pa.array([value if isinstance(value, str) else None for value in column], pa.string())
     if texts.null_count == len(texts) and column.notna().any():
-        raise CohortError(f"the column '{column.name}' holds {column.dtype}, not texts")
+        raise CohortError(
+            f"the selection looks for a pattern in the column '{column.name}', which holds {column.dtype}, not texts"
+        )
     find = pc.match_substring_regex if regex else pc.match_substring
     try:
         find(pa.array([""]), pattern, ignore_case=not case)  # without the anchors, which might close a bracket

@@ -66,7 +66,7 @@ def _source(expression: str) -> tuple[str, dict[str, str]]:
             return {"&": " and ", "|": " or "}[sign]
         identifier = f"quoted_column_{len(quoted)}_"
         quoted[identifier] = column
-        return f" {identifier} "
+        return identifier
 
     if len(expression) > MOST_CHARACTERS:
         raise CohortError(
