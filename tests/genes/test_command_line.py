@@ -199,6 +199,27 @@ def test_errors_are_one_line_and_nothing_is_written(cohort, tmp_path, arguments,
     assert not list(tmp_path.rglob("*.parts"))
 
 
+@pytest.mark.slow
+def test_code_of_a_declaration_is_executed_only_if_allowed(cohort, tmp_path):
+    """With -P, as in the jobs of the workflow: the working directory is not imported from, the declaration's folder is."""
+    work, models = tmp_path / "work", tmp_path / "models"
+    work.mkdir(), models.mkdir()
+    (work / "rich.py").write_text("raise SystemExit('imported from the working directory')")
+    (models / "my_code.py").write_text(
+        "import torch\nopen('ran', 'w')\ndef build():\n    return torch.nn.Linear(60, 3)\n"
+    )
+    declared = {"network": "my_code:build", "genes": list(made_cohort().var_names), "classes": ["a", "b", "c"]}
+    (models / "model.yaml").write_text(yaml.safe_dump(declared))
+    command = [sys.executable, "-P", "-m", "lrp_domains", "genes", "check", cohort, "--out", "check.json"]
+    command += ["--model", models / "model.yaml"]
+
+    refused = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=work)
+    assert refused.returncode == 1 and refused.stderr.startswith("error: "), refused.stderr
+    assert "names 'my_code:build', code that is executed" in refused.stderr and not (work / "ran").exists()
+    allowed = subprocess.run([*map(str, command), "--allow-code"], capture_output=True, text=True, cwd=work)
+    assert allowed.returncode == 0 and (work / "ran").exists(), allowed.stderr
+
+
 def test_a_folder_that_cannot_be_written_to(cohort, tmp_path):
     (tmp_path / "out").write_text("a file is in the way")
     result = call("genes", "run", cohort, "--labels", "group", "--out", tmp_path / "out", *QUICK)
