@@ -201,7 +201,7 @@ def test_errors_are_one_line_and_nothing_is_written(cohort, tmp_path, arguments,
 
 @pytest.mark.slow
 def test_code_of_a_declaration_is_executed_only_if_allowed(cohort, tmp_path):
-    """With -P, as in the jobs of the workflow: the working directory is not imported from, the declaration's folder is."""
+    """With -P, as in jobs of the workflow: modules are imported from the declaration's folder, not the working one."""
     work, models = tmp_path / "work", tmp_path / "models"
     work.mkdir(), models.mkdir()
     (work / "rich.py").write_text("raise SystemExit('imported from the working directory')")

@@ -254,7 +254,6 @@ def say_performance(model) -> None:
 
 def write_tsv(table, path: Path) -> None:
     """Write a small table."""
-    from ...domain import whole_file
+    from ...domain import tsv
 
-    with whole_file(path) as temporary:
-        table.to_csv(temporary, sep="\t", index=False, float_format="%.6g")
+    tsv.write_tsv(table, path, float_format="%.6g")

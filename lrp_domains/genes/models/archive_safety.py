@@ -12,7 +12,7 @@ from zipfile import ZipFile
 
 import torch
 
-# What a graph may call: PyTorch's operations, and arithmetic on sizes. PyTorch would follow any path of attributes, such as
+# What a graph may call: operations of PyTorch, and arithmetic on sizes. PyTorch follows any path of attributes, such as
 # _operator.attrgetter or torch.ops.aten.__getattr__.__builtins__.get.
 _CALLED = re.compile(
     r"torch\.ops\.(aten|prims|higher_order)\.(?!__)\w+(\.(?!_)\w+)?"
