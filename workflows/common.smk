@@ -69,8 +69,8 @@ def mistakes(settings, schema, top, prefix=""):
     for error in Draft202012Validator(schema).iter_errors(settings):
         place = f"{prefix}{'.'.join(map(str, error.absolute_path))}"
         place = place if error.absolute_path else top
-        known = error.schema.get("properties", {})
         if error.validator == "additionalProperties" and error.validator_value is False:
+            known = error.schema.get("properties", {})
             wrong += [
                 f"{place}: unknown setting '{name}'; {near(str(name), known)}"
                 for name in error.instance

@@ -57,15 +57,20 @@ def read_sheet(domain, name, made):
 def cells_of(sheet, columns):
     """Return the rows of a sheet, each with its line and its cells that aren't empty, and the mistakes in its form."""
     text, wrong = decoded(sheet.read_bytes())
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True)
+    lines, start = [], 1
     try:
-        lines = [
-            (reader.line_num, [cell.strip() for cell in cells])
-            for cells in reader
-            if any(map(str.strip, cells)) and not cells[0].startswith("#")
-        ]
-    except csv.Error as error:
-        return [], [f"row {reader.line_num}: {error}"]
+        for cells in reader:
+            cells = [cell.strip() for cell in cells]
+            if any("\n" in cell or "\r" in cell for cell in cells):
+                wrong.append(f"row {start}: a line break within a cell")
+            elif any(cells) and not cells[0].startswith("#"):
+                lines.append((start, cells))
+            start = reader.line_num + 1
+    except csv.Error as error:  # a quote that isn't closed would swallow the rows below
+        wrong.append(
+            f"row {start}: {error}; quote a cell as a whole, with quotes in it doubled"
+        )
     if wrong or not lines:
         return [], wrong
 
@@ -179,13 +184,13 @@ def columns_of_obs(row):
     """Return the names of the columns of a cohort's obs; None where they can't be read at once."""
     path = row.get("path", "")
     try:
-        if path.endswith(".h5ad"):
+        if Path(path).suffix == ".h5ad":
             import h5py
 
             with h5py.File(path) as file:
                 obs = file["obs"]
                 columns = set(obs.dtype.names if isinstance(obs, h5py.Dataset) else obs)
-        elif path.rstrip("/").endswith(".zarr"):
+        elif Path(path).suffix == ".zarr":
             columns = {
                 entry.name for entry in Path(path, "obs").iterdir() if entry.is_dir()
             }
