@@ -6,6 +6,7 @@ so that ``cut`` and ``sort`` read such a table too.
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,16 @@ def write_tsv(table: pd.DataFrame, path: str | Path, **options: Any) -> None:
     options
         Of ``pandas.DataFrame.to_csv``, such as ``float_format``.
     """
-    with whole_file(path) as temporary:
-        _of_text(table, _harmless).to_csv(temporary, sep="\t", index=False, **options)
+    write_parts([table], list(table), path, **options)
+
+
+def write_parts(parts: Iterable[pd.DataFrame], columns: list[str], path: str | Path, **options: Any) -> None:
+    """Write tables of the same columns one after the other, as `write_tsv` does, with one of them in memory."""
+    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        pd.DataFrame(columns=columns).to_csv(file, sep="\t", index=False)
+        for part in parts:
+            harmless = _of_text(part[columns], _harmless)
+            harmless.to_csv(file, sep="\t", index=False, header=False, **options)
 
 
 def read_tsv(path: str | Path, *, text: tuple[str, ...] = (), **options: Any) -> pd.DataFrame:
@@ -52,7 +61,11 @@ def read_tsv(path: str | Path, *, text: tuple[str, ...] = (), **options: Any) ->
         Of ``pandas.read_csv``.
     """
     types = dict.fromkeys(text, str)
-    table = pd.read_csv(path, sep="\t", dtype=types, keep_default_na=False, na_values="", **options)
+    return original(pd.read_csv(path, sep="\t", dtype=types, keep_default_na=False, na_values="", **options))
+
+
+def original(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table that was read from a file of `write_tsv` by other means, such as in parts, with its names."""
     return _of_text(table, _original)
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrp_domains.domain.tsv import read_tsv, write_tsv
+from lrp_domains.domain.tsv import original, read_tsv, write_parts, write_tsv
 
 FORMULAS = ["=1+1", "+1+1", "-1+cmd|' /C calc'!A0", "@SUM(1)", "＝1", "-", '=HYPERLINK("x")']
 
@@ -53,6 +53,17 @@ def test_missing_cells_and_empty_tables(tmp_path):
     assert read["gene"].isna().tolist() == [False, True] and read["score"].isna().tolist() == [False, True]
     write_tsv(pd.DataFrame({"gene": pd.Series([], dtype=object)}), tmp_path / "t.tsv")
     assert read_tsv(tmp_path / "t.tsv").empty
+
+
+def test_parts_are_written_as_one_table(tmp_path):
+    table = pd.DataFrame({"gene": ["=a", "b", "-c"], "score": [1.0, 1 / 3, 2.0]})
+    write_tsv(table, tmp_path / "whole.tsv", float_format="%.6g")
+    write_parts((table[i : i + 1] for i in range(3)), list(table), tmp_path / "parts.tsv", float_format="%.6g")
+    assert (tmp_path / "parts.tsv").read_bytes() == (tmp_path / "whole.tsv").read_bytes()
+    parts = pd.read_csv(tmp_path / "parts.tsv", sep="\t", chunksize=2)
+    assert [gene for part in parts for gene in original(part)["gene"]] == list(table["gene"])
+    write_parts([], ["gene"], tmp_path / "empty.tsv")
+    assert (tmp_path / "empty.tsv").read_text() == "gene\n"
 
 
 def test_every_table_of_the_package_is_written_here():

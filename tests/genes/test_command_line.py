@@ -1,9 +1,11 @@
 """The command line, end to end on a small cohort; errors are one line."""
 
 import json
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -214,10 +216,12 @@ def test_code_of_a_declaration_is_executed_only_if_allowed(cohort, tmp_path):
     command = [sys.executable, "-P", "-m", "lrp_domains", "genes", "check", cohort, "--out", "check.json"]
     command += ["--model", models / "model.yaml"]
 
-    refused = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=work)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    options = {"capture_output": True, "text": True, "cwd": work, "env": environment}
+    refused = subprocess.run([str(part) for part in command], **options)
     assert refused.returncode == 1 and refused.stderr.startswith("error: "), refused.stderr
     assert "names 'my_code:build', code that is executed" in refused.stderr and not (work / "ran").exists()
-    allowed = subprocess.run([*map(str, command), "--allow-code"], capture_output=True, text=True, cwd=work)
+    allowed = subprocess.run([*map(str, command), "--allow-code"], **options)
     assert allowed.returncode == 0 and (work / "ran").exists(), allowed.stderr
 
 
