@@ -7,11 +7,14 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
-import pandas as pd
 import yaml
 from jsonschema import Draft202012Validator
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
+
+
+include: "sheets.smk"
+
 
 # The rules of each domain, relative to the Snakefile; other packages add theirs through an entry point.
 DOMAINS = {"genes": "workflows/genes.smk", "text": "workflows/text.smk"}
@@ -37,21 +40,19 @@ def check(config, schema):
     """Raise with every mistake in the configuration, one per line, before any job runs; then fill in defaults."""
     drop_nulls(config)
     if not config:
-        raise WorkflowError(
+        raise Mistakes(
             "no configuration; name one: snakemake --configfile configs/demo.yaml"
-        )
-    if not set(config) & set(DOMAINS):
-        raise WorkflowError(
-            "nothing to explain; name cohorts (genes:), corpora (text:), or both"
         )
     own = {name: value for name, value in config.items() if name not in PLUGINS}
     wrong = mistakes(own, schema_of(schema), "top level")
     for name in set(config) & set(PLUGINS):
         wrong += mistakes(config[name], PLUGINS[name].schema, name, f"{name}.")
-    if wrong:
-        raise WorkflowError(
-            f"the configuration does not fit workflows/{schema}", *wrong
+    if not set(config) & set(DOMAINS):
+        wrong.append(
+            "nothing to explain; name cohorts (genes:), corpora (text:), or both"
         )
+    if wrong:
+        raise Mistakes(f"the configuration does not fit workflows/{schema}", *wrong)
     validate(own, schema)
     config.update(own)
 
@@ -67,67 +68,20 @@ def drop_nulls(settings):
 
 def mistakes(settings, schema, top, prefix=""):
     """Return the mistakes in settings, each with its place."""
-    return [
-        (
-            f"{prefix}{'.'.join(map(str, error.absolute_path))}: {error.message}"
-            if error.absolute_path
-            else f"{top}: {error.message}"
-        )
-        for error in Draft202012Validator(schema).iter_errors(settings)
-    ]
-
-
-def read_sheet(domain, name, made):
-    """Read a sheet, one row per cohort or corpus; raise with every mistake, by row and column.
-
-    ``name`` is the name of the setting and of the schema; the path ``made`` stands for data that come with the package.
-    """
-    path, exist = config[domain][name], config[domain][f"{name}_exist"]
-    sheet = Path(path) if Path(path).exists() else Path(workflow.basedir).joinpath(path)
-    if not sheet.is_file():
-        raise WorkflowError(
-            f"there is no sheet '{path}' in the working directory or next to the Snakefile"
-        )
-    schema = schema_of(f"schemas/{name}.schema.yaml")
-    table = pd.read_csv(sheet, sep="\t", dtype=str, keep_default_na=False, comment="#")
-    table = table.fillna("")  # of rows with fewer cells than the header
-
-    rows, wrong = {}, []
-    for number, cells in enumerate(table.to_dict("records"), 2):
-        row = {
-            column.strip(): value.strip()
-            for column, value in cells.items()
-            if value.strip()
-        }
-        label = row.get("name", "")
-        for error in Draft202012Validator(schema).iter_errors(row):
-            column = ".".join(map(str, error.absolute_path))
-            about = schema["properties"].get(column, {}).get("description", "")
-            wrong.append(
-                f"row {number} ('{label}'){f', column {column}' if column else ''}: {error.message}."
-                f" {about}".rstrip()
-            )
-        if label in rows:
-            wrong.append(
-                f"row {number} ('{label}'), column name: used before; give each row a different name"
-            )
-        for column in ("path", "obs"):
-            named = row.get(column, made)
-            if exist and named != made and not Path(named).exists():
-                wrong.append(
-                    f"row {number} ('{label}'), column {column}: there is no '{named}' in {os.getcwd()}; "
-                    f"correct the path, or set {name}_exist: false if a rule makes it"
-                )
-        rows[label] = {
-            column: rule["default"]
-            for column, rule in schema["properties"].items()
-            if "default" in rule
-        } | row
-    if not len(table):
-        wrong.append(f"no rows; write one for each of the {name}")
-    if wrong:
-        raise WorkflowError(f"the sheet '{path}' has mistakes", *wrong)
-    return rows
+    wrong = []
+    for error in Draft202012Validator(schema).iter_errors(settings):
+        place = f"{prefix}{'.'.join(map(str, error.absolute_path))}"
+        place = place if error.absolute_path else top
+        if error.validator == "additionalProperties" and error.validator_value is False:
+            known = error.schema.get("properties", {})
+            wrong += [
+                f"{place}: unknown setting '{name}'; {near(str(name), known)}"
+                for name in error.instance
+                if name not in known
+            ]
+        else:
+            wrong.append(f"{place}: {error.message}")
+    return wrong
 
 
 def option(flag, value):

@@ -12,11 +12,14 @@ from typer.core import TyperGroup
 from .. import LrpError
 
 stderr = Console(stderr=True, soft_wrap=True, highlight=False)
+UsageError = typer.BadParameter.__base__  # of click, which newer versions of Typer contain
 _PACKAGE = str(Path(__file__).parents[1])
 
 
 class OneLineErrors(TyperGroup):
-    """Print errors that users can correct in one line, and exit with 1; others are bugs and keep their traceback."""
+    """Print errors that users can correct in one line, and exit with 1 (2 for wrong options); others are bugs and keep
+    their traceback.
+    """
 
     def invoke(self, ctx):
         """Run a sub-command."""
@@ -24,6 +27,11 @@ class OneLineErrors(TyperGroup):
             warnings.showwarning = _show_once()
             try:
                 return super().invoke(ctx)
+            except UsageError as error:
+                if type(error).__name__ == "NoArgsIsHelpError":  # shows the help
+                    raise
+                say("error", _usage(error), "bold red")
+                raise typer.Exit(error.exit_code) from None
             except ModuleNotFoundError as error:
                 message = f"the package '{error.name}' is not installed: "
                 message += f"pip install 'lrp-domains[{ctx.invoked_subcommand}]'"
@@ -33,6 +41,14 @@ class OneLineErrors(TyperGroup):
                 message = str(error)
             say("error", message, "bold red")
             raise typer.Exit(1)
+
+
+def _usage(error: UsageError) -> str:
+    """Return what is wrong with the options of a command, on one line instead of Typer's box."""
+    message = error.format_message().rstrip(".")
+    if type(error).__name__ == "NoSuchOption":
+        message += "; if it is a file, write it with its folder: ./-name"
+    return f"{message}; see '{error.ctx.command_path} --help'" if error.ctx else message
 
 
 def say(kind: str, message: str, style: str = "bold") -> None:

@@ -115,7 +115,7 @@ REFUSED = [
     ("good", [*LABELS, "--reference", "mean", "--network", "transformer"], "the transformer reads only the genes"),
     ("good", [*LABELS, "--rules", "secant"], "pass one, such as reference="),
     ("good", ["--labels", "dose", "--task", "value", "--target", "high"], "leave out target and against"),
-    ("good", [*LABELS, "--select", "donr == 1"], "is not a valid query on obs"),
+    ("good", [*LABELS, "--select", "donr == 1"], "is not a column of obs; did you mean 'donor'"),
     ("good", [*LABELS, "--select", "donor == 'x'"], "leaves none of the 120 cells"),
     ("good", [*LABELS, "--select", "group == 'Naive T'"], "all cells have the label 'Naive T'"),
     ("good", [*LABELS, "--least-cells", "1000"], "all groups of 'group' have fewer than 1000 cells"),

@@ -125,6 +125,14 @@ def pickled(path):
         ("sample_inputs/model.pt", lambda old, path: pickled(path), r"holds a pickled object \(model.pt\)"),
         ("model_weights_config.json", lambda old, path: change_json(old, "use_pickle", True), "a pickled tensor"),
         ("models/model.json", lambda old, path: change_json(old, "target", "torch.load"), "holds a call of torch.load"),
+        *(
+            ("models/model.json", lambda old, path, call=call: change_json(old, "target", call), "holds a call of")
+            for call in (
+                "_operator.attrgetter", "_operator.call", "_operator.methodcaller", "math.floor.__self__", "#evil:call",
+                "torch.ops.aten.__getattr__.__builtins__.get", "torch.ops.aten.add.Tensor.__init__",
+                "torch.ops.aten.add.Tensor.default.x", "torch.ops.load_library", "torch.sym_int.__globals__.get",
+            )
+        ),
         ("models/model.json", lambda old, path: change_json(old, "expr_str", f"open('{path}','w')"), "a size to"),
         ("models/model.json", lambda old, path: change_json(old, "expr_str", "(exec)(chr(49))"), "a size to evaluate"),
         ("data/aotinductor/model/x.so", lambda old, path: b"", r"holds compiled code \(x.so\)"),
@@ -188,7 +196,8 @@ def test_user_code_with_weights(package, weights):
     save_file(state, package / weights) if weights.endswith("safetensors") else torch.save(state, package / weights)
     before = list(sys.path)
     model = load_model(
-        declared(package, network="own_models:build", arguments={"hidden": 5}, weights=weights, labels="group")
+        declared(package, network="own_models:build", arguments={"hidden": 5}, weights=weights, labels="group"),
+        allow_code=True,
     )
     assert sys.path == before
     result, expected = made_cohort(), made_cohort()
@@ -196,6 +205,18 @@ def test_user_code_with_weights(package, weights):
     relevance(expected, gene_model(network, expected.var_names, CLASSES, labels="group"))
     np.testing.assert_array_equal(result.layers["lrp"].toarray(), expected.layers["lrp"].toarray())
     assert result.uns["lrp"]["model"] == expected.uns["lrp"]["model"]
+
+
+@pytest.mark.parametrize("network", ["own_models:build", "os:system", "os:path.join", "nowhere:build"])
+def test_code_is_executed_only_if_allowed(package, network):
+    (package / "own_models" / "__init__.py").write_text(f"open({str(package / 'ran')!r}, 'w')")
+    modules, paths = set(sys.modules), list(sys.path)
+    path = declared(package, network=network, arguments={"command": f"touch {package / 'ran'}"})
+    for allowed in ({}, {"allow_pickle": True}):
+        with pytest.raises(CohortError, match=rf"names '{network}', code that is executed .*--allow-code"):
+            load_model(path, **allowed)
+    assert not (package / "ran").exists()
+    assert "own_models" not in sys.modules and set(sys.modules) == modules and sys.path == paths
 
 
 def test_a_pickle_is_read_only_if_allowed_and_with_a_warning(tmp_path):
@@ -265,7 +286,7 @@ def test_an_invalid_declaration_is_refused(package, keys, message):
     (package / "own_models" / "broken.py").write_text("def build(")
     torch.save(nn.Sequential(nn.Linear(60, 7)).state_dict(), package / "other.pt")
     with pytest.raises(CohortError, match=message):
-        load_model(declared(package, **keys))
+        load_model(declared(package, **keys), allow_code=True)
 
 
 @pytest.mark.parametrize(
@@ -281,7 +302,7 @@ def test_a_file_that_is_not_a_declaration_is_refused(tmp_path, text, message):
 
 def test_a_declaration_without_weights_is_warned_of(package):
     with pytest.warns(UserWarning, match=r"names no weights, so 'own_models:build' is explained with its initial"):
-        load_model(declared(package, network="own_models:build"))
+        load_model(declared(package, network="own_models:build"), allow_code=True)
 
 
 @pytest.mark.parametrize(

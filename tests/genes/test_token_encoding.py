@@ -96,7 +96,7 @@ def test_declared_by_its_folder_of_weights(tmp_path):
         tmp_path, network="transformers:BertForSequenceClassification.from_pretrained",
         arguments={"pretrained_model_name_or_path": str(tmp_path / "bert")},
     )  # fmt: skip
-    result = explained(cohort(), load_model(path))
+    result = explained(cohort(), load_model(path, allow_code=True))
     np.testing.assert_allclose(result, explained(cohort(), model_of(network)), rtol=1e-5, atol=1e-8)
 
 
@@ -108,7 +108,7 @@ def test_declared_by_code_and_weights(tmp_path):
         "def build(**sizes):\n    return BertForSequenceClassification(BertConfig(**sizes))\n"
     )
     path = write_declaration(tmp_path, network="tiny_bert:build", arguments=SMALL, weights="model.safetensors")
-    result = explained(cohort(), load_model(path))
+    result = explained(cohort(), load_model(path, allow_code=True))
     np.testing.assert_allclose(result, explained(cohort(), model_of(network)), rtol=1e-5, atol=1e-8)
 
 

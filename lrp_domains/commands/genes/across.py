@@ -10,6 +10,7 @@ from ..grouped import grouped
 from . import options as o
 from .cohort import write_tsv
 
+NAMES = ("group", "gene", "cohort", "cohort_a", "cohort_b", "term", "cohorts", "missing")  # columns of text
 Tables = Annotated[list[Path], typer.Argument(help="Tables of ranked genes, as 'genes rank' writes them.")]
 
 
@@ -64,9 +65,8 @@ def report(
     ] = False,
 ) -> None:
     """Write a report of all cohorts with tables and figures, in one file."""
-    import pandas as pd
-
     from ... import genes as library
+    from ...domain.tsv import read_tsv
 
     paths = {"consensus": consensus, "agreement": agreement, "enrichment": enrichment}
     reasons = {name: reason for name, _, reason in (entry.partition("=") for entry in failed or ())}
@@ -81,7 +81,7 @@ def report(
         if len(folders) > 1:
             paths |= _consensus_of(folders, beside=out, expected=list(missing), **aggregation)
 
-    tables = {name: pd.read_csv(path, sep="\t") for name, path in paths.items() if path is not None}
+    tables = {name: read_tsv(path, text=NAMES) for name, path in paths.items() if path is not None}
     library.write_report(out, folders, failed=reasons, **tables, **settings)
     say("report", str(out.resolve()))
 

@@ -44,6 +44,7 @@ def check(
     labels: o.OptionalLabels = None,
     model: o.OtherModel = None,
     allow_pickle: o.AllowPickle = False,
+    allow_code: o.AllowCode = False,
     obs: o.Obs = None,
     wilcoxon: o.Wilcoxon = None,
 ) -> None:
@@ -59,7 +60,9 @@ def check(
         summary = checked(
             adata,
             labels=labels,
-            model=None if model is None else library.load_model(model, allow_pickle=allow_pickle),
+            model=None
+            if model is None
+            else library.load_model(model, allow_pickle=allow_pickle, allow_code=allow_code),
             data=data,
             training=training,
             explanation=explanation,
@@ -174,6 +177,7 @@ def explain(
     top: o.KeepTop = None,
     layer: Annotated[bool, typer.Option(help="Keep the relevance of every gene in every cell as a layer.")] = True,
     allow_pickle: o.AllowPickle = False,
+    allow_code: o.AllowCode = False,
 ) -> None:
     """Compute the relevance of every gene in every cell, in constant memory. Resumes an interrupted run."""
     from ... import genes as library
@@ -182,7 +186,7 @@ def explain(
         explanation["top"] = top
     library.relevance_on_disk(
         cohort,
-        library.load_model(model, allow_pickle=allow_pickle),
+        library.load_model(model, allow_pickle=allow_pickle, allow_code=allow_code),
         out,
         explanation=library.Explanation(**explanation),
         layer="lrp" if layer else None,
@@ -219,12 +223,13 @@ def curves(
     out: Annotated[Path, typer.Option(help="The table of curves to write, .tsv.")],
     settings: dict,
     allow_pickle: o.AllowPickle = False,
+    allow_code: o.AllowCode = False,
 ) -> None:
     """Delete and insert the top genes of each group, and measure how its probability changes."""
     from ... import genes as library
 
     ranked = library.read_table(table)
-    loaded = library.load_model(model, allow_pickle=allow_pickle)
+    loaded = library.load_model(model, allow_pickle=allow_pickle, allow_code=allow_code)
     if loaded.task == "classes" and not set(ranked["group"]) & set(loaded.classes):
         say("curves", "not measured, because no group is a class of the model")
         write_tsv(ranked[:0].reindex(columns=CURVES), out)
@@ -249,7 +254,6 @@ def say_performance(model) -> None:
 
 def write_tsv(table, path: Path) -> None:
     """Write a small table."""
-    from ...domain import whole_file
+    from ...domain import tsv
 
-    with whole_file(path) as temporary:
-        table.to_csv(temporary, sep="\t", index=False, float_format="%.6g")
+    tsv.write_tsv(table, path, float_format="%.6g")

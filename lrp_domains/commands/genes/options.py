@@ -30,6 +30,9 @@ OtherModel = Annotated[Path | None, typer.Option(help="A model to explain the co
 AllowPickle = Annotated[
     bool, typer.Option(help="Allow a declared model to be unpickled, which executes any code in its file.")
 ]
+AllowCode = Annotated[
+    bool, typer.Option(help="Allow a declaration to name module:callable, which imports and executes that code.")
+]
 Labels = Annotated[str, typer.Option(help="The column of obs to learn.")]
 OptionalLabels = Annotated[str | None, typer.Option(help="The column of obs to learn.")]
 Donor = Annotated[
@@ -51,7 +54,13 @@ Obs = Annotated[
         help="A table to add to obs, .csv or .tsv: one row per cell, with its name in the first column (default: none)."
     ),
 ]
-Where = Annotated[str | None, typer.Option(help='A query on obs, such as "er.notna()" (default: all cells).')]
+Where = Annotated[
+    str | None,
+    typer.Option(
+        help="Which cells to use, by columns of obs, such as \"er.notna() and cell_type in ['B', 'T']\": comparisons, "
+        "and, or, not, in, isna(), isin(), between(), str.startswith(), ... (see docs/genes.md; default: all cells)."
+    ),
+]
 GroupBy = Annotated[str | None, typer.Option(help="The column of obs with the groups to rank (default: the labels).")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of all random choices (default 0).")]
 Wilcoxon = Annotated[

@@ -25,6 +25,7 @@ def run(
     labels: o.OptionalLabels = None,
     model: o.OtherModel = None,
     allow_pickle: o.AllowPickle = False,
+    allow_code: o.AllowCode = False,
     select: o.Where = None,
     obs: o.Obs = None,
     keep_top: o.KeepTop = None,
@@ -39,6 +40,7 @@ def run(
     if model is not None:
         _refuse_training(labels, data | training | rare)
 
+    consent = {"allow_pickle": allow_pickle, "allow_code": allow_code}
     name = cohort_name(cohort)
     cohort = _checked_cohort(
         cohort,
@@ -46,7 +48,7 @@ def run(
         choice={"where": select, "labels": labels, **rare},
         obs=obs,
         model=model,
-        allow_pickle=allow_pickle,
+        consent=consent,
         asked={"data": data, "training": training, "explanation": explanation, "wilcoxon": wilcoxon, "labels": labels},
     )
     if model is None:
@@ -62,7 +64,7 @@ def run(
         )
 
     unranked, ranked, table = out / ".relevance.h5ad", out / "explained.h5ad", out / "genes.parquet"
-    loading = {"model": model, "allow_pickle": allow_pickle}
+    loading = {"model": model, **consent}
     seed = {name: value for name, value in training.items() if name == "seed"}
     steps.explain(cohort=cohort, out=unranked, top=keep_top, **loading, **explanation)
     tables = {"table": [table, out / "genes.tsv"], "stability": out / "stability.tsv"}
@@ -88,7 +90,7 @@ def _refuse_training(labels: str | None, options: dict) -> None:
 
 
 def _checked_cohort(
-    cohort: Path, out: Path, *, choice: dict, obs: Path | None, model: Path | None, allow_pickle: bool, asked: dict
+    cohort: Path, out: Path, *, choice: dict, obs: Path | None, model: Path | None, consent: dict, asked: dict
 ) -> Path:
     """Raise if anything would fail later; return the cohort, or the file that its chosen cells are written to.
 
@@ -99,7 +101,7 @@ def _checked_cohort(
 
     _check_writable(out)
     steps.refuse_to_replace(cohort, out / "explained.h5ad")
-    loaded = None if model is None else library.load_model(model, allow_pickle=allow_pickle)
+    loaded = None if model is None else library.load_model(model, **consent)
     is_changed = obs is not None or any(choice[name] for name in choice if name != "labels")
     if not is_changed and stays_on_disk(cohort):
         with library.open_cohort(cohort) as adata:

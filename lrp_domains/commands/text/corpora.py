@@ -70,14 +70,13 @@ def words(
     ranking: dict,
 ) -> None:
     """Rank the words of each class by their relevance over a corpus."""
-    from ...domain import whole_file
+    from ...domain.tsv import write_tsv
     from ...text import class_words
     from ...text.corpora import read_texts, read_words
 
     ranked = class_words(read_words(table), read_texts(texts), **ranking)
     ranked["examples"] = ranked["examples"].map(" | ".join)
-    with whole_file(out) as temporary:
-        ranked.to_csv(temporary, sep="\t", index=False, float_format="%.6g")
+    write_tsv(ranked, out, float_format="%.6g")
 
 
 @grouped(page=REPORT)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from anndata import AnnData
 
-from ...domain import reason, whole_file
+from ...domain import whole_file
 from ..errors import CohortError
 from .cell_table import with_cell_table
 from .formats import DEMO, read_format
 from .on_disk import cohort_in, open_store
+from .selection import selected
 
 DEMO_LABELS = "bulk_labels"
 
@@ -68,18 +69,26 @@ def write_cohort(adata: AnnData, path: str | Path) -> None:
         adata.write_h5ad(temporary)
 
 
-def select_cells(adata: AnnData, query: str) -> AnnData:
-    """Return the cells that a query on ``obs`` selects, such as ``er.notna()`` or ``stim == 'ctrl'``."""
-    try:
-        kept = adata.obs.query(query, engine="python").index
-    except Exception as error:  # pandas raises whatever the expression raises
-        raise CohortError(
-            f"the selection '{query}' is not a valid query on obs: {reason(error)}; write it as for "
-            "pandas.DataFrame.query, names with dots in backticks"
-        ) from error
-    if len(kept) == 0:
-        raise CohortError(f"the selection '{query}' leaves none of the {adata.n_obs} cells")
-    return adata[adata.obs_names.isin(kept)]
+def select_cells(adata: AnnData, expression: str) -> AnnData:
+    """Return the cells that an expression on ``obs`` selects, such as ``er.notna()`` or ``stim == 'ctrl'``.
+
+    Parameters
+    ----------
+    adata
+        The cohort.
+    expression
+        Comparisons of columns of ``obs`` with literals, joined by ``and``, ``or``, ``not``; also ``in``, arithmetic and
+        methods such as ``isin``, ``between`` and ``str.startswith``. Names with spaces or dots are in backticks, and
+        ``index`` is the name of the cell. It is never executed as Python: anything else is refused.
+
+    Examples
+    --------
+    >>> select_cells(adata, "cell_type in ['B', 'T'] and n_genes > 500 and not donor.str.startswith('test')")
+    """
+    rows = selected(adata.obs, expression)
+    if not rows.any():
+        raise CohortError(f"the selection '{expression}' leaves none of the {adata.n_obs} cells")
+    return adata[rows]
 
 
 def demo_cohort() -> AnnData:

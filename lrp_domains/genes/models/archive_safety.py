@@ -12,8 +12,15 @@ from zipfile import ZipFile
 
 import torch
 
-# What a graph may call: PyTorch's operations, and arithmetic on sizes.
-_CALLED = re.compile(r"torch\.ops\.(aten|prims|higher_order)\.|torch\.sym_|_operator\.|math\.")
+# What a graph may call: operations of PyTorch, and arithmetic on sizes. PyTorch follows any path of attributes, such as
+# _operator.attrgetter or torch.ops.aten.__getattr__.__builtins__.get.
+_CALLED = re.compile(
+    r"torch\.ops\.(aten|prims|higher_order)\.(?!__)\w+(\.(?!_)\w+)?"
+    r"|torch\.ops\.aten\.__i?(and|or|xor|lshift|rshift)__(\.(?!_)\w+)?"
+    r"|torch\.sym_[a-z]+|torch\._sym_[a-z]+"
+    r"|_operator\.(add|sub|mul|truediv|floordiv|mod|pow|neg|pos|abs|eq|ne|lt|le|gt|ge|and_|or_|not_|getitem)"
+    r"|math\.(trunc|ceil|floor|sqrt)"
+)
 # A size is an expression that sympy evaluates as Python, such as Mul(Integer(8), Symbol('s0', positive=True)).
 _MADE_OF = (
     "Integer|Float|Rational|Symbol|Add|Mul|Pow|Min|Max|Mod|PythonMod|FloorDiv|CeilDiv|CleanDiv|ModularIndexing|IntTrueDiv"
@@ -44,7 +51,7 @@ def code_in(file: Path) -> str | None:
                 for key, value in _entries(json.loads(archive.read(name))):
                     if key == "use_pickle" and value is not False:
                         return f"a pickled tensor (in {path.name})"
-                    if key == "target" and not _CALLED.match(str(value)):
+                    if key == "target" and not _CALLED.fullmatch(str(value)):
                         return f"a call of {value}"
                     if key == "expr_str" and not _SIZE.fullmatch(str(value)):
                         return f"a size to evaluate, {value}"

@@ -18,7 +18,8 @@ def exported_network(file: Path, allow_pickle: bool = False) -> nn.Module:
         if code is not None and not allow_pickle:
             raise CohortError(
                 f"'{file}' holds {code}, which is executed when it is read; exported networks usually hold no "
-                "code; if you trust the file, allow pickles (allow_pickle=True, --allow-pickle)"
+                "code; if you trust the file, allow pickles (allow_pickle=True, --allow-pickle; in the workflow "
+                "allow_pickle: true)"
             )
         if code is not None:
             warnings.warn(f"'{file}' holds {code}, which is executed", stacklevel=4)

@@ -20,7 +20,7 @@ from .user_code import made_network, with_weights
 PICKLES = (".pt", ".pth", ".pkl")
 
 
-def load_model(path: str | Path, *, allow_pickle: bool = False) -> GeneModel:
+def load_model(path: str | Path, *, allow_pickle: bool = False, allow_code: bool = False) -> GeneModel:
     """Load a model, with its networks in eval mode.
 
     Parameters
@@ -30,6 +30,9 @@ def load_model(path: str | Path, *, allow_pickle: bool = False) -> GeneModel:
         expects and what its outputs are; every key is described in ``models/declaration.schema.yaml``.
     allow_pickle
         Whether a declared network may be unpickled, which executes any code in its file.
+    allow_code
+        Whether a declaration may name ``module:callable``, which imports that module from the declaration's folder or
+        from an installed package, and calls it.
 
     Raises
     ------
@@ -56,7 +59,7 @@ def load_model(path: str | Path, *, allow_pickle: bool = False) -> GeneModel:
 
     declared = read_declaration(path)
     genes = _genes(declared["genes"], path)
-    network = _network(declared, path, allow_pickle)
+    network = _network(declared, path, allow_pickle=allow_pickle, allow_code=allow_code)
     tokens = declared.get("rank_tokens")
     return gene_model(
         network.eval(),
@@ -78,10 +81,16 @@ def _genes(declared: str | list[str], path: Path) -> list[str]:
     return [line.strip() for line in beside(declared, path, "the genes").read_text().splitlines() if line.strip()]
 
 
-def _network(declared: dict, path: Path, allow_pickle: bool) -> nn.Module:
+def _network(declared: dict, path: Path, *, allow_pickle: bool, allow_code: bool) -> nn.Module:
     """Load the declared network from user code, a torch.export file or a pickle."""
     name = declared["network"]
     if ":" in name:
+        if not allow_code:
+            raise CohortError(
+                f"'{path}' names '{name}', code that is executed when the model is loaded; better export the network "
+                "(torch.export.save); if you trust the declaration and the files next to it, allow code "
+                "(allow_code=True, --allow-code; in the workflow allow_code: true)"
+            )
         return with_weights(made_network(declared, path), declared, path)
     for key in ("weights", "arguments"):
         if key in declared:
@@ -97,7 +106,7 @@ def _network(declared: dict, path: Path, allow_pickle: bool) -> nn.Module:
         raise CohortError(
             f"'{file}' is a pickle, which executes any code in it when it is read; better export the network "
             "(torch.export.save), or save its weights and name module:callable; if you trust the file, allow pickles "
-            "(allow_pickle=True, --allow-pickle)"
+            "(allow_pickle=True, --allow-pickle; in the workflow allow_pickle: true)"
         )
     return _unpickled(file)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ...domain import reason, whole_file
+from ...domain.tsv import read_tsv, write_tsv
 from ..errors import CohortError, choices, listed
 
 # Column: type, unit (none for names and plain numbers), description.
@@ -151,11 +152,11 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
     if path.suffix not in (".tsv", ".parquet"):
         raise CohortError(f"'{path}' should end in .tsv or .parquet")
     table = check_ranking(table)
+    if path.suffix == ".tsv":
+        write_tsv(table, path)
+        return
     with whole_file(path) as temporary:
-        if path.suffix == ".tsv":
-            table.to_csv(temporary, sep="\t", index=False)
-        else:
-            table.to_parquet(temporary, index=False)
+        table.to_parquet(temporary, index=False)
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
@@ -168,14 +169,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
         if path.suffix == ".parquet":
             table = pd.read_parquet(path)
         else:  # a gene may be named NA or NaN
-            table = pd.read_csv(
-                path,
-                sep="\t",
-                dtype=dict.fromkeys((*NAMES, "evidence", REFERENCE), str),
-                keep_default_na=False,
-                na_values="",
-                float_precision="round_trip",
-            )
+            table = read_tsv(path, text=(*NAMES, "evidence", REFERENCE), float_precision="round_trip")
     except Exception as error:  # pyarrow and pandas raise many kinds for a foreign file
         raise CohortError(f"'{path}' could not be read as a table: {reason(error)}") from error
 

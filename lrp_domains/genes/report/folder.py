@@ -7,12 +7,13 @@ from pathlib import Path
 import pandas as pd
 
 from ...domain import reason
+from ...domain.tsv import read_tsv
 from ..cohorts.cohort import open_cohort
 from ..errors import CohortError
 from ..rankings.tables import read_table
 from .results import CohortResults
 
-NAMES = dict.fromkeys(("cohort", "group", "order", "curve"), str)  # a group may be named 0, 1, ... or NA
+NAMES = ("cohort", "group", "order", "curve")  # a group may be named 0, 1, ... or NA
 
 
 @contextmanager
@@ -51,7 +52,7 @@ def _read(path: Path) -> pd.DataFrame | None:
     if not path.is_file():
         return None
     try:
-        return pd.read_csv(path, sep="\t", dtype=NAMES, keep_default_na=False, na_values="")
+        return read_tsv(path, text=NAMES)
     except pd.errors.EmptyDataError:  # a model that was trained elsewhere has no performance
         return None
     except (ValueError, OSError) as error:
