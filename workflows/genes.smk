@@ -5,7 +5,7 @@ include: "genes_common.smk"
 
 
 wildcard_constraints:
-    cohort="[A-Za-z0-9_-][A-Za-z0-9_.-]*",
+    cohort="[A-Za-z0-9_][A-Za-z0-9_.-]*",
     shard="[0-9]+",
     shards="[0-9]+",
 

@@ -15,7 +15,7 @@ for cohort in COHORTS.values():
     if cohort["model"] == "train" and cohort["task"] == "classes":
         cohort |= RARE | cohort
     if "rare" in cohort and "least_cells" not in cohort:
-        raise WorkflowError(
+        raise Mistakes(
             f"cohort '{cohort['name']}': rare merges groups of fewer than least_cells cells; set least_cells too"
         )
 
@@ -143,8 +143,12 @@ def across(name, condition=True):
     return [f"<results>/genes/{name}.tsv"] if condition else []
 
 
-# What the user consents to: code in the files of models.
-CONSENT = "--allow-pickle" if config["genes"]["allow_pickle"] else ""
+# Whether the code in models' files may be executed.
+CONSENT = " ".join(
+    f"--{name.replace('_', '-')}"
+    for name in ("allow_pickle", "allow_code")
+    if config["genes"][name]
+)
 
 WILCOXON = "--wilcoxon" if config["genes"]["ranking"]["wilcoxon"] else "--no-wilcoxon"
 

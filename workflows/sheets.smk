@@ -20,10 +20,10 @@ def read_sheet(domain, name, made):
     ``name`` is the name of the setting and of the schema; the path ``made`` stands for data that come with the package.
     """
     path, exist = config[domain][name], config[domain][f"{name}_exist"]
-    sheet = Path(path) if Path(path).exists() else Path(workflow.basedir).joinpath(path)
+    sheet = Path(path if Path(path).exists() else workflow.source_path(f"../{path}"))
     if not sheet.is_file():
         raise Mistakes(
-            f"there is no sheet '{path}' in the working directory or next to the Snakefile"
+            f"there is no sheet '{path}' in the working directory or in the workflow"
         )
     schema = schema_of(f"schemas/{name}.schema.yaml")
     table, wrong = cells_of(sheet, list(schema["properties"]))

@@ -5,7 +5,7 @@ include: "text_common.smk"
 
 
 wildcard_constraints:
-    corpus="[A-Za-z0-9_-]+",
+    corpus="[A-Za-z0-9_][A-Za-z0-9_.-]*",
     shard="[0-9]+",
     shards="[0-9]+",
 

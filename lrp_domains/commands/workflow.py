@@ -1,0 +1,79 @@
+"""``lrp-domains workflow``: a folder to fill in, and the workflow on a laptop, GPUs or a cluster."""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from ..workflow_files import snakefile, workflow_folder
+from .console import say
+
+SNAKEFILE = '''# Runs the workflow that is installed with lrp_domains: lrp-domains workflow run
+from lrp_domains.workflow_files import snakefile
+
+
+configfile: "configs/config.yaml"
+
+
+include: snakefile()
+
+
+rule everything:
+    default_target: True
+    input:
+        rules.all.input,
+'''
+# The sheets list the demo data, so that the workflow runs before they are filled in.
+FILES = {
+    "configs/config.yaml": "configs/config.yaml",
+    "configs/cohorts.tsv": "configs/demo_cohorts.tsv",
+    "configs/corpora.tsv": "configs/demo_corpora.tsv",
+}
+
+workflow = typer.Typer(no_args_is_help=True, help="Run all steps for many cohorts and corpora with Snakemake.")
+
+
+@workflow.command()
+def init(folder: Annotated[Path, typer.Argument(help="The folder to write to; it is made if it is missing.")]) -> None:
+    """Write a Snakefile, a configuration and sheets to fill in; they list the demo data."""
+    from ..domain import DomainError, whole_file
+
+    texts = {"Snakefile": SNAKEFILE}
+    texts |= {name: (workflow_folder() / source).read_text() for name, source in FILES.items()}
+    if present := [name for name in texts if (folder / name).exists()]:
+        raise DomainError(f"'{folder}' has {', '.join(present)} already; name another folder")
+    for name, text in texts.items():
+        with whole_file(folder / name) as temporary:
+            temporary.write_text(text)
+    say("written", f"{', '.join(texts)}; next: cd {folder} && lrp-domains workflow run")
+
+
+@workflow.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run(
+    ctx: typer.Context,
+    on: Annotated[
+        Literal["laptop", "gpus", "slurm", "kubernetes"],
+        typer.Option(help="Where jobs run: the profile in workflows/profiles."),
+    ] = "laptop",
+    profile: Annotated[Path | None, typer.Option(help="A profile of yours instead, such as an edited copy.")] = None,
+) -> None:
+    """Run the Snakefile in this folder, or else the installed one; other options are Snakemake's.
+
+    Such as --dry-run, --cores 4, --configfile config.yaml, --resources gpu=2.
+    """
+    from ..domain import DomainError
+
+    if importlib.util.find_spec("snakemake") is None:
+        raise ModuleNotFoundError(name="snakemake")
+    own = Path("Snakefile")
+    if not own.is_file() and not any(argument.startswith("--configfile") for argument in ctx.args):
+        raise DomainError("no Snakefile here; write one with 'lrp-domains workflow init .', or name a --configfile")
+    profile = profile or workflow_folder() / "workflows" / "profiles" / on
+    if not profile.is_dir():
+        raise DomainError(f"there is no profile '{profile}', a folder with profile.yaml")
+    command = [sys.executable, "-m", "snakemake", "--workflow-profile", str(profile)]
+    command += ["--snakefile", str(own) if own.is_file() else snakefile(), *ctx.args]
+    os.execv(sys.executable, command)
