@@ -11,7 +11,7 @@ import typer
 from ..workflow_files import snakefile, workflow_folder
 from .console import say
 
-SNAKEFILE = '''# Runs the workflow that is installed with lrp_domains: lrp-domains workflow run
+SNAKEFILE = """# Runs the workflow that is installed with lrp_domains: lrp-domains workflow run
 from lrp_domains.workflow_files import snakefile
 
 
@@ -25,7 +25,7 @@ rule everything:
     default_target: True
     input:
         rules.all.input,
-'''
+"""
 # The sheets list the demo data, so that the workflow runs before they are filled in.
 FILES = {
     "configs/config.yaml": "configs/config.yaml",
