@@ -96,7 +96,10 @@ def fitting(compute: Callable[[int], object], device: torch.device, *, most: int
     """
     if device.type != "cuda" or most <= 2 * probe:
         return most
-    peaks = [_peak(compute, number, device) for number in (probe, 2 * probe)]
+    try:
+        peaks = [_peak(compute, number, device) for number in (probe, 2 * probe)]
+    except torch.OutOfMemoryError:
+        return probe
     each = max((peaks[1] - peaks[0]) / probe, peaks[1] / (2 * probe) / 2, 1.0)
     torch.cuda.empty_cache()
     free, _ = torch.cuda.mem_get_info(device)

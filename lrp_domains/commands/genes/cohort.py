@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..console import progress, say
+from ..console import progress, say, say_time
 from ..grouped import grouped
 from . import options as o
 
@@ -169,25 +169,52 @@ def train(
 def explain(
     cohort: o.Cohort,
     model: o.Model,
-    out: Annotated[Path, typer.Option(help="The .h5ad or .zarr to write: the cohort with relevance.")],
+    out: Annotated[
+        Path, typer.Option(help="The .h5ad or .zarr to write, the cohort with relevance; the folder of a shard.")
+    ],
     explanation: dict,
     top: o.KeepTop = None,
     layer: Annotated[bool, typer.Option(help="Keep the relevance of every gene in every cell as a layer.")] = True,
     allow_pickle: o.AllowPickle = False,
+    shard: Annotated[
+        int | None, typer.Option(min=1, help="Explain one shard of the cohort, numbered from 1 (default: all cells).")
+    ] = None,
+    shards: Annotated[
+        int | None, typer.Option(min=1, help="Number of shards, which 'genes gather' puts together (default: none).")
+    ] = None,
 ) -> None:
     """Compute the relevance of every gene in every cell, in constant memory. Resumes an interrupted run."""
     from ... import genes as library
+    from ...domain import Clock
 
+    if (shard is None) != (shards is None):
+        raise typer.BadParameter("--shard is the number of one of --shards; name both")
     if top is not None:
         explanation["top"] = top
-    library.relevance_on_disk(
-        cohort,
-        library.load_model(model, allow_pickle=allow_pickle),
-        out,
-        explanation=library.Explanation(**explanation),
-        layer="lrp" if layer else None,
-        progress=progress,
-    )
+    clock = Clock()
+    with clock("loading"):
+        loaded = library.load_model(model, allow_pickle=allow_pickle)
+        request = library.Explanation(**explanation)
+    common = {"layer": "lrp" if layer else None, "progress": progress, "clock": clock}
+    if shard is None:
+        library.relevance_on_disk(cohort, loaded, out, request, **common)
+    else:
+        library.explain_shard(cohort, loaded, out, request, shard=shard, shards=shards, **common)
+    say_time(clock)
+
+
+def gather(
+    folders: Annotated[list[Path], typer.Argument(help="The folders of all shards, as 'genes explain' writes them.")],
+    cohort: Annotated[Path, typer.Option(help="The cohort that was explained.")],
+    out: Annotated[Path, typer.Option(help="The .h5ad or .zarr to write: the cohort with relevance.")],
+) -> None:
+    """Write the cohort with the relevance of all its shards, in constant memory."""
+    from ... import genes as library
+    from ...domain import Clock
+
+    clock = Clock()
+    library.gather_shards(folders, cohort, out, clock=clock)
+    say_time(clock)
 
 
 @grouped(settings=o.RANKING)
