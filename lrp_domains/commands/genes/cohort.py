@@ -49,13 +49,14 @@ def check(
 ) -> None:
     """Check a whole cohort, and what is asked of it, before anything is computed."""
     from ... import genes as library
-    from ...domain import whole_file
+    from ...domain import Clock, whole_file
 
+    clock = Clock()
     if rare or obs is not None:
         opened = nullcontext(chosen_cells(library.read_cohort(cohort, obs=obs), labels=labels, **rare))
     else:
         opened = library.open_cohort(cohort)
-    with opened as adata:
+    with clock("reading and checking"), opened as adata:
         summary = checked(
             adata,
             labels=labels,
@@ -67,6 +68,7 @@ def check(
         )
     with whole_file(out) as temporary:
         temporary.write_text(json.dumps(summary, indent=1) + "\n")
+    say_time(clock)
 
 
 def checked(
@@ -143,11 +145,13 @@ def train(
     """Train networks out of fold: each without the cells that it will explain. Resumes an interrupted run."""
     from ... import __version__
     from ... import genes as library
-    from ...domain import resumable
+    from ...domain import Clock, resumable
 
-    adata, settings = library.read_cohort(cohort, obs=obs), library.Training(**training)
+    clock = Clock()
+    with clock("reading"):
+        adata, settings = library.read_cohort(cohort, obs=obs), library.Training(**training)
     # Each network's file is named by all that determines it, so the key needs only the version.
-    with resumable(out, f"lrp_domains {__version__}") as folder:
+    with resumable(out, f"lrp_domains {__version__}") as folder, clock("training"):
         model = library.train(
             adata,
             labels,
@@ -160,9 +164,11 @@ def train(
             **data,
             **rare,
         )
-        write_tsv(model.performance, performance)
-        library.save_model(model, out)
+        with clock("writing"):
+            write_tsv(model.performance, performance)
+            library.save_model(model, out)
     say_performance(model)
+    say_time(clock)
 
 
 @grouped(explanation=o.EXPLANATION)
@@ -230,12 +236,17 @@ def rank(
 ) -> None:
     """Rank the genes of every group by relevance."""
     from ... import genes as library
+    from ...domain import Clock
     from ...genes.cohorts.cohort import cohort_name
 
-    ranked = library.rank_on_disk(cohort, out, cohort=name or cohort_name(cohort), **settings)
-    for path in table:
-        library.write_table(ranked.table, path)
-    write_tsv(ranked.stability, stability)
+    clock = Clock()
+    with clock("ranking"):
+        ranked = library.rank_on_disk(cohort, out, cohort=name or cohort_name(cohort), **settings)
+    with clock("writing tables"):
+        for path in table:
+            library.write_table(ranked.table, path)
+        write_tsv(ranked.stability, stability)
+    say_time(clock)
 
 
 @grouped(settings=o.CURVES)
@@ -249,16 +260,20 @@ def curves(
 ) -> None:
     """Delete and insert the top genes of each group, and measure how its probability changes."""
     from ... import genes as library
+    from ...domain import Clock
 
-    ranked = library.read_table(table)
-    loaded = library.load_model(model, allow_pickle=allow_pickle)
+    clock = Clock()
+    with clock("loading"):
+        ranked = library.read_table(table)
+        loaded = library.load_model(model, allow_pickle=allow_pickle)
     if loaded.task == "classes" and not set(ranked["group"]) & set(loaded.classes):
         say("curves", "not measured, because no group is a class of the model")
         write_tsv(ranked[:0].reindex(columns=CURVES), out)
         return
-    with library.open_cohort(cohort) as adata:
+    with clock("measuring"), library.open_cohort(cohort) as adata:
         measured = library.curves(adata, loaded, ranked, progress=progress, **settings)
     write_tsv(measured, out)
+    say_time(clock)
 
 
 def say_performance(model) -> None:

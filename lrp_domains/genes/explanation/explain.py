@@ -217,8 +217,9 @@ class _ChunkResults:
         """
         plan = self.plan
         members = nn.ModuleList(network for _, network in plan.computing.unseen(fold))
-        with self.clock("backward"), torch.enable_grad():
+        with self.clock("forward"):
             values = dense_batch(self.chunk.values, rows, plan.computing.values_like(members))
+        with self.clock("backward"), torch.enable_grad():
             if plan.reference is None:
                 score, reads = self._forward(rows, members, values)
                 self.score[rows] = score.detach().double().cpu().numpy()
