@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -29,36 +28,13 @@ from ..cohorts.normalisation import Matrix
 from ..errors import CohortError
 from ..models.model import check_outputs
 from ..models.training_cells import warn_of_namesakes
+from .explained_cells import ExplainedCells
 from .group_statistics import GroupStatistics
 from .plan import Plan
 from .sparse import add_rows, empty_relevance, in_columns_of_cohort
 from .top_genes import top_genes
 
-HALVES = (torch.bfloat16, torch.float16)
-
-
-@dataclass(frozen=True)
-class ExplainedCells:
-    """The results of some consecutive cells.
-
-    Attributes
-    ----------
-    start, stop
-        Their rows in the cohort.
-    rows
-        Their relevance in the cohort's columns: CSR or an array; None where it isn't kept.
-    obs
-        One value per cell and column, by the names of `slots`.
-    top_genes, top_values
-        Cells x k: the cohort's columns of their top genes, -1 for none, and the relevance of these.
-    """
-
-    start: int
-    stop: int
-    rows: Matrix | None = field(repr=False)
-    obs: dict[str, np.ndarray] = field(repr=False)
-    top_genes: np.ndarray = field(repr=False)
-    top_values: np.ndarray = field(repr=False)
+HALF = (torch.bfloat16, torch.float16)
 
 
 def explain_cells(
@@ -242,7 +218,7 @@ class _ChunkResults:
                 check_outputs(plan.model, network, read.outputs) for network, read in zip(members, reads, strict=True)
             ]
             # The difference of two logits has fewer digits than they have, which half precision can't spare.
-            logits = [outputs.float() if outputs.dtype in HALVES else outputs for outputs in logits]
+            logits = [outputs.float() if outputs.dtype in HALF else outputs for outputs in logits]
             of_reference = target is not None
             if not of_reference:
                 predicted = torch.stack([outputs.detach() for outputs in logits]).mean(0).argmax(1)

@@ -10,7 +10,8 @@ from scipy import sparse
 from ...domain import Account, Progress, no_progress
 from .. import slots
 from ..models.model import GeneModel
-from .explain import ExplainedCells, explain_cells
+from .explain import explain_cells
+from .explained_cells import ExplainedCells
 from .group_statistics import GroupStatistics
 from .half_precision import with_distance
 from .header import header_of

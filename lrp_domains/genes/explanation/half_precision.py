@@ -7,8 +7,10 @@ from scipy import sparse
 from ...domain import Account, relative_distance
 from .. import slots
 from ..errors import CohortError
-from .explain import ExplainedCells, explain_cells
-from .plan import Plan, computing_in, not_in_precision
+from .computing import computing_in, not_in_precision
+from .explain import explain_cells
+from .explained_cells import ExplainedCells
+from .plan import Plan
 
 
 def with_distance(plan: Plan) -> Plan:

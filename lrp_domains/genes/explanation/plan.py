@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -12,25 +11,21 @@ from anndata import AnnData
 from torch import Tensor
 
 from ...domain import (
-    BatchSize,
     Progress,
     device_of,
-    in_precision,
-    listed,
     no_progress,
-    reason,
     refuse_training_mode,
     score_of,
 )
-from .. import slots
-from ..cohorts.expression import Chunk, Expression, dense_batch, expression_of
+from ..cohorts.expression import Expression, dense_batch, expression_of
 from ..cohorts.labels import label_column, only_with
 from ..cohorts.log_base import log_base
-from ..cohorts.normalisation import Matrix
 from ..errors import CohortError
-from ..models.model import GeneModel, check_network, predict, warn_of_probabilities
+from ..models.model import GeneModel, check_network, warn_of_probabilities
 from ..models.reading import read_matrix
+from .computing import check_computing, computing_in
 from .group_statistics import GroupStatistics, blocks_of
+from .halves import HALVES, halves
 from .reference import REFERENCES, Reference, check_reference, reference_of
 from .request import Explanation
 from .target import LABELLED, PREDICTED, contrasted_class, labelled_classes, resolve_target
@@ -42,7 +37,6 @@ CHUNK_NUMBERS_GPU = 16_000_000
 TOP = 50
 CELLS_OF_TOKENS = 16
 CELLS_OF_TOKENS_GPU = 256  # of which as many are explained at a time as fit into its memory
-HALVES = ("low", "high")
 
 
 @dataclass(frozen=True)
@@ -198,7 +192,7 @@ def checked_plan(adata: AnnData, model: GeneModel, request: Explanation) -> Plan
         warn_of_probabilities(model)
     computing = computing_in(model, request.precision)
     if computing is not model:
-        _check_precision(computing, probed, request.precision)
+        check_computing(computing, probed, request.precision)
 
     of_classes = model.task == "classes"
     labels = _groups(adata, model, request)
@@ -234,30 +228,6 @@ def checked_plan(adata: AnnData, model: GeneModel, request: Explanation) -> Plan
         size=size,
         log_base=log_base(adata, expression),
         gene_column=gene_column,
-    )
-
-
-def computing_in(model: GeneModel, precision: str | None) -> GeneModel:
-    """Return a model whose networks compute in a precision; the model itself where nothing would change."""
-    networks = tuple(tuple(in_precision(network, precision) for network in members) for members in model.networks)
-    changed = any(new is not old for new, (_, old) in zip(chain(*networks), model.unseen(-1), strict=True))
-    return replace(model, networks=networks) if changed else model
-
-
-def _check_precision(computing: GeneModel, probed: Matrix, precision: str) -> None:
-    """Raise if a model, which accepts some cells, doesn't in another precision."""
-    for _, network in computing.unseen(-1):
-        try:
-            check_network(computing, network, dense_batch(probed, slice(None), computing.values_like(network)))
-        except CohortError as error:
-            raise not_in_precision(precision, error) from error
-
-
-def not_in_precision(precision: str, error: Exception) -> CohortError:
-    """Return the error of a model that can't compute in a precision."""
-    others = [name for name in ("bf16", "fp32") if name != precision]
-    return CohortError(
-        f"the model can't be explained in precision '{precision}': {reason(error)}; use {listed(others)}"
     )
 
 
@@ -308,29 +278,3 @@ def chunk_size(batch_size: int | None, model: GeneModel, device: torch.device) -
     networks = max(len(members) for members in model.networks)
     numbers = CHUNK_NUMBERS if device.type == "cpu" else CHUNK_NUMBERS_GPU
     return int(np.clip(numbers // (len(model.expects.genes) * networks), 32, 4096))
-
-
-def halves(expression: Expression, model: GeneModel, size: int) -> pd.Series:
-    """Split cells by their predicted value or risk: above or below the median of their fold.
-
-    Networks of different folds needn't have the same zero, in particular for a risk.
-    """
-    folds = np.empty(expression.n_cells, np.int64)
-    predicted = pd.Series(np.empty(expression.n_cells), index=expression.cells)
-    batch = BatchSize(size, "cells")
-    for chunk in expression.chunks(size):
-        folds[chunk.start : chunk.stop] = chunk.folds
-        for fold in np.unique(chunk.folds):
-            networks = [network for _, network in model.unseen(int(fold))]
-
-            def mean(rows: np.ndarray, chunk: Chunk = chunk, networks: list = networks) -> np.ndarray:
-                values = dense_batch(chunk.values, rows, model.values_like(networks[0]))
-                outputs = [predict(model, network, values)[:, 0] for network in networks]
-                return torch.stack(outputs).mean(0).double().cpu().numpy()
-
-            rows = np.flatnonzero(chunk.folds == fold)
-            predicted.iloc[chunk.start + rows] = np.concatenate(list(batch.run(mean, rows)))
-
-    high = predicted > predicted.groupby(folds).transform("median")
-    half = pd.Categorical.from_codes(high.to_numpy().astype(int), categories=HALVES)
-    return pd.Series(half, index=expression.cells, name=slots.PREDICTED)

@@ -12,7 +12,7 @@ from .. import slots
 from ..cohorts.gene_names import gene_names
 from ..decoys.scores import cells_of
 from ..errors import CohortError
-from .explain import ExplainedCells
+from .explained_cells import ExplainedCells
 from .group_statistics import GroupStatistics
 from .header import Header
 

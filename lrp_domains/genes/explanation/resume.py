@@ -10,7 +10,7 @@ from scipy import sparse
 
 from ... import __version__
 from ...domain import Account, whole_file
-from .explain import ExplainedCells
+from .explained_cells import ExplainedCells
 from .group_statistics import GroupStatistics
 from .plan import Plan
 from .target import PREDICTED
