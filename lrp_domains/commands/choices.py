@@ -39,6 +39,10 @@ ScoreOption = Annotated[
 RulesOption = Annotated[
     Rules | None, typer.Option(help="The rule set (default: attn-lrp, or secant with a reference).")
 ]
+PrecisionOption = Annotated[
+    Literal["fp32", "bf16", "fp16"] | None,
+    typer.Option(help="What networks compute in; relevance is written in fp32 (default: that of their weights)."),
+]
 
 
 def library_value(value: Any) -> Any:

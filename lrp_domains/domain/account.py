@@ -1,6 +1,9 @@
 """The ledger of many samples, summed batch by batch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from .. import Ledger
 
@@ -38,6 +41,18 @@ class Account:
     def merge(self, other: "Account") -> None:
         """Add another account."""
         self._add(other.score, other.units, other.rest, other.leaves, other.residue)
+
+    def to_slot(self) -> dict[str, object]:
+        """Return a dictionary of numbers and arrays, which files of all kinds can store."""
+        names, amounts = list(self.leaves), list(self.leaves.values())
+        return dict(vars(self)) | {"leaves": np.array(amounts, float), "leaf_names": np.array(names, dtype=object)}
+
+    @classmethod
+    def from_slot(cls, slot: Mapping[str, object]) -> "Account":
+        """Convert the dictionary of `to_slot` back."""
+        sums = {name: float(slot[name]) for name in ("score", "units", "rest", "residue")}
+        leaves = zip(map(str, slot["leaf_names"]), map(float, slot["leaves"]), strict=True)
+        return cls(**sums, leaves=dict(leaves))
 
     def _add(self, score: float, units: float, rest: float, leaves: dict[str, float], residue: float) -> None:
         self.score += score

@@ -20,6 +20,7 @@ from .explanation.explain_file import relevance_on_disk
 from .explanation.group_statistics import GroupStatistics
 from .explanation.latent import genes_of_neuron, latent_relevance
 from .explanation.request import Explanation
+from .explanation.shards import explain_shard, gather_shards
 from .models.input_spec import Expects
 from .models.load import load_model
 from .models.model import GeneModel, gene_model
@@ -55,8 +56,10 @@ __all__ = [
     "demo_cohort",
     "enrich",
     "expects_all",
+    "explain_shard",
     "figures",
     "finished_cohorts",
+    "gather_shards",
     "gene_model",
     "genes_of_neuron",
     "latent_relevance",

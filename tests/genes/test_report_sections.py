@@ -62,6 +62,15 @@ def test_chance_is_told(tmp_path):
     assert "(markers)" not in text and "Higher in the group" in text
 
 
+def test_the_distance_of_half_precision_is_told(cohort, tmp_path):
+    adata, table = cohort
+    assert "instead of fp32" not in page_of(tmp_path, CohortResults("made", adata, table)).text
+    half = adata.copy()
+    half.uns["lrp"] |= {"precision": "bf16", "distance_relevance": 0.0123, "distance_score": 0.004}
+    text = page_of(tmp_path, CohortResults("made", half, table)).text
+    assert "1.2% (0.4%)" in text and "of relevance changed by bf16 instead of fp32 (of scores)" in text
+
+
 @pytest.mark.parametrize("named", [False, True], ids=["direction", "evidence"])
 def test_genes_that_speak_by_absence_have_a_list(tmp_path, named):
     adata, table = explained(normalisation="centred")

@@ -13,6 +13,7 @@ for command, name in (
     (cohort.check, "check"),
     (cohort.train, "train"),
     (cohort.explain, "explain"),
+    (cohort.gather, "gather"),
     (cohort.rank, "rank"),
     (cohort.curves, "curves"),
     (across.consensus, "consensus"),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..console import progress, say
+from ..console import progress, say, say_time
 from ..grouped import grouped
 from . import options as o
 
@@ -50,13 +50,14 @@ def check(
 ) -> None:
     """Check a whole cohort, and what is asked of it, before anything is computed."""
     from ... import genes as library
-    from ...domain import whole_file
+    from ...domain import Clock, whole_file
 
+    clock = Clock()
     if rare or obs is not None:
         opened = nullcontext(chosen_cells(library.read_cohort(cohort, obs=obs), labels=labels, **rare))
     else:
         opened = library.open_cohort(cohort)
-    with opened as adata:
+    with clock("reading and checking"), opened as adata:
         summary = checked(
             adata,
             labels=labels,
@@ -70,6 +71,7 @@ def check(
         )
     with whole_file(out) as temporary:
         temporary.write_text(json.dumps(summary, indent=1) + "\n")
+    say_time(clock)
 
 
 def checked(
@@ -146,11 +148,13 @@ def train(
     """Train networks out of fold: each without the cells that it will explain. Resumes an interrupted run."""
     from ... import __version__
     from ... import genes as library
-    from ...domain import resumable
+    from ...domain import Clock, resumable
 
-    adata, settings = library.read_cohort(cohort, obs=obs), library.Training(**training)
+    clock = Clock()
+    with clock("reading"):
+        adata, settings = library.read_cohort(cohort, obs=obs), library.Training(**training)
     # Each network's file is named by all that determines it, so the key needs only the version.
-    with resumable(out, f"lrp_domains {__version__}") as folder:
+    with resumable(out, f"lrp_domains {__version__}") as folder, clock("training"):
         model = library.train(
             adata,
             labels,
@@ -163,35 +167,64 @@ def train(
             **data,
             **rare,
         )
-        write_tsv(model.performance, performance)
-        library.save_model(model, out)
+        with clock("writing"):
+            write_tsv(model.performance, performance)
+            library.save_model(model, out)
     say_performance(model)
+    say_time(clock)
 
 
 @grouped(explanation=o.EXPLANATION)
 def explain(
     cohort: o.Cohort,
     model: o.Model,
-    out: Annotated[Path, typer.Option(help="The .h5ad or .zarr to write: the cohort with relevance.")],
+    out: Annotated[
+        Path, typer.Option(help="The .h5ad or .zarr to write, the cohort with relevance; the folder of a shard.")
+    ],
     explanation: dict,
     top: o.KeepTop = None,
     layer: Annotated[bool, typer.Option(help="Keep the relevance of every gene in every cell as a layer.")] = True,
     allow_pickle: o.AllowPickle = False,
     allow_code: o.AllowCode = False,
+    shard: Annotated[
+        int | None, typer.Option(min=1, help="Explain one shard of the cohort, numbered from 1 (default: all cells).")
+    ] = None,
+    shards: Annotated[
+        int | None, typer.Option(min=1, help="Number of shards, which 'genes gather' puts together (default: none).")
+    ] = None,
 ) -> None:
     """Compute the relevance of every gene in every cell, in constant memory. Resumes an interrupted run."""
     from ... import genes as library
+    from ...domain import Clock
 
+    if (shard is None) != (shards is None):
+        raise typer.BadParameter("--shard is the number of one of --shards; name both")
     if top is not None:
         explanation["top"] = top
-    library.relevance_on_disk(
-        cohort,
-        library.load_model(model, allow_pickle=allow_pickle, allow_code=allow_code),
-        out,
-        explanation=library.Explanation(**explanation),
-        layer="lrp" if layer else None,
-        progress=progress,
-    )
+    clock = Clock()
+    with clock("loading"):
+        loaded = library.load_model(model, allow_pickle=allow_pickle, allow_code=allow_code)
+        request = library.Explanation(**explanation)
+    common = {"layer": "lrp" if layer else None, "progress": progress, "clock": clock}
+    if shard is None:
+        library.relevance_on_disk(cohort, loaded, out, request, **common)
+    else:
+        library.explain_shard(cohort, loaded, out, request, shard=shard, shards=shards, **common)
+    say_time(clock)
+
+
+def gather(
+    folders: Annotated[list[Path], typer.Argument(help="The folders of all shards, as 'genes explain' writes them.")],
+    cohort: Annotated[Path, typer.Option(help="The cohort that was explained.")],
+    out: Annotated[Path, typer.Option(help="The .h5ad or .zarr to write: the cohort with relevance.")],
+) -> None:
+    """Write the cohort with the relevance of all its shards, in constant memory."""
+    from ... import genes as library
+    from ...domain import Clock
+
+    clock = Clock()
+    library.gather_shards(folders, cohort, out, clock=clock)
+    say_time(clock)
 
 
 @grouped(settings=o.RANKING)
@@ -207,12 +240,17 @@ def rank(
 ) -> None:
     """Rank the genes of every group by relevance."""
     from ... import genes as library
+    from ...domain import Clock
     from ...genes.cohorts.cohort import cohort_name
 
-    ranked = library.rank_on_disk(cohort, out, cohort=name or cohort_name(cohort), **settings)
-    for path in table:
-        library.write_table(ranked.table, path)
-    write_tsv(ranked.stability, stability)
+    clock = Clock()
+    with clock("ranking"):
+        ranked = library.rank_on_disk(cohort, out, cohort=name or cohort_name(cohort), **settings)
+    with clock("writing tables"):
+        for path in table:
+            library.write_table(ranked.table, path)
+        write_tsv(ranked.stability, stability)
+    say_time(clock)
 
 
 @grouped(settings=o.CURVES)
@@ -227,16 +265,20 @@ def curves(
 ) -> None:
     """Delete and insert the top genes of each group, and measure how its probability changes."""
     from ... import genes as library
+    from ...domain import Clock
 
-    ranked = library.read_table(table)
-    loaded = library.load_model(model, allow_pickle=allow_pickle, allow_code=allow_code)
+    clock = Clock()
+    with clock("loading"):
+        ranked = library.read_table(table)
+        loaded = library.load_model(model, allow_pickle=allow_pickle, allow_code=allow_code)
     if loaded.task == "classes" and not set(ranked["group"]) & set(loaded.classes):
         say("curves", "not measured, because no group is a class of the model")
         write_tsv(ranked[:0].reindex(columns=CURVES), out)
         return
-    with library.open_cohort(cohort) as adata:
+    with clock("measuring"), library.open_cohort(cohort) as adata:
         measured = library.curves(adata, loaded, ranked, progress=progress, **settings)
     write_tsv(measured, out)
+    say_time(clock)
 
 
 def say_performance(model) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from ..choices import RulesOption, ScoreOption
+from ..choices import PrecisionOption, RulesOption, ScoreOption
 from ..device import Device
 
 Task = Literal["classes", "value", "survival"]
@@ -164,8 +164,11 @@ EXPLANATION = {
     "gene_column": GeneColumn,
     "batch_size": Annotated[
         int | None,
-        typer.Option(min=1, help="Cells explained at once (default: as many as the number of genes allows)."),
+        typer.Option(
+            min=1, help="Cells explained at once (default: as many as the number of genes and a GPU's memory allow)."
+        ),
     ],
+    "precision": PrecisionOption,
     "device": Device,
 }
 

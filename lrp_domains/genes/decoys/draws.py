@@ -142,7 +142,7 @@ def _mean_relevance(cohort: AnnData, model: GeneModel, progress: Progress) -> tu
     plan = make_plan(cohort, model, Explanation(device=device))
     plan = replace(plan, block=np.zeros(cohort.n_obs, np.int64), blocks=np.array(["all"], dtype=object))
     statistics = plan.empty_statistics()
-    for _ in explain_cells(plan, statistics, Account(), starts=progress(plan.starts(), "Explaining")):
+    for _ in explain_cells(plan, statistics, Account(), progress=progress):
         pass
     cells = statistics.counted.sum(0)[:, None]
     total = statistics.sums.sum(0)

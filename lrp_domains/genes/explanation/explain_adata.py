@@ -10,8 +10,11 @@ from scipy import sparse
 from ...domain import Account, Progress, no_progress
 from .. import slots
 from ..models.model import GeneModel
-from .explain import ExplainedCells, explain_cells
+from .explain import explain_cells
+from .explained_cells import ExplainedCells
 from .group_statistics import GroupStatistics
+from .half_precision import with_distance
+from .header import header_of
 from .plan import make_plan
 from .request import Explanation, check_layer, requested
 from .results_in_adata import write_results
@@ -43,7 +46,7 @@ def relevance(
         Wraps an iteration, such as ``rich.progress.track``.
     **settings
         The fields of an `Explanation`, in place of one: ``target``, ``against``, ``score``, ``rules``, ``top``,
-        ``groupby``, ``donor``, ``reference``, ``gene_column``, ``batch_size``, ``device``.
+        ``groupby``, ``donor``, ``reference``, ``gene_column``, ``batch_size``, ``precision``, ``device``.
 
     Returns
     -------
@@ -65,12 +68,12 @@ def relevance(
     >>> relevance(adata, model, target="labelled")
     """
     check_layer(layer, model.expects.layer)
-    plan = make_plan(adata, model, requested(explanation, settings), progress=progress)
+    plan = with_distance(make_plan(adata, model, requested(explanation, settings), progress=progress))
     statistics, account = plan.empty_statistics(), Account()
-    explained = explain_cells(plan, statistics, account, starts=progress(plan.starts(), "Explaining"))
+    explained = explain_cells(plan, statistics, account, progress=progress)
     cells = list(explained if layer is not None else _without_rows(explained))
 
-    write_results(adata, plan, cells, statistics=statistics, account=account, layer=layer)
+    write_results(adata, header_of(plan, layer), cells, statistics=statistics, account=account)
     if layer is not None:
         matrices = [part.rows for part in cells]
         adata.layers[layer] = (

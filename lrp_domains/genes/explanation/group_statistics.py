@@ -166,6 +166,20 @@ class GroupStatistics:
         add(self.expression, unchanged)
         add(self.expression_squares, np.square)
 
+    def summed(self) -> list[str]:
+        """Return the names of the arrays that are sums over cells."""
+        arrays = {attribute.name: getattr(self, attribute.name) for attribute in fields(self)}
+        return [
+            name
+            for name, array in arrays.items()
+            if name != "scale" and isinstance(array, np.ndarray) and array.dtype != object
+        ]
+
+    def merge(self, other: "GroupStatistics") -> None:
+        """Add the sums over other cells of the same cohort."""
+        for name in self.summed():
+            getattr(self, name)[...] += getattr(other, name)
+
     def to_slot(self) -> dict[str, object]:
         """Return a dictionary that an AnnData file can store in ``uns``."""
         return {attribute.name: getattr(self, attribute.name) for attribute in fields(self)}

@@ -154,9 +154,9 @@ class _Batch:
 
 def _batches(plan: Plan, module: str, *, fold: int) -> Iterator[_Batch]:
     """Yield the cells that the network of a fold has not seen, batch by batch."""
-    ((network,),) = plan.model.networks
+    ((network,),) = plan.computing.networks
     check_choice("module", module, [name for name, _ in network.named_modules() if name])
-    like, namesakes = plan.model.values_like(network), 0
+    like, namesakes = plan.computing.values_like(network), 0
     for chunk in plan.expression.chunks(plan.size):
         namesakes += plan.expression.namesakes(chunk)
         chosen = np.flatnonzero((chunk.folds == fold) | (chunk.folds < 0))

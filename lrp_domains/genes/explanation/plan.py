@@ -1,7 +1,8 @@
 """The plan of an explanation: a request that fits the cohort and the model, checked before anything is computed."""
 
 import warnings
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -9,15 +10,22 @@ import torch
 from anndata import AnnData
 from torch import Tensor
 
-from ...domain import Progress, device_of, no_progress, refuse_training_mode, score_of
-from .. import slots
+from ...domain import (
+    Progress,
+    device_of,
+    no_progress,
+    refuse_training_mode,
+    score_of,
+)
 from ..cohorts.expression import Expression, dense_batch, expression_of
 from ..cohorts.labels import label_column, only_with
 from ..cohorts.log_base import log_base
 from ..errors import CohortError
-from ..models.model import GeneModel, check_network, predict, warn_of_probabilities
+from ..models.model import GeneModel, check_network, warn_of_probabilities
 from ..models.reading import read_matrix
+from .computing import check_computing, computing_in
 from .group_statistics import GroupStatistics, blocks_of
+from .halves import HALVES, halves
 from .reference import REFERENCES, Reference, check_reference, reference_of
 from .request import Explanation
 from .target import LABELLED, PREDICTED, contrasted_class, labelled_classes, resolve_target
@@ -28,7 +36,7 @@ CHUNK_NUMBERS = 1_500_000
 CHUNK_NUMBERS_GPU = 16_000_000
 TOP = 50
 CELLS_OF_TOKENS = 16
-HALVES = ("low", "high")
+CELLS_OF_TOKENS_GPU = 256  # of which as many are explained at a time as fit into its memory
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,8 @@ class Plan:
     ----------
     expression, model
         The expression that is read, and the model that reads it.
+    computing
+        The model in the precision that it computes in.
     request
         What to explain.
     target
@@ -53,17 +63,20 @@ class Plan:
     block, blocks, by_donor
         The number of each cell's donor or random block, the names of these, and whether they are donors.
     size
-        Number of cells to explain at a time.
+        Number of cells to read at a time, and to explain unless memory runs out.
     log_base
         The base of the logs in the layer; see `lrp_domains.genes.cohorts.log_base`.
     reference
         What cells are explained against; None for their scores themselves.
     gene_column
         The column of ``var`` with the names of genes in tables; empty for ``var_names``.
+    distance
+        How far relevance and scores in half precision are from those in single precision; empty for other precisions.
     """
 
     expression: Expression
     model: GeneModel
+    computing: GeneModel
     request: Explanation
     target: np.ndarray | None
     against: int | None
@@ -76,6 +89,7 @@ class Plan:
     log_base: float
     reference: Reference | None = None
     gene_column: str = ""
+    distance: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -95,9 +109,9 @@ class Plan:
         names[position[position >= 0]] = self.expression.genes[position >= 0]
         return names[self.present]
 
-    def starts(self, first: int = 0) -> range:
-        """Return the first row of every chunk, from row `first` on."""
-        return range(first, self.expression.n_cells, self.size)
+    def starts(self, first: int = 0, stop: int | None = None) -> range:
+        """Return the first row of every chunk, from row `first` to before row `stop`."""
+        return range(first, self.expression.n_cells if stop is None else stop, self.size)
 
     def targets(self, rows: np.ndarray, predicted: Tensor) -> Tensor:
         """Return the number of the class to explain in some cells, from their rows and predicted classes."""
@@ -145,7 +159,7 @@ def make_plan(adata: AnnData, model: GeneModel, request: Explanation, *, progres
     """Check a request against the cohort and the model; then read the cohort once if it is explained against a mean."""
     plan = checked_plan(adata, model, request)
     if plan.labels is None and model.task != "classes":
-        plan = replace(plan, labels=halves(plan.expression, model, plan.size))
+        plan = replace(plan, labels=halves(plan.expression, plan.computing, plan.size))
     if request.reference is None:
         return plan
     reference = reference_of(
@@ -176,6 +190,9 @@ def checked_plan(adata: AnnData, model: GeneModel, request: Explanation) -> Plan
     ]
     if any(probabilities):
         warn_of_probabilities(model)
+    computing = computing_in(model, request.precision)
+    if computing is not model:
+        check_computing(computing, probed, request.precision)
 
     of_classes = model.task == "classes"
     labels = _groups(adata, model, request)
@@ -199,6 +216,7 @@ def checked_plan(adata: AnnData, model: GeneModel, request: Explanation) -> Plan
     return Plan(
         expression=expression,
         model=model,
+        computing=computing,
         request=request,
         target=target,
         against=contrasted_class(request.against, asked, model.classes),
@@ -254,28 +272,9 @@ def chunk_size(batch_size: int | None, model: GeneModel, device: torch.device) -
     if batch_size is not None:
         return batch_size
     if model.reading is not read_matrix:
-        return CELLS_OF_TOKENS  # thousands of tokens each, through every layer
+        return (
+            CELLS_OF_TOKENS if device.type == "cpu" else CELLS_OF_TOKENS_GPU
+        )  # thousands of tokens each, through every layer
     networks = max(len(members) for members in model.networks)
     numbers = CHUNK_NUMBERS if device.type == "cpu" else CHUNK_NUMBERS_GPU
     return int(np.clip(numbers // (len(model.expects.genes) * networks), 32, 4096))
-
-
-def halves(expression: Expression, model: GeneModel, size: int) -> pd.Series:
-    """Split cells by their predicted value or risk: above or below the median of their fold.
-
-    Networks of different folds needn't have the same zero, in particular for a risk.
-    """
-    folds = np.empty(expression.n_cells, np.int64)
-    predicted = pd.Series(np.empty(expression.n_cells), index=expression.cells)
-    for chunk in expression.chunks(size):
-        folds[chunk.start : chunk.stop] = chunk.folds
-        for fold in np.unique(chunk.folds):
-            rows = np.flatnonzero(chunk.folds == fold)
-            networks = [network for _, network in model.unseen(int(fold))]
-            values = dense_batch(chunk.values, rows, model.values_like(networks[0]))
-            mean = torch.stack([predict(model, network, values)[:, 0] for network in networks]).mean(0)
-            predicted.iloc[chunk.start + rows] = mean.double().cpu().numpy()
-
-    high = predicted > predicted.groupby(folds).transform("median")
-    half = pd.Categorical.from_codes(high.to_numpy().astype(int), categories=HALVES)
-    return pd.Series(half, index=expression.cells, name=slots.PREDICTED)

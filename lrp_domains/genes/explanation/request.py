@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ... import ATTN_LRP, SECANT, RuleSet
-from ...domain import check_score
+from ...domain import check_precision, check_score
 from ..errors import CohortError, choices
 
 
@@ -46,7 +46,11 @@ class Explanation:
         by, or ``var_names``.
     batch_size
         Number of cells to read and explain at a time; only that many are ever dense. If None, the number of genes
-        decides.
+        decides, and on a GPU also its free memory. Fewer are explained at a time where memory runs out, with a warning.
+    precision
+        What the networks compute in: ``"fp32"``, ``"bf16"`` or ``"fp16"``; if None, the precision of their weights.
+        Relevance is float32 and sums are float64 in any case. For half precision the distance from single precision is
+        measured on the first cells, and is in ``uns["lrp"]``.
     device
         ``"cpu"``, ``"cuda"``, ...; if None, a GPU if there is one.
 
@@ -75,6 +79,7 @@ class Explanation:
     reference: str | None = None
     gene_column: str | None = None
     batch_size: int | None = None
+    precision: str | None = None
     device: str | torch.device | None = None
 
     def __post_init__(self) -> None:
@@ -82,6 +87,7 @@ class Explanation:
             if _is_whole(number := getattr(self, name)):  # groups may be numbered; their names are text
                 object.__setattr__(self, name, str(number))
         check_score(self.score)
+        check_precision(self.precision)
         _check_rules(self.rules, self.reference)
         if not _is_whole(self.top) or self.top < 0:
             raise CohortError(f"top is {self.top!r}; expected a number of genes, 0 for none")

@@ -2,8 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
-from dataclasses import fields
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from scipy import sparse
 
 from ... import __version__
 from ...domain import Account, whole_file
-from .explain import ExplainedCells
+from .explained_cells import ExplainedCells
 from .group_statistics import GroupStatistics
 from .plan import Plan
 from .target import PREDICTED
@@ -19,7 +18,30 @@ from .target import PREDICTED
 # How much work an interruption may cost, and how much memory waiting cells may take.
 SECONDS = 30.0
 BYTES = 64 * 2**20
-TOTALS = ("score", "units", "rest", "residue")  # of an account
+
+
+def read_parts(folder: Path, genes: int, *, rows: bool) -> Iterator[ExplainedCells]:
+    """Yield the cells that are kept in a folder, part after part, with or without the relevance of single cells."""
+    for path in _files(folder):
+        start, stop = _start(path), _stop(path)
+        with np.load(path, allow_pickle=False) as kept:
+            matrix = None
+            if rows and "data" in kept:
+                entries = kept["data"], kept["indices"], kept["indptr"]
+                matrix = sparse.csr_matrix(entries, shape=(stop - start, genes))
+            elif rows:
+                matrix = kept["dense"]
+            obs = {name.removeprefix("obs_"): kept[name] for name in kept.files if name.startswith("obs_")}
+            yield ExplainedCells(
+                start, stop, rows=matrix, obs=obs, top_genes=kept["top_genes"], top_values=kept["top_values"]
+            )
+
+
+def are_whole(folder: Path, start: int, stop: int) -> bool:
+    """Return whether the cells that are kept in a folder are those from row `start` to before row `stop`."""
+    files = _files(folder)
+    ends = [start] + [_stop(path) for path in files]
+    return [_start(path) for path in files] == ends[:-1] and ends[-1] == stop
 
 
 class Parts:
@@ -32,36 +54,35 @@ class Parts:
     ----------
     statistics, account
         The sums over all cells that were explained so far.
+    first
+        The row of the first cell.
     """
 
-    def __init__(self, folder: Path, *, statistics: GroupStatistics, account: Account) -> None:
-        self.folder, self.statistics, self.account = folder, statistics, account
+    def __init__(self, folder: Path, *, statistics: GroupStatistics, account: Account, first: int = 0) -> None:
+        self.folder, self.statistics, self.account, self.first = folder, statistics, account, first
         self.waiting: list[ExplainedCells] = []
         self.saved_at = time.monotonic()
 
     def resume(self) -> int:
-        """Load the sums of the finished cells, and return how many cells these are."""
+        """Load the sums of the finished cells, and return the row after them."""
         sums = sorted(self.folder.glob("sums-*.npz"))
-        done = _stop(sums[-1]) if sums else 0
+        done = _stop(sums[-1]) if sums else self.first
         late = [path for path in self.folder.glob("cells-*.npz") if _stop(path) > done]
         for path in [*late, *sums[:-1], *self.folder.glob(".*.tmp")]:
             path.unlink()
 
         # If a file is missing, the parts don't add up to the sums, so nothing can be used.
-        ends = [0] + [_stop(path) for path in self._files()]
-        if [_start(path) for path in self._files()] != ends[:-1] or ends[-1] != done:
+        if not are_whole(self.folder, self.first, done):
             for path in self.folder.glob("*.npz"):
                 path.unlink()
-            return 0
+            return self.first
 
-        if done:
+        if sums:
             with np.load(sums[-1], allow_pickle=False) as kept:
-                for name in _summed(self.statistics):
+                for name in self.statistics.summed():
                     getattr(self.statistics, name)[...] = kept[name]
-                for name in TOTALS:
-                    setattr(self.account, name, float(kept[f"account_{name}"]))
-                leaves = zip(kept["leaf_names"], kept["leaf_values"], strict=True)
-                self.account.leaves = {str(name): float(value) for name, value in leaves}
+                slot = {name.removeprefix("account_"): kept[name] for name in kept.files if "account_" in name}
+                vars(self.account).update(vars(Account.from_slot(slot)))
         return done
 
     def add(self, cells: ExplainedCells, *, last: bool) -> None:
@@ -73,25 +94,6 @@ class Parts:
         self._save_cells()
         if due:
             self._save_sums(cells.stop)
-
-    def read(self, genes: int, *, rows: bool) -> Iterator[ExplainedCells]:
-        """Yield what is kept, part after part, with or without the relevance of single cells."""
-        for path in self._files():
-            start, stop = _start(path), _stop(path)
-            with np.load(path, allow_pickle=False) as kept:
-                matrix = None
-                if rows and "data" in kept:
-                    entries = kept["data"], kept["indices"], kept["indptr"]
-                    matrix = sparse.csr_matrix(entries, shape=(stop - start, genes))
-                elif rows:
-                    matrix = kept["dense"]
-                obs = {name.removeprefix("obs_"): kept[name] for name in kept.files if name.startswith("obs_")}
-                yield ExplainedCells(
-                    start, stop, rows=matrix, obs=obs, top_genes=kept["top_genes"], top_values=kept["top_values"]
-                )
-
-    def _files(self) -> list[Path]:
-        return sorted(self.folder.glob("cells-*.npz"))
 
     def _save_cells(self) -> None:
         """Write the waiting cells to one file."""
@@ -110,10 +112,9 @@ class Parts:
 
     def _save_sums(self, stop: int) -> None:
         """Write the sums up to a row, then remove older ones."""
-        arrays = {name: getattr(self.statistics, name) for name in _summed(self.statistics)}
-        arrays |= {f"account_{name}": getattr(self.account, name) for name in TOTALS}
-        arrays["leaf_names"] = np.array(list(self.account.leaves), dtype=str)
-        arrays["leaf_values"] = np.array(list(self.account.leaves.values()), dtype=float)
+        arrays = {name: getattr(self.statistics, name) for name in self.statistics.summed()}
+        arrays |= {f"account_{name}": value for name, value in self.account.to_slot().items()}
+        arrays["account_leaf_names"] = arrays["account_leaf_names"].astype(str)  # of objects needs pickle
         self._save(f"sums-{stop:012d}.npz", arrays)
         for path in self.folder.glob("sums-*.npz"):
             if _stop(path) < stop:
@@ -127,12 +128,27 @@ class Parts:
 
 def key_of(path: Path, plan: Plan, layer: str | None) -> str:
     """Return a text that is the same for the same request on the same file."""
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    states = [(file.stat().st_size, file.stat().st_mtime_ns) for file in _files_of_cohort(path)]
+    return _hashed([str(path.resolve()), states, *_facts(plan, layer)])
+
+
+def key_of_shards(path: Path, plan: Plan, layer: str | None) -> str:
+    """Return a text that is the same for all shards of a request on a cohort, also on copies of its file."""
+    labels = None if plan.labels is None else (tuple(plan.labels.cat.categories), _hashed_array(plan.labels.cat.codes))
+    size = sum(file.stat().st_size for file in _files_of_cohort(path))
+    return _hashed([size, names_of(plan.expression.cells, plan.expression.genes), labels, *_facts(plan, layer)])
+
+
+def names_of(cells: Sequence[str], genes: Sequence[str]) -> str:
+    """Return a text that is the same for all cohorts with these names."""
+    return _hashed((list(map(str, cells)), list(map(str, genes))))
+
+
+def _facts(plan: Plan, layer: str | None) -> list[object]:
+    """Return all that the results depend on, but for the content of the cohort."""
     request, model, reference = plan.request, plan.model, plan.reference
-    facts = [
+    return [
         __version__,
-        str(path.resolve()),
-        [(file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.exists()],  # the demo has none
         model.digest(),
         [repr(network) for _, network in model.unseen(-1)],  # the same weights may be of other layers
         getattr(model.reading, "__qualname__", model.reading),
@@ -140,15 +156,33 @@ def key_of(path: Path, plan: Plan, layer: str | None) -> str:
         request.rule_set.table(),
         layer,
         (request.target or PREDICTED, request.against, request.score, request.top, request.donor, request.gene_column),
+        request.precision,
         plan.gene_column,
         plan.size,
         None if plan.labels is None else plan.labels.name,
-        hashlib.sha256(plan.block.tobytes()).hexdigest(),
-        None if plan.target is None else hashlib.sha256(plan.target.tobytes()).hexdigest(),
+        _hashed_array(plan.block),
+        None if plan.target is None else _hashed_array(plan.target),
         plan.expression.expects,
-        None if reference is None else (reference.name, hashlib.sha256(reference.profiles.tobytes()).hexdigest()),
+        None if reference is None else (reference.name, _hashed_array(reference.profiles)),
     ]
-    return hashlib.sha256(repr(facts).encode()).hexdigest()
+
+
+def _files_of_cohort(path: Path) -> list[Path]:
+    """Return the files of a cohort, none for the demo."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return [file for file in files if file.is_file()]
+
+
+def _hashed(facts: object) -> str:
+    return hashlib.sha256(repr(facts).encode(errors="surrogatepass")).hexdigest()
+
+
+def _hashed_array(array: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("cells-*.npz"))
 
 
 def _start(path: Path) -> int:
@@ -164,9 +198,3 @@ def _bytes(cells: ExplainedCells) -> int:
     if sparse.issparse(rows):
         return rows.data.nbytes + rows.indices.nbytes + rows.indptr.nbytes
     return 0 if rows is None else rows.nbytes
-
-
-def _summed(statistics: GroupStatistics) -> list[str]:
-    """Return the names of the arrays that hold sums."""
-    arrays = {array.name: getattr(statistics, array.name) for array in fields(statistics) if array.name != "scale"}
-    return [name for name, array in arrays.items() if isinstance(array, np.ndarray) and array.dtype != object]

@@ -208,6 +208,8 @@ def check_network(model: GeneModel, network: nn.Module, values: Tensor) -> bool:
         check_outputs(model, network, returned)
     except LrpError:
         raise
+    except torch.OutOfMemoryError as error:
+        raise CohortError(f"memory runs out with {len(values)} cells ({reason(error)}); use device='cpu'") from error
     except Exception as error:  # whatever the network's code raises
         raise CohortError(_not_accepted(model, network, error)) from error
     return model.task == "classes" and are_probabilities(outputs_of(returned))

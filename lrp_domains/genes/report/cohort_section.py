@@ -122,6 +122,10 @@ def _overview(results: CohortResults, shares: np.ndarray) -> dict[str, str]:
         numbers[f"of a {explained} accounted for by genes (median)"] = f"{100 * np.nanmedian(shares):.0f}%"
     residue = abs(float(provenance["ledger_residue"]) / (float(provenance["ledger_score"]) or 1))
     numbers[f"of all {explained}s unaccounted for"] = f"{residue:.0e}"
+    if "distance_relevance" in provenance:  # computed in half precision
+        words = f"of relevance changed by {provenance['precision']} instead of fp32 (of scores)"
+        distances = [float(provenance[f"distance_{of}"]) for of in ("relevance", "score")]
+        numbers[words] = f"{distances[0]:.1%} ({distances[1]:.1%})"
     if results.stability is not None and results.stability["spearman"].notna().any():
         numbers["rank correlation between networks"] = f"{results.stability['spearman'].mean():.2f}"
     return numbers
