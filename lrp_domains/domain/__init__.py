@@ -7,13 +7,14 @@ from ..core.held import Selections
 from .account import Account
 from .device import device_of, parameter_of, refuse_training_mode
 from .files import remove_abandoned, whole_file
-from .fingerprint import fingerprint, fingerprints, unchanged
+from .fingerprint import checked_inputs, fingerprint, fingerprints, unchanged
 from .messages import DomainError, check_choice, choices, listed, reason
 from .progress import Progress, no_progress
 from .read import Read, explain, explain_against
 from .registry import Domain, installed_domains
 from .resume import locked, resumable
 from .score import NO_CLASS, SCORES, check_score, score_of
+from .space import NotWritten, require_space, size_on_disk
 
 __all__ = [
     "NO_CLASS",
@@ -21,11 +22,13 @@ __all__ = [
     "Account",
     "Domain",
     "DomainError",
+    "NotWritten",
     "Progress",
     "Read",
     "Selections",
     "check_choice",
     "check_score",
+    "checked_inputs",
     "choices",
     "device_of",
     "explain",
@@ -40,8 +43,10 @@ __all__ = [
     "reason",
     "refuse_training_mode",
     "remove_abandoned",
+    "require_space",
     "resumable",
     "score_of",
+    "size_on_disk",
     "unchanged",
     "whole_file",
 ]
