@@ -17,10 +17,15 @@ REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class NotWritten(DomainError):
-    """A file couldn't be written: `path`, and `why`."""
+    """A file couldn't be written: its path, why and what to do, and whether finished parts of it are kept."""
 
-    def __init__(self, path: Path, why: str) -> None:
-        super().__init__(f"'{path}' could not be written: {why}, then rerun the same command")
+    def __init__(self, path: Path, why: str, *, kept: bool = False) -> None:
+        remedy = (
+            "What is finished so far is kept; rerun the same command to resume"
+            if kept
+            else "Then rerun the same command"
+        )
+        super().__init__(f"'{path}' could not be written: {why}. {remedy}")
         self.path, self.why = path, why
 
 

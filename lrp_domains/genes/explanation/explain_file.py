@@ -8,7 +8,6 @@ from anndata import AnnData
 
 from ...domain import (
     Account,
-    NotWritten,
     Progress,
     no_progress,
     reason,
@@ -99,10 +98,10 @@ def relevance_on_disk(
                 verify()
                 _write(adata, plan, parts, source=source, out=out, layer=layer, verify=verify, sha256=sha256)
                 return parts.statistics
-        except (NotWritten, OSError) as error:
-            why = error.why if isinstance(error, NotWritten) else reason(error)
+        except OSError as error:
             raise CohortError(
-                f"'{out}' could not be written: {why}. What is explained so far is kept; rerun the same call to resume"
+                f"'{path}' could not be read, or '{out}' written: {reason(error)}. What is explained so far is kept; "
+                "rerun the same call to resume"
             ) from error
 
 
