@@ -1,5 +1,7 @@
 """What commands print, all on stderr: progress, warnings, and one line per error."""
 
+import signal
+import sys
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -10,37 +12,54 @@ from rich.progress import track
 from typer.core import TyperGroup
 
 from .. import LrpError
+from ..domain import reason
+from .ending import EndRequested, ending_on_request
+from .out_of_memory import is_out_of_memory
+
+# typer's version of click is its own, which doesn't export it.
+UsageError = typer.BadParameter.__base__
 
 stderr = Console(stderr=True, soft_wrap=True, highlight=False)
-UsageError = typer.BadParameter.__base__  # of click, which newer versions of Typer contain
 _PACKAGE = str(Path(__file__).parents[1])
 
 
 class OneLineErrors(TyperGroup):
-    """Print errors that users can correct in one line, and exit with 1 (2 for wrong options); others are bugs and keep
-    their traceback.
+    """Print errors that users can correct in one line, and exit with 1; others are bugs and keep their traceback.
+
+    Wrong options exit with 2, interruptions with 130 (Ctrl-C) and 143 (a request to end), as shells do.
     """
 
     def invoke(self, ctx):
         """Run a sub-command."""
-        with warnings.catch_warnings():
+        code = 1
+        with warnings.catch_warnings(), ending_on_request():
             warnings.showwarning = _show_once()
             try:
                 return super().invoke(ctx)
             except UsageError as error:
-                if type(error).__name__ == "NoArgsIsHelpError":  # shows the help
+                if type(error).__name__ == "NoArgsIsHelpError":  # which shows the help
                     raise
-                say("error", _usage(error), "bold red")
-                raise typer.Exit(error.exit_code) from None
-            except ModuleNotFoundError as error:
-                message = f"the package '{error.name}' is not installed: "
-                message += f"pip install 'lrp-domains[{ctx.invoked_subcommand}]'"
-            except OSError as error:
-                message = f"{error.strerror or error}: '{error.filename}'" if error.filename else str(error)
-            except LrpError as error:
-                message = str(error)
-            say("error", message, "bold red")
-            raise typer.Exit(1)
+                message, code = _usage(error), error.exit_code
+            except (KeyboardInterrupt, EndRequested) as error:
+                message, code = "interrupted; run the same command again to resume", 130
+                if isinstance(error, EndRequested):
+                    code = 128 + signal.SIGTERM
+            except Exception as error:
+                if (message := _in_one_line(error, ctx.invoked_subcommand)) is None:
+                    raise
+        say("error", message, "bold red")
+        raise typer.Exit(code)
+
+
+def _in_one_line(error: Exception, domain: str | None) -> str | None:
+    """Return the message of an error that users can correct; None for a bug."""
+    if is_out_of_memory(error):
+        return f"not enough memory: {reason(error)}; provide more (in a workflow mem_mb), or reduce --batch-size"
+    if isinstance(error, ModuleNotFoundError):
+        return f"the package '{error.name}' is not installed: pip install 'lrp-domains[{domain}]'"
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}: '{error.filename}'" if error.filename else str(error)
+    return str(error) if isinstance(error, LrpError) else None
 
 
 def _usage(error: UsageError) -> str:
@@ -53,8 +72,12 @@ def _usage(error: UsageError) -> str:
 
 def say(kind: str, message: str, style: str = "bold") -> None:
     """Print one line on stderr."""
-    stderr.print(f"{kind}:", style=style, end=" ")
-    stderr.print(" ".join(message.split()), markup=False, emoji=False)
+    message = " ".join(message.split())
+    try:
+        stderr.print(f"{kind}:", style=style, end=" ")
+        stderr.print(message, markup=False, emoji=False)
+    except MemoryError:  # rich imports more of itself when it prints
+        sys.stderr.write(f"{kind}: {message}\n")
 
 
 def say_time(clock: object) -> None:

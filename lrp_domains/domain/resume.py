@@ -10,6 +10,7 @@ from typing import IO
 
 from .files import remove_abandoned, whole_file
 from .messages import DomainError
+from .space import NotWritten
 
 
 @contextmanager
@@ -29,20 +30,24 @@ def resumable(out: Path, key: str, *, resume: bool = True) -> Iterator[Path]:
     ------
     DomainError
         Another process is computing the same result.
+    NotWritten
+        A part, or the result, can't be written.
     """
     folder = out.with_name(f".{out.name}.parts")
     with locked(folder):
         remove_abandoned(out)
         known = folder / "key.txt"
-        if not resume or not known.is_file() or known.read_text() != key:
-            clear(folder)
-            with whole_file(known) as temporary:
-                temporary.write_text(key)
         try:
+            if not resume or not known.is_file() or known.read_text() != key:
+                clear(folder)
+                with whole_file(known) as temporary:
+                    temporary.write_text(key)
             yield folder
-        except BaseException:
+        except BaseException as error:
             if {path.name for path in folder.iterdir()} <= {"lock", known.name}:
                 _remove(folder)  # no part was finished
+            if isinstance(error, NotWritten):
+                raise NotWritten(out, error.why, kept=folder.exists()) from error
             raise
         _remove(folder)
 

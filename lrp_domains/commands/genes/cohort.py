@@ -25,8 +25,10 @@ def select(
 ) -> None:
     """Write some cells of a cohort of any format, or the demo cohort, to a new file."""
     from ... import genes as library
+    from ...domain import require_space
 
     refuse_to_replace(cohort, out)
+    require_space(out)
     adata = library.read_cohort(cohort, obs=obs)
     chosen = chosen_cells(adata, where=where, labels=labels, **rare)
     library.write_cohort(chosen, out)
@@ -50,9 +52,12 @@ def check(
 ) -> None:
     """Check a whole cohort, and what is asked of it, before anything is computed."""
     from ... import genes as library
-    from ...domain import Clock, whole_file
+    from ...domain import Clock, fingerprints, require_space, unchanged, whole_file
 
     clock = Clock()
+    require_space(out)
+    inputs = inputs_of(cohort, model)
+    verify = unchanged(inputs)
     if rare or obs is not None:
         opened = nullcontext(chosen_cells(library.read_cohort(cohort, obs=obs), labels=labels, **rare))
     else:
@@ -69,9 +74,18 @@ def check(
             explanation=explanation,
             wilcoxon=wilcoxon,
         )
+    summary["inputs"] = fingerprints(inputs)
+    verify()
     with whole_file(out) as temporary:
         temporary.write_text(json.dumps(summary, indent=1) + "\n")
     say_time(clock)
+
+
+def inputs_of(cohort: Path, model: Path | None = None) -> dict[str, Path]:
+    """Return the files of a cohort and its model, whose fingerprints are compared between the steps."""
+    from ...genes.models.files import model_files
+
+    return {"cohort": cohort} | ({} if model is None else model_files(model))
 
 
 def checked(
@@ -144,13 +158,17 @@ def train(
     donor: o.Donor = None,
     gene_column: o.GeneColumn = None,
     device: o.Device = None,
+    check: o.Check = None,
 ) -> None:
     """Train networks out of fold: each without the cells that it will explain. Resumes an interrupted run."""
     from ... import __version__
     from ... import genes as library
-    from ...domain import Clock, resumable
+    from ...domain import Clock, require_space, resumable, unchanged
 
     clock = Clock()
+    for path in (out, performance):
+        require_space(path)
+    verify = unchanged(inputs_of(cohort), check)
     with clock("reading"):
         adata, settings = library.read_cohort(cohort, obs=obs), library.Training(**training)
     # Each network's file is named by all that determines it, so the key needs only the version.
@@ -167,6 +185,7 @@ def train(
             **data,
             **rare,
         )
+        verify()
         with clock("writing"):
             write_tsv(model.performance, performance)
             library.save_model(model, out)
@@ -186,6 +205,7 @@ def explain(
     layer: Annotated[bool, typer.Option(help="Keep the relevance of every gene in every cell as a layer.")] = True,
     allow_pickle: o.AllowPickle = False,
     allow_code: o.AllowCode = False,
+    check: o.Check = None,
     shard: Annotated[
         int | None, typer.Option(min=1, help="Explain one shard of the cohort, numbered from 1 (default: all cells).")
     ] = None,
@@ -195,17 +215,19 @@ def explain(
 ) -> None:
     """Compute the relevance of every gene in every cell, in constant memory. Resumes an interrupted run."""
     from ... import genes as library
-    from ...domain import Clock
+    from ...domain import Clock, unchanged
+    from ...genes.models.files import model_files
 
     if (shard is None) != (shards is None):
         raise typer.BadParameter("--shard is the number of one of --shards; name both")
     if top is not None:
         explanation["top"] = top
     clock = Clock()
+    unchanged(model_files(model), check)
     with clock("loading"):
         loaded = library.load_model(model, allow_pickle=allow_pickle, allow_code=allow_code)
         request = library.Explanation(**explanation)
-    common = {"layer": "lrp" if layer else None, "progress": progress, "clock": clock}
+    common = {"layer": "lrp" if layer else None, "check": check, "progress": progress, "clock": clock}
     if shard is None:
         library.relevance_on_disk(cohort, loaded, out, request, **common)
     else:
@@ -217,13 +239,14 @@ def gather(
     folders: Annotated[list[Path], typer.Argument(help="The folders of all shards, as 'genes explain' writes them.")],
     cohort: Annotated[Path, typer.Option(help="The cohort that was explained.")],
     out: Annotated[Path, typer.Option(help="The .h5ad or .zarr to write: the cohort with relevance.")],
+    check: o.Check = None,
 ) -> None:
     """Write the cohort with the relevance of all its shards, in constant memory."""
     from ... import genes as library
     from ...domain import Clock
 
     clock = Clock()
-    library.gather_shards(folders, cohort, out, clock=clock)
+    library.gather_shards(folders, cohort, out, check=check, clock=clock)
     say_time(clock)
 
 
@@ -240,9 +263,12 @@ def rank(
 ) -> None:
     """Rank the genes of every group by relevance."""
     from ... import genes as library
-    from ...domain import Clock
+    from ...domain import Clock, require_space, size_on_disk
     from ...genes.cohorts.cohort import cohort_name
 
+    require_space(out, size_on_disk(cohort))
+    for path in (*table, stability):
+        require_space(path)
     clock = Clock()
     with clock("ranking"):
         ranked = library.rank_on_disk(cohort, out, cohort=name or cohort_name(cohort), **settings)
@@ -262,12 +288,18 @@ def curves(
     settings: dict,
     allow_pickle: o.AllowPickle = False,
     allow_code: o.AllowCode = False,
+    check: o.Check = None,
 ) -> None:
     """Delete and insert the top genes of each group, and measure how its probability changes."""
     from ... import genes as library
-    from ...domain import Clock
+    from ...domain import Clock, require_space, unchanged
+    from ...genes.explanation.explained_from import check_explained_from
+    from ...genes.models.files import model_files
 
     clock = Clock()
+    require_space(out)
+    unchanged(model_files(model), check)
+    verify = unchanged({"explained cohort": cohort, "table": table})
     with clock("loading"):
         ranked = library.read_table(table)
         loaded = library.load_model(model, allow_pickle=allow_pickle, allow_code=allow_code)
@@ -276,7 +308,10 @@ def curves(
         write_tsv(ranked[:0].reindex(columns=CURVES), out)
         return
     with clock("measuring"), library.open_cohort(cohort) as adata:
+        if check is not None:
+            check_explained_from(adata, loaded, check)
         measured = library.curves(adata, loaded, ranked, progress=progress, **settings)
+    verify()
     write_tsv(measured, out)
     say_time(clock)
 

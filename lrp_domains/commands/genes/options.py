@@ -33,6 +33,12 @@ AllowPickle = Annotated[
 AllowCode = Annotated[
     bool, typer.Option(help="Allow a declaration to name module:callable, which imports and executes that code.")
 ]
+Check = Annotated[
+    Path | None,
+    typer.Option(
+        help="The summary that 'genes check' writes: stop if the cohort or its model has changed since (default: none)."
+    ),
+]
 Labels = Annotated[str, typer.Option(help="The column of obs to learn.")]
 OptionalLabels = Annotated[str | None, typer.Option(help="The column of obs to learn.")]
 Donor = Annotated[

@@ -1,19 +1,31 @@
 """Explaining a cohort from file to file, in constant memory; an interrupted run resumes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from anndata import AnnData
 
-from ...domain import Account, Clock, Progress, no_progress, resumable, whole_file
+from ...domain import (
+    Account,
+    Clock,
+    Progress,
+    no_progress,
+    reason,
+    require_space,
+    resumable,
+    size_on_disk,
+    unchanged,
+    whole_file,
+)
 from .. import slots
 from ..cohorts.cohort import open_cohort
 from ..cohorts.writing import append, copied, write_tables
 from ..errors import CohortError
 from ..models.model import GeneModel
 from .explain import explain_cells
+from .explained_from import checked_sha256
 from .group_statistics import GroupStatistics
 from .half_precision import with_distance
 from .header import Header, header_of
@@ -21,6 +33,7 @@ from .plan import Plan, make_plan
 from .request import Explanation, check_layer, requested
 from .results_in_adata import write_results
 from .resume import Parts, key_of, read_parts
+from .space import bytes_to_write
 
 
 def relevance_on_disk(
@@ -33,6 +46,7 @@ def relevance_on_disk(
     progress: Progress = no_progress,
     resume: bool = True,
     copy: bool = True,
+    check: str | Path | None = None,
     clock: Clock | None = None,
     **settings: object,
 ) -> GroupStatistics:
@@ -54,6 +68,8 @@ def relevance_on_disk(
     copy
         Copy everything in `path`; otherwise only its tables (``obs``, ``var``, ``obsm``, ``uns``). The file is then
         small, and genes can be ranked from it, but not compared with their expression.
+    check
+        The summary of ``lrp-domains genes check``, to make sure that the cohort hasn't changed since.
     clock
         Counts the seconds of reading, forward, backward, statistics and writing.
 
@@ -64,21 +80,27 @@ def relevance_on_disk(
     Raises
     ------
     CohortError
-        As in `relevance`; and if reading or writing fails. Finished cells are then kept for the next call.
+        As in `relevance`; if reading or writing fails, or will for lack of space; and if the cohort has changed since
+        it was checked, or changes meanwhile. Finished cells are kept for the next call.
     """
     path, out, request, clock = Path(path), Path(out), requested(explanation, settings), clock or Clock()
     check_written(out, path)
     check_layer(layer, model.expects.layer)
 
-    with open_cohort(path) as adata, told(out):
+    verify, sha256 = unchanged({"cohort": path}, check), checked_sha256(check)
+    require_space(out)
+    with open_cohort(path) as adata, resumed_later(path, out):
         with clock("reading"):
             plan = with_distance(make_plan(adata, model, request, progress=progress))
+        source = path if copy else None
+        require_parts_space(out, bytes_to_write(plan, source, layer=layer is not None))
         with resumable(out, key_of(path, plan, layer), resume=resume) as folder:
             parts = Parts(folder, statistics=plan.empty_statistics(), account=Account())
             explain_parts(plan, parts, keep_rows=layer is not None, progress=progress, clock=clock)
+            verify()
+            header, sums = header_of(plan, layer, sha256=sha256), (parts.statistics, parts.account)
             with clock("writing"):
-                source, header = path if copy else None, header_of(plan, layer)
-                write_explained(adata, header, [folder], parts.statistics, parts.account, source=source, out=out)
+                write_explained(adata, header, [folder], *sums, source=source, out=out, verify=verify)
             return parts.statistics
 
 
@@ -88,6 +110,11 @@ def check_written(out: Path, path: Path) -> None:
         raise CohortError(f"'{out}' should end in .h5ad or .zarr")
     if path.resolve() == out.resolve():
         raise CohortError(f"'{out}' is the cohort itself; write to another file")
+
+
+def require_parts_space(out: Path, needed: int) -> None:
+    """Raise if a disk lacks room for a result and its finished parts, except those that are there already."""
+    require_space(out, needed - size_on_disk(out.with_name(f".{out.name}.parts")))
 
 
 def explain_parts(
@@ -112,6 +139,7 @@ def write_explained(
     *,
     source: Path | None,
     out: Path,
+    verify: Callable[[], None],
 ) -> None:
     """Write a cohort with its results, the cells of one folder after another.
 
@@ -127,11 +155,14 @@ def write_explained(
         The cohort's file; None to write only its tables.
     out
         The file to write.
+    verify
+        Raises if the cohort has changed since it was read.
     """
     genes, layer = adata.n_vars, str(header.provenance["relevance_layer"])
     cells = [part for folder in folders for part in read_parts(folder, genes, rows=False)]
     write_results(adata, header, cells, statistics=statistics, account=account)
     with whole_file(out) as temporary, copied(source, temporary, suffix=out.suffix, adata=adata) as group:
+        verify()  # what was copied is what was explained
         write_tables(group, adata)
         for outdated in {slots.RELEVANCE, layer}.intersection(group["layers"]):
             del group[f"layers/{outdated}"]
@@ -141,23 +172,12 @@ def write_explained(
 
 
 @contextmanager
-def told(out: Path) -> Iterator[None]:
-    """Raise errors of reading and writing as errors of the file that was to be written."""
+def resumed_later(path: Path, out: Path) -> Iterator[None]:
+    """Raise errors of reading and writing with what to do about them."""
     try:
         yield
-    except (OSError, RuntimeError) as error:
-        # Of a full disk h5py raises either.
-        if not (isinstance(error, OSError) or "nable to" in str(error)):
-            raise
+    except OSError as error:
         raise CohortError(
-            f"'{out}' could not be written: {_reason(error)}. What is explained so far is kept; free some space or "
-            "fix permissions, then rerun the same call to resume"
+            f"'{path}' could not be read, or '{out}' written: {reason(error)}. What is explained so far is kept; rerun "
+            "the same call to resume"
         ) from error
-
-
-def _reason(error: Exception) -> str:
-    """Return the system's message; h5py embeds it in a longer one."""
-    message = str(error)
-    if "error message = '" in message:
-        return message.split("error message = '")[1].split("'")[0]
-    return getattr(error, "strerror", None) or message.splitlines()[0]

@@ -11,6 +11,7 @@ import torch
 from ... import __version__
 from .. import slots
 from ..decoys.rate import is_compared
+from .explained_from import SHA256
 from .plan import Plan
 from .target import PREDICTED
 
@@ -70,14 +71,24 @@ class Header:
         )
 
 
-def header_of(plan: Plan, layer: str | None) -> Header:
-    """Return what a plan says about the cohort as a whole; `layer` is that of the relevance, None if it isn't kept."""
+def header_of(plan: Plan, layer: str | None, *, sha256: str = "") -> Header:
+    """Return what a plan says about the cohort as a whole.
+
+    Parameters
+    ----------
+    plan
+        What is explained.
+    layer
+        The layer of the relevance; None if it isn't kept.
+    sha256
+        The hash of the cohort's file, if it was checked.
+    """
     model, decoys = plan.model, None
     if model.decoys is not None:
         slot = model.decoys.of_genes(plan.present, plan.genes).to_slot()
         decoys = slot | {"fdr": float(model.training["fdr"])}
     return Header(
-        provenance=_provenance(plan, layer),
+        provenance=_provenance(plan, layer) | ({SHA256: sha256} if sha256 else {}),
         labels=plan.labels,
         top=plan.request.top,
         decoys=decoys,

@@ -10,18 +10,33 @@ import h5py
 from anndata import AnnData
 from anndata.io import read_elem, write_elem
 
-from ...domain import Account, Clock, Progress, listed, no_progress, reason, resumable, whole_file
+from ...domain import (
+    Account,
+    Clock,
+    Progress,
+    listed,
+    no_progress,
+    reason,
+    require_space,
+    resumable,
+    size_on_disk,
+    unchanged,
+    whole_file,
+)
 from .. import slots
 from ..cohorts.cohort import open_cohort
+from ..cohorts.hdf5_file import hdf5_file
 from ..errors import CohortError
 from ..models.model import GeneModel
-from .explain_file import check_written, explain_parts, told, write_explained
+from .explain_file import check_written, explain_parts, require_parts_space, resumed_later, write_explained
+from .explained_from import checked_sha256
 from .group_statistics import GroupStatistics
 from .half_precision import with_distance
 from .header import Header, header_of
 from .plan import Plan, make_plan
 from .request import Explanation, check_layer, requested
 from .resume import Parts, are_whole, key_of, key_of_shards, names_of
+from .space import bytes_to_write
 
 SHARD = "shard.h5"  # in the folder of a finished shard, beside its cells
 
@@ -37,6 +52,7 @@ def explain_shard(
     layer: str | None = slots.RELEVANCE,
     progress: Progress = no_progress,
     resume: bool = True,
+    check: str | Path | None = None,
     clock: Clock | None = None,
     **settings: object,
 ) -> None:
@@ -50,7 +66,7 @@ def explain_shard(
     ----------
     path
         An ``.h5ad`` file or a ``.zarr`` folder.
-    model, explanation, layer, progress, resume, clock, **settings
+    model, explanation, layer, progress, resume, check, clock, **settings
         As in `relevance_on_disk`; the same for all shards.
     out
         The folder to write, for `gather_shards`. It appears whole or not at all.
@@ -64,17 +80,21 @@ def explain_shard(
     if out.exists() and not (out.is_dir() and ((out / SHARD).is_file() or not any(out.iterdir()))):
         raise CohortError(f"'{out}' exists and is not an explained shard; name a new folder")
 
-    with open_cohort(path) as adata, told(out):
+    verify, sha256 = unchanged({"cohort": path}, check), checked_sha256(check)
+    require_space(out)
+    with open_cohort(path) as adata, resumed_later(path, out):
         with clock("reading"):
             plan = with_distance(make_plan(adata, model, request, progress=progress))
         rows = rows_of(plan, shard, shards)
+        require_parts_space(out, bytes_to_write(plan, None, layer=layer is not None) // (2 * shards))
         key = f"{key_of(path, plan, layer)} {rows.start} {rows.stop}"
         with resumable(out, key, resume=resume) as folder:
             parts = Parts(folder, statistics=plan.empty_statistics(), account=Account(), first=rows.start)
             explain_parts(plan, parts, stop=rows.stop, keep_rows=layer is not None, progress=progress, clock=clock)
+            verify()
             with clock("writing"):
-                key = key_of_shards(path, plan, layer)
-                _finish(plan, parts, out, rows=rows, key=key, layer=layer)
+                header = header_of(plan, layer, sha256=sha256)
+                _finish(plan, parts, out, rows=rows, key=key_of_shards(path, plan, layer), header=header)
 
 
 def rows_of(plan: Plan, shard: int, shards: int) -> range:
@@ -90,6 +110,7 @@ def gather_shards(
     out: str | Path,
     *,
     copy: bool = True,
+    check: str | Path | None = None,
     clock: Clock | None = None,
 ) -> GroupStatistics:
     """Write a cohort with the relevance of its shards, as `relevance_on_disk` writes it without shards.
@@ -106,7 +127,7 @@ def gather_shards(
         The cohort that was explained.
     out
         The ``.h5ad`` file or ``.zarr`` folder to write; it appears whole or not at all.
-    copy, clock
+    copy, check, clock
         As in `relevance_on_disk`.
 
     Returns
@@ -120,14 +141,17 @@ def gather_shards(
     """
     path, out, clock = Path(path), Path(out), clock or Clock()
     check_written(out, path)
-    with open_cohort(path) as adata, told(out):
+    verify = unchanged({"cohort": path}, check)
+    source = path if copy else None
+    require_space(out, sum(map(size_on_disk, [*folders, *([source] if copy else [])])))
+    with open_cohort(path) as adata, resumed_later(path, out):
         with clock("reading"):
             shards = sorted((_read(Path(folder)) for folder in folders), key=lambda shard: (shard.start, shard.stop))
             _check_shards(shards, adata, path)
             header, statistics, account = _merged(shards)
         with clock("writing"):
-            ordered, source = [shard.folder for shard in shards], path if copy else None
-            write_explained(adata, header, ordered, statistics, account, source=source, out=out)
+            ordered = [shard.folder for shard in shards]
+            write_explained(adata, header, ordered, statistics, account, source=source, out=out, verify=verify)
         return statistics
 
 
@@ -155,13 +179,13 @@ class _Shard:
     cells: int
 
 
-def _finish(plan: Plan, parts: Parts, out: Path, *, rows: range, key: str, layer: str | None) -> None:
+def _finish(plan: Plan, parts: Parts, out: Path, *, rows: range, key: str, header: Header) -> None:
     """Move the parts of a finished shard to its folder, with a file of all else."""
     facts = {"key": key, "names": names_of(plan.expression.cells, plan.expression.genes)}
     facts |= {"start": rows.start, "stop": rows.stop, "cells": plan.expression.n_cells}
-    with whole_file(parts.folder / SHARD) as temporary, h5py.File(temporary, "w") as file:
+    with whole_file(parts.folder / SHARD) as temporary, hdf5_file(temporary, "w") as file:
         write_elem(file, "shard", facts)
-        write_elem(file, "header", header_of(plan, layer).to_slot())
+        write_elem(file, "header", header.to_slot())
         write_elem(file, "statistics", parts.statistics.to_slot())
         write_elem(file, "account", parts.account.to_slot())
     with _replaced(out) as folder:

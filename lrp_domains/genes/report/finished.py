@@ -1,11 +1,17 @@
 """Which cohorts of a run are finished, and why others are not: for the report of a run that failed in part."""
 
-import math
 from collections.abc import Iterable
 from pathlib import Path
 
 NEEDED = ("genes.parquet", "explained.h5ad")
 ERROR = "error: "
+OUTPUTS = {  # of each step, by the name of its log; a part of a step has a log such as explain_3.log
+    "select": "cohort.h5ad",
+    "check": "check.json",
+    "train": "model.pt",
+    "explain": "relevance.h5ad",
+    "rank": "explained.h5ad",
+}
 
 
 def finished_cohorts(folders: Iterable[str | Path]) -> tuple[list[Path], dict[str, str]]:
@@ -19,37 +25,59 @@ def finished_cohorts(folders: Iterable[str | Path]) -> tuple[list[Path], dict[st
     Returns
     -------
     finished
-        The folders that have results, and no later error in their logs: with it, the results are of an earlier run.
+        The folders that have results, and no log of a later run that failed or was stopped before its ranking.
     missing
-        By the name of each other cohort, the last error in its logs.
+        By the name of each other cohort, the last error in its logs, or the step during which it was stopped.
     """
     finished, missing = [], {}
     for folder in map(Path, folders):
         results = [folder / name for name in NEEDED]
-        if all(path.is_file() for path in results) and not _errors(folder, after=_time(results[-1])):
+        if all(path.is_file() for path in results) and not _is_outdated(folder):
             finished.append(folder)
         else:
             missing[folder.name] = _reason(folder)
     return finished, missing
 
 
+def _is_outdated(folder: Path) -> bool:
+    """Return whether a later run than that of the results has started: it failed, or was stopped before ranking."""
+    later = [log for log in _logs(folder) if _time(log) > _time(folder / NEEDED[-1])]
+    return any(_step(log) != "rank" or _errors(log) for log in later)
+
+
 def _reason(folder: Path) -> str:
-    lines = _errors(folder) or _lines(folder)[-1:]
-    return lines[-1].removeprefix(ERROR) if lines else "it was not started"
+    """Return why a cohort has no results, from the logs of its last step."""
+    logs = _logs(folder)
+    if not logs:
+        return "it was not started"
+    last = logs[-1]
+    step = _step(last)
+    if errors := [error for log in logs if _step(log) == step for error in _errors(log)]:
+        return errors[-1].removeprefix(ERROR)
+    lines = _lines(last)
+    if any(line.startswith("Traceback") for line in lines):
+        return lines[-1]
+    output = folder / OUTPUTS.get(step, "")
+    if output.is_file() and _time(output) >= _time(last):
+        return f"it was stopped after '{step}', before the next step was started"
+    return f"it was stopped during '{step}', before it was finished (killed, or out of memory)"
 
 
-def _errors(folder: Path, after: float = -math.inf) -> list[str]:
-    return [line for line in _lines(folder, after) if line.startswith(ERROR)]
+def _logs(folder: Path) -> list[Path]:
+    """Return the logs of a cohort in the order of their times; those of curves don't count for a ranking."""
+    return sorted((log for log in (folder / "logs").glob("*.log") if _step(log) != "curves"), key=_time)
 
 
-def _lines(folder: Path, after: float = -math.inf) -> list[str]:
-    """Return the lines of a cohort's logs that were written later than a time, in the order of the logs' times.
+def _step(log: Path) -> str:
+    return log.stem.partition("_")[0]
 
-    Curves are not needed for a ranking, so their errors don't count.
-    """
-    logs = [log for log in (folder / "logs").glob("*.log") if _time(log) > after and log.stem != "curves"]
-    logs = sorted(logs, key=_time)
-    return [line for log in logs for line in log.read_text(errors="replace").splitlines() if line]
+
+def _errors(log: Path) -> list[str]:
+    return [line for line in _lines(log) if line.startswith(ERROR)]
+
+
+def _lines(log: Path) -> list[str]:
+    return [line for line in log.read_text(errors="replace").splitlines() if line]
 
 
 def _time(path: Path) -> float:
