@@ -113,7 +113,7 @@ class TextExplainer:
             How the model is loaded, as in transformers; by default with the precision of the stored weights.
             ``torch_dtype`` is an older name of ``dtype``. With ``device_map``, leave ``device`` out.
         trust_remote_code
-            Whether code that comes with the model may be run.
+            Whether code that comes with the model, or with its tokenizer, may be run; you are never asked.
         options
             Of `TextExplainer`.
         """

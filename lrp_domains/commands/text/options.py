@@ -49,7 +49,12 @@ MODEL = {
         str | None, typer.Option(help="Branch, tag or commit of a model on the hub (default: the newest).")
     ],
     "trust_remote_code": Annotated[
-        bool | None, typer.Option("--trust-remote-code", help="Run the code that a model on the hub comes with.")
+        bool | None,
+        typer.Option(
+            "--allow-code",
+            "--trust-remote-code",
+            help="Run the code that a model comes with, which can do whatever you can.",
+        ),
     ],
     "attn_implementation": Annotated[
         str | None, typer.Option(help="How transformers computes attention: eager, sdpa, ... (default: its choice).")
