@@ -7,6 +7,7 @@ from ..core.held import Selections
 from .account import Account
 from .device import device_of, parameter_of, refuse_training_mode
 from .files import remove_abandoned, whole_file
+from .fingerprint import fingerprint, fingerprints, unchanged
 from .messages import DomainError, check_choice, choices, listed, reason
 from .progress import Progress, no_progress
 from .read import Read, explain, explain_against
@@ -29,6 +30,8 @@ __all__ = [
     "device_of",
     "explain",
     "explain_against",
+    "fingerprint",
+    "fingerprints",
     "installed_domains",
     "listed",
     "locked",
@@ -39,5 +42,6 @@ __all__ = [
     "remove_abandoned",
     "resumable",
     "score_of",
+    "unchanged",
     "whole_file",
 ]

@@ -1,0 +1,87 @@
+"""Inputs that change between the steps of a run are noticed."""
+
+import json
+import os
+
+import pytest
+
+from lrp_domains.domain import DomainError, fingerprint, fingerprints, unchanged
+
+
+def checked(path, **inputs):
+    path.write_text(json.dumps({"inputs": fingerprints(inputs)}))
+    return path
+
+
+def rewritten(path, content):
+    """Replace a content, so that its time of change differs even where clocks are coarse."""
+    before = path.stat().st_mtime_ns
+    path.write_bytes(content)
+    os.utime(path, ns=(before + 1000, before + 1000))
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    (tmp_path / "cohort.h5ad").write_bytes(b"cells")
+    return tmp_path / "cohort.h5ad"
+
+
+def test_the_same_content_passes_at_any_time(cohort, tmp_path):
+    check = checked(tmp_path / "check.json", cohort=cohort)
+    unchanged({"cohort": cohort}, check)()
+    rewritten(cohort, b"cells")
+    unchanged({"cohort": cohort}, check)()
+
+
+@pytest.mark.parametrize("content", [b"CELLS", b"more cells"])
+def test_another_content_is_refused(cohort, tmp_path, content):
+    check = checked(tmp_path / "check.json", cohort=cohort)
+    rewritten(cohort, content)
+    with pytest.raises(DomainError, match=r"the cohort '.*cohort.h5ad' has changed since it was checked .*; run again"):
+        unchanged({"cohort": cohort}, check)
+
+
+def test_equal_size_and_time_spare_the_hash(cohort, tmp_path, monkeypatch):
+    check = checked(tmp_path / "check.json", cohort=cohort)
+    monkeypatch.setattr("hashlib.file_digest", lambda *arguments: pytest.fail("hashed"))
+    unchanged({"cohort": cohort}, check)
+
+
+def test_a_change_during_a_computation_is_noticed(cohort):
+    verify = unchanged({"cohort": cohort})
+    verify()
+    rewritten(cohort, b"CELLS")
+    with pytest.raises(DomainError, match="has changed since it was read; run again"):
+        verify()
+    cohort.unlink()
+    with pytest.raises(DomainError, match="has changed since it was read"):
+        verify()
+
+
+def test_a_folder_is_compared_by_the_names_sizes_and_contents_of_its_files(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "one.zarr" / name).mkdir(parents=True)
+        (tmp_path / "one.zarr" / name / "0").write_text(name)
+    before = fingerprint(tmp_path / "one.zarr")
+    os.rename(tmp_path / "one.zarr", tmp_path / "two.zarr")
+    assert fingerprint(tmp_path / "two.zarr") == before
+    (tmp_path / "two.zarr" / "a" / "0").write_text("b")
+    changed = fingerprint(tmp_path / "two.zarr")
+    assert changed["sha256"] != before["sha256"] and changed["bytes"] == before["bytes"]
+    os.rename(tmp_path / "two.zarr" / "a", tmp_path / "two.zarr" / "c")
+    assert fingerprint(tmp_path / "two.zarr")["sha256"] != changed["sha256"]
+
+
+def test_what_is_not_a_file_or_was_not_checked_is_ignored(cohort, tmp_path):
+    check = checked(tmp_path / "check.json", model="some/model")
+    assert json.loads(check.read_text()) == {"inputs": {}}
+    unchanged({"cohort": cohort, "model": "some/model"}, check)()
+
+
+@pytest.mark.parametrize("content", ["{", "[]"])
+def test_a_file_that_is_not_a_check_is_refused(cohort, tmp_path, content):
+    with pytest.raises(DomainError, match=r"there is no file .*check.json'; write it with"):
+        unchanged({"cohort": cohort}, tmp_path / "check.json")
+    (tmp_path / "check.json").write_text(content)
+    with pytest.raises(DomainError, match="is not a summary of a check"):
+        unchanged({"cohort": cohort}, tmp_path / "check.json")
