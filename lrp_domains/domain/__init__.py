@@ -5,10 +5,14 @@ It knows neither texts nor genes. ``lrp_domains.domain.page`` has the parts of r
 
 from ..core.held import Selections
 from .account import Account
+from .clock import Clock
 from .device import device_of, parameter_of, refuse_training_mode
 from .files import remove_abandoned, whole_file
 from .fingerprint import fingerprint, fingerprints, unchanged
+from .memory import BatchSize, fitting
 from .messages import DomainError, check_choice, choices, listed, reason
+from .precision import PRECISIONS, check_precision, in_precision, relative_distance
+from .prefetch import prefetched
 from .progress import Progress, no_progress
 from .read import Read, explain, explain_against
 from .registry import Domain, installed_domains
@@ -17,14 +21,18 @@ from .score import NO_CLASS, SCORES, check_score, score_of
 
 __all__ = [
     "NO_CLASS",
+    "PRECISIONS",
     "SCORES",
     "Account",
+    "BatchSize",
+    "Clock",
     "Domain",
     "DomainError",
     "Progress",
     "Read",
     "Selections",
     "check_choice",
+    "check_precision",
     "check_score",
     "choices",
     "device_of",
@@ -32,13 +40,17 @@ __all__ = [
     "explain_against",
     "fingerprint",
     "fingerprints",
+    "fitting",
+    "in_precision",
     "installed_domains",
     "listed",
     "locked",
     "no_progress",
     "parameter_of",
+    "prefetched",
     "reason",
     "refuse_training_mode",
+    "relative_distance",
     "remove_abandoned",
     "resumable",
     "score_of",
