@@ -9,7 +9,7 @@ import typer
 from ..console import say
 from ..grouped import grouped
 from . import options as o
-from .loading import load_corpus, load_explainer, on_error
+from .loading import CHECK_AGAIN, inputs_of, load_corpus, load_explainer, on_error
 
 CHECKED = {name: option for name, option in o.MODEL.items() if name != "device"}
 
@@ -39,12 +39,15 @@ def check(
 ) -> None:
     """Check a corpus and its model from end to end before any long computation."""
     o.check_request(request)
-    from ...domain import whole_file
+    from ...domain import fingerprints, unchanged, whole_file
     from ...text.corpora import check_corpus
 
+    inputs = inputs_of(corpus, model)
+    verify = unchanged(inputs, remedy=CHECK_AGAIN)
     texts = load_corpus(corpus, columns)
     explainer = load_explainer(model | {"device": "cpu"}, **settings)
-    summary = check_corpus(texts, explainer, **request, **on_error(columns))
+    summary = check_corpus(texts, explainer, **request, **on_error(columns)) | {"inputs": fingerprints(inputs)}
+    verify()
     with whole_file(out) as temporary:
         temporary.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     say("corpus", f"{summary['texts']} texts, the longest of {summary['tokens_of_the_longest']} tokens")
@@ -53,13 +56,20 @@ def check(
 
 
 def gather(
-    tables: Annotated[list[Path], typer.Argument(help="Tables of one kind, in order, as 'text explain' writes them.")],
-    out: Annotated[Path, typer.Option(help="The table to write, .parquet.")],
+    tables: Annotated[list[Path], typer.Argument(help="The tables of all shards in order, as 'text explain' writes.")],
+    out: Annotated[Path, typer.Option(help="The table to write, .parquet: of words, if --out-texts is given.")],
+    out_texts: Annotated[
+        Path | None, typer.Option(help="The table of texts to write, .parquet, where tables of both kinds are given.")
+    ] = None,
 ) -> None:
-    """Write the tables of several shards as one."""
+    """Write the tables of all shards as one, of words, of texts or of both."""
     from ...text.corpora import gather
+    from ...text.corpora.tables import is_of_texts
 
-    say("gathered", f"{gather(tables, out)} rows")
+    of_texts = [table for table in tables if out_texts is not None and is_of_texts(table)]
+    say("gathered", f"{gather([table for table in tables if table not in of_texts], out)} rows")
+    if out_texts is not None:
+        say("gathered", f"{gather(of_texts, out_texts)} texts")
 
 
 @grouped(ranking=WORDS)
@@ -71,10 +81,9 @@ def words(
 ) -> None:
     """Rank the words of each class by their relevance over a corpus."""
     from ...domain import whole_file
-    from ...text import class_words
-    from ...text.corpora import read_texts, read_words
+    from ...text.corpora import rank_words
 
-    ranked = class_words(read_words(table), read_texts(texts), **ranking)
+    ranked = rank_words(table, texts, **ranking)
     ranked["examples"] = ranked["examples"].map(" | ".join)
     with whole_file(out) as temporary:
         ranked.to_csv(temporary, sep="\t", index=False, float_format="%.6g")

@@ -15,6 +15,7 @@ Aggregation = Literal["average", "first", "max", "simple"]
 OnError = Literal["raise", "skip"]
 Words = Literal["words", "characters"]
 Dtype = Literal["float32", "float16", "bfloat16"]
+Precision = Literal["fp32", "bf16", "fp16"]
 Side = Literal["right", "left"]
 Unknown = Literal["error", "gradient"]
 _FILES = ".csv, .tsv, .jsonl, .txt (also compressed, .gz) or .parquet"
@@ -208,7 +209,17 @@ SETTINGS = {
     "no_answer": Annotated[
         bool | None, typer.Option("--no-answer", help="A question answerer may predict that there is no answer.")
     ],
-    "batch_size": Annotated[int | None, typer.Option(min=1, help="Texts explained at once (default 16).")],
+    "precision": Annotated[
+        Precision | None,
+        typer.Option(
+            help="What the model computes in; in half precision, the results have the distance to fp32 over the first "
+            "batch (default: in the precision of its weights)."
+        ),
+    ],
+    "batch_size": Annotated[
+        int | None,
+        typer.Option(min=1, help="Texts explained at once (default: 16; on a GPU what fits into its free memory)."),
+    ],
 }
 
 
