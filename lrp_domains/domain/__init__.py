@@ -8,7 +8,7 @@ from .account import Account
 from .clock import Clock
 from .device import device_of, parameter_of, refuse_training_mode
 from .files import remove_abandoned, whole_file
-from .fingerprint import fingerprint, fingerprints, unchanged
+from .fingerprint import checked_inputs, fingerprint, fingerprints, unchanged
 from .memory import BatchSize, fitting
 from .messages import DomainError, check_choice, choices, listed, reason
 from .precision import PRECISIONS, check_precision, in_precision, relative_distance
@@ -18,6 +18,7 @@ from .read import Read, explain, explain_against
 from .registry import Domain, installed_domains
 from .resume import locked, resumable
 from .score import NO_CLASS, SCORES, check_score, score_of
+from .space import NotWritten, require_space, size_on_disk
 
 __all__ = [
     "NO_CLASS",
@@ -28,12 +29,14 @@ __all__ = [
     "Clock",
     "Domain",
     "DomainError",
+    "NotWritten",
     "Progress",
     "Read",
     "Selections",
     "check_choice",
     "check_precision",
     "check_score",
+    "checked_inputs",
     "choices",
     "device_of",
     "explain",
@@ -52,8 +55,10 @@ __all__ = [
     "refuse_training_mode",
     "relative_distance",
     "remove_abandoned",
+    "require_space",
     "resumable",
     "score_of",
+    "size_on_disk",
     "unchanged",
     "whole_file",
 ]

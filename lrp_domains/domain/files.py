@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .messages import DomainError, listed
+from .space import not_written
 
 
 @contextmanager
@@ -15,8 +16,13 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path to write to; it is renamed to `path` only if the block succeeds.
 
     The temporary file is in the same folder because a rename is atomic only within one file system.
+
+    Raises
+    ------
+    NotWritten
+        The disk is full, or the folder can't be written to; the error names `path`, whatever library was writing.
     """
-    path = Path(path).absolute()
+    shown, path = Path(path), Path(path).absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -27,6 +33,10 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             with temporary.open("rb") as written:
                 os.fsync(written.fileno())
         os.replace(temporary, path)
+    except Exception as error:
+        if failure := not_written(shown, temporary, error):
+            raise failure from error
+        raise
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary)

@@ -25,8 +25,10 @@ def select(
 ) -> None:
     """Write some cells of a cohort of any format, or the demo cohort, to a new file."""
     from ... import genes as library
+    from ...domain import require_space
 
     refuse_to_replace(cohort, out)
+    require_space(out)
     adata = library.read_cohort(cohort, obs=obs)
     chosen = chosen_cells(adata, where=where, labels=labels, **rare)
     library.write_cohort(chosen, out)
@@ -49,8 +51,11 @@ def check(
 ) -> None:
     """Check a whole cohort, and what is asked of it, before anything is computed."""
     from ... import genes as library
-    from ...domain import whole_file
+    from ...domain import fingerprints, require_space, unchanged, whole_file
 
+    require_space(out)
+    inputs = inputs_of(cohort, model)
+    verify = unchanged(inputs)
     if rare or obs is not None:
         opened = nullcontext(chosen_cells(library.read_cohort(cohort, obs=obs), labels=labels, **rare))
     else:
@@ -65,8 +70,17 @@ def check(
             explanation=explanation,
             wilcoxon=wilcoxon,
         )
+    summary["inputs"] = fingerprints(inputs)
+    verify()
     with whole_file(out) as temporary:
         temporary.write_text(json.dumps(summary, indent=1) + "\n")
+
+
+def inputs_of(cohort: Path, model: Path | None = None) -> dict[str, Path]:
+    """Return the files of a cohort and its model, whose fingerprints are compared between the steps."""
+    from ...genes.models.files import model_files
+
+    return {"cohort": cohort} | ({} if model is None else model_files(model))
 
 
 def checked(
@@ -139,12 +153,16 @@ def train(
     donor: o.Donor = None,
     gene_column: o.GeneColumn = None,
     device: o.Device = None,
+    check: o.Check = None,
 ) -> None:
     """Train networks out of fold: each without the cells that it will explain. Resumes an interrupted run."""
     from ... import __version__
     from ... import genes as library
-    from ...domain import resumable
+    from ...domain import require_space, resumable, unchanged
 
+    for path in (out, performance):
+        require_space(path)
+    verify = unchanged(inputs_of(cohort), check)
     adata, settings = library.read_cohort(cohort, obs=obs), library.Training(**training)
     # Each network's file is named by all that determines it, so the key needs only the version.
     with resumable(out, f"lrp_domains {__version__}") as folder:
@@ -160,6 +178,7 @@ def train(
             **data,
             **rare,
         )
+        verify()
         write_tsv(model.performance, performance)
         library.save_model(model, out)
     say_performance(model)
@@ -174,12 +193,16 @@ def explain(
     top: o.KeepTop = None,
     layer: Annotated[bool, typer.Option(help="Keep the relevance of every gene in every cell as a layer.")] = True,
     allow_pickle: o.AllowPickle = False,
+    check: o.Check = None,
 ) -> None:
     """Compute the relevance of every gene in every cell, in constant memory. Resumes an interrupted run."""
     from ... import genes as library
+    from ...domain import unchanged
+    from ...genes.models.files import model_files
 
     if top is not None:
         explanation["top"] = top
+    unchanged(model_files(model), check)
     library.relevance_on_disk(
         cohort,
         library.load_model(model, allow_pickle=allow_pickle),
@@ -187,6 +210,7 @@ def explain(
         explanation=library.Explanation(**explanation),
         layer="lrp" if layer else None,
         progress=progress,
+        check=check,
     )
 
 
@@ -203,8 +227,12 @@ def rank(
 ) -> None:
     """Rank the genes of every group by relevance."""
     from ... import genes as library
+    from ...domain import require_space, size_on_disk
     from ...genes.cohorts.cohort import cohort_name
 
+    require_space(out, size_on_disk(cohort))
+    for path in (*table, stability):
+        require_space(path)
     ranked = library.rank_on_disk(cohort, out, cohort=name or cohort_name(cohort), **settings)
     for path in table:
         library.write_table(ranked.table, path)
@@ -219,10 +247,17 @@ def curves(
     out: Annotated[Path, typer.Option(help="The table of curves to write, .tsv.")],
     settings: dict,
     allow_pickle: o.AllowPickle = False,
+    check: o.Check = None,
 ) -> None:
     """Delete and insert the top genes of each group, and measure how its probability changes."""
     from ... import genes as library
+    from ...domain import require_space, unchanged
+    from ...genes.explanation.explained_from import check_explained_from
+    from ...genes.models.files import model_files
 
+    require_space(out)
+    unchanged(model_files(model), check)
+    verify = unchanged({"explained cohort": cohort, "table": table})
     ranked = library.read_table(table)
     loaded = library.load_model(model, allow_pickle=allow_pickle)
     if loaded.task == "classes" and not set(ranked["group"]) & set(loaded.classes):
@@ -230,7 +265,10 @@ def curves(
         write_tsv(ranked[:0].reindex(columns=CURVES), out)
         return
     with library.open_cohort(cohort) as adata:
+        if check is not None:
+            check_explained_from(adata, loaded, check)
         measured = library.curves(adata, loaded, ranked, progress=progress, **settings)
+    verify()
     write_tsv(measured, out)
 
 

@@ -29,6 +29,12 @@ OtherModel = Annotated[Path | None, typer.Option(help="A model to explain the co
 AllowPickle = Annotated[
     bool, typer.Option(help="Allow a declared model to be unpickled, which executes any code in its file.")
 ]
+Check = Annotated[
+    Path | None,
+    typer.Option(
+        help="The summary that 'genes check' writes: stop if the cohort or its model has changed since (default: none)."
+    ),
+]
 Labels = Annotated[str, typer.Option(help="The column of obs to learn.")]
 OptionalLabels = Annotated[str | None, typer.Option(help="The column of obs to learn.")]
 Donor = Annotated[

@@ -6,11 +6,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from anndata import AnnData
+from anndata.io import write_elem
+from scipy import sparse
 
-from ...domain import reason, whole_file
+from ...domain import reason, require_space, whole_file
 from ..errors import CohortError
 from .cell_table import with_cell_table
 from .formats import DEMO, read_format
+from .hdf5_file import hdf5_file
 from .on_disk import cohort_in, open_store
 
 DEMO_LABELS = "bulk_labels"
@@ -64,8 +67,23 @@ def cohort_name(path: str | Path) -> str:
 
 def write_cohort(adata: AnnData, path: str | Path) -> None:
     """Write a cohort to an ``.h5ad`` file that appears whole or not at all."""
-    with whole_file(path) as temporary:
-        adata.write_h5ad(temporary)
+    adata.strings_to_categoricals()
+    if adata.raw is not None:
+        adata.strings_to_categoricals(adata.raw.var)
+    require_space(path, _bytes_of_matrices(adata))
+    with whole_file(path) as temporary, hdf5_file(temporary, "w") as file:
+        write_elem(file, "/", adata)
+
+
+def _bytes_of_matrices(adata: AnnData) -> int:
+    """Return the size of the matrices of a cohort, which are most of its file."""
+    matrices = [adata.X, *adata.layers.values(), *adata.obsm.values(), None if adata.raw is None else adata.raw.X]
+    parts = [
+        array
+        for matrix in matrices
+        for array in ((matrix.data, matrix.indices, matrix.indptr) if sparse.issparse(matrix) else (matrix,))
+    ]
+    return sum(getattr(part, "nbytes", 0) for part in parts)
 
 
 def select_cells(adata: AnnData, query: str) -> AnnData:

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import h5py
 import numpy as np
 from anndata import AnnData
 from anndata.abc import CSCDataset
 from anndata.io import read_elem, sparse_dataset, write_elem
 from scipy import sparse
 
+from .hdf5_file import hdf5_file
 from .on_disk import cohort_in, open_store, stays_on_disk
 
 PIECE = 8_000_000  # dense numbers at a time, if a cohort changes its format
@@ -46,7 +46,7 @@ def copied(path: Path | None, out: Path, *, suffix: str, adata: AnnData) -> Iter
         yield group
         zarr.consolidate_metadata(group.store)
     else:
-        with h5py.File(out, "r+" if same else "w") as group:
+        with hdf5_file(out, "r+" if same else "w") as group:
             if not same:
                 _write(group, path, adata)
             yield group

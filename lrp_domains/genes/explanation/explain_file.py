@@ -1,22 +1,36 @@
 """Explaining a cohort from file to file, in constant memory; an interrupted run resumes."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from anndata import AnnData
 
-from ...domain import Account, Progress, no_progress, resumable, whole_file
+from ...domain import (
+    Account,
+    NotWritten,
+    Progress,
+    no_progress,
+    reason,
+    require_space,
+    resumable,
+    size_on_disk,
+    unchanged,
+    whole_file,
+)
 from .. import slots
 from ..cohorts.cohort import open_cohort
 from ..cohorts.writing import append, copied, write_tables
 from ..errors import CohortError
 from ..models.model import GeneModel
 from .explain import explain_cells
+from .explained_from import SHA256, checked_sha256
 from .group_statistics import GroupStatistics
 from .plan import Plan, make_plan
 from .request import Explanation, check_layer, requested
 from .results_in_adata import write_results
 from .resume import Parts, key_of
+from .space import bytes_to_write
 
 
 def relevance_on_disk(
@@ -29,6 +43,7 @@ def relevance_on_disk(
     progress: Progress = no_progress,
     resume: bool = True,
     copy: bool = True,
+    check: str | Path | None = None,
     **settings: object,
 ) -> GroupStatistics:
     """Explain every cell of a cohort on disk, and write the cohort with their relevance.
@@ -49,6 +64,8 @@ def relevance_on_disk(
     copy
         Copy everything in `path`; otherwise only its tables (``obs``, ``var``, ``obsm``, ``uns``). The file is then
         small, and genes can be ranked from it, but not compared with their expression.
+    check
+        The summary of ``lrp-domains genes check``, to make sure that the cohort hasn't changed since.
 
     Returns
     -------
@@ -57,7 +74,8 @@ def relevance_on_disk(
     Raises
     ------
     CohortError
-        As in `relevance`; and if reading or writing fails. Finished cells are then kept for the next call.
+        As in `relevance`; if reading or writing fails, or will for lack of space; and if the cohort has changed since
+        it was checked, or changes meanwhile. Finished cells are kept for the next call.
     """
     path, out, request = Path(path), Path(out), requested(explanation, settings)
     if out.suffix not in (".h5ad", ".zarr"):
@@ -67,21 +85,24 @@ def relevance_on_disk(
 
     check_layer(layer, model.expects.layer)
 
+    verify, sha256 = unchanged({"cohort": path}, check), checked_sha256(check)
+    require_space(out)
     with open_cohort(path) as adata:
         plan = make_plan(adata, model, request, progress=progress)
+        source = path if copy else None
+        kept = size_on_disk(out.with_name(f".{out.name}.parts"))
+        require_space(out, bytes_to_write(plan, source, layer=layer is not None) - kept)
         try:
             with resumable(out, key_of(path, plan, layer), resume=resume) as folder:
                 parts = Parts(folder, statistics=plan.empty_statistics(), account=Account())
                 _explain(plan, parts, keep_rows=layer is not None, progress=progress)
-                _write(adata, plan, parts, source=path if copy else None, out=out, layer=layer)
+                verify()
+                _write(adata, plan, parts, source=source, out=out, layer=layer, verify=verify, sha256=sha256)
                 return parts.statistics
-        except (OSError, RuntimeError) as error:
-            # Of a full disk h5py raises either.
-            if not (isinstance(error, OSError) or "nable to" in str(error)):
-                raise
+        except (NotWritten, OSError) as error:
+            why = error.why if isinstance(error, NotWritten) else reason(error)
             raise CohortError(
-                f"'{out}' could not be written: {_reason(error)}. What is explained so far is kept; free some space or "
-                "fix permissions, then rerun the same call to resume"
+                f"'{out}' could not be written: {why}. What is explained so far is kept; rerun the same call to resume"
             ) from error
 
 
@@ -93,23 +114,28 @@ def _explain(plan: Plan, parts: Parts, *, keep_rows: bool, progress: Progress) -
         parts.add(kept, last=cells.stop == plan.expression.n_cells)
 
 
-def _write(adata: AnnData, plan: Plan, parts: Parts, *, source: Path | None, out: Path, layer: str | None) -> None:
-    """Write the cohort with its results; `source` is None to write only its tables."""
+def _write(
+    adata: AnnData,
+    plan: Plan,
+    parts: Parts,
+    *,
+    source: Path | None,
+    out: Path,
+    layer: str | None,
+    verify: Callable[[], None],
+    sha256: str,
+) -> None:
+    """Write the cohort with its results, if it is unchanged; `source` is None to write only its tables."""
     genes = len(plan.expression.genes)
     cells = list(parts.read(genes, rows=False))
     write_results(adata, plan, cells, statistics=parts.statistics, account=parts.account, layer=layer)
+    if sha256:
+        adata.uns[slots.PROVENANCE][SHA256] = sha256
     with whole_file(out) as temporary, copied(source, temporary, suffix=out.suffix, adata=adata) as group:
+        verify()  # what was copied is what was explained
         write_tables(group, adata)
         for outdated in {slots.RELEVANCE, layer}.intersection(group["layers"]):
             del group[f"layers/{outdated}"]
         if layer is not None:
             pieces = (part.rows for part in parts.read(genes, rows=True))
             append(group, f"layers/{layer}", pieces, shape=(plan.expression.n_cells, genes))
-
-
-def _reason(error: Exception) -> str:
-    """Return the system's message; h5py embeds it in a longer one."""
-    message = str(error)
-    if "error message = '" in message:
-        return message.split("error message = '")[1].split("'")[0]
-    return getattr(error, "strerror", None) or message.splitlines()[0]

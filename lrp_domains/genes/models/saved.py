@@ -56,8 +56,9 @@ def save_model(model: GeneModel, path: str | Path) -> None:
         "held_out": asdict(model.held_out),
     }
 
-    with whole_file(path) as temporary:
-        torch.save(content, temporary)
+    # To an open file: torch names the content of a path by it, so that equal models would differ in bytes.
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        torch.save(content, file)
 
 
 def load_trained(path: str | Path) -> GeneModel:

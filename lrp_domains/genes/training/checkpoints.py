@@ -53,8 +53,8 @@ class Checkpoints:
         """Write a network's weights to a file that appears whole or not at all."""
         if path is None:
             return
-        with whole_file(path) as temporary:
-            torch.save({"weights": network.state_dict(), "epochs": epochs}, temporary)
+        with whole_file(path) as temporary, temporary.open("wb") as file:
+            torch.save({"weights": network.state_dict(), "epochs": epochs}, file)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import torch
 from anndata import AnnData
 from torch import nn
 
-from ...domain import Progress, device_of, no_progress
+from ...domain import Progress, device_of, no_progress, require_space, size_on_disk
 from ..cohorts.content import contents_of
 from ..cohorts.expression import expects_all, expression_of, keys_of
 from ..cohorts.labels import donor_column
@@ -214,12 +214,20 @@ def _trained(
 ) -> list[list[tuple[nn.Module, int]]]:
     """Train the members of each fold, or load their checkpoints; return them with their numbers of epochs."""
     trained: list[list[tuple[nn.Module, int]]] = [[] for _ in data.splits]
+    make = network or (lambda genes, outputs: built_in(asdict(settings), genes, outputs))
+    if resume is not None and network is None:
+        with torch.random.fork_rng():
+            weights = make(len(expects.genes), len(target.names)).state_dict().values()
+        # Each network is kept twice: by itself, and in the trained model.
+        needed = 2 * sum(value.nbytes for value in weights) * len(data.splits) * settings.members
+        require_space(resume, needed - size_on_disk(resume))
+
     facts = (data.matrix, target.values, target.time, expects, replace(settings, decoys=1))  # the same for any number
     with open_checkpoints(resume, facts) as checkpoints:
         members = MemberTraining(
             target=target,
             settings=settings,
-            make=network or (lambda genes, outputs: built_in(asdict(settings), genes, outputs)),
+            make=make,
             untrained=GeneModel(((),), expects, target.names, task=target.task),
             device=data.like.device,
             checkpoints=checkpoints,
