@@ -41,6 +41,11 @@ def say(kind: str, message: str, style: str = "bold") -> None:
     stderr.print(" ".join(message.split()), markup=False, emoji=False)
 
 
+def say_time(clock: object) -> None:
+    """Print where the time went, in one line; `clock` is a `lrp_domains.domain.Clock`."""
+    say("time", str(clock))
+
+
 def progress(items: Iterable, description: str) -> Iterable:
     """Yield the items and show a progress bar."""
     return track(items, description, console=stderr)

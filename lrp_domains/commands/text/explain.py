@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..console import progress, say
+from ..console import progress, say, say_time
 from ..grouped import grouped
 from . import options as o
 from .loading import CHECK_AGAIN, inputs_of, key_of, load_corpus, load_explainer, on_error
@@ -84,10 +84,14 @@ def explain(
 
 
 def _explain_file(*, model: dict, file: dict, columns: dict, request: dict, settings: dict) -> None:
-    from ...domain import Clock, unchanged
+    from ...domain import Clock, require_space, unchanged
     from ...text.corpora import explain_corpus
     from ...text.corpora.tables import count_skipped
 
+    words = file["out"]
+    texts = file.get("out_texts", words.with_name(f"{words.stem}.texts{words.suffix}"))
+    for path in (words, texts):
+        require_space(path)
     clock = Clock()
     with clock("reading"):
         # Before anything is read, so that a change from then on is noticed.
@@ -97,13 +101,11 @@ def _explain_file(*, model: dict, file: dict, columns: dict, request: dict, sett
     with clock("loading"):
         explainer = load_explainer(model, **settings)
 
-    words = file["out"]
-    texts = file.get("out_texts", words.with_name(f"{words.stem}.texts{words.suffix}"))
     before = explain_corpus(explainer, corpus, words=words, texts=texts, **options)
     skipped = count_skipped(texts)
     message = f"{len(corpus) - skipped} texts" + (f" ({skipped} skipped)" if skipped else "")
     say("explained", message + (f", {before} of {len(corpus)} by an earlier run" if before else ""))
-    say("times", f"{clock}, {explainer.clock}")
+    say_time(f"{clock}, {explainer.clock}")
 
 
 def _continue(texts: Sequence[str], model: dict, *, single: dict, shown: dict, request: dict, settings: dict) -> None:
