@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import track
 from typer.core import TyperGroup
 
-from .. import LrpError
+from ..core.errors import LrpError
 
 stderr = Console(stderr=True, soft_wrap=True, highlight=False)
 _PACKAGE = str(Path(__file__).parents[1])

@@ -90,10 +90,10 @@ def test_a_shard_that_is_missing_or_of_another_request_is_refused(small_parts, t
     explainer = TextExplainer(*model, score="logit")
     paths = tmp_path / "other" / "w.parquet", tmp_path / "other" / "t.parquet"
     explain_corpus(explainer, Corpus(TEXTS).shard(3, 3), *paths)
-    with pytest.raises(TextError, match="w.parquet' is of another corpus, or was explained in another way"):
+    with pytest.raises(TextError, match=r"w\.parquet' is of another corpus, or was explained in another way"):
         gather([*words[:2], paths[0]], out)
     pq.write_table(pq.read_table(words[0]).replace_schema_metadata({}), tmp_path / "foreign.parquet")
-    with pytest.raises(TextError, match="foreign.parquet' is not a table .* that 'lrp-domains text explain' wrote"):
+    with pytest.raises(TextError, match=r"foreign\.parquet' is not a table .* that 'lrp-domains text explain' wrote"):
         gather([tmp_path / "foreign.parquet"], out)
     assert not out.exists()
 
@@ -113,7 +113,7 @@ def test_gathering_both_kinds_at_once(demo_model, reviews, tmp_path):
 
 def test_a_second_run_for_the_same_output_is_refused(tmp_path, model):
     files = tmp_path / "w.parquet", tmp_path / "t.parquet"
-    with locked(tmp_path / ".w.parquet.parts"), pytest.raises(DomainError, match="another process is using .*; wait"):
+    with locked(tmp_path / ".w.parquet.parts"), pytest.raises(DomainError, match=r"another process is using .*; wait"):
         explain_corpus(TextExplainer(*model), Corpus(TEXTS), *files)
     assert explain_corpus(TextExplainer(*model), Corpus(TEXTS), *files) == 0
 
