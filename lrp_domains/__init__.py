@@ -4,75 +4,23 @@ The whole API of the core is here. ``lrp_domains.genes`` and ``lrp_domains.text`
 ``lrp_domains.domain`` is what adapters are built on.
 """
 
-from .core.capture import Captured, capture
-from .core.checks import CheckRow, CheckTable, check
-from .core.errors import LrpError, RelevanceError, UnknownOperation
-from .core.explain_rules import RuleTable, explain_rules
-from .core.ledger import Ledger, ledger
-from .core.recurrent import unfused
-from .core.relevance import relevance
-from .core.relevance_against import draw_references, ledger_against, relevance_against
-from .core.rule import Rule, constant, gradient
-from .core.rules.layers import alpha_beta, epsilon, flat, gamma, w_squared, z_box
-from .core.rules.rulesets import (
-    ALPHA_BETA,
-    ATTN_LRP,
-    CP_LRP,
-    EPSILON,
-    EPSILON_PLUS,
-    GAMMA,
-    GIM,
-    GRADIENT,
-    MAMBA_LRP,
-    RuleSet,
-    deep_taylor,
-)
-from .core.rules.state_spaces import state_space
-from .core.rules.temperature import tempered
-from .core.secants.rulesets import SECANT, SECANT_HALF
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .core.api import *  # noqa: F403
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "ALPHA_BETA",
-    "ATTN_LRP",
-    "CP_LRP",
-    "EPSILON",
-    "EPSILON_PLUS",
-    "GAMMA",
-    "GIM",
-    "GRADIENT",
-    "MAMBA_LRP",
-    "SECANT",
-    "SECANT_HALF",
-    "Captured",
-    "CheckRow",
-    "CheckTable",
-    "Ledger",
-    "LrpError",
-    "RelevanceError",
-    "Rule",
-    "RuleSet",
-    "RuleTable",
-    "UnknownOperation",
-    "alpha_beta",
-    "capture",
-    "check",
-    "constant",
-    "deep_taylor",
-    "draw_references",
-    "epsilon",
-    "explain_rules",
-    "flat",
-    "gamma",
-    "gradient",
-    "ledger",
-    "ledger_against",
-    "relevance",
-    "relevance_against",
-    "state_space",
-    "tempered",
-    "unfused",
-    "w_squared",
-    "z_box",
-]
+
+def __getattr__(name: str):
+    """Return a public name of the core, or all (``__all__``); PyTorch is imported only then, not for ``--help``."""
+    if name == "__all__" or not name.startswith("__"):
+        from .core import api
+
+        if name == "__all__" or name in api.__all__:
+            return getattr(api, name)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__getattr__("__all__")})

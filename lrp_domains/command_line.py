@@ -1,6 +1,7 @@
 """The command ``lrp-domains``: one group of sub-commands per domain."""
 
 import warnings
+from importlib.metadata import entry_points
 from typing import Annotated
 
 import typer
@@ -10,7 +11,6 @@ from .commands.console import OneLineErrors, say
 from .commands.genes import genes
 from .commands.text import text
 from .commands.workflow import workflow
-from .domain import installed_domains
 
 app = typer.Typer(cls=OneLineErrors, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.add_typer(genes, name="genes")
@@ -20,6 +20,10 @@ app.add_typer(workflow, name="workflow")
 
 def _add_installed_domains() -> None:
     """Add the commands of other packages; a package that can't be loaded must not break the others' commands."""
+    if not entry_points(group="lrp_domains.domains"):
+        return
+    from .domain import installed_domains  # imports PyTorch, which takes seconds
+
     taken = {group.name for group in app.registered_groups}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -1,5 +1,7 @@
 """Names on the command line and the values that the library takes for them."""
 
+from __future__ import annotations
+
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 

@@ -11,10 +11,8 @@ from rich.console import Console
 from rich.progress import track
 from typer.core import TyperGroup
 
-from .. import LrpError
-from ..domain import reason
+from ..core.errors import LrpError
 from .ending import EndRequested, ending_on_request
-from .out_of_memory import is_out_of_memory
 
 # typer's version of click is its own, which doesn't export it.
 UsageError = typer.BadParameter.__base__
@@ -53,6 +51,9 @@ class OneLineErrors(TyperGroup):
 
 def _in_one_line(error: Exception, domain: str | None) -> str | None:
     """Return the message of an error that users can correct; None for a bug."""
+    from ..domain import reason  # imports PyTorch, which takes seconds
+    from .out_of_memory import is_out_of_memory
+
     if is_out_of_memory(error):
         return f"not enough memory: {reason(error)}; provide more (in a workflow mem_mb), or reduce --batch-size"
     if isinstance(error, ModuleNotFoundError):

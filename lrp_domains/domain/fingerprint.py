@@ -94,7 +94,13 @@ def _sha256_of_file(path: Path) -> str:
 
 
 def _files(path: Path) -> list[Path]:
-    """Return a file, or the files in a folder in the order of their relative paths."""
+    """Return a file, or the files in a folder in the order of their relative paths, without unfinished results."""
     if path.is_file():
         return [path]
-    return sorted((file for file in path.rglob("*") if file.is_file()), key=lambda file: file.relative_to(path).parts)
+    files = [file for file in path.rglob("*") if file.is_file() and not _is_unfinished(file.relative_to(path))]
+    return sorted(files, key=lambda file: file.relative_to(path).parts)
+
+
+def _is_unfinished(path: Path) -> bool:
+    """Return whether `whole_file` or `resumable` wrote a file for a result in the same folder."""
+    return any(part.startswith(".") and part.endswith((".tmp", ".parts")) for part in path.parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -38,11 +38,7 @@ def batches_of(documents: Sequence[Document], size: int) -> Iterator[Batch]:
     size
         The largest number of rows per batch, unless more must go through the model together (see `Row.group`).
     """
-    units = []
-    for document in documents:
-        step = document.rows[0].group if document.rows else 1
-        for start in range(0, len(document.rows), step):
-            units.append([(document, row) for row in document.rows[start : start + step]])
+    units = [unit for document in documents for unit in units_of((document, row) for row in document.rows)]
     units.sort(key=lambda unit: max(len(row) for _, row in unit))
 
     batch: Batch = []
@@ -53,6 +49,16 @@ def batches_of(documents: Sequence[Document], size: int) -> Iterator[Batch]:
         batch = batch + unit
     if batch:
         yield batch
+
+
+def units_of(pairs: Iterable[tuple[Document, Row]]) -> list[Batch]:
+    """Return rows, each with its text, in the smallest groups that must go through the model together."""
+    pairs, units = list(pairs), []
+    while pairs:
+        step = pairs[0][1].group
+        units.append(pairs[:step])
+        pairs = pairs[step:]
+    return units
 
 
 @dataclass(frozen=True)
@@ -100,15 +106,17 @@ class Runner:
             return [explained.ledger]
 
         # One forward pass, whose graph is kept until the last twin is explained.
-        run, ledgers = self.run(rows, side), []
+        run, results = self.run(rows, side), []
         count = max(len(document.family) for document, _ in batch)
         for number in range(count):
             twins = [_twin(document, row, number) for document, row in batch]
             held = [row for _, row in twins]
             explained = self._explained_from(run, held, texts, retain_graph=number < count - 1)
+            results.append((twins, explained))
+        # Only now, since memory may run out within the batch, which is then explained again.
+        for twins, explained in results:
             _add([twin for twin in twins if twin[0] is not None], explained, [d is not None for d, _ in twins])
-            ledgers.append(explained.ledger)
-        return ledgers
+        return [explained.ledger for _, explained in results]
 
     def _explained_from(
         self, run: Run, rows: Sequence[Row], texts: Sequence[tuple[str, str]], *, retain_graph: bool

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..domain import Progress, no_progress
+from ..domain import Clock, Progress, no_progress
 from .arguments import Item, Message
 from .continuation import explain_continuation
 from .errors import TextError
@@ -16,9 +16,10 @@ from .heads.classification import Classification
 from .heads.labels import Labels
 from .heads.tasks import check_options, check_task
 from .models.custom_model import custom_model
+from .models.precision import in_precision
 from .models.pretrained import load
 from .models.source import Source
-from .models.text_model import transformers_model
+from .models.text_model import TextModel, transformers_model
 from .models.unwrap import parts_of
 from .pipeline import Pipeline
 from .requests import chunks, is_single, requests_of, stream_of_requests
@@ -74,7 +75,13 @@ class TextExplainer:
         parts = parts_of(model, tokenizer, task, pooling=pooling)
         chosen = Settings.of({**parts.options, **settings})
         options = {"task": parts.task, "embedding": embedding, "pooling": pooling, "settings": chosen}
-        self._pipeline = Pipeline(transformers_model(parts.model, parts.tokenizer, **options), chosen)
+
+        def computing_in(precision: str | None) -> TextModel:
+            return transformers_model(in_precision(parts.model, precision), parts.tokenizer, **options)
+
+        self._pipeline = Pipeline(computing_in(chosen.precision), chosen)
+        if chosen.half_precision is not None:
+            self._pipeline.single = Pipeline(computing_in("fp32"), chosen)
 
     @classmethod
     def from_pretrained(
@@ -113,7 +120,7 @@ class TextExplainer:
             How the model is loaded, as in transformers; by default with the precision of the stored weights.
             ``torch_dtype`` is an older name of ``dtype``. With ``device_map``, leave ``device`` out.
         trust_remote_code
-            Whether code that comes with the model may be run.
+            Whether code that comes with the model, or with its tokenizer, may be run; you are never asked.
         options
             Of `TextExplainer`.
         """
@@ -169,6 +176,8 @@ class TextExplainer:
         chosen = Settings.of(settings)
         if chosen.problem_type is not None:
             raise TextError(f"problem_type={chosen.problem_type!r} is for models of transformers: pass kind= instead")
+        if chosen.precision is not None:
+            raise TextError("precision= is for models of transformers: convert the model, and leave it out")
         check_options("text-classification", chosen)
         head = Classification(Labels.named(labels, kind), chosen.score)
         explainer, parts = cls.__new__(cls), {"head": head, "longest": longest, "pad": pad}
@@ -254,7 +263,7 @@ class TextExplainer:
         most 8 batches are read ahead. A single text, pair or chat is a stream of one.
         """
         requests = stream_of_requests(texts, target=target, against=against, at=at, reference=reference, extra=extra)
-        for first, chunk in chunks(requests, self.settings.batch_size):
+        for first, chunk in chunks(requests, self._pipeline.rows_at_once.number):
             results, _ = self._pipeline.explain(chunk, first=first)
             yield from results
 
@@ -273,6 +282,11 @@ class TextExplainer:
             The largest number of tokens to generate.
         """
         return explain_continuation(self._pipeline, text, continuation=continuation, longest=longest)
+
+    @property
+    def clock(self) -> Clock:
+        """Where the time of all calls went: tokenizing, explaining, and writing of corpora."""
+        return self._pipeline.clock
 
     @property
     def model(self) -> nn.Module:

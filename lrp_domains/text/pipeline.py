@@ -5,11 +5,19 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from .. import Ledger
-from ..domain import Account, Progress, no_progress, refuse_training_mode
+from ..domain import (
+    Account,
+    Clock,
+    Progress,
+    no_progress,
+    refuse_training_mode,
+)
 from .arguments import Reference, Request, checked_reference, is_chat
 from .batches import Batch, Runner, batches_of
 from .chats import Written, written
@@ -21,7 +29,8 @@ from .models.extra import check_extra
 from .models.text_model import TextModel
 from .padding_side import PaddingSide
 from .residue import notes_on_residue
-from .results.relevance import TextRelevance
+from .results.relevance import TextRelevance, distance_of
+from .rows_at_once import RowsAtOnce
 from .settings import SIDES, Settings
 from .tokens.encoding import Encoding
 from .tokens.lengths import Fitted, LengthLimit
@@ -42,7 +51,15 @@ class Pipeline:
         The side on which their rows are padded.
     limit
         How long texts may be.
+    rows_at_once
+        How many rows a batch has.
+    clock
+        Where the time went.
+    single
+        The same in single precision, until a first batch was compared with it; None where there is nothing to compare.
     """
+
+    single: Pipeline | None = None
 
     def __init__(self, model: TextModel, settings: Settings) -> None:
         if settings.window is not None and model.longest is not None and settings.window > model.longest:
@@ -57,6 +74,8 @@ class Pipeline:
         self.model, self.settings = model, settings
         self.runner = Runner(model, settings)
         self.padding = PaddingSide(self.runner)
+        self.clock = Clock()
+        self.rows_at_once = RowsAtOnce(self.runner)
         self.limit = LengthLimit(
             settings.window or model.longest,
             long=settings.long,
@@ -95,15 +114,29 @@ class Pipeline:
             The sum of their ledgers.
         """
         refuse_training_mode(self.model.network.module)
-        documents = self._documents(requests, names or _numbered(requests, first))
-        side = self.padding.find(self._batches(_leaders(documents), "right"))
+        names = names or _numbered(requests, first)
+        with self.clock("tokenizing"):
+            documents = self._documents(requests, names)
+        with self.clock("explaining"):
+            results, account = self._explained(documents, progress)
+            if self.single is not None:
+                first = slice(self.rows_at_once.number)
+                results = self._compared(results, requests[first], names[first])
+        return results, account
+
+    def _explained(self, documents: list[Document], progress: Progress) -> tuple[list[TextRelevance], Account]:
+        """Return the relevance of documents, and the sum of their ledgers."""
+        leaders = _leaders(documents)
+        side = self.padding.find(self._batches(leaders, "right"))
+        self.rows_at_once.find(leaders, side)
         documents = self._decided(documents, side)
 
         # The results of one text share a forward pass, and so a batch, where their rows are the same.
         leaders = _leaders(documents)
         account = Account()
-        for batch in progress(self._batches(leaders, side), "Explaining"):
-            for number, ledger in enumerate(self.runner.explain(batch, side or "right")):
+        batches = progress(self._batches(leaders, side), "Explaining")
+        for batch, ledgers in self.rows_at_once.run(batches, lambda batch: self.runner.explain(batch, side or "right")):
+            for number, ledger in enumerate(ledgers):
                 account.add(ledger)
                 self._note_residue(batch, number, ledger)
                 # The leaves of a batch can't be split among its texts.
@@ -114,6 +147,16 @@ class Pipeline:
         alone = len(leaders) == 1
         results = [d.result(names, self.settings, alone) for d, names in zip(documents, parts, strict=True)]
         return results, account
+
+    def _compared(
+        self, results: list[TextRelevance], requests: Sequence[Request], names: Sequence[str]
+    ) -> list[TextRelevance]:
+        """Return results in half precision, those of the first batch with their distance to single precision."""
+        single, self.single = self.single, None
+        expected, _ = single.explain(requests, names=names)
+        distances = [distance_of(*pair) for pair in zip(results, expected, strict=False)]
+        compared = [replace(result, fp32_distance=far) for result, far in zip(results, distances, strict=False)]
+        return compared + results[len(compared) :]
 
     def _note_residue(self, batch: Batch, number: int, ledger: Ledger) -> None:
         """Note what a large residue of a batch contains at its documents, or at their twins of this number."""
@@ -250,7 +293,7 @@ class Pipeline:
 
     def _batches(self, documents: Sequence[Document], side: str | None) -> list[Batch]:
         """Return the rows of documents in batches; as small as they can be if none can be padded (side None)."""
-        size = 1 if side is None else self.settings.batch_size
+        size = 1 if side is None else self.rows_at_once.number
         # Texts with and without a reference are explained by different rules.
         kinds = [[d for d in documents if (d.reference is None) is none] for none in (True, False)]
         return [batch for kind in kinds for batch in batches_of(kind, size)]
@@ -261,9 +304,12 @@ class Pipeline:
         undecided = [d for d in documents if isinstance(head, FirstPass) and head.undecided(d.rows)]
         leaders = _leaders(undecided)
         readings: dict[int, Tensor] = {}
-        for batch in self._batches(leaders, side):
+
+        def predict(batch: Batch) -> tuple[Any, np.ndarray]:
+            return self.runner.predict([row for _, row in batch], side or "right")
+
+        for batch, (outputs, first) in self.rows_at_once.run(self._batches(leaders, side), predict):
             rows = [row for _, row in batch]
-            outputs, first = self.runner.predict(rows, side or "right")
             for row, values in zip(rows, head.readings(outputs, rows, first), strict=True):
                 readings[id(row)] = values.detach().double().cpu()
 

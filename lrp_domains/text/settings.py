@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from .. import ATTN_LRP, SECANT, RuleSet
-from ..domain import check_score
+from ..domain import check_precision, check_score
 from .arguments import checked_reference
 from .errors import TextError, choices, listed
 from .tokens.segmentation import SEGMENTATIONS, Segmentation
@@ -32,7 +32,12 @@ class Settings:
     words
         How to split a text into words; see `segment`.
     batch_size
-        How many rows (texts, or windows of long ones) go through the model at once.
+        How many rows (texts, or windows of long ones) go through the model at once. None: 16; on a CUDA device as many
+        as fit into its free memory, up to 64. Where memory runs out, half as many.
+    precision
+        What a model of transformers computes in: ``"fp32"``, ``"bf16"`` or ``"fp16"``. None: in the precision of its
+        weights. In half precision, the texts of the first batch have the distance to single precision
+        (`TextRelevance.fp32_distance`).
     long
         What happens to a text that is too long for the model: ``"windows"`` (each is explained, the text's score is
         the mean of theirs), ``"truncate"`` (cut, with a warning that reports what was lost), or ``"error"``. None:
@@ -80,7 +85,8 @@ class Settings:
     rules: RuleSet | None = None
     score: str = "log-odds"
     words: Segmentation = "words"
-    batch_size: int = 16
+    batch_size: int | None = None
+    precision: str | None = None
     long: str | None = None
     window: int | None = None
     stride: int | None = None
@@ -111,7 +117,8 @@ class Settings:
         _check_options_of_heads(self)
         if self.rules is not None and not isinstance(self.rules, RuleSet):
             raise TextError(f"rules={self.rules!r} is not a rule set; pass one such as lrp_domains.ATTN_LRP")
-        if not isinstance(self.batch_size, int) or self.batch_size < 1:
+        check_precision(self.precision)
+        if self.batch_size is not None and (not isinstance(self.batch_size, int) or self.batch_size < 1):
             raise TextError(f"batch_size={self.batch_size!r}: expected 1 or more")
         if self.long is not None and self.long not in LONG:
             raise TextError(f"long={self.long!r}: expected one of {', '.join(LONG)}")
@@ -134,6 +141,11 @@ class Settings:
                 raise TextError(f"{name}={getattr(self, name)!r}: expected True, False or None")
         if checked_reference(self.reference) is not None:
             self.rule_set(against_reference=True)
+
+    @property
+    def half_precision(self) -> str | None:
+        """The precision, if it is not single."""
+        return None if self.precision == "fp32" else self.precision
 
     @property
     def reads_reference(self) -> bool:

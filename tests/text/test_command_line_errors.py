@@ -36,7 +36,7 @@ def test_a_mistyped_command_or_option_is_not_taken_for_a_text(demo_model):
         (["--file", "none.csv", "--model", "MODEL", "--out", "OUT"], 1, "error: there is no file 'none.csv'"),
         (["--file", "none.xls", "--model", "MODEL", "--out", "OUT"], 1, "it should end in .csv, .tsv"),
         (["--file", "FILE", "--model", "MODEL", "--out", "OUT"], 1, "there is no column 'text'; there are: 'review'"),
-        (["--file", "FILE", "--text-column", "reviw", "--out", "OUT"], 1, "did you mean 'review'?"),
+        (["--file", "FILE", "--text-column", "reviw", "--model", "MODEL", "--out", "OUT"], 1, "did you mean 'review'?"),
         (["--file", "FILE", "--text-column", "review", "--label-column", "pair", "--model", "MODEL", "--out", "OUT"],
          1, "error: the corpus has texts labelled"),
         (["--file", "FILE", "--text-column", "review", "--model", "MODEL", "--out", "x.csv"], 1, "written as .parquet"),

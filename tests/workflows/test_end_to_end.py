@@ -27,7 +27,7 @@ def test_corpora_from_end_to_end(tmp_path):
         {"name": "own", "path": "own.csv", "model": "demo", "text": "review", "label": "stars", "target": "positive"},
     ]
     pd.DataFrame(rows).fillna("").to_csv(tmp_path / "corpora.tsv", sep="\t", index=False)
-    config = {"text": {"corpora": "corpora.tsv", "explanation": {"shards": 2}, "report": {"title": "Made <up>"}}}
+    config = {"text": {"corpora": "corpora.tsv", "explanation": {"shard_texts": 70}, "report": {"title": "Made <up>"}}}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     run = snakemake("--configfile", tmp_path / "config.yaml", folder=tmp_path)
     assert run.returncode == 0, run.stdout + run.stderr

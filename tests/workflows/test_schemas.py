@@ -33,7 +33,7 @@ def test_the_defaults_in_the_descriptions_are_those_of_the_library():
         ("genes", "consensus", defaults(genes.consensus, "top", "least_cohorts")),
         ("genes", "report", defaults(genes.write_report, "title", "top")),
         ("text", "training", defaults(train_demo, "seed")),
-        ("text", "explanation", defaults(text.Settings, "score", "batch_size")),
+        ("text", "explanation", defaults(text.Settings, "score")),
         ("text", "words", defaults(text.class_words, "top", "fewest")),
         ("text", "report", defaults(write_report, "title", "top", "examples")),
     ):

@@ -26,7 +26,7 @@ from .runs import ROOT, configured, snakemake, written
         ({"gene": {}}, "top level: unknown setting 'gene'; did you mean 'genes'?"),
         ({"gene": {}}, "nothing to explain; name cohorts (genes:), corpora (text:), or both"),
         ({"text": {}}, "text: 'corpora' is a required property"),
-        ({"text": {"corpora": "c.tsv", "explanation": {"shards": 0}}}, "text.explanation.shards: 0 is less than"),
+        ({"text": {"corpora": "c.tsv", "explanation": {"shard_texts": 0}}}, "explanation.shard_texts: 0 is less than"),
         ({}, "no configuration; name one"),
         ({"genes": None}, "no configuration; name one"),
     ],

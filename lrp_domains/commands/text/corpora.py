@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from ..console import say
+from ..console import say, say_time
 from ..grouped import grouped
 from . import options as o
-from .loading import load_corpus, load_explainer, on_error
+from .loading import CHECK_AGAIN, inputs_of, load_corpus, load_explainer, on_error
 
 CHECKED = {name: option for name, option in o.MODEL.items() if name != "device"}
 
@@ -39,27 +39,52 @@ def check(
 ) -> None:
     """Check a corpus and its model from end to end before any long computation."""
     o.check_request(request)
-    from ...domain import whole_file
+    from ...domain import Clock, fingerprints, require_space, unchanged, whole_file
     from ...text.corpora import check_corpus
 
-    texts = load_corpus(corpus, columns)
-    explainer = load_explainer(model | {"device": "cpu"}, **settings)
-    summary = check_corpus(texts, explainer, **request, **on_error(columns))
+    require_space(out)
+    clock = Clock()
+    with clock("reading"):
+        inputs = inputs_of(corpus, model)
+        verify = unchanged(inputs, remedy=CHECK_AGAIN)
+        texts = load_corpus(corpus, columns)
+    with clock("loading"):
+        explainer = load_explainer(model | {"device": "cpu"}, **settings)
+    with clock("checking"):
+        summary = check_corpus(texts, explainer, **request, **on_error(columns))
+    with clock("hashing"):
+        summary |= {"inputs": fingerprints(inputs)}
+        verify()
     with whole_file(out) as temporary:
         temporary.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     say("corpus", f"{summary['texts']} texts, the longest of {summary['tokens_of_the_longest']} tokens")
     if summary["skipped"]:
         say("skipped", f"{summary['skipped']} texts, such as {summary['errors'][0]}", "bold yellow")
+    say_time(clock)
 
 
 def gather(
-    tables: Annotated[list[Path], typer.Argument(help="Tables of one kind, in order, as 'text explain' writes them.")],
-    out: Annotated[Path, typer.Option(help="The table to write, .parquet.")],
+    tables: Annotated[list[Path], typer.Argument(help="The tables of all shards in order, as 'text explain' writes.")],
+    out: Annotated[Path, typer.Option(help="The table to write, .parquet: of words, if --out-texts is given.")],
+    out_texts: Annotated[
+        Path | None, typer.Option(help="The table of texts to write, .parquet, where tables of both kinds are given.")
+    ] = None,
 ) -> None:
-    """Write the tables of several shards as one."""
+    """Write the tables of all shards as one, of words, of texts or of both."""
+    from ...domain import Clock, require_space, size_on_disk
     from ...text.corpora import gather
+    from ...text.corpora.tables import is_of_texts
 
-    say("gathered", f"{gather(tables, out)} rows")
+    of_texts = [table for table in tables if out_texts is not None and is_of_texts(table)]
+    others = [table for table in tables if table not in of_texts]
+    outputs = [(others, out, "rows")] + ([(of_texts, out_texts, "texts")] if out_texts is not None else [])
+    for paths, path, _ in outputs:
+        require_space(path, sum(map(size_on_disk, paths)))
+    clock = Clock()
+    with clock("writing"):
+        for paths, path, what in outputs:
+            say("gathered", f"{gather(paths, path)} {what}")
+    say_time(clock)
 
 
 @grouped(ranking=WORDS)
@@ -70,13 +95,17 @@ def words(
     ranking: dict,
 ) -> None:
     """Rank the words of each class by their relevance over a corpus."""
+    from ...domain import Clock, require_space
     from ...domain.tsv import write_tsv
-    from ...text import class_words
-    from ...text.corpora import read_texts, read_words
+    from ...text.corpora import rank_words
 
-    ranked = class_words(read_words(table), read_texts(texts), **ranking)
+    require_space(out)
+    clock = Clock()
+    with clock("ranking"):
+        ranked = rank_words(table, texts, **ranking)
     ranked["examples"] = ranked["examples"].map(" | ".join)
     write_tsv(ranked, out, float_format="%.6g")
+    say_time(clock)
 
 
 @grouped(page=REPORT)
@@ -86,7 +115,12 @@ def report(
     page: dict,
 ) -> None:
     """Write a report of all corpora with coloured texts and tables of words, in one file."""
+    from ...domain import Clock, require_space
     from ...text.report import write_report
 
-    write_report(folders, out, **page)
+    require_space(out)
+    clock = Clock()
+    with clock("writing"):
+        write_report(folders, out, **page)
     say("report", str(out.resolve()))
+    say_time(clock)

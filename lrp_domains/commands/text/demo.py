@@ -16,14 +16,16 @@ def train_demo(
     training: dict,
 ) -> None:
     """Train a small transformer on the demo corpus from scratch, in less than a minute."""
-    from ...domain import DomainError, whole_file
+    from ...domain import DomainError, require_space, resumable, whole_file
     from ...text.demo import train_demo
     from ...text.models.quiet import quiet_library
 
     # Only an earlier demo model may be replaced, which is checked before any training.
     if out.exists() and not (out / "held_out.tsv").is_file() and not (out.is_dir() and not any(out.iterdir())):
         raise DomainError(f"'{out}' exists and is not a demo model: name a new folder")
-    with quiet_library():
+    require_space(out)
+    # There are no parts to resume: this refuses to train the same model twice at once.
+    with resumable(out, "demo"), quiet_library():
         trained = train_demo(**training, progress=progress)
         with whole_file(out) as temporary:
             trained.save(temporary)

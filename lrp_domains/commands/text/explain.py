@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ..console import progress, say
+from ..console import progress, say, say_time
 from ..grouped import grouped
 from . import options as o
-from .loading import key_of, load_corpus, load_explainer, on_error
+from .loading import CHECK_AGAIN, inputs_of, key_of, load_corpus, load_explainer, on_error
 
 SHOWN = {
     "numbers": Annotated[bool | None, typer.Option("--numbers", help="Also print one line per word.")],
@@ -23,6 +23,10 @@ FILE = {
     "out": Annotated[Path | None, typer.Option(help="For a file, the table of words to write, .parquet.")],
     "out_texts": Annotated[
         Path | None, typer.Option(help="For a file, the table of texts (default: next to --out, NAME.texts.parquet).")
+    ],
+    "check": Annotated[
+        Path | None,
+        typer.Option(help="For a file, the .json of 'text check': stop if the file or the model has changed since."),
     ],
     "shard": Annotated[int | None, typer.Option(help="Number of the part of the file to explain, from 1 (default 1).")],
     "shards": Annotated[int | None, typer.Option(min=1, help="Number of parts of the file (default 1).")],
@@ -59,10 +63,7 @@ def explain(
             _refuse("texts or options of single texts", "a --file", texts=texts, **shown, **single)
         if "out" not in file:
             raise typer.BadParameter("name the table to write: --out relevance.parquet")
-        corpus = load_corpus(file["file"], columns).shard(file.get("shard", 1), file.get("shards", 1))
-        explainer = load_explainer(model, **settings)
-        request |= on_error(columns)
-        _explain_file(corpus, explainer, model=model, file=file, request=request)
+        _explain_file(model=model, file=file, columns=columns, request=request, settings=settings)
         return
 
     if "out" in file:
@@ -82,17 +83,29 @@ def explain(
     _write(shown, html=results.to_html, values=results.to_dict)
 
 
-def _explain_file(corpus, explainer, *, model: dict, file: dict, request: dict) -> None:
+def _explain_file(*, model: dict, file: dict, columns: dict, request: dict, settings: dict) -> None:
+    from ...domain import Clock, require_space, unchanged
     from ...text.corpora import explain_corpus
     from ...text.corpora.tables import count_skipped
 
     words = file["out"]
     texts = file.get("out_texts", words.with_name(f"{words.stem}.texts{words.suffix}"))
-    options = {"key": key_of(model), "progress": progress} | request
+    for path in (words, texts):
+        require_space(path)
+    clock = Clock()
+    with clock("reading"):
+        # Before anything is read, so that a change from then on is noticed.
+        verify = unchanged(inputs_of(file["file"], model), file.get("check"), remedy=CHECK_AGAIN)
+        options = {"key": key_of(model), "progress": progress, "verify": verify} | request | on_error(columns)
+        corpus = load_corpus(file["file"], columns).shard(file.get("shard", 1), file.get("shards", 1))
+    with clock("loading"):
+        explainer = load_explainer(model, **settings)
+
     before = explain_corpus(explainer, corpus, words=words, texts=texts, **options)
     skipped = count_skipped(texts)
     message = f"{len(corpus) - skipped} texts" + (f" ({skipped} skipped)" if skipped else "")
     say("explained", message + (f", {before} of {len(corpus)} by an earlier run" if before else ""))
+    say_time(f"{clock}, {explainer.clock}")
 
 
 def _continue(texts: Sequence[str], model: dict, *, single: dict, shown: dict, request: dict, settings: dict) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+CHECK_AGAIN = "run 'lrp-domains text check' again"
 _COLUMNS = {
     "text_column": "text",
     "second_column": "second",
@@ -22,12 +23,9 @@ def load_explainer(options: Mapping[str, Any], **settings: Any):
     settings
         How to explain.
     """
-    from ...text import TextError, TextExplainer
+    from ...text import TextExplainer
 
-    if not options.get("model"):
-        raise TextError(
-            "name a model: --model FOLDER_OR_NAME; 'lrp-domains text train-demo --out FOLDER' trains a small one"
-        )
+    _source(options)
     options = dict(options)
     return TextExplainer.from_pretrained(options.pop("model"), **options, **settings)
 
@@ -44,6 +42,22 @@ def on_error(columns: Mapping[str, str]) -> dict[str, str]:
     return {"on_error": columns["on_error"]} if "on_error" in columns else {}
 
 
+def inputs_of(corpus: str, options: Mapping[str, Any]) -> dict[str, str]:
+    """Return the files and folders that results are computed from, by what they are; the demo corpus is none.
+
+    Parameters
+    ----------
+    corpus
+        The file with the texts.
+    options
+        Those of `load_explainer`.
+    """
+    adapter = _adapter(options)
+    inputs = {} if corpus == "demo" else {"corpus": corpus}
+    inputs |= {"model": options["model"]}
+    return inputs | ({"base model": adapter.base.name} if adapter else {})
+
+
 def key_of(options: Mapping[str, Any]) -> str:
     """Return a string that identifies the weights and the tokenizer of a model, and of an adapter those of its base.
 
@@ -52,9 +66,23 @@ def key_of(options: Mapping[str, Any]) -> str:
     options
         Those of `load_explainer`.
     """
+    adapter = _adapter(options)
+    return repr([_source(options).version()] + ([adapter.base.version()] if adapter else []))
+
+
+def _adapter(options: Mapping[str, Any]) -> Any:
     from ...text.models.adapters import adapter_of
+
+    return adapter_of(_source(options))
+
+
+def _source(options: Mapping[str, Any]) -> Any:
+    """Return where a model is; raise if none is named."""
+    from ...text import TextError
     from ...text.models.source import Source
 
-    source = Source.of(options["model"], options.get("trust_remote_code", False), revision=options.get("revision"))
-    adapter = adapter_of(source)
-    return repr([source.version()] + ([adapter.base.version()] if adapter else []))
+    if not options.get("model"):
+        raise TextError(
+            "name a model: --model FOLDER_OR_NAME; 'lrp-domains text train-demo --out FOLDER' trains a small one"
+        )
+    return Source.of(options["model"], options.get("trust_remote_code", False), revision=options.get("revision"))

@@ -16,6 +16,7 @@ Aggregation = Literal["average", "first", "max", "simple"]
 OnError = Literal["raise", "skip"]
 Words = Literal["words", "characters"]
 Dtype = Literal["float32", "float16", "bfloat16"]
+Precision = Literal["fp32", "bf16", "fp16"]
 Side = Literal["right", "left"]
 Unknown = Literal["error", "gradient"]
 _FILES = ".csv, .tsv, .jsonl, .txt (also compressed, .gz) or .parquet"
@@ -48,7 +49,12 @@ MODEL = {
         str | None, typer.Option(help="Branch, tag or commit of a model on the hub (default: the newest).")
     ],
     "trust_remote_code": Annotated[
-        bool | None, typer.Option("--trust-remote-code", help="Run the code that a model on the hub comes with.")
+        bool | None,
+        typer.Option(
+            "--allow-code",
+            "--trust-remote-code",
+            help="Run the code that a model comes with, which can do whatever you can.",
+        ),
     ],
     "attn_implementation": Annotated[
         str | None, typer.Option(help="How transformers computes attention: eager, sdpa, ... (default: its choice).")
@@ -202,7 +208,17 @@ SETTINGS = {
     "no_answer": Annotated[
         bool | None, typer.Option("--no-answer", help="A question answerer may predict that there is no answer.")
     ],
-    "batch_size": Annotated[int | None, typer.Option(min=1, help="Texts explained at once (default 16).")],
+    "precision": Annotated[
+        Precision | None,
+        typer.Option(
+            help="What the model computes in; in half precision, the results have the distance to fp32 over the first "
+            "batch (default: in the precision of its weights)."
+        ),
+    ],
+    "batch_size": Annotated[
+        int | None,
+        typer.Option(min=1, help="Texts explained at once (default: 16; on a GPU what fits into its free memory)."),
+    ],
 }
 
 

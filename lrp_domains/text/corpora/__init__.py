@@ -2,7 +2,18 @@
 
 from .check import check_corpus
 from .corpus import Corpus, read_corpus
+from .joined import gather
 from .on_disk import explain_corpus
-from .tables import gather, read_texts, read_words
+from .ranked import rank_words
+from .tables import read_texts, read_words
 
-__all__ = ["Corpus", "check_corpus", "explain_corpus", "gather", "read_corpus", "read_texts", "read_words"]
+__all__ = [
+    "Corpus",
+    "check_corpus",
+    "explain_corpus",
+    "gather",
+    "rank_words",
+    "read_corpus",
+    "read_texts",
+    "read_words",
+]

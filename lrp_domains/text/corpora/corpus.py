@@ -17,6 +17,7 @@ from ..heads.labels import NONE, Labels
 from .readers import read_table
 
 DEMO = "demo"
+PART = 128  # texts that are explained and kept together; an interruption may cost them
 ON_ERROR = ("raise", "skip")
 
 
@@ -38,6 +39,8 @@ class Corpus:
         The name of the file, for messages.
     invalid
         By number in the file, why a row could not be read; such rows have an empty text.
+    whole
+        The number of texts in the file, if this is a shard.
     """
 
     texts: tuple[Item, ...]
@@ -46,6 +49,7 @@ class Corpus:
     references: tuple[str, ...] = ()
     source: str = ""
     invalid: Mapping[int, str] = field(default_factory=dict)
+    whole: int | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -56,15 +60,26 @@ class Corpus:
         return f"'{self.source}', row {number} (from 0)" if self.source else f"text {number}"
 
     def shard(self, number: int, of: int) -> Corpus:
-        """Return one of several parts of about the same size; the first has number 1."""
+        """Return one of several parts of about the same size; the first has number 1.
+
+        Shards end where `explain_corpus` ends its parts, as far as there are enough of these. The texts of a part are
+        sorted into batches, so that the batches of a corpus are the same for any number of shards.
+        """
         if not 1 <= number <= of:
             raise TextError(f"there is no shard {number} of {of}; they are numbered from 1 to {of}")
-        return self.part(len(self) * (number - 1) // of, len(self) * number // of)
+        step = PART if of <= -(-len(self) // PART) else 1
+        steps = -(-len(self) // step)
+        return self.part(steps * (number - 1) // of * step, steps * number // of * step)
+
+    @property
+    def total(self) -> int:
+        """The number of texts in the file."""
+        return len(self) if self.whole is None else self.whole
 
     def part(self, start: int, stop: int) -> Corpus:
         """Return the texts from `start` up to `stop`, without it."""
         columns = {name: getattr(self, name)[start:stop] for name in ("texts", "labels", "references")}
-        return replace(self, **columns, first=self.first + start)
+        return replace(self, **columns, first=self.first + start, whole=self.total)
 
     def named(self, labels: Labels | None) -> Corpus:
         """Return the corpus with the model's name for each label; a file may have numbers, or names in another case."""

@@ -1,22 +1,40 @@
-"""What an explainer was built with: results of explainers that differ in it are not parts of one table."""
+"""What was asked of an explainer, and how it was built: results that differ in it are not parts of one table."""
 
+import hashlib
 import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 from ..models.text_model import TextModel
 from ..models.wrappers import plain_model
+from ..pipeline import Pipeline
 
 
-def built(model: TextModel) -> tuple[object, ...]:
-    """Return all that results depend on beside the weights, the tokenizer and the settings."""
+def request_of(pipeline: Pipeline, against_reference: bool, wishes: Mapping[str, Any]) -> str:
+    """Return a digest of all that results depend on beside the texts, the weights and the tokenizer."""
+    settings = pipeline.settings
+    rules = settings.rule_set(against_reference=against_reference)
+    settings = replace(settings, batch_size=None)  # results don't depend on it
+    request = (wishes, against_reference, rules.table(), settings, _built(pipeline.model))
+    return hashlib.sha256(_without_addresses(repr(request)).encode()).hexdigest()
+
+
+def _built(model: TextModel) -> tuple[object, ...]:
+    """Return what a model is and how it is read."""
     network, head = model.network, model.head
     config = getattr(plain_model(network.module), "config", None)
     return (
         model.task,
-        # Its layers, also quantised ones, and the poolings of a sentence encoder; a function is shown with its address.
-        re.sub(r" at 0x[0-9a-f]+", "", str(network.module)),
+        str(network.module),  # its layers, also quantised ones, and the poolings of a sentence encoder
         sorted({str(parameter.dtype) for parameter in network.module.parameters()}),
         getattr(config, "_attn_implementation", None),
         (network.words, network.added),
         (getattr(head, "pooling", None), head.labels),
         (model.longest, sorted(model.fill.items()), sorted(model.special.placeholders.items())),
     )
+
+
+def _without_addresses(text: str) -> str:
+    """Return a text in which functions are the same in every process."""
+    return re.sub(r" at 0x[0-9a-f]+", "", text)

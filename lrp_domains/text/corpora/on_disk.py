@@ -1,7 +1,7 @@
 """A corpus explained to files, part by part; an interrupted run resumes."""
 
-import hashlib
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,13 @@ from ...domain import Progress, no_progress, resumable
 from ..arguments import checked_reference
 from ..errors import TextError
 from ..explainer import TextExplainer
-from .corpus import Corpus, check_on_error
-from .identity import built
+from .corpus import PART, Corpus, check_on_error
+from .identity import request_of
+from .joined import Origin, join
 from .outcomes import check_target, outcomes
 from .parts import described, digests, finished, path_of, plan
-from .tables import ERROR, join, tables, write
+from .tables import ERROR, tables, write
 
-PART = 128  # texts, which an interruption may cost
 SHOWN = 3  # errors in a message about skipped rows
 
 
@@ -33,6 +33,7 @@ def explain_corpus(
     reference: Any = None,
     key: str = "",
     on_error: str = "raise",
+    verify: Callable[[], None] = lambda: None,
     progress: Progress = no_progress,
 ) -> int:
     """Explain all texts of a corpus.
@@ -55,6 +56,9 @@ def explain_corpus(
     on_error
         What happens to a text that can't be explained: ``"raise"`` its error, which names the row, or ``"skip"`` it,
         with a warning at the end: the table of texts has its error in the column ``error`` and no results.
+    verify
+        Called before the tables are written; raises if the corpus or the model isn't the one that was read, see
+        `lrp_domains.domain.unchanged`.
     progress
         Wraps the iteration over parts.
 
@@ -78,13 +82,11 @@ def explain_corpus(
     settings, pipeline = explainer.settings, explainer._pipeline
     reference = checked_reference(reference)
     against_reference = bool(corpus.references) or reference is not None or settings.reference is not None
-    rules = settings.rule_set(against_reference=against_reference)
-    request = (key, target, against, reference, against_reference, rules.table(), repr(settings))
-    request += built(pipeline.model)
     wishes = {"target": target, "against": against, "reference": reference}
+    request = request_of(pipeline, against_reference, wishes)
 
     rows = digests(corpus)
-    with resumable(words, hashlib.sha256(repr(request).encode()).hexdigest()) as folder:
+    with resumable(words, f"{request} {key}") as folder:
         parts = plan(rows, finished(folder, on_error), PART)
         done = {rows[start:stop] for start, stop in parts} & set(finished(folder, on_error))
         before = sum(stop - start for start, stop in parts if rows[start:stop] in done)
@@ -93,12 +95,13 @@ def explain_corpus(
                 continue
             part = corpus.part(start, stop)
             results = outcomes(pipeline, part, on_error=on_error, **wishes)
-            explained = tables(results, part, against_reference)
-            skipped = sum(isinstance(result, str) for result in results)
-            explained["texts"] = described(explained["texts"], rows[start:stop], skipped)
-            # In this order: a part whose table of texts exists has its table of words too.
-            for of in ("words", "texts"):
-                write(explained[of], path_of(folder, rows[start:stop], of))
+            with pipeline.clock("writing"):
+                explained = tables(results, part, against_reference, settings.half_precision)
+                skipped = sum(isinstance(result, str) for result in results)
+                explained["texts"] = described(explained["texts"], rows[start:stop], skipped)
+                # In this order: a part whose table of texts exists has its table of words too.
+                for of in ("words", "texts"):
+                    write(explained[of], path_of(folder, rows[start:stop], of))
             done.add(rows[start:stop])
 
         files = {
@@ -106,8 +109,10 @@ def explain_corpus(
             for of in ("texts", "words")
         }
         _report_skipped(corpus, files["texts"])
-        for of, path in (("texts", texts), ("words", words)):
-            join(files[of], path)
+        verify()
+        with pipeline.clock("writing"):
+            for of, path in (("texts", texts), ("words", words)):
+                join(files[of], path, Origin.of(corpus, request))
     return before
 
 

@@ -14,6 +14,7 @@ from torch import nn
 from ...domain import reason
 from ..errors import TextError
 from ..heads.tasks import TASKS
+from .code_refused import code_refused
 from .source import Source
 
 # The tasks of adapters, in PEFT's words.
@@ -61,6 +62,8 @@ class Adapter:
         try:
             config = self.base.config()
             return config, (self.source if self.source.file("tokenizer_config.json") else self.base).tokenizer()
+        except TextError:
+            raise
         except (OSError, ValueError) as error:
             raise TextError(
                 f"the base model '{self.base.name}' of the adapter '{name}' could not be loaded: {reason(error)}; "
@@ -85,7 +88,8 @@ class Adapter:
             with safe_open(path, framework="pt") as weights:
                 return {name: tuple(weights.get_slice(name).get_shape()) for name in weights.keys()}  # noqa: SIM118
         if path := self.source.file("adapter_model.bin"):
-            weights = torch.load(path, map_location="meta", weights_only=True)
+            with code_refused(self.source.name):
+                weights = torch.load(path, map_location="meta", weights_only=True)
             return {name: tuple(weight.shape) for name, weight in weights.items()}
         return {}
 
@@ -103,7 +107,10 @@ class Adapter:
         from peft import PeftModel
 
         try:
-            return PeftModel.from_pretrained(model, self.source.name, **self.source.options).eval()
+            with code_refused(self.source.name):
+                return PeftModel.from_pretrained(model, self.source.name, **self.source.options).eval()
+        except TextError:
+            raise
         except (OSError, ValueError, RuntimeError) as error:
             raise TextError(
                 f"the adapter '{self.source.name}' does not fit '{self.base.name}': {reason(error)}"

@@ -11,6 +11,7 @@ from ...domain import device_of, reason
 from ..errors import TextError, listed
 from ..heads.tasks import TASKS, check_task, task_of
 from .adapters import Adapter, adapter_of
+from .code_refused import code_refused
 from .quiet import quiet_library
 from .sentence_settings import fit_tokenizer, text_settings
 from .sentence_transformers import read_encoder, warn_of_prompt
@@ -77,6 +78,8 @@ def _read(source: Source) -> tuple[Any, Any]:
     """Return the configuration and the tokenizer of a model."""
     try:
         return source.config(), source.tokenizer()
+    except TextError:
+        raise
     except (OSError, ValueError) as error:
         where = "the folder has no model with a tokenizer" if source.is_folder else "it is not a folder"
         raise TextError(
@@ -106,6 +109,7 @@ def _model(
 ) -> nn.Module:
     """Load a model for a task in eval mode, with its adapter if it has one."""
     import transformers
+    from safetensors import SafetensorError
 
     if adapter is not None:
         adapter.set_number_of_labels(config, task)
@@ -120,8 +124,11 @@ def _model(
     # Weights of another size are reported below, by name.
     options |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
     try:
-        model, report = loader.from_pretrained(source.name, config=config, **options)
-    except (OSError, ValueError, ImportError, RuntimeError) as error:
+        with code_refused(source.name):
+            model, report = loader.from_pretrained(source.name, config=config, **options)
+    except TextError:
+        raise
+    except (OSError, ValueError, ImportError, RuntimeError, KeyError, SafetensorError) as error:
         raise TextError(f"'{source.name}' could not be loaded for {task}: {reason(error)}") from error
 
     _check_weights(source if adapter is None else adapter.source, report, task, adapter)
@@ -187,6 +194,7 @@ def _encoder(
             raise TextError(f"the transformer of '{folder.name}' is in '{subfolder}': pass that folder and pooling=")
         return transformer()
 
-    encoder = read_encoder(folder.file, at_the_top)
+    with code_refused(folder.name):
+        encoder = read_encoder(folder.file, at_the_top)
     encoder.layers.to(next(encoder.transformer.parameters()))
     return encoder.eval(), tokenizer

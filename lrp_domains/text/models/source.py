@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .code_refused import code_refused
+
 
 class NotLookedUpError(OSError):
     """Whether a file exists is unknown: it is not in the cache, and the hub could not be asked."""
@@ -99,13 +101,15 @@ class Source:
         """Return the model's configuration."""
         import transformers
 
-        return transformers.AutoConfig.from_pretrained(
-            self.name, trust_remote_code=self.trust_remote_code, **self.options
-        )
+        with code_refused(self.name):
+            return transformers.AutoConfig.from_pretrained(
+                self.name, trust_remote_code=self.trust_remote_code, **self.options
+            )
 
     def tokenizer(self, **options: Any) -> Any:
         """Return the tokenizer."""
         import transformers
 
         options = {**options, "trust_remote_code": self.trust_remote_code, **self.options}
-        return transformers.AutoTokenizer.from_pretrained(self.name, **options)
+        with code_refused(self.name):
+            return transformers.AutoTokenizer.from_pretrained(self.name, **options)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from ..errors import TextError
+from .code_refused import code_refused
 from .pipelines import is_pipeline, pipeline_options, pipeline_task
 from .sentence_encoder import SentenceEncoder
 from .sentence_transformers import classifier_of, encoder_of, is_encoder, is_setfit
@@ -76,7 +77,11 @@ def _tokenizer_of(model: nn.Module, tokenizer: Any) -> Any:
         if not name:
             raise TextError(f"{type(model).__name__} has no tokenizer: pass it, TextExplainer(model, tokenizer)")
         try:
-            return AutoTokenizer.from_pretrained(name)
+            with code_refused(str(name)):
+                # Where it is not False, transformers asks a terminal's user whether to run the code.
+                return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        except TextError as error:
+            raise TextError(f"{error}; or pass the tokenizer itself, TextExplainer(model, tokenizer)") from error
         except (OSError, ValueError) as error:
             raise TextError(
                 f"no tokenizer could be loaded from '{name}': pass it, TextExplainer(model, tokenizer)"

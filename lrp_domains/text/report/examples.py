@@ -1,9 +1,11 @@
 """Which texts of a corpus a report shows, and how they are read back from its tables."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 
+from ..corpora.tables import read_rows
 from ..results.relevance import Reference, TextLedger, TextRelevance, Word
 
 
@@ -30,11 +32,11 @@ def choose_examples(texts: pd.DataFrame, count: int) -> dict[str, list[int]]:
     return examples | {"Closest calls": [*ordered["text"][::-1][:count]]}
 
 
-def read_examples(numbers: Iterable[int], texts: pd.DataFrame, words: pd.DataFrame) -> list[TextRelevance]:
+def read_examples(numbers: Sequence[int], words: Path, texts: Path) -> list[TextRelevance]:
     """Read some texts from their tables, which don't contain the tokens."""
-    texts = texts.set_index("text")
-    by_text = dict(tuple(words[words["text"].isin(list(numbers))].groupby("text")))
-    return [_example(texts.loc[number], by_text.get(number, words.iloc[:0])) for number in numbers]
+    rows, of_words = read_rows(texts, "texts", numbers).set_index("text"), read_rows(words, "words", numbers)
+    by_text = dict(tuple(of_words.groupby("text")))
+    return [_example(rows.loc[number], by_text.get(number, of_words.iloc[:0])) for number in numbers]
 
 
 def _example(row: pd.Series, words: pd.DataFrame) -> TextRelevance:

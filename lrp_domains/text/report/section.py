@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 
 from ...domain.page import drawing
-from ..corpora.tables import read_texts, read_words
+from ..corpora.ranked import rank_words
+from ..corpora.tables import read_numbers
 from ..errors import TextError
-from ..results.class_words import class_words
 from ..results.figures import class_words_figure
 from ..results.html import page
 from .examples import choose_examples, read_examples
@@ -27,10 +27,11 @@ def section(folder: str | Path, top: int, examples: int) -> dict:
         raise TextError(
             f"'{folder}' is not a folder of results: it has no texts.parquet; 'lrp-domains text explain' writes one"
         )
-    words, texts = read_words(folder / "words.parquet"), read_texts(folder / "texts.parquet")
+    paths = {of: folder / f"{of}.parquet" for of in ("words", "texts")}
+    texts = read_numbers(paths["texts"])
     skipped = int(texts["error"].notna().sum())
     texts = texts[texts["error"].isna()]
-    table = class_words(words, texts, top=top)
+    table = rank_words(**paths, top=top)
 
     return {
         "name": folder.resolve().name,
@@ -38,7 +39,7 @@ def section(folder: str | Path, top: int, examples: int) -> dict:
         "reference": _reference(texts),
         "confusion": _confusion(texts),
         "examples": {
-            kind: page(read_examples(numbers, texts, words), whole=False) if numbers else ""
+            kind: page(read_examples(numbers, **paths), whole=False) if numbers else ""
             for kind, numbers in choose_examples(texts, examples).items()
         },
         "figure": None if table.empty else drawing(class_words_figure(table, min(top, 12))),
@@ -56,6 +57,11 @@ def _overview(texts: pd.DataFrame, skipped: int) -> list[tuple[str, str]]:
     if len(labelled):
         accuracy = (labelled["label"] == labelled["prediction"]).mean()
         rows.append((f"{accuracy:.1%}", "predicted as labelled"))
+    if "fp32_distance" in texts and texts["fp32_distance"].notna().any():
+        far, precision = texts["fp32_distance"].dropna(), texts["precision"].iloc[0]
+        rows.append(
+            (f"{far.mean():.2%}", f"mean distance of relevance in {precision} from fp32, over {len(far)} texts")
+        )
     if texts["probability"].notna().any():
         rows.append((f"{texts['probability'].median():.1%}", "median probability of the prediction"))
     return rows

@@ -1,5 +1,7 @@
 """A corpus in one table: the words with the most relevance for each class."""
 
+from collections.abc import Callable, Collection, Iterable, Iterator
+
 import pandas as pd
 
 from ..errors import TextError
@@ -49,39 +51,101 @@ def class_words(
     absent = [name for name in NEEDED if name not in words]
     if absent:
         raise TextError(f"the table of words has no column '{absent[0]}': pass what to_frame('words') returns")
+    options = {"top": top, "prior": prior, "fewest": fewest, "examples": examples}
+    return ranked_words(lambda: [words], None if texts is None else lambda numbers: texts, **options)
+
+
+def ranked_words(
+    words: Callable[[], Iterable[pd.DataFrame]],
+    texts: Callable[[Collection[int]], pd.DataFrame] | None = None,
+    *,
+    top: int = 20,
+    prior: float = 5.0,
+    fewest: int = 2,
+    examples: int = 3,
+) -> pd.DataFrame:
+    """Rank the words of each class, as `class_words` does, of a table that is read chunk by chunk.
+
+    Parameters
+    ----------
+    words
+        Returns the chunks of the table of words; called twice.
+    texts
+        From numbers of texts to a table of texts that has these.
+    top, prior, fewest, examples
+        As in `class_words`.
+    """
     if top < 1 or fewest < 1 or prior < 0 or examples < 0:
         raise TextError(
             f"top={top}, fewest={fewest}, prior={prior}, examples={examples}: top and fewest must be 1 or more, prior "
             "and examples 0 or more"
         )
-
-    # A hypothesis has the words of its template, and the candidate's name, in every text.
-    words = words[(words["kind"] == "word") & ~words["part"].str.startswith("hypothesis ")]
-    words = words.assign(word=words["word"].str.casefold())
-    groups = words.groupby(["target", "word"], sort=False)
-    table = groups["relevance"].agg(total="sum", mean="mean", occurrences="size")
-    table["texts"] = groups["text"].nunique()
+    table = _sums(_whole_texts(words()))
+    table["mean"] = table["total"] / table["occurrences"]
     table["relevance"] = table["total"] / (table["occurrences"] + prior)
 
     table = table[table["texts"] >= fewest].reset_index()
     table = table.sort_values(["target", "relevance", "word"], ascending=[True, False, True], kind="stable")
     table = table.groupby("target", sort=False).head(top).rename(columns={"target": "class"})
     table["rank"] = table.groupby("class", sort=False).cumcount() + 1
-    table["examples"] = _examples(table, words, texts=texts, count=examples)
+    if texts is None or not examples:
+        table["examples"] = [()] * len(table)
+    else:
+        table["examples"] = _examples(table, words(), texts=texts, count=examples)
     return table[COLUMNS].reset_index(drop=True)
 
 
-def _examples(table: pd.DataFrame, words: pd.DataFrame, *, texts: pd.DataFrame | None, count: int) -> list[tuple]:
+def _sums(chunks: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Return, by target and word, the total relevance, the number of occurrences, and that of texts."""
+    sums = pd.DataFrame(columns=["total", "occurrences", "texts"], dtype=float)
+    sums.index = pd.MultiIndex.from_arrays([[], []], names=["target", "word"])
+    for chunk in chunks:
+        groups = _ranked(chunk).groupby(["target", "word"], sort=False)
+        of_chunk = groups["relevance"].agg(total="sum", occurrences="size")
+        of_chunk["texts"] = groups["text"].nunique()
+        sums = sums.add(of_chunk, fill_value=0) if len(sums) else of_chunk
+    return sums.astype({"occurrences": int, "texts": int})
+
+
+def _whole_texts(chunks: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """Yield chunks in which the words of each text are together."""
+    rest = None
+    for chunk in chunks:
+        chunk = chunk if rest is None else pd.concat([rest, chunk])
+        is_last = chunk["text"] == (chunk["text"].iloc[-1] if len(chunk) else None)
+        rest = chunk[is_last]
+        yield chunk[~is_last]
+    if rest is not None:
+        yield rest
+
+
+def _ranked(words: pd.DataFrame) -> pd.DataFrame:
+    """Return the words that are ranked, in lower case."""
+    # A hypothesis has the words of its template, and the candidate's name, in every text.
+    words = words[(words["kind"] == "word") & ~words["part"].str.startswith("hypothesis ")]
+    return words.assign(word=words["word"].str.casefold())
+
+
+def _examples(
+    table: pd.DataFrame,
+    chunks: Iterable[pd.DataFrame],
+    *,
+    texts: Callable[[Collection[int]], pd.DataFrame],
+    count: int,
+) -> list[tuple]:
     """Return, per row of the table, the places where the word has the most relevance, each in another text."""
-    if texts is None or not count:
+    ranked = pd.MultiIndex.from_frame(table[["class", "word"]])
+    places = None
+    for chunk in chunks:
+        words = _ranked(chunk)
+        words = words[pd.MultiIndex.from_frame(words[["target", "word"]]).isin(ranked)]
+        places = words if places is None else pd.concat([places, words])
+        places = places.sort_values("relevance", ascending=False, kind="stable")
+        places = places.drop_duplicates(["target", "word", "text"]).groupby(["target", "word"], sort=False).head(count)
+    if places is None or places.empty:
         return [()] * len(table)
 
-    ranked = pd.MultiIndex.from_frame(table[["class", "word"]])
-    places = words[pd.MultiIndex.from_frame(words[["target", "word"]]).isin(ranked)]
-    places = places.sort_values("relevance", ascending=False, kind="stable")
-    places = places.drop_duplicates(["target", "word", "text"]).groupby(["target", "word"], sort=False).head(count)
-
-    by_number = texts.set_index("text")[["first", "second"]]
+    by_number = texts(set(places["text"])).set_index("text")[["first", "second"]]
     excerpts: dict[tuple, list[str]] = {}
     for row in places.itertuples():
         text = by_number.at[row.text, _COLUMN[row.part]] if row.part in _COLUMN else ""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from ...domain import relative_distance
 from ..errors import TextError
 from .html import page
 from .terminal import coloured
@@ -145,6 +146,9 @@ class TextRelevance:
         What is special about this text: that it was cut, or read in windows.
     reference
         What it was explained against, and its score; None if the score itself was explained.
+    fp32_distance
+        For texts of a first batch in half precision: the sum of absolute differences of the tokens' relevance from that
+        in single precision, relative to the sum of its absolute values; None for other texts.
     """
 
     texts: tuple[str, ...]
@@ -159,6 +163,7 @@ class TextRelevance:
     rules: str
     notes: tuple[str, ...] = ()
     reference: Reference | None = None
+    fp32_distance: float | None = None
 
     @property
     def text_score(self) -> float:
@@ -218,3 +223,10 @@ class TextRelevance:
         from rich.console import Console
 
         Console().print(coloured(self, numbers=numbers))
+
+
+def distance_of(result: TextRelevance, expected: TextRelevance) -> float | None:
+    """Return how far the relevance of tokens is from what is expected; None where something else was explained."""
+    if (result.texts, result.target) != (expected.texts, expected.target):
+        return None
+    return relative_distance(*([token.relevance for token in each.tokens] for each in (result, expected)))
