@@ -165,3 +165,10 @@ RESULTS = config.get("pathvars", {}).get("results", "results")
 os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
 )
+
+# Jobs on this machine end with Snakemake, also if it is killed: lrp_domains/commands/ending.py reads this.
+if sys.platform == "linux":
+    proc = Path(os.sep, "proc")
+    boot = proc.joinpath("sys", "kernel", "random", "boot_id").read_text().strip()
+    space = os.readlink(proc / "self" / "ns" / "pid")
+    os.environ.update(LRP_DOMAINS_END_WITH=f"{os.getpid()} {boot} {space}")

@@ -73,7 +73,7 @@ rule genes_check:
         ),
         target=cohort_or_setting("target"),
         reference=cohort_or_setting("reference"),
-        explanation=settings("explanation", "against", "score", "rules"),
+        explanation=settings("explanation", "against", "score", "rules", "precision"),
         training=settings("training", *TRAINING),
         wilcoxon=WILCOXON,
         consent=CONSENT,
@@ -138,7 +138,7 @@ rule genes_train:
         settings=settings("training", *TRAINING),
         device=device,
     shell:
-        "exec python -P -m lrp_domains genes train {params.columns} {params.settings}"
+        "exec python -P -m lrp_domains genes train --check {input.check:q} {params.columns} {params.settings}"
         " --device {params.device} --out {output.model:q} --performance {output.performance:q} -- {input.cohort:q}"
         " > {log:q} 2>&1"
 
@@ -169,14 +169,20 @@ rule genes_explain:
         target=cohort_or_setting("target"),
         reference=cohort_or_setting("reference"),
         settings=settings(
-            "explanation", "against", "score", "rules", "top", "batch_size"
+            "explanation",
+            "against",
+            "score",
+            "rules",
+            "top",
+            "batch_size",
+            "precision",
         ),
         layer="--layer" if config["genes"]["explanation"]["layer"] else "--no-layer",
         consent=CONSENT,
         device=device,
         shard="",
     shell:
-        "exec python -P -m lrp_domains genes explain --model {params.model:q} {params.consent}"
+        "exec python -P -m lrp_domains genes explain --model {params.model:q} {params.consent} --check {input.check:q}"
         " {params.columns} {params.target} {params.reference} {params.settings} {params.layer} --device {params.device}"
         " {params.shard} --out {output:q} -- {input.cohort:q} > {log:q} 2>&1"
 
@@ -196,7 +202,6 @@ use rule genes_explain as genes_explain_shard with:
 rule genes_gather:
     input:
         cohort=cohort_file,
-        model=model_file,
         shards=shards_of_cohort,
         check="<results>/genes/{cohort}/check.json",
     output:
@@ -211,7 +216,8 @@ rule genes_gather:
         mem_mb=memory(3000),
         runtime=minutes(120),
     shell:
-        "exec python -P -m lrp_domains genes gather {input.shards:q} > {log:q} 2>&1"
+        "exec python -P -m lrp_domains genes gather --cohort {input.cohort:q} --check {input.check:q} --out {output:q}"
+        " -- {input.shards:q} > {log:q} 2>&1"
 
 
 rule genes_rank:
@@ -249,6 +255,7 @@ rule genes_curves:
         cohort="<results>/genes/{cohort}/explained.h5ad",
         table="<results>/genes/{cohort}/genes.parquet",
         model=model_file,
+        check="<results>/genes/{cohort}/check.json",
     output:
         "<results>/genes/{cohort}/curves.tsv",
     log:
@@ -272,7 +279,7 @@ rule genes_curves:
         device=device,
     shell:
         "exec python -P -m lrp_domains genes curves {input.cohort:q} --model {params.model:q} {params.consent}"
-        " --table {input.table:q} {params.columns} {params.seed} {params.settings}"
+        " --check {input.check:q} --table {input.table:q} {params.columns} {params.seed} {params.settings}"
         " --device {params.device} --out {output:q} > {log:q} 2>&1"
 
 

@@ -63,9 +63,11 @@ rule text_check:
             "window",
             "stride",
             "on_error",
+            "precision",
         ),
+        consent=TEXT_CONSENT,
     shell:
-        "exec python -P -m lrp_domains text check --model {params.model:q} {params.head}"
+        "exec python -P -m lrp_domains text check --model {params.model:q} {params.consent} {params.head}"
         " {params.columns} {params.target} {params.settings} --out {output:q} -- {params.path:q} > {log:q} 2>&1"
 
 
@@ -128,11 +130,13 @@ rule text_explain:
             "stride",
             "on_error",
             "batch_size",
+            "precision",
         ),
+        consent=TEXT_CONSENT,
         device=device,
     shell:
-        "exec python -P -m lrp_domains text explain --file {params.path:q} --model {params.model:q} {params.head}"
-        " {params.columns} {params.target} {params.settings} --shard {wildcards.shard} --shards {wildcards.shards}"
+        "exec python -P -m lrp_domains text explain --file {params.path:q} --model {params.model:q} {params.consent}"
+        " --check {input.check:q} {params.head} {params.columns} {params.target} {params.settings} --shard {wildcards.shard} --shards {wildcards.shards}"
         " --device {params.device} --out {output.words:q} --out-texts {output.texts:q} > {log:q} 2>&1"
 
 
@@ -155,8 +159,8 @@ rule text_gather:
     params:
         version=RESULTS_VERSION,
     shell:
-        "(python -P -m lrp_domains text gather {input.words:q} --out {output.words:q}"
-        " && python -P -m lrp_domains text gather {input.texts:q} --out {output.texts:q}) > {log:q} 2>&1"
+        "exec python -P -m lrp_domains text gather {input.words:q} {input.texts:q} --out {output.words:q}"
+        " --out-texts {output.texts:q} > {log:q} 2>&1"
 
 
 rule text_words:

@@ -6,6 +6,9 @@ TEXT_REPORT = "<results>/text/report.html"
 REPORTS.append(TEXT_REPORT)
 DEMO_MODEL = "<results>/text/demo_model"
 
+# Whether code that comes with a model may be executed.
+TEXT_CONSENT = "--allow-code" if config["text"]["allow_code"] else ""
+
 corpus_options = options_of(CORPORA, "corpus")
 text_settings = settings_of("text")
 
@@ -44,7 +47,7 @@ def content_of_model(wildcards):
 
 def number_of_text_shards(wildcards):
     """Return in how many jobs a corpus is explained: one per `shard_texts` texts."""
-    shard = config["text"]["explanation"].get("shard_texts", 5000)
+    shard = config["text"]["explanation"]["shard_texts"]
     texts = most_texts(CORPORA[wildcards.corpus]["path"])
     if texts is None or texts > shard:
         check = checkpoints.text_count.get(corpus=wildcards.corpus).output[0]

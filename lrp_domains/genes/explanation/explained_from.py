@@ -7,9 +7,8 @@ from anndata import AnnData
 from ...domain import checked_inputs
 from ..errors import CohortError
 from ..models.model import GeneModel
+from .header import SHA256
 from .results_in_adata import provenance_of
-
-SHA256 = "cohort_sha256"  # in the provenance, if the cohort was checked
 
 
 def checked_sha256(check: str | Path | None) -> str:

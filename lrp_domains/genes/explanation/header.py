@@ -11,9 +11,10 @@ import torch
 from ... import __version__
 from .. import slots
 from ..decoys.rate import is_compared
-from .explained_from import SHA256
 from .plan import Plan
 from .target import PREDICTED
+
+SHA256 = "cohort_sha256"  # in the provenance, if the cohort was checked
 
 
 @dataclass(frozen=True)
