@@ -29,6 +29,7 @@ from .rankings.agreement import agreement
 from .rankings.consensus import consensus
 from .rankings.enrichment import enrich
 from .rankings.gene_sets import read_gene_sets, read_markers
+from .rankings.groups import open_tables
 from .rankings.marker_lists import marker_lists
 from .rankings.markers import marker_recovery
 from .rankings.rank import rank
@@ -66,6 +67,7 @@ __all__ = [
     "marker_lists",
     "marker_recovery",
     "open_cohort",
+    "open_tables",
     "rank",
     "rank_on_disk",
     "read_cohort",

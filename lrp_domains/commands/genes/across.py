@@ -23,12 +23,13 @@ def consensus(
     """Aggregate the ranked genes of several cohorts, and measure their agreement."""
     from ... import genes as library
 
-    table = _read_tables(tables)
-    aggregated = library.consensus(table, **settings)
-    shared = {name: settings[name] for name in ("direction", "top") if name in settings}
-    write_tsv(library.agreement(table, **shared), agreement)
-    write_tsv(aggregated, out)
-    if absent := sorted(set(settings.get("expected", ())) - set(table["cohort"])):
+    with library.open_tables(tables) as ranked:
+        aggregated = library.consensus(ranked, **settings)
+        shared = {name: settings[name] for name in ("direction", "top") if name in settings}
+        write_tsv(library.agreement(ranked, **shared), agreement)
+        write_tsv(aggregated, out)
+        absent = sorted(set(settings.get("expected", ())) - set(ranked.cohorts))
+    if absent:
         say("missing", f"{', '.join(absent)}: not in the consensus", "bold yellow")
 
 
@@ -42,7 +43,8 @@ def enrich(
     """Test which gene sets lead the rankings (GSEA prerank)."""
     from ... import genes as library
 
-    write_tsv(library.enrich(_read_tables(tables), gene_sets, **settings), out)
+    with library.open_tables(tables) as ranked:
+        write_tsv(library.enrich(ranked, gene_sets, **settings), out)
 
 
 @grouped(settings=o.REPORT, aggregation=o.AGGREGATION)
@@ -108,11 +110,3 @@ def _consensus_of(
         return {}
     return paths
 
-
-def _read_tables(paths: list[Path]):
-    """Read tables of ranked genes as one."""
-    import pandas as pd
-
-    from ... import genes as library
-
-    return pd.concat([library.read_table(path) for path in paths], ignore_index=True)
