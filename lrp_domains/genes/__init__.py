@@ -36,7 +36,7 @@ from .rankings.rank import rank
 from .rankings.rank_file import rank_on_disk
 from .rankings.statistics import stability
 from .rankings.tables import read_table, write_table
-from .report import finished_cohorts, write_report
+from .report import finished_cohorts, write_index, write_report
 from .training.out_of_fold import train
 from .training.settings import Training
 
@@ -82,6 +82,7 @@ __all__ = [
     "train",
     "without_rare_groups",
     "write_cohort",
+    "write_index",
     "write_report",
     "write_table",
 ]

@@ -67,12 +67,12 @@ def each_enrichment(
     table: pd.DataFrame | pd.Series | RankedGroups,
     gene_sets: str | Path,
     *,
-    direction: bool,
-    smallest: int,
-    largest: int,
-    weight: float,
-    permutations: int,
-    seed: int,
+    direction: bool = True,
+    smallest: int = 10,
+    largest: int = 500,
+    weight: float = 0.0,
+    permutations: int = 1000,
+    seed: int = 0,
 ) -> Iterator[pd.DataFrame]:
     """Yield what `enrich` returns, one ranking after the other; all arguments are checked before the first."""
     ranked = groups_of(_single_ranking(table) if isinstance(table, pd.Series) else table)

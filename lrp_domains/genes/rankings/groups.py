@@ -90,7 +90,7 @@ def groups_of(table: pd.DataFrame | RankedGroups) -> RankedGroups:
         for names, part in table.groupby(["cohort", "group"], sort=False)
     }
     columns = frozenset(table.columns)
-    return RankedGroups(columns, columns, frozenset(table[REFERENCE] if REFERENCE in table else ()), rows)
+    return RankedGroups(columns, columns, frozenset(table.get(REFERENCE, ())), rows)
 
 
 @contextmanager
