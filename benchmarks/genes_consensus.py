@@ -134,8 +134,8 @@ def main() -> None:
         "Many cohorts",
         rows,
         f"{COHORTS} cohorts of {GROUPS} groups x {GENES:,} genes; every tenth lacks a tenth of the genes. Agreement is "
-        f"of {pairs:,} pairs of rankings, by relevance and by differential expression. Of the top {SHARED} genes of each "
-        f"group {measured['consensus']['planted']:.0%} are those that were planted in all cohorts.",
+        f"of {pairs:,} pairs of rankings, by relevance and by differential expression. Of the top {SHARED} genes of "
+        f"each group {measured['consensus']['planted']:.0%} are those that were planted in all cohorts.",
     )
 
 
