@@ -19,7 +19,8 @@ import pandas as pd
 from anndata import AnnData
 
 from lrp_domains.command_line import app
-from lrp_domains.genes import gene_model, rank, relevance, write_table
+from lrp_domains.genes import gene_model, rank, relevance
+from lrp_domains.genes.rankings.tables import write_by_group
 
 from .measure import in_own_process, peak_mb, write
 
@@ -51,7 +52,7 @@ def make(folder: Path) -> None:
     for number in range(COHORTS):
         cohort = folder / f"cohort{number:03}"
         cohort.mkdir()
-        write_table(_other_scores(table, f"cohort{number:03}", random), cohort / "genes.parquet")
+        write_by_group(_other_scores(table, f"cohort{number:03}", random), cohort / "genes.parquet")
         if number == 0:
             without_matrix.write_h5ad(cohort / "explained.h5ad")
         else:

@@ -72,10 +72,10 @@ def written(tables, folder, form):
     return paths
 
 
-def result_of(function, *arguments, **settings):
+def result_of(function, table, **settings):
     """Return a table, or the message of the error."""
     try:
-        return function(*arguments, **settings)
+        return function(table, **settings)
     except CohortError as error:
         return str(error)
 
@@ -83,23 +83,29 @@ def result_of(function, *arguments, **settings):
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("form", ["by group", "plain", "small row groups", "tsv"])
 @pytest.mark.parametrize("case", CASES)
-def test_files_give_what_one_table_gives(case, form, sets, tmp_path):
+def test_files_give_what_one_table_gives(case, form, tmp_path):
     whole = pd.concat(CASES[case], ignore_index=True)
     calls = [
-        (consensus, [], {"expected": ["c0", "late"]}),
-        (consensus, [], {"direction": False, "top": 3, "least_cohorts": 3}),
-        (agreement, [], {"top": 5}),
-        (agreement, [], {"direction": False}),
-        (enrich, [sets], {"smallest": 3, "permutations": 20}),
+        (consensus, {"expected": ["c0", "late"]}),
+        (consensus, {"direction": False, "top": 3, "least_cohorts": 3}),
+        (agreement, {"top": 5}),
+        (agreement, {"direction": False}),
     ]
     with open_tables(written(CASES[case], tmp_path, form)) as tables:
-        for function, arguments, settings in calls:
-            expected = result_of(function, whole, *arguments, **settings)
-            result = result_of(function, tables, *arguments, **settings)
+        for function, settings in calls:
+            expected, result = result_of(function, whole, **settings), result_of(function, tables, **settings)
             if isinstance(expected, str):
                 assert result == expected
             else:
                 pd.testing.assert_frame_equal(result, expected, check_exact=True)
+
+
+@pytest.mark.parametrize("case", ["missing groups", "a cohort in two files"])
+def test_gene_sets_are_tested_in_files_as_in_one_table(case, sets, tmp_path):
+    settings = {"smallest": 3, "permutations": 20}
+    with open_tables(written(CASES[case], tmp_path, "by group")) as tables:
+        result = enrich(tables, sets, **settings)
+    pd.testing.assert_frame_equal(result, enrich(pd.concat(CASES[case]), sets, **settings), check_exact=True)
 
 
 def test_one_group_of_one_cohort_is_read_at_a_time(tmp_path):

@@ -29,8 +29,8 @@ def rank_on_disk(
 ) -> Ranking:
     """Rank the genes of an explained cohort, and write it with the ranking where scanpy looks for it.
 
-    Matrices stay on disk. Only expression of up to 1 GiB, uncompressed, is read for the Wilcoxon test; more is compared by
-    Welch's t.
+    Matrices stay on disk. Only expression of up to 1 GiB, uncompressed, is read for the Wilcoxon test; more is compared
+    by Welch's t.
 
     Parameters
     ----------
