@@ -124,9 +124,12 @@ def open_tables(paths: Iterable[str | Path]) -> Iterator[RankedGroups]:
         everywhere = frozenset.intersection(*columns)
         if references and REFERENCE not in everywhere:
             references.add("")
-        yield RankedGroups(
-            frozenset.union(*columns), everywhere, frozenset(reference or "" for reference in references), rows
-        )
+        references = {reference or "" for reference in references}
+        ranked = RankedGroups(frozenset.union(*columns), everywhere, frozenset(references), rows)
+        for (cohort, group), parts in rows.items():
+            if len(parts) > 1:  # whose genes mustn't occur twice
+                ranked.read(cohort, group, [])
+        yield ranked
 
 
 def check_direction(ranked: RankedGroups) -> None:

@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 SMALLEST_WEIGHT = 1e-16  # of a depth in rank-biased overlap
 
@@ -37,8 +36,11 @@ class Positions:
 
 def positions_of(values: np.ndarray, top: int, persistence: float) -> Positions:
     """Return the positions of items, of which the highest value comes first."""
-    before = stats.rankdata(-values, "min").astype(int) - 1
-    tied = stats.rankdata(-values, "max").astype(int) - before
+    order = np.argsort(-values)
+    starts = np.flatnonzero(np.diff(values[order], prepend=np.nan) != 0)
+    sizes = np.diff(starts, append=len(values))
+    before, tied = np.empty(len(values), int), np.empty(len(values), int)
+    before[order], tied[order] = np.repeat(starts, sizes), np.repeat(sizes, sizes)
     depth = _deepest(len(values), persistence)
     first = np.flatnonzero(before < depth)
     ranks = before + (tied + 1) / 2
