@@ -49,10 +49,10 @@ def enrich(
     from ...genes.rankings.enrichment import COLUMNS, each_enrichment
 
     header = "\t".join(COLUMNS) + "\n"
-    with library.open_tables(tables) as ranked, whole_file(out) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.write(header)
+    with library.open_tables(tables) as ranked, whole_file(out) as temporary:
+        temporary.write_text(header, encoding="utf-8")
         for tested in each_enrichment(ranked, gene_sets, **settings):
-            tested.to_csv(file, sep="\t", index=False, header=False, float_format="%.6g")
+            tested.to_csv(temporary, sep="\t", index=False, header=False, float_format="%.6g", mode="a")
 
 
 @grouped(settings={"top": o.REPORT["top"]})
