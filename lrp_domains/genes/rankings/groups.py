@@ -90,7 +90,7 @@ def groups_of(table: pd.DataFrame | RankedGroups) -> RankedGroups:
         for names, part in table.groupby(["cohort", "group"], sort=False)
     }
     columns = frozenset(table.columns)
-    return RankedGroups(columns, columns, frozenset(table.get(REFERENCE, ())), rows)
+    return RankedGroups(columns, columns, references=frozenset(table.get(REFERENCE, ())), rows=rows)
 
 
 @contextmanager
@@ -125,7 +125,7 @@ def open_tables(paths: Iterable[str | Path]) -> Iterator[RankedGroups]:
         if references and REFERENCE not in everywhere:
             references.add("")
         references = {reference or "" for reference in references}
-        ranked = RankedGroups(frozenset.union(*columns), everywhere, frozenset(references), rows)
+        ranked = RankedGroups(frozenset.union(*columns), everywhere, references=frozenset(references), rows=rows)
         for (cohort, group), parts in rows.items():
             if len(parts) > 1:  # whose genes mustn't occur twice
                 ranked.read(cohort, group, [])
