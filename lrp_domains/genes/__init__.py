@@ -30,13 +30,14 @@ from .rankings.agreement import agreement
 from .rankings.consensus import consensus
 from .rankings.enrichment import enrich
 from .rankings.gene_sets import read_gene_sets, read_markers
+from .rankings.groups import open_tables
 from .rankings.marker_lists import marker_lists
 from .rankings.markers import marker_recovery
 from .rankings.rank import rank
 from .rankings.rank_file import rank_on_disk
 from .rankings.statistics import stability
 from .rankings.tables import read_table, write_table
-from .report import finished_cohorts, write_report
+from .report import finished_cohorts, write_index, write_report
 from .training.out_of_fold import train
 from .training.settings import Training
 
@@ -69,6 +70,7 @@ __all__ = [
     "marker_lists",
     "marker_recovery",
     "open_cohort",
+    "open_tables",
     "rank",
     "rank_on_disk",
     "read_cohort",
@@ -83,6 +85,7 @@ __all__ = [
     "train",
     "without_rare_groups",
     "write_cohort",
+    "write_index",
     "write_report",
     "write_table",
 ]

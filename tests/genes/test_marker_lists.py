@@ -75,7 +75,7 @@ def test_the_two_lists_in_uns_start_with_markers_and_with_absent_genes():
     for group, rows in table.groupby("group", sort=False):
         assert rows["score"].is_monotonic_decreasing  # the table is by score
         markers = sc.get.rank_genes_groups_df(adata, group=group, key=KEY)
-        expected = signed_scores(rows, True)["cohort"]
+        expected = signed_scores(rows.set_index("gene"), True)
         np.testing.assert_allclose(markers["scores"], expected[markers["names"]], rtol=1e-6)
         assert markers["scores"].is_monotonic_decreasing and len(markers) == adata.n_vars
 

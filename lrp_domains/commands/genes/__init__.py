@@ -18,6 +18,7 @@ for command, name in (
     (cohort.curves, "curves"),
     (across.consensus, "consensus"),
     (across.enrich, "enrich"),
+    (across.page, "page"),
     (across.report, "report"),
     (run.run, "run"),
 ):

@@ -211,11 +211,13 @@ CONSENSUS = {
         int | None, typer.Option(min=1, help="Number of cohorts in which a gene must be measured (default 2).")
     ],
 }
-# How the cohorts of `report --missing-ok` are aggregated; its `top` is another one.
+# How the finished cohorts of `report --missing-ok` are aggregated and tested; its `top` is another one.
 AGGREGATION = {
     "consensus_top": CONSENSUS["top"],
     "direction": CONSENSUS["direction"],
     "least_cohorts": CONSENSUS["least_cohorts"],
+    "gene_sets": Annotated[Path | None, typer.Option(help="Gene sets to test, .gmt (default: none).")],
+    "seed": Seed,
 }
 REPORT = {
     "title": Annotated[str | None, typer.Option(help="Title of the report (default Genes that carry each group).")],

@@ -46,6 +46,16 @@ def rows_on_disk(dataset: CSRDataset) -> RowsOnDisk:
     return RowsOnDisk(dataset.group, ends, shape=dataset.shape, dtype=dataset.dtype)
 
 
+def bytes_in_memory(stored) -> int:
+    """Return the bytes that a matrix on disk takes once it is read, however well its file is compressed."""
+    if isinstance(stored, SomeColumns):
+        return bytes_in_memory(stored.rows)
+    if not isinstance(stored, RowsOnDisk):
+        return int(np.prod(stored.shape)) * stored.dtype.itemsize
+    parts = [stored.group[name] for name in ("data", "indices")]
+    return sum(int(part.shape[0]) * part.dtype.itemsize for part in parts) + stored.ends.nbytes
+
+
 @dataclass(frozen=True)
 class SomeColumns:
     """Some columns of a matrix that is read some rows at a time.

@@ -15,6 +15,7 @@ MEASURES = {
     "rbo": ("relevance", "rank-biased overlap"),
     "jaccard": ("relevance", "Jaccard index"),
 }
+LABELLED = 30  # cohorts; of more, numbers and names would be illegible
 MEASURES |= {f"de_{name}": ("differential expression", words) for name, (_, words) in MEASURES.items()}
 
 
@@ -27,6 +28,8 @@ def agreement_matrix(
     ax: Axes | None = None,
 ) -> Axes:
     """Draw how far the rankings of every two cohorts agree, mean over the groups that both have.
+
+    Of more than 30 cohorts only the colours are drawn.
 
     Parameters
     ----------
@@ -51,23 +54,31 @@ def agreement_matrix(
     names = cohorts_of(agreement, cohorts)
     values = np.full((len(names), len(names)), np.nan)  # grey for two cohorts without a common group
     np.fill_diagonal(values, 1)
+    row_of = {name: row for row, name in enumerate(names)}
     for (a, b), mean in agreement.groupby(["cohort_a", "cohort_b"])[measure].mean().items():
-        i, j = names.index(a), names.index(b)
+        i, j = row_of[a], row_of[b]
         values[i, j] = values[j, i] = mean
 
     size = size_of_agreement(len(names))
     axes = axes_of(ax, size + 0.5, size)
     axes.set_facecolor("#dddddd")
     image = axes.imshow(values, cmap=DIVERGING, vmin=-1, vmax=1)
-    for i, j in np.ndindex(values.shape):
-        if i != j and np.isfinite(values[i, j]):
-            colour = "white" if abs(values[i, j]) > 0.6 else "black"
-            axes.text(j, i, f"{values[i, j]:.2f}", ha="center", va="center", color=colour)
-    name_axes(axes, rows=names, columns=names)
+    if len(names) <= LABELLED:
+        _write_numbers(axes, values)
+        name_axes(axes, rows=names, columns=names)
+    else:
+        axes.set(xticks=[], yticks=[], xlabel=f"{len(names)} cohorts")
     title, words = MEASURES[measure]
     axes.set_title(title)
     add_scale(axes, image, words)
     return axes
+
+
+def _write_numbers(axes: Axes, values: np.ndarray) -> None:
+    for i, j in np.ndindex(values.shape):
+        if i != j and np.isfinite(values[i, j]):
+            colour = "white" if abs(values[i, j]) > 0.6 else "black"
+            axes.text(j, i, f"{values[i, j]:.2f}", ha="center", va="center", color=colour)
 
 
 def cohorts_of(agreement: pd.DataFrame, order: Sequence[str] | None) -> list[str]:
@@ -79,4 +90,4 @@ def cohorts_of(agreement: pd.DataFrame, order: Sequence[str] | None) -> list[str
 
 def size_of_agreement(cohorts: int) -> float:
     """Return the height in inches at which names are legible."""
-    return 1.9 + 0.55 * cohorts
+    return 1.9 + 0.55 * cohorts if cohorts <= LABELLED else 6.0

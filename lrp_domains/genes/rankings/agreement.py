@@ -1,26 +1,28 @@
 """The agreement of the rankings of two cohorts, by relevance and by differential expression."""
 
-import math
-from itertools import combinations
+from itertools import combinations_with_replacement
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from ..errors import CohortError
-from .consensus import among_top, check_references, signed_scores
-from .tables import check_ranking
+from .consensus import signed_scores
+from .groups import RankedGroups, check_direction, check_references, groups_of
+from .overlap import Positions, overlap_of, positions_of
 
-SMALLEST_WEIGHT = 1e-16  # of a depth in rank-biased overlap
+MEASURES = ("genes", "spearman", "rbo", "jaccard")
 
 
-def agreement(table: pd.DataFrame, *, direction: bool = True, top: int = 20, persistence: float = 0.9) -> pd.DataFrame:
+def agreement(
+    table: pd.DataFrame | RankedGroups, *, direction: bool = True, top: int = 20, persistence: float = 0.9
+) -> pd.DataFrame:
     """Compare every two cohorts, group by group, on the genes that both measured.
 
     Parameters
     ----------
     table
-        Ranked genes of all cohorts; see `lrp_domains.genes.rankings.tables`.
+        Ranked genes of all cohorts; see `lrp_domains.genes.rankings.tables`. Or `open_tables`, to read them from files
+        one group at a time.
     direction
         Order genes by score and direction of expression, as `consensus` does.
     top
@@ -39,71 +41,76 @@ def agreement(table: pd.DataFrame, *, direction: bool = True, top: int = 20, per
     the mean of their ranks, rank-biased overlap is the mean over all orders of them, and genes that tie across the end
     of the top genes are not among these.
     """
-    table = check_ranking(table)
-    check_references(table)
+    ranked = groups_of(table)
+    check_references(ranked)
     if top < 1 or top % 1:
         raise CohortError(f"top={top} should be a whole number from 1 on")
     if not 0 < persistence < 1:
         raise CohortError(f"persistence={persistence} should be between 0 and 1, such as 0.9")
-    if direction and "direction" not in table:
-        raise CohortError("the table of ranked genes has no column 'direction'; use direction=False")
-    rows = []
-    for group, part in table.groupby("group", sort=False):
-        relevance = signed_scores(part, direction)
-        differential = signed_scores(part, False, "de_score") if "de_score" in part else None
-        for a, b in combinations(relevance.columns, 2):
-            row = {"group": group, "cohort_a": a, "cohort_b": b}
-            row |= _compare(relevance[[a, b]].dropna(), top, persistence=persistence, prefix="")
-            if differential is not None:
-                row |= _compare(differential[[a, b]].dropna(), top, persistence=persistence, prefix="de_")
-            rows.append(row)
-    columns = ["group", "cohort_a", "cohort_b", "genes", "spearman", "rbo", "jaccard"]
-    return pd.DataFrame(rows, columns=[*columns, "de_spearman", "de_rbo", "de_jaccard"])
+    if direction:
+        check_direction(ranked)
+
+    differential = "de_score" in ranked.columns
+    read = ["score", *(["direction"] if direction else []), *(["de_score"] if differential else [])]
+    columns = [*MEASURES, *(f"de_{name}" for name in MEASURES[1:])]
+    tables = []
+    for group, cohorts in ranked.groups.items():
+        if len(cohorts) < 2:
+            continue
+        matrices = ranked.matrices(group, read)
+        measures = _measures(signed_scores(matrices, direction).to_numpy(), top, persistence)
+        if differential:
+            of_expression = _measures(matrices["de_score"].to_numpy(), top, persistence)
+            measures |= {f"de_{name}": values for name, values in of_expression.items() if name != "genes"}
+        names = matrices["score"].columns.to_numpy()
+        a, b = np.triu_indices(len(names), 1)
+        pairs = {"group": group, "cohort_a": names[a], "cohort_b": names[b]}
+        tables.append(pd.DataFrame(pairs | {name: values[a, b] for name, values in measures.items()}))
+    if not tables:
+        return pd.DataFrame(columns=["group", "cohort_a", "cohort_b", *columns])
+    return pd.concat(tables, ignore_index=True).reindex(columns=["group", "cohort_a", "cohort_b", *columns])
 
 
-def rank_biased_overlap(a: np.ndarray, b: np.ndarray, persistence: float = 0.9) -> float:
-    """Compute the extrapolated rank-biased overlap of two rankings of the same items (Webber et al. 2010, TOIS 28:20).
+def _measures(values: np.ndarray, top: int, persistence: float) -> dict[str, np.ndarray]:
+    """Compute all measures of every two cohorts (columns), as matrices whose upper half is filled.
 
-    ``X_n / n p^n + (1 - p) / p sum_d X_d / d p^d``, with ``X_d`` the number of items that both have among
-    their first `d`. If items tie, ``X_d`` is its mean over all orders of them, drawn independently for each ranking:
-    ``X_d = sum_i a_i(d) b_i(d)``, with ``a_i(d)`` the probability that item `i` is among the first `d` of `a` (Corsi
-    and Urbano 2024, SIGIR, RBO^a).
-
-    Parameters
-    ----------
-    a, b
-        The values of the items, of which the highest comes first; item `i` is element `i` of both.
-    persistence
-        As in `agreement`.
+    Which genes two cohorts share depends on their platforms alone, so genes are ordered once per cohort and pair of
+    platforms, rather than once per pair of cohorts.
     """
-    n = len(a)
-    if n == 0:
-        return float("nan")
-    deepest = min(n, math.ceil(math.log(SMALLEST_WEIGHT) / math.log(persistence)))  # deeper items have no weight
-    before, tied = zip(*(_positions(-np.asarray(values)) for values in (a, b)), strict=True)
-    seen = np.maximum(*before) < deepest
-    total = persistence**n  # X_n = n: both have all items
-    for depth in range(1, deepest + 1):
-        chances = (np.clip((depth - start[seen]) / many[seen], 0, 1) for start, many in zip(before, tied, strict=True))
-        total += (1 - persistence) / persistence * np.dot(*chances) / depth * persistence**depth
-    return float(total)
+    cohorts = values.shape[1]
+    measures = {name: np.full((cohorts, cohorts), np.nan) for name in MEASURES[1:]}
+    measures = {"genes": np.zeros((cohorts, cohorts), int)} | measures
+    platforms: dict[bytes, list[int]] = {}
+    measured = ~np.isnan(values)
+    for number, genes in enumerate(measured.T):
+        platforms.setdefault(genes.tobytes(), []).append(number)
+
+    for one, other in combinations_with_replacement(platforms.values(), 2):
+        shared = measured[:, one[0]] & measured[:, other[0]]
+        numbers = one if one is other else [*one, *other]
+        pairs = [(i, j) if i < j else (j, i) for i in one for j in other if one is not other or i < j]
+        if not pairs:
+            continue
+        positions = {number: positions_of(values[shared, number], top, persistence) for number in numbers}
+        for i, j in pairs:
+            a, b = positions[i], positions[j]
+            measures["genes"][i, j] = shared.sum()
+            measures["spearman"][i, j] = _spearman(a, b)
+            measures["rbo"][i, j] = overlap_of(a, b, persistence)
+            measures["jaccard"][i, j] = _jaccard(a, b)
+    return measures
 
 
-def _positions(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each item the number of items with smaller keys, and the number with the same key."""
-    before = stats.rankdata(keys, "min") - 1
-    return before, stats.rankdata(keys, "max") - before
+def _spearman(a: Positions, b: Positions) -> float:
+    """Compute Spearman's correlation from centred ranks; NaN for two genes, or where all tie."""
+    if len(a.centred) <= 2 or not a.spread or not b.spread:
+        return np.nan
+    covariance = np.dot(a.centred, b.centred) / (len(a.centred) - 1)
+    return float(np.clip(covariance / b.spread / a.spread, -1, 1))
 
 
-def _compare(values: pd.DataFrame, top: int, *, persistence: float, prefix: str) -> dict[str, float]:
-    """Compute all measures of two columns; without a prefix also the number of genes."""
-    a, b = (values.iloc[:, side].to_numpy() for side in (0, 1))
-    tops = among_top(values, top).to_numpy()
-    either = tops.any(1).sum()
-    varied = len(values) > 2 and np.ptp(a) > 0 and np.ptp(b) > 0
-    measures = {
-        "spearman": float(stats.spearmanr(a, b)[0]) if varied else np.nan,
-        "rbo": rank_biased_overlap(a, b, persistence),
-        "jaccard": tops.all(1).sum() / either if either else np.nan,
-    }
-    return {f"{prefix}{name}": value for name, value in measures.items()} | ({} if prefix else {"genes": len(values)})
+def _jaccard(a: Positions, b: Positions) -> float:
+    """Compute the Jaccard index of the top genes; NaN if neither has any."""
+    both = len(a.top & b.top)
+    either = len(a.top) + len(b.top) - both
+    return both / either if either else np.nan

@@ -1,18 +1,22 @@
 """The genes that cohorts agree on: robust rank aggregation, and the mean rank."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from ..errors import CohortError, listed
-from .tables import REFERENCE, check_ranking
+from .groups import RankedGroups, check_direction, check_references, groups_of
+
+Values = TypeVar("Values", pd.Series, pd.DataFrame)
+GENES_AT_A_TIME = 2000  # whose chances are computed at once
 
 
 def consensus(
-    table: pd.DataFrame,
+    table: pd.DataFrame | RankedGroups,
     *,
     direction: bool = True,
     top: int = 20,
@@ -24,7 +28,8 @@ def consensus(
     Parameters
     ----------
     table
-        Ranked genes of all cohorts; see `lrp_domains.genes.rankings.tables`.
+        Ranked genes of all cohorts; see `lrp_domains.genes.rankings.tables`. Or `open_tables`, to read them from files
+        one group at a time.
     direction
         Rank genes that are lower in the group than in the rest last, those of most relevance at the very end, so that
         the leading genes are evidence for the group by their presence. Cohorts agree better on this, in part because
@@ -56,32 +61,35 @@ def consensus(
     the genes' p-values in place of their ranks, which decoys of like level make uniform there, whichever direction the
     genes have; ``p_adjusted`` is that after Benjamini and Hochberg over the genes of the group.
     """
-    table = check_ranking(table)
-    check_references(table)
+    ranked = groups_of(table)
+    check_references(ranked)
     for name, value in (("top", top), ("least_cohorts", least_cohorts)):
         if value < 1 or value % 1:
             raise CohortError(f"{name}={value} should be a whole number from 1 on")
-    absent = sorted(set(expected or ()) - set(table["cohort"]))
+    absent = sorted(set(expected or ()) - set(ranked.cohorts))
     if absent:
         warnings.warn(f"no ranked genes of {listed(absent)}: the consensus is of the other cohorts", stacklevel=2)
-    if direction and "direction" not in table:
-        raise CohortError("the table of ranked genes has no column 'direction'; use direction=False")
+    if direction:
+        check_direction(ranked)
 
+    columns = ["score", *(["direction"] if direction else []), *(["p_value"] if "p_value" in ranked.columns else [])]
     tables, too_few_cohorts, nothing_in_common = [], [], []
-    for group, rows in table.groupby("group", sort=False):
-        if rows["cohort"].nunique() < least_cohorts:
-            too_few_cohorts.append(f"{group} ({', '.join(rows['cohort'].unique())})")
-        elif rows.groupby("gene").size().max() < least_cohorts:
+    for group, cohorts in ranked.groups.items():
+        if len(cohorts) < least_cohorts:
+            too_few_cohorts.append(f"{group} ({', '.join(cohorts)})")
+            continue
+        matrices = ranked.matrices(group, columns)
+        if matrices["score"].notna().sum(1).max() < least_cohorts:
             nothing_in_common.append(group)
-        else:
-            # A cohort that has no such group doesn't lack its genes, so it isn't counted.
-            cohorts = sorted({*rows["cohort"], *absent})
-            tables.append(_of_group(rows, group, cohorts=cohorts, direction=direction, top=top, least=least_cohorts))
+            continue
+        # A cohort that has no such group doesn't lack its genes, so it isn't counted.
+        counted = sorted({*cohorts, *absent})
+        tables.append(_of_group(matrices, group, cohorts=counted, top=top, least=least_cohorts))
 
     if not tables and nothing_in_common:
         raise CohortError(
             f"no gene of {_groups(nothing_in_common)} was measured in {least_cohorts} cohorts "
-            f"({_example_genes(table)}); do cohorts use the same names (symbols, Ensembl ids)?"
+            f"({_example_genes(ranked)}); do cohorts use the same names (symbols, Ensembl ids)?"
         )
     if not tables:
         raise CohortError(
@@ -97,26 +105,14 @@ def consensus(
     return pd.concat(tables, ignore_index=True)
 
 
-def check_references(table: pd.DataFrame) -> None:
-    """Raise if cohorts were explained against different references, so that their scores answer different questions."""
-    if REFERENCE not in table:
-        return
-    references = sorted(table[REFERENCE].replace("", "none").unique())
-    if len(references) > 1:
-        raise CohortError(
-            f"the cohorts were explained against different references: {listed(references)}; explain all cohorts "
-            "against the same one"
-        )
-
-
-def signed_scores(rows: pd.DataFrame, direction: bool, column: str = "score") -> pd.DataFrame:
-    """Return the values that genes are ordered by, genes x cohorts; NaN if a cohort didn't measure a gene.
+def signed_scores(matrices: Mapping[str, Values], direction: bool) -> Values:
+    """Return the values that genes are ordered by, from their scores and directions.
 
     With direction: the score of a gene that is higher in the group, minus the size of the score of one that is lower.
     Score times direction would rank first what is lower in a group and evidence against it: ESR1 for ER-negative.
     """
-    values = rows[column].where(rows["direction"] > 0, -rows[column].abs()) if direction else rows[column]
-    return rows.assign(value=values).pivot(index="gene", columns="cohort", values="value")
+    score = matrices["score"]
+    return score.where(matrices["direction"] > 0, -score.abs()) if direction else score
 
 
 def among_top(values: pd.DataFrame, top: int) -> pd.DataFrame:
@@ -132,6 +128,13 @@ def robust_ranks(ranks: np.ndarray) -> np.ndarray:
     ranks
         Genes x lists: normalised ranks, above 0 and up to 1; NaN if a list lacks the gene.
     """
+    if not len(ranks):
+        return np.empty(0)
+    starts = range(0, len(ranks), GENES_AT_A_TIME)  # the terms of all genes at once take several times their memory
+    return np.concatenate([_robust_ranks(ranks[start : start + GENES_AT_A_TIME]) for start in starts])
+
+
+def _robust_ranks(ranks: np.ndarray) -> np.ndarray:
     n = (~np.isnan(ranks)).sum(1, keepdims=True)
     k = np.arange(1, ranks.shape[1] + 1)
     ordered = np.sort(ranks, axis=1)  # NaN last
@@ -142,10 +145,10 @@ def robust_ranks(ranks: np.ndarray) -> np.ndarray:
 
 
 def _of_group(
-    rows: pd.DataFrame, group: str, *, cohorts: list[str], direction: bool, top: int, least: int
+    matrices: Mapping[str, pd.DataFrame], group: str, *, cohorts: list[str], top: int, least: int
 ) -> pd.DataFrame:
-    """Aggregate the ranked genes of one group."""
-    values = signed_scores(rows, direction).reindex(columns=cohorts)
+    """Aggregate the ranked genes of one group, with its directions if there are any."""
+    values = signed_scores(matrices, "direction" in matrices).reindex(columns=cohorts)
     ranks = values.rank(ascending=False, method="average") / values.notna().sum()
     tops = among_top(values, top)
     measured = values.notna().sum(1)
@@ -153,12 +156,12 @@ def _of_group(
     # Only after ranking, because ranks are shares of all genes that a cohort measured.
     kept = measured >= least
     values, ranks, tops, measured = values[kept], ranks[kept], tops[kept], measured[kept]
-    agreed: pd.Series | int = 0
-    if direction:
-        signs = rows.pivot(index="gene", columns="cohort", values="direction").loc[values.index]
+    agreed: np.ndarray | int = 0
+    if "direction" in matrices:
+        signs = matrices["direction"].loc[values.index]
         agreed = np.sign(signs.mean(1)).where(signs.abs().sum(1) == signs.sum(1).abs(), 0).to_numpy(dtype=int)
 
-    p_value = _p_values(rows, values)
+    p_value = _p_values(matrices, kept)
     table = pd.DataFrame(
         {
             "group": group,
@@ -178,23 +181,31 @@ def _of_group(
     return table.assign(rank=np.arange(1, len(table) + 1))
 
 
-def _p_values(rows: pd.DataFrame, values: pd.DataFrame) -> np.ndarray:
+def _p_values(matrices: Mapping[str, pd.DataFrame], kept: pd.Series) -> np.ndarray:
     """Combine the p-values of each gene over the cohorts that measured it; NaN if some cohort has none."""
-    if "p_value" not in rows or rows["p_value"].isna().any():
-        return np.full(len(values), np.nan)
-    return robust_ranks(rows.pivot(index="gene", columns="cohort", values="p_value").loc[values.index].to_numpy())
+    p_values = matrices.get("p_value")
+    if p_values is None or (p_values.isna() & matrices["score"].notna()).any(axis=None):
+        return np.full(int(kept.sum()), np.nan)
+    return robust_ranks(p_values[kept].to_numpy())
 
 
 def _groups(names: list[str]) -> str:
     return f"group{'s' if len(names) > 1 else ''} {listed(names, 6)}"
 
 
-def _example_genes(table: pd.DataFrame) -> str:
+def _example_genes(ranked: RankedGroups) -> str:
     """Return a gene of each cohort."""
-    return ", ".join(f"'{row.gene}' in '{row.cohort}'" for row in table.drop_duplicates("cohort").head(4).itertuples())
+    names = []
+    for cohort in ranked.cohorts[:4]:
+        group = next(group for name, group in ranked.rows if name == cohort)
+        names.append(f"'{ranked.read(cohort, group, ['gene'])['gene'].iloc[0]}' in '{cohort}'")
+    return ", ".join(names)
 
 
 def _names(flags: pd.DataFrame) -> list[str]:
-    """Return for each row the names of the columns that are True."""
+    """Return for each row the names of the columns that are True; the same text for rows that are alike."""
     names = flags.columns.to_numpy(dtype=object)
-    return [", ".join(names[row]) for row in flags.to_numpy()]
+    rows = flags.to_numpy()
+    texts = {row.tobytes(): row for row in rows}
+    texts = {key: ", ".join(names[row]) for key, row in texts.items()}
+    return [texts[row.tobytes()] for row in rows]

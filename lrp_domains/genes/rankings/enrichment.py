@@ -11,13 +11,13 @@ import pandas as pd
 from ..errors import CohortError
 from .consensus import signed_scores
 from .gene_sets import nothing_shared, read_gene_sets
-from .tables import check_ranking
+from .groups import RankedGroups, check_direction, groups_of
 
 COLUMNS = ["cohort", "group", "term", "nes", "p_value", "p_adjusted", "genes_in_set", "leading_genes"]
 
 
 def enrich(
-    table: pd.DataFrame | pd.Series,
+    table: pd.DataFrame | pd.Series | RankedGroups,
     gene_sets: str | Path,
     *,
     direction: bool = True,
@@ -32,7 +32,8 @@ def enrich(
     Parameters
     ----------
     table
-        Ranked genes; see `lrp_domains.genes.rankings.tables`. Or the scores of one ranking, with genes as their index.
+        Ranked genes; see `lrp_domains.genes.rankings.tables`. Or `open_tables`, to read them from files one ranking at
+        a time; or the scores of one ranking, with genes as their index.
     gene_sets
         A ``.gmt`` file.
     direction
@@ -57,9 +58,26 @@ def enrich(
     sparse cohort has many, tie; the seed draws an order of them, so that their position carries no information. A group
     whose genes all tie has no enrichment.
     """
-    table = check_ranking(_single_ranking(table) if isinstance(table, pd.Series) else table)
-    if direction and "direction" not in table:
-        raise CohortError("the table of ranked genes has no column 'direction'; use direction=False")
+    settings = {"smallest": smallest, "largest": largest, "weight": weight, "permutations": permutations, "seed": seed}
+    tables = list(each_enrichment(table, gene_sets, direction=direction, **settings))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
+
+
+def each_enrichment(
+    table: pd.DataFrame | pd.Series | RankedGroups,
+    gene_sets: str | Path,
+    *,
+    direction: bool = True,
+    smallest: int = 10,
+    largest: int = 500,
+    weight: float = 0.0,
+    permutations: int = 1000,
+    seed: int = 0,
+) -> Iterator[pd.DataFrame]:
+    """Yield what `enrich` returns, one ranking after the other; all arguments are checked before the first."""
+    ranked = groups_of(_single_ranking(table) if isinstance(table, pd.Series) else table)
+    if direction:
+        check_direction(ranked)
     if not 1 <= smallest <= largest:
         raise CohortError(
             f"smallest={smallest} and largest={largest} should be whole numbers, 1 <= smallest <= largest"
@@ -67,14 +85,12 @@ def enrich(
     if permutations < 1 or weight < 0 or not 0 <= seed < 2**32:
         raise CohortError(f"permutations={permutations}, weight={weight} and seed={seed} should be at least 1, 0 and 0")
     sets = read_gene_sets(gene_sets)
-    measured = set(table["gene"])
     in_sets = {gene for genes in sets.values() for gene in genes}
-    if not measured & in_sets:
-        raise CohortError(nothing_shared(measured, in_sets, f"the sets of '{gene_sets}'"))
+    _check_shared(ranked, in_sets, gene_sets)
 
-    tables = []
-    for (cohort, group), rows in table.groupby(["cohort", "group"], sort=False):
-        values = signed_scores(rows, direction).iloc[:, 0]
+    columns = ["score", *(["direction"] if direction else [])]
+    for cohort, group in ranked.rows:
+        values = signed_scores(ranked.read(cohort, group, columns).set_index("gene"), direction)
         ranking = values.sort_index().sample(frac=1, random_state=seed).sort_values(ascending=False, kind="stable")
         sizes = {term: len(set(genes) & set(ranking.index)) for term, genes in sets.items()}
         most = min(largest, len(ranking) - 1)
@@ -86,13 +102,22 @@ def enrich(
         else:
             obstacle = "all its genes tie" if ranking.nunique() == 1 else ""
         if obstacle:
-            warnings.warn(f"group '{group}' of cohort '{cohort}' has no enrichment: {obstacle}", stacklevel=2)
+            warnings.warn(f"group '{group}' of cohort '{cohort}' has no enrichment: {obstacle}", stacklevel=3)
             continue
 
         settings = {"min_size": smallest, "max_size": most, "permutation_num": permutations, "weight": weight}
         tested = _prerank(ranking, fitting, **settings, seed=seed)
-        tables.append(tested.assign(genes_in_set=tested["term"].map(sizes), cohort=cohort, group=group)[COLUMNS])
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
+        yield tested.assign(genes_in_set=tested["term"].map(sizes), cohort=cohort, group=group)[COLUMNS]
+
+
+def _check_shared(ranked: RankedGroups, in_sets: set[str], gene_sets: str | Path) -> None:
+    """Raise if no cohort measured a gene of the sets."""
+    measured: set[str] = set()
+    for cohort, group in ranked.rows:
+        measured |= set(ranked.read(cohort, group, ["gene"])["gene"])
+        if measured & in_sets:
+            return
+    raise CohortError(nothing_shared(measured, in_sets, f"the sets of '{gene_sets}'"))
 
 
 def _prerank(ranking: pd.Series, gene_sets: dict[str, list[str]], **settings: object) -> pd.DataFrame:

@@ -135,8 +135,12 @@ def make_ranking(
     wilcoxon: bool,
     fdr: float | None = None,
     seed: int,
+    most_bytes: int = 0,
 ) -> Ranking:
-    """Rank genes as `rank` does; return the table with the sums that it was computed from."""
+    """Rank genes as `rank` does; return the table with the sums that it was computed from.
+
+    Expression on disk that takes up to `most_bytes` in memory is read for the Wilcoxon test.
+    """
     provenance = provenance_of(adata)
     groupby = groupby or str(provenance["groupby"])
     labels = label_column(adata, groupby)
@@ -159,7 +163,9 @@ def make_ranking(
     params = _params(adata, groupby, "lrp", other=other) | selected
     _write(adata, table, statistics, key_added=key_added, params=params)
     adata.uns.pop(slots.DIFFERENTIAL, None)
-    tested = wilcoxon_test(adata, labels, table, statistics=statistics, other=other) if wilcoxon else None
+    tested = None
+    if wilcoxon:
+        tested = wilcoxon_test(adata, labels, table, statistics=statistics, other=other, most_bytes=most_bytes)
     if tested is not None:
         adata.uns[slots.DIFFERENTIAL] = tested | {"params": _params(adata, groupby, "wilcoxon", other=other)}
     table["gene"] = table["gene"].map(pd.Series(shown_genes(adata), index=adata.var_names))

@@ -1,18 +1,18 @@
 """Ranking an explained cohort from file to file."""
 
-from contextlib import nullcontext
 from pathlib import Path
 
 from anndata.io import write_elem
 
 from ...domain import whole_file
 from .. import slots
-from ..cohorts.cohort import open_cohort, read_cohort
+from ..cohorts.cohort import open_cohort
 from ..cohorts.writing import copied
 from ..errors import CohortError
 from .rank import Ranking, make_ranking
 
-# Larger files stay on disk: their expression is compared by Welch's t, from sums, instead of scanpy's Wilcoxon test.
+# Expression that takes more memory stays on disk: it is compared by Welch's t, from sums, instead of scanpy's Wilcoxon
+# test, which takes about three times the expression's memory.
 MOST_BYTES_IN_MEMORY = 2**30
 
 
@@ -28,6 +28,9 @@ def rank_on_disk(
     seed: int = 0,
 ) -> Ranking:
     """Rank the genes of an explained cohort, and write it with the ranking where scanpy looks for it.
+
+    Matrices stay on disk. Only expression of up to 1 GiB, uncompressed, is read for the Wilcoxon test; more is compared
+    by Welch's t.
 
     Parameters
     ----------
@@ -47,10 +50,16 @@ def rank_on_disk(
         raise CohortError(f"'{out}' should end in .h5ad or .zarr")
     if path.resolve() == out.resolve():
         raise CohortError(f"'{out}' is the explained cohort itself; write to another file")
-    small = _bytes(path) <= MOST_BYTES_IN_MEMORY
-    with nullcontext(read_cohort(path)) if small else open_cohort(path) as adata:
+    with open_cohort(path) as adata:
         ranking = make_ranking(
-            adata, groupby=groupby, donor=donor, cohort=cohort, wilcoxon=wilcoxon, fdr=fdr, seed=seed
+            adata,
+            groupby=groupby,
+            donor=donor,
+            cohort=cohort,
+            wilcoxon=wilcoxon,
+            fdr=fdr,
+            seed=seed,
+            most_bytes=MOST_BYTES_IN_MEMORY,
         )
         with whole_file(out) as temporary, copied(path, temporary, suffix=out.suffix, adata=adata) as group:
             for key in (slots.RANKING, slots.RANKING_ABSENT, slots.DIFFERENTIAL):
@@ -60,8 +69,3 @@ def rank_on_disk(
                     write_elem(group["uns"], key, adata.uns[key])
             write_elem(group, "obs", adata.obs)
     return ranking
-
-
-def _bytes(path: Path) -> int:
-    """Return the size of a file, or of the files in a folder."""
-    return sum(file.stat().st_size for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file())

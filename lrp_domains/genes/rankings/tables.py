@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ...domain import reason, whole_file
 from ...domain.tsv import read_tsv, write_tsv
@@ -83,7 +85,7 @@ COLUMNS = {
 NAMES = ("cohort", "group", "gene")
 WITH_DECOYS = ("decoy_score", "q_value", "discovery")  # only of genes that were compared with decoys
 REFERENCE = "reference"  # only of cells that were explained against one: its name
-_REQUIRED = ("cohort", "group", "gene", "rank", "score")
+REQUIRED = ("cohort", "group", "gene", "rank", "score")
 
 
 def check_ranking(table: pd.DataFrame) -> pd.DataFrame:
@@ -91,7 +93,7 @@ def check_ranking(table: pd.DataFrame) -> pd.DataFrame:
 
     Names, rank and score are required; other columns may be missing, but must follow the schema if present.
     """
-    if missing := [name for name in _REQUIRED if name not in table]:
+    if missing := [name for name in REQUIRED if name not in table]:
         raise CohortError(
             f"the table of ranked genes has no column {listed(missing)}; {choices(missing[0], table.columns)}"
         )
@@ -156,7 +158,28 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
         write_tsv(table, path)
         return
     with whole_file(path) as temporary:
-        table.to_parquet(temporary, index=False)
+        write_by_group(table, temporary)
+
+
+def write_by_group(table: pd.DataFrame, path: str | Path) -> None:
+    """Write checked ranked genes as ``.parquet``, each group of a cohort as one row group that can be read alone.
+
+    The types of columns are those of `COLUMNS`, whatever values they hold, so that the files of all cohorts have the
+    same schema.
+    """
+    inferred = pa.Schema.from_pandas(table, preserve_index=False)
+    schema = pa.schema([pa.field(field.name, _stored_type(table[field.name], field.type)) for field in inferred])
+    with pq.ParquetWriter(path, schema) as writer:
+        for _, rows in table.groupby(["cohort", "group"], sort=False):
+            writer.write_table(pa.Table.from_pandas(rows, schema, preserve_index=False), row_group_size=len(rows))
+
+
+def _stored_type(values: pd.Series, inferred: pa.DataType) -> pa.DataType:
+    """Return the type that a column is stored in; for unknown columns, that of its values."""
+    kind = "str" if values.name == REFERENCE else COLUMNS.get(str(values.name), ("",))[0]
+    if kind == "int":  # empty where some cohorts have no value
+        return pa.int64() if (values.dropna() % 1 == 0).all() else inferred
+    return {"str": pa.string(), "float": pa.float64()}.get(kind, inferred)
 
 
 def read_table(path: str | Path) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from scipy import sparse
 from ..cohorts.expression import expression_of
 from ..cohorts.layers import find_layer
 from ..cohorts.normalisation import Matrix
+from ..cohorts.rows_on_disk import bytes_in_memory
 from ..errors import listed
 from ..explanation.group_statistics import GroupStatistics
 from ..explanation.results_in_adata import provenance_of
@@ -19,7 +20,13 @@ from .expression import fold_change, sides
 
 
 def wilcoxon_test(
-    adata: AnnData, labels: pd.Series, table: pd.DataFrame, *, statistics: GroupStatistics, other: str | None
+    adata: AnnData,
+    labels: pd.Series,
+    table: pd.DataFrame,
+    *,
+    statistics: GroupStatistics,
+    other: str | None,
+    most_bytes: int = 0,
 ) -> dict[str, np.recarray] | None:
     """Test the expression of the ranked genes, and write ``de_score`` and ``de_rank`` to the table.
 
@@ -35,19 +42,21 @@ def wilcoxon_test(
         The sums that they were ranked by, for the fold changes.
     other
         The group that others are compared with; None for the rest.
+    most_bytes
+        Expression on disk is read if it takes up to this many bytes in memory.
 
     Returns
     -------
-    scanpy's record arrays, with fold changes as in the table; None for a cohort on disk, or if there is nothing to
-    compare with. A group of a single cell is left out with a warning.
+    scanpy's record arrays, with fold changes as in the table; None if the expression stays on disk, or if there is
+    nothing to compare with. A group of a single cell is left out with a warning.
     """
     provenance = provenance_of(adata)
     layer = str(provenance["layer"])
     if adata.X is None and layer == "X":
         return None  # only tables
     stored = find_layer(adata, layer)
-    if not (isinstance(stored, np.ndarray) or hasattr(stored, "tocsr")):
-        return None  # on disk
+    if not (isinstance(stored, np.ndarray) or hasattr(stored, "tocsr")) and bytes_in_memory(stored) > most_bytes:
+        return None
     groups = _testable(labels, other)
     if not groups:
         return None

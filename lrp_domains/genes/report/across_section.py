@@ -12,8 +12,11 @@ from ..figures.upset import BARS, ROW, consensus_upset
 from .pictures import pictures, placed_picture
 
 SETS, MOST_FDR, LEADING = 4, 0.25, 6
-# More upset plots would make a page too large, more columns illegible.
-UPSETS, MOST_COMBINATIONS = 12, 15
+# More upset plots would make a page too large, more columns or rows illegible.
+UPSETS, MOST_COMBINATIONS, UPSET_COHORTS = 12, 15, 30
+# Of more rows the means of each cohort are shown, and of gene sets in how many cohorts they lead.
+MOST_ROWS = 1000
+NAMED, LEADING_SETS = 12, 15
 REQUIRED = {
     "consensus": ("group", "gene", "rank", "rho", "mean_rank", "supporting", "measured", "cohorts"),
     "agreement": ("group", "cohort_a", "cohort_b", "genes", "spearman", "rbo", "jaccard"),
@@ -50,6 +53,7 @@ def across_section(
         "tested": ordered["consensus"] is not None and bool(ordered["consensus"]["p_adjusted"].notna().any()),
         "enrichment": _enrichment(ordered["enrichment"]),
         "recovery": None if ordered["recovery"] is None else ordered["recovery"].to_dict("records"),
+        "upset_cohorts": UPSET_COHORTS,
         "most_fdr": MOST_FDR,
         "sets": SETS,
     }
@@ -80,7 +84,25 @@ def _agreement(agreement: pd.DataFrame | None, cohorts: Sequence[str]) -> dict[s
     if agreement is None:
         return None
     several = len({*agreement["cohort_a"], *agreement["cohort_b"]}) > 2  # for two cohorts the table is enough
-    return {"figure": _matrices(agreement, cohorts) if several else None, "rows": agreement.to_dict("records")}
+    many = len(agreement) > MOST_ROWS
+    means = _means(agreement) if many else None
+    order = cohorts if means is None else list(means["cohort"])
+    return {
+        "figure": _matrices(agreement, order) if several else None,
+        "rows": [] if many else agreement.to_dict("records"),
+        "means": None if means is None else means.to_dict("records"),
+    }
+
+
+def _means(agreement: pd.DataFrame) -> pd.DataFrame:
+    """Compute the mean agreement of each cohort with all others, best first."""
+    measures = [*REQUIRED["agreement"][4:], *OPTIONAL["agreement"]]
+    sides = [
+        agreement[[side, *measures]].rename(columns={side: "cohort"}).astype(dict.fromkeys(measures, float))
+        for side in ("cohort_a", "cohort_b")
+    ]
+    means = pd.concat(sides).groupby("cohort", sort=True)[measures].mean()
+    return means.sort_values("spearman", ascending=False, kind="stable").reset_index()
 
 
 def _matrices(agreement: pd.DataFrame, cohorts: Sequence[str]) -> Drawing | None:
@@ -101,9 +123,13 @@ def _consensus(consensus: pd.DataFrame | None, top: int) -> dict[str, dict[str, 
     groups = {}
     for number, (group, rows) in enumerate(consensus.groupby("group", sort=False)):
         cohorts = sorted({name for names in rows["cohorts"] if names for name in names.split(", ")})
-        several = len(cohorts) > 2 and number < UPSETS  # for two cohorts the table is enough
+        # For two cohorts the table is enough.
+        several = 2 < len(cohorts) <= UPSET_COHORTS and number < UPSETS
+        shown = rows.sort_values("rank", kind="stable").head(top)
         groups[group] = {
-            "rows": rows.sort_values("rank", kind="stable").head(top).to_dict("records"),
+            "rows": shown.assign(**{name: shown[name].map(_some) for name in ("cohorts", "missing")}).to_dict(
+                "records"
+            ),
             "upset": _upset(rows, group, cohorts) if several else None,
         }
     return groups
@@ -121,17 +147,37 @@ def _upset(rows: pd.DataFrame, group: str, cohorts: Sequence[str]) -> Drawing:
     )
 
 
-def _enrichment(enrichment: pd.DataFrame | None) -> list[dict] | None:
+def _some(names: str) -> str:
+    """Return the first of many names, and the number of others."""
+    listed = names.split(", ")
+    return names if len(listed) <= NAMED else f"{', '.join(listed[:NAMED])} and {len(listed) - NAMED} others"
+
+
+def likely_sets(enrichment: pd.DataFrame) -> pd.DataFrame:
     """Return the leading sets of each cohort and group whose false discovery rate is low."""
-    if enrichment is None:
-        return None
     likely = enrichment[(enrichment["nes"] > 0) & (enrichment["p_adjusted"] <= MOST_FDR)]
     parts = [
         rows.sort_values("nes", ascending=False, kind="stable").head(SETS)
         for _, rows in likely.groupby(["cohort", "group"], sort=False)
     ]
-    rows = [row for part in parts for row in part.to_dict("records")]
+    return pd.concat(parts) if parts else likely
+
+
+def _enrichment(enrichment: pd.DataFrame | None) -> dict[str, Any] | None:
+    """Return the leading sets of each cohort and group; of many cohorts, in how many a set leads a group."""
+    if enrichment is None:
+        return None
+    likely = likely_sets(enrichment)
+    if len(likely) > MOST_ROWS:
+        counted = likely.groupby(["group", "term"], sort=False).agg(
+            cohorts=("cohort", "nunique"), nes=("nes", "median")
+        )
+        counted = counted.reset_index().sort_values(["cohorts", "nes"], ascending=False, kind="stable")
+        leading = [rows.head(LEADING_SETS) for _, rows in counted.groupby("group", sort=False)]
+        return {"rows": [], "counted": pd.concat(leading).to_dict("records")}
+
+    rows = likely.to_dict("records")
     for row in rows:
         leading = row["leading_genes"].split(", ")
         row["leading_genes"] = ", ".join(leading[:LEADING]) + (", …" if len(leading) > LEADING else "")
-    return rows
+    return {"rows": rows, "counted": None}

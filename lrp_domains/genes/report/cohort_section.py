@@ -37,18 +37,15 @@ FOLDED_GROUPS = 12
 MEASURES = {"classes": "balanced accuracy", "value": "R²", "survival": "concordance"}
 
 
-def cohort_section(results: CohortResults, top: int) -> dict[str, Any]:
-    """Return the variables of the template of a cohort."""
-    obs, statistics = results.adata.obs, results.adata.uns.get(slots.GROUPS, {})
+def cohort_overview(results: CohortResults) -> dict[str, Any]:
+    """Return what a cohort is, and how well it is predicted: what both its page and an index show."""
+    statistics = results.adata.uns.get(slots.GROUPS, {})
     by_donor = bool(statistics.get("by_donor", False))
     noun = "samples" if by_donor and len(statistics["blocks"]) == results.adata.n_obs else "cells"
-    shares = shares_of_genes(obs)
     ranked = set(results.groups)
-    rankings = [ranking(results, group, top) for group in results.groups]
     return {
         "name": results.name,
         "noun": noun,
-        "of_classes": results.of_classes,
         "n_cells": results.adata.n_obs,
         "n_genes": int(results.table["gene"].nunique()),
         "groups": results.groups,
@@ -57,18 +54,28 @@ def cohort_section(results: CohortResults, top: int) -> dict[str, Any]:
             for group in results.labels.cat.categories
             if group not in ranked and group != results.provenance.get("reference")
         ],
-        "provenance": results.provenance,
-        "explained": _explained(results, noun),
+        "provenance": dict(results.provenance),
         "reference": results.reference,
-        "overview": _overview(results, shares),
+        "overview": _overview(results, shares_of_genes(results.adata.obs)),
+        "by_donor": by_donor,
+        "has_q": bool(results.table["q_value"].notna().any()),
+        "at_chance": _at_chance(results),
+    }
+
+
+def cohort_section(results: CohortResults, top: int) -> dict[str, Any]:
+    """Return the variables of the template of a cohort."""
+    overview = cohort_overview(results)
+    noun = overview["noun"]
+    rankings = [ranking(results, group, top) for group in results.groups]
+    return overview | {
+        "of_classes": results.of_classes,
+        "explained": _explained(results, noun),
         "performance": performance_table(results.performance, noun),
         "confusion": confusion(results),
-        "by_donor": by_donor,
         "has_interval": bool(results.table["low"].notna().any()),
         "has_p": bool(results.table["p_adjusted"].notna().any()),
-        "has_q": bool(results.table["q_value"].notna().any()),
         "rate": results.rate,
-        "at_chance": _at_chance(results),
         "top_genes": top_genes_figure(results),
         "rankings": rankings,
         "two_lists": any(len(ranking["lists"]) > 1 for ranking in rankings),
