@@ -29,8 +29,10 @@ onsuccess:
         print(f"Report: {os.path.abspath(report.replace('<results>', RESULTS))}")
 
 
-# With --keep-going the other cohorts are finished by now: this report, which no rule makes, shows them, and which are
-# missing and why. The next run goes on with the missing ones.
+# With --keep-going the other cohorts are finished by now. On a cluster the command is for the user to run where jobs run.
 onerror:
     if "genes" in config:
-        shell(REPORT_OF_FINISHED_COHORTS)
+        if workflow.is_main_process and workflow.local_exec:
+            shell(f"{PARTIAL_REPORT} || true")
+        else:
+            print(f"To report the finished cohorts: {PARTIAL_REPORT}")

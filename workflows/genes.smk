@@ -109,7 +109,13 @@ rule genes_train:
         check="<results>/genes/{cohort}/check.json",
     output:
         model="<results>/genes/{cohort}/model.pt",
-        performance="<results>/genes/{cohort}/performance.tsv",
+        performance=report(
+            "<results>/genes/{cohort}/performance.tsv",
+            caption="report/genes_performance.rst",
+            category="Genes",
+            subcategory="{cohort}",
+            labels={"table": "performance"},
+        ),
     log:
         "<results>/genes/{cohort}/logs/train.log",
     benchmark:
@@ -226,8 +232,20 @@ rule genes_rank:
     output:
         cohort="<results>/genes/{cohort}/explained.h5ad",
         parquet="<results>/genes/{cohort}/genes.parquet",
-        tsv="<results>/genes/{cohort}/genes.tsv",
-        stability="<results>/genes/{cohort}/stability.tsv",
+        tsv=report(
+            "<results>/genes/{cohort}/genes.tsv",
+            caption="report/genes_ranked.rst",
+            category="Genes",
+            subcategory="{cohort}",
+            labels={"table": "ranked genes"},
+        ),
+        stability=report(
+            "<results>/genes/{cohort}/stability.tsv",
+            caption="report/genes_stability.rst",
+            category="Genes",
+            subcategory="{cohort}",
+            labels={"table": "stability"},
+        ),
     log:
         "<results>/genes/{cohort}/logs/rank.log",
     conda:
@@ -241,10 +259,17 @@ rule genes_rank:
         version=RESULTS_VERSION,
         wilcoxon=WILCOXON,
         settings=settings("training", "seed"),
-        # Of an earlier ranking; the report would show them where curves are left out now.
-        curves=lambda wildcards, output: beside(output.cohort, "curves.tsv"),
+        # Of an earlier run with other settings; the page would show them.
+        outdated=lambda wildcards, output: [
+            beside(output.cohort, "curves.tsv"),
+            *(
+                [beside(output.cohort, "performance.tsv")]
+                if wildcards.cohort not in TRAINED
+                else []
+            ),
+        ],
     shell:
-        "rm -f {params.curves:q};"
+        "rm -f {params.outdated:q};"
         " exec python -P -m lrp_domains genes rank {input:q} --name={wildcards.cohort:q} {params.wilcoxon}"
         " {params.settings} --out {output.cohort:q} --table {output.parquet:q} --table {output.tsv:q}"
         " --stability {output.stability:q} > {log:q} 2>&1"
@@ -257,7 +282,13 @@ rule genes_curves:
         model=model_file,
         check="<results>/genes/{cohort}/check.json",
     output:
-        "<results>/genes/{cohort}/curves.tsv",
+        report(
+            "<results>/genes/{cohort}/curves.tsv",
+            caption="report/genes_curves.rst",
+            category="Genes",
+            subcategory="{cohort}",
+            labels={"table": "deletion and insertion"},
+        ),
     log:
         "<results>/genes/{cohort}/logs/curves.log",
     benchmark:
@@ -287,8 +318,20 @@ rule genes_consensus:
     input:
         collect("<results>/genes/{cohort}/genes.parquet", cohort=COHORTS),
     output:
-        consensus="<results>/genes/consensus.tsv",
-        agreement="<results>/genes/agreement.tsv",
+        consensus=report(
+            "<results>/genes/consensus.tsv",
+            caption="report/genes_consensus.rst",
+            category="Genes",
+            subcategory="all cohorts",
+            labels={"table": "consensus"},
+        ),
+        agreement=report(
+            "<results>/genes/agreement.tsv",
+            caption="report/genes_agreement.rst",
+            category="Genes",
+            subcategory="all cohorts",
+            labels={"table": "agreement"},
+        ),
     log:
         "<results>/genes/logs/consensus.log",
     conda:
@@ -313,7 +356,13 @@ rule genes_enrich:
         tables=collect("<results>/genes/{cohort}/genes.parquet", cohort=COHORTS),
         gene_sets=config["genes"].get("gene_sets") or [],
     output:
-        "<results>/genes/enrichment.tsv",
+        report(
+            "<results>/genes/enrichment.tsv",
+            caption="report/genes_enrichment.rst",
+            category="Genes",
+            subcategory="all cohorts",
+            labels={"table": "enriched gene sets"},
+        ),
     log:
         "<results>/genes/logs/enrich.log",
     conda:
@@ -331,17 +380,58 @@ rule genes_enrich:
         " --out {output:q} > {log:q} 2>&1"
 
 
+rule genes_page:
+    input:
+        unpack(results_of_cohort),
+    output:
+        report(
+            "<results>/genes/{cohort}/report.html",
+            caption="report/genes_page.rst",
+            category="Genes",
+            subcategory="{cohort}",
+            labels={"table": "report"},
+        ),
+    log:
+        "<results>/genes/{cohort}/logs/page.log",
+    conda:
+        "envs/lrp.yaml"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=memory(2000),
+        runtime=minutes(60),
+    params:
+        version=RESULTS_VERSION,
+        folder=lambda wildcards, input: os.path.dirname(input.cohort),
+        settings=settings("report", "top"),
+    shell:
+        "exec python -P -m lrp_domains genes page {params.settings} --out {output:q} -- {params.folder:q} > {log:q} 2>&1"
+
+
+# The report of one cohort is its page; of several, an index that links to their pages.
 rule genes_report:
     input:
         cohorts=collect("<results>/genes/{cohort}/explained.h5ad", cohort=COHORTS),
+        tables=collect("<results>/genes/{cohort}/genes.parquet", cohort=COHORTS),
+        performance=collect("<results>/genes/{cohort}/performance.tsv", cohort=TRAINED),
         curves=collect(
             "<results>/genes/{cohort}/curves.tsv", cohort=COHORTS if CURVES else []
+        ),
+        pages=collect(
+            "<results>/genes/{cohort}/report.html",
+            cohort=COHORTS if len(COHORTS) > 1 else [],
         ),
         consensus=across("consensus", len(COHORTS) > 1),
         agreement=across("agreement", len(COHORTS) > 1),
         enrichment=across("enrichment", bool(config["genes"].get("gene_sets"))),
     output:
-        GENE_REPORT,
+        report(
+            GENE_REPORT,
+            caption="report/genes_report.rst",
+            category="Genes",
+            subcategory="all cohorts",
+            labels={"table": "report"},
+        ),
     log:
         "<results>/genes/logs/report.log",
     conda:
@@ -349,17 +439,20 @@ rule genes_report:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=memory(3000),
+        mem_mb=memory(2000),
         runtime=minutes(120),
     params:
+        version=RESULTS_VERSION,
         folders=lambda wildcards, input: [
             os.path.dirname(path) for path in input.cohorts
         ],
-        tables=lambda wildcards, input: " ".join(
+        across=lambda wildcards, input: " ".join(
             option(f"--{name}", "".join(input.get(name)))
             for name in ("consensus", "agreement", "enrichment")
         ),
         settings=settings("report", "title", "top"),
+        partial=lambda wildcards, output: beside(output[0], "report.partial.html"),
     shell:
-        "exec python -P -m lrp_domains genes report {params.folders:q} {params.tables} {params.settings}"
-        " --out {output:q} > {log:q} 2>&1"
+        "rm -f {params.partial:q};"
+        " exec python -P -m lrp_domains genes report --no-pages {params.across} {params.settings} --out {output:q}"
+        " -- {params.folders:q} > {log:q} 2>&1"

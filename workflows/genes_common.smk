@@ -20,6 +20,7 @@ for cohort in COHORTS.values():
         )
 
 CURVES = config["genes"]["ranking"]["curves"]
+TRAINED = [name for name, cohort in COHORTS.items() if cohort["model"] == "train"]
 
 GENE_REPORT = "<results>/genes/report.html"
 REPORTS.append(GENE_REPORT)
@@ -126,6 +127,16 @@ def explained_file(wildcards):
     return f"<results>/genes/{wildcards.cohort}/{name}.h5ad"
 
 
+def results_of_cohort(wildcards):
+    """Return what a cohort's page shows."""
+    names = {"cohort": "explained.h5ad", "table": "genes.parquet", "tsv": "genes.tsv"}
+    names |= {"stability": "stability.tsv"}
+    names |= {"performance": "performance.tsv"} if wildcards.cohort in TRAINED else {}
+    names |= {"curves": "curves.tsv"} if CURVES else {}
+    folder = f"<results>/genes/{wildcards.cohort}"
+    return {key: f"{folder}/{name}" for key, name in names.items()}
+
+
 cohort_options = options_of(COHORTS, "cohort")
 settings = settings_of("genes")
 
@@ -169,16 +180,19 @@ CONSENSUS_DIRECTION = (
     "--direction" if config["genes"]["consensus"]["direction"] else "--no-direction"
 )
 
-# After a failure: consensus and report of the finished cohorts, and why others are missing.
-REPORT_OF_FINISHED_COHORTS = " ".join(
+# After a failure: a report of the finished cohorts, and why others are missing. No rule makes it, so that the next run
+# makes the report of all cohorts.
+PARTIAL_REPORT = " ".join(
     [
         f"{shlex.quote(sys.executable)} -P -m lrp_domains genes report --missing-ok",
-        *[shlex.quote(f"{RESULTS}/genes/{name}") for name in COHORTS],
         option("--out", f"{RESULTS}/genes/report.partial.html"),
         settings("report", "title", "top"),
         option("--consensus-top", config["genes"]["consensus"].get("top")),
         settings("consensus", "least_cohorts"),
         CONSENSUS_DIRECTION,
-        "|| true",
+        option("--gene-sets", config["genes"].get("gene_sets")),
+        settings("training", "seed") if config["genes"].get("gene_sets") else "",
+        "--",
+        *[shlex.quote(f"{RESULTS}/genes/{name}") for name in COHORTS],
     ]
 )

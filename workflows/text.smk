@@ -145,8 +145,20 @@ rule text_gather:
         words=shards_of_corpus("words"),
         texts=shards_of_corpus("texts"),
     output:
-        words="<results>/text/{corpus}/words.parquet",
-        texts="<results>/text/{corpus}/texts.parquet",
+        words=report(
+            "<results>/text/{corpus}/words.parquet",
+            caption="report/text_words.rst",
+            category="Texts",
+            subcategory="{corpus}",
+            labels={"table": "words"},
+        ),
+        texts=report(
+            "<results>/text/{corpus}/texts.parquet",
+            caption="report/text_texts.rst",
+            category="Texts",
+            subcategory="{corpus}",
+            labels={"table": "texts"},
+        ),
     log:
         "<results>/text/{corpus}/logs/gather.log",
     conda:
@@ -168,7 +180,13 @@ rule text_words:
         words="<results>/text/{corpus}/words.parquet",
         texts="<results>/text/{corpus}/texts.parquet",
     output:
-        "<results>/text/{corpus}/class_words.tsv",
+        report(
+            "<results>/text/{corpus}/class_words.tsv",
+            caption="report/text_class_words.rst",
+            category="Texts",
+            subcategory="{corpus}",
+            labels={"table": "words of classes"},
+        ),
     log:
         "<results>/text/{corpus}/logs/words.log",
     conda:
@@ -192,7 +210,13 @@ rule text_report:
         words=collect("<results>/text/{corpus}/words.parquet", corpus=CORPORA),
         classes=collect("<results>/text/{corpus}/class_words.tsv", corpus=CORPORA),
     output:
-        TEXT_REPORT,
+        report(
+            TEXT_REPORT,
+            caption="report/text_report.rst",
+            category="Texts",
+            subcategory="all corpora",
+            labels={"table": "report"},
+        ),
     log:
         "<results>/text/logs/report.log",
     conda:
