@@ -20,7 +20,12 @@ def read_sheet(domain, name, made):
     ``name`` is the name of the setting and of the schema; the path ``made`` stands for data that come with the package.
     """
     path, exist = config[domain][name], config[domain][f"{name}_exist"]
-    sheet = Path(path if Path(path).exists() else workflow.source_path(f"../{path}"))
+    try:
+        sheet = Path(
+            path if Path(path).exists() else workflow.source_path(f"../{path}")
+        )
+    except (OSError, WorkflowError):
+        sheet = Path(path)
     if not sheet.is_file():
         raise Mistakes(
             f"there is no sheet '{path}' in the working directory or in the workflow"

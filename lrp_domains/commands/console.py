@@ -30,21 +30,23 @@ class OneLineErrors(TyperGroup):
     def invoke(self, ctx):
         """Run a sub-command."""
         code = 1
-        with warnings.catch_warnings(), ending_on_request():
-            warnings.showwarning = _show_once()
-            try:
+        try:
+            with warnings.catch_warnings(), ending_on_request():
+                warnings.showwarning = _show_once()
                 return super().invoke(ctx)
-            except UsageError as error:
-                if type(error).__name__ == "NoArgsIsHelpError":  # which shows the help
-                    raise
-                message, code = _usage(error), error.exit_code
-            except (KeyboardInterrupt, EndRequested) as error:
-                message, code = "interrupted; run the same command again to resume", 130
-                if isinstance(error, EndRequested):
-                    code = 128 + signal.SIGTERM
-            except Exception as error:
-                if (message := _in_one_line(error, ctx.invoked_subcommand)) is None:
-                    raise
+        except (typer.Exit, typer.Abort):
+            raise
+        except UsageError as error:
+            if type(error).__name__ == "NoArgsIsHelpError":  # which shows the help
+                raise
+            message, code = _usage(error), error.exit_code
+        except (KeyboardInterrupt, EndRequested) as error:
+            message, code = "interrupted; run the same command again to resume", 130
+            if isinstance(error, EndRequested):
+                code = 128 + signal.SIGTERM
+        except Exception as error:
+            if (message := _in_one_line(error, ctx.invoked_subcommand)) is None:
+                raise
         say("error", message, "bold red")
         raise typer.Exit(code)
 

@@ -26,11 +26,10 @@ def ending_on_request() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
         yield
         return
-    before = signal.signal(signal.SIGTERM, _end)
-    done = threading.Event()
-    if (pid := _watched(os.environ.get(END_WITH, ""))) is not None:
-        threading.Thread(target=_watch, args=(pid, done), daemon=True).start()
+    before, done = signal.signal(signal.SIGTERM, _end), threading.Event()
     try:
+        if (pid := _watched(os.environ.get(END_WITH, ""))) is not None:
+            threading.Thread(target=_watch, args=(pid, done), daemon=True).start()
         yield
     finally:
         done.set()

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from lrp_domains.domain import DomainError
 from lrp_domains.genes import (
     CohortError,
     Training,
@@ -192,11 +193,11 @@ def test_a_failed_write_leaves_the_old_file(model, tmp_path, monkeypatch):
     path.write_bytes(b"old")
 
     def full(content, where):
-        where.write_bytes(b"half")
+        where.write(b"half")
         raise OSError("No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DomainError, match=r"models\.pt' could not be written: No space left on device"):
         save_model(model, path)
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 

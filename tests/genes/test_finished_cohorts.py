@@ -24,7 +24,8 @@ def test_finished_cohorts_and_why_others_are_missing(tmp_path):
         tmp_path / "unstarted",
     ]
     stale = folder(tmp_path / "stale", "genes.parquet", "explained.h5ad", check="error: obs has no column 'grup'")
-    without_curves = folder(tmp_path / "two", "genes.parquet", "explained.h5ad", curves="error: out of memory")
+    steps = {"curves": "error: out of memory", "page": ""}
+    without_curves = folder(tmp_path / "two", "genes.parquet", "explained.h5ad", **steps)
     for path in (stale, without_curves):
         os.utime(path / "explained.h5ad", (-1, -1))  # before its log
     finished, missing = finished_cohorts([*folders, stale, without_curves])

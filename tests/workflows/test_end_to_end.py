@@ -10,14 +10,21 @@ from lrp_domains.genes import made_cohort, write_cohort
 from .runs import ROOT, configured, snakemake, written
 
 COHORT_FILES = {
-    "check.json", "curves.tsv", "explained.h5ad", "genes.parquet", "genes.tsv", "logs", "model.pt", "performance.tsv",
-    "stability.tsv",
+    "benchmarks", "check.json", "curves.tsv", "explained.h5ad", "genes.parquet", "genes.tsv", "logs", "model.pt",
+    "performance.tsv", "stability.tsv",
 }  # fmt: skip
+
+
+def with_one_label(path):
+    """Change a cohort so that it can't be learned, which only its check finds out."""
+    adata = sc.read_h5ad(path)
+    adata.obs["group"] = "T"
+    write_cohort(adata, path)
 
 
 @pytest.mark.slow
 def test_corpora_from_end_to_end(tmp_path):
-    """A user's corpus and the demo, in two shards, explained by the model that the workflow trains."""
+    """A user's corpus and the demo, in shards, explained by the model that the workflow trains."""
     own = pd.DataFrame(
         {"review": ["A fine film & a good cast.", "I hated it.", "Not bad at all."] * 3, "stars": 3 * [1, 0, 1]}
     )
@@ -33,9 +40,12 @@ def test_corpora_from_end_to_end(tmp_path):
     assert run.returncode == 0, run.stdout + run.stderr
     results = tmp_path / "results" / "text"
     for name in ("demo", "own"):
-        assert {path.name for path in (results / name).iterdir() if path.name != "shards"} == {
-            "check.json", "class_words.tsv", "logs", "texts.parquet", "words.parquet",
+        assert {path.name for path in (results / name).iterdir()} - {"shards", "texts.json"} == {
+            "benchmarks", "check.json", "class_words.tsv", "logs", "texts.parquet", "words.parquet",
         }  # fmt: skip
+    # Texts are counted only where there may be more than one shard.
+    assert (results / "demo" / "texts.json").exists() and not (results / "own" / "texts.json").exists()
+    assert (results / "demo" / "logs" / "explain_2_of_2.log").exists()
     texts = pd.read_parquet(results / "own" / "texts.parquet")
     assert list(texts["text"]) == list(range(9)) and set(texts["target"]) == {"positive"}
     assert list(texts["label"]) == ["positive", "negative", "positive"] * 3
@@ -49,37 +59,42 @@ def test_corpora_from_end_to_end(tmp_path):
 
 @pytest.mark.slow
 def test_one_bad_cohort_fails_alone_and_the_others_agree_without_it(tmp_path):
-    """Two good cohorts and one whose label column isn't there: reports, consensus, the missing cohort; then fixed."""
-    rows = [*written(tmp_path, "one", "two", donor="donor"), *written(tmp_path, "bad", labels="grup")]
+    """Two good cohorts and one of a single label: the report of the finished ones, then that of all."""
+    rows = written(tmp_path, "one", "two", "bad", donor="donor")
+    with_one_label(tmp_path / "bad.h5ad")
     config = configured(tmp_path, rows, report={"title": "Made <up>"}, consensus={"top": 3})
     run = snakemake("--keep-going", "--configfile", config, folder=tmp_path)
     assert run.returncode == 1
     said = run.stdout + run.stderr
-    assert "error: obs has no column 'grup'; did you mean 'group'?" in said
-    assert "missing: bad: obs has no column 'grup'" in said
+    assert "error: all cells have the label 'T' in 'group'" in said
+    assert "missing: bad: all cells have the label 'T' in 'group'" in said
     results = tmp_path / "results" / "genes"
     for name in ("one", "two"):
-        assert {path.name for path in (results / name).iterdir()} == COHORT_FILES
+        assert {path.name for path in (results / name).iterdir()} == COHORT_FILES | {"report.html"}
     assert {path.name for path in (results / "bad").iterdir()} == {"logs"}
-    consensus = pd.read_csv(results / "consensus.tsv", sep="\t")
-    for number, group in enumerate(["Naive T", "CD4+/CD25 T Reg", "CD19+ B"], 1):
-        first = consensus[consensus["group"] == group].head(3)
-        assert {gene[:2] for gene in first["gene"]} == {f"g{number}"} and (first["supporting"] == 2).all()
-        assert (first["missing"] == "bad").all()
-    assert (consensus.groupby("group")["supporting"].sum() == 6).all()  # two cohorts support 3 genes each
-    page = (results / "report.html").read_text()
-    assert "bad: obs has no column &#39;grup&#39;" in page and "Made <up>" not in page
+    # The report of the others has a name that no rule makes, and the settings of the configuration.
+    assert not [name for name in ("report.html", "consensus.tsv", "agreement.tsv") if (results / name).exists()]
+    page = (results / "report.partial.html").read_text()
+    assert "Partial report" in page and "bad: all cells have the label &#39;T&#39;" in page
+    assert "Made &lt;up&gt;" in page and "Made <up>" not in page
+    assert all(f">g{number}_{i}<" in page for number in (1, 2, 3) for i in range(3))
+
     adata = sc.read_h5ad(results / "one" / "explained.h5ad")
     assert len(sc.get.rank_genes_groups_df(adata, group="CD19+ B", key="rank_genes_lrp")) == adata.n_vars
     table = pd.read_parquet(results / "one" / "genes.parquet")
     assert table["p_value"].isna().all() and set(table["cohort"]) == {"one"}
 
-    config = configured(tmp_path, [row | {"labels": "group"} for row in rows])
+    written(tmp_path, "other", "another", "bad")  # the third is as it was
     run = snakemake("--configfile", config, folder=tmp_path)
     assert run.returncode == 0, run.stderr
     assert "rule genes_train:" in run.stdout + run.stderr
-    assert (pd.read_csv(results / "consensus.tsv", sep="\t", keep_default_na=False)["missing"] == "").all()
-    assert "obs has no column" not in (results / "report.html").read_text()
+    consensus = pd.read_csv(results / "consensus.tsv", sep="\t", keep_default_na=False)
+    assert (consensus["missing"] == "").all() and (consensus["measured"].astype(int) == 3).all()
+    for number, group in enumerate(["Naive T", "CD4+/CD25 T Reg", "CD19+ B"], 1):
+        first = consensus[consensus["group"] == group].head(3)
+        assert {gene[:2] for gene in first["gene"]} == {f"g{number}"}
+    assert "all cells have the label" not in (results / "report.html").read_text()
+    assert not (results / "report.partial.html").exists()
     again = snakemake("--configfile", config, folder=tmp_path)
     assert "Nothing to be done" in again.stdout + again.stderr
 
@@ -98,12 +113,14 @@ configfile: "{config}"
 module lrp:
     snakefile: "{ROOT / "Snakefile"}"
     config: config
+    pathvars:
+        results="elsewhere/relevance"
 
 use rule * from lrp as lrp_*
 
 rule everything:
     default_target: True
-    input: "results/genes/report.html"
+    input: "elsewhere/relevance/genes/report.html"
 
 rule make_cohort:
     input: "source.h5ad"
@@ -113,7 +130,8 @@ rule make_cohort:
     run = snakemake(folder=tmp_path, snakefile=tmp_path / "Snakefile")
     assert run.returncode == 0, run.stderr
     assert "rule lrp_genes_train:" in run.stdout + run.stderr
-    results = tmp_path / "results" / "genes"
+    assert not (tmp_path / "results").exists()
+    results = tmp_path / "elsewhere" / "relevance" / "genes"
     adata = sc.read_h5ad(results / "made" / "explained.h5ad")
     assert "donor_0" not in set(adata.obs["donor"]) and adata.n_obs == 96 and not adata.layers
     assert (results / "enrichment.tsv").exists() and not (results / "consensus.tsv").exists()
@@ -145,8 +163,10 @@ def test_another_format_with_a_rare_group_named_by_a_column_and_without_curves(t
     run = snakemake("--configfile", config, folder=tmp_path)
     assert run.returncode == 0, run.stderr
     results = tmp_path / "results" / "genes"
+    rewritten = COHORT_FILES - {"curves.tsv"} | {"cohort.h5ad", "report.html"}
+    assert {path.name for path in (results / "file").iterdir()} == rewritten
+    assert {path.name for path in (results / "matrix").iterdir()} == rewritten | {"cells.json"}
     for name in ("file", "matrix"):
-        assert {path.name for path in (results / name).iterdir()} == COHORT_FILES - {"curves.tsv"} | {"cohort.h5ad"}
         assert sc.read_h5ad(results / name / "explained.h5ad").n_obs == 118
         assert "dropped 2 cells" in (results / name / "logs" / "select.log").read_text()
     assert set(pd.read_parquet(results / "file" / "genes.parquet")["gene"]) == set(adata.var["symbol"])
@@ -155,8 +175,9 @@ def test_another_format_with_a_rare_group_named_by_a_column_and_without_curves(t
 
 @pytest.mark.slow
 def test_a_failing_job_reports_why(tmp_path):
-    config = configured(tmp_path, written(tmp_path, "made", labels="grup"))
+    config = configured(tmp_path, written(tmp_path, "made"))
+    with_one_label(tmp_path / "made.h5ad")
     run = snakemake("--show-failed-logs", "--configfile", config, folder=tmp_path)
     assert run.returncode == 1
-    assert "error: obs has no column 'grup'; did you mean 'group'?" in run.stdout + run.stderr
+    assert "error: all cells have the label 'T' in 'group'" in run.stdout + run.stderr
     assert not (tmp_path / "results" / "genes" / "made" / "model.pt").exists()

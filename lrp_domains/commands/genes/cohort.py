@@ -229,9 +229,9 @@ def explain(
         request = library.Explanation(**explanation)
     common = {"layer": "lrp" if layer else None, "check": check, "progress": progress, "clock": clock}
     if shard is None:
-        library.relevance_on_disk(cohort, loaded, out, request, **common)
+        library.relevance_on_disk(cohort, loaded, out, explanation=request, **common)
     else:
-        library.explain_shard(cohort, loaded, out, request, shard=shard, shards=shards, **common)
+        library.explain_shard(cohort, loaded, out, explanation=request, shard=shard, shards=shards, **common)
     say_time(clock)
 
 

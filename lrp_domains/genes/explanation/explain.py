@@ -81,7 +81,7 @@ def explain_cells(
             batch = batch or _batch_size(plan, chunk)
             results = _ChunkResults(plan, chunk, clock)
             for fold in np.unique(chunk.folds):
-                results.explain(np.flatnonzero(chunk.folds == fold), int(fold), account, batch)
+                results.explain(np.flatnonzero(chunk.folds == fold), int(fold), account, batch=batch)
             with clock("statistics"):
                 _add_sums(statistics, plan, results)
                 cells = _explained_cells(plan, results, columns)
@@ -168,7 +168,7 @@ class _ChunkResults:
         """What relevance sums to, but for biases and the residue: the score, minus that of the reference."""
         return self.score if self.plan.reference is None else self.score - self.reference_score
 
-    def explain(self, rows: np.ndarray, fold: int, account: Account, batch: BatchSize) -> None:
+    def explain(self, rows: np.ndarray, fold: int, account: Account, *, batch: BatchSize) -> None:
         """Explain some cells by the networks that have not seen their fold, as many at a time as memory has room for.
 
         Nothing but `explain_batch` uses the device, so that a batch for which memory runs out adds nothing.

@@ -98,9 +98,10 @@ def relevance_on_disk(
             parts = Parts(folder, statistics=plan.empty_statistics(), account=Account())
             explain_parts(plan, parts, keep_rows=layer is not None, progress=progress, clock=clock)
             verify()
-            header, sums = header_of(plan, layer, sha256=sha256), (parts.statistics, parts.account)
+            sums = {"statistics": parts.statistics, "account": parts.account}
             with clock("writing"):
-                write_explained(adata, header, [folder], *sums, source=source, out=out, verify=verify)
+                header = header_of(plan, layer, sha256=sha256)
+                write_explained(adata, header, [folder], **sums, source=source, out=out, verify=verify)
             return parts.statistics
 
 
@@ -134,9 +135,9 @@ def write_explained(
     adata: AnnData,
     header: Header,
     folders: Sequence[Path],
+    *,
     statistics: GroupStatistics,
     account: Account,
-    *,
     source: Path | None,
     out: Path,
     verify: Callable[[], None],
@@ -147,10 +148,12 @@ def write_explained(
     ----------
     adata
         The cohort.
-    header, statistics, account
-        What was explained, and the sums over all cells.
+    header
+        What was explained.
     folders
         Where parts of explained cells are kept, in the order of cells.
+    statistics, account
+        The sums over all cells.
     source
         The cohort's file; None to write only its tables.
     out

@@ -150,8 +150,8 @@ def gather_shards(
             _check_shards(shards, adata, path)
             header, statistics, account = _merged(shards)
         with clock("writing"):
-            ordered = [shard.folder for shard in shards]
-            write_explained(adata, header, ordered, statistics, account, source=source, out=out, verify=verify)
+            sums, ordered = {"statistics": statistics, "account": account}, [shard.folder for shard in shards]
+            write_explained(adata, header, ordered, **sums, source=source, out=out, verify=verify)
         return statistics
 
 

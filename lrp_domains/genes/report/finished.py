@@ -5,11 +5,12 @@ from pathlib import Path
 
 NEEDED = ("genes.parquet", "explained.h5ad")
 ERROR = "error: "
-OUTPUTS = {  # of each step, by the name of its log; a part of a step has a log such as explain_3.log
+OUTPUTS = {  # of each step up to the ranking, by the name of its log; a shard has a log such as explain_3_of_4.log
     "select": "cohort.h5ad",
     "check": "check.json",
     "train": "model.pt",
     "explain": "relevance.h5ad",
+    "gather": "gathered.h5ad",
     "rank": "explained.h5ad",
 }
 
@@ -57,15 +58,16 @@ def _reason(folder: Path) -> str:
     lines = _lines(last)
     if any(line.startswith("Traceback") for line in lines):
         return lines[-1]
-    output = folder / OUTPUTS.get(step, "")
-    if output.is_file() and _time(output) >= _time(last):
+    _, _, shard = last.stem.partition("_")
+    output = folder / "shards" / shard if shard else folder / OUTPUTS[step]
+    if output.exists() and _time(output) >= _time(last):
         return f"it was stopped after '{step}', before the next step was started"
     return f"it was stopped during '{step}', before it was finished (killed, or out of memory)"
 
 
 def _logs(folder: Path) -> list[Path]:
-    """Return the logs of a cohort in the order of their times; those of curves don't count for a ranking."""
-    return sorted((log for log in (folder / "logs").glob("*.log") if _step(log) != "curves"), key=_time)
+    """Return the logs of a cohort in the order of their times; those of what follows the ranking don't count."""
+    return sorted((log for log in (folder / "logs").glob("*.log") if _step(log) in OUTPUTS), key=_time)
 
 
 def _step(log: Path) -> str:
