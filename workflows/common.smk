@@ -118,10 +118,10 @@ def device(wildcards, resources):
     return "auto" if resources.gpu else "cpu"
 
 
-def memory(least, per_mb=0):
+def memory(least, per_mb=0, most=10**9):
     """Return a function that estimates a job's memory in MB, from the size of its input; more after a failure."""
     return lambda wildcards, input, attempt: int(
-        attempt * (least + per_mb * input.size_mb)
+        attempt * min(least + per_mb * input.size_mb, most)
     )
 
 

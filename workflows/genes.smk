@@ -253,7 +253,7 @@ rule genes_rank:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=memory(3000),
+        mem_mb=memory(1500, per_mb=2, most=5000),
         runtime=minutes(120),
     params:
         version=RESULTS_VERSION,
