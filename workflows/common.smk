@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import sys
+import warnings
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -116,6 +117,10 @@ def settings_of(domain):
 def device(wildcards, resources):
     """Return the device of a job: a free GPU if it was granted one (--resources gpu=0 grants none)."""
     return "auto" if resources.gpu else "cpu"
+
+
+# Snakemake evaluates `input.size_mb` again where it can't on the first try, with a warning that means nothing to users.
+warnings.filterwarnings("ignore", "coroutine 'InputFiles", RuntimeWarning)
 
 
 def memory(least, per_mb=0):
