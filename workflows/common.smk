@@ -171,6 +171,12 @@ os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
 )
 
+# Environments of conda hold what jobs need, but not this package: it is taken from the folder of the Snakefile.
+repository = Path(workflow.basedir)
+methods = [method.name for method in workflow.deployment_settings.deployment_method]
+if "CONDA" in methods and repository.joinpath("lrp_domains", "__main__.py").is_file():
+    os.environ.update(PYTHONPATH=str(repository))
+
 # Jobs on this machine end with Snakemake, also if it is killed: lrp_domains/commands/ending.py reads this.
 if sys.platform == "linux":
     proc = Path(os.sep, "proc")
