@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import sys
+import warnings
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -118,6 +119,10 @@ def device(wildcards, resources):
     return "auto" if resources.gpu else "cpu"
 
 
+# Snakemake evaluates `input.size_mb` again where it can't on the first try, with a warning that means nothing to users.
+warnings.filterwarnings("ignore", "coroutine 'InputFiles", RuntimeWarning)
+
+
 def memory(least, per_mb=0, most=10**9):
     """Return a function that estimates a job's memory in MB, from the size of its input; more after a failure."""
     return lambda wildcards, input, attempt: int(
@@ -165,6 +170,12 @@ RESULTS = config.get("pathvars", {}).get("results", "results")
 os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
 )
+
+# Environments of conda hold what jobs need, but not this package: it is taken from the folder of the Snakefile.
+repository = Path(workflow.basedir)
+methods = [method.name for method in workflow.deployment_settings.deployment_method]
+if "CONDA" in methods and repository.joinpath("lrp_domains", "__main__.py").is_file():
+    os.environ.update(PYTHONPATH=str(repository))
 
 # Jobs on this machine end with Snakemake, also if it is killed: lrp_domains/commands/ending.py reads this.
 if sys.platform == "linux":

@@ -2,12 +2,15 @@
 
 import importlib.util
 import os
+import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from ..core.errors import LrpError
 from ..workflow_files import snakefile, workflow_folder
 from .console import say
 
@@ -31,6 +34,15 @@ FILES = {
     "configs/config.yaml": "configs/config.yaml",
     "configs/cohorts.tsv": "configs/demo_cohorts.tsv",
     "configs/corpora.tsv": "configs/demo_corpora.tsv",
+    "configs/README.md": "configs/README.md",
+}
+# What a profile needs besides Snakemake: modules, and what installs them.
+PLUGINS = {
+    "slurm": (["snakemake_executor_plugin_slurm"], "'lrp-domains[slurm]'"),
+    "kubernetes": (
+        ["snakemake_executor_plugin_kubernetes", "snakemake_storage_plugin_s3"],
+        "snakemake-executor-plugin-kubernetes snakemake-storage-plugin-s3",
+    ),
 }
 
 workflow = typer.Typer(no_args_is_help=True, help="Run all steps for many cohorts and corpora with Snakemake.")
@@ -43,12 +55,19 @@ def init(folder: Annotated[Path, typer.Argument(help="The folder to write to; it
 
     texts = {"Snakefile": SNAKEFILE}
     texts |= {name: (workflow_folder() / source).read_text() for name, source in FILES.items()}
+    texts["configs/README.md"] = _with_links_to(workflow_folder() / "configs", texts["configs/README.md"])
     if present := [name for name in texts if (folder / name).exists()]:
         raise DomainError(f"'{folder}' has {', '.join(present)} already; name another folder")
     for name, text in texts.items():
         with whole_file(folder / name) as temporary:
             temporary.write_text(text)
-    say("written", f"{', '.join(texts)}; next: cd {folder} && lrp-domains workflow run")
+    enter = "" if folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(folder))} && "
+    say("written", f"{', '.join(texts)}; next: {enter}lrp-domains workflow run")
+
+
+def _with_links_to(folder: Path, text: str) -> str:
+    """Return a page whose relative links lead to files in a folder."""
+    return re.sub(r"\]\((?!\w+:)([^)]+)\)", lambda link: f"]({os.path.normpath(folder / link[1])})", text)
 
 
 @workflow.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -64,16 +83,41 @@ def run(
 
     Such as --dry-run, --cores 4, --configfile config.yaml, --resources gpu=2.
     """
-    from ..domain import DomainError
-
-    if importlib.util.find_spec("snakemake") is None:
-        raise ModuleNotFoundError(name="snakemake")
+    _check_installed(None if profile else on)
     own = Path("Snakefile")
     if not own.is_file() and not any(argument.startswith("--configfile") for argument in ctx.args):
-        raise DomainError("no Snakefile here; write one with 'lrp-domains workflow init .', or name a --configfile")
+        raise LrpError("no Snakefile here; write one with 'lrp-domains workflow init .', or name a --configfile")
     profile = profile or workflow_folder() / "workflows" / "profiles" / on
     if not profile.is_dir():
-        raise DomainError(f"there is no profile '{profile}', a folder with profile.yaml")
-    command = [sys.executable, "-m", "snakemake", "--workflow-profile", str(profile)]
+        raise LrpError(f"there is no profile '{profile}', a folder with profile.yaml")
+    for path in _configurations(ctx.args):
+        if not os.path.isfile(path):
+            raise LrpError(f"there is no configuration '{path}'")
+    command = [sys.executable, "-P", "-m", "snakemake", "--workflow-profile", str(profile)]
     command += ["--snakefile", str(own) if own.is_file() else snakefile(), *ctx.args]
     os.execv(sys.executable, command)
+
+
+def _check_installed(on: str | None) -> None:
+    """Raise if Snakemake, or a plugin of one of our profiles, is missing."""
+    if importlib.util.find_spec("snakemake") is None:
+        raise LrpError("Snakemake is not installed: pip install 'lrp-domains[workflows]'")
+    modules, packages = PLUGINS.get(on, ([], ""))
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise LrpError(f"'{module.replace('_', '-')}' is not installed: pip install {packages}")
+
+
+def _configurations(arguments: list[str]) -> list[str]:
+    """Return the files that follow ``--configfile`` and ``--configfiles`` among Snakemake's options."""
+    paths, reading = [], False
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if name.startswith("--configfile"):
+            reading = True
+            paths += [value] if equals else []
+        elif argument.startswith("-"):
+            reading = False
+        elif reading:
+            paths.append(argument)
+    return paths

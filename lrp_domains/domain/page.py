@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, features
 
 # The ends of ColorBrewer's RdBu, and matplotlib's name for the scale between them.
 FOR, AGAINST, DIVERGING = "#b2182b", "#2166ac", "RdBu_r"
 NEUTRAL, INK = "#8a929e", "#1d2430"
-DPI = 160  # 100 dots are one inch on screen
+DPI = 120  # 100 dots are one inch on screen
+WEBP_PIXELS = 16383  # of the longer side, at most
 
 
 @dataclass(frozen=True)
@@ -26,27 +27,30 @@ class Drawing:
     height: int
 
 
-def drawing(figure: Figure, *, shades: bool = False, trimmed: bool = False) -> Drawing:
-    """Convert a figure to a PNG of at most 256 colours, a third of the size.
+def drawing(figure: Figure, *, colours: int | None = 64, trimmed: bool = False) -> Drawing:
+    """Convert a figure to a lossless WebP of few colours, which is a third of a PNG of all colours.
 
     Parameters
     ----------
     figure
         The figure.
-    shades
-        Keep all colours.
+    colours
+        Number of colours, at most 256, which are chosen by their frequency; with None all are kept.
     trimmed
         Cut off margins, and make room for what is drawn beyond the figure, such as long names.
     """
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight" if trimmed else None)
     with Image.open(buffer) as image:
-        width, height = (round(100 * pixels / DPI) for pixels in image.size)
-        reduced = None if shades else image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    if reduced is not None:
-        buffer = io.BytesIO()
-        reduced.save(buffer, format="png", optimize=True)
-    return Drawing("data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode(), width, height)
+        width, height = (round(100 * dots / DPI) for dots in image.size)
+        pixels = image.convert("RGB")
+    if colours is not None:
+        pixels = pixels.quantize(colours, dither=Image.Dither.NONE).convert("RGB")
+
+    form = "webp" if max(pixels.size) <= WEBP_PIXELS and features.check("webp") else "png"
+    buffer = io.BytesIO()
+    pixels.save(buffer, format=form, lossless=True, quality=100)
+    return Drawing(f"data:image/{form};base64," + base64.b64encode(buffer.getvalue()).decode(), width, height)
 
 
 def templates(package: str) -> Environment:

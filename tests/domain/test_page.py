@@ -3,6 +3,7 @@
 import base64
 import io
 
+import numpy as np
 import pytest
 from jinja2 import UndefinedError
 from matplotlib.figure import Figure
@@ -11,12 +12,32 @@ from PIL import Image
 from lrp_domains.domain.page import AGAINST, FOR, drawing, rgb, templates
 
 
-@pytest.mark.parametrize("shades", [False, True])
-def test_a_figure_is_a_picture_of_its_size(shades):
-    picture = drawing(Figure(figsize=(3, 2)), shades=shades)
+def image(picture, form):
+    data = base64.b64decode(picture.source.removeprefix(f"data:image/{form};base64,"))
+    return Image.open(io.BytesIO(data))
+
+
+@pytest.mark.parametrize("colours", [None, 64])
+def test_a_figure_is_a_picture_of_its_size(colours):
+    picture = drawing(Figure(figsize=(3, 2)), colours=colours)
     assert (picture.width, picture.height) == (300, 200)
-    data = base64.b64decode(picture.source.removeprefix("data:image/png;base64,"))
-    assert Image.open(io.BytesIO(data)).size == (480, 320)
+    assert image(picture, "webp").size == (360, 240)
+
+
+def test_colours_are_kept_or_reduced():
+    figure = Figure(figsize=(3, 2))
+    figure.add_axes((0, 0, 1, 1)).imshow(np.linspace(0, 1, 600).reshape(20, 30), cmap="RdBu_r", aspect="auto")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
+    pixels = np.asarray(Image.open(buffer).convert("RGB"))
+    assert (np.asarray(image(drawing(figure, colours=None), "webp").convert("RGB")) == pixels).all()
+    reduced = np.asarray(image(drawing(figure, colours=16), "webp").convert("RGB"))
+    assert 8 < len(np.unique(reduced.reshape(-1, 3), axis=0)) <= 16
+
+
+def test_a_figure_too_high_for_webp_is_a_png():
+    picture = drawing(Figure(figsize=(0.5, 140)))
+    assert image(picture, "png").size == (60, 16800)
 
 
 def test_templates_escape_and_refuse_what_is_missing():

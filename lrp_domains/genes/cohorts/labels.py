@@ -41,7 +41,8 @@ def label_column(adata: AnnData, column: str, least: int = 1) -> pd.Series:
 def only_with(column: str) -> str:
     """Return how only cells with a value in a column are kept, in Python and on the command line."""
     name = column if column.isidentifier() else f"`{column}`"
-    return f"adata = adata[adata.obs['{column}'].notna()], or on the command line --select '{name}.notna()'"
+    python, query = f"adata = adata[adata.obs['{column}'].notna()]", f"'{name}.notna()'"
+    return f"{python}, or with --select {query} (in a sheet the column select)"
 
 
 def check_group_sizes(labels: pd.Series, folds: int) -> None:

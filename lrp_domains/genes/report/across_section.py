@@ -9,7 +9,7 @@ from ...domain.page import Drawing
 from ..errors import CohortError, choices
 from ..figures.agreement_matrix import agreement_matrix, cohorts_of, size_of_agreement
 from ..figures.upset import BARS, ROW, consensus_upset
-from .pictures import pictures, placed_picture
+from .pictures import ALL, pictures, placed_picture
 
 SETS, MOST_FDR, LEADING = 4, 0.25, 6
 # More upset plots would make a page too large, more columns or rows illegible.
@@ -113,7 +113,7 @@ def _matrices(agreement: pd.DataFrame, cohorts: Sequence[str]) -> Drawing | None
         for measure in measures
     ]
     size = size_of_agreement(len(cohorts_of(agreement, cohorts)))
-    return pictures(draws, columns=2, width=size + 0.8, height=size, shades=True) if draws else None
+    return pictures(draws, columns=2, width=size + 0.8, height=size, colours=ALL) if draws else None
 
 
 def _consensus(consensus: pd.DataFrame | None, top: int) -> dict[str, dict[str, Any]] | None:

@@ -11,7 +11,7 @@ from ..errors import CohortError
 from ..figures.embedding import basis_of, gene_map, group_map, size_of_group_map
 from ..figures.style import shorter
 from ..figures.waterfall import cell_waterfall
-from .pictures import picture, pictures
+from .pictures import MANY, picture, pictures
 from .results import CohortResults
 
 # More panels than this are hard to read in one figure.
@@ -41,10 +41,10 @@ def maps(results: CohortResults) -> dict[str, Any] | None:
             partial(gene_map, positions, numbers, values="relevance", title=title)
             for numbers, title in zip(relevance.T, titles, strict=True)
         ]
-        by_gene = pictures(draws, columns=PANELS_A_ROW, width=3.7, height=3.2)
+        by_gene = pictures(draws, columns=PANELS_A_ROW, width=3.7, height=3.2, colours=MANY)
 
     size = size_of_group_map(len(results.labels.cat.categories))
-    groups = picture(lambda axes: group_map(results.adata, ax=axes), *size)
+    groups = picture(lambda axes: group_map(results.adata, ax=axes), *size, colours=MANY)
     return {"key": key, "drawn": len(rows), "groups": groups, "genes": by_gene}
 
 

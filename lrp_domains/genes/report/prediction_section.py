@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from ..figures.confusion_matrix import confusion_matrix, counts_of_classes, size_of_confusion
-from .pictures import picture
+from .pictures import ALL, picture
 from .results import CohortResults
 
 WHOLE = ("fold", "epochs", "held_out_cells")
@@ -44,7 +44,7 @@ def confusion(results: CohortResults) -> dict[str, Any] | None:
     small = counts.shape[1] <= 3  # of so few numbers a table shows more than a figure
     size = size_of_confusion(counts)
     return {
-        "figure": None if small else picture(lambda axes: confusion_matrix(results.adata, ax=axes), *size, shades=True),
+        "figure": None if small else picture(lambda axes: confusion_matrix(results.adata, ax=axes), *size, colours=ALL),
         "classes": list(counts.columns),
         "rows": list(zip(counts.index, counts.to_numpy().tolist(), strict=True)) if small else [],
     }
