@@ -97,7 +97,9 @@ def writable(folder):
     folder.chmod(0o777)
 
 
-@pytest.mark.parametrize("make", [linked, writable, lambda folder: folder.write_text("")], ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    "make", [linked, writable, lambda folder: folder.write_text("")], ids=lambda make: make.__name__
+)
 @pytest.mark.parametrize("job", [None, "7"])
 def test_a_folder_that_others_can_write_to_is_refused(monkeypatch, tmp_path, make, job):
     folder = tmp_path / f"lrp_domains-gpus-{os.getuid()}"

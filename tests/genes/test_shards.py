@@ -177,6 +177,14 @@ def test_a_second_writer_is_refused(made_model, made_path, tmp_path):
         explain_shard(made_path, made_model, tmp_path / "shard", shard=1, shards=1)
 
 
+def test_a_gather_removes_what_a_killed_one_left_and_has_no_second_writer(folders, made_path, tmp_path):
+    (tmp_path / ".gathered.h5ad.7.tmp").write_text("half")
+    with locked(tmp_path / ".gathered.h5ad.parts"):
+        gathered(folders, made_path, tmp_path, "another process is using")
+    gather_shards(folders, made_path, tmp_path / "gathered.h5ad")
+    assert not list(tmp_path.glob(".*"))
+
+
 @pytest.fixture
 def folders(made_model, made_path, tmp_path):
     """Explain three shards."""

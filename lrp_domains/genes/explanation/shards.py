@@ -145,7 +145,8 @@ def gather_shards(
     verify = unchanged({"cohort": path}, check, required="cohort")
     source = path if copy else None
     require_space(out, sum(map(size_on_disk, [*folders, *([source] if copy else [])])))
-    with open_cohort(path) as adata, resumed_later(path, out):
+    # There are no parts to resume: this removes what a killed process left, and refuses a second writer.
+    with open_cohort(path) as adata, resumed_later(path, out), resumable(out, "gathered", resume=False):
         with clock("reading"):
             shards = sorted((_read(Path(folder)) for folder in folders), key=lambda shard: (shard.start, shard.stop))
             _check_shards(shards, adata, path)
