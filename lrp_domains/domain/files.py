@@ -30,6 +30,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         if temporary.is_dir():
             _remove_replaced(path, temporary)
         else:
+            if path.is_dir():
+                raise DomainError(f"'{shown}' is a folder; name a file to write")
             with temporary.open("rb") as written:
                 os.fsync(written.fileno())
         os.replace(temporary, path)

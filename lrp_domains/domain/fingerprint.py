@@ -7,18 +7,25 @@ from pathlib import Path
 
 from .messages import DomainError
 
+KEYS = ("bytes", "mtime_ns", "sha256")
+
 
 def fingerprint(path: str | Path) -> dict[str, int | str]:
     """Return the size, time of the last change, and SHA-256 of a file, or of all files in a folder.
 
-    The hash of a folder covers the relative paths, sizes and contents of its files.
+    The hash of a folder covers the relative paths, sizes and contents of its files. Its time is a number that differs
+    if the path, size or time of any of its files does.
     """
     size, mtime = _size_and_time(path)
     return {"bytes": size, "mtime_ns": mtime, "sha256": _sha256(Path(path))}
 
 
 def unchanged(
-    inputs: Mapping[str, str | Path], check: str | Path | None = None, *, remedy: str = "run again"
+    inputs: Mapping[str, str | Path],
+    check: str | Path | None = None,
+    *,
+    required: str | None = None,
+    remedy: str = "run again",
 ) -> Callable[[], None]:
     """Compare inputs with those that were checked, and return a function that raises if one has changed since.
 
@@ -31,17 +38,21 @@ def unchanged(
     check
         A summary with ``inputs``, as `fingerprints` returns them, by the same names; None if nothing was checked.
         Equal size and time count as unchanged, otherwise contents are compared.
+    required
+        The name of an input that the summary must have, because the check was of it.
     remedy
         What to do about a change.
 
     Raises
     ------
     DomainError
-        An input isn't the one that was checked.
+        An input isn't the one that was checked, or a file that is `required` wasn't.
     """
     inputs = {name: Path(path) for name, path in inputs.items() if Path(path).exists()}
     before = {name: _size_and_time(path) for name, path in inputs.items()}
     checked = {} if check is None else checked_inputs(check)
+    if check is not None and required in inputs.keys() - checked.keys():
+        raise DomainError(f"'{check}' is the summary of a check of something else than a {required}; {remedy}")
     for name, path in inputs.items():
         known = checked.get(name)
         if known is None or (known["bytes"], known["mtime_ns"]) == before[name]:
@@ -65,17 +76,25 @@ def fingerprints(inputs: Mapping[str, str | Path]) -> dict[str, dict]:
 def checked_inputs(check: str | Path) -> dict[str, dict]:
     """Return the fingerprints in a summary of a check."""
     try:
-        return json.loads(Path(check).read_text(encoding="utf-8")).get("inputs", {})
+        inputs = json.loads(Path(check).read_text(encoding="utf-8"))["inputs"]
+        return {str(name): {key: known[key] for key in KEYS} for name, known in inputs.items()}
     except FileNotFoundError:
         raise DomainError(f"there is no file '{check}'; write it with the command 'check'") from None
-    except (ValueError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DomainError(f"'{check}' is not a summary of a check; write it with the command 'check'") from error
 
 
 def _size_and_time(path: str | Path) -> tuple[int, int]:
-    """Return the size and the latest time of change; of a folder, those of its files."""
-    states = [file.stat() for file in _files(Path(path))]
-    return sum(state.st_size for state in states), max((state.st_mtime_ns for state in states), default=0)
+    """Return the size and the time of the last change of a file; see `fingerprint` for those of a folder."""
+    path = Path(path)
+    if path.is_file():
+        state = path.stat()
+        return state.st_size, state.st_mtime_ns
+    states = [(file.relative_to(path).as_posix(), file.stat()) for file in _files(path)]
+    # The latest time doesn't tell: a file that is copied from elsewhere may be older than the others.
+    facts = [(name, state.st_size, state.st_mtime_ns) for name, state in states]
+    digest = hashlib.sha256(repr(facts).encode(errors="surrogatepass")).digest()
+    return sum(state.st_size for _, state in states), int.from_bytes(digest[:8])
 
 
 def _sha256(path: Path) -> str:
@@ -84,7 +103,7 @@ def _sha256(path: Path) -> str:
     result = hashlib.sha256()
     for file in _files(path):
         facts = (file.relative_to(path).as_posix(), file.stat().st_size, _sha256_of_file(file))
-        result.update(repr(facts).encode())
+        result.update(repr(facts).encode(errors="surrogatepass"))
     return result.hexdigest()
 
 

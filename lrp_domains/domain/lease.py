@@ -2,12 +2,16 @@
 
 import fcntl
 import os
+import stat
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
+
+from .messages import DomainError
 
 LEASED = "LRP_DOMAINS_GPU"  # the device that this process, or the one that started it, holds
 JOB_IDS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID", "KUBERNETES_SERVICE_HOST")
@@ -28,6 +32,11 @@ def lease_gpu(waiting: Callable[[Sequence[str]], None] = lambda gpus: None) -> s
     Returns
     -------
     The GPU's number or UUID, which is the value of ``CUDA_VISIBLE_DEVICES`` from now on; None if there is no GPU.
+
+    Raises
+    ------
+    DomainError
+        Other users can write to the folder of the locks, in the folder of temporary files.
     """
     if LEASED in os.environ:
         return os.environ[LEASED]
@@ -36,8 +45,8 @@ def lease_gpu(waiting: Callable[[Sequence[str]], None] = lambda gpus: None) -> s
         return None
     of_job = next((f"{name}-{os.environ[name]}" for name in JOB_IDS if name in os.environ), None)
     if of_job is None or len(gpus) > 1:
-        folder = Path(tempfile.gettempdir()) / f"lrp_domains-gpus-{os.getuid()}"
-        gpu = _held(gpus, folder if of_job is None else folder / of_job.replace(os.sep, "_"), waiting)
+        folder = _private(Path(tempfile.gettempdir()) / f"lrp_domains-gpus-{os.getuid()}")
+        gpu = _held(gpus, folder if of_job is None else _private(folder / of_job.replace(os.sep, "_")), waiting)
     else:
         gpu = gpus[0]
     os.environ |= {"CUDA_VISIBLE_DEVICES": gpu, LEASED: gpu}
@@ -69,9 +78,21 @@ def _installed_gpus() -> dict[str, str]:
     return {number.strip(): uuid.strip() for number, _, uuid in rows}
 
 
+def _private(folder: Path) -> Path:
+    """Make a folder, or raise if others can write to one that is there: they could hold all GPUs, or place links."""
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    state = folder.lstat()
+    if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or state.st_mode & 0o022:
+        raise DomainError(
+            f"'{folder}', for the leases of GPUs, is not a folder that only you can write to; remove it, or set TMPDIR "
+            "to another folder"
+        )
+    return folder
+
+
 def _held(gpus: Sequence[str], folder: Path, waiting: Callable[[Sequence[str]], None]) -> str:
     """Wait until one of some GPUs is free; hold it with a lock that is released when the process ends."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     is_told = False
     while True:
         for gpu in gpus:

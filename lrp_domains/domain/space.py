@@ -29,12 +29,15 @@ class NotWritten(DomainError):
         self.path, self.why = path, why
 
 
-def require_space(path: str | Path, needed: int = 0) -> None:
+def require_space(path: str | Path, needed: int = 0, *, is_folder: bool = False) -> None:
     """Raise if a file or folder can't be written, or if its disk has less than `needed` bytes free.
 
-    Call it before the work whose result it is; `needed` is an estimate.
+    Call it before the work whose result it is; `needed` is an estimate. Only a folder (`is_folder`, ``.zarr``) may
+    replace a folder.
     """
     path = Path(path).absolute()
+    if path.is_dir() and not is_folder and path.suffix != ".zarr":
+        raise DomainError(f"'{path}' is a folder; name a file to write")
     folder = _existing(path.parent)
     if not folder.is_dir():
         raise DomainError(f"'{path}' can't be written, because '{folder}' is not a folder; name another")

@@ -78,7 +78,50 @@ def test_what_is_not_a_file_or_was_not_checked_is_ignored(cohort, tmp_path):
     unchanged({"cohort": cohort, "model": "some/model"}, check)()
 
 
-@pytest.mark.parametrize("content", ["{", "[]"])
+def test_a_check_of_something_else_is_refused(cohort, tmp_path):
+    check = checked(tmp_path / "check.json", model=cohort)
+    with pytest.raises(DomainError, match=r"check.json' is the summary of a check of something else than a cohort"):
+        unchanged({"cohort": cohort}, check, required="cohort")
+    unchanged({"cohort": "the demo"}, check, required="cohort")
+    unchanged({"cohort": cohort}, required="cohort")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: os.rename(folder / "a", folder / "c"),
+        lambda folder: os.utime(folder / "a", ns=(5, 5)),  # the latest time is that of the other file
+        lambda folder: os.truncate(folder / "a", 0),
+        lambda folder: (folder / "new").write_text(""),
+    ],
+)
+def test_any_change_in_a_folder_is_noticed(tmp_path, change):
+    folder = tmp_path / "one.zarr"
+    folder.mkdir()
+    for name in ("a", "b"):
+        (folder / name).write_text(name)
+    check, verify = checked(tmp_path / "check.json", cohort=folder), unchanged({"cohort": folder})
+    change(folder)
+    with pytest.raises(DomainError, match="has changed since it was read"):
+        verify()
+    recorded = json.loads(check.read_text())["inputs"]["cohort"]["mtime_ns"]
+    assert fingerprint(folder)["mtime_ns"] != recorded  # so that contents are compared
+
+
+def test_a_result_in_the_same_folder_is_no_change(tmp_path):
+    verify = unchanged({"cohort": tmp_path})
+    (tmp_path / ".out.h5ad.parts").mkdir()
+    (tmp_path / ".out.h5ad.parts" / "cells.npz").write_text("a part")
+    (tmp_path / ".out.h5ad.7.tmp").write_text("a part")
+    verify()
+
+
+NO_CHECKS = ["{", "[]", "null", "{}"] + [
+    f'{{"inputs": {inputs}}}' for inputs in ("null", "[]", '{"cohort": 3}', '{"cohort": {"bytes": 5}}')
+]
+
+
+@pytest.mark.parametrize("content", NO_CHECKS)
 def test_a_file_that_is_not_a_check_is_refused(cohort, tmp_path, content):
     with pytest.raises(DomainError, match=r"there is no file .*check.json'; write it with"):
         unchanged({"cohort": cohort}, tmp_path / "check.json")

@@ -8,11 +8,13 @@ from itertools import pairwise
 
 import pytest
 
+from lrp_domains.domain import DomainError
 from lrp_domains.domain.lease import JOB_IDS, LEASED, lease_gpu, visible_gpus
 
 # Holds a GPU for a while, and prints which and when.
 HOLDER = """
 import sys, time
+from lrp_domains.domain import DomainError
 from lrp_domains.domain.lease import lease_gpu
 gpu = lease_gpu(lambda gpus: print("waiting", file=sys.stderr, flush=True))
 start = time.monotonic()
@@ -83,6 +85,55 @@ def test_processes_of_one_batch_job_share_its_gpus(monkeypatch):
         assert {first.stdout.readline().strip(), lease_gpu()} == {"0", "1"}
     finally:
         first.kill()
+
+
+def linked(folder):
+    (folder.parent / "other").mkdir()
+    folder.symlink_to(folder.parent / "other")
+
+
+def writable(folder):
+    folder.mkdir()
+    folder.chmod(0o777)
+
+
+@pytest.mark.parametrize(
+    "make", [linked, writable, lambda folder: folder.write_text("")], ids=lambda make: make.__name__
+)
+@pytest.mark.parametrize("job", [None, "7"])
+def test_a_folder_that_others_can_write_to_is_refused(monkeypatch, tmp_path, make, job):
+    folder = tmp_path / f"lrp_domains-gpus-{os.getuid()}"
+    if job is not None:
+        monkeypatch.setenv("SLURM_JOB_ID", job)
+        folder.mkdir()
+        folder /= f"SLURM_JOB_ID-{job}"
+    make(folder)
+    with pytest.raises(DomainError, match="is not a folder that only you can write to; remove it, or set TMPDIR"):
+        lease_gpu()
+    assert not list(tmp_path.rglob("*.lock")) and LEASED not in os.environ
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
+def test_a_folder_of_another_user_is_refused(tmp_path):
+    (tmp_path / f"lrp_domains-gpus-{os.getuid()}").mkdir()
+    os.chown(tmp_path / f"lrp_domains-gpus-{os.getuid()}", 1000, 1000)
+    with pytest.raises(DomainError, match="is not a folder that only you can write to"):
+        lease_gpu()
+
+
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
+    (tmp_path / f"lrp_domains-gpus-{os.getuid()}").mkdir()
+    (tmp_path / f"lrp_domains-gpus-{os.getuid()}" / "0.lock").symlink_to(tmp_path / "victim")
+    with pytest.raises(OSError, match="symbolic links"):
+        lease_gpu()
+    assert not (tmp_path / "victim").exists()
+
+
+def test_without_a_folder_for_temporary_files_another_is_found(monkeypatch, tmp_path):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "missing"))
+    monkeypatch.setenv("TEMP", str(tmp_path))
+    assert lease_gpu() == "0"
+    assert list(tmp_path.rglob("0.lock"))
 
 
 @pytest.mark.parametrize(

@@ -97,3 +97,19 @@ except NotWritten as error:
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.startswith("'model.pt' could not be written: File too large"), done.stderr
     assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_in_the_place_of_a_file_is_told_before_the_work(tmp_path):
+    for folder in (tmp_path, "/", "."):
+        with pytest.raises(DomainError, match="' is a folder; name a file to write"):
+            require_space(folder)
+    (tmp_path / "out.zarr").mkdir()
+    require_space(tmp_path / "out.zarr")
+    require_space(tmp_path, is_folder=True)
+
+
+def test_a_file_replaces_no_folder(tmp_path):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(DomainError, match="/out' is a folder"), whole_file(tmp_path / "out") as temporary:
+        temporary.write_text("text")
+    assert os.listdir(tmp_path) == ["out"]

@@ -1,5 +1,7 @@
 """Tables that are read one group at a time give what one table in memory gives."""
 
+import errno
+import os
 from unittest.mock import patch
 
 import numpy as np
@@ -7,6 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from lrp_domains.domain import NotWritten
 from lrp_domains.genes import CohortError, agreement, consensus, enrich, open_tables, write_table
 
 from .tables_of_ranks import ranked
@@ -169,4 +172,20 @@ def test_an_invalid_row_is_reported_with_its_file(tmp_path):
         consensus(opened)
     (tmp_path / "1.parquet").write_bytes((tmp_path / "1.parquet").read_bytes()[:500])
     with pytest.raises(CohortError, match=r"1.parquet' could not be read as a table"), open_tables(paths):
+        pass
+
+
+def test_a_full_disk_for_temporary_files_is_told_with_their_folder(tmp_path, monkeypatch):
+    def full(table, path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = tmp_path / "genes.tsv"
+    pd.DataFrame({"cohort": ["a"], "group": ["b"], "gene": ["c"], "rank": [1], "score": [1.0]}).to_csv(
+        path, sep="\t", index=False
+    )
+    monkeypatch.setattr("lrp_domains.genes.rankings.groups.write_by_group", full)
+    with (
+        pytest.raises(NotWritten, match=r"0.parquet' could not be written: No space left on device"),
+        open_tables([path]),
+    ):
         pass

@@ -247,6 +247,14 @@ def test_what_pandas_refuses():
     assert chosen("er.str.contains('s', na=True)") == chosen("er == 'pos' or er.isna()")
 
 
+def test_a_column_is_not_taken_for_one_in_backticks():
+    adata = cohort()
+    adata.obs["quoted_column_0_"] = adata.obs["n_genes"]
+    assert select_cells(adata, "`@odd` >= 0 and quoted_column_0_ == 100").n_obs == 1
+    with pytest.raises(CohortError, match=r"'`cell type`\.size'"):
+        select_cells(adata, "quoted_column_0_ == 1 and `cell type`.size")
+
+
 def test_cells_of_one_name_are_selected_by_their_own_row():
     adata = cohort()
     adata.obs_names = ["same"] * adata.n_obs

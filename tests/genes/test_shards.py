@@ -1,5 +1,6 @@
 """A cohort over several jobs: the gathered file is that of one job, whatever the number of shards."""
 
+import json
 import warnings
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from lrp_domains.domain import locked
+from lrp_domains.domain import fingerprints, locked
 from lrp_domains.genes import (
     CohortError,
     Training,
@@ -176,6 +177,14 @@ def test_a_second_writer_is_refused(made_model, made_path, tmp_path):
         explain_shard(made_path, made_model, tmp_path / "shard", shard=1, shards=1)
 
 
+def test_a_gather_removes_what_a_killed_one_left_and_has_no_second_writer(folders, made_path, tmp_path):
+    (tmp_path / ".gathered.h5ad.7.tmp").write_text("half")
+    with locked(tmp_path / ".gathered.h5ad.parts"):
+        gathered(folders, made_path, tmp_path, "another process is using")
+    gather_shards(folders, made_path, tmp_path / "gathered.h5ad")
+    assert not list(tmp_path.glob(".*"))
+
+
 @pytest.fixture
 def folders(made_model, made_path, tmp_path):
     """Explain three shards."""
@@ -216,6 +225,30 @@ def test_shards_of_another_cohort(folders, tmp_path):
     adata.obs_names = [f"other {name}" for name in adata.obs_names]
     write_cohort(adata, tmp_path / "other.h5ad")
     gathered(folders, tmp_path / "other.h5ad", tmp_path, "another cohort than '.*other.h5ad', which has other cells")
+
+
+def test_shards_of_two_versions_of_a_cohort(made_model, made_path, tmp_path):
+    """Of the same names and size, so that only the hash of the check tells."""
+    folders, check, request = [tmp_path / "1", tmp_path / "2"], tmp_path / "check.json", {"shards": 2, "batch_size": 20}
+
+    def checked():
+        check.write_text(json.dumps({"inputs": fingerprints({"cohort": made_path})}))
+        return {"check": check}
+
+    explain_shard(made_path, made_model, folders[0], shard=1, **request, **checked())
+    adata = read_cohort(made_path)
+    adata.X = adata.X[::-1].copy()
+    write_cohort(adata, made_path)
+    explain_shard(made_path, made_model, folders[1], shard=2, **request, **checked())
+    gathered(folders, made_path, tmp_path, "shards of different requests, models, cohorts or versions")
+    explain_shard(made_path, made_model, folders[0], shard=1, **request, check=check)
+    gather_shards(folders, made_path, tmp_path / "both.h5ad", check=check)
+
+    adata.X = adata.X * 2
+    write_cohort(adata, made_path)
+    with pytest.raises(CohortError, match="explained from another file than the one that was checked"):
+        gather_shards(folders, made_path, tmp_path / "gathered.h5ad", **checked())
+    assert not (tmp_path / "gathered.h5ad").exists()
 
 
 def test_a_copy_of_the_cohort_is_the_same_cohort(folders, made_model, made_path, tmp_path):

@@ -168,7 +168,7 @@ def train(
     clock = Clock()
     for path in (out, performance):
         require_space(path)
-    verify = unchanged(inputs_of(cohort), check)
+    verify = unchanged(inputs_of(cohort), check, required="cohort")
     with clock("reading"):
         adata, settings = library.read_cohort(cohort, obs=obs), library.Training(**training)
     # Each network's file is named by all that determines it, so the key needs only the version.

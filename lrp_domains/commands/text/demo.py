@@ -23,7 +23,7 @@ def train_demo(
     # Only an earlier demo model may be replaced, which is checked before any training.
     if out.exists() and not (out / "held_out.tsv").is_file() and not (out.is_dir() and not any(out.iterdir())):
         raise DomainError(f"'{out}' exists and is not a demo model: name a new folder")
-    require_space(out)
+    require_space(out, is_folder=True)
     # There are no parts to resume: this refuses to train the same model twice at once.
     with resumable(out, "demo"), quiet_library():
         trained = train_demo(**training, progress=progress)

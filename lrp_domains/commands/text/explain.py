@@ -95,7 +95,7 @@ def _explain_file(*, model: dict, file: dict, columns: dict, request: dict, sett
     clock = Clock()
     with clock("reading"):
         # Before anything is read, so that a change from then on is noticed.
-        verify = unchanged(inputs_of(file["file"], model), file.get("check"), remedy=CHECK_AGAIN)
+        verify = unchanged(inputs_of(file["file"], model), file.get("check"), required="corpus", remedy=CHECK_AGAIN)
         options = {"key": key_of(model), "progress": progress, "verify": verify} | request | on_error(columns)
         corpus = load_corpus(file["file"], columns).shard(file.get("shard", 1), file.get("shards", 1))
     with clock("loading"):

@@ -57,6 +57,9 @@ def selected(obs: pd.DataFrame, expression: str) -> np.ndarray:
 def _source(expression: str) -> tuple[str, dict[str, str]]:
     """Return an expression for Python's parser, and the columns that were in backticks by their identifiers."""
     quoted: dict[str, str] = {}
+    prefix = "quoted_column_"
+    while prefix in expression:  # a column may have this name
+        prefix += "_"
 
     def replace(match: re.Match) -> str:
         text, column, sign = match.groups()
@@ -64,7 +67,7 @@ def _source(expression: str) -> tuple[str, dict[str, str]]:
             return text
         if sign is not None:
             return {"&": " and ", "|": " or "}[sign]
-        identifier = f"quoted_column_{len(quoted)}_"
+        identifier = f"{prefix}{len(quoted)}_"
         quoted[identifier] = column
         return identifier
 

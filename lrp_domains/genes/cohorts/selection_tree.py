@@ -19,7 +19,7 @@ ALLOWED = (
     "a selection has columns of obs, literals, comparisons, and, or, not, in, + - * / // %, and methods such as "
     "isna(), isin([...]), str.contains('...')"
 )
-_QUOTED = re.compile(r"quoted_column_\d+_")
+_QUOTED = re.compile(r"quoted_column_+\d+_")
 
 _COMPARISONS = {
     ast.Eq: operator.eq,

@@ -87,7 +87,7 @@ def relevance_on_disk(
     check_written(out, path)
     check_layer(layer, model.expects.layer)
 
-    verify, sha256 = unchanged({"cohort": path}, check), checked_sha256(check)
+    verify, sha256 = unchanged({"cohort": path}, check, required="cohort"), checked_sha256(check)
     require_space(out)
     with open_cohort(path) as adata, resumed_later(path, out):
         with clock("reading"):
@@ -115,7 +115,7 @@ def check_written(out: Path, path: Path) -> None:
 
 def require_parts_space(out: Path, needed: int) -> None:
     """Raise if a disk lacks room for a result and its finished parts, except those that are there already."""
-    require_space(out, needed - size_on_disk(out.with_name(f".{out.name}.parts")))
+    require_space(out, needed - size_on_disk(out.with_name(f".{out.name}.parts")), is_folder=True)
 
 
 def explain_parts(

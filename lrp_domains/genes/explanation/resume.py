@@ -132,11 +132,15 @@ def key_of(path: Path, plan: Plan, layer: str | None) -> str:
     return _hashed([str(path.resolve()), states, *_facts(plan, layer)])
 
 
-def key_of_shards(path: Path, plan: Plan, layer: str | None) -> str:
-    """Return a text that is the same for all shards of a request on a cohort, also on copies of its file."""
+def key_of_shards(path: Path, plan: Plan, layer: str | None, *, sha256: str) -> str:
+    """Return a text that is the same for all shards of a request on a cohort, also on copies of its file.
+
+    Without the hash of a check, another cohort of the same names, labels and size is taken for the same.
+    """
     labels = None if plan.labels is None else (tuple(plan.labels.cat.categories), _hashed_array(plan.labels.cat.codes))
     size = sum(file.stat().st_size for file in _files_of_cohort(path))
-    return _hashed([size, names_of(plan.expression.cells, plan.expression.genes), labels, *_facts(plan, layer)])
+    names = names_of(plan.expression.cells, plan.expression.genes)
+    return _hashed([size, sha256, names, labels, *_facts(plan, layer)])
 
 
 def names_of(cells: Sequence[str], genes: Sequence[str]) -> str:

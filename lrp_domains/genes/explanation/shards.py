@@ -29,7 +29,7 @@ from ..cohorts.hdf5_file import hdf5_file
 from ..errors import CohortError
 from ..models.model import GeneModel
 from .explain_file import check_written, explain_parts, require_parts_space, resumed_later, write_explained
-from .explained_from import checked_sha256
+from .explained_from import check_source, checked_sha256
 from .group_statistics import GroupStatistics
 from .half_precision import with_distance
 from .header import Header, header_of
@@ -80,8 +80,8 @@ def explain_shard(
     if out.exists() and not (out.is_dir() and ((out / SHARD).is_file() or not any(out.iterdir()))):
         raise CohortError(f"'{out}' exists and is not an explained shard; name a new folder")
 
-    verify, sha256 = unchanged({"cohort": path}, check), checked_sha256(check)
-    require_space(out)
+    verify, sha256 = unchanged({"cohort": path}, check, required="cohort"), checked_sha256(check)
+    require_space(out, is_folder=True)
     with open_cohort(path) as adata, resumed_later(path, out):
         with clock("reading"):
             plan = with_distance(make_plan(adata, model, request, progress=progress))
@@ -94,7 +94,8 @@ def explain_shard(
             verify()
             with clock("writing"):
                 header = header_of(plan, layer, sha256=sha256)
-                _finish(plan, parts, out, rows=rows, key=key_of_shards(path, plan, layer), header=header)
+                key = key_of_shards(path, plan, layer, sha256=sha256)
+                _finish(plan, parts, out, rows=rows, key=key, header=header)
 
 
 def rows_of(plan: Plan, shard: int, shards: int) -> range:
@@ -141,14 +142,16 @@ def gather_shards(
     """
     path, out, clock = Path(path), Path(out), clock or Clock()
     check_written(out, path)
-    verify = unchanged({"cohort": path}, check)
+    verify = unchanged({"cohort": path}, check, required="cohort")
     source = path if copy else None
     require_space(out, sum(map(size_on_disk, [*folders, *([source] if copy else [])])))
-    with open_cohort(path) as adata, resumed_later(path, out):
+    # There are no parts to resume: this removes what a killed process left, and refuses a second writer.
+    with open_cohort(path) as adata, resumed_later(path, out), resumable(out, "gathered", resume=False):
         with clock("reading"):
             shards = sorted((_read(Path(folder)) for folder in folders), key=lambda shard: (shard.start, shard.stop))
             _check_shards(shards, adata, path)
             header, statistics, account = _merged(shards)
+            check_source(header.provenance, check)
         with clock("writing"):
             sums, ordered = {"statistics": statistics, "account": account}, [shard.folder for shard in shards]
             write_explained(adata, header, ordered, **sums, source=source, out=out, verify=verify)

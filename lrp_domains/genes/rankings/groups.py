@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from ...domain import reason
+from ...domain import reason, whole_file
 from ..errors import CohortError, listed
 from .tables import REFERENCE, REQUIRED, check_ranking, read_table, write_by_group
 
@@ -195,7 +195,9 @@ def _by_group(path: Path, copy: Path) -> _File:
             raise CohortError(f"'{path}' could not be read as a table: {reason(error)}") from error
         if set(REQUIRED) <= set(file.columns) and _is_by_group(file):
             return file
-    write_by_group(read_table(path), copy)
+    table = read_table(path)
+    with whole_file(copy) as temporary:  # whose error of a full disk names the folder of temporary files
+        write_by_group(table, temporary)
     return _File(path, copy, pq.read_metadata(copy))
 
 

@@ -220,7 +220,7 @@ def _trained(
             weights = make(len(expects.genes), len(target.names)).state_dict().values()
         # Each network is kept twice: by itself, and in the trained model.
         needed = 2 * sum(value.nbytes for value in weights) * len(data.splits) * settings.members
-        require_space(resume, needed - size_on_disk(resume))
+        require_space(resume, needed - size_on_disk(resume), is_folder=True)
 
     facts = (data.matrix, target.values, target.time, expects, replace(settings, decoys=1))  # the same for any number
     with open_checkpoints(resume, facts) as checkpoints:
