@@ -26,13 +26,13 @@ rule all:
 
 onsuccess:
     for report in REPORTS:
-        print(f"Report: {os.path.abspath(report.replace('<results>', RESULTS))}")
+        print(f"Report: {place_of(report.replace('<results>', RESULTS))}")
 
 
 # With --keep-going the other cohorts are finished by now. On a cluster the command is for the user to run where jobs run.
 onerror:
     if "genes" in config:
-        if workflow.is_main_process and workflow.local_exec:
-            shell(f"{PARTIAL_REPORT} || true")
+        if workflow.is_main_process and workflow.local_exec and not BUCKET:
+            subprocess.run(PARTIAL_REPORT, shell=True)
         else:
             print(f"To report the finished cohorts: {PARTIAL_REPORT}")

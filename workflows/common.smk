@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import shlex
+import subprocess
 import sys
 import warnings
 from importlib.metadata import entry_points
@@ -103,13 +104,17 @@ def options_of(rows, wildcard):
 
 
 def settings_of(domain):
-    """Return a function that makes options of a command from settings; unset ones have the command's default."""
+    """Return a function that makes options of a command from settings; unset ones have the command's default.
+
+    The options are a function in turn, because Snakemake takes {x} in a parameter that is text for a wildcard.
+    """
 
     def settings(section, *names):
         chosen = config[domain].get(section) or {}
-        return " ".join(
+        options = " ".join(
             option(f"--{name.replace('_', '-')}", chosen.get(name)) for name in names
         )
+        return lambda wildcards: options
 
     return settings
 
@@ -121,6 +126,18 @@ def device(wildcards, resources):
 
 # Snakemake evaluates `input.size_mb` again where it can't on the first try, with a warning that means nothing to users.
 warnings.filterwarnings("ignore", "coroutine 'InputFiles", RuntimeWarning)
+
+
+def consent(domain, *names):
+    """Return a function that makes the options which allow a model's code to be executed.
+
+    It takes resources, because Snakemake doesn't run a job again for the sake of a parameter that may depend on them: a
+    consent changes no results.
+    """
+    allowed = " ".join(
+        f"--{name.replace('_', '-')}" for name in names if config[domain][name]
+    )
+    return lambda wildcards, resources: allowed
 
 
 def memory(least, per_mb=0, most=10**9):
@@ -146,16 +163,30 @@ def beside(path, name):
 
 
 @functools.cache
-def state_of_folder(path):
-    """Return a digest of the names, sizes and times of all files in a folder; an empty string for a file."""
-    if not os.path.isdir(path):
-        return ""
-    files = sorted(file for file in Path(path).rglob("*") if file.is_file())
-    states = [
-        (str(file.relative_to(path)), file.stat().st_size, file.stat().st_mtime_ns)
-        for file in files
-    ]
-    return hashlib.sha256(repr(states).encode()).hexdigest()
+def state_of(path):
+    """Return a digest of a file, or of all files in a folder; an empty string if there is none yet.
+
+    Snakemake itself notices a file that is newer than the results, but not an older one in its place, nor a change of a
+    file in a folder. Small files are compared by content, others by size and time.
+    """
+    path = Path(path)
+    files = [path] if path.is_file() else sorted(path.rglob("*"))
+    files = [file for file in files if file.is_file() and not is_made(file)]
+    states = [(str(file.relative_to(path)), state_of_file(file)) for file in files]
+    return hashlib.sha256(repr(states).encode()).hexdigest() if states else ""
+
+
+def state_of_file(file):
+    """Return what changes with a file: its content if it is small, else its size and time."""
+    state = file.stat()
+    if state.st_size < 2**20:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    return state.st_size, state.st_mtime_ns
+
+
+def is_made(file):
+    """Return whether a file in a folder of inputs was made by running what lies there."""
+    return "__pycache__" in file.parts
 
 
 check(config, "schemas/config.schema.yaml")
@@ -165,6 +196,15 @@ RESULTS_VERSION = 1
 
 # Where results go, for messages and hints; rules write <results>, which modules may set too.
 RESULTS = config.get("pathvars", {}).get("results", "results")
+
+# Where files are kept, if they aren't in the working directory: --default-storage-prefix.
+BUCKET = workflow.storage_settings and workflow.storage_settings.default_storage_prefix
+
+
+def place_of(path):
+    """Return where a file of results is, for a message."""
+    return f"{BUCKET.rstrip('/')}/{path}" if BUCKET else os.path.abspath(path)
+
 
 # Jobs run the Python that runs Snakemake, so that no environment must be activated.
 os.environ.update(

@@ -58,6 +58,7 @@ rule genes_check:
     params:
         version=RESULTS_VERSION,
         content=content_of_cohort,
+        content_of_model=content_of_model,
         model=lambda wildcards, input: option("--model", first(input.get("model"))),
         columns=cohort_options(
             labels="labels",
@@ -76,7 +77,7 @@ rule genes_check:
         explanation=settings("explanation", "against", "score", "rules", "precision"),
         training=settings("training", *TRAINING),
         wilcoxon=WILCOXON,
-        consent=CONSENT,
+        consent=genes_consent,
     shell:
         "exec python -P -m lrp_domains genes check {params.model} {params.consent} {params.columns}"
         " {params.target} {params.reference} {params.explanation} {params.training} {params.wilcoxon} --device cpu"
@@ -103,10 +104,11 @@ checkpoint genes_count:
         "cp {input:q} {output:q} 2> {log:q}"
 
 
+# The check comes first, but what it covers beyond training is no reason to train again.
 rule genes_train:
     input:
         cohort=cohort_file,
-        check="<results>/genes/{cohort}/check.json",
+        check=ancient("<results>/genes/{cohort}/check.json"),
     output:
         model="<results>/genes/{cohort}/model.pt",
         performance=report(
@@ -170,6 +172,7 @@ rule genes_explain:
     params:
         version=RESULTS_VERSION,
         content=content_of_cohort,
+        content_of_model=content_of_model,
         model=lambda wildcards, input: first(input.model),
         columns=cohort_options(groupby="groupby", donor="donor", gene_column="gene_ids"),
         target=cohort_or_setting("target"),
@@ -184,7 +187,7 @@ rule genes_explain:
             "precision",
         ),
         layer="--layer" if config["genes"]["explanation"]["layer"] else "--no-layer",
-        consent=CONSENT,
+        consent=genes_consent,
         device=device,
         shard="",
     shell:
@@ -306,7 +309,7 @@ rule genes_curves:
         columns=cohort_options(gene_column="gene_ids"),
         seed=settings("training", "seed"),
         settings=settings("ranking", "most"),
-        consent=CONSENT,
+        consent=genes_consent,
         device=device,
     shell:
         "exec python -P -m lrp_domains genes curves {input.cohort:q} --model {params.model:q} {params.consent}"
@@ -354,7 +357,7 @@ rule genes_consensus:
 rule genes_enrich:
     input:
         tables=collect("<results>/genes/{cohort}/genes.parquet", cohort=COHORTS),
-        gene_sets=config["genes"].get("gene_sets") or [],
+        gene_sets=lambda wildcards: config["genes"].get("gene_sets") or [],
     output:
         report(
             "<results>/genes/enrichment.tsv",
@@ -404,8 +407,10 @@ rule genes_page:
         version=RESULTS_VERSION,
         folder=lambda wildcards, input: os.path.dirname(input.cohort),
         settings=settings("report", "top"),
+        outdated=lambda wildcards, input: outdated_curves([input.cohort]),
     shell:
-        "exec python -P -m lrp_domains genes page {params.settings} --out {output:q} -- {params.folder:q} > {log:q} 2>&1"
+        "rm -f {params.outdated:q};"
+        " exec python -P -m lrp_domains genes page {params.settings} --out {output:q} -- {params.folder:q} > {log:q} 2>&1"
 
 
 # The report of one cohort is its page; of several, an index that links to their pages.
@@ -417,6 +422,7 @@ rule genes_report:
         curves=collect(
             "<results>/genes/{cohort}/curves.tsv", cohort=COHORTS if CURVES else []
         ),
+        stability=collect("<results>/genes/{cohort}/stability.tsv", cohort=COHORTS),
         pages=collect(
             "<results>/genes/{cohort}/report.html",
             cohort=COHORTS if len(COHORTS) > 1 else [],
@@ -451,8 +457,11 @@ rule genes_report:
             for name in ("consensus", "agreement", "enrichment")
         ),
         settings=settings("report", "title", "top"),
-        partial=lambda wildcards, output: beside(output[0], "report.partial.html"),
+        outdated=lambda wildcards, input, output: [
+            beside(output[0], "report.partial.html"),
+            *outdated_curves(input.cohorts),
+        ],
     shell:
-        "rm -f {params.partial:q};"
+        "rm -f {params.outdated:q};"
         " exec python -P -m lrp_domains genes report --no-pages {params.across} {params.settings} --out {output:q}"
         " -- {params.folders:q} > {log:q} 2>&1"

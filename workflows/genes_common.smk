@@ -19,6 +19,9 @@ for cohort in COHORTS.values():
             f"cohort '{cohort['name']}': rare merges groups of fewer than least_cells cells; set least_cells too"
         )
 
+# Whether all files that the sheet names are here from the start.
+EXIST = config["genes"]["cohorts_exist"]
+
 CURVES = config["genes"]["ranking"]["curves"]
 TRAINED = [name for name, cohort in COHORTS.items() if cohort["model"] == "train"]
 
@@ -64,7 +67,10 @@ def model_file(wildcards):
 
 
 def files_of_declaration(path):
-    """Return the files that a declared model is made of, beside the declaration: code, network, weights, genes."""
+    """Return the files that a declared model is made of: code, network, weights, genes, tokens, arguments.
+
+    The same as `lrp_domains.genes.models.files` finds, which may not be installed where Snakemake runs.
+    """
     path = Path(path)
     if path.suffix not in (".yaml", ".yml") or not path.is_file():
         return []
@@ -74,18 +80,39 @@ def files_of_declaration(path):
         return []
     if not isinstance(declared, dict):
         return []
-    names = [declared.get(key) for key in ("network", "weights", "genes")]
+    network, is_code, _ = str(declared.get("network")).partition(":")
+    tokens, arguments = (declared.get(key) for key in ("rank_tokens", "arguments"))
+    tokens, arguments = (
+        values if isinstance(values, dict) else {} for values in (tokens, arguments)
+    )
+    names = [declared.get(key) for key in ("weights", "genes")]
+    names += [tokens.get(key) for key in ("dictionary", "medians")]
+    names += [] if is_code else [network]
     files = [path.parent / name for name in names if isinstance(name, str)]
-    if ":" in str(
-        declared.get("network")
-    ):  # module:callable, whose code may import what is beside it
-        files += sorted(path.parent.glob("*.py")) + sorted(path.parent.glob("*/*.py"))
-    return [str(file) for file in files if file.is_file()]
+    if (
+        not EXIST
+    ):  # those of another rule or in a bucket; the declaration itself is here
+        return [str(file) for file in files]
+    files += [Path(value) for value in arguments.values() if isinstance(value, str)]
+    if is_code:  # module:callable, whose code may import what is beside it
+        package = path.parent / network.partition(".")[0]
+        code = {
+            *path.parent.glob("*.py"),
+            *path.parent.glob("*/*.py"),
+            *package.rglob("*"),
+        }
+        files += sorted(file for file in code if not is_made(file))
+    return [str(file) for file in dict.fromkeys(files) if file.is_file()]
 
 
 def content_of_cohort(wildcards):
-    """Return the state of a cohort that is a folder; Snakemake itself only notes when files are added to it."""
-    return state_of_folder(COHORTS[wildcards.cohort]["path"])
+    """Return the state of a cohort's files, if no rule makes them."""
+    return [state_of(path) for path in original_files(wildcards).values()] * EXIST
+
+
+def content_of_model(wildcards):
+    """Return the state of the files of the model that a cohort's row names, if no rule makes them."""
+    return [state_of(path) for path in named_model(wildcards)] * EXIST
 
 
 def number_of_shards(wildcards):
@@ -137,6 +164,11 @@ def results_of_cohort(wildcards):
     return {key: f"{folder}/{name}" for key, name in names.items()}
 
 
+def outdated_curves(cohorts):
+    """Return the curves beside explained cohorts, of an earlier run, if there are to be none; pages would show them."""
+    return [] if CURVES else [beside(cohort, "curves.tsv") for cohort in cohorts]
+
+
 cohort_options = options_of(COHORTS, "cohort")
 settings = settings_of("genes")
 
@@ -155,11 +187,7 @@ def across(name, condition=True):
 
 
 # Whether the code in models' files may be executed.
-CONSENT = " ".join(
-    f"--{name.replace('_', '-')}"
-    for name in ("allow_pickle", "allow_code")
-    if config["genes"][name]
-)
+genes_consent = consent("genes", "allow_pickle", "allow_code")
 
 WILCOXON = "--wilcoxon" if config["genes"]["ranking"]["wilcoxon"] else "--no-wilcoxon"
 
@@ -186,12 +214,12 @@ PARTIAL_REPORT = " ".join(
     [
         f"{shlex.quote(sys.executable)} -P -m lrp_domains genes report --missing-ok",
         option("--out", f"{RESULTS}/genes/report.partial.html"),
-        settings("report", "title", "top"),
+        settings("report", "title", "top")(None),
         option("--consensus-top", config["genes"]["consensus"].get("top")),
-        settings("consensus", "least_cohorts"),
+        settings("consensus", "least_cohorts")(None),
         CONSENSUS_DIRECTION,
         option("--gene-sets", config["genes"].get("gene_sets")),
-        settings("training", "seed") if config["genes"].get("gene_sets") else "",
+        settings("training", "seed")(None) if config["genes"].get("gene_sets") else "",
         "--",
         *[shlex.quote(f"{RESULTS}/genes/{name}") for name in COHORTS],
     ]

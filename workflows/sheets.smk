@@ -158,6 +158,12 @@ def mistakes_of_row(row, schema):
         wrong.append(
             f"{f', column {column}' if column else ''}: {message}. {about}".rstrip()
         )
+    for column in PATHS:
+        if set(row.get(column, "")) & set("{}<>"):
+            wrong.append(
+                f", column {column}: '{shortened(row[column])}' has a brace or an angle bracket, which stand for wildcards "
+                "in Snakemake; rename it, or name a link to it"
+            )
     return wrong
 
 

@@ -46,7 +46,7 @@ rule text_check:
         runtime=minutes(60),
     params:
         version=RESULTS_VERSION,
-        content=content_of_model,
+        content=content_of_corpus,
         path=corpus_path,
         model=text_model,
         columns=corpus_options(
@@ -65,7 +65,7 @@ rule text_check:
             "on_error",
             "precision",
         ),
-        consent=TEXT_CONSENT,
+        consent=text_consent,
     shell:
         "exec python -P -m lrp_domains text check --model {params.model:q} {params.consent} {params.head}"
         " {params.columns} {params.target} {params.settings} --out {output:q} -- {params.path:q} > {log:q} 2>&1"
@@ -112,7 +112,7 @@ rule text_explain:
         runtime=minutes(240),
     params:
         version=RESULTS_VERSION,
-        content=content_of_model,
+        content=content_of_corpus,
         path=corpus_path,
         model=text_model,
         columns=corpus_options(
@@ -132,7 +132,7 @@ rule text_explain:
             "batch_size",
             "precision",
         ),
-        consent=TEXT_CONSENT,
+        consent=text_consent,
         device=device,
     shell:
         "exec python -P -m lrp_domains text explain --file {params.path:q} --model {params.model:q} {params.consent}"

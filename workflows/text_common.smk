@@ -7,7 +7,7 @@ REPORTS.append(TEXT_REPORT)
 DEMO_MODEL = "<results>/text/demo_model"
 
 # Whether code that comes with a model may be executed.
-TEXT_CONSENT = "--allow-code" if config["text"]["allow_code"] else ""
+text_consent = consent("text", "allow_code")
 
 corpus_options = options_of(CORPORA, "corpus")
 text_settings = settings_of("text")
@@ -32,7 +32,8 @@ def text_model_folder(wildcards):
     model = CORPORA[wildcards.corpus]["model"]
     if model == "demo":
         return DEMO_MODEL
-    return model if Path(model).is_dir() else []
+    is_folder = Path(model).is_dir() or model.endswith("/")
+    return model.rstrip("/") if is_folder else []
 
 
 def text_model(wildcards, input):
@@ -40,9 +41,11 @@ def text_model(wildcards, input):
     return input.get("model") or CORPORA[wildcards.corpus]["model"]
 
 
-def content_of_model(wildcards):
-    """Return the state of a model's folder; Snakemake itself only notes when files are added to it."""
-    return state_of_folder(CORPORA[wildcards.corpus]["model"])
+def content_of_corpus(wildcards):
+    """Return the state of a corpus and of its model's folder, if no rule makes them."""
+    corpus = CORPORA[wildcards.corpus]
+    exist = config["text"]["corpora_exist"]
+    return [state_of(corpus[column]) for column in ("path", "model")] * exist
 
 
 def number_of_text_shards(wildcards):

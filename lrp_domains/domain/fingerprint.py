@@ -113,13 +113,14 @@ def _sha256_of_file(path: Path) -> str:
 
 
 def _files(path: Path) -> list[Path]:
-    """Return a file, or the files in a folder in the order of their relative paths, without unfinished results."""
+    """Return a file, or the files in a folder in the order of their relative paths, without what running it makes."""
     if path.is_file():
         return [path]
-    files = [file for file in path.rglob("*") if file.is_file() and not _is_unfinished(file.relative_to(path))]
+    files = [file for file in path.rglob("*") if file.is_file() and not _is_made(file.relative_to(path))]
     return sorted(files, key=lambda file: file.relative_to(path).parts)
 
 
-def _is_unfinished(path: Path) -> bool:
-    """Return whether `whole_file` or `resumable` wrote a file for a result in the same folder."""
-    return any(part.startswith(".") and part.endswith((".tmp", ".parts")) for part in path.parts)
+def _is_made(path: Path) -> bool:
+    """Return whether importing code wrote a file, or `whole_file` or `resumable` for a result in the same folder."""
+    unfinished = any(part.startswith(".") and part.endswith((".tmp", ".parts")) for part in path.parts)
+    return unfinished or "__pycache__" in path.parts

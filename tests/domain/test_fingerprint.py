@@ -128,3 +128,14 @@ def test_a_file_that_is_not_a_check_is_refused(cohort, tmp_path, content):
     (tmp_path / "check.json").write_text(content)
     with pytest.raises(DomainError, match="is not a summary of a check"):
         unchanged({"cohort": cohort}, tmp_path / "check.json")
+
+
+def test_what_importing_code_writes_beside_it_is_not_part_of_a_folder(tmp_path):
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "code.py").write_text("x = 1")
+    verify, before = unchanged({"code": package}), fingerprint(package)
+    (package / "__pycache__").mkdir()
+    (package / "__pycache__" / "code.cpython-311.pyc").write_bytes(b"made")
+    verify()
+    assert fingerprint(package) == before

@@ -161,6 +161,8 @@ HEADER = "name\tpath\tlabels\n"
         ("name\tpath\tlabl\na\tpbmc68k_reduced\tb\n", "row 1: unknown column 'labl'; did you mean 'labels'?"),
         (HEADER + "a\tpbmc68k_reduced\t\n", "row 2 ('a'), column labels: it is empty. The column of obs to learn"),
         ("name\tpath\tlabels\ttask\na\tpbmc68k_reduced\tb\tsurvival\n", "row 2 ('a'), column time: it is empty"),
+        (HEADER + "a\tb{c}.h5ad\td\n", "row 2 ('a'), column path: 'b{c}.h5ad' has a brace or an angle bracket"),
+        (HEADER + "a\tb<c>.h5ad\td\n", "row 2 ('a'), column path: 'b<c>.h5ad' has a brace or an angle bracket"),
         (HEADER + "-rf\tpbmc68k_reduced\tb\n", "row 2 ('-rf'), column name: '-rf' does not match"),
         (HEADER + "logs\tpbmc68k_reduced\tb\n", "row 2 ('logs'), column name: 'logs' is reserved"),
         (HEADER + "report.html\tpbmc68k_reduced\tb\n", "column name: 'report.html' is reserved"),
