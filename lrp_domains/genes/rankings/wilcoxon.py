@@ -15,7 +15,7 @@ from ..errors import listed
 from ..explanation.group_statistics import GroupStatistics
 from ..explanation.results_in_adata import provenance_of
 from ..models.input_spec import Expects
-from ..training.member import one_thread
+from ..training.threads import one_thread
 from .expression import fold_change, sides
 
 
