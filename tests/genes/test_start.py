@@ -1,5 +1,6 @@
 """What the steps of genes import: PyTorch takes seconds, so only steps that compute with networks import it."""
 
+import os
 import subprocess
 import sys
 
@@ -53,3 +54,20 @@ def test_steps_without_networks_do_not_import_torch(made_model, tmp_path):
 
     for step, names in zip(steps, imported(*(["genes", *step] for step in steps)), strict=True):
         assert "torch" not in names, f"'genes {step[0]}' imports torch"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", ["import torch", "pass"])
+def test_a_wilcoxon_test_leaves_pytorch_its_number_of_threads(made_model, tmp_path, first):
+    """numba sets the number of all libraries of the process, also of those that are imported later."""
+    explained = made_cohort()
+    relevance(explained, made_model)
+    write_cohort(explained, tmp_path / "explained.h5ad")
+    code = (
+        f"{first}\nfrom lrp_domains import genes\nwith genes.open_cohort(sys.argv[1]) as adata: genes.rank(adata)\n"
+        "import torch; print(torch.get_num_threads())"
+    )
+    command = [sys.executable, "-c", "import sys\n" + code, str(tmp_path / "explained.h5ad")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "2"}
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert run.stdout == "1\n"
