@@ -2,25 +2,12 @@
 
 The whole API of the core is here. ``lrp_domains.genes`` and ``lrp_domains.text`` are adapters, and
 ``lrp_domains.domain`` is what adapters are built on.
+
+The names of these four packages are in ``__init__.pyi``, and each is imported when it is first used: commands that
+don't compute start without PyTorch.
 """
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .core.api import *  # noqa: F403
+import lazy_loader
 
 __version__ = "0.1.0"
-
-
-def __getattr__(name: str):
-    """Return a public name of the core, or all (``__all__``); PyTorch is imported only then, not for ``--help``."""
-    if name == "__all__" or not name.startswith("__"):
-        from .core import api
-
-        if name == "__all__" or name in api.__all__:
-            return getattr(api, name)
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__getattr__("__all__")})
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

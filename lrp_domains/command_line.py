@@ -22,7 +22,7 @@ def _add_installed_domains() -> None:
     """Add the commands of other packages; a package that can't be loaded must not break the others' commands."""
     if not entry_points(group="lrp_domains.domains"):
         return
-    from .domain import installed_domains  # imports PyTorch, which takes seconds
+    from .domain import installed_domains
 
     taken = {group.name for group in app.registered_groups}
     with warnings.catch_warnings(record=True) as caught:

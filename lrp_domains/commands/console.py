@@ -12,6 +12,7 @@ from rich.progress import track
 from typer.core import TyperGroup
 
 from ..core.errors import LrpError
+from ..domain import reason
 from .ending import EndRequested, ending_on_request
 
 # typer's version of click is its own, which doesn't export it.
@@ -53,7 +54,6 @@ class OneLineErrors(TyperGroup):
 
 def _in_one_line(error: Exception, domain: str | None) -> str | None:
     """Return the message of an error that users can correct; None for a bug."""
-    from ..domain import reason  # imports PyTorch, which takes seconds
     from .out_of_memory import is_out_of_memory
 
     if is_out_of_memory(error):

@@ -3,62 +3,6 @@
 It knows neither texts nor genes. ``lrp_domains.domain.page`` has the parts of report pages.
 """
 
-from ..core.held import Selections
-from .account import Account
-from .clock import Clock
-from .device import device_of, parameter_of, refuse_training_mode
-from .files import remove_abandoned, whole_file
-from .fingerprint import checked_inputs, fingerprint, fingerprints, unchanged
-from .memory import BatchSize, fitting
-from .messages import DomainError, check_choice, choices, listed, reason
-from .precision import PRECISIONS, check_precision, in_precision, relative_distance
-from .prefetch import prefetched
-from .progress import Progress, no_progress
-from .read import Read, explain, explain_against
-from .registry import Domain, installed_domains
-from .resume import locked, resumable
-from .score import NO_CLASS, SCORES, check_score, score_of
-from .space import NotWritten, require_space, size_on_disk
+import lazy_loader
 
-__all__ = [
-    "NO_CLASS",
-    "PRECISIONS",
-    "SCORES",
-    "Account",
-    "BatchSize",
-    "Clock",
-    "Domain",
-    "DomainError",
-    "NotWritten",
-    "Progress",
-    "Read",
-    "Selections",
-    "check_choice",
-    "check_precision",
-    "check_score",
-    "checked_inputs",
-    "choices",
-    "device_of",
-    "explain",
-    "explain_against",
-    "fingerprint",
-    "fingerprints",
-    "fitting",
-    "in_precision",
-    "installed_domains",
-    "listed",
-    "locked",
-    "no_progress",
-    "parameter_of",
-    "prefetched",
-    "reason",
-    "refuse_training_mode",
-    "relative_distance",
-    "remove_abandoned",
-    "require_space",
-    "resumable",
-    "score_of",
-    "size_on_disk",
-    "unchanged",
-    "whole_file",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,11 +1,15 @@
 """The ledger of many samples, summed batch by batch."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import Ledger
+if TYPE_CHECKING:
+    from .. import Ledger
 
 
 @dataclass
@@ -38,7 +42,7 @@ class Account:
         held = inputs if units is None else units
         self._add(ledger.score, held, inputs - held, ledger.leaves, ledger.residue)
 
-    def merge(self, other: "Account") -> None:
+    def merge(self, other: Account) -> None:
         """Add another account."""
         self._add(other.score, other.units, other.rest, other.leaves, other.residue)
 
@@ -48,7 +52,7 @@ class Account:
         return dict(vars(self)) | {"leaves": np.array(amounts, float), "leaf_names": np.array(names, dtype=object)}
 
     @classmethod
-    def from_slot(cls, slot: Mapping[str, object]) -> "Account":
+    def from_slot(cls, slot: Mapping[str, object]) -> Account:
         """Convert the dictionary of `to_slot` back."""
         sums = {name: float(slot[name]) for name in ("score", "units", "rest", "residue")}
         leaves = zip(map(str, slot["leaf_names"]), map(float, slot["leaves"]), strict=True)

@@ -1,9 +1,8 @@
-"""The precision that a model computes in, and how far its relevance is from that in single precision."""
+"""The precision that a model computes in."""
 
 import copy
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -28,10 +27,3 @@ def in_precision(model: nn.Module, precision: str | None) -> nn.Module:
     if dtype is None or all(tensor.dtype == dtype for tensor in tensors if tensor.is_floating_point()):
         return model
     return copy.deepcopy(model).to(dtype)
-
-
-def relative_distance(values: np.ndarray, expected: np.ndarray) -> float:
-    """Return the sum of absolute differences from what is expected, relative to the sum of its absolute values."""
-    values, expected = (np.asarray(array, np.float64) for array in (values, expected))
-    total = np.abs(expected).sum()
-    return float(np.abs(values - expected).sum() / total) if total else float(np.abs(values).sum() > 0)

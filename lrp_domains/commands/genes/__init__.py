@@ -1,6 +1,7 @@
 """``lrp-domains genes``: each step from cohorts to their report, and all steps of a cohort in one command.
 
-The imports of a step are inside its function: anndata and scanpy take seconds, which ``--help`` doesn't wait for.
+The imports of a step are inside its function: anndata and scanpy take seconds, which ``--help`` doesn't wait for. Names
+are imported before a clock starts, which would count their import as reading or ranking.
 """
 
 import typer

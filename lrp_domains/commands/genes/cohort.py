@@ -62,7 +62,7 @@ def check(
         opened = nullcontext(chosen_cells(library.read_cohort(cohort, obs=obs), labels=labels, **rare))
     else:
         opened = library.open_cohort(cohort)
-    with clock("reading and checking"), opened as adata:
+    with opened as adata:
         summary = checked(
             adata,
             labels=labels,
@@ -73,6 +73,7 @@ def check(
             training=training,
             explanation=explanation,
             wilcoxon=wilcoxon,
+            clock=clock,
         )
     summary["inputs"] = fingerprints(inputs)
     verify()
@@ -89,13 +90,22 @@ def inputs_of(cohort: Path, model: Path | None = None) -> dict[str, Path]:
 
 
 def checked(
-    adata, *, labels: str | None, model, data: dict, training: dict, explanation: dict, wilcoxon: bool | None
+    adata,
+    *,
+    labels: str | None,
+    model,
+    data: dict,
+    training: dict,
+    explanation: dict,
+    wilcoxon: bool | None,
+    clock=None,
 ) -> dict:
     """Check all that is known before networks are trained, print the cohort's size, and return a summary."""
-    from ... import genes as library
+    from ...domain import Clock
+    from ...genes import Explanation, Training, check_cohort, expects_all
     from ...genes.decoys.rate import check_comparison, check_rate
 
-    request, settings = library.Explanation(**explanation), library.Training(**training)
+    request, settings = Explanation(**explanation), Training(**training)
     shared = {"donor": request.donor, "gene_column": request.gene_column}
     if "decoys" in training and "fdr" not in data:
         raise typer.BadParameter("--decoys is the number of draws for --fdr; name both")
@@ -108,10 +118,11 @@ def checked(
     else:
         shared |= {name: data[name] for name in ("task", "time") if name in data} | {"training": settings}
         read = {name: data[name] for name in ("layer", "normalisation", "log_base") if name in data}
-        expects = library.expects_all(adata, gene_column=request.gene_column, **read)
-    summary = library.check_cohort(
-        adata, expects, labels=labels, explanation=request, wilcoxon=wilcoxon is not False, **shared
-    )
+        expects = expects_all(adata, gene_column=request.gene_column, **read)
+    with (clock or Clock())("reading and checking"):
+        summary = check_cohort(
+            adata, expects, labels=labels, explanation=request, wilcoxon=wilcoxon is not False, **shared
+        )
     say("cohort", f"{summary['cells']} cells x {summary['genes']} genes, {summary['genes_read']} of them read")
     return summary
 
@@ -162,18 +173,19 @@ def train(
 ) -> None:
     """Train networks out of fold: each without the cells that it will explain. Resumes an interrupted run."""
     from ... import __version__
-    from ... import genes as library
     from ...domain import Clock, require_space, resumable, unchanged
+    from ...genes import Training, read_cohort, save_model
+    from ...genes import train as train_networks
 
     clock = Clock()
     for path in (out, performance):
         require_space(path)
     verify = unchanged(inputs_of(cohort), check, required="cohort")
     with clock("reading"):
-        adata, settings = library.read_cohort(cohort, obs=obs), library.Training(**training)
+        adata, settings = read_cohort(cohort, obs=obs), Training(**training)
     # Each network's file is named by all that determines it, so the key needs only the version.
     with resumable(out, f"lrp_domains {__version__}") as folder, clock("training"):
-        model = library.train(
+        model = train_networks(
             adata,
             labels,
             donor=donor,
@@ -188,7 +200,7 @@ def train(
         verify()
         with clock("writing"):
             write_tsv(model.performance, performance)
-            library.save_model(model, out)
+            save_model(model, out)
     say_performance(model)
     say_time(clock)
 
@@ -214,8 +226,8 @@ def explain(
     ] = None,
 ) -> None:
     """Compute the relevance of every gene in every cell, in constant memory. Resumes an interrupted run."""
-    from ... import genes as library
     from ...domain import Clock, unchanged
+    from ...genes import Explanation, explain_shard, load_model, relevance_on_disk
     from ...genes.models.files import model_files
 
     if (shard is None) != (shards is None):
@@ -225,13 +237,13 @@ def explain(
     clock = Clock()
     unchanged(model_files(model), check)
     with clock("loading"):
-        loaded = library.load_model(model, allow_pickle=allow_pickle, allow_code=allow_code)
-        request = library.Explanation(**explanation)
+        loaded = load_model(model, allow_pickle=allow_pickle, allow_code=allow_code)
+        request = Explanation(**explanation)
     common = {"layer": "lrp" if layer else None, "check": check, "progress": progress, "clock": clock}
     if shard is None:
-        library.relevance_on_disk(cohort, loaded, out, explanation=request, **common)
+        relevance_on_disk(cohort, loaded, out, explanation=request, **common)
     else:
-        library.explain_shard(cohort, loaded, out, explanation=request, shard=shard, shards=shards, **common)
+        explain_shard(cohort, loaded, out, explanation=request, shard=shard, shards=shards, **common)
     say_time(clock)
 
 
@@ -262,8 +274,8 @@ def rank(
     ] = None,
 ) -> None:
     """Rank the genes of every group by relevance."""
-    from ... import genes as library
     from ...domain import Clock, require_space, size_on_disk
+    from ...genes import rank_on_disk, write_table
     from ...genes.cohorts.cohort import cohort_name
 
     require_space(out, size_on_disk(cohort))
@@ -271,10 +283,10 @@ def rank(
         require_space(path)
     clock = Clock()
     with clock("ranking"):
-        ranked = library.rank_on_disk(cohort, out, cohort=name or cohort_name(cohort), **settings)
+        ranked = rank_on_disk(cohort, out, cohort=name or cohort_name(cohort), **settings)
     with clock("writing tables"):
         for path in table:
-            library.write_table(ranked.table, path)
+            write_table(ranked.table, path)
         write_tsv(ranked.stability, stability)
     say_time(clock)
 
@@ -291,8 +303,9 @@ def curves(
     check: o.Check = None,
 ) -> None:
     """Delete and insert the top genes of each group, and measure how its probability changes."""
-    from ... import genes as library
     from ...domain import Clock, require_space, unchanged
+    from ...genes import curves as measure
+    from ...genes import load_model, open_cohort, read_table
     from ...genes.explanation.explained_from import check_explained_from
     from ...genes.models.files import model_files
 
@@ -301,16 +314,16 @@ def curves(
     unchanged(model_files(model), check)
     verify = unchanged({"explained cohort": cohort, "table": table})
     with clock("loading"):
-        ranked = library.read_table(table)
-        loaded = library.load_model(model, allow_pickle=allow_pickle, allow_code=allow_code)
+        ranked = read_table(table)
+        loaded = load_model(model, allow_pickle=allow_pickle, allow_code=allow_code)
     if loaded.task == "classes" and not set(ranked["group"]) & set(loaded.classes):
         say("curves", "not measured, because no group is a class of the model")
         write_tsv(ranked[:0].reindex(columns=CURVES), out)
         return
-    with clock("measuring"), library.open_cohort(cohort) as adata:
+    with clock("measuring"), open_cohort(cohort) as adata:
         if check is not None:
             check_explained_from(adata, loaded, check)
-        measured = library.curves(adata, loaded, ranked, progress=progress, **settings)
+        measured = measure(adata, loaded, ranked, progress=progress, **settings)
     verify()
     write_tsv(measured, out)
     say_time(clock)

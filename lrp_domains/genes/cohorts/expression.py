@@ -1,12 +1,14 @@
 """A cohort's expression as a model reads it: in chunks of cells, checked, normalised, aligned to the model's genes."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from anndata import AnnData
 from scipy import sparse
 
@@ -18,6 +20,9 @@ from .content import contents_of, gene_keys
 from .gene_names import gene_names, is_gene, warn_of_other_features
 from .layers import canonical, find_layer
 from .normalisation import Matrix, Normalise, check_kind, log1p_cp10k, moments, unchanged, zscore
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -235,6 +240,8 @@ def expects_all(
 
 def dense_batch(values: Matrix, rows: np.ndarray | slice, like: torch.Tensor) -> torch.Tensor:
     """Convert some cells to a dense tensor of the dtype and device of `like`."""
+    import torch  # not every step that reads expression computes
+
     part = values[rows]
     if not sparse.issparse(part):
         return torch.as_tensor(np.ascontiguousarray(part)).to(device=like.device, dtype=like.dtype)

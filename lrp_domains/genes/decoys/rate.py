@@ -1,11 +1,15 @@
 """The false discovery rate that is asked for, and what can be compared with decoys."""
 
-from numbers import Real
+from __future__ import annotations
 
-from ... import ATTN_LRP
+from numbers import Real
+from typing import TYPE_CHECKING
+
 from ..errors import CohortError
-from ..explanation.request import Explanation
 from ..explanation.target import PREDICTED
+
+if TYPE_CHECKING:
+    from ..explanation.request import Explanation
 
 
 def check_rate(fdr: float | None) -> None:
@@ -26,6 +30,8 @@ def check_comparison(request: Explanation, *, labels: str, of_classes: bool) -> 
 
 def is_compared(request: Explanation, *, of_classes: bool) -> bool:
     """Return whether decoys are explained as a request asks for: as `Explanation` does by default."""
+    from ... import ATTN_LRP  # imports PyTorch, which ranking doesn't need
+
     return (
         request.target in (None, PREDICTED)
         and request.against is None

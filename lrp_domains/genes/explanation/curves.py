@@ -11,14 +11,12 @@ from ...domain import Progress, check_choice, device_of, no_progress, refuse_tra
 from ..cohorts.labels import label_column
 from ..errors import CohortError
 from ..models.model import GeneModel
+from .curve_tables import ORDERS
 from .group_statistics import blocks_of
 from .perturbation import Perturbation, read_cells
 from .plan import chunk_size, expression_for
 from .reference import reference_of
 from .results_in_adata import provenance_of, reference_in, shown_genes
-
-# The orders in which genes are deleted or inserted, and the column of the ranking that each is read from.
-ORDERS = {"relevance": "rank", "differential": "de_rank", "random": None}
 
 
 def curves(
@@ -140,29 +138,6 @@ def curves(
     if not tables:
         raise CohortError(f"no group of '{groupby}' is a class of the model ({', '.join(model.classes[:5])})")
     return pd.concat(tables, ignore_index=True)
-
-
-def areas(curves_: pd.DataFrame) -> pd.DataFrame:
-    """Compute the mean height of each curve over its numbers of genes.
-
-    Returns
-    -------
-    One row per group and order: ``cohort``, ``group``, ``order``, ``deletion`` and ``insertion``. Of probabilities a
-    lower deletion and a higher insertion is better; of changes the reverse.
-    """
-    measured = measured_in(curves_)
-    keys = ["cohort", "group", "order", "curve"]
-    rows = [
-        (*key, np.trapezoid(curve[measured], curve["genes"]) / curve["genes"].max())
-        for key, curve in curves_.groupby(keys, sort=False)
-    ]
-    wide = pd.DataFrame(rows, columns=[*keys, "area"]).set_index(keys)["area"].unstack("curve", sort=False)
-    return wide.reset_index().rename_axis(columns=None)
-
-
-def measured_in(curves_: pd.DataFrame) -> str:
-    """Return the name of the column of measured values."""
-    return "probability" if "probability" in curves_ else "change"
 
 
 def _orders(

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from ..cohorts.expression import Expression
 from ..models.model import GeneModel, predict
-from ..training.member import one_thread
+from ..training.threads import one_thread
 from .first_layer import FirstLayer, first_layer
-from .plan import CHUNK_NUMBERS
+from .sizes import CHUNK_NUMBERS
 
 CELLS = 64  # at once, where only the first layer's outputs are computed for each number of genes
 WINDOW = 256  # cells that are at most this far apart are read at once

@@ -26,15 +26,12 @@ from ..models.reading import read_matrix
 from .computing import check_computing, computing_in
 from .group_statistics import GroupStatistics, blocks_of
 from .halves import HALVES, halves
-from .reference import REFERENCES, Reference, check_reference, reference_of
+from .reference import Reference, check_reference, reference_of
+from .reference_names import REFERENCES
 from .request import Explanation
+from .sizes import CHUNK_NUMBERS, CHUNK_NUMBERS_GPU, TOP
 from .target import LABELLED, PREDICTED, contrasted_class, labelled_classes, resolve_target
 
-# The dense numbers of a chunk, per network, which decide how many cells are explained at a time. On a CPU larger arrays
-# leave the caches, and several of them outgrow what the allocator keeps (see `explain.py`); a GPU wants more.
-CHUNK_NUMBERS = 1_500_000
-CHUNK_NUMBERS_GPU = 16_000_000
-TOP = 50
 CELLS_OF_TOKENS = 16
 CELLS_OF_TOKENS_GPU = 256  # of which as many are explained at a time as fit into its memory
 

@@ -17,13 +17,7 @@ from ..errors import CohortError, choices, listed
 from ..models.model import GeneModel
 from ..models.rank_tokens import RankTokens
 from ..models.transformer import GeneTransformer
-
-REFERENCES = {
-    "zero": "0 for all genes",
-    "mean": "the mean of the cohort",
-    "donor": "the mean of the cell's donor",
-}
-"""The references other than groups, in words."""
+from .reference_names import REFERENCES
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,25 @@
 """The results of an explanation in an AnnData object: written and removed."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from ...domain import Account
 from .. import slots
 from ..cohorts.gene_names import gene_names
 from ..decoys.scores import cells_of
 from ..errors import CohortError
 from .explained_cells import ExplainedCells
 from .group_statistics import GroupStatistics
-from .header import Header
+
+if TYPE_CHECKING:
+    from ...domain import Account
+    from .header import Header
 
 
 def write_results(

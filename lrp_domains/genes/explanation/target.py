@@ -1,12 +1,18 @@
 """Which class of each cell is explained."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 
 from ..cohorts.labels import label_column
 from ..errors import CohortError, choices, listed
-from ..models.model import GeneModel
+
+if TYPE_CHECKING:
+    from ..models.model import GeneModel
 
 PREDICTED = "predicted"
 LABELLED = "labelled"

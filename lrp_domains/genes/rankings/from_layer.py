@@ -9,7 +9,7 @@ from ..cohorts.expression import expression_of
 from ..cohorts.layers import canonical, find_layer
 from ..errors import CohortError
 from ..explanation.group_statistics import GroupStatistics, blocks_of
-from ..explanation.plan import CHUNK_NUMBERS, TOP
+from ..explanation.sizes import CHUNK_NUMBERS, TOP
 from ..models.input_spec import Expects
 
 

@@ -1,6 +1,7 @@
 """Differential expression for comparison: scanpy's Wilcoxon test."""
 
 import warnings
+from threading import Thread
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,6 @@ from ..errors import listed
 from ..explanation.group_statistics import GroupStatistics
 from ..explanation.results_in_adata import provenance_of
 from ..models.input_spec import Expects
-from ..training.member import one_thread
 from .expression import fold_change, sides
 
 
@@ -113,9 +113,18 @@ def _tested(
     if sparse.issparse(values):
         values = sparse.csr_matrix(values)  # scanpy doesn't read csr_array
     plain = AnnData(values, obs=labels.to_frame(), var=pd.DataFrame(index=genes))
-    # It warns of counts, which were warned of before; and numba sets PyTorch's number of threads.
-    with scanpy.settings.verbosity.override("error"), one_thread():
+    _launch_threads_of_numba()
+    with scanpy.settings.verbosity.override("error"):  # it warns of counts, which were warned of before
         scanpy.tl.rank_genes_groups(
             plain, labels.name, groups=groups, reference=other or "rest", method="wilcoxon", use_raw=False
         )
     return plain.uns["rank_genes_groups"]
+
+
+def _launch_threads_of_numba() -> None:
+    """Let numba set OpenMP's number of threads, which holds for the calling thread, where PyTorch doesn't compute."""
+    import numba
+
+    launch = Thread(target=numba.get_num_threads)
+    launch.start()
+    launch.join()

@@ -9,8 +9,8 @@ from anndata import AnnData
 from .. import slots
 from ..cohorts.labels import label_column
 from ..errors import CohortError, choices
-from ..explanation.curves import measured_in
-from ..explanation.reference import REFERENCES
+from ..explanation.curve_tables import measured_in
+from ..explanation.reference_names import REFERENCES
 from ..explanation.results_in_adata import provenance_of, reference_in
 from ..figures.selected_values import MOST_CELLS as DRAWN
 from ..figures.selected_values import spaced_rows, values_of

@@ -1,7 +1,7 @@
 """Training one member of a fold's networks, reproducibly, unless it has a checkpoint."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from .folds import bag
 from .losses import loss_of, scale_of
 from .settings import Training
 from .target import Target
+from .threads import one_thread
 
 # From the number of genes and of outputs to a new network.
 NetworkFactory = Callable[[int, int], nn.Module]
@@ -95,18 +96,3 @@ def _threads(network: nn.Module):
     attends = any(isinstance(module, nn.MultiheadAttention) for module in network.modules())
     small = not attends and sum(parameter.numel() for parameter in network.parameters()) < SMALL
     return one_thread() if small else nullcontext()
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Temporarily use one CPU thread in PyTorch.
-
-    Two threads made training on 700 cells twenty times slower, because they wait for one another; and other libraries
-    set the number for the whole process, such as numba in scanpy's Wilcoxon test.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

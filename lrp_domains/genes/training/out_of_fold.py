@@ -27,10 +27,11 @@ from .checkpoints import open_checkpoints
 from .fit import DenseRows, predict
 from .fold_data import CohortData, few_zeros
 from .folds import deal, split
-from .member import MemberTraining, NetworkFactory, one_thread
+from .member import MemberTraining, NetworkFactory
 from .performance import performance_of
 from .settings import Training, resolved
 from .target import Target, target_of
+from .threads import one_thread
 
 
 def train(

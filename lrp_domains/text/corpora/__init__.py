@@ -1,19 +1,5 @@
 """Corpora: many texts in one file, explained to tables on disk, in parts and in shards."""
 
-from .check import check_corpus
-from .corpus import Corpus, read_corpus
-from .joined import gather
-from .on_disk import explain_corpus
-from .ranked import rank_words
-from .tables import read_texts, read_words
+import lazy_loader
 
-__all__ = [
-    "Corpus",
-    "check_corpus",
-    "explain_corpus",
-    "gather",
-    "rank_words",
-    "read_corpus",
-    "read_texts",
-    "read_words",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..arguments import Request
 from ..errors import TextError, about
-from ..pipeline import Pipeline
 from ..results.relevance import TextRelevance
 from .corpus import Corpus
+
+if TYPE_CHECKING:
+    from ..pipeline import Pipeline
 
 Outcome = TextRelevance | str
 

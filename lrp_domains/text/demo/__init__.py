@@ -1,6 +1,5 @@
 """A small corpus of sentiment, and a transformer trained on it: texts explained without any download."""
 
-from .corpus import read_demo
-from .train import DemoModel, train_demo
+import lazy_loader
 
-__all__ = ["DemoModel", "read_demo", "train_demo"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

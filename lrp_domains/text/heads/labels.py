@@ -1,14 +1,18 @@
 """Labels by name or number, and which of them a request asks for."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from ...domain import NO_CLASS, check_choice
 from ..arguments import Request, is_number
 from ..errors import TextError, choices, listed
 from ..tokens.rows import Answer
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PREDICTED = -1  # in place of a label or token: the predicted one
 ALL = "all"  # as a target: every label
@@ -33,7 +37,7 @@ class Labels:
     kind: str
 
     @classmethod
-    def named(cls, names: Sequence[str] | Mapping[int, str], kind: str = "one") -> "Labels":
+    def named(cls, names: Sequence[str] | Mapping[int, str], kind: str = "one") -> Labels:
         """Return labels from their names in order, or from a dict by number, after checking them."""
         if isinstance(names, Mapping):
             if sorted(map(str, names)) != sorted(map(str, range(len(names)))):

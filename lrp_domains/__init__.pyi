@@ -1,16 +1,15 @@
-"""The public names of the core, which are those of `lrp_domains`."""
-
-from .capture import Captured, capture
-from .checks import CheckRow, CheckTable, check
-from .errors import LrpError, RelevanceError, UnknownOperation
-from .explain_rules import RuleTable, explain_rules
-from .ledger import Ledger, ledger
-from .recurrent import unfused
-from .relevance import relevance
-from .relevance_against import draw_references, ledger_against, relevance_against
-from .rule import Rule, constant, gradient
-from .rules.layers import alpha_beta, epsilon, flat, gamma, w_squared, z_box
-from .rules.rulesets import (
+# The public names; __init__.py imports each when it is first used.
+from .core.capture import Captured, capture
+from .core.checks import CheckRow, CheckTable, check
+from .core.errors import LrpError, RelevanceError, UnknownOperation
+from .core.explain_rules import RuleTable, explain_rules
+from .core.ledger import Ledger, ledger
+from .core.recurrent import unfused
+from .core.relevance import relevance
+from .core.relevance_against import draw_references, ledger_against, relevance_against
+from .core.rule import Rule, constant, gradient
+from .core.rules.layers import alpha_beta, epsilon, flat, gamma, w_squared, z_box
+from .core.rules.rulesets import (
     ALPHA_BETA,
     ATTN_LRP,
     CP_LRP,
@@ -23,9 +22,11 @@ from .rules.rulesets import (
     RuleSet,
     deep_taylor,
 )
-from .rules.state_spaces import state_space
-from .rules.temperature import tempered
-from .secants.rulesets import SECANT, SECANT_HALF
+from .core.rules.state_spaces import state_space
+from .core.rules.temperature import tempered
+from .core.secants.rulesets import SECANT, SECANT_HALF
+
+__version__: str
 
 __all__ = [
     "ALPHA_BETA",
