@@ -6,17 +6,17 @@ are imported before a clock starts, which would count their import as reading or
 
 import typer
 
-from . import across, cohort, run
+from . import across, cohort, explained, run
 
 genes = typer.Typer(no_args_is_help=True, help="Explain models of cells or patients by the genes they rely on.")
 for command, name in (
     (cohort.select, "select"),
     (cohort.check, "check"),
     (cohort.train, "train"),
-    (cohort.explain, "explain"),
-    (cohort.gather, "gather"),
-    (cohort.rank, "rank"),
-    (cohort.curves, "curves"),
+    (explained.explain, "explain"),
+    (explained.gather, "gather"),
+    (explained.rank, "rank"),
+    (explained.curves, "curves"),
     (across.consensus, "consensus"),
     (across.enrich, "enrich"),
     (across.page, "page"),

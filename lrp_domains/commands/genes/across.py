@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from ..console import say
+from ..console import say, say_time
 from ..grouped import grouped
 from . import options as o
-from .cohort import write_tsv
+from .small_tables import write_tsv
 
 Tables = Annotated[list[Path], typer.Argument(help="Tables of ranked genes, as 'genes rank' writes them.")]
 
@@ -25,15 +25,22 @@ def consensus(
 ) -> None:
     """Aggregate the ranked genes of several cohorts, and measure their agreement."""
     from ... import genes as library
+    from ...domain import Clock
 
+    clock = Clock()
     with library.open_tables(tables) as ranked:
-        aggregated = library.consensus(ranked, **settings)
+        with clock("consensus"):
+            aggregated = library.consensus(ranked, **settings)
         shared = {name: settings[name] for name in ("direction", "top") if name in settings}
-        write_tsv(library.agreement(ranked, **shared), agreement)
-        write_tsv(aggregated, out)
+        with clock("agreement"):
+            agreements = library.agreement(ranked, **shared)
+        with clock("writing"):
+            write_tsv(agreements, agreement)
+            write_tsv(aggregated, out)
         absent = sorted(set(settings.get("expected", ())) - set(ranked.cohorts))
     if absent:
         say("missing", f"{', '.join(absent)}: not in the consensus", "bold yellow")
+    say_time(clock)
 
 
 @grouped(settings={"seed": o.Seed})
@@ -45,11 +52,14 @@ def enrich(
 ) -> None:
     """Test which gene sets lead the rankings (GSEA prerank)."""
     from ... import genes as library
+    from ...domain import Clock
     from ...domain.tsv import write_parts
     from ...genes.rankings.enrichment import COLUMNS, each_enrichment
 
-    with library.open_tables(tables) as ranked:
+    clock = Clock()
+    with library.open_tables(tables) as ranked, clock("testing"):
         write_parts(each_enrichment(ranked, gene_sets, **settings), COLUMNS, out, float_format="%.6g")
+    say_time(clock)
 
 
 @grouped(settings={"top": o.REPORT["top"]})
@@ -61,12 +71,16 @@ def page(
 ) -> None:
     """Write the page of one cohort, with tables and figures, in one file."""
     from ... import genes as library
+    from ...domain import Clock
     from ...genes.report import read_results
 
-    with read_results(folder) as results:
+    clock = Clock()
+    with clock("reading"), read_results(folder) as results:
         name = results.name
-    library.write_report(out, [folder], title=title or name, **settings)
+    with clock("drawing"):
+        library.write_report(out, [folder], title=title or name, **settings)
     say("page", str(out.resolve()))
+    say_time(clock)
 
 
 @grouped(settings=o.REPORT, aggregation=o.AGGREGATION)

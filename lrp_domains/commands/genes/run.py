@@ -9,6 +9,7 @@ import typer
 from ..console import say
 from ..grouped import grouped
 from . import cohort as steps
+from . import explained
 from . import options as o
 from .across import report
 
@@ -66,15 +67,15 @@ def run(
     unranked, ranked, table = out / ".relevance.h5ad", out / "explained.h5ad", out / "genes.parquet"
     loading = {"model": model, **consent}
     seed = {name: value for name, value in training.items() if name == "seed"}
-    steps.explain(cohort=cohort, out=unranked, top=keep_top, **loading, **explanation)
+    explained.explain(cohort=cohort, out=unranked, top=keep_top, **loading, **explanation)
     tables = {"table": [table, out / "genes.tsv"], "stability": out / "stability.tsv"}
-    steps.rank(cohort=unranked, out=ranked, name=name, wilcoxon=wilcoxon, **tables, **seed)
+    explained.rank(cohort=unranked, out=ranked, name=name, wilcoxon=wilcoxon, **tables, **seed)
     unranked.unlink()  # only now: if ranking fails, 'genes rank' can be run on it with other options
 
     measured = out / "curves.tsv"
     if curves:
         options = {name: explanation[name] for name in ("gene_column", "device") if name in explanation}
-        steps.curves(cohort=ranked, table=table, out=measured, **loading, **options, **seed)
+        explained.curves(cohort=ranked, table=table, out=measured, **loading, **options, **seed)
     else:
         measured.unlink(missing_ok=True)  # of an earlier run
     report(folders=[out], out=out / "report.html", title=name, **reporting)
