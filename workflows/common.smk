@@ -194,8 +194,8 @@ check(config, "schemas/config.schema.yaml")
 # Raised when a release computes other numbers, so that earlier results are computed again.
 RESULTS_VERSION = 1
 
-# Where results go, for messages and hints; rules write <results>, which modules may set too.
-RESULTS = config.get("pathvars", {}).get("results", "results")
+# Where results go, for messages and hints; rules write <results>.
+RESULTS = workflow.pathvars.apply("<results>")
 
 # Where files are kept, if they aren't in the working directory: --default-storage-prefix.
 BUCKET = workflow.storage_settings and workflow.storage_settings.default_storage_prefix

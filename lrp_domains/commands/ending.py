@@ -14,6 +14,7 @@ from pathlib import Path
 END_WITH = "LRP_DOMAINS_END_WITH"  # "PID BOOT_ID PID_NAMESPACE" of the process to end with
 SECONDS = 1.0  # between two looks
 GRACE = 60.0  # for the current step, before the process is ended without cleaning up
+AGAIN = 10.0  # until a request is repeated: Python ignores what is raised while an object is removed
 
 
 class EndRequested(BaseException):
@@ -26,14 +27,17 @@ def ending_on_request() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
         yield
         return
-    before, done = signal.signal(signal.SIGTERM, _end), threading.Event()
+    before = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGALRM)}
+    done = threading.Event()
     try:
         if (pid := _watched(os.environ.get(END_WITH, ""))) is not None:
             threading.Thread(target=_watch, args=(pid, done), daemon=True).start()
         yield
     finally:
         done.set()
-        signal.signal(signal.SIGTERM, before)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def end_with_this_process() -> str:
@@ -42,6 +46,7 @@ def end_with_this_process() -> str:
 
 
 def _end(*_: object) -> None:
+    signal.setitimer(signal.ITIMER_REAL, AGAIN)
     raise EndRequested
 
 

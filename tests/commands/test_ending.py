@@ -63,6 +63,34 @@ def test_an_interrupted_command_says_so_and_leaves_nothing(tmp_path, number, cod
     assert not list(tmp_path.glob("*out.txt*"))
 
 
+def test_a_request_that_python_ignores_is_repeated(tmp_path):
+    """What is raised in a destructor is only printed."""
+    lost = """
+import time
+from lrp_domains.commands import ending
+
+class Slow:
+    def __del__(self):
+        print("writing", flush=True)
+        time.sleep(2)
+
+ending.AGAIN = 3.0
+try:
+    with ending.ending_on_request():
+        Slow()
+        print("removed", flush=True)
+        time.sleep(60)
+except ending.EndRequested:
+    print("ended", flush=True)
+"""
+    (tmp_path / "lost.py").write_text(lost)
+    process = started(tmp_path, "lost.py")
+    assert process.stdout.readline() == "writing\n"
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=30)
+    assert out == "removed\nended\n" and "Exception ignored" in err
+
+
 @pytest.mark.skipif(not end_with_this_process(), reason="requires Linux")
 def test_a_command_ends_with_the_process_that_started_it(tmp_path):
     parent = started(tmp_path, "starts.py")
