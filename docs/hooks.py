@@ -24,6 +24,7 @@ SHOWN = (
     f"{RESULTS}/*",
     "configs/*",
     "workflows/schemas/*",
+    "workflows/profiles/*/*",
     "lrp_domains/**/*.schema.yaml",
 )
 # A section whose lines are all flush left: a text, not names or types with their descriptions below.
