@@ -116,7 +116,7 @@ def _installed() -> bool:
         for command in (install, f"apt-get update -qq && {install}"):
             options = {
                 "capture_output": True,
-                "timeout": 300,
+                "timeout": 150,
                 "env": os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
             }
             if subprocess.run(["sh", "-c", command], **options).returncode == 0:
