@@ -112,14 +112,10 @@ def _installed() -> bool:
         policy.write_text("#!/bin/sh\nexit 101\n")
         policy.chmod(0o755)
     install = "apt-get install -y -qq --no-install-recommends slurm-wlm munge"
+    quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     try:
         for command in (install, f"apt-get update -qq && {install}"):
-            options = {
-                "capture_output": True,
-                "timeout": 150,
-                "env": os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
-            }
-            if subprocess.run(["sh", "-c", command], **options).returncode == 0:
+            if subprocess.run(["sh", "-c", command], capture_output=True, timeout=150, env=quiet).returncode == 0:
                 return True
         return False
     except subprocess.TimeoutExpired:
