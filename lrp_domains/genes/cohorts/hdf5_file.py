@@ -21,7 +21,7 @@ def hdf5_file(path: Path, mode: str) -> Iterator[h5py.File]:
             yield file
     except Exception:
         if target.error is None:
-            raise
+            raise  # otherwise it follows from the failed write, which is raised below
     if target.error is not None:
         raise target.error
 
