@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,9 +12,9 @@ from ..explained import Explained, tensors_of
 from ..ledger import Ledger
 from ..rules.rulesets import RuleSet
 from .archive import save
-from .backends import Backend, backend_of
+from .backends import backend_of
+from .by_shape import ByShape
 from .request import Request, request_of
-from .variants import Variants
 
 Tensor = torch.Tensor
 
@@ -89,7 +87,7 @@ def compile(
     >>> explain = compile(of_words, (ids, mask))
     """
     request = request_of(function, rules, model, unknown, ledger=ledger, against=references is not None)
-    compiled = Compiled(request, backend_of(backend), shapes)
+    compiled = Compiled(request, ByShape(request.explain, backend_of(backend), shapes))
     inputs = (example_inputs,) if isinstance(example_inputs, Tensor) else tuple(example_inputs)
     compiled.record(*inputs, references=references)
     return compiled
@@ -98,24 +96,20 @@ def compile(
 class Compiled:
     """Scores and relevance from recorded graphs; see `compile`."""
 
-    def __init__(self, request: Request, backend: Backend, shapes: int) -> None:
-        if shapes < 1:
-            raise RelevanceError(f"shapes={shapes}: expected at least 1")
-        self._request, self._backend, self._most = request, backend, shapes
+    def __init__(self, request: Request, recorded: ByShape) -> None:
+        self._request, self._recorded = request, recorded
         self._count: int | None = None
-        self._variants: OrderedDict[tuple, Variants] = OrderedDict()
-        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
-        recorded = sum(variants.is_recorded for variants in self._variants.values())
-        return f"Compiled({self._request.rules.name}, backend {self._backend.name!r}, {recorded} shapes recorded)"
+        rules, backend = self._request.rules.name, self._recorded.backend.name
+        return f"Compiled({rules}, backend {backend!r}, {len(self._recorded)} shapes recorded)"
 
     def __call__(
         self, *inputs: Tensor, references: Tensor | Sequence[Tensor] | None = None
     ) -> tuple[Tensor, Explained] | tuple[Tensor, Explained, Ledger]:
         """Return the scores and the relevance for inputs like the examples, and if requested the ledger."""
         tensors = self._checked(inputs, references)
-        results, rows = self._of_shape(tensors).results(tensors)
+        results, rows = self._recorded(*tensors)
         score, relevance = results["score"], results["relevance"]
         if rows is None:
             return score, relevance
@@ -124,12 +118,11 @@ class Compiled:
     def record(self, *inputs: Tensor, references: Tensor | Sequence[Tensor] | None = None) -> None:
         """Record the function for the shapes of these inputs ahead of the first call."""
         tensors = self._checked(inputs, references)
-        self._of_shape(tensors).record(tensors)
+        self._recorded.at(tensors).record(tensors)
 
     def is_recorded(self, *inputs: Tensor, references: Tensor | Sequence[Tensor] | None = None) -> bool:
         """Return whether there is a recording for the shapes of these inputs."""
-        variants = self._variants.get(_key(self._checked(inputs, references)))
-        return variants is not None and variants.is_recorded
+        return self._recorded.is_recorded(self._checked(inputs, references))
 
     def save(self, file: str | Path, *inputs: Tensor, references: Tensor | Sequence[Tensor] | None = None) -> None:
         """Save the recording for the shapes of these inputs as a file that `load_compiled` reads.
@@ -143,18 +136,7 @@ class Compiled:
             These inputs can't be recorded, or torch.export can't represent the recording.
         """
         tensors = self._checked(inputs, references)
-        save(self._of_shape(tensors).recording(tensors), tensors, file, against=self._request.against)
-
-    def _of_shape(self, tensors: tuple[Tensor, ...]) -> Variants:
-        """Return the recordings for the shapes of some inputs; drop those that were not used for longest."""
-        key = _key(tensors)
-        with self._lock:
-            if key not in self._variants:
-                self._variants[key] = Variants(self._request, self._backend)
-            self._variants.move_to_end(key)
-            while len(self._variants) > self._most:
-                self._variants.popitem(last=False)
-            return self._variants[key]
+        save(self._recorded.at(tensors).recording(tensors), tensors, file, against=self._request.against)
 
     def _checked(self, inputs: Sequence[Tensor], references: Tensor | Sequence[Tensor] | None) -> tuple[Tensor, ...]:
         """Return all tensors, after checks."""
@@ -178,13 +160,6 @@ class Compiled:
                 f"expected {count or 'at least one'} inputs{' and as many references' * self._request.against}, got "
                 f"{len(inputs)}{f' and {len(others)}' * self._request.against}"
             )
-        self._backend.check((*inputs, *others))
+        self._recorded.backend.check((*inputs, *others))
         self._count = count
         return tuple(x.detach().contiguous() for x in (*inputs, *others))
-
-
-def _key(tensors: Sequence[Tensor]) -> tuple:
-    """Return what recordings are kept by: everything that decides which operations run, but for values."""
-    devices = {x.device.type for x in tensors}
-    autocast = tuple((d, torch.get_autocast_dtype(d)) for d in sorted(devices) if torch.is_autocast_enabled(d))
-    return tuple((x.shape, x.dtype, x.device) for x in tensors), autocast
