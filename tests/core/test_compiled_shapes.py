@@ -225,11 +225,13 @@ def test_what_is_dropped_is_freed(model):
 
 
 def test_it_is_garbage_collected_with_its_model():
-    model = nn.Sequential(nn.Linear(5, 6), nn.GELU(), nn.Linear(6, 3))
-    explain = compile(lambda x: model(x)[:, 1], torch.randn(2, 5))
-    explain(torch.randn(2, 5))
-    references = weakref.ref(explain), weakref.ref(model)
-    del explain, model
+    def used() -> tuple[weakref.ref, weakref.ref]:
+        model = nn.Sequential(nn.Linear(5, 6), nn.GELU(), nn.Linear(6, 3))
+        explain = compile(lambda x: model(x)[:, 1], torch.randn(2, 5))
+        explain(torch.randn(2, 5))
+        return weakref.ref(explain), weakref.ref(model)
+
+    references = used()
     gc.collect()
     assert [reference() for reference in references] == [None, None]
 
