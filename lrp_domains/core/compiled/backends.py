@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch.fx import GraphModule
+from torch.utils._pytree import tree_map
 
 from ..errors import RelevanceError
 
@@ -36,12 +37,14 @@ def _by_torch_compile(backend: str) -> Callable[[GraphModule], Callable]:
 
         def with_one_error(*inputs: Tensor) -> Any:
             try:
-                return run(*inputs)
+                results = run(*inputs)
             except torch._dynamo.exc.TorchDynamoException as error:  # while it compiles, at the first call
                 raise RelevanceError(
                     f"backend {backend!r} can't compile the explanation here ({type(error).__name__}"
                     f"{': ' + reason[0] if (reason := str(error).strip().splitlines()) else ''}): use backend='eager'"
                 ) from error
+            # The next launch writes to the same memory.
+            return tree_map(torch.clone, results) if backend == "cudagraphs" else results
 
         return with_one_error
 

@@ -88,9 +88,12 @@ def compile(
     """
     request = request_of(function, rules, model, unknown, ledger=ledger, against=references is not None)
     compiled = Compiled(request, ByShape(request.explain, backend_of(backend), shapes))
-    inputs = tuple(example_inputs) if isinstance(example_inputs, list | tuple) else (example_inputs,)
-    compiled.record(*inputs, references=references)
+    compiled.record(*_as_tuple(example_inputs), references=references)
     return compiled
+
+
+def _as_tuple(tensors: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+    return tuple(tensors) if isinstance(tensors, list | tuple) else (tensors,)
 
 
 class Compiled:
@@ -152,7 +155,7 @@ class Compiled:
                 if self._request.against
                 else "to explain against references, pass examples of them to compile: compile(..., references=...)"
             )
-        others = (references,) if isinstance(references, Tensor) else tuple(references or ())
+        others = () if references is None else _as_tuple(references)
         for name, tensors in (("inputs", inputs), ("references", others)):
             for number, x in enumerate(tensors):
                 if not isinstance(x, Tensor):
