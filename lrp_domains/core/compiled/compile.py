@@ -65,8 +65,11 @@ def compile(
     or their differences from those of the references, and relevance in the structure of what is explained. With
     ``ledger=True`` it returns ``(score, relevance, ledger)``. It can be saved; see `Compiled.save`.
 
-    Weights are shared with the model, so an update counts. Inputs of another shape, dtype or device are recorded on
-    first use. For each, the first inputs other than the examples are also explained as usual and compared.
+    Weights are shared with the model, so an update counts. Modules that are in another mode or have other parameters,
+    buffers, submodules or hooks are recorded again; other state of Python can't be seen (``module.scale = 2.0``, a
+    global, a tensor that the function closes over and that is bound anew): compile again after changing it. Inputs of
+    another shape, dtype or device are recorded on first use. A recording is compared with the usual pass when it is
+    made, and for the first inputs other than the examples.
 
     Raises
     ------
