@@ -33,7 +33,7 @@ def _by_torch_compile(backend: str) -> Callable[[GraphModule], Callable]:
     return lambda graph: torch.compile(graph, backend=backend, dynamic=False, fullgraph=True)
 
 
-_BACKENDS = {
+BACKENDS = {
     "eager": lambda graph: graph,
     "inductor": _by_torch_compile("inductor"),
     "cudagraphs": _by_torch_compile("cudagraphs"),
@@ -42,6 +42,6 @@ _BACKENDS = {
 
 def backend_of(name: str) -> Backend:
     """Return a backend by its name."""
-    if name not in _BACKENDS:
-        raise RelevanceError(f"backend={name!r}: expected one of {', '.join(map(repr, _BACKENDS))}")
-    return Backend(name, _BACKENDS[name])
+    if name not in BACKENDS:
+        raise RelevanceError(f"backend={name!r}: expected one of {', '.join(map(repr, BACKENDS))}")
+    return Backend(name, BACKENDS[name])

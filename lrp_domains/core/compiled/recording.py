@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -92,19 +93,26 @@ def record(
 
     graph = make_fx(guarded)(*inputs)
     _simplify(graph)
+    run = backend.compile(graph)
+    results, _, _ = _first_run(run, inputs, backend.name)
+    return Recording(graph, run, tuple(guards.places), modules, rests[0]), results
+
+
+def _first_run(run: Callable, inputs: Sequence[Tensor], backend: str) -> tuple[Any, Tensor, Tensor]:
+    """Return what a graph returns; a backend compiles it now."""
     try:
-        run = backend.compile(graph)
-        with torch.no_grad():
-            results, _, _ = run(*inputs)
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about PyTorch's own code
+            return run(*inputs)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # compilers raise many kinds
-        reason = str(error).strip().splitlines()
+        cause = getattr(error, "inner_exception", error)
+        reason = next(iter(str(cause).strip().splitlines()), "")
         raise RelevanceError(
-            f"backend {backend.name!r} can't compile the explanation here ({type(error).__name__}"
-            f"{': ' + reason[0] if reason else ''}): use backend='eager'"
+            f"backend {backend!r} can't compile the explanation here ({type(cause).__name__}: {reason}): use "
+            "backend='eager'"
         ) from error
-    return Recording(graph, run, tuple(guards.places), modules, rests[0]), results
 
 
 def _simplify(graph: GraphModule) -> None:

@@ -8,15 +8,17 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.utils._pytree import tree_leaves
 
 from ..errors import LrpError, RelevanceError
-from ..explained import Explained, is_explainable, tensors_of
+from ..explained import is_explainable
 from .backends import Backend
 from .recording import Recording, record
 
 Tensor = torch.Tensor
-Tensors = dict[str, Explained]
-# What is recorded: from tensors to tensors by name, and anything else that doesn't depend on values.
+Tensors = dict[str, Any]
+# What is recorded: from tensors to tensors (in lists, tuples and dicts) by name, and anything else that doesn't depend
+# on values.
 Function = Callable[..., tuple[Tensors, Any]]
 # A function with more branches, such as a mixture of experts with a loop over them, is explained as usual.
 MOST = 4
@@ -110,11 +112,10 @@ class Variants:
 def _distance(results: Tensors, expected: Tensors) -> float:
     """Return the largest difference between results, relative to the largest entry of each tensor."""
     distances = []
-    for name, tensors in results.items():
-        for a, b in zip(tensors_of(tensors), tensors_of(expected[name]), strict=True):
-            if not is_explainable(a):  # classes, choices
-                distances.append(0.0 if torch.equal(a, b) else torch.inf)
-            elif a.numel():
-                largest = b.abs().max()
-                distances.append(float((a - b).abs().max() / torch.where(largest > 0, largest, 1.0)))
+    for a, b in zip(tree_leaves(results), tree_leaves(expected), strict=True):
+        if not is_explainable(a):  # classes, choices
+            distances.append(0.0 if torch.equal(a, b) else torch.inf)
+        elif a.numel():
+            largest = b.abs().max()
+            distances.append(float((a - b).abs().max() / torch.where(largest > 0, largest, 1.0)))
     return max(distances, default=0.0)
