@@ -104,10 +104,10 @@ def _computed(model: TextModel, settings: Settings, names: tuple[str, ...], coun
         chosen = subjects[count:] if is_kept else subjects[:count]
         scores, predicted = model.head.scores_of(read.outputs, chosen, count=len(weights), constant=True)
         scores = scores * weights.to(scores)
-    finite = scores.isfinite()
+    finite = scores.detach().isfinite()
     if not bool(finite.all()):
         number = int(finite.logical_not().nonzero()[0])
-        raise NonFiniteScore(number, float(scores[number]))
+        raise NonFiniteScore(number, float(scores[number].detach()))
     rules = settings.rule_set(against_reference=False)
     computed = compute(scores, [read], rules=rules, model=model.network.module, unknown=settings.unknown)
     return replace(computed, others={"scores": scores.detach(), "predicted": predicted})
