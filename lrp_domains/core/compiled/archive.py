@@ -41,6 +41,8 @@ class SavedExplanation:
     ) -> tuple[Tensor, Explained] | tuple[Tensor, Explained, Ledger]:
         """Return the scores and the relevance, and the ledger if it was compiled with one."""
         others = (references,) if isinstance(references, Tensor) else tuple(references or ())
+        if not_tensors := [type(x).__name__ for x in (*inputs, *others) if not isinstance(x, Tensor)]:
+            raise RelevanceError(f"expected tensors, got {', '.join(not_tensors)}")
         tensors = tuple(x.detach().contiguous() for x in (*inputs, *others))
         if (got := tuple((tuple(x.shape), x.dtype) for x in tensors)) != self.shapes:
             expected, others = (", ".join(f"{shape} {dtype}" for shape, dtype in of) for of in (self.shapes, got))
@@ -60,10 +62,14 @@ class SavedExplanation:
         return score, relevance, rows.ledger(results["numbers"], tensors_of(relevance))
 
 
-def save(recording: Recording, inputs: Sequence[Tensor], file: str | Path, *, against: bool) -> None:
+def save(
+    recording: Recording, inputs: Sequence[Tensor], file: str | Path, model: nn.Module | None, *, against: bool
+) -> None:
     """Write a recording to a file, whole or not at all."""
     file = Path(file)
-    graph = _with_names(recording.graph, recording.modules)
+    if not file.parent.is_dir():
+        raise RelevanceError(f"'{file.parent}' is not a folder: make it before saving '{file.name}'")
+    graph = _with_names(recording.graph, recording.modules.names(model))
     try:
         with torch.no_grad():
             program = torch.export.export(graph, tuple(inputs))
@@ -110,10 +116,15 @@ def load_compiled(file: str | Path, *, backend: str = "eager") -> SavedExplanati
     file, extra = Path(file), {_ABOUT: ""}
     if not file.is_file():
         raise RelevanceError(f"'{file}' is not a file")
+    chosen = backend_of(backend)
     try:
-        if (code := code_in(file)) is not None:
-            raise RelevanceError(f"'{file}' contains {code}, which would be executed: a saved explanation has no code")
-        graph = torch.export.load(file, extra_files=extra).module(check_guards=False)
+        with file.open("rb") as content:
+            if (code := code_in(content)) is not None:
+                raise RelevanceError(
+                    f"'{file}' contains {code}, which would be executed: a saved explanation has no code"
+                )
+            content.seek(0)
+            graph = torch.export.load(content, extra_files=extra).module(check_guards=False)
         about = json.loads(extra[_ABOUT])
         version = about["version"]
     except RelevanceError:
@@ -124,16 +135,15 @@ def load_compiled(file: str | Path, *, backend: str = "eager") -> SavedExplanati
         raise RelevanceError(f"'{file}' has version {version}, this lrp_domains reads {_VERSION}: save it again")
 
     rows = None if about["rows"] is None else _from_json(about["rows"])
-    run = backend_of(backend).compile(graph)
+    run = chosen.compile(graph)
     shapes = tuple((tuple(shape), getattr(torch, dtype)) for shape, dtype in about["shapes"])
     return SavedExplanation(
         Recording(graph, run, tuple(about["places"]), RecordedModules(), rows), shapes, about["against"]
     )
 
 
-def _with_names(graph: GraphModule, modules: RecordedModules) -> GraphModule:
-    """Return a graph whose weights have the names that the model has for them."""
-    names = modules.names()
+def _with_names(graph: GraphModule, names: dict[int, str]) -> GraphModule:
+    """Return a graph whose weights have the names that the model has for them, by their ids."""
     root, nodes = nn.Module(), copy.deepcopy(graph.graph)
     for node in nodes.find_nodes(op="get_attr"):
         tensor = getattr(graph, node.target)

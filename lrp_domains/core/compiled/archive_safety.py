@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import IO
 from zipfile import ZipFile
 
 import torch
@@ -33,7 +34,7 @@ _SIZE = re.compile(
 )
 
 
-def code_in(file: Path) -> str | None:
+def code_in(file: Path | IO[bytes]) -> str | None:
     """Return what would be executed when a torch.export file is read; None for a file of data."""
     with ZipFile(file) as archive:
         names = archive.namelist()

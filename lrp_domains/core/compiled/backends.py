@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.fx import GraphModule
@@ -30,7 +31,21 @@ class Backend:
 
 
 def _by_torch_compile(backend: str) -> Callable[[GraphModule], Callable]:
-    return lambda graph: torch.compile(graph, backend=backend, dynamic=False, fullgraph=True)
+    def compiled(graph: GraphModule) -> Callable:
+        run = torch.compile(graph, backend=backend, dynamic=False, fullgraph=True)
+
+        def with_one_error(*inputs: Tensor) -> Any:
+            try:
+                return run(*inputs)
+            except torch._dynamo.exc.TorchDynamoException as error:  # while it compiles, at the first call
+                raise RelevanceError(
+                    f"backend {backend!r} can't compile the explanation here ({type(error).__name__}"
+                    f"{': ' + reason[0] if (reason := str(error).strip().splitlines()) else ''}): use backend='eager'"
+                ) from error
+
+        return with_one_error
+
+    return compiled
 
 
 BACKENDS = {

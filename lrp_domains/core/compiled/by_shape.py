@@ -30,8 +30,8 @@ class ByShape:
     """
 
     def __init__(self, function: Function, backend: Backend, shapes: int = 16) -> None:
-        if shapes < 1:
-            raise RelevanceError(f"shapes={shapes}: expected at least 1")
+        if not isinstance(shapes, int) or shapes < 1:
+            raise RelevanceError(f"shapes={shapes!r}: expected a number of at least 1")
         self._function, self.backend, self._most = function, backend, shapes
         self._variants: OrderedDict[tuple, Variants] = OrderedDict()
         self._lock = threading.Lock()
@@ -64,6 +64,7 @@ class ByShape:
 
 def _key(tensors: Sequence[Tensor]) -> tuple:
     """Return what recordings are kept by: everything but values that decides which operations run."""
-    devices = sorted({x.device.type for x in tensors})
-    autocast = tuple((name, torch.get_autocast_dtype(name)) for name in devices if torch.is_autocast_enabled(name))
-    return tuple((x.shape, x.dtype, x.device) for x in tensors), autocast
+    autocast = tuple(
+        (name, torch.get_autocast_dtype(name)) for name in ("cpu", "cuda") if torch.is_autocast_enabled(name)
+    )
+    return tuple((x.shape, x.dtype, x.device) for x in tensors), autocast, torch.get_default_dtype()

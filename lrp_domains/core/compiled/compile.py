@@ -88,7 +88,7 @@ def compile(
     """
     request = request_of(function, rules, model, unknown, ledger=ledger, against=references is not None)
     compiled = Compiled(request, ByShape(request.explain, backend_of(backend), shapes))
-    inputs = (example_inputs,) if isinstance(example_inputs, Tensor) else tuple(example_inputs)
+    inputs = tuple(example_inputs) if isinstance(example_inputs, list | tuple) else (example_inputs,)
     compiled.record(*inputs, references=references)
     return compiled
 
@@ -118,7 +118,7 @@ class Compiled:
     def record(self, *inputs: Tensor, references: Tensor | Sequence[Tensor] | None = None) -> None:
         """Record the function for the shapes of these inputs ahead of the first call."""
         tensors = self._checked(inputs, references)
-        self._recorded.at(tensors).record(tensors)
+        self._recorded.at(tensors).results(tensors)
 
     def is_recorded(self, *inputs: Tensor, references: Tensor | Sequence[Tensor] | None = None) -> bool:
         """Return whether there is a recording for the shapes of these inputs."""
@@ -136,7 +136,13 @@ class Compiled:
             These inputs can't be recorded, or torch.export can't represent the recording.
         """
         tensors = self._checked(inputs, references)
-        save(self._recorded.at(tensors).recording(tensors), tensors, file, against=self._request.against)
+        save(
+            self._recorded.at(tensors).recording(tensors),
+            tensors,
+            file,
+            self._request.model,
+            against=self._request.against,
+        )
 
     def _checked(self, inputs: Sequence[Tensor], references: Tensor | Sequence[Tensor] | None) -> tuple[Tensor, ...]:
         """Return all tensors, after checks."""
@@ -154,6 +160,8 @@ class Compiled:
                         f"{name}[{number}] is a {type(x).__name__}, not a tensor: let the function close over "
                         "everything that is not a tensor"
                     )
+                if x.layout is not torch.strided:
+                    raise RelevanceError(f"{name}[{number}] is sparse, which can't be recorded: pass x.to_dense()")
         count = len(inputs) if self._count is None else self._count
         if not inputs or len(inputs) != count or (self._request.against and len(others) != count):
             raise RelevanceError(

@@ -15,11 +15,18 @@ import torch
 from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 Tensor = torch.Tensor
 aten = torch.ops.aten
-# Methods that hand all of a tensor's values to Python past the dispatcher.
-_EXPORTING = (torch.Tensor.tolist, torch.Tensor.numpy, torch.Tensor.__array__, torch.Tensor.__dlpack__)
+# What reads all of a tensor's values past the dispatcher: methods that hand them to Python or to other libraries,
+_EXPORTING = frozenset("tolist numpy __array__ __dlpack__ __repr__ __format__ data_ptr".split())
+# functions that copy tensors out of lists,
+_FROM_LISTS = frozenset("tensor as_tensor asarray new_tensor".split())
+# and functions that read lengths and indices.
+_OF_LENGTHS = frozenset("tensor_split _pack_padded_sequence _pad_packed_sequence rnn_tanh rnn_relu lstm gru".split())
+# Operations whose result has as many entries as their values determine, although they have no tag that says so.
+_COUNTING = frozenset("aten::_to_sparse aten::_to_sparse_csr aten::_to_sparse_csc aten::_coalesce".split())
 _TORCH = str(Path(torch.__file__).parent)
 
 
@@ -56,7 +63,7 @@ class GuardedReads(TorchDispatchMode):
             self._guard_value(func, args, kwargs, value)
             return value
         result = func(*args, **kwargs)
-        if torch.Tag.dynamic_output_shape in func.tags:
+        if torch.Tag.dynamic_output_shape in func.tags or func.name().partition(".")[0] in _COUNTING:
             self._guard_shape(func, args, kwargs, result)
         return result
 
@@ -92,16 +99,33 @@ class GuardedReads(TorchDispatchMode):
 
 
 class GuardedExports(TorchFunctionMode):
-    """Guard all values of tensors that are handed to Python as a whole, such as by ``tolist``."""
+    """Guard all values of tensors that are read past the dispatcher, such as by ``tolist``."""
 
     def __init__(self, guards: Guards) -> None:
         super().__init__()
         self._guards = guards
 
     def __torch_function__(self, func: Callable, types: Iterable, args: tuple = (), kwargs: dict | None = None):
-        if func in _EXPORTING:
-            guard_all(self._guards, args[0].detach())
+        for tensor in _read_by(getattr(func, "__name__", ""), args):
+            guard_all(self._guards, tensor.detach())
         return func(*args, **(kwargs or {}))
+
+
+def _read_by(name: str, args: tuple) -> list[Tensor]:
+    """Return the tensors whose values a function of torch reads past the dispatcher."""
+    if name in _EXPORTING:
+        return [args[0]]
+    if name in _OF_LENGTHS:
+        return [x for x in args if isinstance(x, Tensor) and not x.is_floating_point()]
+    if name in _FROM_LISTS:
+        return [
+            x
+            for argument in args
+            if isinstance(argument, list | tuple)
+            for x in tree_leaves(argument)
+            if isinstance(x, Tensor)
+        ]
+    return []
 
 
 def guard_all(guards: Guards, tensor: Tensor) -> None:

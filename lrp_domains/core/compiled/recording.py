@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 import warnings
 from collections.abc import Callable, Sequence
+=======
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+>>>>>>> wg-tests
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +16,6 @@ import torch
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from ..errors import RelevanceError
 from .backends import Backend
 from .guards import GuardedExports, GuardedReads, Guards
 from .modules import RecordedModules
@@ -20,7 +24,7 @@ Tensor = torch.Tensor
 aten = torch.ops.aten
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Recording:
     """A recorded function.
 
@@ -53,7 +57,7 @@ class Recording:
     def replay(self, inputs: Sequence[Tensor]) -> tuple[Any, str]:
         """Return the results for inputs of the recorded shapes; if the recording isn't valid for them, None and why."""
         try:
-            with torch.no_grad():
+            with _as_recorded():
                 results, valid, conditions = self.run(*inputs)
         except torch.OutOfMemoryError:
             raise
@@ -66,34 +70,47 @@ class Recording:
         return None, f"{self.places[first]} reads a value that decides what is computed"
 
 
+@contextmanager
+def _as_recorded() -> Iterator[None]:
+    """Temporarily run operations as they are: a recording has no gradient, and autocast's casts are part of it."""
+    enabled = [device for device in ("cpu", "cuda") if torch.is_autocast_enabled(device)]
+    with torch.no_grad(), ExitStack() as stack:
+        for device in enabled:
+            stack.enter_context(torch.autocast(device, enabled=False))
+        yield
+
+
 def _is_one_tensor(node: torch.fx.Node) -> bool:
     return hasattr(node.meta.get("tensor_meta"), "dtype")
 
 
 def record(
     function: Callable[..., tuple[Any, Any]], inputs: Sequence[Tensor], backend: Backend
-) -> tuple[Recording, Any]:
+) -> tuple[Recording, Any, Any]:
     """Record a function that returns tensors, in tuples, lists and dicts, and the rest; it may call `relevance`.
 
-    Its branches are those that it takes for these inputs. Also return its tensors for them.
+    Its branches are those that it takes for these inputs. Also return the tensors for them: as the backend computes
+    them, and as the function did while it was recorded.
 
     Raises
     ------
     RelevanceError
         The backend can't compile the graph.
     """
-    guards, modules, rests = Guards(), RecordedModules(), []
+    guards, modules, usual = Guards(), RecordedModules(), []
 
     def guarded(*tensors: Tensor) -> tuple[Any, Tensor, Tensor]:
         with GuardedReads(guards), GuardedExports(guards), modules.recorded():
             results, rest = function(*tensors)
-        rests.append(rest)
+        usual.append((results, rest))
         conditions = guards.all(tensors[0].device)
         return results, conditions.all(), conditions
 
+    torch.clear_autocast_cache()  # so that casts of weights are recorded
     graph = make_fx(guarded)(*inputs)
     _simplify(graph)
     run = backend.compile(graph)
+<<<<<<< HEAD
     results, _, _ = _first_run(run, inputs, backend.name)
     return Recording(graph, run, tuple(guards.places), modules, rests[0]), results
 
@@ -113,6 +130,12 @@ def _first_run(run: Callable, inputs: Sequence[Tensor], backend: str) -> tuple[A
             f"backend {backend!r} can't compile the explanation here ({type(cause).__name__}: {reason}): use "
             "backend='eager'"
         ) from error
+=======
+    with _as_recorded():
+        results, _, _ = run(*inputs)
+    expected, rest = usual[0]
+    return Recording(graph, run, tuple(guards.places), modules, rest), results, expected
+>>>>>>> wg-tests
 
 
 def _simplify(graph: GraphModule) -> None:

@@ -41,6 +41,11 @@ class Request:
         with torch.enable_grad():
             result = self.function(*leaves)
         scores, explained = result if isinstance(result, tuple) and len(result) == 2 else (result, leaves)
+        if not isinstance(scores, Tensor):
+            raise RelevanceError(
+                f"the function returned a {type(scores).__name__}, not a tensor: return the scores, or a pair of the "
+                "scores and the tensors to explain"
+            )
         if explained is leaves:
             check_explainable(inputs)
             explained = leaves[0] if len(leaves) == 1 else leaves
@@ -76,4 +81,11 @@ def request_of(
     """Return a request after checks."""
     if not callable(function):
         raise RelevanceError(f"the function is a {type(function).__name__}, which can't be called")
-    return Request(function, rules or (SECANT if against else ATTN_LRP), model, unknown, ledger, against)
+    if model is not None and not isinstance(model, torch.nn.Module):
+        raise RelevanceError(f"model={model!r} is not a module")
+    rules = (SECANT if against else ATTN_LRP) if rules is None else rules
+    if isinstance(rules, RuleSet) and rules.reads_reference and not against:
+        raise RelevanceError(
+            f"rule set {rules.name!r} reads a reference: pass examples of references, compile(..., references=...)"
+        )
+    return Request(function, rules, model, unknown, ledger, against)

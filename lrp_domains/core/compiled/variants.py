@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +24,9 @@ Tensors = dict[str, Any]
 Function = Callable[..., tuple[Tensors, Any]]
 # A function with more branches, such as a mixture of experts with a loop over them, is explained as usual.
 MOST = 4
+# PyTorch's tracer patches modules in the whole process, so one function is recorded at a time.
+_RECORDING = threading.RLock()
+_PACKAGE = str(Path(__file__).parents[2])
 
 
 class Variants:
@@ -33,7 +38,6 @@ class Variants:
         # What each was recorded with, until it was compared for other inputs.
         self._examples: dict[int, tuple[Tensor, ...]] = {}
         self._is_recordable = True
-        self._lock = threading.Lock()
 
     @property
     def is_recorded(self) -> bool:
@@ -49,7 +53,18 @@ class Variants:
         raise RelevanceError("the function can't be recorded for these inputs: see the warning of its first call")
 
     def results(self, tensors: tuple[Tensor, ...]) -> tuple[Tensors, Any]:
-        """Return the results for inputs, from a recording if one is valid for them."""
+        """Return the results for inputs, from a recording, which is made if none is valid for them."""
+        with torch.inference_mode(False):
+            results, _ = self._replayed(tensors)
+            if results is None and self._is_recordable:
+                with _RECORDING:
+                    results, reason = self._replayed(tensors)  # another thread may have recorded it
+                    if results is None and self._is_recordable:
+                        results = self._recorded(tensors, reason)
+            return self._function(*tensors) if results is None else results
+
+    def _replayed(self, tensors: tuple[Tensor, ...]) -> tuple[tuple[Tensors, Any] | None, str]:
+        """Return the results from a recording that is valid for inputs; if none is, None and why."""
         reason = ""
         for recording in tuple(self._recordings):
             if not recording.modules.unchanged():
@@ -57,24 +72,23 @@ class Variants:
                 continue
             results, reason = recording.replay(tensors)
             if results is not None:
-                return self._compared(recording, tensors, results), recording.rest
-        return self.record(tensors, reason)
+                return (self._compared(recording, tensors, results), recording.rest), ""
+        return None, reason
 
-    def record(self, tensors: tuple[Tensor, ...], reason: str = "") -> tuple[Tensors, Any]:
+    def _recorded(self, tensors: tuple[Tensor, ...], reason: str) -> tuple[Tensors, Any]:
         """Return the results for inputs, and keep a recording that is valid for them; ``reason`` is why none is."""
-        if not self._is_recordable:
-            return self._function(*tensors)
         if len(self._recordings) == MOST:
             return self._unrecorded(tensors, reason)
-        with self._lock:
-            try:
-                recording, results = record(self._function, tensors, self._backend)
-            except (LrpError, torch.OutOfMemoryError):
-                raise
-            except Exception as error:  # what PyTorch can't record raises many kinds
-                return self._unrecorded(tensors, f"{type(error).__name__}: {error}")
-            self._recordings.insert(0, recording)
-            self._examples[id(recording)] = tensors
+        try:
+            recording, results, expected = record(self._function, tensors, self._backend)
+        except (LrpError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # what PyTorch can't record raises many kinds
+            return self._unrecorded(tensors, f"{type(error).__name__}: {error}")
+        if not self._agree(recording, results, expected):
+            return expected, recording.rest
+        self._examples[id(recording)] = tensors
+        self._recordings.insert(0, recording)
         return results, recording.rest
 
     def _compared(self, recording: Recording, tensors: tuple[Tensor, ...], results: Tensors) -> Tensors:
@@ -83,12 +97,18 @@ class Variants:
         if examples is None or all(map(torch.equal, examples, tensors)):
             return results
         expected, _ = self._function(*tensors)
-        distance, tolerance = _distance(results, expected), recording.precision**0.5
-        if distance > tolerance:
-            self._give_up(f"what was recorded differs by {distance:.1e} for other inputs")
+        if not self._agree(recording, results, expected):
             return expected
-        self._examples.pop(id(recording))
+        self._examples.pop(id(recording), None)
         return results
+
+    def _agree(self, recording: Recording, results: Tensors, expected: Tensors) -> bool:
+        """Return whether a recording computes what the function does, to rounding; give up if it doesn't."""
+        distance = _distance(results, expected)
+        if distance <= recording.precision**0.5:
+            return True
+        self._give_up(f"what was recorded differs by {distance:.1e} from the usual pass")
+        return False
 
     def _unrecorded(self, tensors: tuple[Tensor, ...], reason: str) -> tuple[Tensors, Any]:
         """Return the results of the usual pass, now and from now on."""
@@ -101,18 +121,30 @@ class Variants:
         self._examples.clear()
         self._is_recordable = False
         warnings.warn(
-            f"the explanation can't be compiled for these shapes and is computed as usual: {reason}", stacklevel=5
+            f"the explanation can't be compiled for these shapes and is computed as usual: {reason}",
+            stacklevel=_level_outside(),
         )
 
     def _drop(self, recording: Recording) -> None:
-        self._recordings.remove(recording)
+        self._recordings = [other for other in self._recordings if other is not recording]
         self._examples.pop(id(recording), None)
+
+
+def _level_outside() -> int:
+    """Return how many calls the code that uses this package is above the caller."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _distance(results: Tensors, expected: Tensors) -> float:
     """Return the largest difference between results, relative to the largest entry of each tensor."""
     distances = []
-    for a, b in zip(tree_leaves(results), tree_leaves(expected), strict=True):
+    of_results, of_expected = tree_leaves(results), tree_leaves(expected)
+    if [x.shape for x in of_results] != [x.shape for x in of_expected]:
+        return torch.inf
+    for a, b in zip(of_results, of_expected, strict=True):
         if not is_explainable(a):  # classes, choices
             distances.append(0.0 if torch.equal(a, b) else torch.inf)
         elif a.numel():
