@@ -53,7 +53,10 @@ class Rereading:
 
 def _hook(node: Node) -> object | None:
     """Return the hook that unpacks what a node saved, if it is in a checkpoint."""
-    return next((hook for name in saved_names(type(node)) if (hook := unpacking(node, name)) is not None), None)
+    for name in saved_names(type(node)):
+        if (hook := unpacking(node, name)) is not None:
+            return hook
+    return None
 
 
 @contextmanager

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
-from .operations import VIEWS, Operation, operation
+from .operations import VIEWS, Operation, operation_of
 
 if TYPE_CHECKING:
     from .twins import Twin
@@ -60,7 +60,9 @@ class Graph:
         return edge[0] in self.reaching or edge in self.sources
 
     def __post_init__(self) -> None:
-        carried = {node: [slot for slot, leads in enumerate(slots) if leads] for node, slots in self.reaching.items()}
+        # Nodes share these lists, as a graph has few patterns: the garbage collector visits every list there is.
+        lists = {slots: [slot for slot, leads in enumerate(slots) if leads] for slots in set(self.reaching.values())}
+        carried = {node: lists[slots] for node, slots in self.reaching.items()}
         named: dict[str, list[Node]] = defaultdict(list)
         for node in self.reaching:
             named[self.operations[node].base].append(node)
@@ -107,32 +109,39 @@ def build_graph(root: Node, inputs: Sequence[Tensor]) -> Graph:
     """Return the graph between an output's node and the inputs."""
     sources = {edge_of(tensor): tensor for tensor in inputs}
     edges = _edges_inputs_first(root)
+    operations = {node: operation_of(node) for node in edges}
+    return Graph(tuple(edges), edges, operations, sources, slots_reaching(edges, sources))
+
+
+def slots_reaching(edges: Mapping[Node, tuple[Edge, ...]], sources: Mapping[Edge, Tensor]) -> dict[Node, Slots]:
+    """Return the nodes from which a source can be reached, in the same order, and through which slots."""
+    ends = {node for node, _ in sources}
     reaching: dict[Node, Slots] = {}
+    shared: dict[Slots, Slots] = {}
     for node, behind in edges.items():
-        slots = tuple(edge[0] in reaching or edge in sources for edge in behind)
+        slots = tuple([child in reaching or (child in ends and (child, n) in sources) for child, n in behind])
         if True in slots:
-            reaching[node] = slots
-    return Graph(tuple(edges), edges, {node: operation(node.name()) for node in edges}, sources, reaching)
+            reaching[node] = shared.setdefault(slots, slots)
+    return reaching
 
 
 def _edges_inputs_first(root: Node) -> dict[Node, tuple[Edge, ...]]:
     """Return the edges of all nodes, inputs first."""
     order: dict[Node, tuple[Edge, ...]] = {}
-    seen, edges = {root}, root.next_functions
+    entered: dict[Node, tuple[Edge, ...]] = {}
 
     # Depth first without recursion: graphs are deeper than Python's stack.
-    stack = [(root, edges, iter(edges))]
-    while stack:
-        node, edges, remaining = stack[-1]
-        for child, _ in remaining:
-            if child is not None and child not in seen:
-                seen.add(child)
-                behind = child.next_functions
-                stack.append((child, behind, iter(behind)))
-                break
-        else:  # all children are done
-            order[node] = edges
-            stack.pop()
+    pending = [root]
+    while pending:
+        node = pending[-1]
+        if node in entered:  # all children are done
+            order[node] = entered[node]
+            pending.pop()
+            continue
+        entered[node] = edges = node.next_functions
+        for child, _ in reversed(edges):
+            if child is not None and child not in entered:
+                pending.append(child)
     return order
 
 

@@ -47,8 +47,9 @@ def keeps(node: Node, name: str | None) -> bool:
 def unpacking(node: Node, name: str) -> object | None:
     """Return the hook that unpacks a saved value, if it has one (see checkpoints.py)."""
     raw = getattr(node, f"_raw_saved_{name}", None)
-    hooks = (getattr(value, "unpack_hook", None) for value in (raw if isinstance(raw, tuple) else (raw,)))
-    return next((hook for hook in hooks if hook is not None), None)
+    if not isinstance(raw, tuple):
+        return getattr(raw, "unpack_hook", None)
+    return next((hook for value in raw if (hook := value.unpack_hook) is not None), None)
 
 
 @cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import torch
 
 from .checkpoints import Rereading
@@ -60,21 +62,26 @@ def takes_layer_rules(node: Node, graph: Graph) -> bool:
     attention are not layers; but a matrix that is computed only from parameters, on the right of rows, makes a layer
     before a softmax too.
     """
-    slot = weight_slot(node, graph)
     op, edges = graph.operations[node], graph.edges[node]
+    if op.base == "Mul" and node not in graph.once(_summed_products):
+        return False
+    slot = weight_slot(node, graph)
     if slot is None or node._input_metadata[0].dtype.is_complex:
         return False
 
+    if op.base == "Mul":
+        return True
     if op.base in CONVOLUTIONS:
         return slot == op.factors[1]
-    if op.base == "Mul":
-        return node in graph.once(_summed_products)
 
     # A parameter is a weight wherever it is.
     if (leaf := graph.variable(edges[slot])) is not None:
         return isinstance(leaf, torch.nn.Parameter) or leaf.ndim <= 2
-    if edges[slot][0] is None and _kept_parameter(node, slot, graph) is not False:
-        return True
+    if edges[slot][0] is None:
+        if op.base in ("Mm", "Addmm") and slot == op.factors[1]:
+            return True  # on the right of rows: a weight, whether it is a parameter or not
+        if _kept_parameter(node, slot, graph) is not False:
+            return True
 
     # For any other tensor its position decides.
     on_the_right, batched = slot == op.factors[1] and _is_matrix(node, slot, graph), op.base in ("Bmm", "Baddbmm")
@@ -94,7 +101,7 @@ def _kept_parameter(node: Node, slot: int, graph: Graph) -> bool | None:
         return None
     if graph.operations[node].base in PACKINGS:
         return True
-    with Rereading().of(node):
+    with Rereading().of(node) if unpacking(node, name) is not None else nullcontext():
         kept = read(node, name, None)
     return None if kept is None else isinstance(kept if kept._base is None else kept._base, torch.nn.Parameter)
 

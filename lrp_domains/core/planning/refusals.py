@@ -6,10 +6,17 @@ import torch
 
 from ..errors import RelevanceError
 from ..graph.graph import Graph, Node
+from ..graph.operations import OPERATIONS
 from ..graph.saved import is_training, read, unpacking
 from ..rules.norms import is_instance_norm
 
 _EVAL = 'call model.eval() before the forward pass (or accept the noise with unknown="gradient")'
+# The operations that `refuse_training` looks at.
+NOISY = tuple(
+    base
+    for base, op in OPERATIONS.items()
+    if op.kind in ("batch_norm", "attention") or base in ("RreluWithNoise", "Mul", "Div")
+)
 
 
 def refuse_training(node: Node, graph: Graph, unknown: str) -> None:

@@ -46,6 +46,8 @@ class Roles:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = weakref.proxy(graph)  # the graph keeps its roles: avoid a reference cycle
+        self._edges, self._operations, self._carried = graph.edges, graph.operations, graph.carried  # proxies are slow
+        self._sources, self._reaching = graph.sources, graph.reaching
         self.origins = Origins(self.graph)
         self.values = Values(self.graph, weakref.proxy(self))
         self.hard: set[Node] = set()
@@ -71,7 +73,7 @@ class Roles:
         """Return the value at an edge."""
         if self._pieces:
             edge = self._pieces.get(edge, edge)
-        if edge in self.graph.sources:
+        if edge in self._sources:
             return Value(edge)
         value = self._of.get(edge[0]) or self._find(edge[0])
         if edge[1] == 0:
@@ -83,15 +85,15 @@ class Roles:
 
     def _find(self, node: Node) -> Value:
         """Find a value after those that it is computed from: without recursion, as graphs are deep."""
-        graph, values, pending, entered = self.graph, self._of, [node], set()
+        values, sources, reaching, pending, entered = self._of, self._sources, self._reaching, [node], set()
         while pending:
             last = pending[-1]
-            op = graph.operations[last]
+            op = self._operations[last]
 
             if last not in entered and not (op.kind in _ENDING and self._is_opaque(last, op)):
                 entered.add(last)
-                for edge in (op.base == "Prod" and factors_of(last, graph)) or graph.edges[last]:
-                    if edge[0] in graph.reaching and edge[0] not in values and edge not in graph.sources:
+                for edge in (op.base == "Prod" and factors_of(last, self.graph)) or self._edges[last]:
+                    if edge[0] in reaching and edge[0] not in values and edge not in sources:
                         pending.append(edge[0])
                 if pending[-1] is not last:
                     continue
@@ -115,7 +117,7 @@ class Roles:
 
     def _value(self, node: Node, op: Operation) -> Value:
         """Return the value that a node computes from values that are known."""
-        slots, edges = self.graph.carried[node], self.graph.edges[node]
+        slots, edges = self._carried[node], self._edges[node]
         if op.base in _SAME:
             return self.of(edges[slots[0]])
         if op.base in VIEWS:
