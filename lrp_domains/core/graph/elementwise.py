@@ -9,6 +9,7 @@ import torch
 
 from .functions import wide
 from .operations import OPERATIONS, Node, Operation, operation_of
+from .questions import question
 from .saved import has, keeps, read, unpacking
 
 Tensor = torch.Tensor
@@ -32,6 +33,12 @@ def is_lost(node: Node, y: Tensor) -> bool:
     if op.function.inverse is None or y.is_complex():  # the logarithm of a complex number has many values
         return True
     return op.function.lost is not None and bool(op.function.lost(y, *settings_of(node, op)).any())
+
+
+@question
+def has_lost(node: Node) -> bool:
+    """Return whether some arguments of a function can't be recovered from the result that it keeps."""
+    return is_lost(node, wide(read(node, "result").detach()))
 
 
 def applied(node: Node, slot: int = 0, x: Tensor | None = None) -> Callable[[Tensor], Tensor]:

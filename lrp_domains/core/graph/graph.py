@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 
 from .operations import VIEWS, Operation, operation_of
+from .questions import question
 
 if TYPE_CHECKING:
     from .twins import Twin
@@ -91,12 +92,17 @@ class Graph:
             edge = carrying[0]
         return edge
 
-    def variable(self, edge: Edge) -> Tensor | None:
-        """Return the leaf tensor (such as a parameter) behind an edge, also through views."""
+    def leaf(self, edge: Edge) -> Node | None:
+        """Return the node of the leaf (such as a parameter) behind an edge, also through views."""
         node = edge[0]
         while node in self.operations and self.operations[node].base in VIEWS:
             node = self.edges[node][0][0]
-        return getattr(node, "variable", None)
+        return node if hasattr(node, "variable") else None
+
+    def variable(self, edge: Edge) -> Tensor | None:
+        """Return the leaf tensor (such as a parameter) behind an edge, also through views."""
+        leaf = self.leaf(edge)
+        return None if leaf is None else leaf.variable
 
 
 def edge_of(tensor: Tensor) -> Edge:
@@ -147,4 +153,19 @@ def _edges_inputs_first(root: Node) -> dict[Node, tuple[Edge, ...]]:
 
 def shape_of(edge: Edge) -> tuple[int, ...]:
     """Return the shape of the value at an edge."""
-    return tuple(edge[0]._input_metadata[edge[1]].shape)
+    return _shape(*edge)
+
+
+@question
+def _shape(node: Node, output: int) -> tuple[int, ...]:
+    return tuple(node._input_metadata[output].shape)
+
+
+def dtype_of(edge: Edge) -> torch.dtype:
+    """Return the dtype of the value at an edge."""
+    return _dtype(*edge)
+
+
+@question
+def _dtype(node: Node, output: int) -> torch.dtype:
+    return node._input_metadata[output].dtype

@@ -166,7 +166,9 @@ def flow_from(root: Node, graph: Graph, carries: dict[Node, Slots], shares: Shar
     for node, slots in reversed(carries.items()):
         if node in reached and True in slots:
             flow[node] = slots
-            reached.update([edge[0] for edge, is_open in zip(graph.edges[node], slots, strict=True) if is_open])
+            for (child, _), is_open in zip(graph.edges[node], slots, strict=True):
+                if is_open:
+                    reached.add(child)
             if node in shares.nested:
                 reached.update(factor.edge[0] for factor, _ in shares.nested[node])
     return flow

@@ -20,7 +20,7 @@ from functools import cached_property
 import torch
 
 from ..graph.elementwise import bounds, degree_of, is_zero_at_zero, keeps_near_zero, order_of
-from ..graph.graph import Edge, Graph, Node
+from ..graph.graph import Edge, Graph, Node, dtype_of
 from ..graph.operations import COPIES, VALUE, VIEWS, Operation
 from ..graph.saved import dimension, is_training, read
 from ..graph.weights import layers
@@ -85,21 +85,25 @@ class Roles:
 
     def _find(self, node: Node) -> Value:
         """Find a value after those that it is computed from: without recursion, as graphs are deep."""
-        values, sources, reaching, pending, entered = self._of, self._sources, self._reaching, [node], set()
+        values, sources, reaching, pending = self._of, self._sources, self._reaching, [node]
         while pending:
             last = pending[-1]
+            if last in values:
+                pending.pop()
+                continue
+
             op = self._operations[last]
+            if op.kind in _ENDING and self._is_opaque(last, op):
+                # The squared difference of each entry is the one loss that models also use as an operation.
+                values[last] = Value((last, 0), degree=2.0 if op.base == "MseLoss" else 1.0)
+                continue
 
-            if last not in entered and not (op.kind in _ENDING and self._is_opaque(last, op)):
-                entered.add(last)
-                for edge in (op.base == "Prod" and factors_of(last, self.graph)) or self._edges[last]:
-                    if edge[0] in reaching and edge[0] not in values and edge not in sources:
-                        pending.append(edge[0])
-                if pending[-1] is not last:
-                    continue
-
-            pending.pop()
-            if last not in values:
+            edges = (op.base == "Prod" and factors_of(last, self.graph)) or self._edges[last]
+            found = len(pending)
+            for edge in edges:
+                if edge[0] in reaching and edge[0] not in values and edge not in sources:
+                    pending.append(edge[0])
+            if len(pending) == found:
                 values[last] = self._value(last, op)
         return values[node]
 
@@ -116,18 +120,15 @@ class Roles:
         return self._together[node]
 
     def _value(self, node: Node, op: Operation) -> Value:
-        """Return the value that a node computes from values that are known."""
+        """Return the value that a node computes from values that are known, unless it is opaque."""
         slots, edges = self._carried[node], self._edges[node]
         if op.base in _SAME:
             return self.of(edges[slots[0]])
         if op.base in VIEWS:
             return self._view(node, op, self.of(edges[slots[0]]))
-        if self._is_opaque(node, op):
-            # The squared difference of each entry is the one loss that models also use as an operation.
-            return Value((node, 0), degree=2.0 if op.base == "MseLoss" else 1.0)
-
         written_out = self._softmaxes
-        if node in written_out.members or (node in written_out.parts and not written_out.masses[node].is_weighted):
+        is_part = node in written_out.parts and not written_out.masses[node].is_weighted
+        if is_part or node in written_out.members:
             return Value((node, 0), Rank.PROBABILITY)
         if (op.kind in ("softmax", "piecewise") or op.base in FOLDS) and (pack := pack_of(node, self.graph)):
             return self._of_pack(node, op, pack)
@@ -294,4 +295,4 @@ class Roles:
 
 def _is_complex(edge: Edge, graph: Graph) -> bool:
     source = graph.sources.get(edge)
-    return source.is_complex() if source is not None else edge[0]._input_metadata[edge[1]].dtype.is_complex
+    return source.is_complex() if source is not None else dtype_of(edge).is_complex

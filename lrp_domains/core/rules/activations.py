@@ -15,11 +15,11 @@ from functools import partial
 import torch
 
 from ..errors import UnknownOperation
-from ..graph.elementwise import applied, argument, degree_of, is_lost, is_zero_at_zero, settings_of
+from ..graph.elementwise import applied, argument, degree_of, has_lost, is_lost, is_zero_at_zero, settings_of
 from ..graph.functions import secant, wide
 from ..graph.graph import Graph
 from ..graph.operations import BARE_LOGARITHM, operation_of
-from ..graph.saved import keeps
+from ..graph.saved import keeps, unpacking
 from ..roles.forms import CHOICES, Form
 from ..roles.packs import pack_of, placed
 from ..roles.roles import CLAMPS, Roles
@@ -92,8 +92,10 @@ def _placed(node: Node, graph: Graph, shares: object) -> Rule | None:
         raise UnknownOperation(f"{node.name()} cannot be explained: {BARE_LOGARITHM}")
 
     x = None
-    if not keeps(node, op.tensors[slot]) and is_lost(node, roles.values.kept(node, "result")):
-        x = roles.values.value(edge)
+    if not keeps(node, op.tensors[slot]):
+        in_checkpoint = unpacking(node, "result") is not None
+        if is_lost(node, roles.values.kept(node, "result")) if in_checkpoint else has_lost(node):
+            x = roles.values.value(edge)
     adds = None if is_zero_at_zero(node, slot) else partial(_at_zero, slot, x)
     is_bounded = op.function.ratio is not None
     return Rule("identity", backward=partial(_identity_backward, slot, x), bounded=is_bounded, adds=adds)

@@ -32,7 +32,7 @@ from ..rule import Grads, Node, Rule, Slots, share_rule
 def open_factors(node: Node, graph: Graph, carrying: Slots, least: Rank, keeps_derivative: bool) -> Slots:
     """Return for each factor of a product whether relevance flows to it; ``carrying`` marks which ones carry any."""
     roles, op = graph.once(Roles), graph.operations[node]
-    if sum(carrying) < 2 or node in graph.once(softmaxes).parts:
+    if carrying.count(True) < 2 or node in graph.once(softmaxes).parts:
         return carrying
     factors = factors_of(node, graph)
 
@@ -55,7 +55,7 @@ def open_factors(node: Node, graph: Graph, carrying: Slots, least: Rank, keeps_d
 
 
 def _opens(least: Rank, keeps_derivative: bool, node: Node, carries: Slots, graph: Graph) -> Slots:
-    if sum(carries) < 2:
+    if carries.count(True) < 2:
         return carries
     factors = [slot for slot in graph.operations[node].factors if slot < len(carries)]
     carrying = tuple(carries[slot] for slot in factors)
