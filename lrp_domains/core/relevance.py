@@ -10,7 +10,9 @@ import torch
 
 from .errors import RelevanceError, freed_graphs_named
 from .graph.graph import edge_of
-from .planning.hooks import Pass, Watch, hooks
+from .graph.questions import recorded
+from .planning.hooks import Pass, Watch, hooks, steps_of
+from .planning.kept import Steps, keep, kept_steps
 from .planning.plan import Plan, Recorded, make_plan
 from .rules.rulesets import ATTN_LRP, RuleSet
 
@@ -85,7 +87,11 @@ def relevance(
     seed = checked_start(output, tensors, start)
     with freed_graphs_named():
         top = above(output)
-        plan = make_plan(top, tensors, rules, model, unknown)
+        plan = kept_steps(top.grad_fn, tensors, rules, unknown)
+        if plan is None:
+            with recorded() as record:
+                plan = make_plan(top, tensors, rules, model, unknown)
+            keep(plan, top.grad_fn, tensors, rules, unknown, record)
         results = propagate(top, tensors, plan, seed, retain_graph)
     return results[0] if single else results
 
@@ -100,7 +106,7 @@ def above(output: Tensor) -> Tensor:
 def propagate(
     top: Tensor,
     tensors: tuple[Tensor, ...],
-    plan: Plan,
+    plan: Plan | Steps,
     seed: Tensor,
     retain_graph: bool,
     watch: Watch | None = None,
@@ -113,7 +119,8 @@ def propagate(
     roots, ends, seeds = (top,), tensors, (seed,)
     if reference is not None:
         roots, ends, seeds = (top, reference.output), (*tensors, *reference.inputs), (seed, torch.zeros_like(seed))
-    with hooks(plan, top.grad_fn, watch) as run, _idle(reference):
+    steps = plan.steps if isinstance(plan, Steps) else steps_of(plan, watch is not None)
+    with hooks(steps, top.grad_fn, watch) as run, _idle(reference):
         grads = torch.autograd.grad(roots, ends, seeds, retain_graph=retain_graph, allow_unused=True)[: len(tensors)]
 
     results = []
@@ -124,7 +131,7 @@ def propagate(
             g = run.passed[edge] if g is None else g + run.passed[edge]
         r = torch.zeros_like(x) if g is None else x * g.conj()
         r = r.real if r.is_complex() else r  # the sum over the real and the imaginary part
-        if edge in plan.delivered:
+        if isinstance(plan, Plan) and edge in plan.delivered:
             r = r + plan.delivered[edge].view_as(r)
         results.append(r)
     _check_finite(results, run)

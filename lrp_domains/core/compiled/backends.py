@@ -38,9 +38,11 @@ def _by_torch_compile(backend: str) -> Callable[[GraphModule], Callable]:
             try:
                 return run(*inputs)
             except torch._dynamo.exc.TorchDynamoException as error:  # while it compiles, at the first call
+                cause = getattr(error, "inner_exception", error)
+                reason = next(iter(str(cause).strip().splitlines()), "")
                 raise RelevanceError(
-                    f"backend {backend!r} can't compile the explanation here ({type(error).__name__}"
-                    f"{': ' + reason[0] if (reason := str(error).strip().splitlines()) else ''}): use backend='eager'"
+                    f"backend {backend!r} can't compile the explanation here ({type(cause).__name__}: {reason}): use "
+                    "backend='eager'"
                 ) from error
 
         return with_one_error

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 import warnings
-from collections.abc import Callable, Sequence
-=======
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
->>>>>>> wg-tests
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,32 +106,11 @@ def record(
     graph = make_fx(guarded)(*inputs)
     _simplify(graph)
     run = backend.compile(graph)
-<<<<<<< HEAD
-    results, _, _ = _first_run(run, inputs, backend.name)
-    return Recording(graph, run, tuple(guards.places), modules, rests[0]), results
-
-
-def _first_run(run: Callable, inputs: Sequence[Tensor], backend: str) -> tuple[Any, Tensor, Tensor]:
-    """Return what a graph returns; a backend compiles it now."""
-    try:
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about PyTorch's own code
-            return run(*inputs)
-    except torch.OutOfMemoryError:
-        raise
-    except Exception as error:  # compilers raise many kinds
-        cause = getattr(error, "inner_exception", error)
-        reason = next(iter(str(cause).strip().splitlines()), "")
-        raise RelevanceError(
-            f"backend {backend!r} can't compile the explanation here ({type(cause).__name__}: {reason}): use "
-            "backend='eager'"
-        ) from error
-=======
-    with _as_recorded():
+    with _as_recorded(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of PyTorch about its own code, while it compiles
         results, _, _ = run(*inputs)
     expected, rest = usual[0]
     return Recording(graph, run, tuple(guards.places), modules, rest), results, expected
->>>>>>> wg-tests
 
 
 def _simplify(graph: GraphModule) -> None:

@@ -28,9 +28,9 @@ from ..rule import Grads, Rule, Slots, gradient
 from ..rules.layers import LayerRule
 from ..rules.rulesets import RuleSet
 from ..rules.state_spaces import state_space, state_spaces
-from .choice import answer_unknown, choose, meets
+from .choice import answer_unknown, choose, choose_all, meets
 from .layer_pass import place_layers
-from .refusals import refuse_training
+from .refusals import NOISY, refuse_training
 
 
 @dataclass(frozen=True)
@@ -96,13 +96,13 @@ def make_plan(
         twin.once(Roles).values.given.update(reference.values)
         graph = with_twin(graph, output.grad_fn, twin, reference.output.grad_fn)
     graph.once(Roles).values.given.update({**values, edge_of(output): output.detach()})
-    for node in graph.reaching:
+    for node in {type(node): node for node in graph.reaching}.values():
         check_saved(node)
 
     plan = plan_graph(graph, output.grad_fn, rules, names, unknown)
     if not any(plan.carries.get(output.grad_fn, ())):
         raise _nothing_flows(graph, rules, names)
-    for node in graph.reaching:
+    for node in graph.of(NOISY):
         refuse_training(node, graph, unknown)
     _warn_of_overrides(graph, rules, names)
     _warn_of_layers(plan, rules)
@@ -113,7 +113,7 @@ def make_plan(
 
 def plan_graph(graph: Graph, root: Node | None, rules: RuleSet, names: ParameterNames | None, unknown: str) -> Plan:
     """Return the plan for a graph from a root, or from all of its nodes if there is no root."""
-    chosen = {node: choose(node, graph, rules, names) for node in graph.order if node in graph.reaching}
+    chosen = choose_all(graph, rules, names)
     chosen |= state_spaces(chosen, graph, rules, names)
     carries = carriers(graph, chosen)
     shares = Shares(carries) if rules.reads_reference else count_shares(graph, carries, chosen)
@@ -144,11 +144,18 @@ def _number_added(number: torch.Tensor, node: Node, gi: Grads, go: Grads) -> tup
 def carriers(graph: Graph, chosen: dict[Node, Rule | None]) -> dict[Node, Slots]:
     """Return for each node the open slots that lead to a source."""
     carries: dict[Node, Slots] = {}
+    behind_constants: set[Node] = set()  # nodes that lead to a source, but through no open slot
     for node, rule in chosen.items():  # inputs first, so that children come before parents
-        slots = tuple(edge in graph.sources or True in carries.get(edge[0], ()) for edge in graph.edges[node])
+        slots = graph.reaching[node]
+        if behind_constants:
+            edges = zip(graph.edges[node], slots, strict=True)
+            slots = tuple([ok and (edge in graph.sources or edge[0] not in behind_constants) for edge, ok in edges])
         if rule is not None and rule.opens is not None and True in slots:
             opened = rule.opens(node, slots, graph)
-            slots = tuple(a and b for a, b in zip(slots, opened, strict=True))
+            if opened is not slots:
+                slots = tuple([a and b for a, b in zip(slots, opened, strict=True)])
+        if True not in slots:
+            behind_constants.add(node)
         carries[node] = slots
     return carries
 
@@ -156,14 +163,14 @@ def carriers(graph: Graph, chosen: dict[Node, Rule | None]) -> dict[Node, Slots]
 def flow_from(root: Node, graph: Graph, carries: dict[Node, Slots], shares: Shares) -> dict[Node, Slots]:
     """Return the nodes that relevance reaches from the root, outputs first, with their carrying slots."""
     reached, flow = {root}, {}
-    for node in reversed(graph.order):
-        if node in reached and True in carries.get(node, ()):
-            flow[node] = carries[node]
-            for edge, is_open in zip(graph.edges[node], carries[node], strict=True):
+    for node, slots in reversed(carries.items()):
+        if node in reached and True in slots:
+            flow[node] = slots
+            for (child, _), is_open in zip(graph.edges[node], slots, strict=True):
                 if is_open:
-                    reached.add(edge[0])
-            for factor, _ in shares.nested.get(node, ()):
-                reached.add(factor.edge[0])
+                    reached.add(child)
+            if node in shares.nested:
+                reached.update(factor.edge[0] for factor, _ in shares.nested[node])
     return flow
 
 
@@ -195,7 +202,8 @@ def _warn_of_overrides(graph: Graph, rules: RuleSet, names: ParameterNames | Non
 
 
 def _check_dependence(graph: Graph, inputs: Sequence[torch.Tensor]) -> None:
-    reached = {edge for edges in graph.edges.values() for edge in edges}
+    ends = {node for node, _ in graph.sources}
+    reached = {edge for edges in graph.edges.values() for edge in edges if edge[0] in ends}
     for number, tensor in enumerate(inputs):
         if edge_of(tensor) not in reached:
             raise RelevanceError(
