@@ -66,7 +66,6 @@ READS = {
     "DLPack": lambda x: one_of_two(x, np.from_dlpack(x.detach().sign())[0, 0] > 0),
     "DLPack to PyTorch": lambda x: one_of_two(x, torch.from_dlpack(x.detach().sign())[0, 0].item() > 0),
     "a file": lambda x: one_of_two(x, saved_and_loaded(x.detach().sign())[0, 0].item() > 0),
-    "address": lambda x: one_of_two(x, x.data_ptr() and first(x) > 0),
     "equal": lambda x: one_of_two(x, torch.equal(x.detach().sign()[0], torch.ones(4))),
     "allclose": lambda x: one_of_two(x, torch.allclose(x.detach().sign()[0], torch.ones(4))),
     "comparison with a number": lambda x: one_of_two(x, first(x).sign() in (1.0, 2.0)),

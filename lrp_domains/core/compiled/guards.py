@@ -20,13 +20,14 @@ from torch.utils._pytree import tree_leaves
 Tensor = torch.Tensor
 aten = torch.ops.aten
 # What reads all of a tensor's values past the dispatcher: methods that hand them to Python or to other libraries,
-_EXPORTING = frozenset("tolist numpy __array__ __dlpack__ __repr__ __format__ data_ptr".split())
+_EXPORTING = frozenset("tolist numpy __array__ __dlpack__ __repr__ __format__".split())
 # functions that copy tensors out of lists,
 _FROM_LISTS = frozenset("tensor as_tensor asarray new_tensor".split())
 # and functions that read lengths and indices.
 _OF_LENGTHS = frozenset("tensor_split _pack_padded_sequence _pad_packed_sequence rnn_tanh rnn_relu lstm gru".split())
 # Operations whose result has as many entries as their values determine, although they have no tag that says so.
 _COUNTING = frozenset("aten::_to_sparse aten::_to_sparse_csr aten::_to_sparse_csc aten::_coalesce".split())
+_OF_NUMBERS = {bool: torch.bool, int: torch.int64, float: torch.float64, complex: torch.complex128}
 _TORCH = str(Path(torch.__file__).parent)
 
 
@@ -56,7 +57,7 @@ class GuardedReads(TorchDispatchMode):
         self._guards = guards
 
     def __torch_dispatch__(self, func: Callable, types: Iterable, args: tuple = (), kwargs: dict | None = None):
-        kwargs = kwargs or {}
+        args, kwargs = _with_tensors(func, args), kwargs or {}
         if torch.Tag.data_dependent_output in func.tags:
             with disable_proxy_modes_tracing():
                 value = func(*args, **kwargs)
@@ -96,6 +97,15 @@ class GuardedReads(TorchDispatchMode):
         for tensor in (*args, *kwargs.values()):
             if isinstance(tensor, Tensor):
                 guard_all(self._guards, tensor)
+
+
+def _with_tensors(func: Callable, args: tuple) -> tuple:
+    """Return the arguments with a tensor in place of a number that autograd saved, which dispatch modes get as such."""
+    is_number = bool(args) and type(args[0]) in _OF_NUMBERS
+    if not is_number or [str(argument.type) for argument in func._schema.arguments].count("Tensor") != 1:
+        return args
+    with disable_proxy_modes_tracing():
+        return torch.tensor(args[0], dtype=_OF_NUMBERS[type(args[0])]), *args[1:]
 
 
 class GuardedExports(TorchFunctionMode):
