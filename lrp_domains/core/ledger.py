@@ -126,9 +126,10 @@ def ledger(
         results = propagate(top, explained, plan, seed, retain_graph, watch=add_constant)
 
     for number, (leaf, r) in enumerate(zip(leaf_tensors, results[len(tensors) :], strict=True)):
+        total = r.sum(dtype=torch.float64).item()
         name = names.of_tensor(leaf.tensor) if names is not None else None
         name = name or f"leaf {number} {tuple(leaf.tensor.shape)}"
-        if (total := r.double().sum().item()) or not leaf.closed:
+        if total or not leaf.closed:
             leaves[f"({CLOSED}, {name})" if leaf.closed else name] += total
 
     results = results[: len(tensors)]

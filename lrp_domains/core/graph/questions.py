@@ -53,7 +53,8 @@ def question(ask: Callable) -> Callable:
 
     @wraps(ask)
     def asking(node: Node, *args: object) -> object:
-        if (record := _record.get()) is None:
+        record = _record.get()
+        if record is None or record.of_values:
             return ask(node, *args)
         token = _record.set(None)  # what a question reads is part of its answer
         try:
