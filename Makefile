@@ -33,6 +33,7 @@ docs: $(VENV)/.installed-docs
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.cost
+	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.memory
 
 $(VENV)/.installed: pyproject.toml constraints.txt

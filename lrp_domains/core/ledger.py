@@ -187,7 +187,7 @@ def sums_of(
         if leaf.closed:
             name = f"({CLOSED}, {name})"
             weights.add(name)
-        add_leaf(name, r.double().sum())
+        add_leaf(name, r.sum(dtype=torch.float64))
 
     results = results[: len(tensors)]
     totals = [(output.detach() * seed).double().sum(), *map(_total, results), *leaves.values()]

@@ -123,16 +123,18 @@ def propagate(
     with hooks(steps, top.grad_fn, watch) as run, _idle(reference):
         grads = torch.autograd.grad(roots, ends, seeds, retain_graph=retain_graph, allow_unused=True)[: len(tensors)]
 
+    delivered = plan.delivered if isinstance(plan, Plan) else {}
     results = []
     for number, (tensor, g) in enumerate(zip(tensors, grads, strict=True)):
-        x, edge = tensor.detach(), edge_of(tensor)
+        x = tensor.detach()
         x = x if reference is None else x - reference.inputs[number].detach()
+        edge = edge_of(tensor) if run.passed or delivered else None
         if edge in run.passed:
             g = run.passed[edge] if g is None else g + run.passed[edge]
         r = torch.zeros_like(x) if g is None else x * g.conj()
         r = r.real if r.is_complex() else r  # the sum over the real and the imaginary part
-        if isinstance(plan, Plan) and edge in plan.delivered:
-            r = r + plan.delivered[edge].view_as(r)
+        if edge in delivered:
+            r = r + delivered[edge].view_as(r)
         results.append(r)
     _check_finite(results, run)
     return tuple(results)
@@ -156,7 +158,7 @@ def _idle(reference: Recorded | None) -> Iterator[None]:
 
 def _check_finite(results: list[Tensor], run: Pass) -> None:
     for number, r in enumerate(results):
-        # A sum is finite only if all terms are, and costs a tenth; but it may overflow where they are.
+        # A sum is finite only if all entries are, and costs a tenth; but it may overflow where they are.
         if bool(r.sum().isfinite()) or bool(r.isfinite().all()):
             continue
         # Hooks run from the output back, so the first node whose coefficients aren't finite is the cause.

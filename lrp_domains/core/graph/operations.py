@@ -248,7 +248,12 @@ def operation_of(node: Node) -> Operation:
 @cache
 def _operation_of_class(node_class: type) -> Operation | None:
     """Return the row of all nodes of a class; None for the class of those that C++ extensions define."""
-    return None if node_class.__name__ == "CppFunction" else operation(node_class.__name__)
+    return None if has_many_names(node_class) else operation(node_class.__name__)
+
+
+def has_many_names(node_class: type) -> bool:
+    """Return whether nodes of a class differ in their operation: PyTorch has one class for all that it doesn't know."""
+    return node_class.__name__ == "CppFunction"
 
 
 @cache

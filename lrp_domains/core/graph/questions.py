@@ -28,10 +28,13 @@ class Record:
         The questions, nodes, further arguments and answers.
     of_values
         Whether an answer was a tensor, or anything else that can't be compared later: then it holds for one pass only.
+    is_paused
+        Whether a question is being answered.
     """
 
     answers: list[tuple[Callable, Node, tuple, object]] = field(default_factory=list)
     of_values: bool = False
+    is_paused: bool = False
 
 
 _record: ContextVar[Record | None] = ContextVar("record", default=None)
@@ -53,13 +56,14 @@ def question(ask: Callable) -> Callable:
 
     @wraps(ask)
     def asking(node: Node, *args: object) -> object:
-        if (record := _record.get()) is None:
+        record = _record.get()
+        if record is None or record.is_paused or record.of_values:
             return ask(node, *args)
-        token = _record.set(None)  # what a question reads is part of its answer
+        record.is_paused = True  # what a question reads is part of its answer
         try:
             answer = ask(node, *args)
         finally:
-            _record.reset(token)
+            record.is_paused = False
         if is_plain(answer):
             record.answers.append((ask, node, args, answer))
         else:
@@ -71,15 +75,13 @@ def question(ask: Callable) -> Callable:
 
 def values_read() -> None:
     """Record that the values of tensors are used."""
-    if (record := _record.get()) is not None:
+    if (record := _record.get()) is not None and not record.is_paused:
         record.of_values = True
 
 
 def is_plain(answer: object) -> bool:
     """Return whether an answer can be kept and compared: numbers, names, and sequences of them."""
-    if isinstance(answer, tuple | list):
-        return all(map(is_plain, answer))
-    return isinstance(answer, _PLAIN)
+    return isinstance(answer, _PLAIN) or (isinstance(answer, tuple | list) and all(map(is_plain, answer)))
 
 
 def is_same(a: object, b: object) -> bool:

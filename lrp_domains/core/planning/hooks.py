@@ -148,18 +148,27 @@ def steps_of(plan: Plan, for_ledger: bool = False) -> list[Step]:
             for at, slot in (((node, 0), factor.slot), *factor.way):
                 alive[at[0]].add(slot)
 
-    steps = []
+    steps, leaves = [], _leaves_explained(plan) if for_ledger else set()
     for node, carries in plan.carries.items():
         rule, closed = plan.rules[node], ()
         if False in carries:
-            # Slots that lead to no input get no gradient anyway, unless the ledger explains more than the inputs.
-            slots = range(len(carries)) if for_ledger else plan.graph.carried[node]
+            # Slots that lead to nothing that is explained get no gradient anyway.
             edges = plan.graph.edges[node]
+            if for_ledger:
+                slots = [s for s, edge in enumerate(edges) if (leaf := plan.graph.leaf(edge)) is None or leaf in leaves]
+            else:
+                slots = plan.graph.carried[node]
             closed = tuple([slot for slot in slots if not carries[slot] and edges[slot][0] is not None])
         differs = rule.shares or rule.backward is not None or rule.passes or rule.arrives is not None
         if differs or closed or (for_ledger and rule.adds is not None):
             steps.append(Step(node, rule, carries, closed, alive.get(node, ())))
     return steps
+
+
+def _leaves_explained(plan: Plan) -> set[Node]:
+    """Return nodes among which are all leaves that a ledger explains: the inputs, and what relevance flows to."""
+    slots = ((node, slot) for node, carries in plan.carries.items() for slot, is_open in enumerate(carries) if is_open)
+    return {plan.graph.edges[node][slot][0] for node, slot in slots} | {node for node, _ in plan.graph.sources}
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import torch
 
 from ..graph.graph import edge_of
+from ..graph.operations import has_many_names
 from ..graph.questions import Record, is_plain, is_same
 from ..rule import Node, Rule, Slots
 from ..rules.rulesets import ATTN_LRP, CP_LRP, RuleSet
@@ -131,7 +132,7 @@ def _kept_plan(
         form.append((type(node), tuple(behind)))
 
     steps = steps_of(plan)
-    if not all(_is_of_any_graph(step.rule) for step in steps):
+    if any(has_many_names(type(node)) for node in nodes) or not all(_is_of_any_graph(step.rule) for step in steps):
         return None
     of_inputs = tuple((numbers[edge_of(x)[0]], edge_of(x)[1], x.shape, x.dtype) for x in inputs)
     answers = {(ask, numbers[node], args): answer for ask, node, args, answer in record.answers}
@@ -151,6 +152,12 @@ def _is_portable(part: object) -> bool:
     if isinstance(part, partial):
         return isinstance(part.func, FunctionType) and is_plain(part.args) and not part.keywords
     return is_plain(part) or (isinstance(part, FunctionType) and part.__closure__ is None)
+
+
+def forget() -> None:
+    """Drop all kept plans."""
+    with _lock:
+        _kept.clear()
 
 
 def _use(kept: KeptPlan) -> None:
