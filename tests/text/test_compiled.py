@@ -82,25 +82,25 @@ def test_masked_words(tokenizer):
 
 
 def test_a_model_runs_no_python_once_it_is_recorded(tokenizer):
-    model = bert(tokenizer, "ForSequenceClassification", num_labels=3)
+    model, calls = bert(tokenizer, "ForSequenceClassification", num_labels=3), []
+    model.register_forward_hook(lambda *_: calls.append(1))
     explainer = TextExplainer(model, tokenizer, compile=True)
-    explainer(TEXTS), explainer(TEXTS)
-    calls = []
-    with_hook = model.register_forward_hook(lambda *_: calls.append(1))
     explainer(TEXTS)
-    with_hook.remove()
+    assert calls
+    calls.clear()
+    explainer(TEXTS)
     assert not calls
 
 
 def test_texts_of_many_lengths_share_recordings(tokenizer):
     model = bert(tokenizer, "ForSequenceClassification", num_labels=3)
+    calls = []
+    model.register_forward_hook(lambda *_: calls.append(1))
     explainer = TextExplainer(model, tokenizer, compile=True, padding="right")
     first, second = TEXTS[0].split(), TEXTS[1].split()
     explainer([" ".join(first[:count]) for count in (9, 10, 11)], target=0)
-    calls = []
-    hook = model.register_forward_hook(lambda *_: calls.append(1))
+    calls.clear()
     explainer([" ".join(second[:count]) for count in (8, 9, 10)], target=0)
-    hook.remove()
     assert len(calls) <= 1  # compared once
 
 
