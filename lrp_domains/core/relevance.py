@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 
 from .errors import RelevanceError, freed_graphs_named
 from .graph.graph import edge_of
-from .graph.questions import recorded
 from .planning.hooks import Pass, Watch, hooks, steps_of
-from .planning.kept import Steps, keep, kept_steps
+from .planning.kept import Steps, planned
 from .planning.plan import Plan, Recorded, make_plan
 from .rules.rulesets import ATTN_LRP, RuleSet
+from .warn import warn
 
 Tensor = torch.Tensor
 
@@ -87,11 +87,8 @@ def relevance(
     seed = checked_start(output, tensors, start)
     with freed_graphs_named():
         top = above(output)
-        plan = kept_steps(top.grad_fn, tensors, rules, unknown)
-        if plan is None:
-            with recorded() as record:
-                plan = make_plan(top, tensors, rules, model, unknown)
-            keep(plan, top.grad_fn, tensors, rules, unknown, record)
+        make = partial(make_plan, top, tensors, rules, model, unknown)
+        plan = planned(top.grad_fn, tensors, rules, unknown, make)
         results = propagate(top, tensors, plan, seed, retain_graph)
     return results[0] if single else results
 
@@ -195,10 +192,9 @@ def checked_start(output: Tensor, tensors: tuple[Tensor, ...], start: Tensor | N
                 f"inputs[{number}] does not require grad: call .requires_grad_() on it before the forward pass"
             )
         if tensor._backward_hooks:
-            warnings.warn(
+            warn(
                 f"inputs[{number}] has gradient hooks (register_hook), which receive relevance's coefficients instead "
                 "of gradients, and change relevance if they change them: remove them first",
-                stacklevel=3,
             )
 
     if output.numel() == 0:

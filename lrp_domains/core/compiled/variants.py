@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +11,7 @@ from torch.utils._pytree import tree_leaves
 
 from ..errors import LrpError, RelevanceError
 from ..explained import is_explainable
+from ..warn import warn
 from .backends import Backend
 from .recording import Recording, record
 
@@ -26,7 +24,6 @@ Function = Callable[..., tuple[Tensors, Any]]
 MOST = 4
 # PyTorch's tracer patches modules in the whole process, so one function is recorded at a time.
 _RECORDING = threading.RLock()
-_PACKAGE = str(Path(__file__).parents[2])
 
 
 class Variants:
@@ -120,22 +117,13 @@ class Variants:
         self._recordings.clear()
         self._examples.clear()
         self._is_recordable = False
-        warnings.warn(
+        warn(
             f"the explanation can't be compiled for these shapes and is computed as usual: {reason}",
-            stacklevel=_level_outside(),
         )
 
     def _drop(self, recording: Recording) -> None:
         self._recordings = [other for other in self._recordings if other is not recording]
         self._examples.pop(id(recording), None)
-
-
-def _level_outside() -> int:
-    """Return how many calls the code that uses this package is above the caller."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 def _distance(results: Tensors, expected: Tensors) -> float:

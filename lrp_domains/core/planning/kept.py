@@ -21,7 +21,7 @@ import torch
 
 from ..graph.graph import edge_of
 from ..graph.operations import has_many_names
-from ..graph.questions import Record, is_plain, is_same
+from ..graph.questions import Record, is_plain, is_same, recorded
 from ..rule import Node, Rule, Slots
 from ..rules.rulesets import ATTN_LRP, CP_LRP, RuleSet
 from .hooks import Step, steps_of
@@ -49,14 +49,15 @@ class KeptPlan:
     answers
         Questions, each with the index of a node, further arguments, and the answer.
     steps
-        What a pass does where: the index of a node, its rule, the slots that carry, those that are closed.
+        What a pass does where: the index of a node, its rule, the slots that carry, those that are closed. None if
+        plans for this form can't be kept.
     """
 
     rules: RuleSet
     form: Form
     inputs: tuple[tuple[int, int, torch.Size, torch.dtype], ...]
     answers: tuple[tuple[Callable, int, tuple, object], ...]
-    steps: tuple[tuple[int, Rule, Slots, tuple[int, ...]], ...]
+    steps: tuple[tuple[int, Rule, Slots, tuple[int, ...]], ...] | None
 
 
 class Steps(NamedTuple):
@@ -69,26 +70,31 @@ _kept: list[KeptPlan] = []  # the last used first
 _lock = Lock()
 
 
-def kept_steps(root: Node, inputs: Sequence[torch.Tensor], rules: RuleSet, unknown: str) -> Steps | None:
-    """Return the steps of a kept plan for the graph behind a node; None if there is none."""
+def planned(
+    root: Node, inputs: Sequence[torch.Tensor], rules: RuleSet, unknown: str, make: Callable[[], Plan]
+) -> Plan | Steps:
+    """Return the steps of a kept plan for the graph behind a node; if there is none, make a plan and keep it."""
+    if unknown != "error" or not any(rules is kept for kept in RULE_SETS):
+        return make()
     matches: dict[int, list[Node | None] | None] = {}
     for kept in tuple(_kept):
-        if unknown != "error" or kept.rules is not rules or len(kept.inputs) != len(inputs):
+        if kept.rules is not rules:
             continue
         if id(kept.form) not in matches:  # plans for other lengths of one model share their form
             matches[id(kept.form)] = _nodes_of(kept.form, root)
-        nodes = matches[id(kept.form)]
-        if nodes is not None and _agrees(kept, nodes, inputs):
+        if (nodes := matches[id(kept.form)]) is None:
+            continue
+        if kept.steps is None:  # such a plan can't be kept, so what planning asks needn't be recorded
+            _use(kept)
+            return make()
+        if _agrees(kept, nodes, inputs):
             _use(kept)
             return Steps([Step(nodes[index], *rest) for index, *rest in kept.steps])
-    return None
 
-
-def keep(plan: Plan, root: Node, inputs: Sequence[torch.Tensor], rules: RuleSet, unknown: str, record: Record) -> None:
-    """Keep a plan, if it would hold for other graphs too; ``record`` is what planning asked."""
-    is_recorded = unknown == "error" and any(rules is kept for kept in RULE_SETS)
-    if is_recorded and not record.of_values and (kept := _kept_plan(plan, root, inputs, rules, record)) is not None:
-        _use(kept)
+    with recorded() as record:
+        plan = make()
+    _use(_kept_plan(plan, root, inputs, rules, record))
+    return plan
 
 
 def _nodes_of(form: Form, root: Node) -> list[Node] | None:
@@ -110,6 +116,8 @@ def _nodes_of(form: Form, root: Node) -> list[Node] | None:
 
 def _agrees(kept: KeptPlan, nodes: list[Node], inputs: Sequence[torch.Tensor]) -> bool:
     """Return whether inputs and answers are those that a plan was made for."""
+    if len(inputs) != len(kept.inputs):
+        return False
     for tensor, (index, output, shape, dtype) in zip(inputs, kept.inputs, strict=True):
         node, number = edge_of(tensor)
         if node is not nodes[index] or number != output or tensor.shape != shape or tensor.dtype != dtype:
@@ -117,10 +125,8 @@ def _agrees(kept: KeptPlan, nodes: list[Node], inputs: Sequence[torch.Tensor]) -
     return all(is_same(ask(nodes[index], *args), answer) for ask, index, args, answer in kept.answers)
 
 
-def _kept_plan(
-    plan: Plan, root: Node, inputs: Sequence[torch.Tensor], rules: RuleSet, record: Record
-) -> KeptPlan | None:
-    """Return a plan as it is kept; None if it holds for one graph only."""
+def _kept_plan(plan: Plan, root: Node, inputs: Sequence[torch.Tensor], rules: RuleSet, record: Record) -> KeptPlan:
+    """Return a plan as it is kept; ``record`` is what planning asked."""
     numbers, nodes, form = {None: 0, root: 1}, [root], []
     for node in nodes:  # the list grows
         behind = []
@@ -131,15 +137,16 @@ def _kept_plan(
             behind.append((numbers[child], output))
         form.append((type(node), tuple(behind)))
 
-    steps = steps_of(plan)
-    if any(has_many_names(type(node)) for node in nodes) or not all(_is_of_any_graph(step.rule) for step in steps):
-        return None
+    steps, form = steps_of(plan), tuple(form)
+    form = next((kept.form for kept in tuple(_kept) if kept.form == form), form)
+    is_general = all(_is_of_any_graph(step.rule) for step in steps)
+    if record.of_values or not is_general or any(has_many_names(type(node)) for node in nodes):
+        return KeptPlan(rules, form, (), (), None)
     of_inputs = tuple((numbers[edge_of(x)[0]], edge_of(x)[1], x.shape, x.dtype) for x in inputs)
     answers = {(ask, numbers[node], args): answer for ask, node, args, answer in record.answers}
     asked = tuple((*question, answer) for question, answer in answers.items())
-    equal_form = next((kept.form for kept in tuple(_kept) if kept.form == tuple(form)), tuple(form))
     numbered = tuple((numbers[node], rule, carries, closed) for node, rule, carries, closed, _ in steps)
-    return KeptPlan(rules, equal_form, of_inputs, asked, numbered)
+    return KeptPlan(rules, form, of_inputs, asked, numbered)
 
 
 def _is_of_any_graph(rule: Rule) -> bool:

@@ -7,7 +7,6 @@ weight never takes a share of a product; neither does anything behind a constant
 from __future__ import annotations
 
 import fnmatch
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,6 +27,7 @@ from ..rule import Grads, Rule, Slots, gradient
 from ..rules.layers import LayerRule
 from ..rules.rulesets import RuleSet
 from ..rules.state_spaces import state_space, state_spaces
+from ..warn import warn
 from .choice import answer_unknown, choose, choose_all, meets
 from .layer_pass import place_layers
 from .refusals import NOISY, refuse_training
@@ -193,11 +193,10 @@ def _warn_of_overrides(graph: Graph, rules: RuleSet, names: ParameterNames | Non
     rows = [row for row in rules.overrides if row[1] is not state_space]
     idle = [glob for glob, rule in rows if not any(meets((glob, rule), node, graph, names) for node in graph.reaching)]
     if idle:
-        warnings.warn(
+        warn(
             f"{rules.name}: no operation between output and inputs that the rule applies to uses a parameter named "
             f"{', '.join(map(repr, idle))}. Layer rules apply only to dense layers and convolutions; a copy of a "
             "frozen parameter can't be distinguished from other constants",
-            stacklevel=4,
         )
 
 
@@ -228,18 +227,17 @@ def _warn_of_layers(plan: Plan, rules: RuleSet) -> None:
         layers = {node for node in plan.carries if weight_slot(node, graph) is not None}
         others = {node.name() for node in layers if graph.operations[node].base not in DENSE | CONVOLUTIONS}
         if others := sorted(others - rules.operations.keys()):
-            warnings.warn(
-                f"{rules.name} has no rule for {', '.join(others)}: LRP-0, the derivative, was used", stacklevel=4
+            warn(
+                f"{rules.name} has no rule for {', '.join(others)}: LRP-0, the derivative, was used",
             )
 
     if rules.first is not None and not any(rule.name == rules.first.name for rule in plan.rules.values()):
         layers = (node for node in plan.carries if isinstance(plan.rules[node], LayerRule))
         inputs = (edge for node in layers for edge in graph.edges[node] if graph.leads_to_source(edge))
         ends = [end[0].name() for edge in inputs for end in ends_of_way(edge, graph) if end not in graph.sources]
-        warnings.warn(
+        warn(
             f"{rules.name}: no layer reads an input through padding, scaling or normalisation alone, so {rules.first} "
             f"was not used; {ends[-1] if ends else 'no layer'} comes before the first layer",
-            stacklevel=4,
         )
 
 
@@ -248,4 +246,4 @@ def _warn_of_gradients(plan: Plan, rules: RuleSet) -> None:
     names = sorted({node.name() for node in plan.carries if plan.graph.operations[node].kind in kinds})
     names = [name for name in names if name not in rules.operations]
     if names and "unknown" not in rules.operations:
-        warnings.warn(f"no rule for {', '.join(names)}: their derivative was used instead", stacklevel=4)
+        warn(f"no rule for {', '.join(names)}: their derivative was used instead")
