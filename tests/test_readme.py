@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", *(f"docs/{name}.md" for name in "method genes text reference own_model rules checks".split())]
+PAGES = [
+    "README.md",
+    *(f"docs/{name}.md" for name in "method genes text reference compiled own_model rules checks".split()),
+]
 
 
 def blocks(page: str, language: str = "python") -> list[str]:

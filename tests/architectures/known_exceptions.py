@@ -40,6 +40,16 @@ ROUTED = {
     *(f"experts-by-loop/{name}" for name, reason in FLOAT32.items() if reason == GROUPED_MM and "/" not in name),
 }
 
+# Their compiled explanations are recorded anew for other tokens, as these take other branches.
+BRANCHES = {
+    "jetmoe": "it splits the tokens by experts, into parts whose sizes it reads",
+    **{
+        name: "it runs the experts that have tokens, one at a time"
+        for name in ROUTED
+        if name.startswith("experts-by-loop/")
+    },
+}
+
 # Their difference of scores from a reference can't be explained.
 _BY_MAXIMUM = "it chooses experts by a maximum, which isn't held"
 NOT_COMPLETE = {"phimoe": _BY_MAXIMUM, "experts-by-loop/phimoe": _BY_MAXIMUM}

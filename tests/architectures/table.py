@@ -10,6 +10,7 @@ import transformers
 
 from .conservation import TOLERANCES, Outcome, incompleteness, outcome
 from .known_exceptions import (
+    BRANCHES,
     FLOAT32,
     NO_GRADIENT,
     NOT_BUILDABLE,
@@ -19,6 +20,7 @@ from .known_exceptions import (
     ROUTED,
     UNKNOWN,
 )
+from .recorded import Recorded, recorded
 from .zoo import architectures, sequence_classifiers
 
 PAGE = """# Architectures
@@ -33,13 +35,18 @@ torch {torch}.
 difference of scores from a reference with other tokens, under SECANT ([Explain against a reference](reference.md)); the
 experts of a mixture are held. Rounding accounts for up to {tolerances}.
 
+*Compiled* is how an explanation that was recorded with one batch ([Compile an explanation](compiled.md)) compares with
+the usual one, for that batch, for other tokens, and for other padding: *equal* to the last bit, or the largest
+difference relative to the largest entry. *Anew* are the batches for which it was recorded once more, as other branches
+were taken: many models treat a mask of ones as none.
+
 This page is generated: `python -m tests.architectures.table`.
 """
 HEAD = """
 ## {family}
 
-| architecture | runs | unknown operations | imbalance | incompleteness | dtype | note |
-| --- | --- | --- | --- | --- | --- | --- |
+| architecture | runs | unknown operations | imbalance | incompleteness | compiled | dtype | note |
+| --- | --- | --- | --- | --- | --- | --- | --- |
 """
 FAMILIES = {
     "": "sequence classifiers of transformers",
@@ -50,7 +57,7 @@ FAMILIES = {
     "image": "picture classifiers",
     "torch": "plain torch",
 }
-EXCEPTIONS = (NOT_BUILDABLE, NO_GRADIENT, UNKNOWN, NOT_CONSERVED, NOT_COMPLETE, FLOAT32, NOTES)
+EXCEPTIONS = (NOT_BUILDABLE, NO_GRADIENT, UNKNOWN, NOT_CONSERVED, NOT_COMPLETE, BRANCHES, FLOAT32, NOTES)
 
 
 def note(name: str) -> str:
@@ -61,13 +68,22 @@ def row(name: str, result: Outcome | None) -> str:
     """Return one row of a table; there is no result for an architecture that was not built."""
     label = f"`{name.rpartition('/')[2]}`"
     if result is None:
-        return f"| {label} | no | | | | | {note(name)} |\n"
+        return f"| {label} | no | | | | | | {note(name)} |\n"
     if result.refused:
-        return f"| {label} | no | `{result.refused.split()[0]}` | | | {result.precision} | {note(name)} |\n"
+        return f"| {label} | no | `{result.refused.split()[0]}` | | | | {result.precision} | {note(name)} |\n"
     imbalance = f"{result.imbalance:.0e}" if result.conserved else f"**{result.imbalance:.2f}**"
     missing = "refused" if name in NOT_COMPLETE else f"{incompleteness(name):.0e}"
     missing += " (experts held)" if name in ROUTED - NOT_COMPLETE.keys() else ""
-    return f"| {label} | yes | | {imbalance} | {missing} | {result.precision} | {note(name)} |\n"
+    compiled = cell(recorded(name))
+    return f"| {label} | yes | | {imbalance} | {missing} | {compiled} | {result.precision} | {note(name)} |\n"
+
+
+def cell(result: Recorded) -> str:
+    """Return how a compiled explanation compares with the usual one."""
+    if result.refused:
+        return f"no: {result.refused}"
+    largest = max(result.differences.values())
+    return ("equal" if largest == 0 else f"{largest:.0e}") + f" (anew: {', '.join(result.anew)})" * bool(result.anew)
 
 
 def page() -> str:

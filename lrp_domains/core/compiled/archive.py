@@ -19,7 +19,7 @@ from ..explained import Explained, tensors_of
 from ..ledger import Ledger, Rows
 from ..ledger_notes import Remarks
 from .archive_safety import code_in
-from .backends import backend_of
+from .backends import Backend, backend_of
 from .modules import RecordedModules
 from .recording import Recording
 
@@ -33,6 +33,7 @@ class SavedExplanation:
     """An explanation from a file, for inputs of the shapes that it was recorded for; see `load_compiled`."""
 
     recording: Recording
+    backend: Backend
     shapes: tuple[tuple[tuple[int, ...], torch.dtype], ...]
     against: bool
 
@@ -50,6 +51,7 @@ class SavedExplanation:
                 f"the file was saved for tensors of {expected}{' (inputs, then references)' * self.against}, not "
                 f"{others}: pad or cut them, or save another file for these shapes"
             )
+        self.backend.check(tensors)
         results, reason = self.recording.replay(tensors)
         if results is None:
             raise RelevanceError(
@@ -137,9 +139,8 @@ def load_compiled(file: str | Path, *, backend: str = "eager") -> SavedExplanati
     rows = None if about["rows"] is None else _from_json(about["rows"])
     run = chosen.compile(graph)
     shapes = tuple((tuple(shape), getattr(torch, dtype)) for shape, dtype in about["shapes"])
-    return SavedExplanation(
-        Recording(graph, run, tuple(about["places"]), RecordedModules(), rows), shapes, about["against"]
-    )
+    recording = Recording(graph, run, tuple(about["places"]), RecordedModules(), rows)
+    return SavedExplanation(recording, chosen, shapes, about["against"])
 
 
 def _with_names(graph: GraphModule, names: dict[int, str]) -> GraphModule:

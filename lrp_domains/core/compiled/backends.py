@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch.fx import GraphModule
+from torch.utils._pytree import tree_map
 
 from ..errors import RelevanceError
 
@@ -36,7 +37,7 @@ def _by_torch_compile(backend: str) -> Callable[[GraphModule], Callable]:
 
         def with_one_error(*inputs: Tensor) -> Any:
             try:
-                return run(*inputs)
+                results = run(*inputs)
             except torch._dynamo.exc.TorchDynamoException as error:  # while it compiles, at the first call
                 cause = getattr(error, "inner_exception", error)
                 reason = next(iter(str(cause).strip().splitlines()), "")
@@ -44,6 +45,8 @@ def _by_torch_compile(backend: str) -> Callable[[GraphModule], Callable]:
                     f"backend {backend!r} can't compile the explanation here ({type(cause).__name__}: {reason}): use "
                     "backend='eager'"
                 ) from error
+            # The next launch writes to the same memory.
+            return tree_map(torch.clone, results) if backend == "cudagraphs" else results
 
         return with_one_error
 

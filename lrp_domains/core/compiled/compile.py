@@ -65,8 +65,11 @@ def compile(
     or their differences from those of the references, and relevance in the structure of what is explained. With
     ``ledger=True`` it returns ``(score, relevance, ledger)``. It can be saved; see `Compiled.save`.
 
-    Weights are shared with the model, so an update counts. Inputs of another shape, dtype or device are recorded on
-    first use. For each, the first inputs other than the examples are also explained as usual and compared.
+    Weights are shared with the model, so an update counts. Modules that are in another mode or have other parameters,
+    buffers, submodules or hooks are recorded again; other state of Python can't be seen (``module.scale = 2.0``, a
+    global, a tensor that the function closes over and that is bound anew): compile again after changing it. Inputs of
+    another shape, dtype or device are recorded on first use. A recording is compared with the usual pass when it is
+    made, and for the first inputs other than the examples.
 
     Raises
     ------
@@ -88,9 +91,12 @@ def compile(
     """
     request = request_of(function, rules, model, unknown, ledger=ledger, against=references is not None)
     compiled = Compiled(request, ByShape(request.explain, backend_of(backend), shapes))
-    inputs = tuple(example_inputs) if isinstance(example_inputs, list | tuple) else (example_inputs,)
-    compiled.record(*inputs, references=references)
+    compiled.record(*_as_tuple(example_inputs), references=references)
     return compiled
+
+
+def _as_tuple(tensors: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+    return tuple(tensors) if isinstance(tensors, list | tuple) else (tensors,)
 
 
 class Compiled:
@@ -152,7 +158,7 @@ class Compiled:
                 if self._request.against
                 else "to explain against references, pass examples of them to compile: compile(..., references=...)"
             )
-        others = (references,) if isinstance(references, Tensor) else tuple(references or ())
+        others = () if references is None else _as_tuple(references)
         for name, tensors in (("inputs", inputs), ("references", others)):
             for number, x in enumerate(tensors):
                 if not isinstance(x, Tensor):
