@@ -1,6 +1,8 @@
 # The public names; __init__.py imports each when it is first used.
 from .core.capture import Captured, capture
 from .core.checks import CheckRow, CheckTable, check
+from .core.compiled.archive import SavedExplanation, load_compiled
+from .core.compiled.compile import Compiled, compile
 from .core.errors import LrpError, RelevanceError, UnknownOperation
 from .core.explain_rules import RuleTable, explain_rules
 from .core.ledger import Ledger, ledger
@@ -43,16 +45,19 @@ __all__ = [
     "Captured",
     "CheckRow",
     "CheckTable",
+    "Compiled",
     "Ledger",
     "LrpError",
     "RelevanceError",
     "Rule",
     "RuleSet",
     "RuleTable",
+    "SavedExplanation",
     "UnknownOperation",
     "alpha_beta",
     "capture",
     "check",
+    "compile",
     "constant",
     "deep_taylor",
     "draw_references",
@@ -63,6 +68,7 @@ __all__ = [
     "gradient",
     "ledger",
     "ledger_against",
+    "load_compiled",
     "relevance",
     "relevance_against",
     "state_space",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -11,6 +11,7 @@ import torch
 
 from .completeness import check_complete
 from .errors import RelevanceError
+from .explained import Explained, Tensors, check_explainable, is_explainable, structured, tensors_of
 from .graph.graph import edge_of
 from .held import Selections
 from .planning.plan import Recorded, make_plan
@@ -22,8 +23,6 @@ from .secants.pairs import INEXACT
 from .secants.rulesets import SECANT
 
 Tensor = torch.Tensor
-Tensors = Sequence[Tensor]
-Explained = Tensor | tuple[Tensor, ...] | dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -54,24 +53,33 @@ class Run:
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
-        if isinstance(self.explained, Tensor):
-            return (self.explained,)
-        return tuple(self.explained.values() if isinstance(self.explained, Mapping) else self.explained)
+        return tensors_of(self.explained)
 
 
 @dataclass(frozen=True)
 class Difference:
-    """An explanation against one reference: the difference of the scores, and the relevance of each tensor."""
+    """An explanation against one reference.
 
-    score: float
+    Attributes
+    ----------
+    rise
+        The differences of the scores.
+    explained
+        What of them is explained, in all: their sum, or that of ``start``.
+    relevance
+        The relevance of each tensor.
+    run
+        The forward pass for the inputs.
+    """
+
+    rise: Tensor
+    explained: Tensor
     relevance: tuple[Tensor, ...]
     run: Run
 
     def structured(self, tensors: tuple[Tensor, ...]) -> Explained:
         """Return tensors in the structure of those that were explained."""
-        if isinstance(self.run.explained, Mapping):
-            return dict(zip(self.run.explained, tensors, strict=True))
-        return tensors[0] if isinstance(self.run.explained, Tensor) else tensors
+        return structured(self.run.explained, tensors)
 
 
 def differences(request: Request, inputs: Tensor | Tensors, references: Tensor | Tensors) -> Iterator[Difference]:
@@ -98,19 +106,14 @@ def differences(request: Request, inputs: Tensor | Tensors, references: Tensor |
 
 def _run(function: Callable, inputs: Tensors, is_single: bool) -> Run:
     """Run the function on copies of the inputs."""
-    leaves = tuple(x.detach().clone().requires_grad_(_is_explained(x)) for x in inputs)
+    leaves = tuple(x.detach().clone().requires_grad_(is_explainable(x)) for x in inputs)
     with torch.enable_grad(), Recorder() as recorder:
         result = function(*leaves)
     is_pair = isinstance(result, tuple) and len(result) == 2
     scores, explained = result if is_pair else (result, leaves[0] if is_single else leaves)
 
     if explained is leaves or explained is leaves[0]:
-        for number, x in enumerate(inputs):
-            if not _is_explained(x):
-                raise RelevanceError(
-                    f"inputs[{number}] is {x.dtype}, which has no relevance: pass embeddings instead of token ids, or "
-                    "let the function return the tensors to explain beside the scores (see capture)"
-                )
+        check_explainable(inputs)
     n = len(inputs[0])
     if not isinstance(scores, Tensor) or scores.ndim == 0 or len(scores) != n:
         got = f"a tensor of shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else type(scores).__name__
@@ -145,7 +148,7 @@ def _explain(request: Request, run: Run, reference: Run) -> Difference:
     relevance = propagate(top, run.tensors, plan, seed, retain_graph=True, reference=recorded)
     if request.rules is SECANT and request.start is None and run.of_inputs and request.selections == "own":
         check_complete(request.function, run.inputs, reference.inputs, (run.scores, reference.scores), relevance)
-    return Difference((rise * seed).double().sum().item(), relevance, run)
+    return Difference(rise, (rise * seed).double().sum(), relevance, run)
 
 
 def _seed(rise: Tensor, start: Tensor | None) -> Tensor:
@@ -196,10 +199,6 @@ def _checked(inputs: tuple[Tensor, ...], references: tuple[Tensor, ...]) -> list
     if len(counts) > 1:
         raise RelevanceError("all inputs must have the same number of references")
     return [references] if counts == {None} else list(zip(*references, strict=True))
-
-
-def _is_explained(x: Tensor) -> bool:
-    return x.is_floating_point() or x.is_complex()
 
 
 def _check_request(request: Request) -> None:

@@ -7,7 +7,6 @@ the residue is 0 to rounding, for every architecture; under AttnLRP it is the Ta
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,20 +14,14 @@ import torch
 
 from .errors import RelevanceError, freed_graphs_named
 from .graph.parameters import ParameterNames, modules
-from .planning.leaves import add_leaves, additive_slots
-from .planning.plan import Plan, make_plan
+from .ledger_notes import CLOSED, Remarks, closed_terms, hidden_terms, remarks_on
+from .planning.leaves import add_leaves
+from .planning.plan import make_plan
 from .relevance import above, checked_start, propagate
-from .roles.softmaxes import softmaxes
 from .rule import Grads, Node, Rule
-from .rules.activations import derivative
-from .rules.layers import LayerRule
 from .rules.rulesets import ATTN_LRP, RuleSet
 
 Tensor = torch.Tensor
-# Operations that write numbers which autograd doesn't keep.
-_WRITES_NUMBERS = ("Threshold", "Where", "MaskedFill", "Fill", "IndexFill", "ConstantPadNd", "NanToNum")
-# Begins the rows of branches that depend on the inputs but that a rule holds constant.
-CLOSED = "closed: depends on the inputs"
 
 
 @dataclass(frozen=True)
@@ -102,6 +95,54 @@ def ledger(
     --------
     >>> print(ledger(model(x)[:, 3], x, rules=CP_LRP, model=model))
     """
+    rows, numbers, of_inputs = sums_of(
+        output, inputs, rules=rules, start=start, model=model, unknown=unknown, retain_graph=retain_graph
+    )
+    return rows.ledger(numbers, of_inputs)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a ledger, whose numbers are in a tensor: the score, the inputs, the leaves.
+
+    Attributes
+    ----------
+    inputs
+        The number of inputs.
+    leaves
+        The names of the leaves.
+    weights
+        Those of them that only weigh closed branches; they are left out where they are 0.
+    remarks
+        What the notes may say.
+    """
+
+    inputs: int
+    leaves: tuple[str, ...]
+    weights: frozenset[str]
+    remarks: Remarks
+
+    def ledger(self, numbers: Tensor, relevance: tuple[Tensor, ...]) -> Ledger:
+        """Return the ledger with these numbers. They are read all at once, as a GPU has to finish first."""
+        score, *amounts = numbers.tolist()
+        totals, of_leaves = tuple(amounts[: self.inputs]), zip(self.leaves, amounts[self.inputs :], strict=True)
+        leaves = {name: amount for name, amount in of_leaves if amount or name not in self.weights}
+        residue = score - sum(totals) - sum(leaves.values())
+        account = Ledger(score, totals, leaves, residue, relevance, self.remarks.rules)
+        return replace(account, notes=self.remarks.notes(leaves, is_balanced=account.balanced()))
+
+
+def sums_of(
+    output: Tensor,
+    inputs: Tensor | Sequence[Tensor],
+    *,
+    rules: RuleSet,
+    start: Tensor | None = None,
+    model: torch.nn.Module | None = None,
+    unknown: str = "error",
+    retain_graph: bool = False,
+) -> tuple[Rows, Tensor, tuple[Tensor, ...]]:
+    """Return the rows of a ledger, their numbers in float64, and the relevance of each input; see `ledger`."""
     tensors = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     if isinstance(rules, RuleSet) and rules.reads_reference:
         raise RelevanceError(f"rule set {rules.name!r} reads a reference: call ledger_against")
@@ -111,15 +152,19 @@ def ledger(
         names = ParameterNames(model) if model is not None else None
         plan = make_plan(top, tensors, rules, model, unknown, names=names)
         plan, leaf_tensors = add_leaves(plan, rules, names)
-        adding, hidden = _closed_terms(plan), _hidden_terms(plan)
+        adding, hidden = closed_terms(plan), hidden_terms(plan)
         named = [node for node, rule in plan.rules.items() if rule.adds is not None] + adding + hidden
         module_of = modules(plan.graph, names, named) if names is not None else {}
-    leaves: defaultdict[str, float] = defaultdict(float)
+    leaves: dict[str, Tensor] = {}
+    weights: set[str] = set()
+
+    def add_leaf(name: str, amount: Tensor) -> None:
+        leaves[name] = leaves[name] + amount.to(leaves[name].device) if name in leaves else amount
 
     def add_constant(node: Node, rule: Rule, gi: Grads, go: Grads) -> None:
         if rule.adds is not None and go[0] is not None:
             name, amount = rule.adds(node, gi, go)
-            leaves[f"({name}, {module_of[node]})" if module_of.get(node) else f"({name})"] += amount
+            add_leaf(f"({name}, {module_of[node]})" if module_of.get(node) else f"({name})", amount)
 
     with freed_graphs_named():
         explained = tensors + tuple(leaf.tensor for leaf in leaf_tensors)
@@ -128,93 +173,20 @@ def ledger(
     for number, (leaf, r) in enumerate(zip(leaf_tensors, results[len(tensors) :], strict=True)):
         name = names.of_tensor(leaf.tensor) if names is not None else None
         name = name or f"leaf {number} {tuple(leaf.tensor.shape)}"
-        if (total := r.double().sum().item()) or not leaf.closed:
-            leaves[f"({CLOSED}, {name})" if leaf.closed else name] += total
+        if leaf.closed:
+            name = f"({CLOSED}, {name})"
+            weights.add(name)
+        add_leaf(name, r.double().sum())
 
     results = results[: len(tensors)]
-    score = (output.detach() * seed).double().sum().item()
-    totals = tuple(_total(r) for r in results)
-    residue = score - sum(totals) - sum(leaves.values())
-    account = Ledger(score, totals, dict(leaves), residue, results, rules.name)
-    notes = _closed_branches(adding, account, module_of)
-    if not account.balanced():
-        notes += _contents_of_residue(plan, hidden, names, module_of)
-    return replace(account, notes=notes)
+    totals = [(output.detach() * seed).double().sum(), *map(_total, results), *leaves.values()]
+    numbers = torch.stack([total.to(output.device) for total in totals])
+    remarks = remarks_on(plan, adding, hidden, names, module_of, rules)
+    return Rows(len(results), tuple(leaves), frozenset(weights), remarks), numbers, results
 
 
-def _closed_terms(plan: Plan) -> list[Node]:
-    """Return the nodes that add a branch that depends on the inputs but is constant, once per branch."""
-    return [
-        node
-        for node, carries in plan.carries.items()
-        if not all(carries)
-        for slot in additive_slots(plan.graph.operations[node], len(carries))
-        if not carries[slot] and plan.graph.leads_to_source(plan.graph.edges[node][slot])
-    ]
-
-
-def _hidden_terms(plan: Plan) -> list[Node]:
-    """Return the nodes that add something that autograd doesn't keep: a buffer, a number, a mask."""
-    return [
-        node
-        for node in plan.carries
-        if plan.graph.operations[node].base in ("Add", "Sub", "Rsub")
-        and (len(plan.graph.edges[node]) < 2 or any(edge[0] is None for edge in plan.graph.edges[node]))
-    ]
-
-
-def _closed_branches(adding: list[Node], account: Ledger, module_of: dict[Node, str]) -> tuple[str, ...]:
-    """Return a note on branches that depend on the inputs but are constant: in their rows or in the residue."""
-    rows = [name for name, total in account.leaves.items() if name.startswith(f"({CLOSED}") and total != 0]
-    if not rows and (not adding or account.balanced()):
-        return ()
-    names = sorted({module_of[node] for node in adding if module_of.get(node)})
-    where = f" (at or after {', '.join(names[:3])})" if names else f" (see {', '.join(rows[:3])})" if rows else ""
-    return (
-        f"{len(rows) + len(adding)} branches depend on the inputs but count as constant under {account.rules}{where}: "
-        "no input gets their part of the score",
-    )
-
-
-def _total(relevance: Tensor) -> float:
+def _total(relevance: Tensor) -> Tensor:
     """Sum a large tensor without a copy of its size: each row in float32 or wider, then the rows in float64."""
     if not relevance.ndim:
-        return relevance.item()
-    return relevance.sum(-1, dtype=torch.promote_types(relevance.dtype, torch.float32)).double().sum().item()
-
-
-def _contents_of_residue(
-    plan: Plan, hidden: list[Node], names: ParameterNames | None, module_of: dict[Node, str]
-) -> tuple[str, ...]:
-    """Return notes on what the residue may contain, as far as the graph shows it."""
-    notes = []
-    written_out = plan.graph.once(softmaxes).members
-    kinds = {plan.graph.operations[node].kind for node, carries in plan.carries.items() if all(carries[:1])}
-    if kinds & {"softmax", "attention"} or written_out & plan.carries.keys():
-        notes.append("a softmax that is not constant keeps the remainder of its Taylor expansion (CP_LRP has none)")
-
-    if any(rule.name == derivative.name for rule in plan.rules.values()):
-        notes.append("an activation that keeps its derivative doesn't conserve relevance (the identity rule does)")
-
-    if layer_rules := sorted({rule.name for rule in plan.rules.values() if isinstance(rule, LayerRule)}):
-        notes.append(
-            f"{', '.join(layer_rules)} may keep a part: epsilon its stabiliser, alpha and beta what a neuron without "
-            "contributions of both signs cannot share"
-        )
-
-    frozen = names.frozen if names is not None else ()
-    if frozen:
-        notes.append(
-            f"{len(frozen)} parameters are frozen, such as {frozen[0]}: what they add is not visible. Call "
-            "model.requires_grad_(True) before the forward pass to see it"
-        )
-
-    if hidden and not frozen:
-        name = next((module_of[node] for node in hidden if node in module_of), None)
-        where = f", first at or after {name}" if name else ""
-        notes.append(f"{len(hidden)} sums add something other than a parameter (a buffer, a number, a mask){where}")
-
-    writing = sorted({node.name() for node in plan.carries if plan.graph.operations[node].base in _WRITES_NUMBERS})
-    if writing and not notes:
-        notes.append(f"{', '.join(writing)} may write numbers that autograd doesn't keep")
-    return tuple(notes)
+        return relevance.double()
+    return relevance.sum(-1, dtype=torch.promote_types(relevance.dtype, torch.float32)).double().sum()

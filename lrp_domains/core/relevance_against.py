@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import torch
 
 from .completeness import notes_on_residue
-from .difference import Explained, Request, Tensors, differences
+from .difference import Difference, Request, differences
 from .errors import RelevanceError
-from .ledger import Ledger
+from .explained import Explained, Tensors
+from .ledger import Ledger, Rows
+from .ledger_notes import Remarks
 from .rules.rulesets import RuleSet
 from .secants.rulesets import SECANT
 
@@ -81,7 +82,7 @@ def relevance_against(
     """
     request = Request(function, rules, start, selections, model, unknown)
     runs = list(differences(request, inputs, references))
-    return runs[0].structured(_means([run.relevance for run in runs]))
+    return runs[0].structured(means([run.relevance for run in runs]))
 
 
 def ledger_against(
@@ -102,14 +103,18 @@ def ledger_against(
     ledger holds the mean.
     """
     runs = list(differences(Request(function, rules, start, selections, model, unknown), inputs, references))
-    relevance = _means([run.relevance for run in runs])
-    score = sum(run.score for run in runs) / len(runs)
-    totals = tuple(r.double().sum().item() for r in relevance)
-    account = Ledger(score, totals, {}, score - sum(totals), relevance, rules.name)
-    notes = () if account.balanced() else notes_on_residue(rules)
-    if selections == "held":
-        notes += ("the score of the reference is that of what the input selects: its experts, its sorted entries",)
-    return replace(account, notes=notes)
+    rows, numbers, relevance = sums_against(runs, rules, selections)
+    return rows.ledger(numbers, relevance)
+
+
+def sums_against(runs: list[Difference], rules: RuleSet, selections: str) -> tuple[Rows, Tensor, tuple[Tensor, ...]]:
+    """Return the rows of a ledger against references, their numbers in float64, and the relevance of each tensor."""
+    relevance = means([run.relevance for run in runs])
+    score = sum(run.explained for run in runs) / len(runs)
+    numbers = torch.stack([score, *(r.double().sum().to(score.device) for r in relevance)])
+    held = "the score of the reference is that of what the input selects: its experts, its sorted entries"
+    remarks = Remarks(rules.name, (held,) if selections == "held" else (), residue=notes_on_residue(rules))
+    return Rows(len(relevance), (), frozenset(), remarks), numbers, relevance
 
 
 def draw_references(data: Tensor, inputs: Tensor, k: int, *, generator: torch.Generator | None = None) -> Tensor:
@@ -126,5 +131,6 @@ def draw_references(data: Tensor, inputs: Tensor, k: int, *, generator: torch.Ge
     return data[rows.to(data.device)].to(inputs)
 
 
-def _means(relevances: list[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+def means(relevances: list[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    """Return the means of each tensor over several references."""
     return tuple(sum(tensors) / len(relevances) for tensors in zip(*relevances, strict=True))

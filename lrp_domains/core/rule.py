@@ -49,7 +49,8 @@ class Rule:
         Factors of nested products that the rule hands a coefficient to, past the node's inputs, each with the function
         that computes the coefficient.
     adds
-        ``adds(node, gi, go) -> (name, relevance)``: for the ledger, the constant that the operation itself adds.
+        ``adds(node, gi, go) -> (name, relevance)``: for the ledger, the constant that the operation itself adds, whose
+        relevance is a scalar tensor.
     """
 
     name: str
@@ -58,7 +59,7 @@ class Rule:
     arrives: Callable[[Node, Grads], Grads] | None = field(default=None, repr=False)
     place: Callable[[Node, Graph, Shares], Rule | None] | None = field(default=None, repr=False)
     passes: tuple[tuple[Factor, Backward], ...] = field(default=(), repr=False)
-    adds: Callable[[Node, Grads, Grads], tuple[str, float]] | None = field(default=None, repr=False)
+    adds: Callable[[Node, Grads, Grads], tuple[str, torch.Tensor]] | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return self.name

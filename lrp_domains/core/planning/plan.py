@@ -137,8 +137,8 @@ def plan_graph(graph: Graph, root: Node | None, rules: RuleSet, names: Parameter
     return Plan(graph, placed, flow, shares, delivered)
 
 
-def _number_added(number: torch.Tensor, node: Node, gi: Grads, go: Grads) -> tuple[str, float]:
-    return "number added", (number * go[0]).double().sum().item()
+def _number_added(number: torch.Tensor, node: Node, gi: Grads, go: Grads) -> tuple[str, torch.Tensor]:
+    return "number added", (number * go[0]).double().sum()
 
 
 def carriers(graph: Graph, chosen: dict[Node, Rule | None]) -> dict[Node, Slots]:

@@ -103,6 +103,6 @@ def _backward(index: int, dim: int, run: Callable, node: Node, carries: Slots, g
     return (_with(torch.zeros_like(gi[0]), index, dim, g.to(_part(gi[0], index, dim).dtype)),)
 
 
-def _at_zero(run: Callable, node: Node, gi: Grads, go: Grads) -> tuple[str, float]:
+def _at_zero(run: Callable, node: Node, gi: Grads, go: Grads) -> tuple[str, Tensor]:
     """Return the relevance of ``f([0, c])``, for the ledger."""
-    return f"{node.name().partition('Backward')[0]} at 0", (run(node)[2] * go[0]).double().sum().item()
+    return f"{node.name().partition('Backward')[0]} at 0", (run(node)[2] * go[0]).double().sum()

@@ -243,7 +243,7 @@ class Values:
         eps = torch.finfo(edge[0]._input_metadata[edge[1]].dtype).eps
         size = (y.abs() + parts.abs()).nan_to_num(torch.inf)
         difference = y - parts
-        number, smallest = difference.flatten()[size.argmin()], size.min()
+        number, smallest = difference.take(size.argmin()), size.min()
         agrees = ((difference - number).abs() <= 8 * eps * size) | ~difference.isfinite()
         if not bool(agrees.all()):  # a tensor was added
             if difference.shape != shape_of(edge):

@@ -98,11 +98,11 @@ def _placed(node: Node, graph: Graph, shares: object) -> Rule | None:
     return Rule("identity", backward=partial(_identity_backward, slot, x), adds=adds)
 
 
-def _at_zero(slot: int, x: Tensor | None, node: Node, gi: Grads, go: Grads) -> tuple[str, float]:
+def _at_zero(slot: int, x: Tensor | None, node: Node, gi: Grads, go: Grads) -> tuple[str, Tensor]:
     """Return the relevance of the constant f(0): what the function receives but doesn't hand back."""
     op, x = operation(node.name()), argument(node, slot) if x is None else x
     of_y = (wide(go[0]) * applied(node, slot, x)(x)).double().sum()
-    return f"{op.base} at 0", (of_y - (x * wide(gi[slot])).double().sum()).item()
+    return f"{op.base} at 0", of_y - (x * wide(gi[slot])).double().sum()
 
 
 def _bounded(x: Tensor) -> Tensor:

@@ -87,12 +87,12 @@ def _batch_norm_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Gr
     return (h - h.mean(dims, keepdim=True), *gi[1:])
 
 
-def _running_mean(node: Node, gi: Grads, go: Grads) -> tuple[str, float]:
+def _running_mean(node: Node, gi: Grads, go: Grads) -> tuple[str, torch.Tensor]:
     """Return the relevance of what running statistics contribute besides the bias, ``- mean * w / std`` per channel."""
     if is_training(node):
-        return "running mean", 0.0
+        return "running mean", go[0].new_zeros((), dtype=torch.float64)
     g = go[0].sum([d for d in range(go[0].ndim) if d != 1])
-    return "running mean", -(g * read(node, "running_mean") * _batch_norm_scale(node)).sum().item()
+    return "running mean", -(g * read(node, "running_mean") * _batch_norm_scale(node)).double().sum()
 
 
 batch_norm = Rule("scale constant", opens=factors_closed, backward=_batch_norm_backward, adds=_running_mean)

@@ -135,11 +135,11 @@ def _split_backward(x: tuple, y: tuple, node: Node, carries: Slots, gi: Grads, g
     )
 
 
-def _left_over(x: tuple, y: tuple, node: Node, gi: Grads, go: Grads) -> tuple[str, float]:
+def _left_over(x: tuple, y: tuple, node: Node, gi: Grads, go: Grads) -> tuple[str, torch.Tensor]:
     """Return the relevance of the product's value at its origin's 0, less what its factors' constants account for."""
     of_factors = sum((value * g).double().sum() for (value, _), g in zip((x, y), gi, strict=True) if g is not None)
     whole = x[0] / y[0] if operation(node.name()).base == "Div" else x[0] * y[0]
-    return "product at 0", ((whole * go[0]).double().sum() - of_factors).item()
+    return "product at 0", (whole * go[0]).double().sum() - of_factors
 
 
 def product(name: str, least: Rank, keeps_derivative: bool = False) -> ProductRule:

@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ...core.compiled.archive_safety import code_in
 from ...domain import reason
 from ..errors import CohortError
-from .archive_safety import code_in
 
 
 def exported_network(file: Path, allow_pickle: bool = False) -> nn.Module:

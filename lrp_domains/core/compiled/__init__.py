@@ -1,0 +1,1 @@
+"""Explanations recorded as one graph of tensor operations, which runs without the model's Python code."""

@@ -1,0 +1,115 @@
+"""Record a function of tensors, explanation included, as one graph of tensor operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.fx import GraphModule
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from ..errors import RelevanceError
+from .backends import Backend
+from .guards import GuardedExports, GuardedReads, Guards
+from .modules import RecordedModules
+
+Tensor = torch.Tensor
+aten = torch.ops.aten
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A recorded function.
+
+    Attributes
+    ----------
+    graph
+        The operations: from the inputs to the results, whether all conditions hold, and each condition.
+    run
+        The graph as the backend runs it.
+    places
+        Per condition, the line of code that read the value.
+    modules
+        The modules that it ran, with their state.
+    rest
+        What the function returned besides tensors.
+    """
+
+    graph: GraphModule
+    run: Callable[..., tuple[Any, Tensor, Tensor]]
+    places: tuple[str, ...]
+    modules: RecordedModules
+    rest: Any
+
+    @property
+    def precision(self) -> float:
+        """The epsilon of the coarsest dtype that it computes in."""
+        dtypes = {node.meta["tensor_meta"].dtype for node in self.graph.graph.nodes if _is_one_tensor(node)}
+        return max(torch.finfo(dtype).eps for dtype in dtypes if dtype.is_floating_point or dtype.is_complex)
+
+    def replay(self, inputs: Sequence[Tensor]) -> tuple[Any, str]:
+        """Return the results for inputs of the recorded shapes; if the recording isn't valid for them, None and why."""
+        try:
+            with torch.no_grad():
+                results, valid, conditions = self.run(*inputs)
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, IndexError) as error:
+            # Where a condition doesn't hold, shapes may not fit further on.
+            return None, f"an operation that was recorded raised {type(error).__name__}"
+        if bool(valid):
+            return results, ""
+        first = int(conditions.logical_not().nonzero()[0])
+        return None, f"{self.places[first]} reads a value that decides what is computed"
+
+
+def _is_one_tensor(node: torch.fx.Node) -> bool:
+    return hasattr(node.meta.get("tensor_meta"), "dtype")
+
+
+def record(
+    function: Callable[..., tuple[Any, Any]], inputs: Sequence[Tensor], backend: Backend
+) -> tuple[Recording, Any]:
+    """Record a function that returns tensors, in tuples, lists and dicts, and the rest; it may call `relevance`.
+
+    Its branches are those that it takes for these inputs. Also return its tensors for them.
+
+    Raises
+    ------
+    RelevanceError
+        The backend can't compile the graph.
+    """
+    guards, modules, rests = Guards(), RecordedModules(), []
+
+    def guarded(*tensors: Tensor) -> tuple[Any, Tensor, Tensor]:
+        with GuardedReads(guards), GuardedExports(guards), modules.recorded():
+            results, rest = function(*tensors)
+        rests.append(rest)
+        conditions = guards.all(tensors[0].device)
+        return results, conditions.all(), conditions
+
+    graph = make_fx(guarded)(*inputs)
+    _simplify(graph)
+    try:
+        run = backend.compile(graph)
+        with torch.no_grad():
+            results, _, _ = run(*inputs)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # compilers raise many kinds
+        reason = str(error).strip().splitlines()
+        raise RelevanceError(
+            f"backend {backend.name!r} can't compile the explanation here ({type(error).__name__}"
+            f"{': ' + reason[0] if reason else ''}): use backend='eager'"
+        ) from error
+    return Recording(graph, run, tuple(guards.places), modules, rests[0]), results
+
+
+def _simplify(graph: GraphModule) -> None:
+    """Drop what matters to autograd only, and what nothing uses."""
+    for node in graph.graph.find_nodes(op="call_function", target=aten.detach.default):
+        node.replace_all_uses_with(node.args[0])
+    graph.graph.eliminate_dead_code()
+    graph.recompile()
