@@ -2,7 +2,8 @@
 
 It measures the subjects of `benchmarks.subjects` that haven't been measured with the code as it is, so that it resumes
 where it was stopped. ``--subject NAME`` measures those whose names contain NAME, in any case. Each subject is a file of
-``benchmarks/results/cost``; `benchmarks.performance` makes ``docs/performance.md`` of them.
+``benchmarks/results/cost``; `benchmarks.performance` makes ``docs/performance.md`` of them. ``--quick`` is a short
+form, into ``build/bench``.
 
 Each method first runs in a process of its own, which is the only way to know its memory and what a first call takes; a
 method that fails there is a row that says why. The others then take turns in one process, so that their ratios don't
@@ -39,7 +40,7 @@ ALL = METHODS | PEERS
 # In seconds: what takes longer takes no turns but is run once, or is left out; the turns of all methods together.
 ONCE, TOO_LONG, TURNS = 20.0, 150.0, 40.0
 ROUNDS = 3, 21  # at least, at most
-TIMEOUT = 1800.0
+TIMEOUT = 3600.0
 Record = dict[str, Any]
 
 
@@ -48,7 +49,7 @@ def measure(subject_name: str, quick: bool) -> Record:
     names = [name for name, method in ALL.items() if subject_name.startswith(method.suits)]
     with tempfile.TemporaryDirectory() as folder:
         caches = Path(folder)
-        # PyTorch compiles its headers once per machine, so that isn't part of anybody's first call.
+        # PyTorch compiles its headers once per machine, which isn't part of a first call.
         _process(caches / "headers", "headers")
         methods = {GRADIENT: _first(caches, subject_name, GRADIENT, 0.0, quick)}
         seconds = methods[GRADIENT]["later"][0]
@@ -57,10 +58,10 @@ def measure(subject_name: str, quick: bool) -> Record:
             found = pool.map(lambda name: _first(caches, subject_name, name, seconds, quick), others)
             methods |= zip(others, found, strict=True)
 
-        for cache in (caches / "of methods").iterdir():
-            shutil.copytree(cache, caches / "all", dirs_exist_ok=True)
+        for cache in (caches / "alone").iterdir():
+            shutil.copytree(cache, caches / "together", dirs_exist_ok=True)
         turns = [name for name in names if "later" in methods[name] and not methods[name]["once"]]
-        together = _process(caches / "all", "together", subject_name, "quick" if quick else "", *turns)
+        together = _process(caches / "together", "together", subject_name, "quick" if quick else "", *turns)
     if "failed" in together:
         raise RuntimeError(f"{subject_name}: {together['failed']}")
     for name in turns:
@@ -77,14 +78,13 @@ def _first(caches: Path, subject_name: str, name: str, seconds: float, quick: bo
     """Run a method in a process of its own, unless it takes too long; ``seconds`` is what a gradient takes."""
     method = ALL[name]
     expected = method.gradients * seconds
-    once = method.alters or method.gradients > 10 or expected > ONCE
+    once = method.alters or method.gradients > 10 or (method.gradients > 1 and expected > ONCE)
     found: Record = {"library": method.library, "once": once}
     if expected > TOO_LONG or (quick and once and not method.alters):
         found["left out"] = f"takes about {method.gradients:.0f} gradients of {seconds:.1f} s"
     else:
         # Nothing is compiled yet in a process of its own, and everything when the methods take turns.
-        cache = caches / "of methods" / name
-        shutil.copytree(caches / "headers", cache)
+        cache = caches / "alone" / str(list(ALL).index(name))
         found |= _process(cache, "alone", subject_name, name, "once" if once else "")
     print(f"  {name}: {_short(found)}", flush=True)
     return found
@@ -212,14 +212,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the cost of explanations.")
     parser.add_argument("--subject", action="append", help="measure subjects whose names contain this, in any case")
     parser.add_argument("--quick", action="store_true", help="take one turn each, and leave out what takes long")
-    parser.add_argument("--into", type=Path, default=RESULTS / "cost", help="the folder of the results")
     options = parser.parse_args()
-    options.into.mkdir(parents=True, exist_ok=True)
+    folder = ROOT / "build" / "bench" if options.quick else RESULTS / "cost"
+    folder.mkdir(parents=True, exist_ok=True)
     names = [name for name in SUBJECTS if any(part in name for part in options.subject or [""])]
     if not names:
         parser.error(f"no such subject; there are {', '.join(SUBJECTS)}")
     for name in names:
-        path = file_of(name, options.into)
+        path = file_of(name, folder)
         if not options.subject and path.exists() and json.loads(path.read_text())["code"] == code():
             print(f"{name}: measured already")
             continue
