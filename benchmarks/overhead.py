@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -19,12 +20,13 @@ from transformers import (
     PreTrainedModel,
 )
 
-from lrp_domains import ledger, relevance
+from lrp_domains import compile, ledger, relevance
 from lrp_domains.core.planning import kept
 
 from .measure import cpu_seconds, median_ratio, write
 
 WIDTH, TOKENS, WORDS, ROUNDS = 64, 16, 100, 21
+SLOW_TO_COMPILE = ("Mamba, 24 layers",)
 
 
 def bert() -> PreTrainedModel:
@@ -58,7 +60,7 @@ SUBJECTS: dict[str, Callable[[], PreTrainedModel]] = {
 }
 
 
-def runs_of(model: PreTrainedModel) -> dict[str, Callable[[], object]]:
+def runs_of(model: PreTrainedModel, *, with_inductor: bool) -> dict[str, Callable[[], object]]:
     """Return the calls that are timed, each with a forward pass of its own."""
     embedded = model.get_input_embeddings()(torch.randint(3, WORDS, (1, TOKENS))).detach()
 
@@ -87,9 +89,13 @@ def runs_of(model: PreTrainedModel) -> dict[str, Callable[[], object]]:
         ledger(score(x), x)
 
     # The first call plans, and the one after it finds its plan.
-    return {
-        "prediction": predict, "gradient": gradient, "first": explain_first, "later": explain, "ledger": account,
-    }  # fmt: skip
+    runs = {"prediction": predict, "gradient": gradient, "first": explain_first, "later": explain, "ledger": account}
+    other = torch.randn_like(embedded)
+    for backend in ("eager", "inductor")[: 1 + with_inductor]:
+        compiled = compile(score, embedded, backend=backend)
+        compiled(other)  # is compared
+        runs[backend] = partial(compiled, embedded)
+    return runs
 
 
 def main() -> None:
@@ -97,7 +103,7 @@ def main() -> None:
     for name, build in SUBJECTS.items():
         for trained in (False, True):
             model = build().eval().requires_grad_(trained)
-            seconds = cpu_seconds(runs_of(model), ROUNDS)
+            seconds = cpu_seconds(runs_of(model, with_inductor=name not in SLOW_TO_COMPILE), ROUNDS)
             milliseconds = {run: 1e3 * statistics.median(times) for run, times in seconds.items()}
             rows.append(
                 {
@@ -108,6 +114,10 @@ def main() -> None:
                     "relevance, first / gradient": median_ratio(seconds["first"], seconds["gradient"]),
                     "relevance, later / gradient": median_ratio(seconds["later"], seconds["gradient"]),
                     "ledger / gradient": median_ratio(seconds["ledger"], seconds["gradient"]),
+                    "recorded / gradient": median_ratio(seconds["eager"], seconds["gradient"]),
+                    "compiled / gradient": median_ratio(seconds["inductor"], seconds["gradient"])
+                    if "inductor" in seconds
+                    else "",
                 }
             )
             print(rows[-1], flush=True)
@@ -119,7 +129,8 @@ def main() -> None:
         f"Models of width {WIDTH} with random weights, one text of {TOKENS} words, so that nearly all of the time is "
         "overhead. CPU time of a forward pass and what follows; ratios are medians over rounds in which all calls took "
         "turns. A first call plans; a later one takes a kept plan if there is one (there is none for Mamba, whose "
-        "planning reads values).",
+        "planning reads values). Recorded and compiled are explanations of `lrp_domains.compile` by its backends eager "
+        "and inductor, which is left out where it takes many minutes.",
     )
 
 
