@@ -121,6 +121,34 @@ def test_a_change_of_the_model_counts(model, change):
     assert recordings(explain) == 1
 
 
+class Product(nn.Module):
+    """Multiply with all parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.randn(5))
+
+    def forward(self, x):
+        for parameter in self.parameters():
+            x = x.to(parameter.dtype) * parameter
+        return x
+
+
+def test_a_parameter_that_is_added_counts():
+    model, x = Product(), torch.randn(4, 5)
+    explain = explained(model, x)
+    model.register_parameter("another", nn.Parameter(torch.randn(5)))
+    assert same(explain(x), usual(lambda x: model(x)[:, 1], x))
+
+
+def test_a_cast_to_a_dtype_that_is_no_longer_the_weights_is_recorded_anew():
+    """Operations of the recording would take the new dtype, too."""
+    model, x = Product().bfloat16(), torch.randn(4, 5)
+    explain = explained(model, x)
+    model.float()
+    assert same(explain(x), usual(lambda x: model(x)[:, 1], x))
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
 def test_a_change_of_the_dtype_counts(model, dtype):
     """The inputs' dtype stays: the model casts them."""

@@ -199,6 +199,14 @@ def test_quantised_layers(kind, monkeypatch):
     check(lambda x: model(x)[:, 1], x, y, z)
 
 
+def test_powers_of_numbers():
+    """What autograd saves of them is a number."""
+    x, y, z = torch.randn(3, 4, 6)
+    check(
+        lambda x: (2**x + 3.0 ** x.detach() + (x * 2).tanh() / (0.5 ** torch.arange(6))).sum(-1), x, y, z, recorded=None
+    )
+
+
 def test_writes_in_place():
     weight = torch.randn(6, 6)
 

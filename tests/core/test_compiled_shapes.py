@@ -69,7 +69,7 @@ def test_dtypes_and_autocast_have_recordings_of_their_own(model):
 
 def test_the_default_dtype_is_part_of_a_recording():
     def function(x):
-        return (x.double() * torch.full((5,), 1 / 3)).sum(1)
+        return (x.double() * torch.tensor([1 / 3] * 5)).sum(1)
 
     x = torch.randn(4, 5)
     explain = compile(function, x)

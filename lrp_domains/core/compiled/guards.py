@@ -102,7 +102,8 @@ class GuardedReads(TorchDispatchMode):
 def _with_tensors(func: Callable, args: tuple) -> tuple:
     """Return the arguments with a tensor in place of a number that autograd saved, which dispatch modes get as such."""
     is_number = bool(args) and type(args[0]) in _OF_NUMBERS
-    if not is_number or [str(argument.type) for argument in func._schema.arguments].count("Tensor") != 1:
+    expected = [str(argument.type) for argument in func._schema.arguments] if is_number else []
+    if expected[:1] != ["Tensor"] or expected.count("Tensor") > 1:
         return args
     with disable_proxy_modes_tracing():
         return torch.tensor(args[0], dtype=_OF_NUMBERS[type(args[0])]), *args[1:]

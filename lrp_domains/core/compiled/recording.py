@@ -102,7 +102,6 @@ def record(
         conditions = guards.all(tensors[0].device)
         return results, conditions.all(), conditions
 
-    torch.clear_autocast_cache()  # so that casts of weights are recorded
     graph = make_fx(guarded)(*inputs)
     _simplify(graph)
     run = backend.compile(graph)

@@ -81,7 +81,7 @@ class Variants:
         except (LrpError, torch.OutOfMemoryError):
             raise
         except Exception as error:  # what PyTorch can't record raises many kinds
-            return self._unrecorded(tensors, f"{type(error).__name__}: {error}")
+            return self._unrecorded(tensors, f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")
         if not self._agree(recording, results, expected):
             return expected, recording.rest
         self._examples[id(recording)] = tensors
