@@ -31,9 +31,12 @@ docs: $(VENV)/.installed-docs
 	$(BIN)/python -m pytest tests/test_site.py -k documented
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file .mkdocs.yml
 
-bench: $(VENV)/.installed
-	$(BIN)/python -m benchmarks.cost
-	$(BIN)/python -m benchmarks.memory
+# What is on docs/performance.md, about two hours. It resumes with the subject that it was stopped at.
+bench: $(VENV)/.installed-bench
+	$(VENV)/bench/bin/python -m benchmarks.cost
+	$(VENV)/bench/bin/python -m benchmarks.overhead
+	$(VENV)/bench/bin/python -m benchmarks.memory
+	$(VENV)/bench/bin/python -m benchmarks.performance
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lrp_domains requires Python 3.11 or newer")'
@@ -45,6 +48,15 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-docs: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	touch $@
+
+# Other libraries that the benchmarks compare with, in an environment of their own on top of the other one.
+$(VENV)/.installed-bench: $(VENV)/.installed
+	$(PYTHON) -m venv $(VENV)/bench
+	$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+	  > $$($(VENV)/bench/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/others.pth
+	$(VENV)/bench/bin/python -m pip install --quiet --upgrade pip
+	$(VENV)/bench/bin/python -m pip install --quiet --no-deps --group bench
 	touch $@
 
 clean:

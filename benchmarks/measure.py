@@ -15,6 +15,8 @@ from pathlib import Path
 import torch
 
 RESULTS = Path(__file__).parent / "results"
+# glibc's allocator keeps freed blocks, in amounts that vary from run to run: return large ones to the system.
+SPARING = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
 
 
 def cpu_seconds(runs: dict[str, Callable[[], None]], repeats: int) -> dict[str, list[float]]:
@@ -45,6 +47,17 @@ def peak_mb() -> float:
     return _status("VmHWM")
 
 
+def reset_peak() -> None:
+    """Let the peak memory of this process begin from what is in use now."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def cpu_time() -> float:
+    """Return the CPU seconds of this process and of those that it started and that ended, such as compilers."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
 def _status(field: str) -> float:
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
@@ -55,9 +68,7 @@ def in_own_process(module: str, *arguments: str, sparing: bool = True) -> dict[s
 
     With ``sparing`` the peak is the memory needed at one time, at the cost of speed; without, the peak that users see.
     """
-    # glibc's allocator keeps freed blocks, in amounts that vary from run to run: return large ones to the system.
-    allocator = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
-    environment = os.environ | (allocator if sparing else {}) | {"OMP_NUM_THREADS": "1"}
+    environment = os.environ | (SPARING if sparing else {}) | {"OMP_NUM_THREADS": "1"}
     process = subprocess.run(
         [sys.executable, "-m", module, *arguments], capture_output=True, text=True, check=True, env=environment
     )

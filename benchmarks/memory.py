@@ -9,18 +9,18 @@ import sys
 import torch
 
 from .measure import in_own_process, peak_mb, resident_mb, write
-from .methods import METHODS
+from .methods import EXPLAINED, GRADIENT, METHODS
 from .subjects import bert
 
 LENGTHS = (512, 1024, 2048, 4096)
-COMPARED = ("gradient x input", "AttnLRP", "CP-LRP")
+COMPARED = (GRADIENT, EXPLAINED, "CP-LRP")
 
 
 def memory_of(tokens: int, method: str) -> dict[str, float]:
     subject = bert(1, tokens, positions=max(LENGTHS))
     gc.collect()
     loaded = resident_mb()
-    METHODS[method](subject)
+    METHODS[method].prepare(subject)()
     return {"extra": peak_mb() - loaded}
 
 

@@ -14,64 +14,77 @@ from transformers import (
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    ModernBertConfig,
+    ModernBertForSequenceClassification,
+    ResNetConfig,
+    ResNetForImageClassification,
+    ViTConfig,
+    ViTForImageClassification,
 )
-
-from lrp_domains import capture
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model, its batch, and how to run it.
+    """A model, and a batch to explain.
 
     Attributes
     ----------
-    predict
-        One prediction, to be run without gradients.
-    forward
-        One forward pass with gradients: a score per row, and the tensor to explain.
-    from_input
-        The score per row as a function of that tensor, for methods that change it.
-    explained
-        The tensor to explain, computed once.
+    model
+        From the tensor to explain to a row of scores per sample. Its weights don't require grad, as one explains
+        inputs: otherwise some of the methods would compute the gradients of all weights, too.
+    x
+        The tensor to explain, such as the embeddings of the words. The first dimension is that of samples.
     """
 
-    predict: Callable[[], Tensor]
-    forward: Callable[[], tuple[Tensor, Tensor]]
-    from_input: Callable[[Tensor], Tensor]
-    explained: Tensor
+    model: nn.Module
+    x: Tensor
+
+    def score(self, x: Tensor) -> Tensor:
+        """Return the score of each sample."""
+        return self.model(x)[:, 1]
 
 
-def language_model(model: nn.Module, batch: int, tokens: int, causal: bool) -> Subject:
-    model.eval()
+class FromEmbeddings(nn.Module):
+    """A model of transformers as a function of the embeddings of its tokens."""
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        if hasattr(self.model, "lm_head"):
+            # Only the last position of a causal model is computed, as when explaining the next token.
+            return self.model(inputs_embeds=embeddings, logits_to_keep=1).logits[:, -1]
+        return self.model(inputs_embeds=embeddings).logits
+
+
+class FromPixels(nn.Module):
+    """A model of transformers as a function of images."""
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.model(pixel_values=pixels).logits
+
+
+def _frozen(model: nn.Module, x: Tensor) -> Subject:
+    return Subject(model.eval().requires_grad_(False), x)
+
+
+def _of_tokens(model: nn.Module, batch: int, tokens: int) -> Subject:
     ids = torch.randint(0, model.config.vocab_size, (batch, tokens))
-    embed = model.get_input_embeddings()
-    name = next(name for name, module in model.named_modules() if module is embed)
-
-    def score(output) -> Tensor:
-        logits = output.logits
-        return logits[:, -1, 1] if causal else logits[:, 1]
-
-    def last_logit(**inputs) -> Tensor:
-        # Only the last position of a causal model is computed, as when explaining the next token.
-        return score(model(**inputs, logits_to_keep=1) if causal else model(**inputs))
-
-    def forward() -> tuple[Tensor, Tensor]:
-        with capture(model, name) as kept:
-            result = last_logit(input_ids=ids)
-        return result, kept[name]
-
-    with torch.no_grad():
-        explained = embed(ids)
-    return Subject(lambda: last_logit(input_ids=ids), forward, lambda x: last_logit(inputs_embeds=x), explained)
+    return _frozen(FromEmbeddings(model), model.get_input_embeddings()(ids).detach())
 
 
 def bert(batch: int, tokens: int, positions: int = 512) -> Subject:
     config = BertConfig(num_labels=2, max_position_embeddings=positions)
-    return language_model(BertForSequenceClassification(config), batch, tokens, causal=False)
+    return _of_tokens(BertForSequenceClassification(config), batch, tokens)
 
 
 def gpt2(batch: int, tokens: int) -> Subject:
-    return language_model(GPT2LMHeadModel(GPT2Config(use_cache=False)), batch, tokens, causal=True)
+    return _of_tokens(GPT2LMHeadModel(GPT2Config(use_cache=False)), batch, tokens)
 
 
 def llama(batch: int, tokens: int) -> Subject:
@@ -79,7 +92,21 @@ def llama(batch: int, tokens: int) -> Subject:
         hidden_size=768, intermediate_size=2048, num_hidden_layers=12, num_attention_heads=12, num_key_value_heads=4,
         use_cache=False,
     )  # fmt: skip
-    return language_model(LlamaForCausalLM(config), batch, tokens, causal=True)
+    return _of_tokens(LlamaForCausalLM(config), batch, tokens)
+
+
+def modernbert(batch: int, tokens: int) -> Subject:
+    config = ModernBertConfig(num_labels=2, attn_implementation="sdpa", reference_compile=False)
+    return _of_tokens(ModernBertForSequenceClassification(config), batch, tokens)
+
+
+def geneformer(batch: int, genes: int) -> Subject:
+    """A transformer over the genes of a cell, in the order of their expression."""
+    config = BertConfig(
+        vocab_size=25_426, hidden_size=256, intermediate_size=512, num_hidden_layers=6, num_attention_heads=4,
+        max_position_embeddings=2_048, hidden_act="relu", num_labels=20,
+    )  # fmt: skip
+    return _of_tokens(BertForSequenceClassification(config), batch, genes)
 
 
 def mlp(batch: int) -> Subject:
@@ -88,22 +115,59 @@ def mlp(batch: int) -> Subject:
         nn.Linear(20_000, 1_024), nn.BatchNorm1d(1_024), nn.ReLU(), nn.Dropout(),
         nn.Linear(1_024, 256), nn.BatchNorm1d(256), nn.ReLU(), nn.Dropout(),
         nn.Linear(256, 20),
-    ).eval()  # fmt: skip
-    cells = torch.rand(batch, 20_000) * (torch.rand(batch, 20_000) < 0.08)
-
-    def forward() -> tuple[Tensor, Tensor]:
-        x = cells.clone().requires_grad_()
-        return model(x)[:, 1], x
-
-    return Subject(lambda: model(cells), forward, lambda x: model(x)[:, 1], cells)
+    )  # fmt: skip
+    return _frozen(model, torch.rand(batch, 20_000) * (torch.rand(batch, 20_000) < 0.08))
 
 
+def vit(batch: int) -> Subject:
+    return _frozen(FromPixels(ViTForImageClassification(ViTConfig(num_labels=1_000))), _images(batch))
+
+
+def resnet18(batch: int) -> Subject:
+    config = ResNetConfig(
+        embedding_size=64, hidden_sizes=[64, 128, 256, 512], depths=[2, 2, 2, 2], layer_type="basic", num_labels=1_000
+    )
+    return _frozen(FromPixels(ResNetForImageClassification(config)), _images(batch))
+
+
+def vgg(batch: int) -> Subject:
+    """The convolutions of VGG-11, with a smaller head."""
+    layers: list[nn.Module] = []
+    channels = 3
+    for width in (64, None, 128, None, 256, 256, None, 512, 512, None, 512, 512, None):
+        if width is None:
+            layers.append(nn.MaxPool2d(2))
+        else:
+            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
+            channels = width
+    head = [nn.Flatten(), nn.Linear(512 * 7 * 7, 512), nn.ReLU(), nn.Linear(512, 1_000)]
+    return _frozen(nn.Sequential(*layers, *head), _images(batch))
+
+
+def _images(batch: int) -> Tensor:
+    return torch.randn(batch, 3, 224, 224)
+
+
+SHAPES = ((1, 16), (1, 512), (8, 128), (32, 128))
 SUBJECTS: dict[str, Callable[[], Subject]] = {
-    "BERT-base, 8 x 128 tokens": lambda: bert(8, 128),
-    "BERT-base, 1 x 16 tokens": lambda: bert(1, 16),
-    "GPT-2, 8 x 128 tokens": lambda: gpt2(8, 128),
-    "GPT-2, 1 x 16 tokens": lambda: gpt2(1, 16),
-    "Llama-like, 8 x 128 tokens": lambda: llama(8, 128),
-    "Llama-like, 1 x 16 tokens": lambda: llama(1, 16),
-    "MLP 20,000 x 1,024 x 256 x 20, 256 cells": lambda: mlp(256),
+    "gene MLP, 256 cells": lambda: mlp(256),
+    **{f"BERT-base, {b} x {t}": lambda b=b, t=t: bert(b, t) for b, t in SHAPES},
+    **{f"GPT-2, {b} x {t}": lambda b=b, t=t: gpt2(b, t) for b, t in SHAPES},
+    "Llama-like, 1 x 16": lambda: llama(1, 16),
+    "Llama-like, 8 x 128": lambda: llama(8, 128),
+    "ModernBERT-like, 1 x 128": lambda: modernbert(1, 128),
+    "Geneformer-like, 1 x 2048": lambda: geneformer(1, 2_048),
+    "ViT-base, 4 images": lambda: vit(4),
+    "ResNet-18, 8 images": lambda: resnet18(8),
+    "VGG-like, 4 images": lambda: vgg(4),
 }
+# Networks of layers, without attention, which some libraries have rules for only.
+LAYERED = ("gene MLP", "ResNet", "VGG")
+# One text at a time: where a compiled explanation is asked to cost at most .6 gradients.
+SINGLE_TEXTS = tuple(name for name in SUBJECTS if ", 1 x " in name and "Geneformer" not in name)
+
+
+def make(name: str) -> Subject:
+    """Return a subject whose random numbers are the same every time."""
+    torch.manual_seed(0)
+    return SUBJECTS[name]()

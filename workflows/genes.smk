@@ -185,6 +185,7 @@ rule genes_explain:
             "top",
             "batch_size",
             "precision",
+            "compile",
         ),
         layer="--layer" if config["genes"]["explanation"]["layer"] else "--no-layer",
         consent=genes_consent,

@@ -131,6 +131,7 @@ rule text_explain:
             "on_error",
             "batch_size",
             "precision",
+            "compile",
         ),
         consent=text_consent,
         device=device,

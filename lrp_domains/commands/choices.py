@@ -45,6 +45,13 @@ PrecisionOption = Annotated[
     Literal["fp32", "bf16", "fp16"] | None,
     typer.Option(help="What networks compute in; relevance is written in fp32 (default: that of their weights)."),
 ]
+CompileOption = Annotated[
+    Literal["eager", "inductor", "cudagraphs"] | None,
+    typer.Option(
+        help="Compile explanations: eager takes a second per size of a batch, inductor up to a minute, which pays off "
+        "for many batches; cudagraphs is for GPUs (default: they aren't compiled)."
+    ),
+]
 
 
 def library_value(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 
 import torch
@@ -11,6 +10,7 @@ from .checks import coarsest
 from .errors import RelevanceError
 from .rules.rulesets import RuleSet
 from .secants.rulesets import SECANT
+from .warn import warn
 
 Tensor = torch.Tensor
 Tensors = tuple[Tensor, ...]
@@ -53,7 +53,7 @@ def check_complete(
 
     missing = ((totals - rises).abs().sum() / rises.abs().sum().clamp_min(1e-30)).item()
     (reason,) = notes_on_residue(SECANT)
-    warnings.warn(f"{missing:.1%} of the difference of the scores is not accounted for: {reason}", stacklevel=6)
+    warn(f"{missing:.1%} of the difference of the scores is not accounted for: {reason}")
 
 
 def notes_on_residue(rules: RuleSet) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from .rules.layers import LayerRule
 from .rules.rulesets import RuleSet
 from .secants.pairs import INEXACT
 from .secants.rulesets import SECANT
+from .warn import warn
 
 Tensor = torch.Tensor
 
@@ -140,10 +140,9 @@ def _explain(request: Request, run: Run, reference: Run) -> Difference:
             "differences: use SECANT, or a rule set without layer rules"
         )
     if inexact := sorted({node.name() for node, rule in plan.rules.items() if rule.name == INEXACT}):
-        warnings.warn(
+        warn(
             f"{', '.join(inexact)} has no exact secant: the mean of the derivatives at input and reference was used, "
             "so relevance is not complete",
-            stacklevel=5,
         )
     relevance = propagate(top, run.tensors, plan, seed, retain_graph=True, reference=recorded)
     if request.rules is SECANT and request.start is None and run.of_inputs and request.selections == "own":

@@ -95,10 +95,8 @@ def ledger(
     --------
     >>> print(ledger(model(x)[:, 3], x, rules=CP_LRP, model=model))
     """
-    rows, numbers, of_inputs = sums_of(
-        output, inputs, rules=rules, start=start, model=model, unknown=unknown, retain_graph=retain_graph
-    )
-    return rows.ledger(numbers, of_inputs)
+    options = {"rules": rules, "start": start, "model": model, "unknown": unknown}
+    return sums_of(output, inputs, retain_graph=retain_graph, **options).ledger()
 
 
 @dataclass(frozen=True)
@@ -132,6 +130,19 @@ class Rows:
         return replace(account, notes=self.remarks.notes(leaves, is_balanced=account.balanced()))
 
 
+@dataclass(frozen=True)
+class Sums:
+    """A ledger whose numbers, in float64, haven't been read from the device yet."""
+
+    rows: Rows
+    numbers: Tensor
+    relevance: tuple[Tensor, ...]
+
+    def ledger(self) -> Ledger:
+        """Return the ledger."""
+        return self.rows.ledger(self.numbers, self.relevance)
+
+
 def sums_of(
     output: Tensor,
     inputs: Tensor | Sequence[Tensor],
@@ -141,8 +152,8 @@ def sums_of(
     model: torch.nn.Module | None = None,
     unknown: str = "error",
     retain_graph: bool = False,
-) -> tuple[Rows, Tensor, tuple[Tensor, ...]]:
-    """Return the rows of a ledger, their numbers in float64, and the relevance of each input; see `ledger`."""
+) -> Sums:
+    """Compute a ledger; see `ledger`."""
     tensors = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     if isinstance(rules, RuleSet) and rules.reads_reference:
         raise RelevanceError(f"rule set {rules.name!r} reads a reference: call ledger_against")
@@ -176,13 +187,13 @@ def sums_of(
         if leaf.closed:
             name = f"({CLOSED}, {name})"
             weights.add(name)
-        add_leaf(name, r.double().sum())
+        add_leaf(name, r.sum(dtype=torch.float64))
 
     results = results[: len(tensors)]
     totals = [(output.detach() * seed).double().sum(), *map(_total, results), *leaves.values()]
     numbers = torch.stack([total.to(output.device) for total in totals])
     remarks = remarks_on(plan, adding, hidden, names, module_of, rules)
-    return Rows(len(results), tuple(leaves), frozenset(weights), remarks), numbers, results
+    return Sums(Rows(len(results), tuple(leaves), frozenset(weights), remarks), numbers, results)
 
 
 def _total(relevance: Tensor) -> Tensor:

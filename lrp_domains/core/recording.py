@@ -10,7 +10,7 @@ from torch.overrides import TorchFunctionMode
 from .graph.elementwise import is_lost
 from .graph.functions import wide
 from .graph.graph import Edge, Node, edge_of
-from .graph.operations import operation
+from .graph.operations import operation_of
 from .graph.saved import keeps
 
 Tensor = torch.Tensor
@@ -64,7 +64,7 @@ def _overwritten(func: Callable, args: tuple, kwargs: dict) -> list[Tensor]:
 
 
 def _is_needed(node: Node, result: Tensor) -> bool:
-    op = operation(node.name())
+    op = operation_of(node)
     if op.kind in _KINDS or op.base in _OTHERS:
         return True
     if op.function is None or len(op.tensors) > 1 or keeps(node, op.tensors[0]) or not keeps(node, "result"):

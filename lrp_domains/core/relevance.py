@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 
 from .errors import RelevanceError, freed_graphs_named
 from .graph.graph import edge_of
-from .planning.hooks import Pass, Watch, hooks
+from .planning.hooks import Pass, Watch, hooks, steps_of
+from .planning.kept import Steps, planned
 from .planning.plan import Plan, Recorded, make_plan
 from .rules.rulesets import ATTN_LRP, RuleSet
+from .warn import warn
 
 Tensor = torch.Tensor
 
@@ -85,7 +87,8 @@ def relevance(
     seed = checked_start(output, tensors, start)
     with freed_graphs_named():
         top = above(output)
-        plan = make_plan(top, tensors, rules, model, unknown)
+        make = partial(make_plan, top, tensors, rules, model, unknown)
+        plan = planned(top.grad_fn, tensors, rules, unknown, make)
         results = propagate(top, tensors, plan, seed, retain_graph)
     return results[0] if single else results
 
@@ -100,7 +103,7 @@ def above(output: Tensor) -> Tensor:
 def propagate(
     top: Tensor,
     tensors: tuple[Tensor, ...],
-    plan: Plan,
+    plan: Plan | Steps,
     seed: Tensor,
     retain_graph: bool,
     watch: Watch | None = None,
@@ -113,19 +116,22 @@ def propagate(
     roots, ends, seeds = (top,), tensors, (seed,)
     if reference is not None:
         roots, ends, seeds = (top, reference.output), (*tensors, *reference.inputs), (seed, torch.zeros_like(seed))
-    with hooks(plan, top.grad_fn, watch) as run, _idle(reference):
+    steps = plan.steps if isinstance(plan, Steps) else steps_of(plan, watch is not None)
+    with hooks(steps, top.grad_fn, watch) as run, _idle(reference):
         grads = torch.autograd.grad(roots, ends, seeds, retain_graph=retain_graph, allow_unused=True)[: len(tensors)]
 
+    delivered = plan.delivered if isinstance(plan, Plan) else {}
     results = []
     for number, (tensor, g) in enumerate(zip(tensors, grads, strict=True)):
-        x, edge = tensor.detach(), edge_of(tensor)
+        x = tensor.detach()
         x = x if reference is None else x - reference.inputs[number].detach()
+        edge = edge_of(tensor) if run.passed or delivered else None
         if edge in run.passed:
             g = run.passed[edge] if g is None else g + run.passed[edge]
         r = torch.zeros_like(x) if g is None else x * g.conj()
         r = r.real if r.is_complex() else r  # the sum over the real and the imaginary part
-        if edge in plan.delivered:
-            r = r + plan.delivered[edge].view_as(r)
+        if edge in delivered:
+            r = r + delivered[edge].view_as(r)
         results.append(r)
     _check_finite(results, run)
     return tuple(results)
@@ -149,7 +155,8 @@ def _idle(reference: Recorded | None) -> Iterator[None]:
 
 def _check_finite(results: list[Tensor], run: Pass) -> None:
     for number, r in enumerate(results):
-        if bool(r.isfinite().all()):
+        # A sum is finite only if all entries are, and costs a tenth; but it may overflow where they are.
+        if bool(r.sum().isfinite()) or bool(r.isfinite().all()):
             continue
         # Hooks run from the output back, so the first node whose coefficients aren't finite is the cause.
         nodes = (node.name() for node, sums in run.sums.items() if not all(s.isfinite() for s in sums))
@@ -185,10 +192,9 @@ def checked_start(output: Tensor, tensors: tuple[Tensor, ...], start: Tensor | N
                 f"inputs[{number}] does not require grad: call .requires_grad_() on it before the forward pass"
             )
         if tensor._backward_hooks:
-            warnings.warn(
+            warn(
                 f"inputs[{number}] has gradient hooks (register_hook), which receive relevance's coefficients instead "
                 "of gradients, and change relevance if they change them: remove them first",
-                stacklevel=3,
             )
 
     if output.numel() == 0:

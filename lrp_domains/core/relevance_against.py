@@ -10,7 +10,7 @@ from .completeness import notes_on_residue
 from .difference import Difference, Request, differences
 from .errors import RelevanceError
 from .explained import Explained, Tensors
-from .ledger import Ledger, Rows
+from .ledger import Ledger, Rows, Sums
 from .ledger_notes import Remarks
 from .rules.rulesets import RuleSet
 from .secants.rulesets import SECANT
@@ -102,19 +102,19 @@ def ledger_against(
     so that no leaves are left to account for: under `SECANT` the residue is 0 to rounding. Of several references, the
     ledger holds the mean.
     """
-    runs = list(differences(Request(function, rules, start, selections, model, unknown), inputs, references))
-    rows, numbers, relevance = sums_against(runs, rules, selections)
-    return rows.ledger(numbers, relevance)
+    request = Request(function, rules, start, selections, model, unknown)
+    return sums_against(list(differences(request, inputs, references)), request).ledger()
 
 
-def sums_against(runs: list[Difference], rules: RuleSet, selections: str) -> tuple[Rows, Tensor, tuple[Tensor, ...]]:
-    """Return the rows of a ledger against references, their numbers in float64, and the relevance of each tensor."""
+def sums_against(runs: list[Difference], request: Request) -> Sums:
+    """Compute the ledger of explanations against references, their mean."""
     relevance = means([run.relevance for run in runs])
     score = sum(run.explained for run in runs) / len(runs)
     numbers = torch.stack([score, *(r.double().sum().to(score.device) for r in relevance)])
     held = "the score of the reference is that of what the input selects: its experts, its sorted entries"
-    remarks = Remarks(rules.name, (held,) if selections == "held" else (), residue=notes_on_residue(rules))
-    return Rows(len(relevance), (), frozenset(), remarks), numbers, relevance
+    always = (held,) if request.selections == "held" else ()
+    remarks = Remarks(request.rules.name, always, residue=notes_on_residue(request.rules))
+    return Sums(Rows(len(relevance), (), frozenset(), remarks), numbers, relevance)
 
 
 def draw_references(data: Tensor, inputs: Tensor, k: int, *, generator: torch.Generator | None = None) -> Tensor:

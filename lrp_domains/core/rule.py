@@ -7,13 +7,14 @@ outputs. When a rule is called, autograd has already computed the plain derivati
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
 
-from .graph.operations import Node, operation
+from .graph.operations import Node, operation_of
 
 if TYPE_CHECKING:
     from .graph.graph import Graph
@@ -40,6 +41,10 @@ class Rule:
         ``backward(node, carries, gi, go) -> gi``: from the ``g`` of the outputs (``go``) and the plain derivative
         (``gi``) to the ``g`` of the inputs. ``carries`` marks for each input whether relevance flows to it. By default
         the derivative is kept. A rule for your own autograd Function has this signature.
+    shares
+        What the derivative at each slot is multiplied by, if that is all that differs from it.
+    bounded
+        Whether ``backward`` returns finite coefficients for finite ones, so that it is never the first to lose them.
     arrives
         ``arrives(node, go) -> go``: replaces what arrives at the node's outputs.
     place
@@ -56,6 +61,8 @@ class Rule:
     name: str
     opens: Callable[[Node, Slots, Graph], Slots] | None = field(default=None, repr=False)
     backward: Backward | None = field(default=None, repr=False)
+    shares: Mapping[int, float | torch.Tensor] = field(default_factory=dict, repr=False, hash=False)
+    bounded: bool = field(default=False, repr=False)
     arrives: Callable[[Node, Grads], Grads] | None = field(default=None, repr=False)
     place: Callable[[Node, Graph, Shares], Rule | None] | None = field(default=None, repr=False)
     passes: tuple[tuple[Factor, Backward], ...] = field(default=(), repr=False)
@@ -65,6 +72,12 @@ class Rule:
         return self.name
 
 
+@lru_cache
+def share_rule(name: str, shares: tuple[tuple[int, float], ...]) -> Rule:
+    """Return the rule that multiplies the derivative at some slots by a number: one object for many nodes."""
+    return Rule(name, shares=dict(shares))
+
+
 def none_open(node: Node, carries: Slots, graph: Graph) -> Slots:
     """Open no slot."""
     return (False,) * len(carries)
@@ -72,7 +85,7 @@ def none_open(node: Node, carries: Slots, graph: Graph) -> Slots:
 
 def factors_closed(node: Node, carries: Slots, graph: Graph) -> Slots:
     """Open all slots except those that scale, such as a norm's weight or a denominator."""
-    factors = operation(node.name()).factors
+    factors = operation_of(node).factors
     return tuple(slot not in factors for slot in range(len(carries)))
 
 

@@ -2,8 +2,10 @@
 from .account import Account
 from .changed import checked_inputs, fingerprint, fingerprints, unchanged
 from .clock import Clock
+from .computed import Computed, compute, compute_against
 from .device import device_of, parameter_of, refuse_training_mode
 from .distance import relative_distance
+from .explanation import explain, explain_against
 from .files import remove_abandoned, whole_file
 from .held import Selections
 from .memory import BatchSize, fitting
@@ -11,7 +13,8 @@ from .messages import DomainError, check_choice, choices, listed, reason
 from .precision import PRECISIONS, check_precision, in_precision
 from .prefetch import prefetched
 from .progress import Progress, no_progress
-from .read import Read, explain, explain_against
+from .read import Read
+from .recordings import check_compile, compiled
 from .registry import Domain, installed_domains
 from .resume import locked, resumable
 from .score import score_of
@@ -25,6 +28,7 @@ __all__ = [
     "Account",
     "BatchSize",
     "Clock",
+    "Computed",
     "Domain",
     "DomainError",
     "NotWritten",
@@ -32,10 +36,14 @@ __all__ = [
     "Read",
     "Selections",
     "check_choice",
+    "check_compile",
     "check_precision",
     "check_score",
     "checked_inputs",
     "choices",
+    "compiled",
+    "compute",
+    "compute_against",
     "device_of",
     "explain",
     "explain_against",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -13,6 +15,7 @@ from torch import Tensor
 
 from .. import Ledger
 from ..domain import Read, Selections, explain, explain_against
+from .compiled import CompiledBatches, NonFiniteScore
 from .document import Document
 from .errors import TextError, excerpt
 from .models.embedded import Embedded
@@ -68,7 +71,7 @@ class Run:
     ``kept`` are the columns that the model computed logits of; None if all.
     """
 
-    read: Read[list[np.ndarray]]
+    read: Read[list[Tensor]]
     first: np.ndarray
     kept: KeptLogits | None = None
 
@@ -91,8 +94,10 @@ class Runner:
     model: TextModel
     settings: Settings
 
-    def explain(self, batch: Batch, side: str) -> list[Ledger]:
+    def explain(self, batch: Batch, side: str, *, more_columns: bool = True) -> list[Ledger]:
         """Explain the rows of a batch and those of their documents' twins, and add the relevance to the documents.
+
+        ``more_columns`` says whether rows may be padded beyond the longest one, to a length that is compiled.
 
         Returns
         -------
@@ -100,23 +105,52 @@ class Runner:
         """
         rows = [row for _, row in batch]
         texts = [(document.name, document.encoding.texts[0]) for document, _ in batch]
+        if self.is_compiled and not have_references(rows):
+            return self._explain_family(batch, lambda rows, _: self._from_recording(rows, side, texts, more_columns))
         if not any(document.twins for document, _ in batch):
             explained = self.explained(rows, side, texts)
             _add(batch, explained)
             return [explained.ledger]
 
         # One forward pass, whose graph is kept until the last twin is explained.
-        run, results = self.run(rows, side), []
-        count = max(len(document.family) for document, _ in batch)
+        run = self.run(rows, side)
+        return self._explain_family(
+            batch, lambda rows, is_last: self._explained_from(run, rows, texts, retain_graph=not is_last)
+        )
+
+    def _explain_family(self, batch: Batch, explain: Callable[[list[Row], bool], Explained]) -> list[Ledger]:
+        """Explain the rows of documents, then those of each twin, by a function that also learns which are the last."""
+        count, results = max(len(document.family) for document, _ in batch), []
         for number in range(count):
             twins = [_twin(document, row, number) for document, row in batch]
-            held = [row for _, row in twins]
-            explained = self._explained_from(run, held, texts, retain_graph=number < count - 1)
-            results.append((twins, explained))
+            results.append((twins, explain([row for _, row in twins], number == count - 1)))
         # Only now, since memory may run out within the batch, which is then explained again.
         for twins, explained in results:
             _add([twin for twin in twins if twin[0] is not None], explained, [d is not None for d, _ in twins])
         return [explained.ledger for _, explained in results]
+
+    @cached_property
+    def is_compiled(self) -> bool:
+        """Whether explanations without a reference are compiled."""
+        return self.settings.compile is not False and self.compiled.is_possible
+
+    @cached_property
+    def compiled(self) -> CompiledBatches:
+        """What explains batches from recordings."""
+        return CompiledBatches(self.model, self.settings)
+
+    def _from_recording(
+        self, rows: list[Row], side: str, texts: Sequence[tuple[str, str]], more_columns: bool
+    ) -> Explained:
+        """Return the relevance of rows, from a recording."""
+        filled = self.compiled.filled(rows)
+        tensors, first = self._tensors(filled, side, self.compiled.columns(filled) if more_columns else {})
+        try:
+            sides, scores, answers, ledger = self.compiled.explain(filled, tensors, first)
+        except NonFiniteScore as error:
+            _raise_not_finite(*texts[min(error.number, len(texts) - 1)], error.score)
+        relevance, values = self._of_tokens(sides, rows, first), scores.double().cpu().tolist()[: len(rows)]
+        return Explained(relevance, values, [0.0] * len(rows), answers=answers[: len(rows)], ledger=ledger)
 
     def _explained_from(
         self, run: Run, rows: Sequence[Row], texts: Sequence[tuple[str, str]], *, retain_graph: bool
@@ -126,7 +160,7 @@ class Runner:
         options = {"rules": self.settings.rule_set(against_reference=False), "unknown": self.settings.unknown}
         options |= {"model": self.model.network.module, "retain_graph": retain_graph}
         (sides,), ledger = explain(scores, [run.read], **options)
-        relevance = self._of_tokens(sides, rows, run.first)
+        relevance = self._of_tokens(_arrays(sides), rows, run.first)
         values = scores.detach().double().cpu().tolist()
         return Explained(relevance, values, [0.0] * len(rows), answers=answers, ledger=ledger)
 
@@ -148,7 +182,7 @@ class Runner:
 
         (sides,), ledger = explain_against(run, *self._replaced(rows, side), **options)
         values = [scores.detach().double().cpu().tolist() for scores, _ in scored]
-        relevance = self._of_tokens(sides, rows, runs[0].first)
+        relevance = self._of_tokens(_arrays(sides), rows, runs[0].first)
         return Explained(relevance, values[0], values[1], answers=scored[0][1], ledger=ledger)
 
     def run(
@@ -218,7 +252,10 @@ class Runner:
         tensors, _ = pad(inputs, fill, side=side, device=device)
         return [tensors[name][..., 0] for name in names], [tensors[name][..., 1] for name in names]
 
-    def _tensors(self, rows: Sequence[Row], side: str) -> tuple[dict[str, Tensor], np.ndarray]:
+    def _tensors(
+        self, rows: Sequence[Row], side: str, least: Mapping[str, int] = MappingProxyType({})
+    ) -> tuple[dict[str, Tensor], np.ndarray]:
+        """Return the model's inputs, of at least some numbers of columns, and the first column of each row."""
         vocabulary = self.model.network.vocabulary
         for row in rows if vocabulary is not None else ():
             if (largest := row.inputs["input_ids"].max()) >= vocabulary:
@@ -232,7 +269,7 @@ class Runner:
                     "another reference"
                 )
         inputs = [row.inputs for row in rows]
-        tensors, first = pad(inputs, self.model.fill, side=side, device=self.model.network.device)
+        tensors, first = pad(inputs, self.model.fill, side=side, device=self.model.network.device, least=least)
         if (extra := batch_of([row.extra for row in rows], self.model.network)) is not None:
             tensors[EXTRA] = extra
         return tensors, first
@@ -260,7 +297,15 @@ def _check_finite(scores: Tensor, texts: Sequence[tuple[str, str]]) -> None:
     """Raise if the score of a text, which has a name, is not finite."""
     for (name, text), score in zip(texts, scores.detach().double().cpu().tolist(), strict=True):
         if not np.isfinite(score):
-            raise TextError(
-                f"{name}: the score of {excerpt(text)} is {score}: check the model's weights (NaN? overflow in half "
-                "precision? try dtype=torch.float32)"
-            )
+            _raise_not_finite(name, text, score)
+
+
+def _raise_not_finite(name: str, text: str, score: float) -> NoReturn:
+    raise TextError(
+        f"{name}: the score of {excerpt(text)} is {score}: check the model's weights (NaN? overflow in half precision? "
+        "try dtype=torch.float32)"
+    )
+
+
+def _arrays(sides: Sequence[Tensor]) -> list[np.ndarray]:
+    return [side.cpu().numpy() for side in sides]

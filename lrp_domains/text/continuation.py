@@ -51,7 +51,7 @@ def explain_continuation(
         tensors[INPUT] = kept.tensor(model.network.device)
     with torch.enable_grad():
         read = model.network.run(tensors)
-        logits = sequence_logits(read.outputs, [row], "generation")
+        logits = sequence_logits(read.outputs, 1, "generation")
 
     positions, seen = row.subject, row
     if kept is not None and kept.are_of(read.outputs):
@@ -70,7 +70,7 @@ def explain_continuation(
         (sides,), account = explain(score, [read], retain_graph=True, **options)
         in_residue += notes_on_residue(account, rules)
         for side, tokens in zip(sides, row.tokens, strict=True):
-            np.add.at(matrix[number], tokens, side[0])
+            np.add.at(matrix[number], tokens, side[0].cpu().numpy())
         *others, generating = row.tokens
         is_read[number, np.concatenate([*others, generating[: positions.columns[number] + 1]])] = True
 

@@ -30,7 +30,7 @@ class PaddingSide:
         # Padding is tried on texts without a reference: one like the text would have no relevance to compare.
         rules = runner.settings.rules
         rules = None if rules is not None and rules.reads_reference else rules
-        self._runner = Runner(runner.model, replace(runner.settings, rules=rules, reference=None))
+        self._runner = Runner(runner.model, replace(runner.settings, rules=rules, reference=None, compile=False))
         self.side: str | None = runner.settings.padding or "right"
         self.is_known = runner.settings.padding is not None
 

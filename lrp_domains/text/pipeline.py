@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,12 @@ class Pipeline:
             long_part = SIDES.index(settings.long_text)
         self.model, self.settings = model, settings
         self.runner = Runner(model, settings)
+        if settings.compile is not False and not self.runner.compiled.is_possible:
+            warnings.warn(
+                f"compile={settings.compile!r}: explanations of this model for {model.task} aren't compiled, but "
+                "computed as usual",
+                stacklevel=4,
+            )
         self.padding = PaddingSide(self.runner)
         self.clock = Clock()
         self.rows_at_once = RowsAtOnce(self.runner)
@@ -135,7 +142,8 @@ class Pipeline:
         leaders = _leaders(documents)
         account = Account()
         batches = progress(self._batches(leaders, side), "Explaining")
-        for batch, ledgers in self.rows_at_once.run(batches, lambda batch: self.runner.explain(batch, side or "right")):
+        options = {"side": side or "right", "more_columns": self.padding.is_known and side is not None}
+        for batch, ledgers in self.rows_at_once.run(batches, partial(self.runner.explain, **options)):
             for number, ledger in enumerate(ledgers):
                 account.add(ledger)
                 self._note_residue(batch, number, ledger)

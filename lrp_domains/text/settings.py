@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from .. import ATTN_LRP, SECANT, RuleSet
-from ..domain import check_precision, check_score
+from ..domain import check_compile, check_precision, check_score
 from .arguments import checked_reference
 from .errors import TextError, choices, listed
 from .tokens.segmentation import SEGMENTATIONS, Segmentation
@@ -38,6 +38,10 @@ class Settings:
         What a model of transformers computes in: ``"fp32"``, ``"bf16"`` or ``"fp16"``. None: in the precision of its
         weights. In half precision, the texts of the first batch have the distance to single precision
         (`TextRelevance.fp32_distance`).
+    compile
+        Whether to compile explanations: True or ``"eager"`` (takes a second per size of a batch), ``"inductor"`` (up to
+        a minute), or ``"cudagraphs"``; see `lrp_domains.compile`. For sequence classification, text generation and
+        masked words, without a reference. Texts are padded to one of a few lengths. Results are the same, to rounding.
     long
         What happens to a text that is too long for the model: ``"windows"`` (each is explained, the text's score is
         the mean of theirs), ``"truncate"`` (cut, with a warning that reports what was lost), or ``"error"``. None:
@@ -87,6 +91,7 @@ class Settings:
     words: Segmentation = "words"
     batch_size: int | None = None
     precision: str | None = None
+    compile: bool | str = False
     long: str | None = None
     window: int | None = None
     stride: int | None = None
@@ -118,6 +123,7 @@ class Settings:
         if self.rules is not None and not isinstance(self.rules, RuleSet):
             raise TextError(f"rules={self.rules!r} is not a rule set; pass one such as lrp_domains.ATTN_LRP")
         check_precision(self.precision)
+        check_compile(self.compile)
         if self.batch_size is not None and (not isinstance(self.batch_size, int) or self.batch_size < 1):
             raise TextError(f"batch_size={self.batch_size!r}: expected 1 or more")
         if self.long is not None and self.long not in LONG:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from ..choices import PrecisionOption, RulesOption, ScoreOption
+from ..choices import CompileOption, PrecisionOption, RulesOption, ScoreOption
 from ..device import Device
 
 Task = Literal["classes", "value", "survival"]
@@ -175,6 +175,7 @@ EXPLANATION = {
         ),
     ],
     "precision": PrecisionOption,
+    "compile": CompileOption,
     "device": Device,
 }
 

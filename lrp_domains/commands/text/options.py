@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from ..choices import RulesOption, ScoreOption
+from ..choices import CompileOption, RulesOption, ScoreOption
 from ..device import Device
 
 Long = Literal["windows", "truncate", "error"]
@@ -215,6 +215,7 @@ SETTINGS = {
             "batch (default: in the precision of its weights)."
         ),
     ],
+    "compile": CompileOption,
     "batch_size": Annotated[
         int | None,
         typer.Option(min=1, help="Texts explained at once (default: 16; on a GPU what fits into its free memory)."),

@@ -39,9 +39,11 @@ def _by_torch_compile(backend: str) -> Callable[[GraphModule], Callable]:
             try:
                 results = run(*inputs)
             except torch._dynamo.exc.TorchDynamoException as error:  # while it compiles, at the first call
+                cause = getattr(error, "inner_exception", error)
+                reason = next(iter(str(cause).strip().splitlines()), "")
                 raise RelevanceError(
-                    f"backend {backend!r} can't compile the explanation here ({type(error).__name__}"
-                    f"{': ' + reason[0] if (reason := str(error).strip().splitlines()) else ''}): use backend='eager'"
+                    f"backend {backend!r} can't compile the explanation here ({type(cause).__name__}: {reason}): use "
+                    "backend='eager'"
                 ) from error
             # The next launch writes to the same memory.
             return tree_map(torch.clone, results) if backend == "cudagraphs" else results
@@ -51,7 +53,7 @@ def _by_torch_compile(backend: str) -> Callable[[GraphModule], Callable]:
     return compiled
 
 
-_BACKENDS = {
+BACKENDS = {
     "eager": lambda graph: graph,
     "inductor": _by_torch_compile("inductor"),
     "cudagraphs": _by_torch_compile("cudagraphs"),
@@ -60,6 +62,6 @@ _BACKENDS = {
 
 def backend_of(name: str) -> Backend:
     """Return a backend by its name."""
-    if name not in _BACKENDS:
-        raise RelevanceError(f"backend={name!r}: expected one of {', '.join(map(repr, _BACKENDS))}")
-    return Backend(name, _BACKENDS[name])
+    if name not in BACKENDS:
+        raise RelevanceError(f"backend={name!r}: expected one of {', '.join(map(repr, BACKENDS))}")
+    return Backend(name, BACKENDS[name])

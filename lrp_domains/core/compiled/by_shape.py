@@ -38,6 +38,7 @@ class ByShape:
 
     def __call__(self, *tensors: Tensor) -> tuple[Tensors, Any]:
         """Return what the function returns."""
+        self.backend.check(tensors)
         tensors = tuple(x.detach().contiguous() for x in tensors)
         return self.at(tensors).results(tensors)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,9 +15,9 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from .backends import Backend
 from .guards import GuardedExports, GuardedReads, Guards
 from .modules import RecordedModules
+from .simplify import simplify
 
 Tensor = torch.Tensor
-aten = torch.ops.aten
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,17 +103,10 @@ def record(
         return results, conditions.all(), conditions
 
     graph = make_fx(guarded)(*inputs)
-    _simplify(graph)
+    simplify(graph)
     run = backend.compile(graph)
-    with _as_recorded():
+    with _as_recorded(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of PyTorch about its own code, while it compiles
         results, _, _ = run(*inputs)
     expected, rest = usual[0]
     return Recording(graph, run, tuple(guards.places), modules, rest), results, expected
-
-
-def _simplify(graph: GraphModule) -> None:
-    """Drop what matters to autograd only, and what nothing uses."""
-    for node in graph.graph.find_nodes(op="call_function", target=aten.detach.default):
-        node.replace_all_uses_with(node.args[0])
-    graph.graph.eliminate_dead_code()
-    graph.recompile()

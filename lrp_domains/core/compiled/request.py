@@ -50,21 +50,23 @@ class Request:
             check_explainable(inputs)
             explained = leaves[0] if len(leaves) == 1 else leaves
 
-        rows, options = None, {"rules": self.rules, "model": self.model, "unknown": self.unknown}
+        options = {"rules": self.rules, "model": self.model, "unknown": self.unknown}
         results: Tensors = {"score": scores.detach()}
-        if self.ledger:
-            rows, results["numbers"], of_each = sums_of(scores, tensors_of(explained), **options)
-        else:
+        if not self.ledger:
             of_each = relevance(scores, tensors_of(explained), **options)
-        return results | {"relevance": structured(explained, of_each)}, rows
+            return results | {"relevance": structured(explained, of_each)}, None
+        sums = sums_of(scores, tensors_of(explained), **options)
+        results |= {"relevance": structured(explained, sums.relevance), "numbers": sums.numbers}
+        return results, sums.rows
 
     def _against(self, *tensors: Tensor) -> tuple[Tensors, Rows | None]:
         inputs, references = tensors[: len(tensors) // 2], tensors[len(tensors) // 2 :]
         request = difference.Request(self.function, self.rules, None, "own", self.model, self.unknown)
         runs = list(difference.differences(request, inputs[0] if len(inputs) == 1 else inputs, references))
-        rows, numbers, of_each = sums_against(runs, self.rules, "own")
-        results = {"score": sum(run.rise for run in runs) / len(runs), "relevance": runs[0].structured(of_each)}
-        return (results | {"numbers": numbers}, rows) if self.ledger else (results, None)
+        sums = sums_against(runs, request)
+        score = sum(run.rise for run in runs) / len(runs)
+        results = {"score": score, "relevance": runs[0].structured(sums.relevance)}
+        return (results | {"numbers": sums.numbers}, sums.rows) if self.ledger else (results, None)
 
 
 def request_of(

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils._pytree import tree_leaves
 
 from ..errors import LrpError, RelevanceError
-from ..explained import Explained, is_explainable, tensors_of
+from ..explained import is_explainable
+from ..warn import warn
 from .backends import Backend
 from .recording import Recording, record
 
 Tensor = torch.Tensor
-Tensors = dict[str, Explained]
-# What is recorded: from tensors to tensors by name, and anything else that doesn't depend on values.
+Tensors = dict[str, Any]
+# What is recorded: from tensors to tensors (in lists, tuples and dicts) by name, and anything else that doesn't depend
+# on values.
 Function = Callable[..., tuple[Tensors, Any]]
 # A function with more branches, such as a mixture of experts with a loop over them, is explained as usual.
 MOST = 4
 # PyTorch's tracer patches modules in the whole process, so one function is recorded at a time.
 _RECORDING = threading.RLock()
-_PACKAGE = str(Path(__file__).parents[2])
 
 
 class Variants:
@@ -118,9 +117,8 @@ class Variants:
         self._recordings.clear()
         self._examples.clear()
         self._is_recordable = False
-        warnings.warn(
+        warn(
             f"the explanation can't be compiled for these shapes and is computed as usual: {reason}",
-            stacklevel=_level_outside(),
         )
 
     def _drop(self, recording: Recording) -> None:
@@ -128,25 +126,16 @@ class Variants:
         self._examples.pop(id(recording), None)
 
 
-def _level_outside() -> int:
-    """Return how many calls the code that uses this package is above the caller."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame, level = frame.f_back, level + 1
-    return level
-
-
 def _distance(results: Tensors, expected: Tensors) -> float:
     """Return the largest difference between results, relative to the largest entry of each tensor."""
     distances = []
-    for name, tensors in results.items():
-        pairs = list(zip(tensors_of(tensors), tensors_of(expected[name]), strict=False))
-        if len(pairs) != len(tensors_of(expected[name])) or any(a.shape != b.shape for a, b in pairs):
-            return torch.inf
-        for a, b in pairs:
-            if not is_explainable(a):  # classes, choices
-                distances.append(0.0 if torch.equal(a, b) else torch.inf)
-            elif a.numel():
-                largest = b.abs().max()
-                distances.append(float((a - b).abs().max() / torch.where(largest > 0, largest, 1.0)))
+    of_results, of_expected = tree_leaves(results), tree_leaves(expected)
+    if [x.shape for x in of_results] != [x.shape for x in of_expected]:
+        return torch.inf
+    for a, b in zip(of_results, of_expected, strict=True):
+        if not is_explainable(a):  # classes, choices
+            distances.append(0.0 if torch.equal(a, b) else torch.inf)
+        elif a.numel():
+            largest = b.abs().max()
+            distances.append(float((a - b).abs().max() / torch.where(largest > 0, largest, 1.0)))
     return max(distances, default=0.0)

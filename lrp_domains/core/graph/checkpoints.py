@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from torch.utils import checkpoint
 
 from .operations import Node
-from .saved import saved_names, unpacking
+from .saved import saved_names, unpack_hook
 
 # A version of torch without such groups raises its own error when a value is read twice.
 GraphExecGroup = getattr(checkpoint, "GraphExecGroup", nullcontext)
@@ -29,7 +29,7 @@ class Rereading:
     def of(self, node: Node) -> AbstractContextManager:
         """Return the context for reading anything of one node, once per name."""
         # One hook, and so one group, per checkpointed segment: it is recomputed once for all its rules.
-        if (hook := _hook(node)) is None:
+        if (hook := unpack_hook(node)) is None:
             return nullcontext()
         if not self._groups[hook]:
             self._groups[hook].append((GraphExecGroup(), set()))
@@ -40,7 +40,7 @@ class Rereading:
 
         The segment is recomputed as often as the value that is read most.
         """
-        if (hook := _hook(node)) is None:
+        if (hook := unpack_hook(node)) is None:
             return nullcontext()
         keys = {(node, name) for name in names or saved_names(type(node))}
         groups = self._groups[hook]
@@ -49,11 +49,6 @@ class Rereading:
             groups.append(unread)
         unread[1].update(keys)
         return _within(unread[0])
-
-
-def _hook(node: Node) -> object | None:
-    """Return the hook that unpacks what a node saved, if it is in a checkpoint."""
-    return next((hook for name in saved_names(type(node)) if (hook := unpacking(node, name)) is not None), None)
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from functools import cache
 import torch
 
 from .functions import wide
-from .operations import OPERATIONS, Node, Operation, operation
+from .operations import OPERATIONS, Node, Operation, operation_of
+from .questions import question
 from .saved import has, keeps, read, unpacking
 
 Tensor = torch.Tensor
@@ -16,27 +17,33 @@ Tensor = torch.Tensor
 
 def inverted(node: Node, y: Tensor) -> Tensor:
     """Return the argument of a function that kept only its result."""
-    op = operation(node.name())
+    op = operation_of(node)
     return op.function.inverse(y, *settings_of(node, op))
 
 
 def argument(node: Node, slot: int = 0) -> Tensor:
     """Return the argument of an elementwise function, as it was kept or computed from the result."""
-    name = operation(node.name()).tensors[slot]
+    name = operation_of(node).tensors[slot]
     return wide(read(node, name)) if keeps(node, name) else inverted(node, wide(read(node, "result")))
 
 
 def is_lost(node: Node, y: Tensor) -> bool:
     """Return whether some arguments of a function can't be recovered from its result."""
-    op = operation(node.name())
+    op = operation_of(node)
     if op.function.inverse is None or y.is_complex():  # the logarithm of a complex number has many values
         return True
     return op.function.lost is not None and bool(op.function.lost(y, *settings_of(node, op)).any())
 
 
+@question
+def has_lost(node: Node) -> bool:
+    """Return whether some arguments of a function can't be recovered from the result that it keeps."""
+    return is_lost(node, wide(read(node, "result").detach()))
+
+
 def applied(node: Node, slot: int = 0, x: Tensor | None = None) -> Callable[[Tensor], Tensor]:
     """Return an elementwise function of only the argument at a slot; x is that argument, if it is available."""
-    op = operation(node.name())
+    op = operation_of(node)
     if len(op.tensors) > 1:
         other = _other(node, op, slot, x)
         return (lambda x: op.function.f(x, other)) if slot == 0 else (lambda x: op.function.f(other, x))
@@ -71,7 +78,7 @@ def _near_zero(base: str, settings: tuple) -> tuple[float, bool]:
 
 def is_zero_at_zero(node: Node, slot: int) -> bool:
     """Return whether f(0) is 0; a function whose settings a checkpoint would recompute counts as 0 there."""
-    op = operation(node.name())
+    op = operation_of(node)
     if op.function.homogeneous:
         return True
 
@@ -89,7 +96,7 @@ def is_zero_at_zero(node: Node, slot: int) -> bool:
 
 def keeps_near_zero(node: Node) -> bool:
     """Return whether f(x) is x for small x, as for a clamp with 0 between its bounds."""
-    op = operation(node.name())
+    op = operation_of(node)
     if op.function.homogeneous or len(op.tensors) > 1 or op.factors:
         return op.base == "NanToNum"
     settings = settings_of(node, op)
@@ -111,12 +118,12 @@ def bounds(node: Node) -> tuple[float | None, float | None]:
 
 def order_of(node: Node) -> float | None:
     """Return p of a p-norm."""
-    return read(node, "ord" if operation(node.name()).base == "LinalgVectorNorm" else "p")
+    return read(node, "ord" if operation_of(node).base == "LinalgVectorNorm" else "p")
 
 
 def degree_of(node: Node) -> float | None:
     """Return p of a homogeneous function, ``f(a x) = a^p f(x)``: the identity rule is the derivative over p (Euler)."""
-    base = operation(node.name()).base
+    base = operation_of(node).base
     if base in ("LinalgVectorNorm", "Norm"):
         return float(order_of(node) != 0)
     if base in ("Pow", "Pow1"):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
-from .operations import VIEWS, Operation, operation
+from .operations import VIEWS, Operation, operation_of
+from .questions import question
 
 if TYPE_CHECKING:
     from .twins import Twin
@@ -60,7 +61,9 @@ class Graph:
         return edge[0] in self.reaching or edge in self.sources
 
     def __post_init__(self) -> None:
-        carried = {node: [slot for slot, leads in enumerate(slots) if leads] for node, slots in self.reaching.items()}
+        # Nodes share these lists, as a graph has few patterns: the garbage collector visits every list there is.
+        lists = {slots: [slot for slot, leads in enumerate(slots) if leads] for slots in set(self.reaching.values())}
+        carried = {node: lists[slots] for node, slots in self.reaching.items()}
         named: dict[str, list[Node]] = defaultdict(list)
         for node in self.reaching:
             named[self.operations[node].base].append(node)
@@ -89,12 +92,17 @@ class Graph:
             edge = carrying[0]
         return edge
 
-    def variable(self, edge: Edge) -> Tensor | None:
-        """Return the leaf tensor (such as a parameter) behind an edge, also through views."""
+    def leaf(self, edge: Edge) -> Node | None:
+        """Return the node of the leaf (such as a parameter) behind an edge, also through views."""
         node = edge[0]
         while node in self.operations and self.operations[node].base in VIEWS:
             node = self.edges[node][0][0]
-        return getattr(node, "variable", None)
+        return node if hasattr(node, "variable") else None
+
+    def variable(self, edge: Edge) -> Tensor | None:
+        """Return the leaf tensor (such as a parameter) behind an edge, also through views."""
+        leaf = self.leaf(edge)
+        return None if leaf is None else leaf.variable
 
 
 def edge_of(tensor: Tensor) -> Edge:
@@ -107,35 +115,57 @@ def build_graph(root: Node, inputs: Sequence[Tensor]) -> Graph:
     """Return the graph between an output's node and the inputs."""
     sources = {edge_of(tensor): tensor for tensor in inputs}
     edges = _edges_inputs_first(root)
+    operations = {node: operation_of(node) for node in edges}
+    return Graph(tuple(edges), edges, operations, sources, slots_reaching(edges, sources))
+
+
+def slots_reaching(edges: Mapping[Node, tuple[Edge, ...]], sources: Mapping[Edge, Tensor]) -> dict[Node, Slots]:
+    """Return the nodes from which a source can be reached, in the same order, and through which slots."""
+    ends = {node for node, _ in sources}
     reaching: dict[Node, Slots] = {}
+    shared: dict[Slots, Slots] = {}
     for node, behind in edges.items():
-        slots = tuple(edge[0] in reaching or edge in sources for edge in behind)
+        slots = tuple([child in reaching or (child in ends and (child, n) in sources) for child, n in behind])
         if True in slots:
-            reaching[node] = slots
-    return Graph(tuple(edges), edges, {node: operation(node.name()) for node in edges}, sources, reaching)
+            reaching[node] = shared.setdefault(slots, slots)
+    return reaching
 
 
 def _edges_inputs_first(root: Node) -> dict[Node, tuple[Edge, ...]]:
     """Return the edges of all nodes, inputs first."""
     order: dict[Node, tuple[Edge, ...]] = {}
-    seen, edges = {root}, root.next_functions
+    entered: dict[Node, tuple[Edge, ...]] = {}
 
     # Depth first without recursion: graphs are deeper than Python's stack.
-    stack = [(root, edges, iter(edges))]
-    while stack:
-        node, edges, remaining = stack[-1]
-        for child, _ in remaining:
-            if child is not None and child not in seen:
-                seen.add(child)
-                behind = child.next_functions
-                stack.append((child, behind, iter(behind)))
-                break
-        else:  # all children are done
-            order[node] = edges
-            stack.pop()
+    pending = [root]
+    while pending:
+        node = pending[-1]
+        if node in entered:  # all children are done
+            order[node] = entered[node]
+            pending.pop()
+            continue
+        entered[node] = edges = node.next_functions
+        for child, _ in reversed(edges):
+            if child is not None and child not in entered:
+                pending.append(child)
     return order
 
 
 def shape_of(edge: Edge) -> tuple[int, ...]:
     """Return the shape of the value at an edge."""
-    return tuple(edge[0]._input_metadata[edge[1]].shape)
+    return _shape(*edge)
+
+
+@question
+def _shape(node: Node, output: int) -> tuple[int, ...]:
+    return tuple(node._input_metadata[output].shape)
+
+
+def dtype_of(edge: Edge) -> torch.dtype:
+    """Return the dtype of the value at an edge."""
+    return _dtype(*edge)
+
+
+@question
+def _dtype(node: Node, output: int) -> torch.dtype:
+    return node._input_metadata[output].dtype

@@ -240,6 +240,22 @@ OVERLOADS = {
 }
 
 
+def operation_of(node: Node) -> Operation:
+    """Return the table's row for a node."""
+    return _operation_of_class(type(node)) or operation(node.name())
+
+
+@cache
+def _operation_of_class(node_class: type) -> Operation | None:
+    """Return the row of all nodes of a class; None for the class of those that C++ extensions define."""
+    return None if has_many_names(node_class) else operation(node_class.__name__)
+
+
+def has_many_names(node_class: type) -> bool:
+    """Return whether nodes of a class differ in their operation: PyTorch has one class for all that it doesn't know."""
+    return node_class.__name__ == "CppFunction"
+
+
 @cache
 def operation(name: str) -> Operation:
     """Return the table's row for a node's name, such as ``"AddmmBackward0"``."""

@@ -51,7 +51,7 @@ class ParameterNames:
         if op.kind == "product" and op.base != "Mul" and node in graph.reaching and takes_layer_rules(node, graph):
             weights = graph.edges[node][weight_slot(node, graph)]
             for leaf in leaves_behind(weights, graph) if weights[0] is not None else ():
-                names |= self._by_identity.get(id(leaf), set())
+                names |= self._by_identity.get(id(leaf.variable), set())
 
         # A frozen weight isn't in the graph: its only trace is the memory that the node keeps.
         for kept in kept_names(op) if op.kind in ("product", "norm", "batch_norm") else ():

@@ -9,9 +9,10 @@ import torch
 from . import quantised
 from .checkpoints import Rereading
 from .functions import wide
-from .graph import Edge, Graph, Node, shape_of
-from .operations import COPIES, VIEWS, operation
+from .graph import Edge, Graph, Node, dtype_of, shape_of
+from .operations import COPIES, VIEWS, operation_of
 from .quantised import PACKINGS
+from .questions import values_read
 from .saved import read, unpacking
 
 Tensor = torch.Tensor
@@ -26,16 +27,17 @@ def dtype_at(edge: Edge) -> torch.dtype:
     Half precision would overflow where a rule sums terms that cancel in the model. A node that saved tensors requires
     their dtype.
     """
-    dtype = edge[0]._input_metadata[edge[1]].dtype
-    if operation(edge[0].name()).base not in _WIDENING:
+    dtype = dtype_of(edge)
+    if operation_of(edge[0]).base not in _WIDENING:
         return dtype
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
 
 
 def handed_back(node: Node, g: Sequence[Tensor | None]) -> Values:
     """Return what a node passes back to its inputs for g at its outputs."""
+    values_read()
     g_out = [None if t is None else t.to(dtype_at((node, output))) for output, t in enumerate(g)]
-    if operation(node.name()).base in PACKINGS:  # the node of a Python Function can't be called
+    if operation_of(node).base in PACKINGS:  # the node of a Python Function can't be called
         return quantised.handed_back(node, g_out[0])
     with Rereading().of(node):  # values saved in a checkpoint are read once more
         result = node(*g_out)
@@ -59,7 +61,7 @@ def made(node: Node, slot: int, x: Tensor, outputs: Collection[int]) -> Values:
 
 def pushed(edge: Edge, slot: int, x: Tensor) -> Tensor:
     """Apply a linear operation to x at a slot, for one of its outputs."""
-    node, op = edge[0], operation(edge[0].name())
+    node, op = edge[0], operation_of(edge[0])
     if op.base in COPIES:
         return x
     if op.base == "Mul" and unpacking(node, op.tensors[1 - slot]) is None:

@@ -13,10 +13,12 @@ import torch
 from ..errors import RelevanceError
 from . import quantised
 from .operations import Node, Operation, operation
+from .questions import question
 
 _QUANTISED = {quantised.INPUT, quantised.WEIGHT}
 
 
+@question
 def read(node: Node, name: str, *default: object) -> object:
     """Return what a node kept under a name; ``tensors`` is the one tensor that a Python Function saved."""
     if name == "tensors":
@@ -27,6 +29,7 @@ def read(node: Node, name: str, *default: object) -> object:
     return getattr(node, f"_saved_{name}", *default)
 
 
+@question
 def memory(node: Node, name: str) -> object:
     """Return what a node kept under a name; of quantised weights, the tensor that they are packed in."""
     return quantised.memory(node) if name == quantised.WEIGHT else read(node, name, None)
@@ -37,6 +40,7 @@ def has(node: Node, name: str) -> bool:
     return hasattr(node, f"_saved_{name}")
 
 
+@question
 def keeps(node: Node, name: str | None) -> bool:
     """Return whether a node keeps a tensor under a name: autograd drops what no derivative needs."""
     if name == quantised.WEIGHT:  # without unpacking them
@@ -44,11 +48,29 @@ def keeps(node: Node, name: str | None) -> bool:
     return name is not None and (unpacking(node, name) is not None or isinstance(read(node, name, None), torch.Tensor))
 
 
+@question
 def unpacking(node: Node, name: str) -> object | None:
     """Return the hook that unpacks a saved value, if it has one (see checkpoints.py)."""
-    raw = getattr(node, f"_raw_saved_{name}", None)
-    hooks = (getattr(value, "unpack_hook", None) for value in (raw if isinstance(raw, tuple) else (raw,)))
-    return next((hook for hook in hooks if hook is not None), None)
+    return _hook_of(getattr(node, f"_raw_saved_{name}", None))
+
+
+def _hook_of(raw: object) -> object | None:
+    if not isinstance(raw, tuple):
+        return getattr(raw, "unpack_hook", None)
+    return next((hook for value in raw if (hook := value.unpack_hook) is not None), None)
+
+
+def unpack_hook(node: Node) -> object | None:
+    """Return the hook that unpacks what a node saved, if there is one."""
+    for name in _raw_names(type(node)):
+        if (hook := _hook_of(getattr(node, name))) is not None:
+            return hook
+    return None
+
+
+@cache
+def _raw_names(node_class: type) -> tuple[str, ...]:
+    return tuple(f"_raw_saved_{name}" for name in saved_names(node_class))
 
 
 @cache

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import torch
 
 from .checkpoints import Rereading
-from .graph import Edge, Graph, Node, shape_of
+from .graph import Edge, Graph, Node, dtype_of, shape_of
 from .operations import VIEWS, Operation
 from .quantised import BIAS, PACKINGS
+from .questions import question
 from .saved import dimension, read, unpacking
 
 DENSE = frozenset("Mm Addmm Bmm Baddbmm Mv Addmv Dot SparseAddmm EmbeddingBag Trilinear Mul".split()) | PACKINGS.keys()
 CONVOLUTIONS = frozenset(("Convolution",))
 # Layers that the layer rules have no formula for.
 OTHERS = frozenset("Addbmm Addr Linear MkldnnLinear GroupedMm ConvolutionOverrideable CudnnConvolution ConvTbc".split())
+_WITH_WEIGHTS = DENSE | CONVOLUTIONS | OTHERS
 # Operations that may come between an attention's scores and its softmax.
 _TO_SCORES = VIEWS | frozenset("Add Sub Mul Div Scale MaskedFill Where Tanh Relu Cat".split())
 
@@ -29,12 +33,12 @@ def adds_bias(node: Node, op: Operation) -> int | None:
 
 def weight_slot(node: Node, graph: Graph) -> int | None:
     """Return the slot of the factor that carries nothing, if a matrix product or convolution has one."""
-    op = graph.operations[node]
-    if op.kind != "product" or op.base not in DENSE | CONVOLUTIONS | OTHERS:
+    op, slots = graph.operations[node], graph.reaching[node]
+    if op.kind != "product" or op.base not in _WITH_WEIGHTS:
         return None
-    constant = [slot for slot in op.factors if slot < len(graph.edges[node]) and not graph.reaching[node][slot]]
-    carried = [slot for slot in op.factors if slot < len(graph.edges[node]) and graph.reaching[node][slot]]
-    return constant[0] if len(carried) == 1 and constant else None
+    factors = [slot for slot in op.factors if slot < len(slots)]
+    constant = [slot for slot in factors if not slots[slot]]
+    return constant[0] if constant and len(constant) == len(factors) - 1 else None
 
 
 def layers(graph: Graph) -> set[Node]:
@@ -44,7 +48,7 @@ def layers(graph: Graph) -> set[Node]:
     it is a gate.
     """
     nodes = _summed_products(graph)
-    for node in graph.of((DENSE | CONVOLUTIONS | OTHERS) - {"Mul"}):
+    for node in graph.of(_WITH_WEIGHTS - {"Mul"}):
         if (slot := weight_slot(node, graph)) is None:
             continue
         if graph.edges[node][slot][0] is not None or _kept_parameter(node, slot, graph) is not False:
@@ -60,28 +64,33 @@ def takes_layer_rules(node: Node, graph: Graph) -> bool:
     attention are not layers; but a matrix that is computed only from parameters, on the right of rows, makes a layer
     before a softmax too.
     """
-    slot = weight_slot(node, graph)
     op, edges = graph.operations[node], graph.edges[node]
-    if slot is None or node._input_metadata[0].dtype.is_complex:
+    if op.base == "Mul" and node not in graph.once(_summed_products):
+        return False
+    slot = weight_slot(node, graph)
+    if slot is None or dtype_of((node, 0)).is_complex:
         return False
 
+    if op.base == "Mul":
+        return True
     if op.base in CONVOLUTIONS:
         return slot == op.factors[1]
-    if op.base == "Mul":
-        return node in graph.once(_summed_products)
 
     # A parameter is a weight wherever it is.
-    if (leaf := graph.variable(edges[slot])) is not None:
-        return isinstance(leaf, torch.nn.Parameter) or leaf.ndim <= 2
-    if edges[slot][0] is None and _kept_parameter(node, slot, graph) is not False:
-        return True
+    if (leaf := graph.leaf(edges[slot])) is not None:
+        return is_parameter(leaf) or len(shape_of((leaf, 0))) <= 2
+    if edges[slot][0] is None:
+        if op.base in ("Mm", "Addmm") and slot == op.factors[1]:
+            return True  # on the right of rows: a weight, whether it is a parameter or not
+        if _kept_parameter(node, slot, graph) is not False:
+            return True
 
     # For any other tensor its position decides.
     on_the_right, batched = slot == op.factors[1] and _is_matrix(node, slot, graph), op.base in ("Bmm", "Baddbmm")
     of_attention = node in graph.once(scores) or _is_probability(node, graph)
     if edges[slot][0] is None:
         return on_the_right and not (batched and of_attention)
-    of_parameters = all(isinstance(leaf, torch.nn.Parameter) for leaf in leaves_behind(edges[slot], graph))
+    of_parameters = all(map(is_parameter, leaves_behind(edges[slot], graph)))
     if of_attention:
         return on_the_right and of_parameters and not batched and not _is_of_data(edges[slot], graph)
     return of_parameters or (on_the_right and not batched)
@@ -94,9 +103,21 @@ def _kept_parameter(node: Node, slot: int, graph: Graph) -> bool | None:
         return None
     if graph.operations[node].base in PACKINGS:
         return True
-    with Rereading().of(node):
+    return keeps_parameter(node, name)
+
+
+@question
+def keeps_parameter(node: Node, name: str) -> bool | None:
+    """Return whether what a node keeps under a name is a parameter, or a view of one; None if it keeps nothing."""
+    with Rereading().of(node) if unpacking(node, name) is not None else nullcontext():
         kept = read(node, name, None)
     return None if kept is None else isinstance(kept if kept._base is None else kept._base, torch.nn.Parameter)
+
+
+@question
+def is_parameter(leaf: Node) -> bool:
+    """Return whether a leaf of a graph is a parameter."""
+    return isinstance(leaf.variable, torch.nn.Parameter)
 
 
 def _is_matrix(node: Node, slot: int, graph: Graph) -> bool:
@@ -118,7 +139,7 @@ def _summed_products(graph: Graph) -> set[Node]:
 
         slot = weight_slot(child, graph)
         edge = (None, 0) if slot is None else graph.edges[child][slot]
-        if edge[0] is not None and graph.variable(edge) is not None:
+        if edge[0] is not None and graph.leaf(edge) is not None:
             shape = shape_of(edge)
         elif edge[0] is None and slot is not None and _kept_parameter(child, slot, graph):
             shape = read(child, graph.operations[child].slot_kept(slot)).shape
@@ -157,9 +178,9 @@ def scores(graph: Graph) -> set[Node]:
     return products
 
 
-def leaves_behind(edge: Edge, graph: Graph) -> list[torch.Tensor]:
-    """Return the leaf tensors behind an edge."""
-    return [node.variable for node in _nodes_behind(edge, graph) if hasattr(node, "variable")]
+def leaves_behind(edge: Edge, graph: Graph) -> list[Node]:
+    """Return the leaves behind an edge."""
+    return [node for node in _nodes_behind(edge, graph) if hasattr(node, "variable")]
 
 
 def _is_of_data(edge: Edge, graph: Graph) -> bool:

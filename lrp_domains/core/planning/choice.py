@@ -17,6 +17,18 @@ from ..rule import Rule, gradient
 from ..rules.layers import LayerRule
 from ..rules.rulesets import RuleSet
 
+# The kinds of nodes that `kind_at` never takes for another operation.
+_FIXED = frozenset(("linear", "norm", "attention", "embedding"))
+
+
+def choose_all(graph: Graph, rules: RuleSet, names: ParameterNames | None) -> dict[Node, Rule | None]:
+    """Return the rule for each node that an input can be reached from, inputs first; None if the rule set has none."""
+    if rules.overrides or rules.names_nodes or rules.first is not None:
+        return {node: choose(node, graph, rules, names) for node in graph.reaching}
+    kinds = ((node, graph.operations[node].kind) for node in graph.reaching)
+    of = rules.operations.get
+    return {node: of(kind if kind in _FIXED else kind_at(node, graph)) for node, kind in kinds}
+
 
 def choose(node: Node, graph: Graph, rules: RuleSet, names: ParameterNames | None) -> Rule | None:
     """Return the rule for a node, or None if the rule set has none."""
@@ -60,7 +72,7 @@ def meets(row: tuple[str, Rule], node: Node, graph: Graph, names: ParameterNames
 def kind_at(node: Node, graph: Graph) -> str:
     """Return which operation of a rule set a node counts as in its graph."""
     op, slots = graph.operations[node], graph.carried[node]
-    if op.kind in ("linear", "norm", "attention", "embedding"):
+    if op.kind in _FIXED:
         return op.kind
     if node in graph.once(softmaxes).members:
         return "softmax"

@@ -35,7 +35,7 @@ def place_layers(
     ruled = {node: rule for node, rule in placed.items() if isinstance(rule, LayerRule)}
     if not ruled:
         return {}, delivered
-    plain = {node for node, rule in placed.items() if rule.backward is None and not rule.passes}
+    plain = {node for node, rule in placed.items() if rule.backward is None and not rule.passes and not rule.shares}
     layers = {node for node in plain if kind_at(node, graph) in ("dense", "convolution")} | ruled.keys()
 
     run = _Pass(add_up(graph, flow, layers, plain, apart), ruled, rules, delivered)

@@ -7,7 +7,6 @@ weight never takes a share of a product; neither does anything behind a constant
 from __future__ import annotations
 
 import fnmatch
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,9 +27,10 @@ from ..rule import Grads, Rule, Slots, gradient
 from ..rules.layers import LayerRule
 from ..rules.rulesets import RuleSet
 from ..rules.state_spaces import state_space, state_spaces
-from .choice import answer_unknown, choose, meets
+from ..warn import warn
+from .choice import answer_unknown, choose, choose_all, meets
 from .layer_pass import place_layers
-from .refusals import refuse_training
+from .refusals import NOISY, refuse_training
 
 
 @dataclass(frozen=True)
@@ -96,13 +96,13 @@ def make_plan(
         twin.once(Roles).values.given.update(reference.values)
         graph = with_twin(graph, output.grad_fn, twin, reference.output.grad_fn)
     graph.once(Roles).values.given.update({**values, edge_of(output): output.detach()})
-    for node in graph.reaching:
+    for node in {type(node): node for node in graph.reaching}.values():
         check_saved(node)
 
     plan = plan_graph(graph, output.grad_fn, rules, names, unknown)
     if not any(plan.carries.get(output.grad_fn, ())):
         raise _nothing_flows(graph, rules, names)
-    for node in graph.reaching:
+    for node in graph.of(NOISY):
         refuse_training(node, graph, unknown)
     _warn_of_overrides(graph, rules, names)
     _warn_of_layers(plan, rules)
@@ -113,7 +113,7 @@ def make_plan(
 
 def plan_graph(graph: Graph, root: Node | None, rules: RuleSet, names: ParameterNames | None, unknown: str) -> Plan:
     """Return the plan for a graph from a root, or from all of its nodes if there is no root."""
-    chosen = {node: choose(node, graph, rules, names) for node in graph.order if node in graph.reaching}
+    chosen = choose_all(graph, rules, names)
     chosen |= state_spaces(chosen, graph, rules, names)
     carries = carriers(graph, chosen)
     shares = Shares(carries) if rules.reads_reference else count_shares(graph, carries, chosen)
@@ -144,11 +144,18 @@ def _number_added(number: torch.Tensor, node: Node, gi: Grads, go: Grads) -> tup
 def carriers(graph: Graph, chosen: dict[Node, Rule | None]) -> dict[Node, Slots]:
     """Return for each node the open slots that lead to a source."""
     carries: dict[Node, Slots] = {}
+    behind_constants: set[Node] = set()  # nodes that lead to a source, but through no open slot
     for node, rule in chosen.items():  # inputs first, so that children come before parents
-        slots = tuple(edge in graph.sources or True in carries.get(edge[0], ()) for edge in graph.edges[node])
+        slots = graph.reaching[node]
+        if behind_constants:
+            edges = zip(graph.edges[node], slots, strict=True)
+            slots = tuple([ok and (edge in graph.sources or edge[0] not in behind_constants) for edge, ok in edges])
         if rule is not None and rule.opens is not None and True in slots:
             opened = rule.opens(node, slots, graph)
-            slots = tuple(a and b for a, b in zip(slots, opened, strict=True))
+            if opened is not slots:
+                slots = tuple([a and b for a, b in zip(slots, opened, strict=True)])
+        if True not in slots:
+            behind_constants.add(node)
         carries[node] = slots
     return carries
 
@@ -156,14 +163,14 @@ def carriers(graph: Graph, chosen: dict[Node, Rule | None]) -> dict[Node, Slots]
 def flow_from(root: Node, graph: Graph, carries: dict[Node, Slots], shares: Shares) -> dict[Node, Slots]:
     """Return the nodes that relevance reaches from the root, outputs first, with their carrying slots."""
     reached, flow = {root}, {}
-    for node in reversed(graph.order):
-        if node in reached and True in carries.get(node, ()):
-            flow[node] = carries[node]
-            for edge, is_open in zip(graph.edges[node], carries[node], strict=True):
+    for node, slots in reversed(carries.items()):
+        if node in reached and True in slots:
+            flow[node] = slots
+            for (child, _), is_open in zip(graph.edges[node], slots, strict=True):
                 if is_open:
-                    reached.add(edge[0])
-            for factor, _ in shares.nested.get(node, ()):
-                reached.add(factor.edge[0])
+                    reached.add(child)
+            if node in shares.nested:
+                reached.update(factor.edge[0] for factor, _ in shares.nested[node])
     return flow
 
 
@@ -186,16 +193,16 @@ def _warn_of_overrides(graph: Graph, rules: RuleSet, names: ParameterNames | Non
     rows = [row for row in rules.overrides if row[1] is not state_space]
     idle = [glob for glob, rule in rows if not any(meets((glob, rule), node, graph, names) for node in graph.reaching)]
     if idle:
-        warnings.warn(
+        warn(
             f"{rules.name}: no operation between output and inputs that the rule applies to uses a parameter named "
             f"{', '.join(map(repr, idle))}. Layer rules apply only to dense layers and convolutions; a copy of a "
             "frozen parameter can't be distinguished from other constants",
-            stacklevel=4,
         )
 
 
 def _check_dependence(graph: Graph, inputs: Sequence[torch.Tensor]) -> None:
-    reached = {edge for edges in graph.edges.values() for edge in edges}
+    ends = {node for node, _ in graph.sources}
+    reached = {edge for edges in graph.edges.values() for edge in edges if edge[0] in ends}
     for number, tensor in enumerate(inputs):
         if edge_of(tensor) not in reached:
             raise RelevanceError(
@@ -220,18 +227,17 @@ def _warn_of_layers(plan: Plan, rules: RuleSet) -> None:
         layers = {node for node in plan.carries if weight_slot(node, graph) is not None}
         others = {node.name() for node in layers if graph.operations[node].base not in DENSE | CONVOLUTIONS}
         if others := sorted(others - rules.operations.keys()):
-            warnings.warn(
-                f"{rules.name} has no rule for {', '.join(others)}: LRP-0, the derivative, was used", stacklevel=4
+            warn(
+                f"{rules.name} has no rule for {', '.join(others)}: LRP-0, the derivative, was used",
             )
 
     if rules.first is not None and not any(rule.name == rules.first.name for rule in plan.rules.values()):
         layers = (node for node in plan.carries if isinstance(plan.rules[node], LayerRule))
         inputs = (edge for node in layers for edge in graph.edges[node] if graph.leads_to_source(edge))
         ends = [end[0].name() for edge in inputs for end in ends_of_way(edge, graph) if end not in graph.sources]
-        warnings.warn(
+        warn(
             f"{rules.name}: no layer reads an input through padding, scaling or normalisation alone, so {rules.first} "
             f"was not used; {ends[-1] if ends else 'no layer'} comes before the first layer",
-            stacklevel=4,
         )
 
 
@@ -240,4 +246,4 @@ def _warn_of_gradients(plan: Plan, rules: RuleSet) -> None:
     names = sorted({node.name() for node in plan.carries if plan.graph.operations[node].kind in kinds})
     names = [name for name in names if name not in rules.operations]
     if names and "unknown" not in rules.operations:
-        warnings.warn(f"no rule for {', '.join(names)}: their derivative was used instead", stacklevel=4)
+        warn(f"no rule for {', '.join(names)}: their derivative was used instead")

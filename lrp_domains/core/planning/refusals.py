@@ -6,10 +6,18 @@ import torch
 
 from ..errors import RelevanceError
 from ..graph.graph import Graph, Node
+from ..graph.operations import OPERATIONS
+from ..graph.questions import question
 from ..graph.saved import is_training, read, unpacking
 from ..rules.norms import is_instance_norm
 
 _EVAL = 'call model.eval() before the forward pass (or accept the noise with unknown="gradient")'
+# The operations that `refuse_training` looks at.
+NOISY = tuple(
+    base
+    for base, op in OPERATIONS.items()
+    if op.kind in ("batch_norm", "attention") or base in ("RreluWithNoise", "Mul", "Div")
+)
 
 
 def refuse_training(node: Node, graph: Graph, unknown: str) -> None:
@@ -36,7 +44,12 @@ def _is_dropout(node: Node, graph: Graph) -> bool:
     edges, slots = graph.edges[node], graph.carried[node]
     if len(edges) < 2 or len(slots) != 1 or edges[1 - slots[0]][0] is not None:
         return False
-    name = ("self", "other")[1 - slots[0]]
+    return _keeps_mask(node, ("self", "other")[1 - slots[0]])
+
+
+@question
+def _keeps_mask(node: Node, name: str) -> bool:
+    """Return whether a node keeps what looks like a dropout mask under a name."""
     if unpacking(node, name) is not None:
         return False  # reading it would recompute a checkpoint, which a check isn't worth
     mask = read(node, name, None)

@@ -18,6 +18,7 @@ from .softmaxes import softmaxes
 
 # The largest number of factors of a nested product that is resolved.
 MOST_FACTORS = 12
+_PRODUCTS = ("Mul", "Div")
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,8 @@ def resolved(
 
     None if no two of them have the same origin.
     """
+    if not any(edge[0] in graph.reaching and _is_nesting(edge[0], graph) for edge in graph.edges[node]):
+        return None  # the usual case, decided before the roles of the factors are
     roles = graph.once(Roles)
     factors = _flattened(node, graph, carries, frozenset())
     origins = {roles.origin(factor.edge) for factor in factors}
@@ -98,6 +101,12 @@ def resolved(
     if len(factors) < 3 or len(origins) == len(factors):
         return None
     return divide(factors, graph, least, counts, keeps_derivative)
+
+
+def _is_nesting(node: Node, graph: Graph) -> bool:
+    """Return whether the factors of a node's result may be factors of a product of it."""
+    base = graph.operations[node].base
+    return base in _PRODUCTS or base in COPIES or base in ("Neg", "Scale")
 
 
 def _flattened(node: Node, graph: Graph, carries: dict[Node, Slots], whole: frozenset[object]) -> list[Factor]:
@@ -117,8 +126,8 @@ def _flattened(node: Node, graph: Graph, carries: dict[Node, Slots], whole: froz
             continue
 
         op, reaching = graph.operations[child], graph.carried[child]
-        is_product = op.base in ("Mul", "Div") and child not in parts and factor.edge not in whole
-        if not (is_product or op.base in COPIES or op.base in ("Neg", "Scale")) or roles.together(child):
+        is_whole = op.base in _PRODUCTS and (child in parts or factor.edge in whole)
+        if not _is_nesting(child, graph) or is_whole or roles.together(child):
             factors += [factor] if True in carries.get(child, ()) else []
             continue
 

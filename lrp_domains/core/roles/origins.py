@@ -12,6 +12,7 @@ import torch
 
 from ..graph.graph import Edge, Graph, Node, shape_of
 from ..graph.operations import RESHAPES, VIEWS
+from ..graph.questions import is_same, question
 from ..graph.saved import dimension, keeps, read, unpacking
 
 Shape = tuple[int, ...]
@@ -150,22 +151,27 @@ def equal(a: Edge, b: Edge, graph: Graph) -> bool:
         settings = [name for name in _kept_names(type(a[0])) if name not in computed and not name.startswith("result")]
         if any(unpacking(node, name) is not None for node in (a[0], b[0]) for name in settings):
             return False  # a checkpoint would recompute them
-        if not all(_alike(read(a[0], name), read(b[0], name)) for name in settings):
+        if not all(is_same(*(_identity_of(node, name) for node in (a[0], b[0]))) for name in settings):
             return False
 
         pending += zip(*edges, strict=True)
     return True
 
 
-def _alike(a: object, b: object) -> bool:
-    """Return whether two saved values are equal; large tensors only if they are the same memory."""
-    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
-        return len(a) == len(b) and all(map(_alike, a, b))
-    if not isinstance(a, torch.Tensor) or not isinstance(b, torch.Tensor):
-        return type(a) is type(b) and a == b
-    if a.numel() == b.numel() == 1 and a.device.type == "cpu":
-        return a.item() == b.item()
-    return (a.data_ptr(), a.shape, a.stride(), a.dtype) == (b.data_ptr(), b.shape, b.stride(), b.dtype)
+@question
+def _identity_of(node: Node, name: str) -> object:
+    """Return what identifies a saved value: of a large tensor only its memory."""
+    return _identity(read(node, name))
+
+
+def _identity(saved: object) -> object:
+    if isinstance(saved, list | tuple):
+        return tuple(map(_identity, saved))
+    if not isinstance(saved, torch.Tensor):
+        return saved
+    if saved.numel() == 1 and saved.device.type == "cpu":
+        return "a number", saved.item()
+    return saved.data_ptr(), saved.shape, saved.stride(), saved.dtype
 
 
 @cache

@@ -20,7 +20,7 @@ from functools import cached_property
 import torch
 
 from ..graph.elementwise import bounds, degree_of, is_zero_at_zero, keeps_near_zero, order_of
-from ..graph.graph import Edge, Graph, Node
+from ..graph.graph import Edge, Graph, Node, dtype_of
 from ..graph.operations import COPIES, VALUE, VIEWS, Operation
 from ..graph.saved import dimension, is_training, read
 from ..graph.weights import layers
@@ -46,6 +46,8 @@ class Roles:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = weakref.proxy(graph)  # the graph keeps its roles: avoid a reference cycle
+        self._edges, self._operations, self._carried = graph.edges, graph.operations, graph.carried  # proxies are slow
+        self._sources, self._reaching = graph.sources, graph.reaching
         self.origins = Origins(self.graph)
         self.values = Values(self.graph, weakref.proxy(self))
         self.hard: set[Node] = set()
@@ -71,7 +73,7 @@ class Roles:
         """Return the value at an edge."""
         if self._pieces:
             edge = self._pieces.get(edge, edge)
-        if edge in self.graph.sources:
+        if edge in self._sources:
             return Value(edge)
         value = self._of.get(edge[0]) or self._find(edge[0])
         if edge[1] == 0:
@@ -83,21 +85,25 @@ class Roles:
 
     def _find(self, node: Node) -> Value:
         """Find a value after those that it is computed from: without recursion, as graphs are deep."""
-        graph, values, pending, entered = self.graph, self._of, [node], set()
+        values, sources, reaching, pending = self._of, self._sources, self._reaching, [node]
         while pending:
             last = pending[-1]
-            op = graph.operations[last]
+            if last in values:
+                pending.pop()
+                continue
 
-            if last not in entered and not (op.kind in _ENDING and self._is_opaque(last, op)):
-                entered.add(last)
-                for edge in (op.base == "Prod" and factors_of(last, graph)) or graph.edges[last]:
-                    if edge[0] in graph.reaching and edge[0] not in values and edge not in graph.sources:
-                        pending.append(edge[0])
-                if pending[-1] is not last:
-                    continue
+            op = self._operations[last]
+            if op.kind in _ENDING and self._is_opaque(last, op):
+                # The squared difference of each entry is the one loss that models also use as an operation.
+                values[last] = Value((last, 0), degree=2.0 if op.base == "MseLoss" else 1.0)
+                continue
 
-            pending.pop()
-            if last not in values:
+            edges = (op.base == "Prod" and factors_of(last, self.graph)) or self._edges[last]
+            found = len(pending)
+            for edge in edges:
+                if edge[0] in reaching and edge[0] not in values and edge not in sources:
+                    pending.append(edge[0])
+            if len(pending) == found:
                 values[last] = self._value(last, op)
         return values[node]
 
@@ -114,18 +120,15 @@ class Roles:
         return self._together[node]
 
     def _value(self, node: Node, op: Operation) -> Value:
-        """Return the value that a node computes from values that are known."""
-        slots, edges = self.graph.carried[node], self.graph.edges[node]
+        """Return the value that a node computes from values that are known, unless it is opaque."""
+        slots, edges = self._carried[node], self._edges[node]
         if op.base in _SAME:
             return self.of(edges[slots[0]])
         if op.base in VIEWS:
             return self._view(node, op, self.of(edges[slots[0]]))
-        if self._is_opaque(node, op):
-            # The squared difference of each entry is the one loss that models also use as an operation.
-            return Value((node, 0), degree=2.0 if op.base == "MseLoss" else 1.0)
-
         written_out = self._softmaxes
-        if node in written_out.members or (node in written_out.parts and not written_out.masses[node].is_weighted):
+        is_part = node in written_out.parts and not written_out.masses[node].is_weighted
+        if is_part or node in written_out.members:
             return Value((node, 0), Rank.PROBABILITY)
         if (op.kind in ("softmax", "piecewise") or op.base in FOLDS) and (pack := pack_of(node, self.graph)):
             return self._of_pack(node, op, pack)
@@ -292,4 +295,4 @@ class Roles:
 
 def _is_complex(edge: Edge, graph: Graph) -> bool:
     source = graph.sources.get(edge)
-    return source.is_complex() if source is not None else edge[0]._input_metadata[edge[1]].dtype.is_complex
+    return source.is_complex() if source is not None else dtype_of(edge).is_complex

@@ -18,8 +18,9 @@ from ..errors import RelevanceError
 from ..graph.checkpoints import Rereading
 from ..graph.elementwise import applied, inverted
 from ..graph.functions import wide
-from ..graph.graph import Edge, Graph, Node, shape_of
+from ..graph.graph import Edge, Graph, Node, dtype_of, shape_of
 from ..graph.operations import COPIES, RESHAPES
+from ..graph.questions import values_read
 from ..graph.replay import dtype_at, pushed
 from ..graph.saved import keeps, read, unpacking
 from ..graph.weights import adds_bias
@@ -104,6 +105,7 @@ class Values:
 
     def value(self, edge: Edge, depth: int = 0) -> Tensor | None:
         """Return the value at an edge."""
+        values_read()
         edge = self.graph.once(pieces).get(edge, edge)
         if edge in self.graph.sources:
             return wide(self.graph.sources[edge].detach())
@@ -240,7 +242,7 @@ class Values:
         if y is None or parts is None or y.numel() == 0:
             return None
 
-        eps = torch.finfo(edge[0]._input_metadata[edge[1]].dtype).eps
+        eps = torch.finfo(dtype_of(edge)).eps
         size = (y.abs() + parts.abs()).nan_to_num(torch.inf)
         difference = y - parts
         number, smallest = difference.take(size.argmin()), size.min()
@@ -286,5 +288,5 @@ class Values:
             return False
         if at_zero is None:
             return False
-        eps = torch.finfo(edge[0]._input_metadata[edge[1]].dtype).eps
+        eps = torch.finfo(dtype_of(edge)).eps
         return bool((at_zero.abs() <= min(1e3 * eps, 0.05)).all())

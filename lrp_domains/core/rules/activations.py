@@ -15,11 +15,11 @@ from functools import partial
 import torch
 
 from ..errors import UnknownOperation
-from ..graph.elementwise import applied, argument, degree_of, is_lost, is_zero_at_zero, settings_of
+from ..graph.elementwise import applied, argument, degree_of, has_lost, is_lost, is_zero_at_zero, settings_of
 from ..graph.functions import secant, wide
 from ..graph.graph import Graph
-from ..graph.operations import BARE_LOGARITHM, operation
-from ..graph.saved import keeps
+from ..graph.operations import BARE_LOGARITHM, operation_of
+from ..graph.saved import keeps, unpacking
 from ..roles.forms import CHOICES, Form
 from ..roles.packs import pack_of, placed
 from ..roles.roles import CLAMPS, Roles
@@ -30,7 +30,7 @@ _LOGARITHMS = ("Log", "Log2", "Log10")
 
 
 def _identity_backward(slot: int, x: Tensor | None, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    op, g = operation(node.name()), wide(go[0])
+    op, g = operation_of(node), wide(go[0])
     x = argument(node, slot) if x is None else x
     if op.function.ratio is not None:
         return (*gi[:slot], (op.function.ratio(x, *settings_of(node, op)) * g).to(gi[slot].dtype), *gi[slot + 1 :])
@@ -92,15 +92,18 @@ def _placed(node: Node, graph: Graph, shares: object) -> Rule | None:
         raise UnknownOperation(f"{node.name()} cannot be explained: {BARE_LOGARITHM}")
 
     x = None
-    if not keeps(node, op.tensors[slot]) and is_lost(node, roles.values.kept(node, "result")):
-        x = roles.values.value(edge)
+    if not keeps(node, op.tensors[slot]):
+        in_checkpoint = unpacking(node, "result") is not None
+        if is_lost(node, roles.values.kept(node, "result")) if in_checkpoint else has_lost(node):
+            x = roles.values.value(edge)
     adds = None if is_zero_at_zero(node, slot) else partial(_at_zero, slot, x)
-    return Rule("identity", backward=partial(_identity_backward, slot, x), adds=adds)
+    is_bounded = op.function.ratio is not None
+    return Rule("identity", backward=partial(_identity_backward, slot, x), bounded=is_bounded, adds=adds)
 
 
 def _at_zero(slot: int, x: Tensor | None, node: Node, gi: Grads, go: Grads) -> tuple[str, Tensor]:
     """Return the relevance of the constant f(0): what the function receives but doesn't hand back."""
-    op, x = operation(node.name()), argument(node, slot) if x is None else x
+    op, x = operation_of(node), argument(node, slot) if x is None else x
     of_y = (wide(go[0]) * applied(node, slot, x)(x)).double().sum()
     return f"{op.base} at 0", of_y - (x * wide(gi[slot])).double().sum()
 

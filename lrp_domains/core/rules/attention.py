@@ -7,21 +7,14 @@ computes anyway, so the attention matrix is never formed. CP-LRP's AH-rule (Ali 
 
 from __future__ import annotations
 
-from functools import partial
-
 from ..graph.graph import Graph
 from ..graph.operations import VALUE
 from ..roles.shares import Shares
-from ..rule import Grads, Node, Rule, Slots
-
-
-def shares_backward(shares: dict[int, float], node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    """Return the shares of the derivative, by slot."""
-    return tuple(g * shares[slot] if g is not None and carries[slot] else g for slot, g in enumerate(gi))
+from ..rule import Node, Rule, Slots, share_rule
 
 
 def _placed(node: Node, graph: Graph, shares: Shares) -> Rule:
-    return Rule(uniform_attention.name, backward=partial(shares_backward, shares.of[node]))
+    return share_rule(uniform_attention.name, tuple(shares.of[node].items()))
 
 
 uniform_attention = Rule("uniform (Q 1/4, K 1/4, V 1/2)", place=_placed)

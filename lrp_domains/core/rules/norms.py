@@ -12,14 +12,14 @@ import math
 import torch
 
 from ..graph.elementwise import argument, degree_of
-from ..graph.operations import operation
+from ..graph.operations import operation_of
 from ..graph.saved import dimension, has, is_training, read
 from ..rule import Grads, Node, Rule, Slots, factors_closed
 
 
 def _norm_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
     functions = {"NativeLayerNorm": _layer_norm, "NativeGroupNorm": _group_norm, "FusedRmsNorm": _rms_norm}
-    return (functions[operation(node.name()).base](node, go[0]), *gi[1:])
+    return (functions[operation_of(node).base](node, go[0]), *gi[1:])
 
 
 def _layer_norm(node: Node, g: torch.Tensor) -> torch.Tensor:
@@ -44,7 +44,7 @@ def _group_norm(node: Node, g: torch.Tensor) -> torch.Tensor:
     return (h - h.mean(-1, keepdim=True)).view_as(g).to(g.dtype)
 
 
-norm = Rule("scale constant", opens=factors_closed, backward=_norm_backward)
+norm = Rule("scale constant", opens=factors_closed, backward=_norm_backward, bounded=True)
 """LayerNorm, GroupNorm and the fused RMSNorm."""
 
 
@@ -106,7 +106,7 @@ def _statistic_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Gra
     degree = degree_of(node)
     if degree == 0:  # the number of values that aren't 0
         return gi
-    if operation(node.name()).base not in ("VarMean", "StdMean"):
+    if operation_of(node).base not in ("VarMean", "StdMean"):
         return tuple(None if g is None else g / degree for g in gi)
 
     # Two outputs: the mean is linear and gets its derivative, the spread its derivative divided by the degree.

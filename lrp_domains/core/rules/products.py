@@ -16,7 +16,7 @@ import torch
 
 from ..graph.elementwise import argument
 from ..graph.graph import Edge, Graph
-from ..graph.operations import operation
+from ..graph.operations import operation_of
 from ..graph.replay import pulled
 from ..graph.saved import dimension, has, read
 from ..roles.common_origin import lifted_origins
@@ -26,13 +26,13 @@ from ..roles.nested import Factor, taker
 from ..roles.roles import Roles
 from ..roles.shares import ProductRule, Shares, ranks_of
 from ..roles.softmaxes import softmaxes
-from ..rule import Grads, Node, Rule, Slots
+from ..rule import Grads, Node, Rule, Slots, share_rule
 
 
 def open_factors(node: Node, graph: Graph, carrying: Slots, least: Rank, keeps_derivative: bool) -> Slots:
     """Return for each factor of a product whether relevance flows to it; ``carrying`` marks which ones carry any."""
     roles, op = graph.once(Roles), graph.operations[node]
-    if sum(carrying) < 2 or node in graph.once(softmaxes).parts:
+    if carrying.count(True) < 2 or node in graph.once(softmaxes).parts:
         return carrying
     factors = factors_of(node, graph)
 
@@ -55,7 +55,7 @@ def open_factors(node: Node, graph: Graph, carrying: Slots, least: Rank, keeps_d
 
 
 def _opens(least: Rank, keeps_derivative: bool, node: Node, carries: Slots, graph: Graph) -> Slots:
-    if sum(carries) < 2:
+    if carries.count(True) < 2:
         return carries
     factors = [slot for slot in graph.operations[node].factors if slot < len(carries)]
     carrying = tuple(carries[slot] for slot in factors)
@@ -84,8 +84,9 @@ def _placed(name: str, keeps_derivative: bool, node: Node, graph: Graph, shares:
     is_inverse = op.base == "Div" and shares.carries[node][1]
     if is_inverse and not keeps_derivative and node not in graph.once(softmaxes).parts:
         of_slots[1] = of_slots.get(1, 1.0) * _of_denominator(graph.edges[node][1], roles)
-    of_slots = {slot: share for slot, share in of_slots.items() if isinstance(share, torch.Tensor) or share != 1}
-    return Rule(name, backward=partial(_share_backward, of_slots) if of_slots else None)
+    if any(isinstance(share, torch.Tensor) for share in of_slots.values()):
+        return Rule(name, shares=of_slots)
+    return share_rule(name, tuple((slot, share) for slot, share in of_slots.items() if share != 1))
 
 
 def _nested_backward(
@@ -109,17 +110,13 @@ def _of_denominator(edge: Edge, roles: Roles) -> torch.Tensor | float:
     return -1.0 if y is None or y0 is None else y / y0
 
 
-def _share_backward(shares: dict, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
-    return tuple((g * shares[slot]).to(g.dtype) if g is not None and slot in shares else g for slot, g in enumerate(gi))
-
-
 def _split_backward(x: tuple, y: tuple, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
     """Split ``x y - x0 y0`` or ``x / y - x0 / y0`` between x and y.
 
     Every exact split is valid, as both factors are functions of one tensor. Where x is near x0, it is the mean of the
     two in which one factor moves after the other; elsewhere those would cancel, and x takes all.
     """
-    op = operation(node.name())
+    op = operation_of(node)
     (x, x0), (y, y0) = x, y
     of_x, of_y = (y + y0) / 2, (x + x0) / 2
     rise = x * y - x0 * y0
@@ -138,7 +135,7 @@ def _split_backward(x: tuple, y: tuple, node: Node, carries: Slots, gi: Grads, g
 def _left_over(x: tuple, y: tuple, node: Node, gi: Grads, go: Grads) -> tuple[str, torch.Tensor]:
     """Return the relevance of the product's value at its origin's 0, less what its factors' constants account for."""
     of_factors = sum((value * g).double().sum() for (value, _), g in zip((x, y), gi, strict=True) if g is not None)
-    whole = x[0] / y[0] if operation(node.name()).base == "Div" else x[0] * y[0]
+    whole = x[0] / y[0] if operation_of(node).base == "Div" else x[0] * y[0]
     return "product at 0", (whole * go[0]).double().sum() - of_factors
 
 
@@ -173,7 +170,7 @@ def _running_backward(weights: list[float], node: Node, carries: Slots, gi: Grad
     along = [-1 if d == dim else 1 for d in range(x.ndim)]
     n = x.shape[dim]
     shares = torch.tensor(weights or [1 / n] * n, dtype=x.dtype, device=x.device).view(along)
-    if operation(node.name()).base == "Prod":
+    if operation_of(node).base == "Prod":
         return (gi[0] * shares, *gi[1:])
 
     # y_k is the product of x_1 .. x_k, which share its relevance: g_k is divided by the sum of their shares.

@@ -26,7 +26,6 @@ from ..graph.saved import dimension, read
 from ..roles.shares import Shares
 from ..roles.softmaxes import softmaxes
 from ..rule import Grads, Node, Rule, Slots
-from .attention import shares_backward
 
 Tensor = torch.Tensor
 
@@ -99,7 +98,7 @@ def _attention_backward(
     if of_scores:
         coefficients = _of_scores(temperature, of_scores, node, go[0])
         gi = tuple(coefficients.get(slot, g) for slot, g in enumerate(gi))
-    return shares_backward(shares, node, carries, gi, go)
+    return tuple(g * shares[slot] if g is not None and carries[slot] else g for slot, g in enumerate(gi))
 
 
 def _of_scores(temperature: float, slots: list[int], node: Node, g: Tensor) -> dict[int, Tensor]:

@@ -1,22 +1,21 @@
 """Explaining cells: one pass over a cohort, a chunk of cells at a time, in constant memory."""
 
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import cache, partial
 
 import numpy as np
 import torch
 from scipy import sparse
-from torch import Tensor, nn
+from torch import nn
 
-from ... import SECANT, Ledger, RelevanceError, UnknownOperation
+from ... import Ledger, RelevanceError, UnknownOperation
 from ...domain import (
     Account,
     BatchSize,
     Clock,
     Progress,
-    Read,
-    explain,
-    explain_against,
+    compiled,
     fitting,
     no_progress,
     parameter_of,
@@ -26,15 +25,15 @@ from .. import slots
 from ..cohorts.expression import Chunk, dense_batch
 from ..cohorts.normalisation import Matrix
 from ..errors import CohortError
-from ..models.model import check_outputs
 from ..models.training_cells import warn_of_namesakes
+from .batch import NonFiniteScore, NotComplete, explain_batch
 from .explained_cells import ExplainedCells
 from .group_statistics import GroupStatistics
 from .plan import Plan
 from .sparse import add_rows, empty_relevance, in_columns_of_cohort
 from .top_genes import top_genes
 
-HALF = (torch.bfloat16, torch.float16)
+LENGTHS = 8  # of compiled batches: a fold has another number of cells in each chunk
 
 
 def explain_cells(
@@ -68,6 +67,7 @@ def explain_cells(
     clock, starts, batch = clock or Clock(), plan.starts(first, stop), None
     _keep_freed_memory()
     namesakes, cells_read = 0, 0
+    explainers = cache(partial(_explainer, plan, clock, plan.request.compile))
 
     # The cohort's column of each input; the last element stands for no gene, so that -1 is mapped to -1.
     columns = np.full(expression.n_inputs + 1, -1, np.int32)
@@ -79,7 +79,7 @@ def explain_cells(
             with clock("reading"):
                 chunk = next(chunks)
             batch = batch or _batch_size(plan, chunk)
-            results = _ChunkResults(plan, chunk, clock)
+            results = _ChunkResults(plan, chunk, explainers, clock)
             for fold in np.unique(chunk.folds):
                 results.explain(np.flatnonzero(chunk.folds == fold), int(fold), account, batch=batch)
             with clock("statistics"):
@@ -130,9 +130,10 @@ def _batch_size(plan: Plan, chunk: Chunk) -> BatchSize:
     if plan.request.batch_size is not None:
         return BatchSize(plan.size, "cells")
     fold = int(chunk.folds.min())  # -1, of which all networks are in memory, is the largest
+    as_it_is = partial(_explainer, plan, Clock(), False)
 
     def compute(number: int) -> None:
-        _ChunkResults(plan, chunk, Clock()).explain_batch(np.arange(number), fold)
+        _ChunkResults(plan, chunk, as_it_is, Clock()).explain_batch(np.arange(number), fold)
 
     device = parameter_of(plan.computing.unseen(fold)[0][1]).device
     return BatchSize(fitting(compute, device, most=cells), "cells")
@@ -153,11 +154,14 @@ def _columns(matrix: Matrix, present: np.ndarray) -> Matrix:
 
 
 class _ChunkResults:
-    """The results of a chunk's cells, which the networks of several folds fill in."""
+    """The results of a chunk's cells, which the networks of several folds fill in.
 
-    def __init__(self, plan: Plan, chunk: Chunk, clock: Clock) -> None:
+    ``explainers`` has for each fold the function that explains a batch of its cells.
+    """
+
+    def __init__(self, plan: Plan, chunk: Chunk, explainers: Callable[[int], Callable], clock: Clock) -> None:
         cells = chunk.stop - chunk.start
-        self.plan, self.chunk, self.clock = plan, chunk, clock
+        self.plan, self.chunk, self.explainers, self.clock = plan, chunk, explainers, clock
         self.relevance = empty_relevance(chunk, is_sparse=plan.is_sparse)
         self.predicted, self.target = np.zeros(cells, np.int64), np.zeros(cells, np.int64)
         self.score, self.reference_score = np.zeros(cells), np.zeros(cells)
@@ -191,98 +195,54 @@ class _ChunkResults:
         -------
         The rows of the cells, their relevance by each network, and the ledger.
         """
-        plan = self.plan
-        members = nn.ModuleList(network for _, network in plan.computing.unseen(fold))
+        plan, cells = self.plan, len(rows)
+        filled = _filled(rows, min(plan.size, plan.expression.n_cells)) if plan.request.compile else rows
         with self.clock("forward"):
-            values = dense_batch(self.chunk.values, rows, plan.computing.values_like(members))
-        with self.clock("backward"), torch.enable_grad():
-            if plan.reference is None:
-                score, reads = self._forward(rows, members, values)
-                self.score[rows] = score.detach().double().cpu().numpy()
-                relevances, ledger = explain(score, reads, rules=plan.request.rule_set, model=members)
-            else:
-                relevances, ledger = self._explain_against(rows, members, values)
-            return rows, [relevance.detach().float().cpu().numpy() for relevance in relevances], ledger
+            network = plan.computing.unseen(fold)[0][1]
+            values = dense_batch(self.chunk.values, filled, plan.computing.values_like(network))
+            target = torch.from_numpy(plan.given_targets(self.chunk.start + filled)).to(values.device)
+            weight = (torch.arange(len(filled), device=values.device) < cells).float()
+            tensors = [values, target, weight]
+            if plan.reference is not None:
+                tensors.append(plan.reference.values(self.chunk.start + filled, values))
+        with self.clock("backward"), self._errors_named(rows):
+            relevances, ledger, results = self.explainers(fold)(*tensors)
+            for name, result in results.items():
+                getattr(self, name)[rows] = result[:cells].cpu().numpy()
+            return rows, [relevance[:cells].float().cpu().numpy() for relevance in relevances], ledger
 
-    def _forward(
-        self, rows: np.ndarray, members: nn.ModuleList, values: Tensor, *, target: Tensor | None = None
-    ) -> tuple[Tensor, list[Read[Tensor]]]:
-        """Run all networks on some cells' values; return the mean score, and the forward passes.
-
-        Without a target the cells' classes are written, and the scores are those of their targets.
-        """
+    @contextmanager
+    def _errors_named(self, rows: np.ndarray) -> Iterator[None]:
+        """Raise errors that name the cell, and the usual cause where cells can't be explained against a reference."""
         plan = self.plan
-        with self.clock("forward"):
-            reads = [plan.model.reading(network, values) for network in members]
-            logits = [
-                check_outputs(plan.model, network, read.outputs) for network, read in zip(members, reads, strict=True)
-            ]
-            # The difference of two logits has fewer digits than they have, which half precision can't spare.
-            logits = [outputs.float() if outputs.dtype in HALF else outputs for outputs in logits]
-            of_reference = target is not None
-            if not of_reference:
-                predicted = torch.stack([outputs.detach() for outputs in logits]).mean(0).argmax(1)
-                target = plan.targets(self.chunk.start + rows, predicted)
-                self.predicted[rows], self.target[rows] = predicted.cpu().numpy(), target.cpu().numpy()
-            score = torch.stack([plan.scores(outputs, target) for outputs in logits]).mean(0)
-            self._check_finite(score, rows, "the reference of " if of_reference else "")
-            return score, reads
-
-    def _explain_against(self, rows: np.ndarray, members: nn.ModuleList, values: Tensor) -> tuple[list[Tensor], Ledger]:
-        """Explain the difference between the scores of some cells and of their reference, for the cells' targets."""
-        passes: list[Tensor] = []
-
-        def run(values: Tensor) -> tuple[Tensor, list[Read[Tensor]]]:
-            # The first pass is that of the cells; it decides the target, which the reference keeps.
-            target = torch.as_tensor(self.target[rows], device=values.device) if passes else None
-            score, reads = self._forward(rows, members, values, target=target)
-            passes.append(score.detach())
-            return score, reads
-
-        references = self.plan.reference.values(self.chunk.start + rows, values)
-        rules = self.plan.request.rule_set
         try:
-            relevances, ledger = explain_against(run, [values], [references], rules=rules, model=members)
-        except UnknownOperation:
-            raise
-        except RelevanceError as error:
-            raise CohortError(f"{error}; {self._which_genes()}") from error
-        self.score[rows], self.reference_score[rows] = (score.double().cpu().numpy() for score in passes)
-        if rules is SECANT:
-            self._check_complete(passes, sum(relevances))
-        return relevances, ledger
-
-    def _check_complete(self, passes: list[Tensor], relevance: Tensor) -> None:
-        """Raise if relevance doesn't sum to the difference of the scores of cells and reference, cell by cell.
-
-        The core checks it for inputs only, not for tensors within a network, such as embeddings of genes.
-        """
-        score, of_reference = (of_pass.double() for of_pass in passes)
-        missing = (score - of_reference - relevance.double().sum(1)).abs()
-        scale = score.abs() + of_reference.abs() + relevance.double().abs().sum(1)
-        weights = parameter_of(self.plan.computing.unseen(-1)[0][1])
-        coarsest = max(torch.finfo(tensor.dtype).eps for tensor in (passes[0], relevance, weights))
-        if bool((missing > coarsest**0.5 * scale).any()):
-            share = float(missing.sum() / (score - of_reference).abs().sum())
-            raise CohortError(
-                f"genes account for all but {share:.1%} of the difference from the reference; {self._which_genes()}"
-            )
-
-    def _which_genes(self) -> str:
-        """Return the usual cause why cells can't be explained against a reference, and what to do."""
-        return (
-            "a network that reads only the genes that a cell expresses, as tokens or by a mask, can't compare it with "
-            f"reference='{self.plan.reference.name}', which expresses others: leave out the reference"
-        )
-
-    def _check_finite(self, score: Tensor, rows: np.ndarray, of: str = "") -> None:
-        """Raise if a score isn't finite."""
-        finite = torch.isfinite(score)
-        if not finite.all():
-            cell = self.chunk.start + rows[int((~finite).nonzero()[0, 0])]
+            yield
+        except NonFiniteScore as error:
+            cell = plan.expression.cells[self.chunk.start + rows[min(error.number, len(rows) - 1)]]
             half = "fp16 has no numbers beyond 65504: use precision='bf16' or 'fp32'; or "
             raise CohortError(
-                f"the model's score of {of}the cell '{self.plan.expression.cells[cell]}' is not finite; "
-                f"{half if self.plan.request.precision == 'fp16' else ''}are its inputs "
-                f"normalised as it expects ('{self.plan.expression.expects.normalisation}')?"
-            )
+                f"the model's score of {'the reference of ' if error.of_reference else ''}the cell '{cell}' is not "
+                f"finite; {half if plan.request.precision == 'fp16' else ''}are its inputs "
+                f"normalised as it expects ('{plan.expression.expects.normalisation}')?"
+            ) from None
+        except UnknownOperation:
+            raise
+        except (RelevanceError, NotComplete) as error:
+            if plan.reference is None:
+                raise
+            raise CohortError(
+                f"{error}; a network that reads only the genes that a cell expresses, as tokens or by a mask, can't "
+                f"compare it with reference='{plan.reference.name}', which expresses others: leave out the reference"
+            ) from error
+
+
+def _filled(rows: np.ndarray, size: int) -> np.ndarray:
+    """Return rows repeated to one of a few lengths, as explanations are compiled for the number of cells."""
+    step = max(1, size // LENGTHS)
+    return np.append(rows, np.repeat(rows[-1:], -len(rows) % step))
+
+
+def _explainer(plan: Plan, clock: Clock, compile: bool | str, fold: int) -> Callable:
+    """Return the function that explains a batch of cells of a fold."""
+    members = nn.ModuleList(network for _, network in plan.computing.unseen(fold))
+    return compiled(partial(explain_batch, plan, members, clock), compile, shapes=LENGTHS)

@@ -114,6 +114,10 @@ class Plan:
         """Return the number of the class to explain in some cells, from their rows and predicted classes."""
         return predicted if self.target is None else torch.as_tensor(self.target[rows], device=predicted.device)
 
+    def given_targets(self, rows: np.ndarray) -> np.ndarray:
+        """Return the number of the class to explain in some cells, -1 for the predicted one."""
+        return np.full(len(rows), -1) if self.target is None else self.target[rows].astype(np.int64)
+
     def scores(self, logits: Tensor, target: Tensor) -> Tensor:
         """Compute the score of each cell, with its graph."""
         against = None if self.against is None else torch.full_like(target, self.against)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ... import ATTN_LRP, SECANT, RuleSet
-from ...domain import check_precision, check_score
+from ...domain import check_compile, check_precision, check_score
 from ..errors import CohortError, choices
 
 
@@ -51,6 +51,10 @@ class Explanation:
         What the networks compute in: ``"fp32"``, ``"bf16"`` or ``"fp16"``; if None, the precision of their weights.
         Relevance is float32 and sums are float64 in any case. For half precision the distance from single precision is
         measured on the first cells, and is in ``uns["lrp"]``.
+    compile
+        Whether to compile the explanation of a batch, which then costs about as much as a compiled gradient: True or
+        ``"eager"`` (at once), ``"inductor"`` (takes up to a minute, which pays off for large cohorts), or
+        ``"cudagraphs"``; see `lrp_domains.compile`. The results are the same, to rounding.
     device
         ``"cpu"``, ``"cuda"``, ...; if None, a GPU if there is one.
 
@@ -80,6 +84,7 @@ class Explanation:
     gene_column: str | None = None
     batch_size: int | None = None
     precision: str | None = None
+    compile: bool | str = False
     device: str | torch.device | None = None
 
     def __post_init__(self) -> None:
@@ -88,6 +93,7 @@ class Explanation:
                 object.__setattr__(self, name, str(number))
         check_score(self.score)
         check_precision(self.precision)
+        check_compile(self.compile)
         _check_rules(self.rules, self.reference)
         if not _is_whole(self.top) or self.top < 0:
             raise CohortError(f"top is {self.top!r}; expected a number of genes, 0 for none")

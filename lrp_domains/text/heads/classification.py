@@ -13,13 +13,13 @@ from ..arguments import Request
 from ..errors import TextError
 from ..tokens.encoding import Encoding
 from ..tokens.location import refuse_location
-from ..tokens.rows import Answer, Row, have_references, row_of, with_decoder_copy
-from .head import Decision, FirstPass, Head
-from .labels import LabelChoice, Labels, answer_of, label_choice
+from ..tokens.rows import Answer, Row, row_of, with_decoder_copy
+from .head import Decision, FirstPass, Head, InTensors
+from .labels import PREDICTED, LabelChoice, Labels, answer_of, label_choice
 
 
 @dataclass(frozen=True)
-class Classification(Head, FirstPass):
+class Classification(InTensors, Head, FirstPass):
     """Explains a label of a text, of a pair, or of a text in windows.
 
     The score of a text in W windows is the mean of theirs, and its prediction is that of their mean logits. So the
@@ -48,7 +48,7 @@ class Classification(Head, FirstPass):
 
     def readings(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> list[Tensor]:
         """Return the logits of each row, K."""
-        return list(self.logits(outputs, rows))
+        return list(self.logits(outputs, len(rows)))
 
     def decide(self, encoding: Encoding, rows: Sequence[Row], readings: Sequence[Tensor]) -> list[Decision]:
         """Return the label to explain in all windows of a text, and what their mean logits predict."""
@@ -57,33 +57,37 @@ class Classification(Head, FirstPass):
         chosen = replace(subject, label=subject.number(logits))
         return [Decision([replace(row, subject=chosen) for row in rows], answer_of(self.labels, logits, subject))]
 
-    def logits(self, outputs: Any, rows: Sequence[Row]) -> Tensor:
-        """Return the logits of all labels, B x K."""
+    def logits(self, outputs: Any, count: int) -> Tensor:
+        """Return the logits of all labels for some rows, B x K."""
         logits = outputs if isinstance(outputs, Tensor) else getattr(outputs, "logits", None)
         names = self.labels.names
-        if logits is None or logits.shape != (len(rows), len(names)):
+        if logits is None or logits.shape != (count, len(names)):
             shape = "no logits" if logits is None else f"logits of shape {tuple(logits.shape)}"
             raise TextError(
-                f"for {len(rows)} texts the model returned {shape}, expected {(len(rows), len(names))}, one per label "
+                f"for {count} texts the model returned {shape}, expected {(count, len(names))}, one per label "
                 f"({', '.join(names[:4])}): is this a sequence classifier with these labels?"
             )
         return logits
 
     def decided(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> list[Row]:
         """Return the rows with the predicted label, unless another is chosen."""
-        pairs = zip(rows, self.logits(outputs, rows).detach().cpu(), strict=True)
+        pairs = zip(rows, self.logits(outputs, len(rows)).detach().cpu(), strict=True)
         return [replace(row, subject=replace(row.subject, label=row.subject.number(values))) for row, values in pairs]
 
-    def scores(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, list[Answer]]:
-        """Compute the score of the label per row, and what the model predicts."""
-        logits = self.logits(outputs, rows)
-        values = logits.detach().cpu()
+    def subjects(self, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, ...]:
+        """Return the number of the label to explain per row, and of the one that it is contrasted with."""
+        return tuple(torch.tensor([getattr(row.subject, name) for row in rows]) for name in ("label", "against"))
 
-        subjects = [row.subject for row in rows]
-        numbers = [subject.number(of_row) for subject, of_row in zip(subjects, values, strict=True)]
-        target = torch.tensor(numbers, device=logits.device)
-        against = torch.tensor([subject.against for subject in subjects], device=logits.device)
+    def scores_of(
+        self, outputs: Any, subjects: Sequence[Tensor], *, count: int, constant: bool
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Compute the score of the label per row; also return the logits."""
+        logits, (label, against) = self.logits(outputs, count), subjects
+        target = torch.where(label == PREDICTED, logits.detach().argmax(1), label)
+        options = {"exclusive": self.labels.kind == "one", "constant": constant}
+        return score_of(logits, target, self.score, against=against, **options), (logits.detach(),)
 
-        options = {"exclusive": self.labels.kind == "one", "constant": not have_references(rows)}
-        scores = score_of(logits, target, self.score, against=against, **options)
-        return scores, [answer_of(self.labels, of_row, s) for of_row, s in zip(values, subjects, strict=True)]
+    def answers(self, rows: Sequence[Row], predicted: Sequence[Tensor]) -> list[Answer]:
+        """Return what the logits of each row predict."""
+        (logits,) = predicted
+        return [answer_of(self.labels, values, row.subject) for values, row in zip(logits.cpu(), rows, strict=True)]

@@ -13,15 +13,23 @@ from ..errors import TextError, excerpt
 from ..tokens.encoding import Encoding
 from ..tokens.location import tokens_at
 from ..tokens.phrases import at_mask
-from ..tokens.rows import Answer, Row, have_references, row_of, with_decoder_copy
+from ..tokens.rows import Answer, Row, row_of, with_decoder_copy
 from ..tokens.vocabulary import readable
-from .head import Head
+from .head import Head, InTensors
 from .labels import PREDICTED
-from .token_scores import Positions, Predicted, decided_at, scores_at, sequence_logits
+from .token_scores import (
+    Positions,
+    Predicted,
+    decided_at,
+    predicted_at,
+    scores_of,
+    sequence_logits,
+    subjects_at,
+)
 
 
 @dataclass(frozen=True)
-class FillMask(Head):
+class FillMask(InTensors, Head):
     """Explains the token at the mask of a text, or one word there against another."""
 
     tokenizer: Any
@@ -64,14 +72,23 @@ class FillMask(Head):
 
     def decided(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> list[Row]:
         """Return the rows with the predicted word, unless another is chosen."""
-        return decided_at(sequence_logits(outputs, rows, "masked language modelling"), rows, first=first)
+        return decided_at(sequence_logits(outputs, len(rows), "masked language modelling"), rows, first=first)
 
-    def scores(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, list[Answer]]:
+    def subjects(self, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, ...]:
+        """Return the masks of all rows; see `subjects_at`."""
+        return subjects_at([row.subject for row in rows], first)
+
+    def scores_of(
+        self, outputs: Any, subjects: Sequence[Tensor], *, count: int, constant: bool
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Compute the score of the word at each row's mask, and what the model predicts there."""
-        logits = sequence_logits(outputs, rows, "masked language modelling")
-        positions, constant = [row.subject for row in rows], not have_references(rows)
-        scores, predictions = scores_at(logits, positions, first=first, score=self.score, constant=constant)
-        return scores, [self._answer(*fields) for fields in zip(positions, predictions, strict=True)]
+        logits = sequence_logits(outputs, count, "masked language modelling")
+        return scores_of(logits, subjects, count=count, score=self.score, constant=constant)
+
+    def answers(self, rows: Sequence[Row], predicted: Sequence[Tensor]) -> list[Answer]:
+        """Return what the model predicts at the mask of each row."""
+        positions = [row.subject for row in rows]
+        return [self._answer(*fields) for fields in zip(positions, predicted_at(positions, predicted), strict=True)]
 
     def _answer(self, positions: Positions, predicted: Predicted) -> Answer:
         chosen = [int(positions.targets[0]), int(positions.against[0])]

@@ -96,7 +96,7 @@ class Text2TextGeneration(Head, Generator):
 
     def scores(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, list[Answer]]:
         """Compute the score of each row's answer, and what the model predicts at its places."""
-        logits = sequence_logits(outputs, rows, "sequence-to-sequence generation")
+        logits = sequence_logits(outputs, len(rows), "sequence-to-sequence generation")
         # The decoder starts at the first column, whatever side its encoder is padded on.
         start, positions = np.zeros_like(first), [row.subject for row in rows]
         constant = not have_references(rows)

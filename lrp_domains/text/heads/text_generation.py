@@ -15,17 +15,25 @@ from ..tokens.encoding import Encoding
 from ..tokens.location import refuse_location
 from ..tokens.phrases import Phrase, continuing, spelled, without_end
 from ..tokens.replacement import STAYS, taken
-from ..tokens.rows import Answer, Row, have_references
+from ..tokens.rows import Answer, Row
 from ..tokens.vocabulary import pieces_of, readable
-from .head import Generator, Head, joined_alike
+from .head import Generator, Head, InTensors, joined_alike
 from .labels import PREDICTED
-from .token_scores import Positions, Predicted, decided_at, scores_at, sequence_logits
+from .token_scores import (
+    Positions,
+    Predicted,
+    decided_at,
+    predicted_at,
+    scores_of,
+    sequence_logits,
+    subjects_at,
+)
 
 PARTS = ("text", "continuation", "against")
 
 
 @dataclass(frozen=True)
-class TextGeneration(Head, Generator):
+class TextGeneration(InTensors, Head, Generator):
     """Explains the token that comes next, a phrase, or one phrase against another.
 
     The score of a phrase is the sum of its tokens' scores, each given those before it; its tokens are explained too,
@@ -119,14 +127,22 @@ class TextGeneration(Head, Generator):
 
     def decided(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> list[Row]:
         """Return the rows with the predicted token, unless another is chosen."""
-        return decided_at(sequence_logits(outputs, rows, "causal language modelling"), rows, first=first)
+        return decided_at(sequence_logits(outputs, len(rows), "causal language modelling"), rows, first=first)
 
-    def scores(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, list[Answer]]:
+    def subjects(self, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, ...]:
+        """Return the positions of all rows; see `subjects_at`."""
+        return subjects_at([row.subject for row in rows], first)
+
+    def scores_of(
+        self, outputs: Any, subjects: Sequence[Tensor], *, count: int, constant: bool
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Compute the score of each row's tokens, and which tokens the model predicts."""
-        logits = sequence_logits(outputs, rows, "causal language modelling")
-        positions, constant = [row.subject for row in rows], not have_references(rows)
-        scores, predictions = scores_at(logits, positions, first=first, score=self.score, constant=constant)
-        return scores, [self._answer(predicted) for predicted in predictions]
+        logits = sequence_logits(outputs, count, "causal language modelling")
+        return scores_of(logits, subjects, count=count, score=self.score, constant=constant)
+
+    def answers(self, rows: Sequence[Row], predicted: Sequence[Tensor]) -> list[Answer]:
+        """Return the token that the model predicts first for each row."""
+        return [self._answer(fields) for fields in predicted_at([row.subject for row in rows], predicted)]
 
     def _answer(self, predicted: Predicted) -> Answer:
         prediction = readable(self.tokenizer, int(predicted.numbers[0]))

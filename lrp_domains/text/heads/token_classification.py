@@ -148,7 +148,7 @@ class TokenClassification(Head, FirstPass):
         return allowed, against
 
     def _logits(self, outputs: Any, rows: Sequence[Row]) -> Tensor:
-        logits = sequence_logits(outputs, rows, "token classification")
+        logits = sequence_logits(outputs, len(rows), "token classification")
         if logits.shape[2] != len(self.labels.names):
             raise TextError(
                 f"the model returned {logits.shape[2]} logits per token for {len(self.labels.names)} labels"

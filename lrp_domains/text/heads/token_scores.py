@@ -61,56 +61,87 @@ class Predicted:
     target_probabilities: np.ndarray
 
 
-def sequence_logits(outputs: Any, rows: Sequence[Row], task: str) -> Tensor:
-    """Return logits per token, B x T x K."""
+def sequence_logits(outputs: Any, count: int, task: str) -> Tensor:
+    """Return logits per token of B rows, B x T x K."""
     logits = getattr(outputs, "logits", None)
-    if logits is None or logits.ndim != 3 or len(logits) != len(rows):
+    if logits is None or logits.ndim != 3 or len(logits) != count:
         shape = "no logits" if logits is None else f"logits of shape {tuple(logits.shape)}"
         raise TextError(
-            f"for {len(rows)} rows the model returned {shape}, expected one row of logits per token: is it a model "
+            f"for {count} rows the model returned {shape}, expected one row of logits per token: is it a model "
             f"for {task}?"
         )
     return logits
 
 
-def scores_at(
-    logits: Tensor, positions: Sequence[Positions], *, first: np.ndarray, score: str, constant: bool = True
-) -> tuple[Tensor, list[Predicted]]:
+def subjects_at(positions: Sequence[Positions], first: np.ndarray) -> tuple[Tensor, ...]:
+    """Return the positions of B rows as one list: row, column, target, contrast and share of each.
+
+    Parameters
+    ----------
+    positions
+        Per row.
+    first
+        Per row the column of its first token.
+    """
+    counts = [len(chosen.columns) for chosen in positions]
+    row = np.repeat(np.arange(len(positions)), counts)
+    columns, targets, against = (
+        np.concatenate([getattr(chosen, field) for chosen in positions]) for field in ("columns", "targets", "against")
+    )
+    shares = [np.broadcast_to(chosen.share, len(chosen.columns)) for chosen in positions]
+    fields = (row, columns + first[row], targets, against, np.concatenate(shares).astype(np.float64))
+    return tuple(map(torch.from_numpy, fields))
+
+
+def scores_of(
+    logits: Tensor, subjects: Sequence[Tensor], *, count: int, score: str, constant: bool = True
+) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Compute one number per row, from its positions.
 
     Parameters
     ----------
     logits
         B x T x K.
-    positions
-        Per row.
-    first
-        Per row the column of its first token.
+    subjects
+        From `subjects_at`, on the device of the logits.
+    count
+        B.
     score, constant
         See `lrp_domains.domain.score_of`.
+
+    Returns
+    -------
+    scores
+        B numbers, with their graph.
+    predicted
+        At all positions the most probable number, its probability, and that of the target.
     """
-
-    def all_rows(field: str) -> Tensor:
-        return torch.from_numpy(np.concatenate([getattr(chosen, field) for chosen in positions])).to(logits.device)
-
-    # The positions of all rows as one long list.
-    counts = [len(chosen.columns) for chosen in positions]
-    row = torch.repeat_interleave(torch.tensor(counts)).to(logits.device)
-    picked = logits[row, all_rows("columns") + torch.from_numpy(first).to(logits.device)[row]]
-
+    row, column, targets, against, share = subjects
+    picked = logits[row, column]
     probabilities = picked.detach().double().softmax(1)
     highest, predicted = probabilities.max(1)
-    targets = all_rows("targets")
     targets = torch.where(targets == PREDICTED, predicted, targets)
 
-    scores = score_of(picked, targets, score, against=all_rows("against"), constant=constant)
-    shares = [np.broadcast_to(chosen.share, len(chosen.columns)) for chosen in positions]
-    share = torch.from_numpy(np.concatenate(shares)).to(logits)
-    zeros = torch.zeros(len(positions), dtype=logits.dtype, device=logits.device)
+    scores = score_of(picked, targets, score, against=against, constant=constant)
+    zeros = torch.zeros(count, dtype=logits.dtype, device=logits.device)
     of_targets = probabilities.gather(1, targets[:, None])[:, 0]
-    columns = (values.cpu().split(counts) for values in (predicted, highest, of_targets))
-    rows = [Predicted(*(values.numpy() for values in fields)) for fields in zip(*columns, strict=True)]
-    return zeros.index_add(0, row, scores * share), rows
+    return zeros.index_add(0, row, scores * share.to(logits)), (predicted, highest, of_targets)
+
+
+def predicted_at(positions: Sequence[Positions], predicted: Sequence[Tensor]) -> list[Predicted]:
+    """Return what a model predicts at the positions of each row, from `scores_of`."""
+    counts = [len(chosen.columns) for chosen in positions]
+    columns = (values.cpu().split(counts) for values in predicted)
+    return [Predicted(*(values.numpy() for values in fields)) for fields in zip(*columns, strict=True)]
+
+
+def scores_at(
+    logits: Tensor, positions: Sequence[Positions], *, first: np.ndarray, score: str, constant: bool = True
+) -> tuple[Tensor, list[Predicted]]:
+    """Compute one number per row, from its positions, and what the model predicts there."""
+    subjects = [subject.to(logits.device) for subject in subjects_at(positions, first)]
+    scores, predicted = scores_of(logits, subjects, count=len(positions), score=score, constant=constant)
+    return scores, predicted_at(positions, predicted)
 
 
 def decided_at(logits: Tensor, rows: Sequence[Row], *, first: np.ndarray) -> list[Row]:

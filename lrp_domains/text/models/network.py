@@ -7,7 +7,6 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -74,7 +73,7 @@ class Network:
         batch: Mapping[str, Tensor],
         embedded: Sequence[Embedded] = (),
         selecting: AbstractContextManager | None = None,
-    ) -> Read[list[np.ndarray]]:
+    ) -> Read[list[Tensor]]:
         """Run one forward pass with a graph; its units are the tokens, per side of the model B x T (float64).
 
         With `embedded`, other tokens are embedded than the model is given; `selecting` is used around the call.
@@ -123,11 +122,11 @@ class Network:
         return sides
 
 
-def _per_token(relevance: Sequence[Tensor], *, counts: Sequence[int], transposed: bool) -> list[np.ndarray]:
-    """Sum the relevance of embeddings to tokens, per side B x T (float64), given how many embeddings each side has."""
+def _per_token(relevance: Sequence[Tensor], *, counts: Sequence[int], transposed: bool) -> list[Tensor]:
+    """Sum the relevance of embeddings to tokens, per side B x T, given how many embeddings each side has."""
     parts = iter(relevance)
     sums = [sum(next(parts).double().sum(-1) for _ in range(count)) for count in counts]
-    return [(total.T if transposed else total).cpu().numpy() for total in sums]
+    return [total.T if transposed else total for total in sums]
 
 
 @contextmanager

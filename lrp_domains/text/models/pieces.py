@@ -147,21 +147,21 @@ class Pieces:
             covered[place.rows[is_token], place.columns[is_token]] = True
         return int((self.mask & ~covered).sum())
 
-    def per_token(self, places: Sequence[Columns], relevance: Sequence[Tensor]) -> list[np.ndarray]:
+    def per_token(self, places: Sequence[Columns], relevance: Sequence[Tensor]) -> list[Tensor]:
         """Sum the relevance of the vectors of each call to tokens, B x T (float64)."""
         total = np.zeros(self.ids.shape)
         for place, tensor in zip(places, relevance, strict=True):
             amounts = tensor.double().sum(-1).cpu().numpy().ravel()
             is_token = place.columns >= 0
             np.add.at(total, (place.rows[is_token], place.columns[is_token]), amounts[is_token])
-        return [total]
+        return [torch.from_numpy(total)]
 
 
 @contextmanager
 def recorded(module: nn.Module, names: Sequence[str], ids: Tensor, mask: Tensor | None) -> Iterator[Pieces]:
     """Record with which tokens embeddings are called."""
-    numbers = ids.cpu().numpy()
-    is_token = np.ones(numbers.shape, bool) if mask is None else mask.bool().cpu().numpy()
+    numbers = ids.cpu().numpy() if names else np.zeros((0, 0), np.int64)  # only read where they are looked at
+    is_token = np.ones(numbers.shape, bool) if mask is None or not names else mask.bool().cpu().numpy()
     pieces = Pieces(numbers, is_token, Positions(ids))
 
     def hook(name: str):
@@ -191,7 +191,7 @@ def edges_behind(output: Tensor) -> set[tuple[object, int]]:
     return edges
 
 
-def read_in_pieces(outputs: Any, kept: Mapping[str, Tensor], pieces: Pieces) -> Read[list[np.ndarray]]:
+def read_in_pieces(outputs: Any, kept: Mapping[str, Tensor], pieces: Pieces) -> Read[list[Tensor]]:
     """Return the pass of a model that embeds its tokens by several calls, or in another order."""
     places: list[Columns] = []
     sources: list[Tensor] = []

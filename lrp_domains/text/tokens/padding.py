@@ -1,6 +1,7 @@
 """Rows padded to one length, which must not change a text's relevance."""
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -8,7 +9,12 @@ from torch import Tensor
 
 
 def pad(
-    rows: Sequence[Mapping[str, np.ndarray]], fill: Mapping[str, int], *, side: str, device: torch.device
+    rows: Sequence[Mapping[str, np.ndarray]],
+    fill: Mapping[str, int],
+    *,
+    side: str,
+    device: torch.device,
+    least: Mapping[str, int] = MappingProxyType({}),
 ) -> tuple[dict[str, Tensor], np.ndarray]:
     """Collect rows in one tensor per name.
 
@@ -22,6 +28,8 @@ def pad(
         ``"right"`` or ``"left"``.
     device
         The device of the tensors.
+    least
+        The smallest number of columns, by name; the longest row if that is missing.
 
     Returns
     -------
@@ -33,11 +41,12 @@ def pad(
     tensors, first = {}, np.zeros(len(rows), np.int64)
     for name in rows[0]:
         lengths = np.array([len(row[name]) for row in rows])
+        columns = max(lengths.max(), least.get(name, 0))
         # A decoder starts at the first column, whatever side its encoder is padded on.
         left = side == "left" and not name.startswith("decoder")
-        starts = lengths.max() - lengths if left else np.zeros(len(rows), np.int64)
+        starts = columns - lengths if left else np.zeros(len(rows), np.int64)
 
-        padded = np.full((len(rows), lengths.max(), *rows[0][name].shape[1:]), fill.get(name, 0), np.int64)
+        padded = np.full((len(rows), columns, *rows[0][name].shape[1:]), fill.get(name, 0), np.int64)
         for number, row in enumerate(rows):
             padded[number, starts[number] : starts[number] + lengths[number]] = row[name]
         tensors[name] = torch.from_numpy(padded).to(device)
