@@ -67,7 +67,7 @@ def explain_cells(
     clock, starts, batch = clock or Clock(), plan.starts(first, stop), None
     _keep_freed_memory()
     namesakes, cells_read = 0, 0
-    explainers = cache(partial(_explainer, plan, clock, plan.request.compile))
+    explainers = cache(partial(_explainer, plan, clock, compile=plan.request.compile))
 
     # The cohort's column of each input; the last element stands for no gene, so that -1 is mapped to -1.
     columns = np.full(expression.n_inputs + 1, -1, np.int32)
@@ -130,7 +130,7 @@ def _batch_size(plan: Plan, chunk: Chunk) -> BatchSize:
     if plan.request.batch_size is not None:
         return BatchSize(plan.size, "cells")
     fold = int(chunk.folds.min())  # -1, of which all networks are in memory, is the largest
-    as_it_is = partial(_explainer, plan, Clock(), False)
+    as_it_is = partial(_explainer, plan, Clock(), compile=False)
 
     def compute(number: int) -> None:
         _ChunkResults(plan, chunk, as_it_is, Clock()).explain_batch(np.arange(number), fold)
@@ -242,7 +242,7 @@ def _filled(rows: np.ndarray, size: int) -> np.ndarray:
     return np.append(rows, np.repeat(rows[-1:], -len(rows) % step))
 
 
-def _explainer(plan: Plan, clock: Clock, compile: bool | str, fold: int) -> Callable:
+def _explainer(plan: Plan, clock: Clock, fold: int, *, compile: bool | str) -> Callable:
     """Return the function that explains a batch of cells of a fold."""
     members = nn.ModuleList(network for _, network in plan.computing.unseen(fold))
     return compiled(partial(explain_batch, plan, members, clock), compile, shapes=LENGTHS)
