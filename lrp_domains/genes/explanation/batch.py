@@ -30,11 +30,12 @@ class NotComplete(CohortError):
 def explain_batch(
     plan: Plan,
     members: nn.ModuleList,
-    clock: Clock,
     values: Tensor,
     target: Tensor,
     weight: Tensor,
     references: Tensor | None = None,
+    *,
+    clock: Clock,
 ) -> Computed[Tensor]:
     """Explain the mean of the scores of some networks.
 
@@ -44,14 +45,14 @@ def explain_batch(
         What to explain.
     members
         The networks.
-    clock
-        Counts the time of forward passes.
     values, references
         The values that they read, cells x genes, and those that they are compared with.
     target
         The number of each cell's class, or `PREDICTED`.
     weight
         1 for each cell; 0 for one that only fills the batch.
+    clock
+        Counts the time of forward passes.
 
     Returns
     -------

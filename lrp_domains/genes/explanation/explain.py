@@ -79,7 +79,7 @@ def explain_cells(
             with clock("reading"):
                 chunk = next(chunks)
             batch = batch or _batch_size(plan, chunk)
-            results = _ChunkResults(plan, chunk, explainers, clock)
+            results = _ChunkResults(plan, chunk, explainers=explainers, clock=clock)
             for fold in np.unique(chunk.folds):
                 results.explain(np.flatnonzero(chunk.folds == fold), int(fold), account, batch=batch)
             with clock("statistics"):
@@ -133,7 +133,7 @@ def _batch_size(plan: Plan, chunk: Chunk) -> BatchSize:
     as_it_is = partial(_explainer, plan, Clock(), compile=False)
 
     def compute(number: int) -> None:
-        _ChunkResults(plan, chunk, as_it_is, Clock()).explain_batch(np.arange(number), fold)
+        _ChunkResults(plan, chunk, explainers=as_it_is, clock=Clock()).explain_batch(np.arange(number), fold)
 
     device = parameter_of(plan.computing.unseen(fold)[0][1]).device
     return BatchSize(fitting(compute, device, most=cells), "cells")
@@ -159,7 +159,7 @@ class _ChunkResults:
     ``explainers`` has for each fold the function that explains a batch of its cells.
     """
 
-    def __init__(self, plan: Plan, chunk: Chunk, explainers: Callable[[int], Callable], clock: Clock) -> None:
+    def __init__(self, plan: Plan, chunk: Chunk, *, explainers: Callable[[int], Callable], clock: Clock) -> None:
         cells = chunk.stop - chunk.start
         self.plan, self.chunk, self.explainers, self.clock = plan, chunk, explainers, clock
         self.relevance = empty_relevance(chunk, is_sparse=plan.is_sparse)
@@ -245,4 +245,4 @@ def _filled(rows: np.ndarray, size: int) -> np.ndarray:
 def _explainer(plan: Plan, clock: Clock, fold: int, *, compile: bool | str) -> Callable:
     """Return the function that explains a batch of cells of a fold."""
     members = nn.ModuleList(network for _, network in plan.computing.unseen(fold))
-    return compiled(partial(explain_batch, plan, members, clock), compile, shapes=LENGTHS)
+    return compiled(partial(explain_batch, plan, members, clock=clock), compile, shapes=LENGTHS)
