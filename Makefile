@@ -36,6 +36,7 @@ bench: $(VENV)/.installed-bench
 	$(VENV)/bench/bin/python -m benchmarks.cost
 	$(VENV)/bench/bin/python -m benchmarks.overhead
 	$(VENV)/bench/bin/python -m benchmarks.memory
+	$(VENV)/bench/bin/python -m benchmarks.genes_million
 	$(VENV)/bench/bin/python -m benchmarks.performance
 
 $(VENV)/.installed: pyproject.toml constraints.txt

@@ -18,6 +18,7 @@ from .subjects import SINGLE_TEXTS, SUBJECTS
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 TEMPLATE = Path(__file__).parent / "performance.md.jinja"
 ASKED = {"single": 0.6, "compiled": 1.1, "memory": 1.05}
+EAGER = {"relevance, first": 1.25, "relevance, later": 1.1, "ledger": 1.6}
 SMALLEST = 20.0  # MB
 NONE = "–"
 Record = dict[str, Any]
@@ -39,7 +40,10 @@ def page(results: Path = RESULTS) -> str:
         in_gradients=_table(_in_gradients(methods)),
         failures=_table(_failures(methods)),
         subjects=[{"name": name, "table": _table(_details(found))} for name, found in methods.items()],
-        against_length=_table(_numbers(json.loads((results / "memory.json").read_text())["rows"])),
+        against_length=_table(_rows(results / "memory.json")),
+        overhead=_table(_rows(results / "overhead.json")),
+        million=_table(_rows(results / "genes_million.json")),
+        eager=_table(_eager(json.loads((results / "overhead.json").read_text())["rows"])),
         rounds=ROUNDS,
     )
 
@@ -88,10 +92,20 @@ def _reached(subject: str, methods: Record) -> dict[str, str]:
     }
 
 
-def _judged(value: float | None, limit: float | None) -> str:
+def _eager(rows: list[Record]) -> list[dict[str, str]]:
+    """Return what is asked of the overhead, and how far it is reached."""
+    table = []
+    for call, limit in EAGER.items():
+        values = [row[f"{call} / gradient"] for row in rows]
+        span = f"{_number(min(values))} to {_number(max(values))}"
+        table.append({"call": call, "asked, gradients": _number(limit), "measured": _judged(max(values), limit, span)})
+    return table
+
+
+def _judged(value: float | None, limit: float | None, shown: str | None = None) -> str:
     if value is None or limit is None:
         return _number(value)
-    return f"{_number(value)}, {'reached' if round(value, 2) <= limit else '**not reached**'}"
+    return f"{shown or _number(value)}, {'reached' if round(value, 2) <= limit else '**not reached**'}"
 
 
 def _in_gradients(subjects: dict[str, Record]) -> list[dict[str, str]]:
@@ -143,7 +157,8 @@ def _details(methods: Record) -> list[dict[str, str]]:
     return [{key: row.get(key, "") for key in head} for row in rows]
 
 
-def _numbers(rows: list[Record]) -> list[dict[str, str]]:
+def _rows(results: Path) -> list[dict[str, str]]:
+    rows = json.loads(results.read_text())["rows"]
     return [{key: value if isinstance(value, str) else _number(value) for key, value in row.items()} for row in rows]
 
 
