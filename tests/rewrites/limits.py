@@ -24,7 +24,6 @@ STATE = "a constant state: z h is a function of the gate alone, while h - n is o
 SPREAD_OUT = "values spread over a larger tensor and read from it are not recognised as an elementwise function"
 ONE_NODE = "F.glu as one node: its signal is the first half, whatever that was computed from"
 OTHER_SCORES = "scores are recognised directly, not through a sum, a root or a constant column beside the values"
-SHAPES = "a product with a constant matrix mixes the rounding errors of a mean that is 0"
 PLAIN_MATRIX = "a matrix on the right of rows of features is a weight, whatever it is computed from; a sum has none"
 ADJACENCY = "a constant sparse matrix on the left is treated as a graph's adjacency matrix, which keeps LRP-0"
 COMPLEX = "layer rules have no formula for complex products"
@@ -111,7 +110,6 @@ DIFFERENT = {
     ("mix by softmax", "exp(s - logaddexp(s, t))"): OTHER_SCORES,
     ("mix by softmax", "lerp(b, a, softmax)"): MULTIPLIED_OUT,
     ("product of two", "lerp(0, a, b)"): SIDE_OF_THE_MATRIX,
-    ("mean", "x @ full(1 / n)"): SHAPES,
     ("linear layer", "sparse W"): ADJACENCY,
     ("GRU from zeros, layer by layer", "cat, then a matrix of ones"): PLAIN_MATRIX,
     ("convolution", "by Fourier transforms"): COMPLEX,
