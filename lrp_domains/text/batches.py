@@ -94,10 +94,11 @@ class Runner:
     model: TextModel
     settings: Settings
 
-    def explain(self, batch: Batch, side: str, *, more_columns: bool = True) -> list[Ledger]:
+    def explain(self, batch: Batch, side: str, *, most_rows: int, more_columns: bool = True) -> list[Ledger]:
         """Explain the rows of a batch and those of their documents' twins, and add the relevance to the documents.
 
-        ``more_columns`` says whether rows may be padded beyond the longest one, to a length that is compiled.
+        Where it is compiled, a batch may be filled up to ``most_rows``, and ``more_columns`` says whether rows may be
+        padded beyond the longest one.
 
         Returns
         -------
@@ -106,7 +107,8 @@ class Runner:
         rows = [row for _, row in batch]
         texts = [(document.name, document.encoding.texts[0]) for document, _ in batch]
         if self.is_compiled and not have_references(rows):
-            return self._explain_family(batch, lambda rows, _: self._from_recording(rows, side, texts, more_columns))
+            room = {"most_rows": most_rows, "more_columns": more_columns}
+            return self._explain_family(batch, lambda rows, _: self._from_recording(rows, side, texts, **room))
         if not any(document.twins for document, _ in batch):
             explained = self.explained(rows, side, texts)
             _add(batch, explained)
@@ -140,10 +142,10 @@ class Runner:
         return CompiledBatches(self.model, self.settings)
 
     def _from_recording(
-        self, rows: list[Row], side: str, texts: Sequence[tuple[str, str]], more_columns: bool
+        self, rows: list[Row], side: str, texts: Sequence[tuple[str, str]], *, most_rows: int, more_columns: bool
     ) -> Explained:
         """Return the relevance of rows, from a recording."""
-        filled = self.compiled.filled(rows)
+        filled = self.compiled.filled(rows, most_rows)
         tensors, first = self._tensors(filled, side, self.compiled.columns(filled) if more_columns else {})
         try:
             sides, scores, answers, ledger = self.compiled.explain(filled, tensors, first)

@@ -53,9 +53,9 @@ class CompiledBatches:
         """Whether the model can be explained from recordings: its head computes scores from tensors."""
         return isinstance(self.model.head, InTensors) and not self.model.network.in_pieces
 
-    def filled(self, rows: Sequence[Row]) -> list[Row]:
-        """Return rows with others of weight 0, such that batches have one of a few sizes."""
-        return [*rows, *[replace(rows[-1], weight=0.0)] * (_size(len(rows)) - len(rows))]
+    def filled(self, rows: Sequence[Row], most: int) -> list[Row]:
+        """Return rows with others of weight 0, such that batches have one of a few sizes, up to `most` rows."""
+        return [*rows, *[replace(rows[-1], weight=0.0)] * (min(_size(len(rows)), most) - len(rows))]
 
     def columns(self, rows: Sequence[Row]) -> dict[str, int]:
         """Return the number of columns to pad to, by name of the input: one of a few, as far as the model reads it."""

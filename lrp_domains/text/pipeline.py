@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -143,7 +142,11 @@ class Pipeline:
         account = Account()
         batches = progress(self._batches(leaders, side), "Explaining")
         options = {"side": side or "right", "more_columns": self.padding.is_known and side is not None}
-        for batch, ledgers in self.rows_at_once.run(batches, partial(self.runner.explain, **options)):
+
+        def explain(batch: Batch) -> list[Ledger]:
+            return self.runner.explain(batch, most_rows=self.rows_at_once.number, **options)
+
+        for batch, ledgers in self.rows_at_once.run(batches, explain):
             for number, ledger in enumerate(ledgers):
                 account.add(ledger)
                 self._note_residue(batch, number, ledger)

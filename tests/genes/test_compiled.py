@@ -11,6 +11,7 @@ from lrp_domains import RelevanceError
 from lrp_domains.domain import DomainError
 from lrp_domains.genes import CohortError, Explanation, gene_model, made_cohort, relevance
 
+from .limited_networks import OutOfMemory
 from .same_cohorts import dense
 
 
@@ -79,6 +80,15 @@ def test_a_network_runs_no_python_once_it_is_recorded(network):
     calls.clear()
     explained(network, batch_size=10, compile=True)
     assert len(calls) <= as_usual - 8  # of twelve batches, some are recorded and compared
+
+
+@pytest.mark.parametrize(("settings", "most"), [({}, 7), ({"batch_size": 33}, 33)])
+def test_batches_are_not_filled_beyond_the_memory(network, settings, most):
+    limited, expected = OutOfMemory(network, most), explained(network)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error" if settings else "ignore")
+        adata = explained(limited, compile=True, **settings)
+    np.testing.assert_allclose(dense(adata.layers["lrp"]), dense(expected.layers["lrp"]), atol=1e-6)
 
 
 def test_a_score_that_is_not_finite_names_the_cell(network):

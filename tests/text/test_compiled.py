@@ -104,6 +104,13 @@ def test_texts_of_many_lengths_share_recordings(tokenizer):
     assert len(calls) <= 1  # compared once
 
 
+def test_batches_are_not_filled_beyond_their_size(tokenizer):
+    model, sizes = bert(tokenizer, "ForSequenceClassification", num_labels=3), set()
+    model.register_forward_pre_hook(lambda _, __, inputs: sizes.add(len(inputs["input_ids"])), with_kwargs=True)
+    TextExplainer(model, tokenizer, compile=True, padding="right", batch_size=5)(TEXTS[:8])
+    assert sizes == {3, 5}
+
+
 def test_a_model_without_padding_is_explained_at_its_exact_lengths(tokenizer):
     """Relevance must not change with padding, which a single text doesn't show."""
     model = gpt2(tokenizer, "ForSequenceClassification", num_labels=2, pad_token_id=None)

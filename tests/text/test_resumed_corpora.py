@@ -43,6 +43,11 @@ def classifier(dtype=torch.float32, attention="sdpa", labels=("no", "yes"), **op
     return TextExplainer(model, tokenizer, **options)
 
 
+@pytest.mark.parametrize("options", [{"batch_size": 1}, {"compile": True}], ids=str)
+def test_a_run_that_computes_the_same_in_another_way_goes_on(resumed, options):
+    assert resumed(classifier(), classifier(**options)) == 2
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -133,10 +133,13 @@ def _batch_size(plan: Plan, chunk: Chunk) -> BatchSize:
     as_it_is = partial(_explainer, plan, Clock(), compile=False)
 
     def compute(number: int) -> None:
-        _ChunkResults(plan, chunk, explainers=as_it_is, clock=Clock()).explain_batch(np.arange(number), fold)
+        results = _ChunkResults(plan, chunk, explainers=as_it_is, clock=Clock())
+        results.explain_batch(np.arange(number), fold, most=number)
 
     device = parameter_of(plan.computing.unseen(fold)[0][1]).device
-    return BatchSize(fitting(compute, device, most=cells), "cells")
+    number = fitting(compute, device, most=cells)
+    # Compiled batches are filled up by this size, which must not depend on where a shard begins.
+    return BatchSize(plan.size if number == cells else number, "cells")
 
 
 def _keep_freed_memory() -> None:
@@ -178,7 +181,7 @@ class _ChunkResults:
         Nothing but `explain_batch` uses the device, so that a batch for which memory runs out adds nothing.
         """
         numbers = [number for number, _ in self.plan.computing.unseen(fold)]
-        for some, relevances, ledger in batch.run(lambda some: self.explain_batch(some, fold), rows):
+        for some, relevances, ledger in batch.run(lambda some: self.explain_batch(some, fold, most=batch.size), rows):
             genes = 0.0
             for number, relevance in zip(numbers, relevances, strict=True):
                 added = add_rows(self.relevance, some, relevance)
@@ -188,15 +191,17 @@ class _ChunkResults:
                 self.by_network.append((number, some, scaled))
             account.add(ledger, units=genes)
 
-    def explain_batch(self, rows: np.ndarray, fold: int) -> tuple[np.ndarray, list[np.ndarray], Ledger]:
+    def explain_batch(self, rows: np.ndarray, fold: int, *, most: int) -> tuple[np.ndarray, list[np.ndarray], Ledger]:
         """Explain some cells by the networks that have not seen their fold: the mean of the scores, in one pass.
+
+        ``most`` is the number of cells that memory has room for, up to which a compiled batch may be filled.
 
         Returns
         -------
         The rows of the cells, their relevance by each network, and the ledger.
         """
         plan, cells = self.plan, len(rows)
-        filled = _filled(rows, min(plan.size, plan.expression.n_cells)) if plan.request.compile else rows
+        filled = _filled(rows, min(most, plan.expression.n_cells)) if plan.request.compile else rows
         with self.clock("forward"):
             network = plan.computing.unseen(fold)[0][1]
             values = dense_batch(self.chunk.values, filled, plan.computing.values_like(network))
@@ -237,9 +242,9 @@ class _ChunkResults:
 
 
 def _filled(rows: np.ndarray, size: int) -> np.ndarray:
-    """Return rows repeated to one of a few lengths, as explanations are compiled for the number of cells."""
-    step = max(1, size // LENGTHS)
-    return np.append(rows, np.repeat(rows[-1:], -len(rows) % step))
+    """Return rows repeated to one of a few lengths, at most a size, as explanations are compiled for each length."""
+    step = -(-size // LENGTHS)
+    return np.append(rows, np.repeat(rows[-1:], min(-len(rows) % step, size - len(rows))))
 
 
 def _explainer(plan: Plan, clock: Clock, fold: int, *, compile: bool | str) -> Callable:

@@ -15,7 +15,7 @@ def request_of(pipeline: Pipeline, against_reference: bool, wishes: Mapping[str,
     """Return a digest of all that results depend on beside the texts, the weights and the tokenizer."""
     settings = pipeline.settings
     rules = settings.rule_set(against_reference=against_reference)
-    settings = replace(settings, batch_size=None)  # results don't depend on it
+    settings = replace(settings, batch_size=None, compile=False)  # results don't depend on them, but for rounding
     request = (wishes, against_reference, rules.table(), settings, _built(pipeline.model))
     return hashlib.sha256(_without_addresses(repr(request)).encode()).hexdigest()
 
