@@ -246,3 +246,24 @@ def test_results_are_not_overwritten_by_the_next_call(function):
     first[1].zero_()
     first[0].zero_()
     assert same(explain(x), copies)
+
+
+def test_a_function_that_cannot_be_recorded_is_not_tried_for_every_shape(model):
+    """Each attempt takes as long as many explanations."""
+
+    def by_value(x):
+        return model(x)[:, 1] * (1 + float(x.detach().sum()))  # another branch for each input
+
+    def rows(count):
+        return torch.rand(count, 5)
+
+    def explain_all(explain):
+        for count in (2, 3, 4, 5):
+            for _ in range(6):
+                x = rows(count)
+                assert same(explain(x), usual(by_value, x))
+
+    explain = compile(by_value, rows(2))
+    _, messages = warned(lambda: explain_all(explain))
+    assert sum("can't be compiled" in message for message in messages) == 2
+    assert not any(explain.is_recorded(rows(count)) for count in (2, 3, 4, 5))

@@ -14,6 +14,8 @@ from .backends import Backend
 from .variants import Function, Tensors, Variants
 
 Tensor = torch.Tensor
+# For how many shapes a function is tried that can't be recorded for any.
+ATTEMPTS = 2
 
 
 class ByShape:
@@ -47,7 +49,9 @@ class ByShape:
         key = _key(tensors)
         with self._lock:
             if key not in self._variants:
-                self._variants[key] = Variants(self._function, self.backend)
+                others = self._variants.values()
+                is_hopeless = sum(v.is_given_up for v in others) >= ATTEMPTS and not any(v.is_recorded for v in others)
+                self._variants[key] = Variants(self._function, self.backend, is_recordable=not is_hopeless)
             self._variants.move_to_end(key)
             while len(self._variants) > self._most:
                 self._variants.popitem(last=False)

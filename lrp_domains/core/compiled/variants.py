@@ -29,12 +29,17 @@ _RECORDING = threading.RLock()
 class Variants:
     """Recordings for inputs of the same shapes, the latest first; none if the function can't be recorded."""
 
-    def __init__(self, function: Function, backend: Backend) -> None:
+    def __init__(self, function: Function, backend: Backend, *, is_recordable: bool = True) -> None:
         self._function, self._backend = function, backend
         self._recordings: list[Recording] = []
         # What each was recorded with, until it was compared for other inputs.
         self._examples: dict[int, tuple[Tensor, ...]] = {}
-        self._is_recordable = True
+        self._is_recordable = is_recordable
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the function is explained as usual."""
+        return not self._is_recordable
 
     @property
     def is_recorded(self) -> bool:
