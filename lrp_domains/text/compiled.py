@@ -13,7 +13,7 @@ from torch import Tensor
 from .. import Ledger
 from ..domain import Computed, compiled, compute
 from .errors import TextError
-from .heads.head import InTensors
+from .heads.in_tensors import InTensors
 from .models.kept_logits import INPUT, KeptLogits
 from .models.text_model import TextModel
 from .settings import Settings

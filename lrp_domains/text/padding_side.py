@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from ..domain import parameter_of
-from .batches import Batch, Runner
+from .batches import Batch
 from .document import Document
 from .errors import TextError
+from .runner import Runner
 from .tokens.padding import exact_side
 from .tokens.rows import Row
 

@@ -19,7 +19,7 @@ from ..domain import (
     refuse_training_mode,
 )
 from .arguments import Reference, Request, checked_reference, is_chat
-from .batches import Batch, Runner, batches_of
+from .batches import Batch, batches_of
 from .chats import Written, written
 from .document import Document
 from .errors import TextError, about
@@ -31,6 +31,7 @@ from .padding_side import PaddingSide
 from .residue import notes_on_residue
 from .results.relevance import TextRelevance, distance_of
 from .rows_at_once import RowsAtOnce
+from .runner import Runner
 from .settings import SIDES, Settings
 from .tokens.encoding import Encoding
 from .tokens.lengths import Fitted, LengthLimit

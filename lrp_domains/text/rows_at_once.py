@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from ..domain import BatchSize, fitting
-from .batches import Batch, Runner, units_of
+from .batches import Batch, units_of
 from .document import Document
+from .runner import Runner
 
 ON_CPU, ON_CUDA = 16, 64  # unless settings say otherwise; on a CUDA device at most
 Result = TypeVar("Result")

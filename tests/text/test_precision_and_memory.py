@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from lrp_domains.text import TextError, TextExplainer
-from lrp_domains.text.batches import Runner
 from lrp_domains.text.corpora import explain_corpus, read_texts
 from lrp_domains.text.corpora.corpus import Corpus
 from lrp_domains.text.report import write_report
 from lrp_domains.text.results.relevance import TextRelevance
+from lrp_domains.text.runner import Runner
 
 from .small_models import bert
 from .small_tokenizers import tokenizer_of

@@ -14,7 +14,8 @@ from ..errors import TextError
 from ..tokens.encoding import Encoding
 from ..tokens.location import refuse_location
 from ..tokens.rows import Answer, Row, row_of, with_decoder_copy
-from .head import Decision, FirstPass, Head, InTensors
+from .head import Decision, FirstPass, Head
+from .in_tensors import InTensors
 from .labels import PREDICTED, LabelChoice, Labels, answer_of, label_choice
 
 

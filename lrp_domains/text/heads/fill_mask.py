@@ -15,7 +15,8 @@ from ..tokens.location import tokens_at
 from ..tokens.phrases import at_mask
 from ..tokens.rows import Answer, Row, row_of, with_decoder_copy
 from ..tokens.vocabulary import readable
-from .head import Head, InTensors
+from .head import Head
+from .in_tensors import InTensors
 from .labels import PREDICTED
 from .token_scores import (
     Positions,

@@ -17,7 +17,8 @@ from ..tokens.phrases import Phrase, continuing, spelled, without_end
 from ..tokens.replacement import STAYS, taken
 from ..tokens.rows import Answer, Row
 from ..tokens.vocabulary import pieces_of, readable
-from .head import Generator, Head, InTensors, joined_alike
+from .head import Generator, Head, joined_alike
+from .in_tensors import InTensors
 from .labels import PREDICTED
 from .token_scores import (
     Positions,
