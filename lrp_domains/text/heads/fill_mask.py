@@ -16,21 +16,12 @@ from ..tokens.phrases import at_mask
 from ..tokens.rows import Answer, Row, row_of, with_decoder_copy
 from ..tokens.vocabulary import readable
 from .head import Head
-from .in_tensors import InTensors
 from .labels import PREDICTED
-from .token_scores import (
-    Positions,
-    Predicted,
-    decided_at,
-    predicted_at,
-    scores_of,
-    sequence_logits,
-    subjects_at,
-)
+from .token_scores import AtPositions, Positions, Predicted, predicted_at
 
 
 @dataclass(frozen=True)
-class FillMask(InTensors, Head):
+class FillMask(AtPositions, Head):
     """Explains the token at the mask of a text, or one word there against another."""
 
     tokenizer: Any
@@ -38,6 +29,7 @@ class FillMask(InTensors, Head):
     spaced: bool | None = None
     two_sides: bool = False
     labels = None
+    predicting = "masked language modelling"
 
     def rows(self, encoding: Encoding, windows: list[np.ndarray], request: Request) -> tuple[Encoding, list[Row]]:
         """Return the one row of a text."""
@@ -70,21 +62,6 @@ class FillMask(InTensors, Head):
             advice = f"write {mask} in place of the word" if not len(masks) else "choose one, at=its first character"
             raise TextError(f"{excerpt(encoding.texts[0])} has {len(masks)} masks{where}: {advice}")
         return int(masks[0])
-
-    def decided(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> list[Row]:
-        """Return the rows with the predicted word, unless another is chosen."""
-        return decided_at(sequence_logits(outputs, len(rows), "masked language modelling"), rows, first=first)
-
-    def subjects(self, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, ...]:
-        """Return the masks of all rows; see `subjects_at`."""
-        return subjects_at([row.subject for row in rows], first)
-
-    def scores_of(
-        self, outputs: Any, subjects: Sequence[Tensor], *, count: int, constant: bool
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Compute the score of the word at each row's mask, and what the model predicts there."""
-        logits = sequence_logits(outputs, count, "masked language modelling")
-        return scores_of(logits, subjects, count=count, score=self.score, constant=constant)
 
     def answers(self, rows: Sequence[Row], predicted: Sequence[Tensor]) -> list[Answer]:
         """Return what the model predicts at the mask of each row."""

@@ -18,23 +18,14 @@ from ..tokens.replacement import STAYS, taken
 from ..tokens.rows import Answer, Row
 from ..tokens.vocabulary import pieces_of, readable
 from .head import Generator, Head, joined_alike
-from .in_tensors import InTensors
 from .labels import PREDICTED
-from .token_scores import (
-    Positions,
-    Predicted,
-    decided_at,
-    predicted_at,
-    scores_of,
-    sequence_logits,
-    subjects_at,
-)
+from .token_scores import AtPositions, Positions, Predicted, predicted_at
 
 PARTS = ("text", "continuation", "against")
 
 
 @dataclass(frozen=True)
-class TextGeneration(InTensors, Head, Generator):
+class TextGeneration(AtPositions, Head, Generator):
     """Explains the token that comes next, a phrase, or one phrase against another.
 
     The score of a phrase is the sum of its tokens' scores, each given those before it; its tokens are explained too,
@@ -47,6 +38,7 @@ class TextGeneration(InTensors, Head, Generator):
     score: str
     spaced: bool | None = None
     labels = None
+    predicting = "causal language modelling"
     continues = True
     cut_side = "left"  # the next token follows the end
 
@@ -125,21 +117,6 @@ class TextGeneration(InTensors, Head, Generator):
             generated = self.model.generate(ids, attention_mask=torch.ones_like(ids), pad_token_id=pad, **options)
         before, after = generated[0].tolist()[: len(encoding)], generated[0].tolist()[len(encoding) :]
         return spelled(self.tokenizer, after, before)
-
-    def decided(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> list[Row]:
-        """Return the rows with the predicted token, unless another is chosen."""
-        return decided_at(sequence_logits(outputs, len(rows), "causal language modelling"), rows, first=first)
-
-    def subjects(self, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, ...]:
-        """Return the positions of all rows; see `subjects_at`."""
-        return subjects_at([row.subject for row in rows], first)
-
-    def scores_of(
-        self, outputs: Any, subjects: Sequence[Tensor], *, count: int, constant: bool
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Compute the score of each row's tokens, and which tokens the model predicts."""
-        logits = sequence_logits(outputs, count, "causal language modelling")
-        return scores_of(logits, subjects, count=count, score=self.score, constant=constant)
 
     def answers(self, rows: Sequence[Row], predicted: Sequence[Tensor]) -> list[Answer]:
         """Return the token that the model predicts first for each row."""

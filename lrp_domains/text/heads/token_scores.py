@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from ...domain import NO_CLASS, score_of
 from ..errors import TextError
 from ..tokens.rows import Row
+from .in_tensors import InTensors
 from .labels import PREDICTED
 
 
@@ -153,3 +154,33 @@ def decided_at(logits: Tensor, rows: Sequence[Row], *, first: np.ndarray) -> lis
         targets = np.where(row.subject.targets == PREDICTED, predicted, row.subject.targets)
         decided.append(replace(row, subject=replace(row.subject, targets=targets)))
     return decided
+
+
+class AtPositions(InTensors, Protocol):
+    """A head whose rows have `Positions` as subject, and are scored there.
+
+    Attributes
+    ----------
+    score
+        See `lrp_domains.domain.score_of`.
+    predicting
+        What the model does, for messages.
+    """
+
+    score: str
+    predicting: str
+
+    def decided(self, outputs: Any, rows: Sequence[Row], first: np.ndarray) -> list[Row]:
+        """Return the rows with the predicted numbers, unless others are chosen."""
+        return decided_at(sequence_logits(outputs, len(rows), self.predicting), rows, first=first)
+
+    def subjects(self, rows: Sequence[Row], first: np.ndarray) -> tuple[Tensor, ...]:
+        """Return the positions of all rows; see `subjects_at`."""
+        return subjects_at([row.subject for row in rows], first)
+
+    def scores_of(
+        self, outputs: Any, subjects: Sequence[Tensor], *, count: int, constant: bool
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Compute the score of each row at its positions, and what the model predicts there."""
+        logits = sequence_logits(outputs, count, self.predicting)
+        return scores_of(logits, subjects, count=count, score=self.score, constant=constant)
