@@ -30,7 +30,7 @@ class Function:
     tensors
         The names under which it keeps the arguments, slot by slot.
     ratio
-        ``(f(x) - f(0)) / x`` in closed form.
+        ``(f(x) - f(0)) / x`` in closed form, as a new tensor.
     rise
         ``f(x) - f(0)`` in closed form.
     inverse
@@ -134,8 +134,8 @@ def _gelu(x: Tensor, approximate: str) -> Tensor:
 
 def _gelu_ratio(x: Tensor, approximate: str) -> Tensor:
     if approximate == "tanh":  # 0.5 (1 + tanh u) = sigmoid(2 u)
-        return torch.sigmoid(x * (2 * math.sqrt(2 / math.pi)) * (1 + 0.044715 * x * x))
-    return torch.erfc(x * -math.sqrt(0.5)).mul_(0.5)  # the normal distribution function
+        return (x * x).mul_(0.044715).add_(1.0).mul_(x).mul_(2 * math.sqrt(2 / math.pi)).sigmoid_()
+    return (x * -math.sqrt(0.5)).erfc_().mul_(0.5)  # the normal distribution function
 
 
 def _softplus_rise(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:

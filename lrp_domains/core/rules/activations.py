@@ -33,7 +33,9 @@ def _identity_backward(slot: int, x: Tensor | None, node: Node, carries: Slots, 
     op, g = operation_of(node), wide(go[0])
     x = argument(node, slot) if x is None else x
     if op.function.ratio is not None:
-        return (*gi[:slot], (op.function.ratio(x, *settings_of(node, op)) * g).to(gi[slot].dtype), *gi[slot + 1 :])
+        # In place, as the ratio is new: hidden layers are the largest tensors of a transformer.
+        of_x = op.function.ratio(x, *settings_of(node, op)).mul_(g)
+        return (*gi[:slot], of_x.to(gi[slot].dtype), *gi[slot + 1 :])
 
     if len(op.tensors) > 1:
         f = applied(node, slot, x)
