@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lrp_domains.genes import GeneModel, demo_cohort, train
-from lrp_domains.genes.cohorts.expression import expects_all, expression_of
+from lrp_domains.genes.cohorts.values.expression import expects_all, expression_of
 
 from .measure import write
 

@@ -20,12 +20,12 @@ import torch
 
 from lrp_domains.domain import Account, parameter_of
 from lrp_domains.genes import Explanation, open_cohort, rank, relevance, relevance_on_disk
-from lrp_domains.genes.cohorts.expression import Expression, dense_batch
-from lrp_domains.genes.explanation import batch as batches
-from lrp_domains.genes.explanation import explain as explaining
-from lrp_domains.genes.explanation.explain import explain_cells
-from lrp_domains.genes.explanation.group_statistics import GroupStatistics
-from lrp_domains.genes.explanation.plan import make_plan
+from lrp_domains.genes.cohorts.values.expression import Expression, dense_batch
+from lrp_domains.genes.explanation.cells import batch as batches
+from lrp_domains.genes.explanation.cells import explain as explaining
+from lrp_domains.genes.explanation.cells.explain import explain_cells
+from lrp_domains.genes.explanation.requests.plan import make_plan
+from lrp_domains.genes.explanation.results.group_statistics import GroupStatistics
 from lrp_domains.genes.models.model import GeneModel, predict
 
 from .genes_cohort import CLASSES, MARKERS, NAMES, make, markers_of, trained

@@ -11,8 +11,9 @@ PACKAGE = Path(__file__).parent.parent / "lrp_domains"
 ALLOWED = {
     "core": set(),
     "domain": {"core"},
-    "genes": {"core", "domain"},
-    "text": {"core", "domain"},
+    "evaluation": {"core", "domain"},
+    "genes": {"core", "domain", "evaluation"},
+    "text": {"core", "domain", "evaluation"},
     "workflow_files": set(),
     "commands": {"core", "domain", "genes", "text", "workflow_files"},
     "command_line": {"commands", "domain"},
@@ -48,16 +49,41 @@ def test_a_file_imports_only_from_below(path):
         assert other in ALLOWED[part], f"{path.name} imports from {other}"
 
 
-# The folders of the core, lowest first: each imports from those before it, and from errors.py, rule.py and warn.py.
-CORE = ("graph", "roles", "layers", "rules", "secants", "planning")
+# The folders of a folder, lowest first: each imports from those before it. Those of text are in text/test_rooms.py.
+LAYERS = {
+    "core": ("graph", "roles", "layers", "rules", "secants", "planning", "compiled"),
+    "domain": ("files", "hardware", "explanation", "runs"),
+    "genes": ("cohorts", "decoys", "models", "explanation", "training", "rankings", "figures", "report"),
+    "genes/cohorts": ("files", "values", "cells"),
+    "genes/explanation": ("results", "requests", "cells", "runs", "curves"),
+}
+# What a folder of the core may import from beside it.
+BESIDE = {"errors", "rule", "warn"}
 
 
-@pytest.mark.parametrize("folder", CORE)
-def test_a_folder_of_the_core_imports_only_from_below(folder):
-    for path in (PACKAGE / "core" / folder).rglob("*.py"):
-        parts = {name.split(".")[2] for name in imports(path) if name.startswith("lrp_domains.core.")}
-        above = parts - {*CORE[: CORE.index(folder) + 1], "errors", "rule", "warn"}
-        assert not above, f"{path.name} imports from {above}"
+def folders(path: Path) -> set[str]:
+    return {entry.parent.name for entry in path.glob("*/__init__.py")}
+
+
+@pytest.mark.parametrize("path", LAYERS)
+def test_every_folder_has_its_place(path):
+    assert set(LAYERS[path]) == folders(PACKAGE / path)
+
+
+@pytest.mark.parametrize(("path", "folder"), [(path, folder) for path in LAYERS for folder in LAYERS[path]])
+def test_a_folder_imports_only_from_below(path, folder):
+    package = f"lrp_domains.{path.replace('/', '.')}."
+    for file in (PACKAGE / path / folder).rglob("*.py"):
+        parts = {name.removeprefix(package).split(".")[0] for name in imports(file) if name.startswith(package)}
+        above = parts & set(LAYERS[path]) - set(LAYERS[path][: LAYERS[path].index(folder) + 1])
+        assert not above, f"{file.name} imports from {above}"
+
+
+@pytest.mark.parametrize("folder", LAYERS["core"][:-1])
+def test_a_folder_of_the_core_imports_nothing_from_beside_it(folder):
+    for file in (PACKAGE / "core" / folder).rglob("*.py"):
+        parts = {name.split(".")[2] for name in imports(file) if name.startswith("lrp_domains.core.")}
+        assert parts <= {*LAYERS["core"], *BESIDE}, file.name
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "core").rglob("*.py")), ids=lambda path: path.name)

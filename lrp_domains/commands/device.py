@@ -11,7 +11,7 @@ def _computing_device(device: str | None) -> str | None:
     """Return the device to compute on; for auto, hold a free GPU until the command ends."""
     if device != "auto":
         return device
-    from ..domain.lease import lease_gpu
+    from ..domain.hardware.lease import lease_gpu
 
     gpu = lease_gpu(waiting=lambda gpus: say("waiting", f"for a free GPU, other processes hold {', '.join(gpus)}"))
     import torch

@@ -1,25 +1,25 @@
 # The public names; __init__.py imports each when it is first used.
-from .account import Account
-from .changed import checked_inputs, fingerprint, fingerprints, unchanged
-from .clock import Clock
-from .computed import Computed, compute, compute_against
-from .device import device_of, parameter_of, refuse_training_mode
-from .distance import relative_distance
-from .explanation import explain, explain_against
-from .files import remove_abandoned, whole_file
-from .held import Selections
-from .memory import BatchSize, fitting
+from .explanation.account import Account
+from .explanation.computed import Computed, compute, compute_against
+from .explanation.distance import relative_distance
+from .explanation.explain import explain, explain_against
+from .explanation.held import Selections
+from .explanation.read import Read
+from .explanation.recordings import check_compile, compiled
+from .explanation.score import score_of
+from .explanation.scores import NO_CLASS, SCORES, check_score
+from .files.changed import checked_inputs, fingerprint, fingerprints, unchanged
+from .files.space import NotWritten, require_space, size_on_disk
+from .files.whole import remove_abandoned, whole_file
+from .hardware.device import device_of, parameter_of, refuse_training_mode
+from .hardware.memory import BatchSize, fitting
+from .hardware.precision import PRECISIONS, check_precision, in_precision
+from .hardware.prefetch import prefetched
 from .messages import DomainError, check_choice, choices, listed, reason
-from .precision import PRECISIONS, check_precision, in_precision
-from .prefetch import prefetched
-from .progress import Progress, no_progress
-from .read import Read
-from .recordings import check_compile, compiled
 from .registry import Domain, installed_domains
-from .resume import locked, resumable
-from .score import score_of
-from .scores import NO_CLASS, SCORES, check_score
-from .space import NotWritten, require_space, size_on_disk
+from .runs.clock import Clock
+from .runs.progress import Progress, no_progress
+from .runs.resume import locked, resumable
 
 __all__ = [
     "NO_CLASS",

@@ -1,20 +1,20 @@
 # The public names; __init__.py imports each when it is first used.
 from . import figures
-from .cohorts.check import check_cohort
+from .check import check_cohort
+from .cohorts.cells.rare_groups import without_rare_groups
 from .cohorts.cohort import demo_cohort, open_cohort, read_cohort, select_cells, write_cohort
-from .cohorts.expression import expects_all
 from .cohorts.made_cohort import made_cohort
-from .cohorts.rare_groups import without_rare_groups
+from .cohorts.values.expression import expects_all
+from .cohorts.values.input_spec import Expects
 from .errors import CohortError
-from .explanation.curve_tables import areas
-from .explanation.curves import curves
-from .explanation.explain_adata import relevance
-from .explanation.explain_file import relevance_on_disk
-from .explanation.group_statistics import GroupStatistics
+from .explanation.curves.curves import curves
+from .explanation.curves.tables import areas
 from .explanation.latent import genes_of_neuron, latent_relevance
-from .explanation.request import Explanation
-from .explanation.shards import explain_shard, gather_shards
-from .models.input_spec import Expects
+from .explanation.requests.request import Explanation
+from .explanation.results.group_statistics import GroupStatistics
+from .explanation.runs.explain_adata import relevance
+from .explanation.runs.explain_file import relevance_on_disk
+from .explanation.runs.shards import explain_shard, gather_shards
 from .models.load import load_model
 from .models.model import GeneModel, gene_model
 from .models.rank_tokens import RankTokens

@@ -13,13 +13,13 @@ from ..domain import explain, refuse_training_mode
 from .arguments import Message, Request, is_chat
 from .chats import Written
 from .continuation_words import in_words
-from .document import tokens_of
 from .errors import TextError
 from .heads.token_scores import Positions, scores_at, sequence_logits
 from .models.kept_logits import INPUT, KeptLogits
-from .pipeline import Pipeline
-from .residue import notes_on_residue, residue_note
 from .results.continuation import ContinuationRelevance, RelevanceMatrix
+from .running.document import tokens_of
+from .running.pipeline import Pipeline
+from .running.residue import notes_on_residue, residue_note
 from .tokens.encoding import Encoding
 from .tokens.padding import pad
 from .tokens.phrases import Phrase

@@ -21,11 +21,11 @@ from .models.pretrained import load
 from .models.source import Source
 from .models.text_model import TextModel, transformers_model
 from .models.unwrap import parts_of
-from .pipeline import Pipeline
 from .requests import chunks, is_single, requests_of, stream_of_requests
 from .results.collection import TextRelevances, total
 from .results.continuation import ContinuationRelevance
 from .results.relevance import TextRelevance
+from .running.pipeline import Pipeline
 from .settings import Settings
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from lrp_domains.domain import Clock
-from lrp_domains.domain import clock as clocks
+from lrp_domains.domain.runs import clock as clocks
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from itertools import pairwise
 import pytest
 
 from lrp_domains.domain import DomainError
-from lrp_domains.domain.lease import JOB_IDS, LEASED, lease_gpu, visible_gpus
+from lrp_domains.domain.hardware.lease import JOB_IDS, LEASED, lease_gpu, visible_gpus
 
 # Holds a GPU for a while, and prints which and when.
 HOLDER = """
 import sys, time
 from lrp_domains.domain import DomainError
-from lrp_domains.domain.lease import lease_gpu
+from lrp_domains.domain.hardware.lease import lease_gpu
 gpu = lease_gpu(lambda gpus: print("waiting", file=sys.stderr, flush=True))
 start = time.monotonic()
 print(gpu, flush=True)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrp_domains.domain.tsv import original, read_tsv, write_parts, write_tsv
+from lrp_domains.domain.files.tsv import original, read_tsv, write_parts, write_tsv
 
 FORMULAS = ["=1+1", "+1+1", "-1+cmd|' /C calc'!A0", "@SUM(1)", "＝1", "-", '=HYPERLINK("x")']
 
@@ -75,4 +75,4 @@ def test_every_table_of_the_package_is_written_here():
     root = Path(lrp_domains.__file__).parent
     writers = [path.relative_to(root).as_posix() for path in root.rglob("*.py") if ".to_csv(" in path.read_text()]
     # The sentences of the demo corpus, which come with the package, are written as a corpus, which is read as data.
-    assert sorted(writers) == ["domain/tsv.py", "text/demo/train.py"]
+    assert sorted(writers) == ["domain/files/tsv.py", "text/demo/train.py"]

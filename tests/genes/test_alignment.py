@@ -9,7 +9,7 @@ from scipy import sparse
 from torch import nn
 
 from lrp_domains.genes import CohortError, Expects, gene_model, made_cohort, rank, relevance
-from lrp_domains.genes.cohorts.expression import expression_of
+from lrp_domains.genes.cohorts.values.expression import expression_of
 
 NEEDED = ["g1_0", "other_3", "g3_2"]
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from lrp_domains.genes import CohortError, gene_model, made_cohort, relevance
-from lrp_domains.genes.explanation import explain as explaining
+from lrp_domains.genes.explanation.cells import explain as explaining
 
 from .limited_networks import OutOfMemory
 from .same_cohorts import dense

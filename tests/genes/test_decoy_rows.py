@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from lrp_domains.genes.decoys.draws import generator_of
 from lrp_domains.genes.decoys.unlinked import unlinked_rows
+from lrp_domains.genes.training.decoy_scores import generator_of
 
 
 def test_without_donors_every_cell_is_used_once():

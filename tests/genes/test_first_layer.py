@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from lrp_domains.genes import Training, curves, gene_model, made_cohort, rank, relevance, train
-from lrp_domains.genes.explanation import perturbation
-from lrp_domains.genes.explanation.first_layer import first_layer
+from lrp_domains.genes.explanation.curves import perturbation
+from lrp_domains.genes.explanation.curves.first_layer import first_layer
 
 
 class Centred(nn.Module):

@@ -24,8 +24,8 @@ from lrp_domains.genes import (
     train,
     write_cohort,
 )
-from lrp_domains.genes.cohorts.expression import expects_all, expression_of
-from lrp_domains.genes.cohorts.on_disk import stays_on_disk
+from lrp_domains.genes.cohorts.files.on_disk import stays_on_disk
+from lrp_domains.genes.cohorts.values.expression import expects_all, expression_of
 
 from .cohort_files import counted_cohort, dense_table, write_10x_h5, write_loom, write_mtx
 

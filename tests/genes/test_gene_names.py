@@ -20,7 +20,7 @@ from lrp_domains.genes import (
     save_model,
     train,
 )
-from lrp_domains.genes.cohorts.expression import expression_of
+from lrp_domains.genes.cohorts.values.expression import expression_of
 from lrp_domains.genes.report.results import CohortResults
 
 QUICK = Training(folds=3, hidden=16, epochs=60)

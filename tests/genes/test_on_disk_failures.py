@@ -17,7 +17,7 @@ def test_a_failed_write_leaves_the_old_file_and_what_was_explained(made_model, m
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("lrp_domains.genes.cohorts.writing.write_elem", full)
+        patch.setattr("lrp_domains.genes.cohorts.files.writing.write_elem", full)
         with pytest.raises(
             CohortError,
             match=r"out.h5ad' could not be written: No space left on device \(.* kept",

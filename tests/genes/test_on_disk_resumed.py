@@ -10,7 +10,7 @@ import pytest
 
 from lrp_domains.domain import locked
 from lrp_domains.genes import CohortError, made_cohort, read_cohort, relevance, relevance_on_disk, save_model
-from lrp_domains.genes.explanation import resume
+from lrp_domains.genes.explanation.runs import resume
 
 from .interruptions import counting, interrupt_after
 from .same_cohorts import same
@@ -36,7 +36,7 @@ def test_a_killed_run_resumes(made_model, made_path, tmp_path):
 import time
 from lrp_domains.genes import load_trained, relevance_on_disk
 from lrp_domains.domain import locked
-from lrp_domains.genes.explanation import resume
+from lrp_domains.genes.explanation.runs import resume
 resume.SECONDS = 0.0
 def slowly(items, description):
     for item in items:

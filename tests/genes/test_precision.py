@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from lrp_domains.genes import CohortError, check_cohort, expects_all, gene_model, made_cohort, relevance
-from lrp_domains.genes.explanation.request import Explanation
+from lrp_domains.genes.explanation.requests.request import Explanation
 
 from .limited_networks import WithoutHalf
 from .same_cohorts import dense, same

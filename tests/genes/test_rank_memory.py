@@ -5,8 +5,8 @@ import pytest
 from scipy import sparse
 
 from lrp_domains.genes import made_cohort, open_cohort, rank, rank_on_disk, relevance
-from lrp_domains.genes.cohorts.layers import find_layer
-from lrp_domains.genes.cohorts.rows_on_disk import SomeColumns, bytes_in_memory
+from lrp_domains.genes.cohorts.files.rows_on_disk import SomeColumns, bytes_in_memory
+from lrp_domains.genes.cohorts.values.layers import find_layer
 from lrp_domains.genes.rankings import rank_file
 
 from .report_pages import linear

@@ -22,7 +22,7 @@ from lrp_domains.genes import (
     train,
     write_cohort,
 )
-from lrp_domains.genes.explanation import resume
+from lrp_domains.genes.explanation.runs import resume
 
 from .interruptions import interrupt_after
 from .references import GROUPS, REFERENCES, Attention, cohort, linear_model, log_odds, profiles_of

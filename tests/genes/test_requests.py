@@ -17,8 +17,8 @@ from lrp_domains.genes import (
     train,
     write_cohort,
 )
-from lrp_domains.genes.explanation.plan import make_plan
-from lrp_domains.genes.explanation.resume import key_of
+from lrp_domains.genes.explanation.requests.plan import make_plan
+from lrp_domains.genes.explanation.runs.resume import key_of
 
 
 @pytest.fixture(scope="module")

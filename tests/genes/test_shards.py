@@ -23,7 +23,7 @@ from lrp_domains.genes import (
     train,
     write_cohort,
 )
-from lrp_domains.genes.explanation import resume
+from lrp_domains.genes.explanation.runs import resume
 
 from .interruptions import counting, interrupt_after
 from .same_cohorts import dense

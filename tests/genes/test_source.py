@@ -14,8 +14,8 @@ import typer
 from lrp_domains.commands.choices import Rules
 from lrp_domains.commands.genes import options
 from lrp_domains.genes import Explanation, Training, consensus, curves, rank_on_disk, train, write_report
+from lrp_domains.genes.cohorts.values.input_spec import NORMALISATIONS
 from lrp_domains.genes.models.built_in import NETWORKS
-from lrp_domains.genes.models.input_spec import NORMALISATIONS
 from lrp_domains.genes.models.model import TASKS
 from lrp_domains.genes.training.settings import PATIENCE, PATIENCE_IN_BATCHES
 

@@ -10,7 +10,7 @@ from anndata import AnnData
 from scipy import sparse, stats
 
 from lrp_domains.genes import CohortError, GroupStatistics
-from lrp_domains.genes.explanation.top_genes import among_top, top_genes
+from lrp_domains.genes.explanation.results.top_genes import among_top, top_genes
 from lrp_domains.genes.rankings.statistics import DRAWS, ranked_genes, stability
 
 CELLS, GENES, GROUPS, BLOCKS, NETWORKS, TOP = 90, 12, 3, 5, 2, 4

@@ -22,7 +22,7 @@ from lrp_domains.genes import (
     train,
     write_cohort,
 )
-from lrp_domains.genes.cohorts.content import contents_of, gene_keys
+from lrp_domains.genes.cohorts.values.content import contents_of, gene_keys
 
 from .training_cohorts import weights
 

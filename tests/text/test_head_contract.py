@@ -11,7 +11,7 @@ from lrp_domains.text.heads.head import FirstPass, Generator, Head
 from lrp_domains.text.heads.labels import Labels
 from lrp_domains.text.heads.tasks import TASKS, Loaded
 from lrp_domains.text.models.text_model import transformers_model
-from lrp_domains.text.pipeline import Pipeline
+from lrp_domains.text.running.pipeline import Pipeline
 from lrp_domains.text.settings import Settings
 from lrp_domains.text.tokens.rows import Answer, row_of
 

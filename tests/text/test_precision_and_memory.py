@@ -10,7 +10,7 @@ from lrp_domains.text.corpora import explain_corpus, read_texts
 from lrp_domains.text.corpora.corpus import Corpus
 from lrp_domains.text.report import write_report
 from lrp_domains.text.results.relevance import TextRelevance
-from lrp_domains.text.runner import Runner
+from lrp_domains.text.running.runner import Runner
 
 from .small_models import bert
 from .small_tokenizers import tokenizer_of
@@ -119,7 +119,7 @@ def test_a_single_text_that_does_not_fit_is_an_error(model, monkeypatch):
 
 
 def test_the_batch_size_of_a_cuda_device_is_found_once_with_the_longest_text(model, monkeypatch):
-    from lrp_domains.text import rows_at_once
+    from lrp_domains.text.running import rows_at_once
 
     asked = []
 

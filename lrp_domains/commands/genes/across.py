@@ -53,7 +53,7 @@ def enrich(
     """Test which gene sets lead the rankings (GSEA prerank)."""
     from ... import genes as library
     from ...domain import Clock
-    from ...domain.tsv import write_parts
+    from ...domain.files.tsv import write_parts
     from ...genes.rankings.enrichment import COLUMNS, each_enrichment
 
     clock = Clock()

@@ -106,7 +106,7 @@ def checked(
     """Check all that is known before networks are trained, print the cohort's size, and return a summary."""
     from ...domain import Clock
     from ...genes import Explanation, Training, check_cohort, expects_all
-    from ...genes.decoys.rate import check_comparison, check_rate
+    from ...genes.explanation.requests.decoy_rate import check_comparison, check_rate
 
     request, settings = Explanation(**explanation), Training(**training)
     shared = {"donor": request.donor, "gene_column": request.gene_column}

@@ -114,7 +114,7 @@ def curves(
     from ...domain import Clock, require_space, unchanged
     from ...genes import curves as measure
     from ...genes import load_model, open_cohort, read_table
-    from ...genes.explanation.explained_from import check_explained_from
+    from ...genes.explanation.runs.explained_from import check_explained_from
     from ...genes.models.files import model_files
 
     clock = Clock()

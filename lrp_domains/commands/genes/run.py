@@ -98,7 +98,7 @@ def _checked_cohort(
     Formats whose matrices can't be read a chunk at a time are converted once too.
     """
     from ... import genes as library
-    from ...genes.cohorts.on_disk import stays_on_disk
+    from ...genes.cohorts.files.on_disk import stays_on_disk
 
     _check_writable(out)
     steps.refuse_to_replace(cohort, out / "explained.h5ad")

@@ -96,7 +96,7 @@ def words(
 ) -> None:
     """Rank the words of each class by their relevance over a corpus."""
     from ...domain import Clock, require_space
-    from ...domain.tsv import write_tsv
+    from ...domain.files.tsv import write_tsv
     from ...text.corpora import rank_words
 
     require_space(out)

@@ -11,11 +11,11 @@ from scipy import sparse
 
 from ...domain import require_space, whole_file
 from ..errors import CohortError
-from .cell_table import with_cell_table
-from .formats import DEMO, read_format
-from .hdf5_file import hdf5_file
-from .on_disk import cohort_in, open_store
-from .selection import selected
+from .cells.selection import selected
+from .files.cell_table import with_cell_table
+from .files.formats import DEMO, read_format
+from .files.hdf5_file import hdf5_file
+from .files.on_disk import cohort_in, open_store
 
 DEMO_LABELS = "bulk_labels"
 

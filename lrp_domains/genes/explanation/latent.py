@@ -12,12 +12,12 @@ from torch import Tensor
 from ... import capture
 from ... import relevance as core_relevance
 from ...domain import Read, check_choice
-from ..cohorts.expression import dense_batch, keys_of
+from ..cohorts.values.expression import dense_batch, keys_of
+from ..cohorts.values.training_cells import warn_of_namesakes
 from ..errors import CohortError
 from ..models.model import GeneModel, check_outputs
-from ..models.training_cells import warn_of_namesakes
-from .plan import Plan, make_plan
-from .request import Explanation, requested
+from .requests.plan import Plan, make_plan
+from .requests.request import Explanation, requested
 
 
 def latent_relevance(

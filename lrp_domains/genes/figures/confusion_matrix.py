@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from .. import slots
 from ..errors import CohortError
-from ..explanation.results_in_adata import provenance_of
+from ..explanation.runs.results_in_adata import provenance_of
 from .style import add_scale, axes_of, name_axes, plain_names
 
 # With more columns counts are not legible.

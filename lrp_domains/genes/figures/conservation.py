@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ...domain.page import INK
 from .. import slots
-from ..explanation.results_in_adata import provenance_of, reference_in
+from ..explanation.runs.results_in_adata import provenance_of, reference_in
 from .style import axes_of, plain_axes, plain_names
 
 # The range of shares to show; those beyond it, of scores near 0, are counted at its ends.

@@ -7,9 +7,9 @@ from matplotlib.patheffects import withStroke
 
 from ...domain.page import DIVERGING
 from .. import slots
-from ..cohorts.labels import label_column
+from ..cohorts.cells.labels import label_column
 from ..errors import CohortError, listed
-from ..explanation.results_in_adata import provenance_of
+from ..explanation.runs.results_in_adata import provenance_of
 from .selected_values import MOST_CELLS, layer_of, spaced_rows, values_of
 from .style import COLOURS, add_scale, axes_of, plain_names, shorter
 

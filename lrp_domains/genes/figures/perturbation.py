@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 
 from ...domain.page import FOR, NEUTRAL
 from ..errors import CohortError, choices
-from ..explanation.curve_tables import measured_in
+from ..explanation.curves.tables import measured_in
 from .style import axes_of, plain_axes, plain_names
 
 ORDERS = {

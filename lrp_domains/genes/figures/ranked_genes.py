@@ -8,9 +8,9 @@ import pandas as pd
 from anndata import AnnData
 
 from .. import slots
-from ..cohorts.labels import label_column
+from ..cohorts.cells.labels import label_column
 from ..errors import CohortError, choices
-from ..explanation.results_in_adata import provenance_of
+from ..explanation.runs.results_in_adata import provenance_of
 from .selected_values import columns_of, values_of
 
 

@@ -6,9 +6,9 @@ import numpy as np
 from anndata import AnnData
 from scipy import sparse
 
-from ..cohorts.layers import find_layer
+from ..cohorts.values.layers import find_layer
 from ..errors import CohortError, choices
-from ..explanation.results_in_adata import provenance_of
+from ..explanation.runs.results_in_adata import provenance_of
 
 VALUES = ("relevance", "expression")
 # The number of cells that are drawn unless asked otherwise; more can't be distinguished on paper.

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from ...domain.page import AGAINST, FOR, INK, NEUTRAL
 from .. import slots
 from ..errors import CohortError, choices
-from ..explanation.results_in_adata import provenance_of, reference_in
+from ..explanation.runs.results_in_adata import provenance_of, reference_in
 from .selected_values import values_of
 from .style import axes_of, plain_axes, plain_names, shorter
 

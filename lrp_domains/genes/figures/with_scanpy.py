@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from ...domain.page import DIVERGING
 from .. import slots
-from ..cohorts.labels import label_column
+from ..cohorts.cells.labels import label_column
 from ..errors import CohortError, choices
 from .ranked_genes import RankedGenes, mean_relevance, ranked_genes_in
 from .selected_values import MOST_CELLS, VALUES, columns_of, spaced_rows, values_of

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from ... import LrpError
 from ...domain import check_choice, parameter_of, reason
+from ..cohorts.values.input_spec import Expects
+from ..cohorts.values.training_cells import TrainingCells
 from ..decoys.scores import DecoyScores
 from ..errors import CohortError
 from .held_out import HeldOut
-from .input_spec import Expects
 from .reading import InputReader, outputs_of, read_matrix
-from .training_cells import TrainingCells
 
 TASKS = {
     "classes": "one logit per class",

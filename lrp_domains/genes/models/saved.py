@@ -8,13 +8,13 @@ import pandas as pd
 import torch
 
 from ...domain import whole_file
+from ..cohorts.values.input_spec import Expects
+from ..cohorts.values.training_cells import TrainingCells
 from ..decoys.scores import DecoyScores
 from ..errors import CohortError
 from .built_in import BUILT_IN, built_in
 from .held_out import HeldOut
-from .input_spec import Expects
 from .model import GeneModel
-from .training_cells import TrainingCells
 
 FORMAT = 4
 

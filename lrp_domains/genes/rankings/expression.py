@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..explanation.group_statistics import GroupStatistics
+from ..explanation.results.group_statistics import GroupStatistics
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ import pandas as pd
 from anndata import AnnData
 
 from .. import slots
-from ..cohorts.expression import expression_of
-from ..cohorts.layers import canonical, find_layer
+from ..cohorts.values.expression import expression_of
+from ..cohorts.values.input_spec import Expects
+from ..cohorts.values.layers import canonical, find_layer
 from ..errors import CohortError
-from ..explanation.group_statistics import GroupStatistics, blocks_of
-from ..explanation.sizes import CHUNK_NUMBERS, TOP
-from ..models.input_spec import Expects
+from ..explanation.requests.sizes import CHUNK_NUMBERS, TOP
+from ..explanation.results.group_statistics import GroupStatistics, blocks_of
 
 
 def statistics_of_layer(adata: AnnData, labels: pd.Series, donor: str | None = None) -> GroupStatistics:

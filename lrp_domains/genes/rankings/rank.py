@@ -9,12 +9,12 @@ import pandas as pd
 from anndata import AnnData
 
 from .. import slots
-from ..cohorts.labels import label_column
-from ..decoys.rate import check_rate
+from ..cohorts.cells.labels import label_column
 from ..decoys.scores import DecoyScores
 from ..errors import CohortError
-from ..explanation.group_statistics import GroupStatistics
-from ..explanation.results_in_adata import provenance_of, reference_in, shown_genes
+from ..explanation.requests.decoy_rate import check_rate
+from ..explanation.results.group_statistics import GroupStatistics
+from ..explanation.runs.results_in_adata import provenance_of, reference_in, shown_genes
 from .from_layer import statistics_of_layer
 from .marker_lists import marker_scores
 from .statistics import ranked_genes, stability

@@ -7,7 +7,7 @@ from anndata.io import write_elem
 from ...domain import whole_file
 from .. import slots
 from ..cohorts.cohort import open_cohort
-from ..cohorts.writing import copied
+from ..cohorts.files.writing import copied
 from ..errors import CohortError
 from .rank import Ranking, make_ranking
 

@@ -11,7 +11,7 @@ from scipy import stats
 from ..decoys.comparison import compared_with_decoys
 from ..decoys.scores import DecoyScores
 from ..errors import CohortError
-from ..explanation.group_statistics import GroupStatistics
+from ..explanation.results.group_statistics import GroupStatistics
 from .expression import direction, fold_change, sides, welch
 from .marker_lists import evidence
 

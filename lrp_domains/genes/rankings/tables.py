@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...domain import reason, whole_file
-from ...domain.tsv import read_tsv, write_tsv
+from ...domain.files.tsv import read_tsv, write_tsv
 from ..errors import CohortError, choices, listed
 
 # Column: type, unit (none for names and plain numbers), description.

@@ -8,14 +8,14 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from ..cohorts.expression import expression_of
-from ..cohorts.layers import find_layer
-from ..cohorts.normalisation import Matrix
-from ..cohorts.rows_on_disk import bytes_in_memory
+from ..cohorts.files.rows_on_disk import bytes_in_memory
+from ..cohorts.values.expression import expression_of
+from ..cohorts.values.input_spec import Expects
+from ..cohorts.values.layers import find_layer
+from ..cohorts.values.normalisation import Matrix
 from ..errors import listed
-from ..explanation.group_statistics import GroupStatistics
-from ..explanation.results_in_adata import provenance_of
-from ..models.input_spec import Expects
+from ..explanation.results.group_statistics import GroupStatistics
+from ..explanation.runs.results_in_adata import provenance_of
 from .expression import fold_change, sides
 
 

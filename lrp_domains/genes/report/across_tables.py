@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from ...domain import reason
-from ...domain.tsv import original
+from ...domain.files.tsv import original
 from ..errors import CohortError
 from .across_section import TEXT, likely_sets
 

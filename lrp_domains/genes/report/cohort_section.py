@@ -8,8 +8,8 @@ import pandas as pd
 from ...domain import SCORES
 from ...domain.page import Drawing
 from .. import slots
-from ..explanation.curve_tables import ORDERS, areas, measured_in
-from ..explanation.target import LABELLED, PREDICTED
+from ..explanation.curves.tables import ORDERS, areas, measured_in
+from ..explanation.requests.target import LABELLED, PREDICTED
 from ..figures.confusion_matrix import counts_of_classes
 from ..figures.conservation import conservation, shares_of_genes
 from ..figures.perturbation import ORDERS as NAMES_OF_ORDERS

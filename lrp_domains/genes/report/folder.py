@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from ...domain import reason
-from ...domain.tsv import read_tsv
+from ...domain.files.tsv import read_tsv
 from ..cohorts.cohort import open_cohort
 from ..errors import CohortError
 from ..rankings.tables import read_table

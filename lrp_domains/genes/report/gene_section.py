@@ -6,7 +6,7 @@ import pandas as pd
 from scipy import sparse
 
 from ...domain.page import Drawing
-from ..cohorts.layers import find_layer
+from ..cohorts.values.layers import find_layer
 from ..errors import CohortError
 from ..figures.ranked_genes import RankedGenes
 from ..figures.volcano import discoveries, volcano

@@ -7,11 +7,11 @@ import pandas as pd
 from anndata import AnnData
 
 from .. import slots
-from ..cohorts.labels import label_column
+from ..cohorts.cells.labels import label_column
 from ..errors import CohortError, choices
-from ..explanation.curve_tables import measured_in
-from ..explanation.reference_names import REFERENCES
-from ..explanation.results_in_adata import provenance_of, reference_in
+from ..explanation.curves.tables import measured_in
+from ..explanation.requests.reference_names import REFERENCES
+from ..explanation.runs.results_in_adata import provenance_of, reference_in
 from ..figures.selected_values import MOST_CELLS as DRAWN
 from ..figures.selected_values import spaced_rows, values_of
 from ..figures.volcano import RATE

@@ -4,7 +4,7 @@ import numpy as np
 from anndata import AnnData
 
 from .. import slots
-from ..explanation.results_in_adata import shown_genes
+from ..explanation.runs.results_in_adata import shown_genes
 
 
 def by_shown_names(adata: AnnData) -> AnnData:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from ...domain import parameter_of
-from ..cohorts.expression import batches, dense_batch
-from ..cohorts.normalisation import Matrix
+from ..cohorts.values.expression import batches, dense_batch
+from ..cohorts.values.normalisation import Matrix
 from ..errors import CohortError
 from ..models.reading import outputs_of
 from .losses import Loss

@@ -7,8 +7,8 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from ..cohorts.expression import batches
-from ..cohorts.normalisation import Matrix, moments, zscore
+from ..cohorts.values.expression import batches
+from ..cohorts.values.normalisation import Matrix, moments, zscore
 from .fit import DenseRows, dense_rows
 
 CHUNK = 512

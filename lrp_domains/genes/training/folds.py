@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
-from ..cohorts.labels import check_group_sizes
+from ..cohorts.cells.labels import check_group_sizes
 from ..errors import CohortError, listed
 from .target import Target
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ...domain import parameter_of
+from ...domain.hardware.threads import one_thread
 from ..models.built_in import in_original_scale, of_original_expression
 from ..models.model import GeneModel, check_network
 from .checkpoints import Checkpoints
@@ -18,7 +19,6 @@ from .folds import bag
 from .losses import loss_of, scale_of
 from .settings import Training
 from .target import Target
-from .threads import one_thread
 
 # From the number of genes and of outputs to a new network.
 NetworkFactory = Callable[[int, int], nn.Module]

@@ -12,18 +12,19 @@ from anndata import AnnData
 from torch import nn
 
 from ...domain import Progress, device_of, no_progress, require_space, size_on_disk
-from ..cohorts.content import contents_of
-from ..cohorts.expression import expects_all, expression_of, keys_of
-from ..cohorts.labels import donor_column
-from ..cohorts.rare_groups import check_rare, without_rare_groups
-from ..decoys.draws import check_own_network, decoy_scores, names_of_decoys
-from ..decoys.rate import check_rate
+from ...domain.hardware.threads import one_thread
+from ..cohorts.cells.labels import donor_column
+from ..cohorts.cells.rare_groups import check_rare, without_rare_groups
+from ..cohorts.values.content import contents_of
+from ..cohorts.values.expression import expects_all, expression_of, keys_of
+from ..cohorts.values.input_spec import Expects
+from ..cohorts.values.training_cells import TrainingCells
+from ..explanation.requests.decoy_rate import check_rate
 from ..models.built_in import CENTRED, built_in
-from ..models.input_spec import Expects
 from ..models.model import GeneModel
-from ..models.training_cells import TrainingCells
 from .chance import held_out
 from .checkpoints import open_checkpoints
+from .decoy_scores import check_own_network, decoy_scores, names_of_decoys
 from .fit import DenseRows, predict
 from .fold_data import CohortData, few_zeros
 from .folds import deal, split
@@ -31,7 +32,6 @@ from .member import MemberTraining, NetworkFactory
 from .performance import performance_of
 from .settings import Training, resolved
 from .target import Target, target_of
-from .threads import one_thread
 
 
 def train(

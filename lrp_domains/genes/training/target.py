@@ -7,7 +7,7 @@ import pandas as pd
 from anndata import AnnData
 
 from ...domain import check_choice
-from ..cohorts.labels import label_column
+from ..cohorts.cells.labels import label_column
 from ..errors import CohortError, choices
 from ..models.model import TASKS
 

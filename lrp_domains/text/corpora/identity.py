@@ -8,7 +8,7 @@ from typing import Any
 
 from ..models.text_model import TextModel
 from ..models.wrappers import plain_model
-from ..pipeline import Pipeline
+from ..running.pipeline import Pipeline
 
 
 def request_of(pipeline: Pipeline, against_reference: bool, wishes: Mapping[str, Any]) -> str:

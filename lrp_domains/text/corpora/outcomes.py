@@ -12,7 +12,7 @@ from ..results.relevance import TextRelevance
 from .corpus import Corpus
 
 if TYPE_CHECKING:
-    from ..pipeline import Pipeline
+    from ..running.pipeline import Pipeline
 
 Outcome = TextRelevance | str
 

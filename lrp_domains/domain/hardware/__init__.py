@@ -1,0 +1,1 @@
+"""Where a model computes: device, precision, memory, and data read ahead of it."""

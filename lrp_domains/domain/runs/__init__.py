@@ -1,0 +1,1 @@
+"""Long computations: progress, the time of each phase, resuming."""

@@ -1,0 +1,1 @@
+"""The columns about cells: labels, groups, selections."""

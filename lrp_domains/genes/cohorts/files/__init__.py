@@ -1,0 +1,1 @@
+"""The files of cohorts: recognised, read in part, written."""

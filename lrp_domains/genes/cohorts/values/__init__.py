@@ -1,0 +1,1 @@
+"""The values of a cohort, as a model expects them."""

@@ -1,0 +1,1 @@
+"""What to explain, checked and fitted to a cohort and a model."""

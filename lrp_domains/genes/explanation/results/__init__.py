@@ -1,0 +1,1 @@
+"""The relevance of cells, and the sums over groups that are kept."""

@@ -1,0 +1,1 @@
+"""Whole cohorts: in memory, from file to file, resumed, in shards."""

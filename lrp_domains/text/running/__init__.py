@@ -1,0 +1,1 @@
+"""Rows of tokens through the model and back."""
