@@ -41,6 +41,11 @@ def explain_continuation(
             "continuation() explains scores, not their difference from a reference: make the explainer without "
             "reference=, or explain one phrase, explainer(text, target='...', reference=...)"
         )
+    if settings.rival is not None:
+        raise TextError(
+            f"continuation() explains by a rule set, and {settings.rival.name} is none: explain one phrase, "
+            "explainer(text, target='...')"
+        )
     rules = settings.rule_set(against_reference=False)
     refuse_training_mode(model.network.module)
     item, whole, row, phrase, notes = _continued(pipeline, text, continuation=continuation, longest=longest)

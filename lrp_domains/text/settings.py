@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import ATTN_LRP, SECANT, RuleSet
 from ..domain import check_compile, check_precision, check_score
+from ..evaluation.rivals import Rival
 from .arguments import checked_reference
 from .errors import TextError, choices, listed
 from .tokens.segmentation import SEGMENTATIONS, Segmentation
@@ -25,7 +26,8 @@ class Settings:
     ----------
     rules
         The rule set. Without a reference one of `lrp_domains.relevance`: `CP_LRP` where sums matter, `ATTN_LRP` (None)
-        where the order matters. Against a reference one that reads it: `SECANT` (None) or `SECANT_HALF`.
+        where the order matters. Against a reference one that reads it: `SECANT` (None) or `SECANT_HALF`. Or one of
+        `lrp_domains.evaluation.rivals`, to compare with; it needs no reference, and takes zeros where there is none.
     score
         ``"log-odds"``, ``"margin"`` or ``"logit"``; see `lrp_domains.domain.score_of`. A contrast of two labels
         or single tokens is the difference of their logits, of two phrases or answers that of their scores.
@@ -86,7 +88,7 @@ class Settings:
         SQuAD 2 can.
     """
 
-    rules: RuleSet | None = None
+    rules: RuleSet | Rival | None = None
     score: str = "log-odds"
     words: Segmentation = "words"
     batch_size: int | None = None
@@ -120,10 +122,12 @@ class Settings:
     def __post_init__(self) -> None:
         check_score(self.score)
         _check_options_of_heads(self)
-        if self.rules is not None and not isinstance(self.rules, RuleSet):
+        if self.rules is not None and not isinstance(self.rules, RuleSet | Rival):
             raise TextError(f"rules={self.rules!r} is not a rule set; pass one such as lrp_domains.ATTN_LRP")
         check_precision(self.precision)
         check_compile(self.compile)
+        if self.compile and self.rival is not None:
+            raise TextError(f"compile={self.compile!r} is for rule sets, and {self.rival.name} is none: leave it out")
         if self.batch_size is not None and (not isinstance(self.batch_size, int) or self.batch_size < 1):
             raise TextError(f"batch_size={self.batch_size!r}: expected 1 or more")
         if self.long is not None and self.long not in LONG:
@@ -158,10 +162,17 @@ class Settings:
         """Whether texts are explained against a reference, by the settings alone."""
         return self.reference is not None or (self.rules is not None and self.rules.reads_reference)
 
-    def rule_set(self, *, against_reference: bool) -> RuleSet:
+    @property
+    def rival(self) -> Rival | None:
+        """What explains in the place of a rule set, if anything does."""
+        return self.rules if isinstance(self.rules, Rival) else None
+
+    def rule_set(self, *, against_reference: bool) -> RuleSet | Rival:
         """Return the rule set for scores, or for their differences from a reference; raise if the chosen one is not."""
         if self.rules is None:
             return SECANT if against_reference else ATTN_LRP
+        if self.rival is not None:
+            return self.rival
         if against_reference and not self.rules.reads_reference:
             raise TextError(
                 f"rule set {self.rules.name} explains a score, not its difference from a reference: leave rules= out, "

@@ -15,6 +15,7 @@ from ...domain import Read
 from ..errors import TextError
 from .eager import eager
 from .embedded import Embedded, embedding_others
+from .injected import injected
 from .pieces import read_in_pieces, recorded
 from .wrappers import accepted_inputs, plain_model
 
@@ -102,6 +103,20 @@ class Network:
         sources = tuple(tensor for side in sides for tensor in side)
         counts = [len(side) for side in sides]
         return Read(outputs, sources, partial(_per_token, counts=counts, transposed=any(transposed)))
+
+    def outputs_from(
+        self,
+        batch: Mapping[str, Tensor],
+        embeddings: Sequence[Tensor],
+        selecting: AbstractContextManager | None = None,
+    ) -> Any:
+        """Return the outputs for other embeddings than those of the tokens: the sources of a `run` of as many rows."""
+        with (
+            _one_copy_per_row(self.module, self.added, len(batch["input_ids"])),
+            injected(self.module, (*self.words, *self.added), embeddings),
+            selecting or nullcontext(),
+        ):
+            return self.call(batch)
 
     def predict(self, batch: Mapping[str, Tensor]) -> Any:
         """Return the outputs only."""

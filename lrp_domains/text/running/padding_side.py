@@ -29,9 +29,9 @@ class PaddingSide:
 
     def __init__(self, runner: Runner) -> None:
         # Padding is tried on texts without a reference: one like the text would have no relevance to compare.
-        rules = runner.settings.rules
-        rules = None if rules is not None and rules.reads_reference else rules
-        self._runner = Runner(runner.model, replace(runner.settings, rules=rules, reference=None, compile=False))
+        settings = runner.settings
+        rules = None if settings.rival is not None or settings.reads_reference else settings.rules
+        self._runner = Runner(runner.model, replace(settings, rules=rules, reference=None, compile=False))
         self.side: str | None = runner.settings.padding or "right"
         self.is_known = runner.settings.padding is not None
 

@@ -166,6 +166,8 @@ class Pipeline:
 
     def _note_residue(self, batch: Batch, number: int, ledger: Ledger) -> None:
         """Note what a large residue of a batch contains at its documents, or at their twins of this number."""
+        if self.settings.rival is not None:
+            return
         for document, _ in batch:
             for member in document.family[number : number + 1]:
                 rules = self.settings.rule_set(against_reference=member.reference is not None)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ... import Ledger
 from ...domain import Read, Selections, explain, explain_against
+from ...evaluation.rivals import Problem, Rival
 from ..errors import TextError, excerpt
 from ..models.embedded import Embedded
 from ..models.extra import batch_of
@@ -75,6 +76,8 @@ class Runner:
         if self.is_compiled and not have_references(rows):
             room = {"most_rows": most_rows, "more_columns": more_columns}
             return self._explain_family(batch, lambda rows, _: self._from_recording(rows, side, texts, **room))
+        if self.settings.rival is not None:
+            return self._explain_family(batch, lambda rows, _: self.explained(rows, side, texts))
         if not any(document.twins for document, _ in batch):
             explained = self.explained(rows, side, texts)
             _add(batch, explained)
@@ -134,6 +137,8 @@ class Runner:
 
     def explained(self, rows: Sequence[Row], side: str, texts: Sequence[tuple[str, str]]) -> Explained:
         """Return the relevance of rows, all with a reference or none; `texts`, with names, are for messages."""
+        if self.settings.rival is not None:
+            return self._by_rival(self.settings.rival, rows, side, texts)
         if not have_references(rows):
             return self._explained_from(self.run(rows, side), rows, texts, retain_graph=False)
         options = {"model": self.model.network.module, "unknown": self.settings.unknown}
@@ -153,22 +158,50 @@ class Runner:
         relevance = self._of_tokens(_arrays(sides), rows, runs[0].first)
         return Explained(relevance, values[0], values[1], answers=scored[0][1], ledger=ledger)
 
+    def _by_rival(self, rival: Rival, rows: Sequence[Row], side: str, texts: Sequence[tuple[str, str]]) -> Explained:
+        """Return the relevance of rows by a rival, as `explained` does."""
+        run = self.run(rows, side)
+        scores, answers = self._scores(run, rows, texts)
+        held = self._decided(run, rows)
+        inputs = tuple(source.detach() for source in run.read.sources)
+        references, of_reference = tuple(torch.zeros_like(x) for x in inputs), torch.zeros_like(scores)
+        if have_references(rows):
+            other = self.run(held, side, self._replaced(rows, side)[1])
+            references, of_reference = other.read.sources, self._scores(other, held, texts)[0]
+
+        def score(*embeddings: Tensor) -> Tensor:
+            times = len(embeddings[0]) // len(inputs[0])
+            return self._scores(self.run(held * times, side, sources=embeddings), held * times, texts * times)[0]
+
+        asked = Problem(score, inputs, tuple(r.detach() for r in references), self.model.network.module)
+        relevance = tuple(r.detach() for r in rival.relevance(asked))
+        total, *sums = torch.stack([t.detach().double().sum() for t in (scores - of_reference, *relevance)]).tolist()
+        account = Ledger(total, tuple(sums), {}, total - sum(sums), relevance, rival.name)
+        values = [amounts.detach().double().cpu().tolist() for amounts in (scores, of_reference)]
+        of_tokens = self._of_tokens(_arrays(run.read.per_unit(relevance)), rows, run.first)
+        return Explained(of_tokens, *values, answers=answers, ledger=account)
+
     def run(
         self,
         rows: Sequence[Row],
         side: str,
         embedded: Sequence[Tensor] = (),
         selecting: AbstractContextManager | None = None,
+        sources: Sequence[Tensor] = (),
     ) -> Run:
         """Run one forward pass.
 
         With `embedded`, B x T per side of the model, these tokens are embedded in place of those that have a reference.
-        In `selecting` the model chooses its experts, which a reference must share with the text.
+        In `selecting` the model chooses its experts, which a reference must share with the text. With `sources`, the
+        model computes with these embeddings, and nothing else is recorded.
         """
         tensors, first = self._tensors(rows, side)
         kept = KeptLogits.of(rows, first) if self.model.network.keeps_logits else None
         if kept is not None:
             tensors[INPUT] = kept.tensor(self.model.network.device)
+        if sources:
+            outputs = self.model.network.outputs_from(tensors, sources)
+            return Run(Read(outputs, tuple(sources), None), first, kept if kept and kept.are_of(outputs) else None)
         own = self._replaced(rows, side)[0] if embedded else ()
         in_place = [Embedded(*pair) for pair in zip(own, embedded, strict=True)]
         with torch.enable_grad():

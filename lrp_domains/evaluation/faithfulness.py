@@ -1,0 +1,68 @@
+"""Measures of faithfulness, one number per sample, from what it scores without some of its units."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .removal import Removal
+
+BINS = (0.01, 0.05, 0.1, 0.2, 0.5)
+"""The fractions of units of comprehensiveness and sufficiency (DeYoung et al. 2020)."""
+
+
+def deletion(removal: Removal) -> np.ndarray:
+    """Compute the area under the curve without the most relevant units (Samek et al. 2017, IEEE TNNLS 28:2660).
+
+    Lower is better.
+    """
+    return _area(removal, removal.without_most)
+
+
+def insertion(removal: Removal) -> np.ndarray:
+    """Compute the area under the curve with only the most relevant units: AUAC of Ali et al. 2022 (ICML, sec. 5.2).
+
+    Higher is better.
+    """
+    return _area(removal, removal.only_most)
+
+
+def abpc(removal: Removal) -> np.ndarray:
+    """Compute the area between the curves without the least and without the most relevant units.
+
+    Higher is better; 0 is expected of a random order.
+    """
+    return _area(removal, removal.without_least - removal.without_most)
+
+
+def comprehensiveness(removal: Removal) -> np.ndarray:
+    """Compute by how much the score falls without the most relevant units, over `BINS` (DeYoung et al. 2020, eq. 1).
+
+    Higher is better.
+    """
+    return (removal.without_most[:, :1] - removal.without_most[:, _bins(removal)]).mean(1)
+
+
+def sufficiency(removal: Removal) -> np.ndarray:
+    """Compute by how much the score falls with only the most relevant units, over `BINS` (DeYoung et al. 2020, eq. 2).
+
+    Lower is better.
+    """
+    return (removal.without_most[:, :1] - removal.only_most[:, _bins(removal)]).mean(1)
+
+
+def pruning_error(removal: Removal) -> np.ndarray:
+    """Compute the area under the squared change of the score without the least relevant units: AU-MSE of Ali et al.
+    2022 (ICML, sec. 5.2), which orders units by the magnitude of their relevance.
+
+    Lower is better.
+    """
+    return _area(removal, (removal.without_least - removal.without_least[:, :1]) ** 2)
+
+
+def _area(removal: Removal, curves: np.ndarray) -> np.ndarray:
+    return np.trapezoid(curves, removal.fractions, axis=1)
+
+
+def _bins(removal: Removal) -> np.ndarray:
+    """Return the numbers of the points at `BINS`."""
+    return np.searchsorted(removal.fractions, BINS)

@@ -1,0 +1,23 @@
+# The public names; __init__.py imports each when it is first used.
+from .attention import last_attention, rollout
+from .controls import random_relevance
+from .deeplift import deeplift
+from .gradients import gradient_shap, gradient_times_input, integrated_gradients, smooth_gradient
+from .removal import kernel_shap, lime, occlusion
+from .rival import Problem, Rival
+
+__all__ = [
+    "Problem",
+    "Rival",
+    "deeplift",
+    "gradient_shap",
+    "gradient_times_input",
+    "integrated_gradients",
+    "kernel_shap",
+    "last_attention",
+    "lime",
+    "occlusion",
+    "random_relevance",
+    "rollout",
+    "smooth_gradient",
+]
