@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
+from .. import RuleSet
 from ..domain import Clock, Progress, no_progress
+from ..evaluation.rivals import Rival
 from .arguments import Item, Message
 from .continuation import explain_continuation
 from .errors import TextError
@@ -282,6 +285,21 @@ class TextExplainer:
             The largest number of tokens to generate.
         """
         return explain_continuation(self._pipeline, text, continuation=continuation, longest=longest)
+
+    def explaining_by(self, rules: RuleSet | Rival | None, reference: Any = None) -> TextExplainer:
+        """Return an explainer of the same model by other rules, or a rival, and against another reference.
+
+        Parameters
+        ----------
+        rules, reference
+            As in `Settings`.
+        """
+        explainer, pipeline = TextExplainer.__new__(TextExplainer), self._pipeline
+        options = {"compile": False} if isinstance(rules, Rival) else {}
+        settings = replace(pipeline.settings, rules=rules, reference=reference, **options)
+        explainer._pipeline = Pipeline(pipeline.model, settings)
+        explainer._pipeline.padding = pipeline.padding  # which side is right depends on the model
+        return explainer
 
     @property
     def clock(self) -> Clock:

@@ -5,7 +5,7 @@ What a step requires is imported when it runs: transformers takes seconds to imp
 
 import typer
 
-from . import corpora, demo, explain
+from . import compare, corpora, demo, explain
 from .group import TextCommands
 from .text_arguments import TextArguments
 
@@ -21,5 +21,6 @@ for command, name in (
     (corpora.gather, "gather"),
     (corpora.words, "words"),
     (corpora.report, "report"),
+    (compare.compare, "compare"),
 ):
     text.command(name)(command)

@@ -117,7 +117,7 @@ class Pipeline:
         refuse_training_mode(self.model.network.module)
         names = names or _numbered(requests, first)
         with self.clock("tokenizing"):
-            documents = self._documents(requests, names)
+            documents = self.documents(requests, names)
         with self.clock("explaining"):
             results, account = self._explained(documents, progress)
             if self.single is not None:
@@ -173,11 +173,24 @@ class Pipeline:
                 rules = self.settings.rule_set(against_reference=member.reference is not None)
                 member.in_residue.extend(notes_on_residue(ledger, rules))
 
+    def scores(self, documents: Sequence[Document]) -> np.ndarray:
+        """Return the scores of texts whose target is known, without explaining them."""
+        side = self.padding.find(self._batches(documents, "right"))
+        totals = dict.fromkeys(map(id, documents), 0.0)
+
+        def scores(batch: Batch) -> list[float]:
+            return self.runner.scores(batch, side or "right")
+
+        for batch, of_rows in self.rows_at_once.run(self._batches(documents, side), scores):
+            for (document, _), score in zip(batch, of_rows, strict=True):
+                totals[id(document)] += score
+        return np.array([totals[id(document)] for document in documents])
+
     def check(self, requests: Sequence[Request], names: Sequence[str]) -> None:
         """Raise what `explain` would raise for these texts before the model runs, without its warnings."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self._documents(requests, names)
+            self.documents(requests, names)
 
     def several(self, request: Request) -> bool:
         """Return whether a request asks for any number of results rather than for one."""
@@ -209,7 +222,8 @@ class Pipeline:
                 "one of them, or pass long='truncate'"
             )
 
-    def _documents(self, requests: Sequence[Request], names: Sequence[str]) -> list[Document]:
+    def documents(self, requests: Sequence[Request], names: Sequence[str]) -> list[Document]:
+        """Return the texts of requests, which have names for messages, as they go through the model."""
         head, items, documents = self.model.head, [], []
         for name, request in zip(names, requests, strict=True):
             with about(name):

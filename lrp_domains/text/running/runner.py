@@ -240,6 +240,14 @@ class Runner:
             relevance.append([side[number, start : start + len(tokens)] for side, start, tokens in columns])
         return relevance
 
+    def scores(self, batch: Batch, side: str) -> list[float]:
+        """Return the score of each row, by its weight, without a graph."""
+        rows = [row for _, row in batch]
+        texts = [(document.name, document.encoding.texts[0]) for document, _ in batch]
+        outputs, first = self.predict(rows, side)
+        scores, _ = self._scores(Run(Read(outputs, (), None), first), rows, texts)
+        return scores.detach().double().cpu().tolist()
+
     def predict(self, rows: Sequence[Row], side: str) -> tuple[Any, np.ndarray]:
         """Return the model's outputs for rows, without a graph, and the first column of each row."""
         tensors, first = self._tensors(rows, side)

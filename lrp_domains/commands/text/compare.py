@@ -1,0 +1,77 @@
+"""Methods of explanation compared on a corpus."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..console import progress, say, say_time
+from ..grouped import grouped
+from . import options as o
+from .loading import key_of, load_corpus, load_explainer
+
+COMPARISON = {
+    "methods": Annotated[
+        list[str] | None,
+        typer.Option(
+            "--method",
+            help="A method; give it once for each (default: attn-lrp, cp-lrp, secant, secant-half, gradient, "
+            "integrated-gradients, occlusion, random). Others: gim, epsilon, smooth-gradient, gradient-shap, deeplift, "
+            "kernel-shap, lime, attention, rollout.",
+        ),
+    ],
+    "how": Annotated[
+        str | None,
+        typer.Option(help="What removes a word: mask, pad, delete, or another word in its place (default mask)."),
+    ],
+    "reference": Annotated[
+        str | None,
+        typer.Option(help="What methods that need a reference compare texts with: mask or pad (default mask)."),
+    ],
+}
+COLUMNS = {name: o.COLUMNS[name] for name in ("text_column", "label_column")}
+SETTINGS = {name: option for name, option in o.SETTINGS.items() if name not in ("rules", "compile", "precision")}
+
+
+@grouped(model=o.MODEL, columns=COLUMNS, comparison=COMPARISON, settings=SETTINGS)
+def compare(
+    corpus: o.Corpus,
+    out: Annotated[Path, typer.Option(help="The folder to write: comparison.tsv, samples.parquet, comparison.html.")],
+    texts: Annotated[int, typer.Option(min=2, help="Number of texts to compare on, drawn at random.")] = 200,
+    seed: Annotated[int, typer.Option(help="Seed of which texts are drawn.")] = 0,
+    *,
+    model: dict,
+    columns: dict,
+    comparison: dict,
+    settings: dict,
+) -> None:
+    """Compare methods of explanation: which finds the words that the model used? An interrupted run resumes."""
+    from ...domain import Clock, require_space, resumable
+    from ...evaluation.page import write_comparison
+    from ...text.evaluation import check_methods, compare_methods, draw, near_chance
+
+    check_methods(comparison.get("methods", ()))
+    require_space(out, is_folder=True)
+    clock = Clock()
+    with clock("reading"):
+        whole = load_corpus(corpus, columns)
+        chosen = draw(whole, texts, seed)
+    with clock("loading"):
+        explainer = load_explainer(model, **settings)
+        chosen = chosen.named(explainer.labels)
+
+    request = repr((key_of(model), chosen.texts, sorted(comparison.items()), sorted(settings.items(), key=str)))
+    with resumable(out, request) as folder, clock("comparing"):
+        found = compare_methods(explainer, chosen.texts, folder=folder, progress=progress, **comparison)
+        notes = [
+            f"{len(chosen)} of {len(whole)} texts of '{corpus}', drawn with seed {seed}.",
+            f"Model: {model['model']}.",
+        ]
+        notes += near_chance(explainer, chosen)
+        write_comparison(found, out, title="Methods of explanation compared", notes=notes)
+    for warning in found.warnings():
+        say("warning", warning, "bold yellow")
+    best = found.table().query("measure == 'ABPC' and best")["method"]
+    say("most faithful", f"{', '.join(best)} (ABPC; best, or within the paired interval of the best)")
+    say("comparison", str((out / "comparison.html").resolve()))
+    say_time(clock)

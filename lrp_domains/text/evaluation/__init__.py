@@ -1,0 +1,19 @@
+"""Tests of explained texts: what they score without some of their words, and whether the right words are relevant."""
+
+from .compare import check_methods, compare_methods, words_among
+from .corpora import draw, near_chance
+from .methods import DEFAULT, METHODS, UNIT, Method
+from .removal import RemovableWords
+
+__all__ = [
+    "DEFAULT",
+    "METHODS",
+    "UNIT",
+    "Method",
+    "RemovableWords",
+    "check_methods",
+    "compare_methods",
+    "draw",
+    "near_chance",
+    "words_among",
+]

@@ -1,0 +1,88 @@
+"""Methods compared on texts: which finds the words that the model used?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ...domain import Progress, no_progress
+from ...evaluation import Comparison, compare, faithfulness, plausibility, simplicity
+from ..errors import TextError, choices
+from ..explainer import TextExplainer
+from ..results.relevance import TextRelevance
+from .methods import DEFAULT, METHODS, UNIT, Method
+from .removal import RemovableWords
+
+
+def compare_methods(
+    explainer: TextExplainer,
+    texts: Sequence[str],
+    *,
+    target: str | Sequence[str] | None = None,
+    methods: Sequence[str] | Mapping[str, Method] = DEFAULT,
+    how: str = "mask",
+    reference: str = "mask",
+    truth: Callable[[TextRelevance], np.ndarray] | None = None,
+    folder: Path | None = None,
+    progress: Progress = no_progress,
+) -> Comparison:
+    """Compare methods of explanation on the same texts.
+
+    Parameters
+    ----------
+    explainer
+        Has the model, and all settings but the rules and the reference.
+    texts
+        Single texts.
+    target
+        What is explained, as in a call of the explainer.
+    methods
+        Names of `METHODS`, or methods by other names. `UNIT` is always among them, as costs are counted in it, and so
+        is ``random``, which any explanation should surpass.
+    how
+        What removes a word, see `RemovableWords`.
+    reference
+        What the methods that need a reference compare texts with: ``"mask"`` or ``"pad"``.
+    truth
+        From an explained text to which of its words are the right ones; all of False where that isn't known.
+    folder, progress
+        As in `lrp_domains.evaluation.compare`.
+
+    Returns
+    -------
+    A comparison in faithfulness (of the probability of the target, for labels), complexity and, with a truth,
+    plausibility.
+    """
+    if not isinstance(methods, Mapping):
+        check_methods(methods)
+        methods = {name: METHODS[name] for name in methods}
+    chosen = dict(methods) | {name: METHODS[name] for name in (UNIT, "random") if name not in methods}
+    results = list(explainer.explaining_by(None)(list(texts), target))
+    words = RemovableWords(explainer, results, how)
+    measures = [faithfulness(words, through=words.measured), simplicity]
+    if truth is not None:
+        measures.append(plausibility([truth(result) for result in results]))
+    targets = [result.target for result in results]
+
+    def explained(method: Method) -> list[np.ndarray]:
+        by = explainer.explaining_by(method.rules, reference if method.against_reference else None)
+        found = by(list(texts), targets)
+        return [np.array([word.relevance for word in result.words]) for result in found]
+
+    runs = {name: (lambda method=method: explained(method)) for name, method in chosen.items()}
+    return compare(runs, measures, unit=UNIT, folder=folder, progress=progress)
+
+
+def check_methods(names: Iterable[str]) -> None:
+    """Raise if there is no method of a name."""
+    for name in names:
+        if name not in METHODS:
+            raise TextError(f"there is no method '{name}'; {choices(name, METHODS)}")
+
+
+def words_among(known: Sequence[str]) -> Callable[[TextRelevance], np.ndarray]:
+    """Return a truth: which words of a text are among known ones, in any case."""
+    known = {word.casefold() for word in known}
+    return lambda result: np.array([word.text.casefold() in known for word in result.words])
