@@ -177,7 +177,8 @@ def compare(
     unit
         The method that costs one gradient, in whose CPU seconds the costs of the others are counted; None: they aren't.
     folder
-        Where what a method reached is kept, so that an interrupted comparison resumes; see `lrp_domains.domain.resumable`.
+        Where what a method reached is kept, so that an interrupted comparison resumes; see
+        `lrp_domains.domain.resumable`.
     progress
         Wraps the iteration over methods.
 

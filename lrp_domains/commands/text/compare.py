@@ -63,10 +63,7 @@ def compare(
     request = repr((key_of(model), chosen.texts, sorted(comparison.items()), sorted(settings.items(), key=str)))
     with resumable(out, request) as folder, clock("comparing"):
         found = compare_methods(explainer, chosen.texts, folder=folder, progress=progress, **comparison)
-        notes = [
-            f"{len(chosen)} of {len(whole)} texts of '{corpus}', drawn with seed {seed}.",
-            f"Model: {model['model']}.",
-        ]
+        notes = [f"{len(chosen)} of {len(whole)} texts of '{corpus}', drawn with seed {seed}, by {model['model']}."]
         notes += near_chance(explainer, chosen)
         write_comparison(found, out, title="Methods of explanation compared", notes=notes)
     for warning in found.warnings():

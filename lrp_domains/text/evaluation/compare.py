@@ -66,11 +66,13 @@ def compare_methods(
         measures.append(plausibility([truth(result) for result in results]))
     targets = [result.target for result in results]
 
-    def explained(method: Method) -> list[np.ndarray]:
+    def explained(method: Method, count: int | None = None) -> list[np.ndarray]:
         by = explainer.explaining_by(method.rules, reference if method.against_reference else None)
-        found = by(list(texts), targets)
+        found = by(list(texts)[:count], targets[:count])
         return [np.array([word.relevance for word in result.words]) for result in found]
 
+    for method in chosen.values():  # what is done only once, such as importing, is no part of the cost
+        explained(method, 1)
     runs = {name: (lambda method=method: explained(method)) for name, method in chosen.items()}
     return compare(runs, measures, unit=UNIT, folder=folder, progress=progress)
 

@@ -35,6 +35,6 @@ def near_chance(explainer: TextExplainer, corpus: Corpus) -> list[str]:
     if right > chance + 2 * np.sqrt(chance * (1 - chance) / len(predicted)):
         return []
     return [
-        f"The model is right for {right:.0%} of these texts, and the most frequent label for {chance:.0%}: near chance, "
-        "there is little to explain."
+        f"The model is right for {right:.0%} of these texts, and the most frequent label for {chance:.0%}: near "
+        "chance, there is little to explain."
     ]
