@@ -10,7 +10,7 @@ WORKDIR /opt/lrp-domains
 COPY constraints.txt ./
 RUN pip install --no-cache-dir ${TORCH_OPTIONS} -c constraints.txt torch
 COPY . .
-RUN pip install --no-cache-dir -c constraints.txt '.[text,genes,workflows]' ${PLUGINS}
+RUN pip install --no-cache-dir -c constraints.txt '.[text,genes,evaluation,workflows]' ${PLUGINS}
 
 # One thread per process: jobs of small models only wait for each other with more.
 ENV OMP_NUM_THREADS=1

@@ -44,7 +44,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet $(TORCH_OPTIONS) -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[text,genes,workflows,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[text,genes,evaluation,workflows,dev]'
 	touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed

@@ -5,6 +5,9 @@ from .comparison import LOWER_IS_BETTER, Comparison, compare, faithfulness, plau
 from .complexity import entropy, gini
 from .intervals import Interval, mean_interval, paired_difference
 from .removal import FRACTIONS, Removal, remove
+from .sanity import parameter_randomisation, shuffled
+from .soft import soft_measures
+from .stability import agreement, jaccard, similarity, spearman
 from .truth import auprc, auroc, mass_accuracy, precision_at
 
 __all__ = [
@@ -14,6 +17,7 @@ __all__ = [
     "Interval",
     "Removal",
     "abpc",
+    "agreement",
     "auprc",
     "auroc",
     "compare",
@@ -23,14 +27,20 @@ __all__ = [
     "faithfulness",
     "gini",
     "insertion",
+    "jaccard",
     "mass_accuracy",
     "mean_interval",
     "paired_difference",
+    "parameter_randomisation",
     "plausibility",
     "precision_at",
     "pruning_error",
     "remove",
     "rivals",
+    "shuffled",
+    "similarity",
     "simplicity",
+    "soft_measures",
+    "spearman",
     "sufficiency",
 ]

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
+from lrp_domains.evaluation.overlap import rank_biased_overlap
 from lrp_domains.genes import CohortError, agreement
-from lrp_domains.genes.rankings.overlap import rank_biased_overlap
 
 from .tables_of_ranks import random_cohorts, ranked
 

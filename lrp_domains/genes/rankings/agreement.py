@@ -5,10 +5,10 @@ from itertools import combinations_with_replacement
 import numpy as np
 import pandas as pd
 
+from ...evaluation.overlap import Positions, overlap_of, positions_of
 from ..errors import CohortError
 from .consensus import signed_scores
 from .groups import RankedGroups, check_direction, check_references, groups_of
-from .overlap import Positions, overlap_of, positions_of
 
 MEASURES = ("genes", "spearman", "rbo", "jaccard")
 

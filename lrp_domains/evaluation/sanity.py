@@ -1,0 +1,83 @@
+"""Sanity: explanations must change with the model (Adebayo et al. 2018, NeurIPS)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from ..domain import DomainError, Progress, no_progress
+from .stability import similarity
+
+
+@contextmanager
+def shuffled(model: nn.Module, layers: Sequence[str], seed: int = 0) -> Iterator[None]:
+    """Temporarily shuffle the entries of each parameter of some layers, which keeps their distribution.
+
+    Parameters
+    ----------
+    model
+        The model, whose weights are put back at the end.
+    layers
+        Names of its modules; their own parameters are shuffled, not those of modules within.
+    seed
+        Of the shuffling.
+    """
+    random = torch.Generator().manual_seed(seed)
+    modules = dict(model.named_modules())
+    parameters = [parameter for name in layers for parameter in modules[name].parameters(recurse=False)]
+    before = [parameter.detach().clone() for parameter in parameters]
+    try:
+        with torch.no_grad():
+            for parameter in parameters:
+                order = torch.randperm(parameter.numel(), generator=random).to(parameter.device)
+                parameter.copy_(parameter.flatten()[order].view_as(parameter))
+        yield
+    finally:
+        with torch.no_grad():
+            for parameter, value in zip(parameters, before, strict=True):
+                parameter.copy_(value)
+
+
+def parameter_randomisation(
+    model: nn.Module,
+    explain: Callable[[], Sequence[np.ndarray]],
+    *,
+    layers: Sequence[str] | None = None,
+    seed: int = 0,
+    progress: Progress = no_progress,
+) -> pd.DataFrame:
+    """Measure how explanations change as the layers of a model are randomised one after the other, from the top.
+
+    Parameters
+    ----------
+    model
+        The model; its weights are shuffled in place and put back.
+    explain
+        Returns the relevance of each sample's units, for a target that doesn't depend on the prediction.
+    layers
+        Names of its modules, from the top; None: all with parameters of their own, in reverse order.
+    seed
+        Of the shuffling.
+    progress
+        Wraps the iteration over layers.
+
+    Returns
+    -------
+    One row per layer: ``layer``, the last that was randomised, and ``similarity``, the mean over samples of Spearman's
+    correlation between magnitudes of relevance before and after. It should fall towards 0.
+    """
+    named = [name for name, module in model.named_modules() if any(True for _ in module.parameters(recurse=False))]
+    layers = named[::-1] if layers is None else list(layers)
+    if unknown := set(layers) - set(named):
+        raise DomainError(f"'{min(unknown)}' is no module with parameters: choose from {', '.join(named[:10])}")
+    before = explain()
+    rows = []
+    for count, layer in enumerate(progress(layers, "Randomising"), 1):
+        with shuffled(model, layers[:count], seed):
+            rows.append((layer, float(np.nanmean(similarity(before, explain())))))
+    return pd.DataFrame(rows, columns=["layer", "similarity"])
