@@ -1,0 +1,206 @@
+"""Rivals in the place of rules, words removed from texts, and methods compared on a corpus."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from lrp_domains import CP_LRP, SECANT
+from lrp_domains.evaluation import abpc, remove, rivals
+from lrp_domains.text import TextError, TextExplainer
+from lrp_domains.text.corpora import read_corpus
+from lrp_domains.text.demo import read_demo
+from lrp_domains.text.evaluation import METHODS, RemovableWords, compare_methods, draw, near_chance, words_among
+
+from .commands import plain, run_text
+
+TEXTS = ["a good film", "bad, so bad: not one good scene", "a dull story"]
+
+
+@pytest.fixture(scope="module")
+def explainer(demo_model):
+    return TextExplainer.from_pretrained(str(demo_model), device="cpu")
+
+
+# ---- Rivals
+
+
+def by_hand(explainer, text, steps=8):
+    """Compute integrated gradients against masked words with the model alone."""
+    model, tokenizer = explainer.model, explainer.tokenizer
+    encoded = tokenizer(text, return_tensors="pt")
+    embed = model.get_input_embeddings()
+    x = embed(encoded.input_ids).detach()
+    reference = x.clone()
+    reference[:, 1:-1] = embed(torch.tensor(tokenizer.mask_token_id)).detach()  # all but [CLS] and [SEP]
+    label = model(**encoded).logits.argmax()
+    total = torch.zeros_like(x)
+    for step in range(steps):
+        e = (reference + (step + 0.5) / steps * (x - reference)).requires_grad_()
+        logits = model(inputs_embeds=e, attention_mask=encoded.attention_mask).logits[0]
+        odds = logits[label] - torch.cat([logits[:label], logits[label + 1 :]]).logsumexp(0)
+        total += torch.autograd.grad(odds, e)[0] / steps
+    return (total * (x - reference)).sum(2)[0].double().numpy()
+
+
+def test_integrated_gradients_are_those_of_the_model(explainer):
+    by_rival = explainer.explaining_by(rivals.integrated_gradients(8), "mask")
+    for result in by_rival(TEXTS):
+        of_tokens = np.array([token.relevance for token in result.tokens])
+        np.testing.assert_allclose(of_tokens, by_hand(explainer, result.texts[0]), atol=1e-5)
+        assert result.rules == "integrated gradients, 8 steps"
+
+
+def test_a_fine_path_accounts_for_the_difference(explainer):
+    (result,) = explainer.explaining_by(rivals.integrated_gradients(200), "mask")(TEXTS[:1])
+    exact = explainer.explaining_by(SECANT, "mask")(TEXTS[0])
+    assert result.score == pytest.approx(exact.score, abs=1e-5)
+    assert sum(word.relevance for word in result.words) == pytest.approx(result.score, abs=1e-2 * abs(result.score))
+
+
+def test_occlusion_is_the_fall_of_the_score(explainer):
+    (result,) = explainer.explaining_by(rivals.occlusion(), "mask")(TEXTS[:1])
+    words = RemovableWords(explainer, [result], "mask")
+    count = len(result.words)
+    kept = [np.ones(count, bool), *(np.arange(count) != number for number in range(count))]
+    intact, *without = words(np.zeros(count + 1, int), kept)
+    for word, score in zip(result.words, without, strict=True):
+        if " " not in word.text:
+            assert word.relevance == pytest.approx(intact - score, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_explains_texts_in_batches_as_alone(explainer, name):
+    method = METHODS[name]
+    by = explainer.explaining_by(method.rules, "mask" if method.against_reference else None)
+    together = by(TEXTS)
+    if name == "random":
+        return
+    for text, result in zip(TEXTS, together, strict=True):
+        alone = by(text)
+        if "samples" not in result.rules:  # whose random numbers depend on the batch
+            found = [word.relevance for word in result.words]
+            np.testing.assert_allclose(found, [word.relevance for word in alone.words], atol=1e-4)
+
+
+def test_all_labels_are_explained_by_a_rival(explainer):
+    of_all = explainer.explaining_by(rivals.gradient_times_input())(TEXTS[0], target="all")
+    assert len(of_all) == len(explainer.labels.names)
+    one = explainer.explaining_by(rivals.gradient_times_input())(TEXTS[0], target=of_all[0].target)
+    assert [w.relevance for w in of_all[0].words] == pytest.approx([w.relevance for w in one.words], abs=1e-6)
+
+
+def test_a_rival_is_refused_where_it_cannot_explain(explainer, demo_model):
+    with pytest.raises(TextError, match="compile=True is for rule sets"):
+        TextExplainer.from_pretrained(str(demo_model), rules=rivals.occlusion(), compile=True)
+    with pytest.raises(TextError, match="is not a rule set"):
+        explainer.explaining_by("integrated-gradients")
+
+
+def test_another_explainer_of_the_same_model_leaves_the_first_as_it_is(explainer):
+    before = explainer(TEXTS[0])
+    explainer.explaining_by(CP_LRP)(TEXTS[0])
+    assert [w.relevance for w in explainer(TEXTS[0]).words] == [w.relevance for w in before.words]
+
+
+# ---- Words removed
+
+
+def test_scores_of_masked_and_deleted_words_are_those_of_the_model(explainer):
+    (result,) = explainer(TEXTS[:1])
+    kept = np.array([word.text != "good" for word in result.words])
+    tokenizer, model = explainer.tokenizer, explainer.model
+    label = model.config.label2id[result.target]
+
+    def odds(ids):
+        logits = model(input_ids=ids).logits[0].detach().double()
+        return float(logits[label] - torch.cat([logits[:label], logits[label + 1 :]]).logsumexp(0))
+
+    ids = tokenizer(TEXTS[0], return_tensors="pt").input_ids
+    spans = tokenizer(TEXTS[0], return_offsets_mapping=True).offset_mapping
+    masked = ids.clone()
+    for number, (start, end) in enumerate(spans):
+        if TEXTS[0][start:end].strip() and start < 6 and end > 2:
+            masked[0, number] = tokenizer.mask_token_id
+    expected = {
+        "mask": odds(masked),
+        "delete": odds(tokenizer("a  film", return_tensors="pt").input_ids),
+        "fine": odds(tokenizer("a fine film", return_tensors="pt").input_ids),
+    }
+    for how, score in expected.items():
+        found = RemovableWords(explainer, [result], how)(np.array([0, 0]), [kept, np.ones(len(kept), bool)])
+        assert found[0] == pytest.approx(score, abs=1e-5)
+        assert found[1] == pytest.approx(odds(ids), abs=1e-5)
+
+
+def test_relevance_finds_the_words_that_matter(explainer):
+    results = list(explainer(read_demo()["text"].tolist()[:60]))
+    words = RemovableWords(explainer, results, "mask")
+    random = np.random.default_rng(0)
+    of_relevance = abpc(
+        remove(words, [np.array([w.relevance for w in r.words]) for r in results]).through(words.measured)
+    )
+    of_chance = abpc(remove(words, [random.random(len(r.words)) for r in results]).through(words.measured))
+    assert of_relevance.mean() > of_chance.mean() + 5 * of_chance.std() / np.sqrt(60)
+    assert abs(of_chance.mean()) < 4 * of_chance.std() / np.sqrt(60)
+
+
+def test_what_cannot_be_removed_is_refused(explainer, bare_explainer):
+    result = bare_explainer("some words")
+    with pytest.raises(TextError, match="no such token"):
+        RemovableWords(bare_explainer, [result], "mask")
+    pair = explainer([("one text", "another")])
+    with pytest.raises(TextError, match="one of a pair"):
+        RemovableWords(explainer, list(pair), "mask")
+
+
+# ---- Compared
+
+
+def test_methods_are_compared(explainer):
+    texts = read_demo()["text"].tolist()[:40]
+    truth = words_among(["Good", "bad"])
+    found = compare_methods(explainer, texts, methods=["attn-lrp", "secant"], truth=truth)
+    assert found.methods == ["attn-lrp", "secant", "gradient", "random"]
+    assert found.costs.loc["gradient", "gradients"] == 1
+    table = found.table("random").set_index(["method", "measure"])
+    assert table.loc[("attn-lrp", "ABPC"), "difference_low"] > 0
+    assert not found.warnings() or "attn-lrp" not in found.warnings()[0]
+    assert {"ABPC", "AUPRC", "Gini"} <= set(found.values.columns)
+    with pytest.raises(TextError, match=r"no method 'atn-lrp'.*attn-lrp"):
+        compare_methods(explainer, texts, methods=["atn-lrp"])
+
+
+def test_a_model_near_chance_is_noted(explainer, tmp_path):
+    table = read_demo().head(80)
+    table = table.assign(label=[result.prediction for result in explainer(table["text"].tolist())])
+    table.to_csv(tmp_path / "right.csv", index=False)
+    table.assign(label=np.random.default_rng(0).permutation(table["label"])).to_csv(
+        tmp_path / "random.csv", index=False
+    )
+    right, random = (
+        read_corpus(tmp_path / f"{name}.csv", label="label").named(explainer.labels) for name in ("right", "random")
+    )
+    assert near_chance(explainer, right) == []
+    assert "near chance" in near_chance(explainer, random)[0]
+
+
+def test_texts_are_drawn_at_random_and_in_order(reviews):
+    corpus = read_corpus(reviews, text="review")
+    first, again, other = (draw(corpus, 10, seed).texts for seed in (0, 0, 1))
+    assert first == again != other
+    numbers = [corpus.texts.index(text) for text in first]
+    assert numbers == sorted(numbers)
+
+
+def test_the_command_writes_a_comparison(demo_model, reviews, tmp_path):
+    out = tmp_path / "comparison"
+    options = ["--text-column", "review", "--texts", "12", "--method", "attn-lrp", "--how", "delete"]
+    result = run_text("compare", str(reviews), "--model", str(demo_model), "--out", str(out), *options)
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(out / "comparison.tsv", sep="\t")
+    assert set(table["method"]) == {"attn-lrp", "gradient", "random"}
+    assert "most faithful:" in plain(result)
+    wrong = run_text("compare", str(reviews), "--model", str(demo_model), "--out", str(out), "--method", "lrp")
+    assert wrong.exit_code == 1
+    assert "there is no method 'lrp'" in plain(wrong)
