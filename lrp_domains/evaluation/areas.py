@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..domain import DomainError
 from .removal import Removal
 
 BINS = (0.01, 0.05, 0.1, 0.2, 0.5)
@@ -64,5 +65,8 @@ def _area(removal: Removal, curves: np.ndarray) -> np.ndarray:
 
 
 def _bins(removal: Removal) -> np.ndarray:
-    """Return the numbers of the points at `BINS`."""
-    return np.searchsorted(removal.fractions, BINS)
+    """Return which points are among `BINS`."""
+    among = np.isin(removal.fractions, BINS)
+    if not among.any():
+        raise DomainError(f"comprehensiveness and sufficiency are defined at {BINS}: remove some of these fractions")
+    return among

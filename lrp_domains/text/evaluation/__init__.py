@@ -1,6 +1,6 @@
 """Tests of explained texts: what they score without some of their words, and whether the right words are relevant."""
 
-from .compare import check_methods, compare_methods, words_among
+from .compare import check_methods, compare_methods, words_among, words_within
 from .corpora import draw, near_chance
 from .methods import DEFAULT, METHODS, UNIT, Method
 from .removal import RemovableWords
@@ -16,4 +16,5 @@ __all__ = [
     "draw",
     "near_chance",
     "words_among",
+    "words_within",
 ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ...domain import Progress, no_progress
-from ...evaluation import Comparison, compare, faithfulness, plausibility, simplicity
+from ...evaluation import FRACTIONS, Comparison, compare, faithfulness, plausibility, simplicity
 from ..errors import TextError, choices
 from ..explainer import TextExplainer
 from ..results.relevance import TextRelevance
@@ -24,6 +24,7 @@ def compare_methods(
     methods: Sequence[str] | Mapping[str, Method] = DEFAULT,
     how: str = "mask",
     reference: str = "mask",
+    fractions: Sequence[float] = FRACTIONS,
     truth: Callable[[TextRelevance], np.ndarray] | None = None,
     folder: Path | None = None,
     progress: Progress = no_progress,
@@ -45,6 +46,8 @@ def compare_methods(
         What removes a word, see `RemovableWords`.
     reference
         What the methods that need a reference compare texts with: ``"mask"`` or ``"pad"``.
+    fractions
+        Of a text's words, at which it is scored without them.
     truth
         From an explained text to which of its words are the right ones; all of False where that isn't known.
     folder, progress
@@ -61,7 +64,7 @@ def compare_methods(
     chosen = dict(methods) | {name: METHODS[name] for name in (UNIT, "random") if name not in methods}
     results = list(explainer.explaining_by(None)(list(texts), target))
     words = RemovableWords(explainer, results, how)
-    measures = [faithfulness(words, through=words.measured), simplicity]
+    measures = [faithfulness(words, through=words.measured, fractions=fractions), simplicity]
     if truth is not None:
         measures.append(plausibility([truth(result) for result in results]))
     targets = [result.target for result in results]
@@ -88,3 +91,13 @@ def words_among(known: Sequence[str]) -> Callable[[TextRelevance], np.ndarray]:
     """Return a truth: which words of a text are among known ones, in any case."""
     known = {word.casefold() for word in known}
     return lambda result: np.array([word.text.casefold() in known for word in result.words])
+
+
+def words_within(spans: Mapping[str, Sequence[tuple[int, int]]]) -> Callable[[TextRelevance], np.ndarray]:
+    """Return a truth: which words of a text are within marked ranges of its characters, by text."""
+
+    def truth(result: TextRelevance) -> np.ndarray:
+        marked = spans[result.texts[0]]
+        return np.array([any(word.start < end and start < word.end for start, end in marked) for word in result.words])
+
+    return truth

@@ -1,0 +1,155 @@
+"""Methods compared on texts: ``python -m benchmarks.evidence.text [--folder FOLDER] [--study NAME]``.
+
+FOLDER holds a sentiment model (``minilm_sst2``), sentences (``uci_sentences``), opinion words (``lexicons``), reviews
+with rationales (``eraser_movies``) and sentences with a known truth (``geco``). Each study is a file of
+``benchmarks/results/evidence``; those that have one are measured only if they are named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lrp_domains.evaluation import FRACTIONS
+from lrp_domains.text import TextExplainer, TextRelevance
+from lrp_domains.text.evaluation import METHODS, Method, compare_methods, words_within
+
+from ..measure import RESULTS, machine
+from . import data, models
+from .midpoints import midpoints
+
+OUT = RESULTS / "evidence"
+RULES = ("attn-lrp", "cp-lrp", "gim", "secant", "secant-half")
+ALL = tuple(name for name in METHODS if name not in ("epsilon", "deeplift"))
+MAIN = (*RULES, "gradient", "integrated-gradients", "occlusion", "attention", "random")
+LONG = (*RULES, "gradient", "integrated-gradients", "attention", "random")
+AGAINST = "integrated-gradients"
+Truth = Callable[[TextRelevance], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Study:
+    """Methods compared with one model on some texts.
+
+    Attributes
+    ----------
+    title
+        What is compared.
+    model
+        From the folder of data to that of the model.
+    texts
+        From the folder to the texts, and the truth of each if there is one.
+    methods
+        Which methods.
+    how
+        What removes a word.
+    fractions
+        Of the words that are removed.
+    """
+
+    title: str
+    model: Callable[[Path], Path]
+    texts: Callable[[Path], tuple[list[str], Truth | None]]
+    methods: Sequence[str] = MAIN
+    how: str = "mask"
+    fractions: Sequence[float] = field(default=FRACTIONS)
+
+
+def sentences(count: int) -> Callable[[Path], tuple[list[str], Truth | None]]:
+    """Return sentences, whose truth is the opinion words of the label that is explained."""
+
+    def texts(folder: Path) -> tuple[list[str], Truth]:
+        polarity = data.opinion_words(folder)
+
+        def truth(result: TextRelevance) -> np.ndarray:
+            return np.array([polarity.get(word.text.lower()) == result.target for word in result.words])
+
+        return data.uci(folder, count), truth
+
+    return texts
+
+
+def marked(make: Callable[[Path], list[data.Marked]]) -> Callable[[Path], tuple[list[str], Truth]]:
+    """Return texts with marked words."""
+
+    def texts(folder: Path) -> tuple[list[str], Truth]:
+        found = make(folder)
+        return [item.text for item in found], words_within({item.text: item.spans for item in found})
+
+    return texts
+
+
+COARSE = (0.01, 0.05, 0.1, 0.2, 0.5)
+STUDIES = {
+    "sentences_masked": Study("MiniLM, 6 layers; 500 sentences, words masked", models.minilm, sentences(500), ALL),
+    "sentences_deleted": Study(
+        "MiniLM, 6 layers; 500 sentences, words deleted", models.minilm, sentences(500), how="delete"
+    ),
+    "reviews": Study(
+        "MiniLM, 6 layers; 100 long reviews with rationales, words masked", models.minilm,
+        marked(lambda folder: data.reviews(folder, 100)), LONG, fractions=COARSE,
+    ),
+    "four_layers_masked": Study("BERT, 4 layers; 500 sentences, words masked", models.four_layers, sentences(500)),
+    "causal_deleted": Study(
+        "GPT-2, 3 layers; 500 sentences, words deleted", models.causal, sentences(500), how="delete"
+    ),
+    "gender": Study(
+        "MiniLM fine-tuned on GECO; 644 sentences whose decisive words are known, words masked", models.gender,
+        marked(lambda folder: data.geco(folder, "test")),
+    ),
+}  # fmt: skip
+
+
+def methods_of(names: Sequence[str]) -> dict[str, Method]:
+    """Return methods by name, and AttnLRP averaged over points on the way from the reference."""
+    return {name: METHODS[name] for name in names} | {
+        "attn-lrp, 4 midpoints": Method(midpoints(4), against_reference=True)
+    }
+
+
+def measure(study: Study, folder: Path) -> dict:
+    """Compare the methods of a study."""
+    explainer = TextExplainer.from_pretrained(str(study.model(folder)), device="cpu")
+    texts, truth = study.texts(folder)
+    found = compare_methods(
+        explainer, texts, methods=methods_of(study.methods), how=study.how, truth=truth, fractions=study.fractions
+    )
+    table = found.table(AGAINST)
+    return {
+        "title": study.title,
+        "machine": machine(),
+        "texts": len(texts),
+        "warnings": found.warnings(),
+        "rows": table.to_dict("records"),
+        "best": found.table().query("best").groupby("measure")["method"].agg(list).to_dict(),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Compare methods of explanation on texts.")
+    parser.add_argument("--folder", type=Path, default=data.FOLDER)
+    parser.add_argument("--study", action="append", choices=list(STUDIES))
+    options = parser.parse_args()
+    OUT.mkdir(parents=True, exist_ok=True)
+    for name in options.study or STUDIES:
+        path = OUT / f"text_{name}.json"
+        if path.exists() and not options.study:
+            print(f"{name}: measured already")
+            continue
+        begin = time.perf_counter()
+        path.write_text(json.dumps(measure(STUDIES[name], options.folder), indent=1) + "\n")
+        print(f"{name}: {time.perf_counter() - begin:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    main()
