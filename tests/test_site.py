@@ -20,6 +20,9 @@ MODULES = [
         "lrp_domains.genes",
         "lrp_domains.genes.figures",
         "lrp_domains.domain",
+        "lrp_domains.evaluation",
+        "lrp_domains.evaluation.rivals",
+        "lrp_domains.text.evaluation",
     )
     if find_spec(name) is not None
 ]

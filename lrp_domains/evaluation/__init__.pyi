@@ -1,7 +1,7 @@
 # The public names; __init__.py imports each when it is first used.
 from . import rivals
 from .areas import abpc, comprehensiveness, deletion, insertion, pruning_error, sufficiency
-from .comparison import LOWER_IS_BETTER, Comparison, compare, faithfulness, plausibility, simplicity
+from .comparison import LOWER_IS_BETTER, Comparison, Measures, compare, faithfulness, plausibility, simplicity
 from .complexity import entropy, gini
 from .intervals import Interval, mean_interval, paired_difference
 from .removal import FRACTIONS, Removal, remove
@@ -15,6 +15,7 @@ __all__ = [
     "LOWER_IS_BETTER",
     "Comparison",
     "Interval",
+    "Measures",
     "Removal",
     "abpc",
     "agreement",

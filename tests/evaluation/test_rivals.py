@@ -187,6 +187,7 @@ def test_random_relevance_is_the_same_each_time():
     first, again = (rivals.random_relevance(seed=3).relevance(of)[0] for _ in range(2))
     assert torch.equal(first, again)
     assert not torch.equal(first, rivals.random_relevance(seed=4).relevance(of)[0])
+    assert not torch.equal(first, rivals.random_relevance(seed=3).relevance(explained(network()))[0])
 
 
 @pytest.mark.parametrize("make", [rivals.integrated_gradients, rivals.kernel_shap, rivals.lime, rivals.gradient_shap])
