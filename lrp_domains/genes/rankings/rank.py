@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from ...domain import check_choice
 from .. import slots
 from ..cohorts.cells.labels import label_column
 from ..decoys.scores import DecoyScores
@@ -17,7 +18,7 @@ from ..explanation.results.group_statistics import GroupStatistics
 from ..explanation.runs.results_in_adata import provenance_of, reference_in, shown_genes
 from .from_layer import statistics_of_layer
 from .marker_lists import marker_scores
-from .statistics import ranked_genes, stability
+from .statistics import CONSISTENT, MEAN, ORDERS, ranked_genes, stability
 from .tables import REFERENCE
 from .wilcoxon import wilcoxon_test
 
@@ -52,12 +53,13 @@ def rank(
     key_added: str = slots.RANKING,
     cohort: str = "cohort",
     wilcoxon: bool = True,
+    order: str | None = None,
     fdr: float | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Rank genes by mean relevance within each group.
+    """Rank genes by relevance within each group.
 
-    The score of a gene in a group is its mean relevance over the group's cells that were explained for this group:
+    The score of a gene in a group is that of its relevance over the group's cells that were explained for this group:
     with the targets ``"predicted"`` and ``"labelled"`` those whose target is the group, so that a misclassified cell
     doesn't add evidence for another class. If all cells were explained for one named class, or `groupby` is
     not the column that was learnt, all cells of the group count. Genes that are evidence against the group are last.
@@ -79,6 +81,11 @@ def rank(
     wilcoxon
         Compare with scanpy's Wilcoxon test of each group against the rest, on the expression that the model reads.
         For matrices on disk, and without it, the comparison is Welch's t. Groups of a single cell have neither.
+    order
+        ``"mean"``: the score is mean relevance. ``"consistency"``: it is ``m |m| / sd``, of the mean m and the standard
+        deviation over cells, which ranks genes first whose relevance recurs from patient to patient; it is as faithful,
+        and agrees better across cohorts of patients. If None, consistency where every cell is a donor of its own, as in
+        bulk, else the mean.
     fdr
         The false discovery rate at which genes are selected; if None, the one of `train`. It requires a model that was
         trained with ``fdr``.
@@ -121,7 +128,15 @@ def rank(
     >>> sc.pl.rank_genes_groups_dotplot(adata, key="rank_genes_lrp")
     """
     return make_ranking(
-        adata, groupby=groupby, donor=donor, key_added=key_added, cohort=cohort, wilcoxon=wilcoxon, fdr=fdr, seed=seed
+        adata,
+        groupby=groupby,
+        donor=donor,
+        key_added=key_added,
+        cohort=cohort,
+        wilcoxon=wilcoxon,
+        order=order,
+        fdr=fdr,
+        seed=seed,
     ).table
 
 
@@ -133,6 +148,7 @@ def make_ranking(
     key_added: str = slots.RANKING,
     cohort: str,
     wilcoxon: bool,
+    order: str | None = None,
     fdr: float | None = None,
     seed: int,
     most_bytes: int = 0,
@@ -141,6 +157,8 @@ def make_ranking(
 
     Expression on disk that takes up to `most_bytes` in memory is read for the Wilcoxon test.
     """
+    if order is not None:
+        check_choice("order", order, ORDERS)
     provenance = provenance_of(adata)
     groupby = groupby or str(provenance["groupby"])
     labels = label_column(adata, groupby)
@@ -153,14 +171,15 @@ def make_ranking(
     reference = reference_in(provenance)
     of_groups = groupby == provenance["groupby"] and reference in statistics.groups
     other = reference if of_groups else None  # the group that expression is compared with
-    table = ranked_genes(statistics, decoys=decoys, cohort=cohort, reference=other, seed=seed)
+    order = order or (CONSISTENT if _is_of_patients(statistics) else MEAN)
+    table = ranked_genes(statistics, decoys=decoys, cohort=cohort, reference=other, order=order, seed=seed)
     if decoys is not None:
         table["discovery"] = (table["q_value"] <= fdr).astype(int)
     if reference:
         table[REFERENCE] = reference
     adata.obs[groupby] = labels
     selected = {} if decoys is None else {"lrp_fdr": fdr}
-    params = _params(adata, groupby, "lrp", other=other) | selected
+    params = _params(adata, groupby, "lrp", other=other) | {"lrp_order": order} | selected
     _write(adata, table, statistics, key_added=key_added, params=params)
     adata.uns.pop(slots.DIFFERENTIAL, None)
     tested = None
@@ -170,6 +189,11 @@ def make_ranking(
         adata.uns[slots.DIFFERENTIAL] = tested | {"params": _params(adata, groupby, "wilcoxon", other=other)}
     table["gene"] = table["gene"].map(pd.Series(shown_genes(adata), index=adata.var_names))
     return Ranking(table, statistics)
+
+
+def _is_of_patients(statistics: GroupStatistics) -> bool:
+    """Return whether every cell is a donor of its own."""
+    return statistics.by_donor and bool((statistics.counted.sum(1) <= 1).all())
 
 
 def _decoys(adata: AnnData, groupby: str, fdr: float | None) -> tuple[DecoyScores | None, float]:

@@ -24,6 +24,7 @@ def rank_on_disk(
     donor: str | None = None,
     cohort: str = "cohort",
     wilcoxon: bool = True,
+    order: str | None = None,
     fdr: float | None = None,
     seed: int = 0,
 ) -> Ranking:
@@ -38,7 +39,7 @@ def rank_on_disk(
         An ``.h5ad`` file or ``.zarr`` folder, as `relevance_on_disk` writes it.
     out
         The ``.h5ad`` file or ``.zarr`` folder to write; it appears whole or not at all.
-    groupby, donor, cohort, wilcoxon, fdr, seed
+    groupby, donor, cohort, wilcoxon, order, fdr, seed
         As in `rank`.
 
     Returns
@@ -57,6 +58,7 @@ def rank_on_disk(
             donor=donor,
             cohort=cohort,
             wilcoxon=wilcoxon,
+            order=order,
             fdr=fdr,
             seed=seed,
             most_bytes=MOST_BYTES_IN_MEMORY,

@@ -15,6 +15,12 @@ from ..explanation.results.group_statistics import GroupStatistics
 from .expression import direction, fold_change, sides, welch
 from .marker_lists import evidence
 
+# How genes are ordered, and what their score is.
+MEAN, CONSISTENT = "mean", "consistency"
+ORDERS = {
+    MEAN: "mean relevance over the group's counted cells",
+    CONSISTENT: "the mean times its ratio to the standard deviation over cells, m |m| / sd",
+}
 DRAWS = 200
 LEAST_DONORS = 3
 
@@ -25,9 +31,10 @@ def ranked_genes(
     decoys: DecoyScores | None = None,
     cohort: str = "cohort",
     reference: str | None = None,
+    order: str = MEAN,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Rank the genes of every group by mean relevance.
+    """Rank the genes of every group by relevance.
 
     Parameters
     ----------
@@ -40,6 +47,8 @@ def ranked_genes(
     reference
         The group that cells were explained against: expression is compared with it, and it has no rows, because its
         cells were compared with their own mean. None to compare with all other cells.
+    order
+        One of `ORDERS`.
     seed
         Fixes the bootstrap.
 
@@ -52,7 +61,7 @@ def ranked_genes(
     tests = None if decoys is None else compared_with_decoys(decoys)
     against = None if reference is None else list(statistics.groups).index(reference)
     tables = [
-        _ranked_group(statistics, number, tests, cohort=cohort, reference=against, seed=seed)
+        _ranked_group(statistics, number, tests, cohort=cohort, reference=against, order=order, seed=seed)
         for number in range(len(statistics.groups))
         if cells[number] and number != against
     ]
@@ -112,13 +121,19 @@ def _ranked_group(
     *,
     cohort: str,
     reference: int | None,
+    order: str,
     seed: int,
 ) -> pd.DataFrame:
     """Rank the genes of one group."""
     counted, total = statistics.counted[:, number], statistics.sums[:, number]
     n = counted.sum()
     mean = total.sum(0) / n
-    low, high = _bootstrap(total, counted, seed)
+    spread = np.sqrt(np.maximum(statistics.squares[number] / n - mean**2, 0))
+
+    def scored(means: np.ndarray) -> np.ndarray:
+        return means if order == MEAN else _consistent(means, spread)
+
+    score, (low, high) = scored(mean), (scored(bound) for bound in _bootstrap(total, counted, seed))
     positive = statistics.positive[number] / n
     expression = sides(statistics, number, reference)
     directions, de_score = direction(*expression), welch(*expression)
@@ -129,7 +144,7 @@ def _ranked_group(
             "group": str(statistics.groups[number]),
             "gene": statistics.genes.astype(str),
             "rank": 0,
-            "score": mean,
+            "score": score,
             "low": low,
             "high": high,
             "positive": positive,
@@ -151,6 +166,11 @@ def _ranked_group(
     if tests is not None:
         table = table.assign(**tests[str(statistics.groups[number])].reindex(table["gene"]).to_dict("list"))
     return table.sort_values("score", ascending=False, kind="stable").assign(rank=np.arange(1, len(mean) + 1))
+
+
+def _consistent(means: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Compute ``m |m| / sd`` over cells; m itself where relevance doesn't vary, as in a group of one cell."""
+    return np.divide(means * np.abs(means), spread, out=means.copy(), where=spread > 0)
 
 
 def _bootstrap(total: np.ndarray, counted: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:

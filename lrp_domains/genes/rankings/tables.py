@@ -20,7 +20,8 @@ COLUMNS = {
     "score": (
         "float",
         "of the score",
-        "mean relevance over the group's counted cells, in units of the explained score (logits of a classifier)",
+        "mean relevance over the group's counted cells, in units of the explained score (logits of a classifier); "
+        "ordered by consistency m |m| / sd, of this mean m and the standard deviation over cells",
     ),
     "low": (
         "float",
@@ -33,7 +34,7 @@ COLUMNS = {
     "negative": (
         "float",
         "of the score",
-        "mean of the negative part: evidence against the group; score = positive + negative",
+        "mean of the negative part: evidence against the group; positive + negative is mean relevance",
     ),
     "effect_size": (
         "float",
