@@ -263,6 +263,7 @@ rule genes_rank:
         version=RESULTS_VERSION,
         wilcoxon=WILCOXON,
         settings=settings("training", "seed"),
+        order=settings("ranking", "order"),
         # Of an earlier run with other settings; the page would show them.
         outdated=lambda wildcards, output: [
             beside(output.cohort, "curves.tsv"),
@@ -275,7 +276,7 @@ rule genes_rank:
     shell:
         "rm -f {params.outdated:q};"
         " exec python -P -m lrp_domains genes rank {input:q} --name={wildcards.cohort:q} {params.wilcoxon}"
-        " {params.settings} --out {output.cohort:q} --table {output.parquet:q} --table {output.tsv:q}"
+        " {params.settings} {params.order} --out {output.cohort:q} --table {output.parquet:q} --table {output.tsv:q}"
         " --stability {output.stability:q} > {log:q} 2>&1"
 
 

@@ -2,8 +2,8 @@
 
 Breast cancer on three platforms (``breast_expos``, ``breast_nkis``, ``breast_vdxs``): receptor status, and grade in the
 two that have it; both by mean relevance and by consistency, with two weight decays, over several seeds. The pairs of
-cohorts on receptor status chose the settings that are the default for bulk; metastasis did not, nor did grade, though its
-patients are the same.
+cohorts on receptor status chose the settings that are the default for bulk; metastasis did not, nor did grade,
+though its patients are the same.
 """
 
 from __future__ import annotations

@@ -8,7 +8,17 @@ import pandas as pd
 import pytest
 import scanpy as sc
 
-from lrp_domains.genes import Training, demo_cohort, made_cohort, rank, read_cohort, relevance, train, write_cohort
+from lrp_domains.genes import (
+    CohortError,
+    Training,
+    demo_cohort,
+    made_cohort,
+    rank,
+    read_cohort,
+    relevance,
+    train,
+    write_cohort,
+)
 
 matplotlib.use("Agg")
 KEY = "rank_genes_lrp"
@@ -157,3 +167,45 @@ def test_real_b_cells_are_recognised_by_their_markers():
     assert {"GNLY", "GZMB", "CLIC3", "SPON2"} <= set(names["CD56+ NK"][:10])
     assert {"LYZ", "CST3", "FCER1A"} <= set(names["Dendritic"][:10])
     assert {"CD8A", "CD8B"} <= set(names["CD8+/CD45RA+ Naive Cytotoxic"][:10])
+
+
+def bulk():
+    """Return an explained cohort in which every row is a donor of its own."""
+    adata = made_cohort()
+    model = train(adata, "group", donor="index", training=Training(folds=3, hidden=8, epochs=20, members=2))
+    relevance(adata, model, donor="index", target="labelled")
+    return adata
+
+
+def test_consistency_is_the_mean_times_its_ratio_to_the_deviation():
+    adata = bulk()
+    table = rank(adata, order="consistency").pivot(index="gene", columns="group", values="score").loc[adata.var_names]
+    found = adata.layers["lrp"].toarray().astype(float)
+    for group in adata.obs["group"].cat.categories:
+        cells = (adata.obs["group"] == group).to_numpy()
+        for gene, of_gene in enumerate(found[cells].T):
+            mean = sum(of_gene) / len(of_gene)
+            deviation = (sum((r - mean) ** 2 for r in of_gene) / len(of_gene)) ** 0.5
+            expected = mean * abs(mean) / deviation if deviation > 0 else mean
+            assert table[group].iloc[gene] == pytest.approx(expected, rel=1e-4, abs=1e-9)
+    assert adata.uns[KEY]["params"]["lrp_order"] == "consistency"
+
+
+def test_patients_are_ranked_by_consistency_and_cells_by_the_mean(model):
+    adata = bulk()
+    pd.testing.assert_frame_equal(rank(adata), rank(adata, order="consistency"))
+    mean = rank(adata, order="mean")
+    np.testing.assert_allclose(mean["score"], mean["positive"] + mean["negative"], atol=1e-6)
+    cells = made_cohort()
+    relevance(cells, model)
+    pd.testing.assert_frame_equal(rank(cells), rank(cells, order="mean"))
+    with pytest.raises(CohortError, match="order"):
+        rank(cells, order="size")
+
+
+def test_intervals_hold_the_score_in_any_order():
+    adata = bulk()
+    for order in ("mean", "consistency"):
+        table = rank(adata, order=order)
+        held = (table["low"] <= table["score"] + 1e-9) & (table["score"] <= table["high"] + 1e-9)
+        assert held.mean() > 0.95

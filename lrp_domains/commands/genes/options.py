@@ -180,17 +180,18 @@ EXPLANATION = {
 }
 
 # Parameters of `rank_on_disk`, of `curves`, of `consensus` and of `write_report`.
+Order = Annotated[
+    Literal["mean", "consistency"] | None,
+    typer.Option(
+        help="What genes are ranked by: mean relevance, or consistency, the mean times its ratio to the standard "
+        "deviation over cells (default: consistency where every cell is a donor, else mean)."
+    ),
+]
 RANKING = {
     "groupby": GroupBy,
     "donor": Donor,
     "wilcoxon": Wilcoxon,
-    "order": Annotated[
-        Literal["mean", "consistency"] | None,
-        typer.Option(
-            help="What genes are ranked by: mean relevance, or consistency, the mean times its ratio to the standard "
-            "deviation over cells (default: consistency where every cell is a donor, else mean)."
-        ),
-    ],
+    "order": Order,
     "fdr": Annotated[
         float | None,
         typer.Option(help="Select genes at this false discovery rate (default: that of the training)."),

@@ -31,6 +31,7 @@ def run(
     obs: o.Obs = None,
     keep_top: o.KeepTop = None,
     wilcoxon: o.Wilcoxon = None,
+    order: o.Order = None,
     curves: Annotated[bool, typer.Option(help="Measure the deletion and insertion curves.")] = True,
 ) -> None:
     """Train (or load a model), explain, rank and report. Everything is checked before training."""
@@ -69,7 +70,7 @@ def run(
     seed = {name: value for name, value in training.items() if name == "seed"}
     explained.explain(cohort=cohort, out=unranked, top=keep_top, **loading, **explanation)
     tables = {"table": [table, out / "genes.tsv"], "stability": out / "stability.tsv"}
-    explained.rank(cohort=unranked, out=ranked, name=name, wilcoxon=wilcoxon, **tables, **seed)
+    explained.rank(cohort=unranked, out=ranked, name=name, wilcoxon=wilcoxon, order=order, **tables, **seed)
     unranked.unlink()  # only now: if ranking fails, 'genes rank' can be run on it with other options
 
     measured = out / "curves.tsv"

@@ -178,8 +178,8 @@ def make_ranking(
     if reference:
         table[REFERENCE] = reference
     adata.obs[groupby] = labels
-    selected = {} if decoys is None else {"lrp_fdr": fdr}
-    params = _params(adata, groupby, "lrp", other=other) | {"lrp_order": order} | selected
+    selected = ({} if decoys is None else {"lrp_fdr": fdr}) | ({} if order == MEAN else {"lrp_order": order})
+    params = _params(adata, groupby, "lrp", other=other) | selected
     _write(adata, table, statistics, key_added=key_added, params=params)
     adata.uns.pop(slots.DIFFERENTIAL, None)
     tested = None

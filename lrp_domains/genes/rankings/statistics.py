@@ -19,7 +19,7 @@ from .marker_lists import evidence
 MEAN, CONSISTENT = "mean", "consistency"
 ORDERS = {
     MEAN: "mean relevance over the group's counted cells",
-    CONSISTENT: "the mean times its ratio to the standard deviation over cells, m |m| / sd",
+    CONSISTENT: "the mean times its ratio to the standard deviation over cells, m abs(m) / sd",
 }
 DRAWS = 200
 LEAST_DONORS = 3

@@ -21,7 +21,7 @@ COLUMNS = {
         "float",
         "of the score",
         "mean relevance over the group's counted cells, in units of the explained score (logits of a classifier); "
-        "ordered by consistency m |m| / sd, of this mean m and the standard deviation over cells",
+        "ordered by consistency m abs(m) / sd, of this mean m and the standard deviation over cells",
     ),
     "low": (
         "float",
