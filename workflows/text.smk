@@ -205,11 +205,58 @@ rule text_words:
         " --out {output:q} > {log:q} 2>&1"
 
 
+# Only if the configuration has evaluation.
+rule text_compare:
+    input:
+        corpus=corpus_file,
+        model=text_model_folder,
+        check="<results>/text/{corpus}/check.json",
+    output:
+        table="<results>/text/{corpus}/comparison/comparison.tsv",
+        samples="<results>/text/{corpus}/comparison/samples.parquet",
+        page=report(
+            "<results>/text/{corpus}/comparison/comparison.html",
+            caption="report/text_comparison.rst",
+            category="Texts",
+            subcategory="{corpus}",
+            labels={"table": "methods compared"},
+        ),
+    log:
+        "<results>/text/{corpus}/logs/compare.log",
+    conda:
+        "envs/lrp.yaml"
+    threads: 1
+    resources:
+        gpu=config["gpu"],
+        mem_mb=memory(6000),
+        runtime=minutes(240),
+    params:
+        version=RESULTS_VERSION,
+        content=content_of_corpus,
+        path=corpus_path,
+        model=text_model,
+        columns=corpus_options(text_column="text", label_column="label"),
+        head=text_head,
+        methods=" ".join(
+            option("--method", name)
+            for name in config["text"].get("evaluation", {}).get("methods", [])
+        ),
+        settings=text_settings("evaluation", "texts", "how", "reference", "seed"),
+        consent=text_consent,
+        device=device,
+        folder=lambda wildcards, output: os.path.dirname(output.table),
+    shell:
+        "exec python -P -m lrp_domains text compare {params.path:q} --model {params.model:q} {params.consent}"
+        " {params.head} {params.columns} {params.methods} {params.settings} --device {params.device}"
+        " --out {params.folder:q} > {log:q} 2>&1"
+
+
 rule text_report:
     input:
         texts=collect("<results>/text/{corpus}/texts.parquet", corpus=CORPORA),
         words=collect("<results>/text/{corpus}/words.parquet", corpus=CORPORA),
         classes=collect("<results>/text/{corpus}/class_words.tsv", corpus=CORPORA),
+        comparisons=TEXT_COMPARISONS,
     output:
         report(
             TEXT_REPORT,

@@ -2,6 +2,12 @@
 
 CORPORA = read_sheet("text", "corpora", made="demo")
 
+# Methods are compared on each corpus if the configuration asks for it.
+TEXT_COMPARISONS = [
+    f"<results>/text/{corpus}/comparison/comparison.tsv"
+    for corpus in CORPORA
+    if "evaluation" in config["text"]
+]
 TEXT_REPORT = "<results>/text/report.html"
 REPORTS.append(TEXT_REPORT)
 DEMO_MODEL = "<results>/text/demo_model"
