@@ -172,7 +172,8 @@ def test_real_b_cells_are_recognised_by_their_markers():
 def bulk():
     """Return an explained cohort in which every row is a donor of its own."""
     adata = made_cohort()
-    model = train(adata, "group", donor="index", training=Training(folds=3, hidden=8, epochs=20, members=2))
+    settings = Training(folds=3, hidden=8, epochs=20, members=2)
+    model = train(adata, "group", donor="index", normalisation="zscore", training=settings)
     relevance(adata, model, donor="index", target="labelled")
     return adata
 
@@ -180,7 +181,7 @@ def bulk():
 def test_consistency_is_the_mean_times_its_ratio_to_the_deviation():
     adata = bulk()
     table = rank(adata, order="consistency").pivot(index="gene", columns="group", values="score").loc[adata.var_names]
-    found = adata.layers["lrp"].toarray().astype(float)
+    found = np.asarray(adata.layers["lrp"], dtype=float)
     for group in adata.obs["group"].cat.categories:
         cells = (adata.obs["group"] == group).to_numpy()
         for gene, of_gene in enumerate(found[cells].T):

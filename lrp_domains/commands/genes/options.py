@@ -184,7 +184,7 @@ Order = Annotated[
     Literal["mean", "consistency"] | None,
     typer.Option(
         help="What genes are ranked by: mean relevance, or consistency, the mean times its ratio to the standard "
-        "deviation over cells (default: consistency where every cell is a donor, else mean)."
+        "deviation over cells (default: consistency where every cell is a donor and values lie around zero, else mean)."
     ),
 ]
 RANKING = {

@@ -82,10 +82,10 @@ def rank(
         Compare with scanpy's Wilcoxon test of each group against the rest, on the expression that the model reads.
         For matrices on disk, and without it, the comparison is Welch's t. Groups of a single cell have neither.
     order
-        ``"mean"``: the score is mean relevance. ``"consistency"``: it is ``m |m| / sd``, of the mean m and the standard
-        deviation over cells, which ranks genes first whose relevance recurs from patient to patient; it is as faithful,
-        and agrees better across cohorts of patients. If None, consistency where every cell is a donor of its own, as in
-        bulk, else the mean.
+        ``"mean"``: the score is mean relevance. ``"consistency"``: it is ``m abs(m) / sd``, of the mean m and the standard
+        deviation over cells, which ranks genes first whose relevance recurs from patient to patient; of values around
+        zero it is about as faithful, and agrees better across cohorts of patients. If None, consistency where every
+        cell is a donor of its own and values lie around zero, else the mean.
     fdr
         The false discovery rate at which genes are selected; if None, the one of `train`. It requires a model that was
         trained with ``fdr``.
@@ -192,8 +192,9 @@ def make_ranking(
 
 
 def _is_of_patients(statistics: GroupStatistics) -> bool:
-    """Return whether every cell is a donor of its own."""
-    return statistics.by_donor and bool((statistics.counted.sum(1) <= 1).all())
+    """Return whether every cell is a donor of its own, with values around zero."""
+    is_around_zero = statistics.normalisation in ("centred", "zscore")
+    return is_around_zero and statistics.by_donor and bool((statistics.counted.sum(1) <= 1).all())
 
 
 def _decoys(adata: AnnData, groupby: str, fdr: float | None) -> tuple[DecoyScores | None, float]:
