@@ -82,10 +82,10 @@ def rank(
         Compare with scanpy's Wilcoxon test of each group against the rest, on the expression that the model reads.
         For matrices on disk, and without it, the comparison is Welch's t. Groups of a single cell have neither.
     order
-        ``"mean"``: the score is mean relevance. ``"consistency"``: it is ``m abs(m) / sd``, of the mean m and the standard
-        deviation over cells, which ranks genes first whose relevance recurs from patient to patient; of values around
-        zero it is about as faithful, and agrees better across cohorts of patients. If None, consistency where every
-        cell is a donor of its own and values lie around zero, else the mean.
+        ``"mean"``: the score is mean relevance. ``"consistency"``: it is ``m abs(m) / sd``, of the mean m and the
+        standard deviation over cells, which ranks genes first whose relevance recurs from patient to patient; of values
+        around zero it is about as faithful, and agrees better across cohorts of patients. If None, consistency where
+        every cell is a donor of its own and values lie around zero, else the mean.
     fdr
         The false discovery rate at which genes are selected; if None, the one of `train`. It requires a model that was
         trained with ``fdr``.
