@@ -153,3 +153,12 @@ def test_a_custom_network_is_trained_the_same_way():
     relevance(adata, model)
     assert not any(module.training for _, network in model.unseen(-1) for module in network.modules())
     assert np.isfinite(adata.layers["lrp"].data).all()
+
+
+def test_bulk_has_more_weight_decay_where_classes_are_learnt():
+    asked = {"rows": 100, "centred": False}
+    assert resolved(Training(), bulk=True, task="classes", **asked).weight_decay == 30
+    assert resolved(Training(), bulk=False, task="classes", **asked).weight_decay == 0.01
+    assert resolved(Training(), bulk=True, task="survival", **asked).weight_decay == 0.01
+    assert resolved(Training(network="linear"), bulk=True, task="classes", **asked).weight_decay == 0.01
+    assert resolved(Training(weight_decay=0.0), bulk=True, task="classes", **asked).weight_decay == 0

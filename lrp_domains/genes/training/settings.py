@@ -10,6 +10,7 @@ from ..models.built_in import NETWORKS
 BULK_MEMBERS = 10
 BULK_INPUT_DROPOUT = 0.9
 BULK_ROWS = 1000
+BULK_WEIGHT_DECAY = 30.0
 COX_BATCH = 512
 EPOCHS, CENTRED_EPOCHS = 200, 40
 PATIENCE, PATIENCE_IN_BATCHES = 10, 20
@@ -45,7 +46,8 @@ class Training:
         Whether groups have equal weight in the loss, whatever their number of cells. It finds rare groups;
         probabilities are then those of a cohort with equal groups.
     learning_rate, weight_decay, batch_size
-        Of AdamW. If None, the batch size is 64, and 512 for survival, whose loss compares the patients of a batch.
+        Of AdamW. If None, the weight decay is 0.01, and 30 for an MLP that learns classes of bulk, whose rankings then
+        agree better across cohorts, at the same accuracy. If None, the batch size is 64, and 512 for survival, whose loss compares the patients of a batch.
     epochs, patience
         The largest number of epochs, and the number of epochs without a lower validation loss after which training
         stops. If None, 200 and 10; an MLP or a linear network that learns from centred genes (see `train`) takes 40
@@ -67,7 +69,7 @@ class Training:
     tokens: int = 256
     balanced: bool = True
     learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
+    weight_decay: float | None = None
     batch_size: int | None = None
     epochs: int | None = None
     patience: int | None = None
@@ -91,8 +93,8 @@ class Training:
             raise CohortError(f"validation_share is {self.validation_share!r}; expected a share, above 0 and up to 0.5")
         if not (_is_number(self.learning_rate) and self.learning_rate > 0):
             raise CohortError(f"learning_rate is {self.learning_rate!r}; expected a number above 0")
-        if not (_is_number(self.weight_decay) and self.weight_decay >= 0):
-            raise CohortError(f"weight_decay is {self.weight_decay!r}; expected 0 or more")
+        if self.weight_decay is not None and not (_is_number(self.weight_decay) and self.weight_decay >= 0):
+            raise CohortError(f"weight_decay is {self.weight_decay!r}; expected 0 or more, or None")
         if self.network == "transformer" and self.hidden is not None and self.hidden % 4:
             raise CohortError(f"hidden is {self.hidden}; a transformer of 4 heads requires a multiple of 4")
 
@@ -121,6 +123,7 @@ def resolved(training: Training, *, rows: int, bulk: bool, task: str, centred: b
         "hidden": 32 if training.network == "transformer" else 128,
         "dropout": 0.2 if training.network == "transformer" else 0.5,
         "input_dropout": BULK_INPUT_DROPOUT if bulk else 0.2,
+        "weight_decay": BULK_WEIGHT_DECAY if bulk and training.network == "mlp" and task == "classes" else 1e-2,
         "batch_size": batch_size,
         "epochs": CENTRED_EPOCHS if centred else EPOCHS,
         "patience": max(PATIENCE, ceil(PATIENCE_IN_BATCHES / batches)),
