@@ -28,8 +28,8 @@ def page(results: Path = RESULTS) -> str:
     """Return the page as Markdown."""
     folder = results / "evidence"
     texts = {name: _read(folder / f"text_{name}.json") for name in STUDIES}
-    pairs, behaviours = _read(folder / "pairs.json"), _read(folder / "behaviours.json")
-    records = [record for record in (*texts.values(), pairs, behaviours) if record]
+    pairs, behaviours, genes = (_read(folder / f"{name}.json") for name in ("pairs", "behaviours", "genes"))
+    records = [record for record in (*texts.values(), pairs, behaviours, genes) if record]
     template = Environment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(TEMPLATE.read_text())
     return template.render(
         machines="; ".join(dict.fromkeys(record["machine"] for record in records)),
@@ -37,6 +37,7 @@ def page(results: Path = RESULTS) -> str:
         against=AGAINST,
         texts=[_study(record) for record in texts.values() if record],
         pairs=_pairs(pairs) if pairs else "",
+        genes=[{"name": name, "table": _genes(study)} for name, study in genes["studies"].items()] if genes else [],
         behaviours=_behaviours(behaviours) if behaviours else "",
         why=behaviours["why"] if behaviours else {},
         right=behaviours["right"] if behaviours else 0,
@@ -88,6 +89,11 @@ def _pairs(record: Record) -> str:
                 cell = f"{row['mean']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
                 rows.setdefault(row["method"], {"method": row["method"]})[head] = f"**{cell}**" if row["best"] else cell
     return _table(list(rows.values()))
+
+
+def _genes(study: Record) -> str:
+    """Return one row per weight decay and order; the names of groups are those of the labels."""
+    return _table([{name: str(value) for name, value in row.items()} for row in study["summary"]])
 
 
 def _behaviours(record: Record) -> str:
