@@ -47,7 +47,8 @@ class Training:
         probabilities are then those of a cohort with equal groups.
     learning_rate, weight_decay, batch_size
         Of AdamW. If None, the weight decay is 0.01, and 30 for an MLP that learns classes of bulk, whose rankings then
-        agree better across cohorts, at the same accuracy. If None, the batch size is 64, and 512 for survival, whose loss compares the patients of a batch.
+        agree better across cohorts, at the same accuracy; the batch size is 64, and 512 for survival, whose loss
+        compares the patients of a batch.
     epochs, patience
         The largest number of epochs, and the number of epochs without a lower validation loss after which training
         stops. If None, 200 and 10; an MLP or a linear network that learns from centred genes (see `train`) takes 40
