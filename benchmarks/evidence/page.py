@@ -21,6 +21,12 @@ SHOWN = (
     "ABPC", "comprehensiveness", "sufficiency", "AUAC", "AU-MSE", "AUPRC", "p@1", "mass accuracy",
 )  # fmt: skip
 NONE = "–"
+# What the labels of cohorts are called.
+GROUPS = {
+    "receptor": {"0.0": "ER negative", "1.0": "ER positive"},
+    "grade": {"1-2": "grade 1 or 2", "3": "grade 3"},
+    "metastasis": {"0.0": "none", "1.0": "metastasis"},
+}
 Record = dict[str, Any]
 
 
@@ -37,7 +43,9 @@ def page(results: Path = RESULTS) -> str:
         against=AGAINST,
         texts=[_study(record) for record in texts.values() if record],
         pairs=_pairs(pairs) if pairs else "",
-        genes=[{"name": name, "table": _genes(study)} for name, study in genes["studies"].items()] if genes else [],
+        genes=[{"name": name, "table": _genes(name, study)} for name, study in genes["studies"].items()]
+        if genes
+        else [],
         behaviours=_behaviours(behaviours) if behaviours else "",
         why=behaviours["why"] if behaviours else {},
         right=behaviours["right"] if behaviours else 0,
@@ -91,9 +99,14 @@ def _pairs(record: Record) -> str:
     return _table(list(rows.values()))
 
 
-def _genes(study: Record) -> str:
-    """Return one row per weight decay and order; the names of groups are those of the labels."""
-    return _table([{name: str(value) for name, value in row.items()} for row in study["summary"]])
+def _genes(name: str, study: Record) -> str:
+    """Return one row per weight decay and order."""
+    groups = next((groups for what, groups in GROUPS.items() if name.startswith(what)), {})
+    rows = []
+    for of in study["summary"]:
+        heads = {head: ", ".join(groups.get(part, part) for part in head.split(", ")) for head in of}
+        rows.append({heads[head]: str(value) for head, value in of.items()})
+    return _table(rows)
 
 
 def _behaviours(record: Record) -> str:
