@@ -15,7 +15,7 @@ ALLOWED = {
     "genes": {"core", "domain", "evaluation"},
     "text": {"core", "domain", "evaluation"},
     "workflow_files": set(),
-    "commands": {"core", "domain", "genes", "text", "workflow_files"},
+    "commands": {"core", "domain", "evaluation", "genes", "text", "workflow_files"},
     "command_line": {"commands", "domain"},
     "__main__": {"command_line"},
     "__init__": {"core"},
