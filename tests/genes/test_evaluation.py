@@ -150,14 +150,12 @@ def test_genes_are_those_that_both_have_in_the_order_of_the_model():
     relevance(whole, model)
     expected = whole[cells.rows, list(cells.genes)].layers["lrp"].toarray()
     np.testing.assert_allclose(Explained(ATTN_LRP)(cells), expected, atol=1e-6)
-    one_left = RemovableGenes(cells)(np.array([0]), [np.arange(50) == 3])
-    x = torch.zeros(1, 51)
-    x[0, 4] = float(adata[cells.rows, cells.genes[3]].X[0, 0])
-    logits = model.networks[0][0](x)[0].tolist()
-    (target,) = cells.target[:1]
-    assert one_left[0] == pytest.approx(
-        logits[target] - np.logaddexp(*[logits[k] for k in range(3) if k != target]), abs=1e-5
-    )
+
+    numbers, kept = np.arange(9), np.random.default_rng(0).random((9, 50)) < 0.5
+    x = torch.zeros(9, 51)
+    x[:, 1:] = torch.tensor(adata[cells.rows, list(cells.genes)].X.toarray() * kept)
+    p = model.networks[0][0](x).softmax(1).detach().numpy()[numbers, cells.target]
+    np.testing.assert_allclose(RemovableGenes(cells)(numbers, list(kept)), np.log(p / (1 - p)), atol=1e-5)
 
 
 def test_cells_are_drawn_from_each_group(trained):
@@ -165,6 +163,8 @@ def test_cells_are_drawn_from_each_group(trained):
     cells, again, others = (draw(adata, model, cells=7, seed=seed) for seed in (0, 0, 1))
     assert adata.obs["group"].iloc[cells.rows].value_counts().tolist() == [7, 7, 7]
     np.testing.assert_array_equal(cells.rows, again.rows)
+    assert list(cells.plan.expression.cells) == list(adata.obs_names[cells.rows])
+    pd.testing.assert_series_equal(cells.plan.labels, adata.obs["group"].iloc[cells.rows])
     assert (np.diff(cells.rows) > 0).all() and list(cells.rows) != list(others.rows)
     unlabelled = made_cohort(cells=150)
     del unlabelled.obs["group"]
@@ -339,3 +339,4 @@ def test_every_method_explains(trained):
     for name, method in METHODS.items():
         amounts = method(cells)
         assert amounts.shape == (6, 60) and np.isfinite(amounts).all() and np.abs(amounts).max() > 0, name
+    np.testing.assert_array_equal(METHODS["random"](cells) != 0, cells.values != 0)
