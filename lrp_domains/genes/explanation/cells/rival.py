@@ -58,13 +58,15 @@ def explain_by_rival(
     # Rivals are linear in what they explain: the mean has the mean of the relevance for each network's score.
     units = []
     for network in members:
-        asked = Problem(_Share(plan, network, target, of=len(members)), (values,), (against,), network)
+        share = _Share(plan, network, target, of=len(members))
+        asked = Problem(share, inputs=(values,), references=(against,), model=network)
         (relevance,) = rival.relevance(asked)
         units.append(torch.where(values == against, 0, relevance.detach()))
 
     explained = results["score"] - results.get("reference_score", 0)
     total, *sums = torch.stack([tensor.double().sum() for tensor in (explained, *units)]).tolist()
-    return units, Ledger(total, tuple(sums), {}, total - sum(sums), (), rival.name), results
+    account = {"score": total, "inputs": tuple(sums), "leaves": {}, "residue": total - sum(sums)}
+    return units, Ledger(**account, relevance=(), rules=rival.name), results
 
 
 class _Share:
