@@ -38,6 +38,8 @@ class DrawnCells:
         The plan of an explanation of the whole cohort, without a reference.
     rows
         The numbers of the cells, ascending.
+    plan
+        The plan of an explanation of these cells, without a reference.
     genes
         The names of the genes that both the cohort and the model have, in the order of the model's.
     references
@@ -46,6 +48,7 @@ class DrawnCells:
 
     cohort: Plan = field(repr=False)
     rows: np.ndarray
+    plan: Plan = field(repr=False)
     genes: np.ndarray = field(repr=False)
     references: dict[str, Reference] = field(default_factory=dict, repr=False)
 
@@ -59,16 +62,11 @@ class DrawnCells:
 
     def first(self, count: int) -> DrawnCells:
         """Return the first ones."""
-        return replace(self, rows=self.rows[:count])
-
-    @cached_property
-    def plan(self) -> Plan:
-        """The plan of an explanation of these cells, without a reference."""
-        return plan_of_cells(self.cohort, self.rows)
+        return replace(self, rows=self.rows[:count], plan=plan_of_cells(self.cohort, self.rows[:count]))
 
     @cached_property
     def _read(self) -> tuple[np.ndarray, np.ndarray]:
-        return read_cells(self.cohort.expression, self.rows)
+        return read_cells(self.plan.expression, np.arange(len(self)))
 
     @property
     def values(self) -> np.ndarray:
@@ -169,7 +167,7 @@ def draw(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about names that are used twice, given when the plan was made
         names = gene_names(adata.var, plan.gene_column or None, made_unique=True).to_numpy(dtype=object)
-    return DrawnCells(plan, rows, names[columns_of(plan)])
+    return DrawnCells(plan, rows, plan=plan_of_cells(plan, rows), genes=names[columns_of(plan)])
 
 
 def columns_of(plan: Plan) -> np.ndarray:
