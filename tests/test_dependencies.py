@@ -53,7 +53,7 @@ def test_a_file_imports_only_from_below(path):
 LAYERS = {
     "core": ("graph", "roles", "layers", "rules", "secants", "planning", "compiled"),
     "domain": ("files", "hardware", "explanation", "runs"),
-    "genes": ("cohorts", "decoys", "models", "explanation", "training", "rankings", "figures", "report"),
+    "genes": ("cohorts", "decoys", "models", "explanation", "training", "rankings", "evaluation", "figures", "report"),
     "genes/cohorts": ("files", "values", "cells"),
     "genes/explanation": ("results", "requests", "cells", "runs", "curves"),
 }

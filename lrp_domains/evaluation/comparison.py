@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,7 +28,13 @@ Measures = Callable[[Relevance], Mapping[str, np.ndarray]]
 """From the relevance of S samples to measures by name, S numbers each."""
 
 LOWER_IS_BETTER = ("deletion", "sufficiency", "AU-MSE", "entropy")
-"""The measures of which a lower value is better; of all others a higher one is."""
+"""The measures of which a lower value is better, also where something like ``@100`` follows; of all others a higher one
+is."""
+
+
+def lower_is_better(measure: str) -> bool:
+    """Return whether a lower value of a measure is better."""
+    return measure.partition("@")[0] in LOWER_IS_BETTER
 
 
 def faithfulness(
@@ -35,6 +42,7 @@ def faithfulness(
     *,
     through: Callable[[np.ndarray], np.ndarray] = np.asarray,
     fractions: Sequence[float] = FRACTIONS,
+    first: Mapping[str, float] = MappingProxyType({}),
     seed: int = 0,
     progress: Progress = no_progress,
 ) -> Measures:
@@ -47,6 +55,9 @@ def faithfulness(
     through
         What is measured of the score, such as ``scipy.special.expit`` for the probability of log-odds; the pruning
         error is that of the score itself.
+    first
+        Fractions of units within which areas are measured too, where few units matter; by what is added to the names
+        of these measures, such as ``"@100"``.
     """
 
     def measures(relevance: Relevance) -> dict[str, np.ndarray]:
@@ -61,6 +72,11 @@ def faithfulness(
             "deletion": deletion(seen),
             "AUAC": insertion(seen),
             "AU-MSE": pruning_error(pruned),
+            **{
+                f"{name}{suffix}": area(seen.up_to(fraction))
+                for suffix, fraction in first.items()
+                for name, area in (("ABPC", abpc), ("deletion", deletion), ("AUAC", insertion))
+            },
         }
 
     return measures
@@ -126,7 +142,7 @@ class Comparison:
         rows = []
         for measure in self.values.columns:
             of = {method: self.values.loc[method, measure].to_numpy() for method in self.methods}
-            sign = -1 if measure in LOWER_IS_BETTER else 1
+            sign = -1 if lower_is_better(measure) else 1
             defined = {method: np.nanmean(v) for method, v in of.items() if not np.isnan(v).all()}
             best = max(defined, key=lambda method: sign * defined[method], default=None)
             for method, values in of.items():

@@ -10,7 +10,7 @@ import pandas as pd
 from ..domain import whole_file
 from ..domain.files.tsv import write_tsv
 from ..domain.page import drawing, templates
-from .comparison import LOWER_IS_BETTER, Comparison
+from .comparison import Comparison, lower_is_better
 
 FILES = ("comparison.tsv", "samples.parquet", "comparison.html")
 
@@ -44,7 +44,7 @@ def write_comparison(
         title=title,
         notes=list(notes),
         warnings=comparison.warnings(),
-        measures=[(name, name in LOWER_IS_BETTER) for name in measures],
+        measures=[(name, lower_is_better(name)) for name in measures],
         rows=_rows(table, comparison, measures),
         samples=comparison.values.groupby(level="method").size().max(),
         figure=drawing(comparison.figure()) if "ABPC" in measures else None,

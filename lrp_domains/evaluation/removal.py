@@ -39,6 +39,13 @@ class Removal:
         names = ("without_most", "without_least", "only_most")
         return replace(self, **{name: function(getattr(self, name)) for name in names})
 
+    def up_to(self, fraction: float) -> Removal:
+        """Return the curves up to a fraction of units, as if it were all of them."""
+        points = self.fractions <= fraction
+        names = ("without_most", "without_least", "only_most")
+        curves = {name: getattr(self, name)[:, points] for name in names}
+        return replace(self, fractions=self.fractions[points] / self.fractions[points].max(), **curves)
+
 
 def remove(
     predict: Predict,

@@ -5,6 +5,7 @@ import pytest
 
 from lrp_domains.domain import DomainError
 from lrp_domains.evaluation import (
+    Removal,
     abpc,
     comprehensiveness,
     deletion,
@@ -13,6 +14,7 @@ from lrp_domains.evaluation import (
     remove,
     sufficiency,
 )  # fmt: skip
+from lrp_domains.evaluation.comparison import lower_is_better
 
 WEIGHTS = [np.array([4.0, -1.0, 2.0, 0.5]), np.array([1.0, 3.0, -2.0, 0.25, 0.125, 7.0, -6.0])]
 
@@ -121,3 +123,19 @@ def test_bad_input_has_one_clear_error(relevance, fractions, message):
 def test_a_function_that_returns_another_shape_is_refused():
     with pytest.raises(DomainError, match="one per row"):
         remove(lambda samples, kept: np.zeros((len(samples), 2)), WEIGHTS)
+
+
+def test_the_curves_up_to_a_fraction_are_those_of_its_points():
+    fractions = np.array([0, 0.05, 0.1, 0.5, 1])
+    rising = np.arange(10.0).reshape(2, 5)
+    part = Removal(fractions, rising, rising + 1, rising + 2).up_to(0.1)
+    np.testing.assert_allclose(part.fractions, [0, 0.5, 1])
+    np.testing.assert_array_equal(part.without_most, rising[:, :3])
+    np.testing.assert_array_equal(part.without_least, rising[:, :3] + 1)
+    np.testing.assert_array_equal(part.only_most, rising[:, :3] + 2)
+    np.testing.assert_allclose(deletion(part), [1, 6])  # the mean height, here that at the middle
+
+
+def test_a_measure_is_as_good_whatever_follows_its_name():
+    assert lower_is_better("deletion") and lower_is_better("deletion@100")
+    assert not lower_is_better("AUAC@100") and not lower_is_better("p@1")

@@ -12,9 +12,10 @@ import pytest
 import typer
 
 from lrp_domains.commands.choices import Rules
-from lrp_domains.commands.genes import options
+from lrp_domains.commands.genes import compare, options
 from lrp_domains.genes import Explanation, Training, consensus, curves, rank_on_disk, train, write_report
 from lrp_domains.genes.cohorts.values.input_spec import NORMALISATIONS
+from lrp_domains.genes.evaluation import DEFAULT, HOW, METHODS, compare_methods
 from lrp_domains.genes.models.built_in import NETWORKS
 from lrp_domains.genes.models.model import TASKS
 from lrp_domains.genes.training.settings import PATIENCE, PATIENCE_IN_BATCHES
@@ -55,6 +56,7 @@ GROUPS = [
     (options.CURVES, curves),
     (options.CONSENSUS, consensus),
     (options.REPORT, write_report),
+    (compare.COMPARISON, compare_methods),
 ]
 
 
@@ -97,9 +99,21 @@ def test_help_texts_of_settings_that_the_cohort_decides_name_what_it_decides():
     assert f"{many.patience}, and at least {bulk.patience} batches" in help_of["patience"]  # bulk: one per epoch
 
 
+def test_the_help_text_of_methods_names_all():
+    help_of_methods = compare.COMPARISON["methods"].__metadata__[0].help
+    default, others = re.search(r"\(default: (.*); .*\)\. Others: (.*)\.", help_of_methods).groups()
+    assert tuple(default.split(", ")) == DEFAULT
+    assert others.split(", ") == [name for name in METHODS if name not in DEFAULT]
+
+
 @pytest.mark.parametrize(
     "choices, names",
-    [(options.Network, NETWORKS), (options.Normalisation, NORMALISATIONS), (options.Task, TASKS)],
+    [
+        (options.Network, NETWORKS),
+        (options.Normalisation, NORMALISATIONS),
+        (options.Task, TASKS),
+        (compare.How, HOW),
+    ],
 )
 def test_choices_of_the_command_line_are_those_of_the_library(choices, names):
     assert list(get_args(choices)) == list(names)

@@ -6,7 +6,7 @@ are imported before a clock starts, which would count their import as reading or
 
 import typer
 
-from . import across, cohort, explained, run
+from . import across, cohort, compare, explained, run
 
 genes = typer.Typer(no_args_is_help=True, help="Explain models of cells or patients by the genes they rely on.")
 for command, name in (
@@ -17,6 +17,7 @@ for command, name in (
     (explained.gather, "gather"),
     (explained.rank, "rank"),
     (explained.curves, "curves"),
+    (compare.compare, "compare"),
     (across.consensus, "consensus"),
     (across.enrich, "enrich"),
     (across.page, "page"),

@@ -200,8 +200,10 @@ def _hidden_layer(captured: dict[str, Tensor], *, cells: int) -> Tensor:
 
 
 def _of_scores(explanation: Explanation | None, settings: Mapping[str, object]) -> Explanation:
-    """Return a request; raise if it has a reference."""
+    """Return a request; raise if it has a reference, or a rival in the place of rules."""
     request = requested(explanation, settings)
+    if request.rival is not None:
+        raise CohortError(f"{request.rival.name} explains no hidden neurons; pass a rule set, or leave out rules")
     if request.reference is not None:
         raise CohortError(
             "latent_relevance and genes_of_neuron explain scores themselves, not differences from a reference; leave "

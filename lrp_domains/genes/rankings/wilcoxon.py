@@ -57,7 +57,7 @@ def wilcoxon_test(
     stored = find_layer(adata, layer)
     if not (isinstance(stored, np.ndarray) or hasattr(stored, "tocsr")) and bytes_in_memory(stored) > most_bytes:
         return None
-    groups = _testable(labels, other)
+    groups = testable_groups(labels, other)
     if not groups:
         return None
 
@@ -69,7 +69,7 @@ def wilcoxon_test(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about fragmented frames and fold changes of centred data, given before
         values = expression_of(adata, expects).chunk(0, adata.n_obs).values
-        result = _tested(values, labels, pd.Index(genes), groups=groups, other=other)
+        result = rank_sum_test(values, labels, pd.Index(genes), groups=groups, other=other)
 
     ranked = table.groupby("group", sort=False).groups
     numbers = {name: number for number, name in enumerate(statistics.groups)}
@@ -86,7 +86,7 @@ def wilcoxon_test(
     return result
 
 
-def _testable(labels: pd.Series, other: str | None) -> list[str]:
+def testable_groups(labels: pd.Series, other: str | None) -> list[str]:
     """Return the groups that can be compared, and warn of those that can't."""
     sizes = labels.value_counts(sort=False)
     if len(sizes) < 2:
@@ -102,10 +102,24 @@ def _testable(labels: pd.Series, other: str | None) -> list[str]:
     return [] if other in single else [group for group in sizes.index if group not in single and group != other]
 
 
-def _tested(
-    values: Matrix, labels: pd.Series, genes: pd.Index, *, groups: list[str], other: str | None
+def rank_sum_test(
+    values: Matrix, labels: pd.Series, genes: pd.Index, *, groups: list[str], other: str | None = None
 ) -> dict[str, np.recarray]:
-    """Run scanpy's test without its messages."""
+    """Run scanpy's test without its messages, and return its record arrays, best genes first in each group.
+
+    Parameters
+    ----------
+    values
+        Cells x genes.
+    labels
+        The group of each cell, categorical.
+    genes
+        Their names.
+    groups
+        Those to test, from `testable_groups`.
+    other
+        The group that they are compared with; None for the rest.
+    """
     import scanpy  # takes seconds to import
 
     if values.dtype not in (np.float32, np.float64):

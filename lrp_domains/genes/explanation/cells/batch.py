@@ -68,22 +68,17 @@ def explain_batch(
     """
     results: dict[str, Tensor] = {}
 
-    def run(values: Tensor) -> tuple[Tensor, list[Read[Tensor]]]:
+    def run(values: Tensor) -> tuple[Tensor, Sequence[Read[Tensor]]]:
         # The first pass is that of the cells; it decides the target, which the reference keeps.
         of_reference = "score" in results
         with clock("forward"):
-            reads = [plan.model.reading(network, values) for network in members]
-            logits = [
-                check_outputs(plan.model, network, read.outputs) for network, read in zip(members, reads, strict=True)
-            ]
-            # The difference of two logits has fewer digits than they have, which half precision can't spare.
-            logits = [outputs.float() if outputs.dtype in HALF else outputs for outputs in logits]
+            reads, logits = zip(*(logits_of(plan, network, values) for network in members), strict=True)
             if not of_reference:
                 predicted = torch.stack([outputs.detach() for outputs in logits]).mean(0).argmax(1)
                 results["predicted"] = predicted
                 results["target"] = torch.where(target == PREDICTED, predicted, target)
             score = torch.stack([plan.scores(outputs, results["target"]) for outputs in logits]).mean(0)
-            _check_finite(score, of_reference=of_reference)
+            check_finite(score, of_reference=of_reference)
         results["reference_score" if of_reference else "score"] = score.detach()
         return score * weight, reads
 
@@ -97,6 +92,14 @@ def explain_batch(
                 scores = [results[name] * weight for name in ("score", "reference_score")]
                 _check_complete(*scores, computed.units, parameter_of(members))
     return Computed([relevance.detach() for relevance in computed.units], computed.sums, results)
+
+
+def logits_of(plan: Plan, network: nn.Module, values: Tensor) -> tuple[Read[Tensor], Tensor]:
+    """Run a network on some cells, and return what was read with the logits: cells x classes."""
+    read = plan.model.reading(network, values)
+    logits = check_outputs(plan.model, network, read.outputs)
+    # The difference of two logits has fewer digits than they have, which half precision can't spare.
+    return read, logits.float() if logits.dtype in HALF else logits
 
 
 def _check_complete(score: Tensor, of_reference: Tensor, relevances: Sequence[Tensor], weights: Tensor) -> None:
@@ -114,7 +117,8 @@ def _check_complete(score: Tensor, of_reference: Tensor, relevances: Sequence[Te
         raise NotComplete(f"genes account for all but {share:.1%} of the difference from the reference")
 
 
-def _check_finite(score: Tensor, *, of_reference: bool) -> None:
+def check_finite(score: Tensor, *, of_reference: bool) -> None:
+    """Raise if the score of a cell, or of its reference, isn't finite."""
     finite = torch.isfinite(score)
     if not finite.all():
         raise NonFiniteScore(int((~finite).nonzero()[0, 0]), of_reference=of_reference)

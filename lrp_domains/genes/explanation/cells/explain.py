@@ -22,6 +22,7 @@ from ..results.group_statistics import GroupStatistics
 from ..results.sparse import add_rows, empty_relevance, in_columns_of_cohort
 from ..results.top_genes import top_genes
 from .batch import NonFiniteScore, NotComplete, explain_batch
+from .rival import explain_by_rival
 
 LENGTHS = 8  # of compiled batches: a fold has another number of cells in each chunk
 
@@ -240,4 +241,6 @@ def _filled(rows: np.ndarray, size: int) -> np.ndarray:
 def _explainer(plan: Plan, clock: Clock, fold: int, *, compile: bool | str) -> Callable:
     """Return the function that explains a batch of cells of a fold."""
     members = nn.ModuleList(network for _, network in plan.computing.unseen(fold))
+    if plan.request.rival is not None:
+        return partial(explain_by_rival, plan, members, clock=clock)
     return compiled(partial(explain_batch, plan, members, clock=clock), compile, shapes=LENGTHS)

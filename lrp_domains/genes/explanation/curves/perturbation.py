@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from ....domain.hardware.threads import one_thread
 from ...cohorts.values.expression import Expression
+from ...cohorts.values.some_cells import only_cells
 from ...models.model import GeneModel, predict
 from ..requests.sizes import CHUNK_NUMBERS
 from .first_layer import FirstLayer, first_layer
 
 CELLS = 64  # at once, where only the first layer's outputs are computed for each number of genes
-WINDOW = 256  # cells that are at most this far apart are read at once
 
 
 @dataclass(frozen=True)
@@ -129,17 +129,11 @@ class _Change:
 
 
 def read_cells(expression: Expression, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Read single cells, in order; cells that are close are read at once.
+    """Read single cells, in order.
 
     Returns
     -------
     Their values as the model reads them, dense, and the fold of each.
     """
-    parts, folds = [], []
-    for start in np.unique(rows // WINDOW) * WINDOW:
-        near = rows[(rows >= start) & (rows < start + WINDOW)]
-        chunk = expression.chunk(int(near[0]), int(near[-1]) + 1)
-        values = chunk.values[near - near[0]]
-        parts.append(values.toarray() if sparse.issparse(values) else values)
-        folds.append(chunk.folds[near - near[0]])
-    return np.concatenate(parts), np.concatenate(folds)
+    chunk = only_cells(expression, rows).chunk(0, len(rows))
+    return chunk.values.toarray() if sparse.issparse(chunk.values) else chunk.values, chunk.folds

@@ -23,6 +23,7 @@ from .halves import HALVES, halves
 from .reference import Reference, check_reference, reference_of
 from .reference_names import REFERENCES
 from .request import Explanation
+from .rival import check_rival
 from .sizes import CHUNK_NUMBERS, CHUNK_NUMBERS_GPU, TOP
 from .target import LABELLED, PREDICTED, contrasted_class, labelled_classes, resolve_target
 
@@ -115,7 +116,9 @@ class Plan:
     def scores(self, logits: Tensor, target: Tensor) -> Tensor:
         """Compute the score of each cell, with its graph."""
         against = None if self.against is None else torch.full_like(target, self.against)
-        return score_of(logits, target, self.request.score, against=against, constant=self.reference is None)
+        # A difference of scores, and a rival, are of a function whose derivative is that of the score.
+        constant = self.reference is None and self.request.rival is None
+        return score_of(logits, target, self.request.score, against=against, constant=constant)
 
     @property
     def is_sparse(self) -> bool:
@@ -185,6 +188,8 @@ def checked_plan(adata: AnnData, model: GeneModel, request: Explanation) -> Plan
     ]
     if any(probabilities):
         warn_of_probabilities(model)
+    if request.rival is not None:
+        check_rival(request.rival, model, probed)
     computing = computing_in(model, request.precision)
     if computing is not model:
         check_computing(computing, probed, request.precision)

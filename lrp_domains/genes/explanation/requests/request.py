@@ -8,6 +8,7 @@ import torch
 
 from .... import ATTN_LRP, SECANT, RuleSet
 from ....domain import check_compile, check_precision, check_score
+from ....evaluation.rivals import Rival
 from ...errors import CohortError, choices
 
 
@@ -27,7 +28,8 @@ class Explanation:
         unchanged.
     rules
         The rule set; if None, `ATTN_LRP`, or `SECANT` with a reference. With a reference it is `SECANT` or
-        `SECANT_HALF`, which are only for this.
+        `SECANT_HALF`, which are only for this. Or one of `lrp_domains.evaluation.rivals`, to compare with, for models
+        that read a matrix of values; it takes zeros where there is no reference.
     top
         Keep the top k genes of each cell in ``obsm``; 0 for none.
     groupby
@@ -61,10 +63,10 @@ class Explanation:
     Notes
     -----
     With a reference the target is that of the cell, also for the score of the reference, and ``"log-odds"`` are log
-    p / (1 - p) themselves. A gene whose values in cell and reference are the same has no relevance. Against ``"zero"``
-    relevance is as sparse as the expression. A mean is above 0 for nearly all genes, so that genes that the cell
-    doesn't express have relevance too: relevance is then dense, cells x genes, in memory as a whole only in
-    `relevance`.
+    p / (1 - p) themselves, as they are for rivals. A gene whose values in cell and reference are the same has no
+    relevance. Against ``"zero"`` relevance is as sparse as the expression. A mean is above 0 for nearly all genes, so
+    that genes that the cell doesn't express have relevance too: relevance is then dense, cells x genes, in memory as a
+    whole only in `relevance`.
 
     Examples
     --------
@@ -76,7 +78,7 @@ class Explanation:
     target: str | None = None
     against: str | None = None
     score: str = "log-odds"
-    rules: RuleSet | None = None
+    rules: RuleSet | Rival | None = None
     top: int = 0
     groupby: str | None = None
     donor: str | None = None
@@ -95,6 +97,8 @@ class Explanation:
         check_precision(self.precision)
         check_compile(self.compile)
         _check_rules(self.rules, self.reference)
+        if self.compile and self.rival is not None:
+            raise CohortError(f"compile={self.compile!r} is for rule sets, and {self.rival.name} is none: leave it out")
         if not _is_whole(self.top) or self.top < 0:
             raise CohortError(f"top is {self.top!r}; expected a number of genes, 0 for none")
         if self.batch_size is not None and (not _is_whole(self.batch_size) or self.batch_size < 1):
@@ -103,8 +107,13 @@ class Explanation:
             raise CohortError(f"target and against are both '{self.target}'; contrast the target with another class")
 
     @property
-    def rule_set(self) -> RuleSet:
-        """The rule set that is used."""
+    def rival(self) -> Rival | None:
+        """What explains in the place of a rule set, if anything does."""
+        return self.rules if isinstance(self.rules, Rival) else None
+
+    @property
+    def rule_set(self) -> RuleSet | Rival:
+        """The rule set, or rival, that is used."""
         if self.rules is not None:
             return self.rules
         return ATTN_LRP if self.reference is None else SECANT
@@ -137,11 +146,11 @@ def check_layer(layer: str | None, expression: str) -> None:
         raise CohortError(f"layer is '{layer}', the expression that is explained; write relevance to another layer")
 
 
-def _check_rules(rules: RuleSet | None, reference: str | None) -> None:
-    """Raise if rules are not a rule set, or don't fit an explanation with or without a reference."""
+def _check_rules(rules: RuleSet | Rival | None, reference: str | None) -> None:
+    """Raise if rules are neither a rule set nor a rival, or don't fit an explanation with or without a reference."""
     if reference is not None and (not isinstance(reference, str) or not reference):
         raise CohortError(f"reference is {reference!r}; expected 'zero', 'mean', 'donor', the name of a group, or None")
-    if rules is None:
+    if rules is None or isinstance(rules, Rival):
         return
     if not isinstance(rules, RuleSet):
         name = "ATTN_LRP" if reference is None else "SECANT"
