@@ -58,7 +58,7 @@ def test_smooth_gradients_of_a_quadratic_are_its_gradients():
     """The mean of ``2 (x + e)`` over noise e is ``2 x``; of the cube ``3 (x^2 + sigma^2)``, more than the gradient."""
     x = torch.randn(2, 4)
     zeros = (torch.zeros_like(x),)
-    sigma = 0.15 * (x.max() - x.min())
+    sigma = 0.15 * (x.amax(1) - x.amin(1))[:, None]
     square = Problem(lambda x: (x**2).sum(1), (x,), zeros, nn.Identity())
     torch.testing.assert_close(rivals.smooth_gradient(20_000).relevance(square)[0], 2 * x * x, rtol=0, atol=0.03)
     cube = Problem(lambda x: (x**3).sum(1), (x,), zeros, nn.Identity())
@@ -195,3 +195,11 @@ def test_random_relevance_is_the_same_each_time():
 def test_counts_are_checked(make, count):
     with pytest.raises(DomainError, match="whole number from 1"):
         make(count)
+
+
+def test_what_results_depend_on_identifies_a_rival():
+    one, other = rivals.kernel_shap(20, seed=0), rivals.kernel_shap(20, seed=1)
+    assert one.name == other.name
+    assert one.table() != other.table()
+    assert rivals.smooth_gradient(noise=0.1).table() != rivals.smooth_gradient(noise=0.2).table()
+    assert rivals.last_attention(0).table() != rivals.last_attention().table()

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from transformers import BertConfig, BertForSequenceClassification
 
 from lrp_domains import CP_LRP, SECANT
 from lrp_domains.evaluation import abpc, remove, rivals
@@ -15,6 +16,8 @@ from lrp_domains.text.evaluation import METHODS, RemovableWords, compare_methods
 
 from .bag_of_words import BagOfWords, tokenize
 from .commands import plain, run_text
+from .small_models import BERT
+from .small_tokenizers import tokenizer_of
 
 TEXTS = ["a good film", "bad, so bad: not one good scene", "a dull story"]
 
@@ -208,3 +211,26 @@ def test_the_command_writes_a_comparison(demo_model, reviews, tmp_path):
     wrong = run_text("compare", str(reviews), "--model", str(demo_model), "--out", str(out), "--method", "lrp")
     assert wrong.exit_code == 1
     assert "there is no method 'lrp'" in plain(wrong)
+
+
+@pytest.mark.parametrize("reference", [None, "mask"])
+def test_a_fine_path_accounts_for_the_log_odds_of_three_labels(reference):
+    tokenizer = tokenizer_of("wordpiece")
+    torch.manual_seed(0)
+    model = BertForSequenceClassification(BertConfig(vocab_size=len(tokenizer), num_labels=3, **BERT)).eval()
+    with torch.no_grad():
+        model.classifier.weight *= 40  # so that the odds of the other two labels differ along the path
+    explainer = TextExplainer(model, tokenizer, rules=rivals.integrated_gradients(400), reference=reference)
+    result = explainer("the plot was wonderful")
+    if reference is None:  # against embeddings of 0, whose score the result doesn't have
+        embed = model.get_input_embeddings().weight
+        before = embed.detach().clone()
+        with torch.no_grad():
+            embed.zero_()
+        zero = TextExplainer(model, tokenizer)("the plot was wonderful", target=result.target).score
+        with torch.no_grad():
+            embed.copy_(before)
+    else:
+        zero = 0.0
+    total = sum(token.relevance for token in result.tokens)
+    assert total == pytest.approx(result.score - zero, abs=2e-2 * abs(result.score - zero))

@@ -23,13 +23,15 @@ def last_attention(position: int | None = None) -> Rival:
     position
         Whose attention it is, such as 0 for [CLS] and -1 for a causal model. None: the mean over all positions.
     """
-    return Rival("attention of the last layer", partial(_of_attention, lambda layers: layers[-1], position), 0.5)
+    return Rival(
+        "attention of the last layer", partial(_of_attention, lambda layers: layers[-1], position), 0.5, (position,)
+    )
 
 
 def rollout(position: int | None = None) -> Rival:
     """Return attention rollout (Abnar and Zuidema 2020, ACL, eq. 1): the product over layers of ``(A + 1) / 2``, with A
     averaged over heads. `position` as for `last_attention`."""
-    return Rival("attention rollout", partial(_of_attention, _rolled_out, position), 0.5)
+    return Rival("attention rollout", partial(_of_attention, _rolled_out, position), 0.5, (position,))
 
 
 def _rolled_out(layers: Sequence[Tensor]) -> Tensor:

@@ -16,4 +16,4 @@ def random_relevance(seed: int = 0) -> Rival:
         random = torch.Generator().manual_seed(2**31 * seed + of_batch)
         return tuple(torch.randn(x.shape, generator=random).to(x) for x in of.inputs)
 
-    return Rival("random", relevance, 0.0)
+    return Rival("random", relevance, 0.0, (seed,))

@@ -33,13 +33,13 @@ def smooth_gradient(samples: int = 25, noise: float = 0.15, seed: int = 0) -> Ri
     samples
         How many gradients are averaged.
     noise
-        The standard deviation of the noise as a share of the range of the input.
+        The standard deviation of the noise as a share of the range of a sample's input.
     seed
         Of the noise.
     """
     _check_count("samples", samples)
     points = partial(_noisy, samples=samples, noise=noise, seed=seed)
-    return Rival(f"SmoothGrad, {samples} samples", partial(_averaged, points=points), samples)
+    return Rival(f"SmoothGrad, {samples} samples", partial(_averaged, points=points), samples, (noise, seed))
 
 
 def gradient_shap(samples: int = 25, seed: int = 0) -> Rival:
@@ -47,7 +47,7 @@ def gradient_shap(samples: int = 25, seed: int = 0) -> Rival:
     3:620), with the reference of each sample."""
     _check_count("samples", samples)
     points = partial(_random_between, samples=samples, seed=seed)
-    return Rival(f"GradientSHAP, {samples} samples", partial(_averaged, points=points), samples)
+    return Rival(f"GradientSHAP, {samples} samples", partial(_averaged, points=points), samples, (seed,))
 
 
 def _averaged(of: Problem, *, points) -> Tensors:
@@ -69,7 +69,8 @@ def _between(of: Problem, share: float | Tensor) -> Sequence[Tensor]:
 
 def _noisy(of: Problem, *, samples: int, noise: float, seed: int) -> Iterable[Sequence[Tensor]]:
     random = torch.Generator().manual_seed(seed)
-    widths = [noise * (x.amax() - x.amin()) for x in of.inputs]
+    widths = [noise * (flat.amax(1) - flat.amin(1)) for flat in (x.flatten(1) for x in of.inputs)]
+    widths = [width.view(-1, *[1] * (x.ndim - 1)) for width, x in zip(widths, of.inputs, strict=True)]
     for _ in range(samples):
         yield [
             x + width * torch.randn(x.shape, generator=random).to(x) for x, width in zip(of.inputs, widths, strict=True)

@@ -29,7 +29,7 @@ def kernel_shap(samples: int = 200, seed: int = 0) -> Rival:
         Of the coalitions.
     """
     check_count("samples", samples)
-    return Rival(f"KernelSHAP, {samples} samples", partial(_regressed, _shapley, samples, seed), samples / 2)
+    return Rival(f"KernelSHAP, {samples} samples", partial(_regressed, _shapley, samples, seed), samples / 2, (seed,))
 
 
 def lime(samples: int = 200, width: float = 0.25, ridge: float = 1.0, seed: int = 0) -> Rival:
@@ -48,7 +48,8 @@ def lime(samples: int = 200, width: float = 0.25, ridge: float = 1.0, seed: int 
     """
     check_count("samples", samples)
     fit = partial(_local, width=width, ridge=ridge)
-    return Rival(f"LIME, {samples} samples", partial(_regressed, fit, samples, seed), samples / 2)
+    explain = partial(_regressed, fit, samples, seed)
+    return Rival(f"LIME, {samples} samples", explain, samples / 2, (width, ridge, seed))
 
 
 def _present(of: Problem) -> Tensor:

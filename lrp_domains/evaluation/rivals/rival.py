@@ -58,11 +58,14 @@ class Rival:
         From what is explained to relevance of each input, of its shape.
     gradients
         About what it costs, in gradients; None if that depends on the number of units.
+    settings
+        What else its results depend on, such as a seed: an interrupted run resumes only if it is the same.
     """
 
     name: str
     relevance: Callable[[Problem], Sequence[Tensor]] = field(repr=False)
     gradients: float | None
+    settings: tuple = ()
 
     @property
     def reads_reference(self) -> bool:
@@ -71,4 +74,4 @@ class Rival:
 
     def table(self) -> str:
         """Return what identifies it, as `RuleSet.table` does."""
-        return self.name
+        return " ".join(map(str, (self.name, *self.settings)))
