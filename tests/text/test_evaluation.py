@@ -219,7 +219,7 @@ def test_a_fine_path_accounts_for_the_log_odds_of_three_labels(reference):
     torch.manual_seed(0)
     model = BertForSequenceClassification(BertConfig(vocab_size=len(tokenizer), num_labels=3, **BERT)).eval()
     with torch.no_grad():
-        model.classifier.weight *= 40  # so that the odds of the other two labels differ along the path
+        model.classifier.weight *= 40  # so that the weights of the other two labels differ along the path
     explainer = TextExplainer(model, tokenizer, rules=rivals.integrated_gradients(400), reference=reference)
     result = explainer("the plot was wonderful")
     if reference is None:  # against embeddings of 0, whose score the result doesn't have

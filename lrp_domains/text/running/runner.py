@@ -162,8 +162,7 @@ class Runner:
         """Return the relevance of rows by a rival, as `explained` does."""
         run = self.run(rows, side)
         scores, answers = self._scores(run, rows, texts)
-        # The gradient of log-odds whose weights are constant, as rules explain, isn't their derivative.
-        held = [_varying(row) for row in self._decided(run, rows)]
+        held = self._decided(run, rows)
         inputs = tuple(source.detach() for source in run.read.sources)
         references, of_reference = tuple(torch.zeros_like(x) for x in inputs), torch.zeros_like(scores)
         if have_references(rows):
@@ -283,11 +282,6 @@ class Runner:
         if (extra := batch_of([row.extra for row in rows], self.model.network)) is not None:
             tensors[EXTRA] = extra
         return tensors, first
-
-
-def _varying(row: Row) -> Row:
-    """Return a row whose log-odds have weights that vary, as those that are explained against a reference have."""
-    return row if row.replaced else replace(row, replaced=tuple(np.full((len(t), 2), STAYS) for t in row.tokens))
 
 
 def _twin(document: Document, row: Row, number: int) -> tuple[Document | None, Row]:
