@@ -213,24 +213,51 @@ def test_the_command_writes_a_comparison(demo_model, reviews, tmp_path):
     assert "there is no method 'lrp'" in plain(wrong)
 
 
-@pytest.mark.parametrize("reference", [None, "mask"])
-def test_a_fine_path_accounts_for_the_log_odds_of_three_labels(reference):
+def three_labels():
+    """Return a model of three labels, whose probabilities are far from equal, and its tokenizer."""
     tokenizer = tokenizer_of("wordpiece")
     torch.manual_seed(0)
     model = BertForSequenceClassification(BertConfig(vocab_size=len(tokenizer), num_labels=3, **BERT)).eval()
     with torch.no_grad():
-        model.classifier.weight *= 40  # so that the weights of the other two labels differ along the path
+        model.classifier.weight *= 40
+    return model, tokenizer
+
+
+def test_scores_are_log_odds_also_for_three_labels():
+    model, tokenizer = three_labels()
+    explainer = TextExplainer(model, tokenizer)
+    text = "the plot was wonderful"
+    result = explainer(text)
+
+    def odds(ids):
+        p = model(input_ids=ids).logits[0].detach().double().softmax(0)[model.config.label2id[result.target]]
+        return float(p.logit())
+
+    ids = tokenizer(text, return_tensors="pt").input_ids
+    words = RemovableWords(explainer, [result], "mask")
+    count = len(result.words)
+    kept = [np.ones(count, bool), *(np.arange(count) != number for number in range(count))]
+    scores = words(np.zeros(count + 1, int), kept)
+    occluded = explainer.explaining_by(rivals.occlusion(), "mask")(text)
+    assert scores[0] == pytest.approx(odds(ids), abs=1e-5)
+    assert abs(result.score - scores[0]) > 1e-2  # the score that rules explain has the entropy of the others
+    for number, word in enumerate(occluded.words):
+        assert word.text == tokenizer.convert_ids_to_tokens(int(ids[0, number + 1]))
+        masked = ids.clone()
+        masked[0, number + 1] = tokenizer.mask_token_id
+        assert scores[number + 1] == pytest.approx(odds(masked), abs=1e-5)
+        assert word.relevance == pytest.approx(odds(ids) - odds(masked), abs=1e-5)
+
+
+@pytest.mark.parametrize("reference", [None, "mask"])
+def test_a_fine_path_accounts_for_the_log_odds_of_three_labels(reference):
+    model, tokenizer = three_labels()
     explainer = TextExplainer(model, tokenizer, rules=rivals.integrated_gradients(400), reference=reference)
     result = explainer("the plot was wonderful")
-    if reference is None:  # against embeddings of 0, whose score the result doesn't have
+    total, expected = sum(token.relevance for token in result.tokens), result.score
+    if reference is None:  # against embeddings of 0
         embed = model.get_input_embeddings().weight
-        before = embed.detach().clone()
         with torch.no_grad():
             embed.zero_()
-        zero = TextExplainer(model, tokenizer)("the plot was wonderful", target=result.target).score
-        with torch.no_grad():
-            embed.copy_(before)
-    else:
-        zero = 0.0
-    total = sum(token.relevance for token in result.tokens)
-    assert total == pytest.approx(result.score - zero, abs=2e-2 * abs(result.score - zero))
+        expected -= explainer("the plot was wonderful", target=result.target).score
+    assert total == pytest.approx(expected, abs=1e-2 * abs(expected))

@@ -160,12 +160,13 @@ class Runner:
 
     def _by_rival(self, rival: Rival, rows: Sequence[Row], side: str, texts: Sequence[tuple[str, str]]) -> Explained:
         """Return the relevance of rows by a rival, as `explained` does."""
+        rows = [_of_odds(row) for row in rows]
         run = self.run(rows, side)
         scores, answers = self._scores(run, rows, texts)
         held = self._decided(run, rows)
         inputs = tuple(source.detach() for source in run.read.sources)
         references, of_reference = tuple(torch.zeros_like(x) for x in inputs), torch.zeros_like(scores)
-        if have_references(rows):
+        if any((tokens != STAYS).any() for row in rows for tokens in row.replaced):
             other = self.run(held, side, self._replaced(rows, side)[1])
             references, of_reference = other.read.sources, self._scores(other, held, texts)[0]
 
@@ -242,7 +243,7 @@ class Runner:
 
     def scores(self, batch: Batch, side: str) -> list[float]:
         """Return the score of each row, by its weight, without a graph."""
-        rows = [row for _, row in batch]
+        rows = [_of_odds(row) for _, row in batch]
         texts = [(document.name, document.encoding.texts[0]) for document, _ in batch]
         outputs, first = self.predict(rows, side)
         scores, _ = self._scores(Run(Read(outputs, (), None), first), rows, texts)
@@ -282,6 +283,14 @@ class Runner:
         if (extra := batch_of([row.extra for row in rows], self.model.network)) is not None:
             tensors[EXTRA] = extra
         return tensors, first
+
+
+def _of_odds(row: Row) -> Row:
+    """Return a row whose score is the log-odds themselves, as those of rows with a reference are.
+
+    That of other rows exceeds them by an entropy, which rules can't account for.
+    """
+    return row if row.replaced else replace(row, replaced=tuple(np.full((len(t), 2), STAYS) for t in row.tokens))
 
 
 def _twin(document: Document, row: Row, number: int) -> tuple[Document | None, Row]:
