@@ -23,6 +23,7 @@ MODULES = [
         "lrp_domains.evaluation",
         "lrp_domains.evaluation.rivals",
         "lrp_domains.text.evaluation",
+        "lrp_domains.genes.evaluation",
     )
     if find_spec(name) is not None
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -50,7 +50,7 @@ def random_relevance(cells: DrawnCells) -> np.ndarray:
 Method = Callable[[DrawnCells], np.ndarray]
 """From cells to the relevance of their genes, cells x genes."""
 
-METHODS: Mapping[str, Method] = MappingProxyType(
+METHODS = MappingProxyType(
     {
         "attn-lrp": Explained(ATTN_LRP),
         "cp-lrp": Explained(CP_LRP),

@@ -15,6 +15,7 @@ from ..explanation.curves.perturbation import read_cells
 from .cells import DrawnCells
 
 HOW = ("zero", "mean", "permuted")
+"""What a removed gene may be read as; see `RemovableGenes`."""
 
 
 @dataclass(frozen=True)

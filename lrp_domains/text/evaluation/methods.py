@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -19,7 +18,7 @@ class Method:
     against_reference: bool = False
 
 
-METHODS: Mapping[str, Method] = MappingProxyType(
+METHODS = MappingProxyType(
     {
         "attn-lrp": Method(ATTN_LRP),
         "cp-lrp": Method(CP_LRP),
