@@ -27,6 +27,11 @@ TRAINED = [name for name, cohort in COHORTS.items() if cohort["model"] == "train
 
 GENE_REPORT = "<results>/genes/report.html"
 REPORTS.append(GENE_REPORT)
+# Methods are compared on each cohort if the configuration asks for it.
+if "evaluation" in config["genes"]:
+    REPORTS.extend(
+        f"<results>/genes/{name}/comparison/comparison.html" for name in COHORTS
+    )
 
 DEMO_COHORT = "pbmc68k_reduced"  # which comes with scanpy
 

@@ -4,9 +4,13 @@ import re
 import shlex
 
 import pandas as pd
+import pytest
 import yaml
 
-from .runs import configured, snakemake, written
+from lrp_domains.genes.evaluation import METHODS as of_genes
+from lrp_domains.text.evaluation import METHODS as of_texts
+
+from .runs import ROOT, configured, snakemake, written
 
 
 def test_groups_to_merge_are_named_by_their_size(tmp_path):
@@ -78,3 +82,30 @@ def test_text_models_of_any_task_are_explained(tmp_path):
         assert commands["nli"][start : start + len(zero_shot)] == zero_shot
         assert "multi_label_classification" in commands["moods"] and "--candidate" not in commands["moods"]
         assert commands["tagger"][commands["tagger"].index("--aggregation") + 1] == "first"
+
+
+def test_methods_are_compared_only_if_the_configuration_asks_for_it(tmp_path):
+    rows = written(tmp_path, "made")
+    without = configured(tmp_path, rows)
+    plan = snakemake("--dry-run", "--printshellcmds", "--configfile", without, folder=tmp_path)
+    assert "genes compare" not in plan.stdout + plan.stderr
+    config = configured(tmp_path, rows, evaluation={"cells": 5, "methods": ["attn-lrp", "gradient"], "how": "mean"})
+    plan = snakemake("--dry-run", "--printshellcmds", "--configfile", config, folder=tmp_path)
+    assert plan.returncode == 0, plan.stderr
+    command = next(line for line in (plan.stdout + plan.stderr).splitlines() if "genes compare" in line)
+    assert "--method attn-lrp --method gradient" in command
+    assert "--cells 5" in command and "--how mean" in command
+
+
+def test_the_order_of_a_ranking_reaches_its_command(tmp_path):
+    config = configured(tmp_path, written(tmp_path, "made"), ranking={"order": "mean"})
+    plan = snakemake("--dry-run", "--printshellcmds", "--configfile", config, folder=tmp_path)
+    command = next(line for line in (plan.stdout + plan.stderr).splitlines() if "genes rank" in line)
+    assert "--order mean" in command
+
+
+@pytest.mark.parametrize(("domain", "methods"), [("genes", of_genes), ("text", of_texts)])
+def test_the_schema_knows_all_methods(domain, methods):
+    schema = yaml.safe_load((ROOT / "workflows" / "schemas" / "config.schema.yaml").read_text())
+    evaluation = schema["properties"][domain]["properties"]["evaluation"]["properties"]
+    assert set(evaluation["methods"]["items"]["enum"]) == set(methods)
