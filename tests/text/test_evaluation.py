@@ -8,11 +8,13 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from lrp_domains import CP_LRP, SECANT
 from lrp_domains.evaluation import abpc, remove, rivals
+from lrp_domains.evaluation.page import write_comparison
 from lrp_domains.text import TextError, TextExplainer
-from lrp_domains.text.corpora import read_corpus
+from lrp_domains.text.corpora import explain_corpus, read_corpus
 from lrp_domains.text.corpora.corpus import Corpus
 from lrp_domains.text.demo import read_demo
 from lrp_domains.text.evaluation import METHODS, RemovableWords, compare_methods, draw, near_chance, words_among
+from lrp_domains.text.report import write_report
 
 from .bag_of_words import BagOfWords, tokenize
 from .commands import plain, run_text
@@ -261,3 +263,19 @@ def test_a_fine_path_accounts_for_the_log_odds_of_three_labels(reference):
             embed.zero_()
         expected -= explainer("the plot was wonderful", target=result.target).score
     assert total == pytest.approx(expected, abs=1e-2 * abs(expected))
+
+
+def test_the_report_shows_the_comparison(explainer, tmp_path):
+    texts = read_demo()["text"].tolist()[:6]
+    folder = tmp_path / "reviews"
+    explain_corpus(explainer, Corpus(tuple(texts)), folder / "words.parquet", folder / "texts.parquet")
+    write_report([folder], tmp_path / "without.html")
+    found = compare_methods(explainer, texts, methods=["attn-lrp"])
+    write_comparison(found, folder / "comparison", title="Compared")
+    write_report([folder], tmp_path / "with.html")
+    assert "Methods compared" not in (tmp_path / "without.html").read_text()
+    page = (tmp_path / "with.html").read_text()
+    assert "What 6 of the texts score" in page
+    for method in found.methods:
+        assert f'<td class="name">{method}</td>' in page
+        assert f"{found.values.loc[method, 'ABPC'].mean():.3f}" in page
