@@ -328,7 +328,7 @@ class Pipeline:
         readings: dict[int, Tensor] = {}
 
         def predict(batch: Batch) -> tuple[Any, np.ndarray]:
-            return self.runner.predict([row for _, row in batch], side or "right")
+            return self.runner.passes.predict([row for _, row in batch], side or "right")
 
         for batch, (outputs, first) in self.rows_at_once.run(self._batches(leaders, side), predict):
             rows = [row for _, row in batch]
