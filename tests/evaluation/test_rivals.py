@@ -60,10 +60,10 @@ def test_smooth_gradients_of_a_quadratic_are_its_gradients():
     zeros = (torch.zeros_like(x),)
     sigma = 0.15 * (x.amax(1) - x.amin(1))[:, None]
     square = Problem(lambda x: (x**2).sum(1), (x,), zeros, nn.Identity())
-    torch.testing.assert_close(rivals.smooth_gradient(20_000).relevance(square)[0], 2 * x * x, rtol=0, atol=0.03)
+    torch.testing.assert_close(rivals.smooth_gradient(4_000).relevance(square)[0], 2 * x * x, rtol=0, atol=0.07)
     cube = Problem(lambda x: (x**3).sum(1), (x,), zeros, nn.Identity())
     expected = 3 * (x**2 + sigma**2) * x
-    torch.testing.assert_close(rivals.smooth_gradient(20_000).relevance(cube)[0], expected, rtol=0, atol=0.15)
+    torch.testing.assert_close(rivals.smooth_gradient(4_000).relevance(cube)[0], expected, rtol=0, atol=0.3)
 
 
 def test_gradient_times_input_is_one_gradient():

