@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ...domain import DomainError
-from .rival import Problem, Rival, Tensors
+from .rival import Problem, Rival, Tensors, as_inputs
 
 
 def last_attention(position: int | None = None) -> Rival:
@@ -55,10 +55,7 @@ def _of_attention(combined, position: int | None, of: Problem) -> Tensors:
         )
     attention = combined(layers)
     chosen = attention.mean(1) if position is None else attention[:, position]
-    # Padding and added tokens equal their reference, if there is one, and have no relevance then.
-    first = of.inputs[0]
-    spread = chosen.to(first).view(rows, units, *[1] * (first.ndim - 2)) / first[0, 0].numel()
-    return (spread.expand_as(first), *[torch.zeros_like(x) for x in of.inputs[1:]])
+    return as_inputs(of, chosen)
 
 
 class _Recorded(TorchFunctionMode):

@@ -8,8 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ...domain import DomainError
-from .rival import Problem, Rival, Tensors
+from .rival import Problem, Rival, Tensors, check_count
 
 
 def gradient_times_input() -> Rival:
@@ -19,7 +18,7 @@ def gradient_times_input() -> Rival:
 
 def integrated_gradients(steps: int = 50) -> Rival:
     """Return integrated gradients (Sundararajan et al. 2017, ICML, eq. 3), by the midpoint rule."""
-    _check_count("steps", steps)
+    check_count("steps", steps)
     at = [(step + 0.5) / steps for step in range(steps)]
     points = lambda of: (_between(of, share) for share in at)  # noqa: E731
     return Rival(f"integrated gradients, {steps} steps", partial(_averaged, points=points), steps)
@@ -37,7 +36,7 @@ def smooth_gradient(samples: int = 25, noise: float = 0.15, seed: int = 0) -> Ri
     seed
         Of the noise.
     """
-    _check_count("samples", samples)
+    check_count("samples", samples)
     points = partial(_noisy, samples=samples, noise=noise, seed=seed)
     return Rival(f"SmoothGrad, {samples} samples", partial(_averaged, points=points), samples, (noise, seed))
 
@@ -45,7 +44,7 @@ def smooth_gradient(samples: int = 25, noise: float = 0.15, seed: int = 0) -> Ri
 def gradient_shap(samples: int = 25, seed: int = 0) -> Rival:
     """Return expected gradients at random points between reference and input (Erion et al. 2021, Nat. Mach. Intell.
     3:620), with the reference of each sample."""
-    _check_count("samples", samples)
+    check_count("samples", samples)
     points = partial(_random_between, samples=samples, seed=seed)
     return Rival(f"GradientSHAP, {samples} samples", partial(_averaged, points=points), samples, (seed,))
 
@@ -83,8 +82,3 @@ def _random_between(of: Problem, *, samples: int, seed: int) -> Iterable[Sequenc
         x = of.inputs[0]
         share = torch.rand(len(x), generator=random).to(x)
         yield [r + share.view(-1, *[1] * (d.ndim - 1)) * d for r, d in zip(of.references, of.difference, strict=True)]
-
-
-def _check_count(name: str, value: int) -> None:
-    if not isinstance(value, int) or value < 1:
-        raise DomainError(f"{name} is {value!r}: pass a whole number from 1")

@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .gradients import _check_count as check_count
-from .rival import Problem, Rival, Tensors
+from .rival import Problem, Rival, Tensors, as_inputs, check_count
 
 
 def occlusion() -> Rival:
@@ -66,13 +65,6 @@ def _kept(of: Problem, kept: Tensor) -> list[Tensor]:
     ]
 
 
-def _as_inputs(of: Problem, units: Tensor) -> Tensors:
-    """Return the relevance of units, B x U, as that of the first input, spread over its features; 0 for the others."""
-    first = of.inputs[0]
-    spread = units.to(first).view(*units.shape, *[1] * (first.ndim - 2)) / first[0, 0].numel()
-    return (spread.expand_as(first), *[torch.zeros_like(x) for x in of.inputs[1:]])
-
-
 @torch.no_grad()
 def _occlusion(of: Problem) -> Tensors:
     present = _present(of)
@@ -81,7 +73,7 @@ def _occlusion(of: Problem) -> Tensors:
         kept = torch.ones_like(present)
         kept[:, unit] = False
         relevance[:, unit] = (intact - of.score(*_kept(of, kept))).double().cpu()
-    return _as_inputs(of, relevance)
+    return as_inputs(of, relevance)
 
 
 Fit = Callable[[np.ndarray, np.ndarray, float, float], np.ndarray]
@@ -107,7 +99,7 @@ def _regressed(fit: Fit, samples: int, seed: int, of: Problem) -> Tensors:
         if units.any():
             of_row = np.array([score[row] for score in scores])
             relevance[row, units] = fit(masks[:, row, units].astype(float), of_row, of_all[row], of_none[row])
-    return _as_inputs(of, torch.as_tensor(relevance))
+    return as_inputs(of, torch.as_tensor(relevance))
 
 
 def _coalitions(random: np.random.Generator, samples: int, n: int) -> np.ndarray:

@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import torch
 from torch import Tensor, nn
+
+from ...domain import DomainError
 
 Tensors = tuple[Tensor, ...]
 
@@ -75,3 +78,16 @@ class Rival:
     def table(self) -> str:
         """Return what identifies it, as `RuleSet.table` does."""
         return " ".join(map(str, (self.name, *self.settings)))
+
+
+def as_inputs(of: Problem, units: Tensor) -> Tensors:
+    """Return the relevance of units, B x U, as that of the first input, spread over its features; 0 for the others."""
+    first = of.inputs[0]
+    spread = units.to(first).view(*units.shape, *[1] * (first.ndim - 2)) / first[0, 0].numel()
+    return (spread.expand_as(first), *[torch.zeros_like(x) for x in of.inputs[1:]])
+
+
+def check_count(name: str, value: int) -> None:
+    """Raise if a number of steps or samples is none."""
+    if not isinstance(value, int) or value < 1:
+        raise DomainError(f"{name} is {value!r}: pass a whole number from 1")
