@@ -90,6 +90,20 @@ def test_equal_rows_are_scored_once():
     assert len(seen) == len(set(seen))
 
 
+def test_curves_that_are_not_asked_for_are_not_scored():
+    scored = []
+
+    def predict(samples, kept):
+        scored.extend(kept)
+        return additive(samples, kept)
+
+    alone = remove(predict, WEIGHTS[:1], fractions=(0.25, 0.5), curves=["without_least"]).through(np.square)
+    assert len(scored) == 4
+    whole = remove(additive, WEIGHTS, fractions=(0.25, 0.5))
+    np.testing.assert_array_equal(alone.up_to(0.5).without_least, whole.without_least[:1, :3] ** 2)
+    assert alone.without_most is None and alone.only_most is None
+
+
 def test_rows_come_in_large_pieces():
     """50 fractions of 200 samples are 10,000 rows, in three calls."""
     sizes = []

@@ -26,6 +26,7 @@ def compare_methods(
     reference: str = "mask",
     fractions: Sequence[float] = FRACTIONS,
     truth: Callable[[TextRelevance], np.ndarray] | None = None,
+    scored_by: TextExplainer | None = None,
     folder: Path | None = None,
     progress: Progress = no_progress,
 ) -> Comparison:
@@ -50,6 +51,9 @@ def compare_methods(
         Of a text's words, at which it is scored without them.
     truth
         From an explained text to which of its words are the right ones; all of False where that isn't known.
+    scored_by
+        What scores texts without some of their words, such as the same model in half precision, which is faster; None:
+        the explainer itself.
     folder, progress
         As in `lrp_domains.evaluation.compare`.
 
@@ -63,7 +67,7 @@ def compare_methods(
         methods = {name: METHODS[name] for name in methods}
     chosen = dict(methods) | {name: METHODS[name] for name in (UNIT, "random") if name not in methods}
     results = list(explainer.explaining_by(None)(list(texts), target))
-    words = RemovableWords(explainer, results, how)
+    words = RemovableWords(scored_by or explainer, results, how)
     measures = [faithfulness(words, through=words.measured, fractions=fractions), simplicity]
     if truth is not None:
         measures.append(plausibility([truth(result) for result in results]))
