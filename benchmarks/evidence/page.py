@@ -13,9 +13,11 @@ from jinja2 import Environment, StrictUndefined
 from lrp_domains.evaluation import LOWER_IS_BETTER
 
 from ..measure import RESULTS
+from .figure import figure
 from .text import STUDIES
 
 PAGE = Path(__file__).parents[2] / "docs" / "evidence.md"
+FIGURE = PAGE.with_suffix(".png")
 TEMPLATE = Path(__file__).parent / "evidence.md.jinja"
 SHOWN = (
     "ABPC", "comprehensiveness", "sufficiency", "AUAC", "AU-MSE", "AUPRC", "p@1", "mass accuracy",
@@ -133,6 +135,8 @@ def _table(rows: Sequence[Mapping[str, str]]) -> str:
 
 def main() -> None:
     PAGE.write_text(page())
+    if records := [record for name in STUDIES if (record := _read(RESULTS / "evidence" / f"text_{name}.json"))]:
+        figure(records).savefig(FIGURE, dpi=110)
     print(PAGE)
 
 

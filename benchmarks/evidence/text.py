@@ -25,14 +25,23 @@ from lrp_domains.text.evaluation import METHODS, Method, compare_methods, words_
 
 from ..measure import RESULTS, machine
 from . import data, models
-from .midpoints import midpoints
 
 OUT = RESULTS / "evidence"
-RULES = ("attn-lrp", "cp-lrp", "gim", "secant", "secant-half")
+RULES = ("attn-lrp", "cp-lrp", "gim", "secant", "secant-half", "attn-lrp-midpoints")
 ALL = tuple(name for name in METHODS if name not in ("epsilon", "deeplift"))
 MAIN = (*RULES, "gradient", "integrated-gradients", "occlusion", "attention", "random")
 FEW_STEPS = "integrated-gradients, 20 steps"
-LONG = ("attn-lrp", "cp-lrp", "secant", "secant-half", "gradient", FEW_STEPS, "attention", "random")
+LONG = (
+    "attn-lrp",
+    "cp-lrp",
+    "secant",
+    "secant-half",
+    "attn-lrp-midpoints",
+    "gradient",
+    FEW_STEPS,
+    "attention",
+    "random",
+)
 Truth = Callable[[TextRelevance], np.ndarray]
 
 
@@ -110,16 +119,8 @@ STUDIES = {
         marked(lambda folder: data.geco(folder, "test")), fractions=COARSE,
     ),
 }  # fmt: skip
-OTHERS = {
-    "attn-lrp, 4 midpoints": Method(midpoints(4), against_reference=True),
-    FEW_STEPS: Method(rivals.integrated_gradients(20), against_reference=True),
-}
+OTHERS = {FEW_STEPS: Method(rivals.integrated_gradients(20), against_reference=True)}
 """Methods beside those of the package."""
-
-
-def methods_of(names: Sequence[str]) -> dict[str, Method]:
-    """Return methods by name, and AttnLRP averaged over points on the way from the reference."""
-    return {name: (METHODS | OTHERS)[name] for name in (*names, "attn-lrp, 4 midpoints")}
 
 
 def measure(study: Study, folder: Path, out: Path) -> dict:
@@ -127,7 +128,7 @@ def measure(study: Study, folder: Path, out: Path) -> dict:
     path = str(study.model(folder))
     explainer, quick = TextExplainer.from_pretrained(path, device="cpu"), models.in_bfloat16(path)
     texts, truth = study.texts(folder)
-    methods = methods_of(study.methods)
+    methods = {name: (METHODS | OTHERS)[name] for name in study.methods}
     with resumable(out, f"{study.title}: {', '.join(methods)}") as reached:
         found = compare_methods(
             explainer, texts, methods=methods, how=study.how, truth=truth, fractions=study.fractions, scored_by=quick,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 import lrp_domains
 
+if TYPE_CHECKING:
+    from ..evaluation.rivals import Rival
+
 
 class Rules(StrEnum):
-    """Rule sets by name; ``.rule_set`` is the rule set itself."""
+    """Rule sets by name, and AttnLRP averaged over points; ``.rule_set`` is what is passed as rules."""
 
     ATTN_LRP = "attn-lrp"
     CP_LRP = "cp-lrp"
@@ -24,10 +27,15 @@ class Rules(StrEnum):
     GRADIENT = "gradient"
     SECANT = "secant"
     SECANT_HALF = "secant-half"
+    ATTN_LRP_MIDPOINTS = "attn-lrp-midpoints"
 
     @property
-    def rule_set(self) -> lrp_domains.RuleSet:
-        """The rule set of this name."""
+    def rule_set(self) -> lrp_domains.RuleSet | Rival:
+        """What is passed as rules."""
+        if self is Rules.ATTN_LRP_MIDPOINTS:
+            from ..evaluation import rivals
+
+            return rivals.midpoints()
         return getattr(lrp_domains, self.name)
 
 
@@ -39,7 +47,11 @@ ScoreOption = Annotated[
     ),
 ]
 RulesOption = Annotated[
-    Rules | None, typer.Option(help="The rule set (default: attn-lrp, or secant with a reference).")
+    Rules | None,
+    typer.Option(
+        help="The rule set (default: attn-lrp, or secant with a reference). attn-lrp-midpoints averages attn-lrp over "
+        "4 points on the way from a reference."
+    ),
 ]
 PrecisionOption = Annotated[
     Literal["fp32", "bf16", "fp16"] | None,

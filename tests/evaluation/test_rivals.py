@@ -47,6 +47,26 @@ def test_integrated_gradients_sum_to_the_difference():
     torch.testing.assert_close(relevance.sum(1), of.score(*of.inputs) - of.score(*of.references), rtol=0, atol=1e-5)
 
 
+def test_midpoints_of_a_network_of_rectifiers_are_integrated_gradients():
+    """There AttnLRP's coefficients are the gradients, also of log-odds, whose other labels count as constant."""
+    model = nn.Sequential(nn.Linear(5, 16), nn.ReLU(), nn.Linear(16, 3))
+
+    def odds(x):
+        logits = model(x)
+        return logits[:, 0] - logits[:, 1:].logsumexp(1)
+
+    of = Problem(odds, (torch.randn(3, 5),), (torch.randn(3, 5),), model)
+    (relevance,), (integrated,) = (make(4).relevance(of) for make in (rivals.midpoints, rivals.integrated_gradients))
+    torch.testing.assert_close(relevance, integrated)
+
+
+def test_midpoints_average_the_coefficients_of_attn_lrp():
+    """Of a product of the inputs each factor has half: at share s of the way from 0, the coefficient is s x / 2."""
+    of = Problem(lambda x: x[:, 0] * x[:, 1], (torch.tensor([[3.0, 4.0]]),), (torch.zeros(1, 2),), nn.Identity())
+    (relevance,) = rivals.midpoints(2).relevance(of)
+    torch.testing.assert_close(relevance, torch.tensor([[3.0, 3.0]]))  # 3 x 4 / 2 x (1/4 + 3/4) / 2
+
+
 def test_expected_gradients_approach_integrated_ones():
     of = explained(network())
     (expected,) = rivals.gradient_shap(4000).relevance(of)
@@ -190,7 +210,9 @@ def test_random_relevance_is_the_same_each_time():
     assert not torch.equal(first, rivals.random_relevance(seed=3).relevance(explained(network()))[0])
 
 
-@pytest.mark.parametrize("make", [rivals.integrated_gradients, rivals.kernel_shap, rivals.lime, rivals.gradient_shap])
+@pytest.mark.parametrize(
+    "make", [rivals.integrated_gradients, rivals.midpoints, rivals.kernel_shap, rivals.lime, rivals.gradient_shap]
+)
 @pytest.mark.parametrize("count", [0, -1, 2.5])
 def test_counts_are_checked(make, count):
     with pytest.raises(DomainError, match="whole number from 1"):

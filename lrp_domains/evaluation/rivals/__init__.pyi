@@ -3,6 +3,7 @@ from .attention import last_attention, rollout
 from .controls import random_relevance
 from .deeplift import deeplift
 from .gradients import gradient_shap, gradient_times_input, integrated_gradients, smooth_gradient
+from .midpoints import midpoints
 from .removal import kernel_shap, lime, occlusion
 from .rival import Problem, Rival
 
@@ -16,6 +17,7 @@ __all__ = [
     "kernel_shap",
     "last_attention",
     "lime",
+    "midpoints",
     "occlusion",
     "random_relevance",
     "rollout",

@@ -26,6 +26,7 @@ METHODS = MappingProxyType(
         "epsilon": Method(EPSILON),
         "secant": Method(SECANT, against_reference=True),
         "secant-half": Method(SECANT_HALF, against_reference=True),
+        "attn-lrp-midpoints": Method(rivals.midpoints(4), against_reference=True),
         "gradient": Method(GRADIENT),
         "integrated-gradients": Method(rivals.integrated_gradients(50), against_reference=True),
         "smooth-gradient": Method(rivals.smooth_gradient(25), against_reference=True),

@@ -6,16 +6,27 @@ from functools import partial
 
 from torch import Tensor
 
-from lrp_domains import ATTN_LRP, gradient, relevance
-from lrp_domains.evaluation.rivals import Problem, Rival
+from ... import ATTN_LRP, gradient, relevance
+from .rival import Problem, Rival, check_count
 
 # Of log-odds against a reference, the other labels' weights vary; at each point they count as constant.
 RULES = ATTN_LRP.for_nodes({"LogsumexpBackward0": gradient})
 
 
-def midpoints(steps: int) -> Rival:
-    """Return the mean of AttnLRP's coefficients at the midpoints of some steps, times (input - reference)."""
-    return Rival(f"AttnLRP, {steps} midpoints", partial(_relevance, steps), steps)
+def midpoints(steps: int = 4) -> Rival:
+    """Return AttnLRP averaged over points between the reference and the input: the mean of its coefficients at the
+    midpoints of equal steps, times (input - reference).
+
+    Integrated gradients with the coefficients of AttnLRP in the place of gradients, of which few steps are enough. Its
+    sum is only about the difference of the scores.
+
+    Parameters
+    ----------
+    steps
+        How many, at a gradient each.
+    """
+    check_count("steps", steps)
+    return Rival(f"AttnLRP at {steps} midpoints", partial(_relevance, steps), steps)
 
 
 def _relevance(steps: int, of: Problem) -> list[Tensor]:
