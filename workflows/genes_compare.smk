@@ -9,6 +9,7 @@ rule genes_compare:
         check="<results>/genes/{cohort}/check.json",
     output:
         table="<results>/genes/{cohort}/comparison/comparison.tsv",
+        curves="<results>/genes/{cohort}/comparison/curves.tsv",
         samples="<results>/genes/{cohort}/comparison/samples.parquet",
         page=report(
             "<results>/genes/{cohort}/comparison/comparison.html",

@@ -6,100 +6,29 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from ..domain import DomainError, Progress, no_progress, whole_file
-from .areas import abpc, comprehensiveness, deletion, insertion, pruning_error, sufficiency
-from .complexity import entropy, gini
 from .intervals import mean_interval, paired_difference
-from .removal import FRACTIONS, Predict, remove
-from .truth import auprc, auroc, mass_accuracy, precision_at
+from .removal import CURVES, Removal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Relevance = Sequence[np.ndarray]
-"""Of each sample's units."""
-Measures = Callable[[Relevance], Mapping[str, np.ndarray]]
-"""From the relevance of S samples to measures by name, S numbers each."""
+    from .measures import Measures, Relevance
 
 LOWER_IS_BETTER = ("deletion", "sufficiency", "AU-MSE", "entropy")
 """The measures of which a lower value is better, also where something like ``@100`` follows; of all others a higher one
 is."""
+COSTS = ("seconds", "gradients")  # the columns of a comparison's costs
 
 
 def lower_is_better(measure: str) -> bool:
     """Return whether a lower value of a measure is better."""
     return measure.partition("@")[0] in LOWER_IS_BETTER
-
-
-def faithfulness(
-    predict: Predict,
-    *,
-    through: Callable[[np.ndarray], np.ndarray] = np.asarray,
-    fractions: Sequence[float] = FRACTIONS,
-    first: Mapping[str, float] = MappingProxyType({}),
-    seed: int = 0,
-    progress: Progress = no_progress,
-) -> Measures:
-    """Return the measures of faithfulness.
-
-    Parameters
-    ----------
-    predict, fractions, seed, progress
-        As in `remove`.
-    through
-        What is measured of the score, such as ``scipy.special.expit`` for the probability of log-odds; the pruning
-        error is that of the score itself.
-    first
-        Fractions of units within which areas are measured too, where few units matter; by what is added to the names
-        of these measures, such as ``"@100"``.
-    """
-
-    def measures(relevance: Relevance) -> dict[str, np.ndarray]:
-        removal = remove(predict, relevance, fractions=fractions, seed=seed, progress=progress)
-        by_magnitude = [np.abs(amounts) for amounts in relevance]
-        pruned = remove(predict, by_magnitude, fractions=fractions, seed=seed, progress=progress)
-        seen = removal.through(through)
-        return {
-            "ABPC": abpc(seen),
-            "comprehensiveness": comprehensiveness(seen),
-            "sufficiency": sufficiency(seen),
-            "deletion": deletion(seen),
-            "AUAC": insertion(seen),
-            "AU-MSE": pruning_error(pruned),
-            **{
-                f"{name}{suffix}": area(seen.up_to(fraction))
-                for suffix, fraction in first.items()
-                for name, area in (("ABPC", abpc), ("deletion", deletion), ("AUAC", insertion))
-            },
-        }
-
-    return measures
-
-
-def plausibility(truth: Sequence[np.ndarray]) -> Measures:
-    """Return the measures of agreement with a truth: of each sample, which of its units are true."""
-
-    def measures(relevance: Relevance) -> dict[str, np.ndarray]:
-        functions = {"AUPRC": auprc, "AUROC": auroc, "mass accuracy": mass_accuracy}
-        pairs = list(zip(relevance, truth, strict=True))
-        values = {name: np.array([function(*pair) for pair in pairs]) for name, function in functions.items()}
-        return {"p@1": np.array([precision_at(*pair, 1) for pair in pairs])} | values
-
-    return measures
-
-
-def simplicity(relevance: Relevance) -> dict[str, np.ndarray]:
-    """Compute the measures of complexity."""
-    return {
-        "Gini": np.array([gini(amounts) for amounts in relevance]),
-        "entropy": np.array([entropy(amounts) for amounts in relevance]),
-    }
 
 
 @dataclass(frozen=True)
@@ -112,10 +41,14 @@ class Comparison:
         One row per method and sample, one column per measure, indexed by ``method`` and ``sample``.
     costs
         One row per method: CPU ``seconds``, and ``gradients``, the same divided by those of the method that is one.
+    curves
+        The mean curves of each method, as from `Removal.means`, indexed by ``method`` and ``fraction``; without rows if
+        faithfulness wasn't measured.
     """
 
     values: pd.DataFrame = field(repr=False)
     costs: pd.DataFrame
+    curves: pd.DataFrame = field(repr=False)
 
     @property
     def methods(self) -> list[str]:
@@ -173,6 +106,12 @@ class Comparison:
 
         return cost_figure(self.table(), measure)
 
+    def removal_figure(self) -> Figure:
+        """Return a figure of the mean curves without the most and without the least relevant units."""
+        from .figures import removal_figure
+
+        return removal_figure(self.curves)
+
 
 def compare(
     methods: Mapping[str, Callable[[], Relevance]],
@@ -205,33 +144,65 @@ def compare(
     """
     if unit is not None and unit not in methods:
         raise DomainError(f"'{unit}' is not one of the methods: {', '.join(methods)}")
-    tables: dict[str, pd.DataFrame] = {}
+    results: dict[str, _Measured] = {}
     for number, name in enumerate(progress(list(methods), "Comparing methods")):
-        kept = None if folder is None else folder / f"method-{number}.parquet"
-        if kept is not None and kept.exists():
-            tables[name] = pd.read_parquet(kept)
+        kept = None if folder is None else folder / f"method-{number}"
+        if kept is not None and kept.with_suffix(".values.parquet").exists():
+            results[name] = _Measured.read(kept)
             continue
-        tables[name] = _measured(methods[name], measures)
-        if not tables[name]["units"].equals(next(iter(tables.values()))["units"]):
-            raise DomainError(f"'{name}' explains other samples or units than '{next(iter(tables))}'")
+        results[name] = _measured(methods[name], measures)
+        if not results[name].values["units"].equals(next(iter(results.values())).values["units"]):
+            raise DomainError(f"'{name}' explains other samples or units than '{next(iter(results))}'")
         if kept is not None:
-            with whole_file(kept) as temporary:
-                tables[name].to_parquet(temporary)
+            results[name].write(kept)
 
+    tables = {name: result.values for name, result in results.items()}
     costs = pd.DataFrame({"seconds": {name: table["seconds"].sum() for name, table in tables.items()}})
     costs["gradients"] = np.nan if unit is None else costs["seconds"] / costs.loc[unit, "seconds"]
     values = pd.concat(tables, names=["method"]).drop(columns=["units", "seconds"])
-    return Comparison(values, costs.rename_axis("method"))
+    curves = pd.concat({name: result.curves for name, result in results.items()}, names=["method"])
+    return Comparison(values, costs.rename_axis("method"), curves)
 
 
-def _measured(explain: Callable[[], Relevance], measures: Sequence[Measures]) -> pd.DataFrame:
-    """Return the measures of a method per sample, with its number of units and its share of the CPU seconds."""
+@dataclass(frozen=True)
+class _Measured:
+    """What a method reached.
+
+    Attributes
+    ----------
+    values
+        One row per sample: its number of ``units``, its share of the CPU ``seconds``, and the measures.
+    curves
+        As from `Removal.means`.
+    """
+
+    values: pd.DataFrame
+    curves: pd.DataFrame
+
+    @classmethod
+    def read(cls, path: Path) -> _Measured:
+        """Read what `write` wrote."""
+        return cls(*(pd.read_parquet(path.with_suffix(f".{of}.parquet")) for of in ("values", "curves")))
+
+    def write(self, path: Path) -> None:
+        """Write two files whose names begin with a path; the values are the last."""
+        for of in ("curves", "values"):
+            with whole_file(path.with_suffix(f".{of}.parquet")) as temporary:
+                getattr(self, of).to_parquet(temporary)
+
+
+def _measured(explain: Callable[[], Relevance], measures: Sequence[Measures]) -> _Measured:
+    """Measure a method."""
     begin = time.process_time()
     relevance = [np.asarray(amounts, float) for amounts in explain()]
     seconds = time.process_time() - begin
-    columns = {key: value for measure in measures for key, value in measure(relevance).items()}
+    found = {key: value for measure in measures for key, value in measure(relevance).items()}
     units = [len(amounts) for amounts in relevance]
-    return pd.DataFrame({"units": units, "seconds": seconds / len(units)} | columns).rename_axis("sample")
+    columns = {"units": units, "seconds": seconds / len(units)}
+    columns |= {name: value for name, value in found.items() if not isinstance(value, Removal)}
+    curves = [value.means() for value in found.values() if isinstance(value, Removal)]
+    none = pd.DataFrame(columns=list(CURVES), index=pd.Index([], name="fraction"), dtype=float)
+    return _Measured(pd.DataFrame(columns).rename_axis("sample"), curves[0] if curves else none)
 
 
 def _named(interval, name: str) -> dict[str, float]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from ..domain import DomainError, Progress, no_progress
 
@@ -14,6 +15,7 @@ Predict = Callable[[np.ndarray, list[np.ndarray]], np.ndarray]
 
 FRACTIONS = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Those of DeYoung et al. 2020 (ACL, 2020.acl-main.408), and every tenth."""
+CURVES = ("without_most", "without_least", "only_most")
 ROWS = 4096  # at a time
 
 
@@ -36,15 +38,18 @@ class Removal:
 
     def through(self, function: Callable[[np.ndarray], np.ndarray]) -> Removal:
         """Return the curves of a function of the score, such as the probability, ``scipy.special.expit``."""
-        names = ("without_most", "without_least", "only_most")
-        return replace(self, **{name: function(getattr(self, name)) for name in names})
+        return replace(self, **{name: function(getattr(self, name)) for name in CURVES})
 
     def up_to(self, fraction: float) -> Removal:
         """Return the curves up to a fraction of units, as if it were all of them."""
         points = self.fractions <= fraction
-        names = ("without_most", "without_least", "only_most")
-        curves = {name: getattr(self, name)[:, points] for name in names}
+        curves = {name: getattr(self, name)[:, points] for name in CURVES}
         return replace(self, fractions=self.fractions[points] / self.fractions[points].max(), **curves)
+
+    def means(self) -> pd.DataFrame:
+        """Return the means over samples: one row per ``fraction``, one column per curve."""
+        curves = {name: getattr(self, name).mean(0) for name in CURVES}
+        return pd.DataFrame(curves, index=pd.Index(self.fractions, name="fraction"))
 
 
 def remove(

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from lrp_domains.domain import DomainError
-from lrp_domains.evaluation import LOWER_IS_BETTER, compare, faithfulness, plausibility, simplicity
-from lrp_domains.evaluation.page import FILES, write_comparison
+from lrp_domains.evaluation import LOWER_IS_BETTER, compare, faithfulness, plausibility, remove, simplicity
+from lrp_domains.evaluation.page import FILES, read_comparison, write_comparison
 
 RANDOM = np.random.default_rng(0)
 WEIGHTS = [RANDOM.exponential(size=12) * (RANDOM.random(12) < 0.5) + 0.01 for _ in range(40)]
@@ -95,17 +95,54 @@ def test_an_interrupted_comparison_resumes(tmp_path):
         compare(methods, MEASURES, folder=tmp_path)
     resumed = compare(methods, MEASURES, folder=tmp_path)
     assert calls == ["true", "the same", "noisy", "noisy", "random"]
-    pd.testing.assert_frame_equal(resumed.values, compare(METHODS, MEASURES).values)
+    expected = compare(METHODS, MEASURES)
+    pd.testing.assert_frame_equal(resumed.values, expected.values)
+    pd.testing.assert_frame_equal(resumed.curves, expected.curves)
+
+
+def test_curves_are_means_of_what_is_measured():
+    measures = [faithfulness(additive, through=np.square, fractions=(0.05, 0.25)), simplicity]
+    found = compare(METHODS, measures).curves
+    for method, explain in METHODS.items():
+        removal = remove(additive, explain(), fractions=(0.05, 0.25))
+        assert list(found.loc[method].index) == [0, 0.05, 0.25, 1]
+        for name in ("without_most", "without_least", "only_most"):
+            np.testing.assert_allclose(found.loc[method, name], np.square(getattr(removal, name)).mean(0))
+    assert compare(METHODS, [simplicity]).curves.empty
+
+
+def test_the_area_between_the_mean_curves_is_the_mean_area(comparison):
+    for method in comparison.methods:
+        curves = comparison.curves.loc[method]
+        area = np.trapezoid(curves["without_least"] - curves["without_most"], curves.index)
+        assert area == pytest.approx(comparison.values.loc[method, "ABPC"].mean())
+
+
+def test_what_is_read_is_what_was_written(comparison, tmp_path):
+    write_comparison(comparison, tmp_path, title="A comparison")
+    found = read_comparison(tmp_path)
+    pd.testing.assert_frame_equal(found.values, comparison.values)
+    pd.testing.assert_frame_equal(found.costs, comparison.costs, rtol=1e-5)
+    pd.testing.assert_frame_equal(found.curves.reset_index(), comparison.curves.reset_index(), rtol=1e-5)
+    pd.testing.assert_frame_equal(found.table(), comparison.table(), rtol=1e-5)
+    assert read_comparison(tmp_path / "none") is None
+
+
+def test_without_faithfulness_there_is_a_table_and_no_figure(tmp_path):
+    write_comparison(compare(METHODS, [simplicity], unit="true"), tmp_path, title="A comparison")
+    assert "<figure>" not in (tmp_path / "comparison.html").read_text()
+    assert read_comparison(tmp_path).curves.empty
 
 
 def test_files_hold_the_table_the_samples_and_a_page(comparison, tmp_path):
     write_comparison(comparison, tmp_path / "out", title="A <comparison>", notes=["Made <here>."])
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(FILES)
-    table = pd.read_csv(tmp_path / "out" / FILES[0], sep="\t")
+    table = pd.read_csv(tmp_path / "out" / "comparison.tsv", sep="\t")
     assert list(table["method"].unique()) == list(METHODS)
-    samples = pd.read_parquet(tmp_path / "out" / FILES[1])
+    samples = pd.read_parquet(tmp_path / "out" / "samples.parquet")
     assert len(samples) == 4 * 40
-    page = (tmp_path / "out" / FILES[2]).read_text()
+    page = (tmp_path / "out" / "comparison.html").read_text()
+    assert page.count("<figure>") == 2
     assert "A &lt;comparison&gt;" in page
     assert "Made &lt;here&gt;." in page
     best = comparison.values["ABPC"].loc["true"].mean()
@@ -119,3 +156,15 @@ def test_the_figure_has_a_point_per_method(comparison):
     (axes,) = comparison.figure("ABPC").axes
     assert {text.get_text() for text in axes.texts} == set(METHODS)
     assert axes.get_xscale() == "log"
+
+
+def test_the_figure_of_curves_has_two_lines_per_method(comparison):
+    figure = comparison.removal_figure()
+    (axes,) = figure.axes
+    solid, dashed = ([line for line in axes.lines if line.get_linestyle() == style] for style in ("-", "--"))
+    assert [line.get_label() for line in solid] == list(METHODS) and len(dashed) == len(METHODS)
+    for method, most, least in zip(METHODS, solid, dashed, strict=True):
+        curves = comparison.curves.loc[method]
+        np.testing.assert_array_equal(most.get_xydata(), curves["without_most"].reset_index())
+        np.testing.assert_array_equal(least.get_xydata(), curves["without_least"].reset_index())
+        assert most.get_color() == least.get_color()

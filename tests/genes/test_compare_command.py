@@ -9,7 +9,7 @@ from lrp_domains.command_line import app
 from lrp_domains.evaluation import compare as compare_by
 from lrp_domains.genes import made_cohort, save_model, write_cohort
 
-FILES = ["comparison.html", "comparison.tsv", "samples.parquet"]
+FILES = ["comparison.html", "comparison.tsv", "curves.tsv", "samples.parquet"]
 
 
 @pytest.fixture

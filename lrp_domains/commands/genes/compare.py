@@ -58,7 +58,7 @@ SETTINGS = {name: o.EXPLANATION[name] for name in ("groupby", "score", "gene_col
 def compare(
     cohort: o.Cohort,
     model: o.Model,
-    out: Annotated[Path, typer.Option(help="The folder to write: comparison.tsv, samples.parquet, comparison.html.")],
+    out: Annotated[Path, typer.Option(help="The folder to write: comparison.html, and its tables.")],
     comparison: dict,
     markers: dict,
     settings: dict,

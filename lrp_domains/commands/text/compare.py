@@ -36,7 +36,7 @@ SETTINGS = {name: option for name, option in o.SETTINGS.items() if name not in (
 @grouped(model=o.MODEL, columns=COLUMNS, comparison=COMPARISON, settings=SETTINGS)
 def compare(
     corpus: o.Corpus,
-    out: Annotated[Path, typer.Option(help="The folder to write: comparison.tsv, samples.parquet, comparison.html.")],
+    out: Annotated[Path, typer.Option(help="The folder to write: comparison.html, and its tables.")],
     texts: Annotated[int, typer.Option(min=2, help="Number of texts to compare on, drawn at random.")] = 200,
     seed: Annotated[int, typer.Option(help="Seed of which texts are drawn.")] = 0,
     *,

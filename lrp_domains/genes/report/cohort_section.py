@@ -7,6 +7,7 @@ import pandas as pd
 
 from ...domain import SCORES
 from ...domain.page import Drawing
+from ...evaluation.section import FAITHFULNESS, section
 from .. import slots
 from ..explanation.curves.tables import ORDERS, areas, measured_in
 from ..explanation.requests.target import LABELLED, PREDICTED
@@ -33,6 +34,8 @@ HEADLINES = {
 
 # The genes of more groups are folded, and have a list of contents.
 FOLDED_GROUPS = 12
+# What methods are compared by: a prediction depends on few genes.
+MEASURES_COMPARED = (*FAITHFULNESS, "deletion", "ABPC@100", "deletion@100")
 # What held-out performance is measured by, by task.
 MEASURES = {"classes": "balanced accuracy", "value": "R²", "survival": "concordance"}
 
@@ -86,6 +89,7 @@ def cohort_section(results: CohortResults, top: int) -> dict[str, Any]:
         "ledger": picture(lambda axes: conservation(results.adata, noun=noun, ax=axes), 4.8, 2.7),
         "curves": _curves(results),
         "stability": _stability(results),
+        "comparison": None if results.comparison is None else section(results.comparison, MEASURES_COMPARED),
     }
 
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from ...domain.files.tsv import read_tsv
 from ...domain.page import drawing
 from ..corpora.ranked import rank_words
 from ..corpora.tables import read_numbers
@@ -13,7 +12,6 @@ from ..results.figures import class_words_figure
 from ..results.html import page
 from .examples import choose_examples, read_examples
 
-FAITHFULNESS = ("ABPC", "comprehensiveness", "sufficiency")
 LEDGER = {
     "score": "score: what was explained",
     "words": "words of the texts",
@@ -47,21 +45,19 @@ def section(folder: str | Path, top: int, examples: int) -> dict:
         "figure": None if table.empty else drawing(class_words_figure(table, min(top, 12))),
         "classes": {name: rows.to_dict("records") for name, rows in table.groupby("class", sort=False)},
         "ledger": _ledger(texts),
-        "comparison": _comparison(folder / "comparison" / "comparison.tsv"),
+        "comparison": _comparison(folder / "comparison"),
     }
 
 
-def _comparison(path: Path) -> dict | None:
-    """Return how faithful methods are on the corpus, if they were compared."""
-    if not path.is_file():
+def _comparison(folder: Path) -> dict | None:
+    """Return what the page shows of methods that were compared on the corpus; None if none were."""
+    if not folder.is_dir():
         return None
-    table = read_tsv(path, text=("method",))
-    rows = table[table["measure"].isin(FAITHFULNESS)]
-    methods = [
-        {"method": method, "cells": of.set_index("measure"), "gradients": of["gradients"].iloc[0]}
-        for method, of in rows.groupby("method", sort=False)
-    ]
-    return {"measures": FAITHFULNESS, "methods": methods, "texts": int(rows["samples"].max()), "page": path.parent.name}
+    from ...evaluation.page import read_comparison
+    from ...evaluation.section import FAITHFULNESS, section
+
+    comparison = read_comparison(folder)
+    return None if comparison is None else section(comparison, FAITHFULNESS)
 
 
 def _overview(texts: pd.DataFrame, skipped: int) -> list[tuple[str, str]]:
