@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..domain import DomainError, Progress, no_progress, whole_file
+from ..domain import DomainError, Progress, no_progress
 from .intervals import mean_interval, paired_difference
-from .removal import CURVES, Removal
+from .measured import TABLES, Measured
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 LOWER_IS_BETTER = ("deletion", "sufficiency", "AU-MSE", "entropy")
 """The measures of which a lower value is better, also where something like ``@100`` follows; of all others a higher one
 is."""
-COSTS = ("seconds", "gradients")  # the columns of a comparison's costs
+COSTS = ("seconds", "gradients", "memory")  # the columns of a comparison's costs
 
 
 def lower_is_better(measure: str) -> bool:
@@ -40,7 +39,8 @@ class Comparison:
     values
         One row per method and sample, one column per measure, indexed by ``method`` and ``sample``.
     costs
-        One row per method: CPU ``seconds``, and ``gradients``, the same divided by those of the method that is one.
+        One row per method: CPU ``seconds``; ``gradients``, the same divided by those of the method that is one; and
+        ``memory``, the peak of what explaining took, in MiB (see `lrp_domains.evaluation.memory`).
     curves
         The mean curves of each method, as from `Removal.means`, indexed by ``method`` and ``fraction``; without rows if
         faithfulness wasn't measured.
@@ -68,7 +68,7 @@ class Comparison:
         -------
         Columns ``method``, ``measure``, ``mean``, ``low``, ``high``, ``samples``; ``against`` and ``difference``,
         ``difference_low``, ``difference_high``, paired; ``best``, whether the method is best or within the paired
-        interval of the best; ``seconds`` and ``gradients``.
+        interval of the best; and the columns of ``costs``.
         """
         if against is not None and against not in self.methods:
             raise DomainError(f"'{against}' is not one of the methods: {', '.join(self.methods)}")
@@ -144,65 +144,24 @@ def compare(
     """
     if unit is not None and unit not in methods:
         raise DomainError(f"'{unit}' is not one of the methods: {', '.join(methods)}")
-    results: dict[str, _Measured] = {}
+    results: dict[str, Measured] = {}
     for number, name in enumerate(progress(list(methods), "Comparing methods")):
         kept = None if folder is None else folder / f"method-{number}"
-        if kept is not None and kept.with_suffix(".values.parquet").exists():
-            results[name] = _Measured.read(kept)
+        if kept is not None and (known := Measured.read(kept)) is not None:
+            results[name] = known
             continue
-        results[name] = _measured(methods[name], measures)
-        if not results[name].values["units"].equals(next(iter(results.values())).values["units"]):
+        results[name] = Measured.of(methods[name], measures)
+        if results[name].units != next(iter(results.values())).units:
             raise DomainError(f"'{name}' explains other samples or units than '{next(iter(results))}'")
         if kept is not None:
             results[name].write(kept)
 
-    tables = {name: result.values for name, result in results.items()}
-    costs = pd.DataFrame({"seconds": {name: table["seconds"].sum() for name, table in tables.items()}})
-    costs["gradients"] = np.nan if unit is None else costs["seconds"] / costs.loc[unit, "seconds"]
-    values = pd.concat(tables, names=["method"]).drop(columns=["units", "seconds"])
-    curves = pd.concat({name: result.curves for name, result in results.items()}, names=["method"])
-    return Comparison(values, costs.rename_axis("method"), curves)
-
-
-@dataclass(frozen=True)
-class _Measured:
-    """What a method reached.
-
-    Attributes
-    ----------
-    values
-        One row per sample: its number of ``units``, its share of the CPU ``seconds``, and the measures.
-    curves
-        As from `Removal.means`.
-    """
-
-    values: pd.DataFrame
-    curves: pd.DataFrame
-
-    @classmethod
-    def read(cls, path: Path) -> _Measured:
-        """Read what `write` wrote."""
-        return cls(*(pd.read_parquet(path.with_suffix(f".{of}.parquet")) for of in ("values", "curves")))
-
-    def write(self, path: Path) -> None:
-        """Write two files whose names begin with a path; the values are the last."""
-        for of in ("curves", "values"):
-            with whole_file(path.with_suffix(f".{of}.parquet")) as temporary:
-                getattr(self, of).to_parquet(temporary)
-
-
-def _measured(explain: Callable[[], Relevance], measures: Sequence[Measures]) -> _Measured:
-    """Measure a method."""
-    begin = time.process_time()
-    relevance = [np.asarray(amounts, float) for amounts in explain()]
-    seconds = time.process_time() - begin
-    found = {key: value for measure in measures for key, value in measure(relevance).items()}
-    units = [len(amounts) for amounts in relevance]
-    columns = {"units": units, "seconds": seconds / len(units)}
-    columns |= {name: value for name, value in found.items() if not isinstance(value, Removal)}
-    curves = [value.means() for value in found.values() if isinstance(value, Removal)]
-    none = pd.DataFrame(columns=list(CURVES), index=pd.Index([], name="fraction"), dtype=float)
-    return _Measured(pd.DataFrame(columns).rename_axis("sample"), curves[0] if curves else none)
+    costs = pd.DataFrame({name: result.costs for name, result in results.items()}).T.rename_axis("method")
+    costs.insert(1, "gradients", np.nan if unit is None else costs["seconds"] / costs.loc[unit, "seconds"])
+    values, curves = (
+        pd.concat({name: getattr(result, of) for name, result in results.items()}, names=["method"]) for of in TABLES
+    )
+    return Comparison(values, costs, curves)
 
 
 def _named(interval, name: str) -> dict[str, float]:

@@ -70,6 +70,18 @@ def test_costs_are_counted_in_the_unit(comparison):
     np.testing.assert_allclose(costs["gradients"], costs["seconds"] / costs.loc["true", "seconds"])
 
 
+def test_the_memory_of_a_method_is_what_it_takes_at_its_peak():
+    def large():
+        freed = np.ones(6 * 2**20)  # 48 MiB
+        return [np.ones(12) * freed[0] for _ in WEIGHTS]
+
+    costs = compare({"large": large, "small": METHODS["true"]}, [simplicity]).costs
+    if costs["memory"].isna().all():
+        pytest.skip("the system doesn't report memory")
+    assert costs.loc["large", "memory"] == pytest.approx(48, abs=4)
+    assert costs.loc["small", "memory"] < 4
+
+
 def test_methods_must_explain_the_same_units():
     methods = {"true": METHODS["true"], "other": lambda: [w[:-1] for w in WEIGHTS]}
     with pytest.raises(DomainError, match="other samples or units"):
