@@ -238,10 +238,7 @@ rule text_compare:
         model=text_model,
         columns=corpus_options(text_column="text", label_column="label"),
         head=text_head,
-        methods=" ".join(
-            option("--method", name)
-            for name in config["text"].get("evaluation", {}).get("methods", [])
-        ),
+        methods=compared_of("text"),
         settings=text_settings("evaluation", "texts", "how", "reference", "seed"),
         consent=text_consent,
         device=device,

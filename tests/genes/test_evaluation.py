@@ -80,6 +80,15 @@ def test_planted_genes_are_found():
     assert found.costs.loc["gradient", "gradients"] == 1
 
 
+def test_planted_genes_are_kept_and_removed_softly():
+    adata = made_cohort(genes=200)
+    found = compare_methods(adata, planted(adata.var_names), methods=["attn-lrp"], cells=10, soft=True)
+    for measure in ("Soft-NC", "Soft-NS"):
+        table = found.table("random").set_index(["method", "measure"])
+        assert table.loc[("attn-lrp", measure), "difference_low"] > 0.1
+        assert table.loc[("attn-lrp", measure), "best"] and not table.loc[("random", measure), "best"]
+
+
 def test_a_random_order_has_no_area_between_its_curves(trained):
     adata, model = trained
     found = compare_methods(adata, model, methods=["attn-lrp"], cells=50)

@@ -168,11 +168,12 @@ def test_what_cannot_be_removed_is_refused(explainer, bare_explainer):
 def test_methods_are_compared(explainer):
     texts = read_demo()["text"].tolist()[:40]
     truth = words_among(["Good", "bad"])
-    found = compare_methods(explainer, texts, methods=["attn-lrp", "secant"], truth=truth)
+    found = compare_methods(explainer, texts, methods=["attn-lrp", "secant"], truth=truth, soft=True)
     assert found.methods == ["attn-lrp", "secant", "gradient", "random"]
     assert found.costs.loc["gradient", "gradients"] == 1
     table = found.table("random").set_index(["method", "measure"])
-    assert table.loc[("attn-lrp", "ABPC"), "difference_low"] > 0
+    for measure in ("ABPC", "Soft-NC", "Soft-NS"):
+        assert table.loc[("attn-lrp", measure), "difference_low"] > 0
     assert not found.warnings() or "attn-lrp" not in found.warnings()[0]
     assert {"ABPC", "AUPRC", "Gini"} <= set(found.values.columns)
     with pytest.raises(TextError, match=r"no method 'atn-lrp'.*attn-lrp"):

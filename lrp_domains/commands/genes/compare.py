@@ -32,6 +32,10 @@ COMPARISON = {
             "permuted (the value of another random cell) (default zero)."
         ),
     ],
+    "soft": Annotated[
+        bool | None,
+        typer.Option("--soft", help="Also remove genes at random, by relevance: Soft-NC and Soft-NS (takes longer)."),
+    ],
     "seed": Annotated[int | None, typer.Option(min=0, help="Seed of which cells are drawn (default 0).")],
 }
 MARKERS = {

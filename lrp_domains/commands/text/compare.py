@@ -24,6 +24,10 @@ COMPARISON = {
         str | None,
         typer.Option(help="What removes a word: mask, pad, delete, or another word in its place (default mask)."),
     ],
+    "soft": Annotated[
+        bool | None,
+        typer.Option("--soft", help="Also remove words at random, by relevance: Soft-NC and Soft-NS (takes longer)."),
+    ],
     "reference": Annotated[
         str | None,
         typer.Option(help="What methods that need a reference compare texts with: mask or pad (default mask)."),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from anndata import AnnData
 
 from ...domain import Progress, check_choice, no_progress
-from ...evaluation import FRACTIONS, Comparison, compare, faithfulness, plausibility, simplicity
+from ...evaluation import FRACTIONS, Comparison, compare, faithfulness, plausibility, simplicity, soft_measures
 from ..errors import CohortError, choices
 from ..models.model import GeneModel
 from .cells import DrawnCells, draw
@@ -30,6 +31,7 @@ def compare_methods(
     cells: int = 50,
     how: str = "zero",
     markers: Mapping[str, Sequence[str]] | None = None,
+    soft: bool = False,
     seed: int = 0,
     folder: Path | None = None,
     progress: Progress = no_progress,
@@ -54,8 +56,11 @@ def compare_methods(
         What removed genes are read as; see `RemovableGenes`.
     markers
         The names of marker genes by class, to measure whether they are relevant; see `read_markers`.
+    soft
+        Whether genes are removed at random too, each with a probability that falls with its relevance or rises with it:
+        `lrp_domains.evaluation.soft_measures`, which scores 42 more versions of each cell.
     seed
-        Of which cells are drawn, and of the order of genes of the same relevance.
+        Of which cells are drawn, of the order of genes of the same relevance, and of what is removed at random.
     folder
         Where what a method reached is kept, so that an interrupted comparison resumes.
     progress
@@ -80,22 +85,27 @@ def compare_methods(
         check_markers(markers, model)
     drawn = draw(adata, model, cells=cells, seed=seed, **settings)
     chosen = _chosen(drawn, methods)
-    truth = [] if markers is None else [plausibility(markers_among(drawn, markers))]
-
     genes, removable = RemovableGenes(drawn, how, seed), len(drawn.genes)
-    measured = faithfulness(
-        genes,
-        through=genes.measured,
-        fractions=[*FRACTIONS, *(count / removable for count in COUNTS if count < removable)],
-        first={"@100": 100 / removable} if removable > 100 else {},
-        seed=seed,
-    )
+    measures = [
+        faithfulness(
+            genes,
+            through=genes.measured,
+            fractions=[*FRACTIONS, *(count / removable for count in COUNTS if count < removable)],
+            first={"@100": 100 / removable} if removable > 100 else {},
+            seed=seed,
+        ),
+        simplicity,
+    ]
+    if soft:
+        measures.append(partial(soft_measures, genes, through=genes.measured, seed=seed))
+    if markers is not None:
+        measures.append(plausibility(markers_among(drawn, markers)))
 
     first = drawn.first(1)
     for method in chosen.values():  # what is done only once, such as importing, is no part of the cost
         method(first)
     runs = {name: _run(name, method, drawn) for name, method in chosen.items()}
-    return compare(runs, [measured, simplicity, *truth], unit=UNIT, folder=folder, progress=progress)
+    return compare(runs, measures, unit=UNIT, folder=folder, progress=progress)
 
 
 def check_methods(names: Iterable[str]) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from ...domain import Progress, no_progress
-from ...evaluation import FRACTIONS, Comparison, compare, faithfulness, plausibility, simplicity
+from ...evaluation import FRACTIONS, Comparison, compare, faithfulness, plausibility, simplicity, soft_measures
 from ..errors import TextError, choices
 from ..explainer import TextExplainer
 from ..results.relevance import TextRelevance
@@ -26,6 +27,7 @@ def compare_methods(
     reference: str = "mask",
     fractions: Sequence[float] = FRACTIONS,
     truth: Callable[[TextRelevance], np.ndarray] | None = None,
+    soft: bool = False,
     folder: Path | None = None,
     progress: Progress = no_progress,
 ) -> Comparison:
@@ -50,6 +52,9 @@ def compare_methods(
         Of a text's words, at which it is scored without them.
     truth
         From an explained text to which of its words are the right ones; all of False where that isn't known.
+    soft
+        Whether words are removed at random too, each with a probability that falls with its relevance or rises with it:
+        `lrp_domains.evaluation.soft_measures`, which scores 42 more versions of each text.
     folder, progress
         As in `lrp_domains.evaluation.compare`.
 
@@ -65,6 +70,8 @@ def compare_methods(
     results = list(explainer.explaining_by(None)(list(texts), target))
     words = RemovableWords(explainer, results, how)
     measures = [faithfulness(words, through=words.measured, fractions=fractions), simplicity]
+    if soft:
+        measures.append(partial(soft_measures, words, through=words.measured))
     if truth is not None:
         measures.append(plausibility([truth(result) for result in results]))
     targets = [result.target for result in results]
