@@ -4,6 +4,7 @@ from .areas import abpc, comprehensiveness, deletion, insertion, pruning_error, 
 from .comparison import LOWER_IS_BETTER, Comparison, compare
 from .complexity import entropy, gini
 from .intervals import Interval, mean_interval, paired_difference
+from .measured import Accounted
 from .measures import Measures, faithfulness, plausibility, simplicity
 from .removal import FRACTIONS, Removal, remove
 from .sanity import parameter_randomisation, shuffled
@@ -14,6 +15,7 @@ from .truth import auprc, auroc, mass_accuracy, precision_at
 __all__ = [
     "FRACTIONS",
     "LOWER_IS_BETTER",
+    "Accounted",
     "Comparison",
     "Interval",
     "Measures",

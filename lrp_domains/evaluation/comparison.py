@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..domain import DomainError, Progress, no_progress
 from .intervals import mean_interval, paired_difference
-from .measured import TABLES, Measured
+from .measured import TABLES, Accounted, Measured
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 LOWER_IS_BETTER = ("deletion", "sufficiency", "AU-MSE", "entropy")
 """The measures of which a lower value is better, also where something like ``@100`` follows; of all others a higher one
 is."""
-COSTS = ("seconds", "gradients", "memory")  # the columns of a comparison's costs
+COSTS = ("seconds", "gradients", "memory", "residue")  # the columns of a comparison's costs
+TOLERANCE = 0.01  # of the residue: half precision rounds less
 
 
 def lower_is_better(measure: str) -> bool:
@@ -40,15 +41,19 @@ class Comparison:
         One row per method and sample, one column per measure, indexed by ``method`` and ``sample``.
     costs
         One row per method: CPU ``seconds``; ``gradients``, the same divided by those of the method that is one; and
-        ``memory``, the peak of what explaining took, in MiB (see `lrp_domains.evaluation.memory`).
+        ``memory``, the peak of what explaining took, in MiB (see `lrp_domains.evaluation.memory`). Besides, the
+        ``residue`` that a method left, as in `Accounted`; NaN where it isn't known.
     curves
         The mean curves of each method, as from `Removal.means`, indexed by ``method`` and ``fraction``; without rows if
         faithfulness wasn't measured.
+    cautions
+        What else speaks against trusting the methods, such as a model near chance, sentence by sentence.
     """
 
     values: pd.DataFrame = field(repr=False)
     costs: pd.DataFrame
     curves: pd.DataFrame = field(repr=False)
+    cautions: tuple[str, ...] = ()
 
     @property
     def methods(self) -> list[str]:
@@ -90,15 +95,31 @@ class Comparison:
         return pd.DataFrame(rows)
 
     def warnings(self, random: str = "random") -> list[str]:
-        """Return what speaks against trusting the methods: those whose order is no better than a random one."""
+        """Return what speaks against trusting the methods, sentence by sentence.
+
+        These are the cautions; the methods whose order is no better than a random one, in ABPC; and those that should
+        conserve relevance and leave more than 1 % of the scores unaccounted for.
+        """
+        warnings = list(self.cautions)
+        if poor := self._no_better_than(random):
+            warnings.append(f"No better than a random order, in ABPC: {', '.join(poor)}.")
+        if "residue" in self.costs:
+            residues = self.costs["residue"]
+            lost = [f"{method} ({share:.0%})" for method, share in residues[residues > TOLERANCE].items()]
+            if lost:
+                warnings.append(
+                    f"Not conserved, the share of the scores that neither units nor biases account for: "
+                    f"{', '.join(lost)}."
+                )
+        return warnings
+
+    def _no_better_than(self, random: str) -> list[str]:
+        """Return the methods whose order isn't better than that of another."""
         if random not in self.methods or "ABPC" not in self.values:
             return []
         table = self.table(random)
         rows = table[(table["measure"] == "ABPC") & (table["method"] != random)]
-        poor = rows[~(rows["difference_low"] > 0)]["method"].tolist()
-        if not poor:
-            return []
-        return [f"no better than a random order, in ABPC: {', '.join(poor)}"]
+        return rows[~(rows["difference_low"] > 0)]["method"].tolist()
 
     def figure(self, measure: str = "ABPC") -> Figure:
         """Return a figure of a measure against the cost in gradients."""
@@ -114,7 +135,7 @@ class Comparison:
 
 
 def compare(
-    methods: Mapping[str, Callable[[], Relevance]],
+    methods: Mapping[str, Callable[[], Relevance | Accounted]],
     measures: Sequence[Measures],
     *,
     unit: str | None = None,
@@ -126,7 +147,7 @@ def compare(
     Parameters
     ----------
     methods
-        By name what returns the relevance of each sample's units.
+        By name what returns the relevance of each sample's units, alone or `Accounted` for.
     measures
         Such as `faithfulness`, `plausibility` and `simplicity`.
     unit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,28 @@ NO_CURVES = pd.DataFrame(columns=list(CURVES), index=pd.Index([], name="fraction
 
 
 @dataclass(frozen=True)
+class Accounted:
+    """The relevance of samples, and how much of their scores it leaves unaccounted for.
+
+    Attributes
+    ----------
+    relevance
+        Of each sample's units.
+    residue
+        The share of the scores that neither units nor biases account for, though the method conserves relevance.
+    """
+
+    relevance: Relevance
+    residue: float
+
+    @classmethod
+    def of(cls, relevance: Relevance, residue: float, amounts: Iterable[float]) -> Accounted:
+        """Return relevance with a residue, as a share of the largest of the amounts that should sum to 0 with it."""
+        largest = max(map(abs, amounts))
+        return cls(relevance, abs(residue) / largest if largest else 0.0)
+
+
+@dataclass(frozen=True)
 class Measured:
     """What a method reached.
 
@@ -34,7 +56,7 @@ class Measured:
     curves
         As from `Removal.means`.
     costs
-        CPU ``seconds``, and ``memory`` in MiB.
+        CPU ``seconds``, ``memory`` in MiB, and ``residue``, NaN where it isn't known.
     units
         The number of units of each sample.
     """
@@ -45,23 +67,25 @@ class Measured:
     units: list[int]
 
     @classmethod
-    def of(cls, explain: Callable[[], Relevance], measures: Sequence[Measures]) -> Measured:
+    def of(cls, explain: Callable[[], Relevance | Accounted], measures: Sequence[Measures]) -> Measured:
         """Run a method, and measure what it returns."""
 
-        def timed() -> tuple[Relevance, float]:
+        def timed() -> tuple[Relevance | Accounted, float]:
             begin = time.process_time()
             explained = explain()
             return explained, time.process_time() - begin
 
         (explained, seconds), memory = with_peak_memory(timed)
-        relevance = [np.asarray(amounts, float) for amounts in explained]
+        if not isinstance(explained, Accounted):
+            explained = Accounted(explained, np.nan)
+        relevance = [np.asarray(amounts, float) for amounts in explained.relevance]
         found = {key: value for measure in measures for key, value in measure(relevance).items()}
         values = {name: value for name, value in found.items() if not isinstance(value, Removal)}
         curves = [value.means() for value in found.values() if isinstance(value, Removal)]
         return cls(
             pd.DataFrame(values, index=pd.RangeIndex(len(relevance), name="sample")),
             curves=curves[0] if curves else NO_CURVES,
-            costs={"seconds": seconds, "memory": memory},
+            costs={"seconds": seconds, "memory": memory, "residue": explained.residue},
             units=[len(amounts) for amounts in relevance],
         )
 

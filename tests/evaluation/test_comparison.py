@@ -1,11 +1,13 @@
 """Methods compared on the same samples: the better one wins, ties are ties, and an interrupted comparison resumes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from lrp_domains.domain import DomainError
-from lrp_domains.evaluation import LOWER_IS_BETTER, compare, faithfulness, plausibility, remove, simplicity
+from lrp_domains.evaluation import LOWER_IS_BETTER, Accounted, compare, faithfulness, plausibility, remove, simplicity
 from lrp_domains.evaluation.page import FILES, read_comparison, write_comparison
 
 RANDOM = np.random.default_rng(0)
@@ -60,8 +62,33 @@ def test_differences_are_paired(comparison):
 
 def test_an_order_no_better_than_random_is_warned_of():
     methods = METHODS | {"constant": lambda: [np.ones(12)] * 40}
-    assert compare(methods, MEASURES[:1]).warnings() == ["no better than a random order, in ABPC: constant"]
+    assert compare(methods, MEASURES[:1]).warnings() == ["No better than a random order, in ABPC: constant."]
     assert compare({"true": METHODS["true"], "random": METHODS["random"]}, MEASURES[:1]).warnings() == []
+
+
+def test_a_method_that_does_not_conserve_relevance_is_named(tmp_path):
+    methods = {
+        "kept": lambda: Accounted.of(WEIGHTS, 0.005, (1.0, -0.7)),
+        "lost": lambda: Accounted.of(WEIGHTS, -0.3, (1.0, -2.0)),
+        "unknown": METHODS["true"],
+    }
+    for _ in range(2):  # measured, and as it was kept
+        found = compare(methods, [simplicity], folder=tmp_path)
+        np.testing.assert_allclose(found.costs["residue"], [0.005, 0.15, np.nan])
+        (warning,) = found.warnings()
+        assert warning.startswith("Not conserved") and warning.endswith(": lost (15%).")
+
+
+def test_warnings_are_on_the_page(tmp_path):
+    found = replace(
+        compare(METHODS | {"constant": lambda: [np.ones(12)] * 40}, MEASURES), cautions=("The <model> is poor.",)
+    )
+    write_comparison(found, tmp_path / "poor", title="A comparison")
+    page = (tmp_path / "poor" / "comparison.html").read_text()
+    assert '<div class="warning"><p>The &lt;model&gt; is poor.</p><p>No better than a random order' in page
+    good = {"true": METHODS["true"], "random": METHODS["random"]}
+    write_comparison(compare(good, MEASURES), tmp_path / "good", title="A comparison")
+    assert '<div class="warning">' not in (tmp_path / "good" / "comparison.html").read_text()
 
 
 def test_costs_are_counted_in_the_unit(comparison):

@@ -1,5 +1,7 @@
 """Methods compared on cells: what is removed, what is measured, which cells, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -31,6 +33,7 @@ from lrp_domains.genes.evaluation import (
     draw,
     markers_among,
 )
+from lrp_domains.genes.models.held_out import HeldOut
 
 from . import counts_of_two_groups
 from .same_cohorts import dense
@@ -299,6 +302,33 @@ def test_a_transformer_is_compared_by_the_methods_that_fit_it():
     assert set(found.methods) < set(DEFAULT)
     with pytest.raises(CohortError, match="the method 'secant-mean' doesn't fit: reference='mean': the transformer"):
         compare_methods(adata, model, cells=3, methods=["secant-mean"])
+
+
+def test_what_should_be_conserved_is_measured(trained):
+    adata, model = trained
+    found = compare_methods(adata, model, cells=3, methods=["attn-lrp", "secant", "occlusion"])
+    assert found.costs.loc[["attn-lrp", "secant"], "residue"].max() < 1e-5
+    assert found.costs.loc[["occlusion", "gradient", "random"], "residue"].isna().all()
+
+    class Shifted(nn.Linear):
+        def forward(self, x):
+            return super().forward(x) + torch.tensor([5.0, 0.0, -5.0])  # constants, which no parameter accounts for
+
+    network = Shifted(60, 3)
+    hidden = gene_model(network, adata.var_names, GROUPS, labels="group")
+    found = compare_methods(adata, hidden, cells=3, methods=["attn-lrp", "secant"])
+    assert found.costs.loc["attn-lrp", "residue"] > 0.01 > found.costs.loc["secant", "residue"]
+    assert any("biases account for: attn-lrp (" in warning and "secant" not in warning for warning in found.warnings())
+
+
+def test_a_model_at_chance_is_a_caution(trained):
+    adata, model = trained
+    at_chance = replace(model, held_out=HeldOut("balanced accuracy", 0.35, 0.1, 1 / 3))
+    with pytest.warns(UserWarning, match="is within error of chance"):
+        found = compare_methods(adata, at_chance, cells=3, methods=["random"])
+    (caution,) = found.cautions
+    assert caution.startswith("Held-out balanced accuracy 0.35 ± 0.10 is within error of chance (0.33)")
+    assert compare_methods(adata, model, cells=3, methods=["random"]).cautions == ()
 
 
 def test_a_model_of_tokens_is_compared():

@@ -92,8 +92,6 @@ def compare(
         verify()
         drawn = f"{len(found.values.loc['random'])} of {adata.n_obs} cells of '{cohort_name(cohort)}'"
         notes = [_note(drawn, loaded, **comparison)]
-        if loaded.held_out is not None and loaded.held_out.at_chance:
-            notes.append(f"{loaded.held_out.warning}.")
         write_comparison(found, out, title="Methods of explanation compared", notes=notes)
     for warning in found.warnings():
         say("warning", warning, "bold yellow")

@@ -52,7 +52,7 @@ def compare(
     """Compare methods of explanation: which finds the words that the model used? An interrupted run resumes."""
     from ...domain import Clock, require_space, resumable
     from ...evaluation.page import write_comparison
-    from ...text.evaluation import check_methods, compare_methods, draw, near_chance
+    from ...text.evaluation import check_methods, compare_methods, draw
 
     check_methods(comparison.get("methods", ()))
     require_space(out, is_folder=True)
@@ -66,9 +66,9 @@ def compare(
 
     request = repr((key_of(model), chosen.texts, sorted(comparison.items()), sorted(settings.items(), key=str)))
     with resumable(out, request) as folder, clock("comparing"):
-        found = compare_methods(explainer, chosen.texts, folder=folder, progress=progress, **comparison)
+        known = {"labels": chosen.labels, "folder": folder, "progress": progress}
+        found = compare_methods(explainer, chosen.texts, **known, **comparison)
         notes = [f"{len(chosen)} of {len(whole)} texts of '{corpus}', drawn with seed {seed}, by {model['model']}."]
-        notes += near_chance(explainer, chosen)
         write_comparison(found, out, title="Methods of explanation compared", notes=notes)
     for warning in found.warnings():
         say("warning", warning, "bold yellow")

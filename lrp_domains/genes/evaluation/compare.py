@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,12 +12,21 @@ import numpy as np
 from anndata import AnnData
 
 from ...domain import Progress, check_choice, no_progress
-from ...evaluation import FRACTIONS, Comparison, compare, faithfulness, plausibility, simplicity, soft_measures
+from ...evaluation import (
+    FRACTIONS,
+    Accounted,
+    Comparison,
+    compare,
+    faithfulness,
+    plausibility,
+    simplicity,
+    soft_measures,
+)
 from ..errors import CohortError, choices
 from ..models.model import GeneModel
 from .cells import DrawnCells, draw
 from .markers import check_markers, markers_among
-from .methods import DEFAULT, METHODS, UNIT, Method, check_method
+from .methods import DEFAULT, METHODS, UNIT, Explained, Method, check_method
 from .removal import HOW, RemovableGenes
 
 COUNTS = (1, 2, 5, 10, 20, 50, 100)
@@ -105,7 +115,16 @@ def compare_methods(
     for method in chosen.values():  # what is done only once, such as importing, is no part of the cost
         method(first)
     runs = {name: _run(name, method, drawn) for name, method in chosen.items()}
-    return compare(runs, measures, unit=UNIT, folder=folder, progress=progress)
+    found = compare(runs, measures, unit=UNIT, folder=folder, progress=progress)
+    return replace(found, cautions=_cautions(model))
+
+
+def _cautions(model: GeneModel) -> tuple[str, ...]:
+    """Return a warning if a model predicts held-out cells no better than chance."""
+    if model.held_out is None or not model.held_out.at_chance:
+        return ()
+    warning = model.held_out.warning
+    return (f"{warning[0].upper()}{warning[1:]}.",)
 
 
 def check_methods(names: Iterable[str]) -> None:
@@ -130,8 +149,10 @@ def _chosen(cells: DrawnCells, methods: Sequence[str] | Mapping[str, Method] | N
     return chosen
 
 
-def _run(name: str, method: Method, cells: DrawnCells) -> Callable[[], np.ndarray]:
+def _run(name: str, method: Method, cells: DrawnCells) -> Callable[[], np.ndarray | Accounted]:
     """Return a function that explains the cells by a method, and raises if it returns another shape."""
+    if isinstance(method, Explained) and method.conserves:
+        return lambda: cells.accounted(method.rules, method.reference)
 
     def run() -> np.ndarray:
         relevance = method(cells)

@@ -1,7 +1,8 @@
 """Tests of explained texts: what they score without some of their words, and whether the right words are relevant."""
 
+from ..corpora.chance import near_chance
 from .compare import check_methods, compare_methods, words_among, words_within
-from .corpora import draw, near_chance
+from .corpora import draw
 from .methods import DEFAULT, METHODS, UNIT, Method
 from .removal import RemovableWords
 
