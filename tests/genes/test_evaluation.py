@@ -32,6 +32,7 @@ from lrp_domains.genes.evaluation import (
     differential_expression,
     draw,
     markers_among,
+    parameter_randomisation,
 )
 from lrp_domains.genes.models.held_out import HeldOut
 
@@ -379,3 +380,26 @@ def test_every_method_explains(trained):
         amounts = method(cells)
         assert amounts.shape == (6, 60) and np.isfinite(amounts).all() and np.abs(amounts).max() > 0, name
     np.testing.assert_array_equal(METHODS["random"](cells) != 0, cells.values != 0)
+
+
+def test_relevance_depends_on_the_parameters(trained):
+    adata, model = trained
+    digest = model.digest()
+    table = parameter_randomisation(adata, model, cells=4)
+    assert len(table) == 2  # the layers of each network
+    assert table["similarity"].iloc[-1] < 0.5
+    assert model.digest() == digest
+    of_expression = parameter_randomisation(adata, model, "differential-expression", cells=4)
+    np.testing.assert_allclose(of_expression["similarity"], 1)  # it ignores the networks
+
+
+def test_cells_are_explained_for_what_was_predicted_before(trained):
+    adata, model = trained
+    targets = []
+
+    def recorded(cells):
+        targets.append(cells.plan.target.tolist())
+        return np.arange(1.0, 61) * np.ones((len(cells), 1))
+
+    parameter_randomisation(adata, model, recorded, cells=4)
+    assert targets == [draw(adata, model, cells=4).target.tolist()] * 4
