@@ -112,8 +112,10 @@ def compare_methods(
         measures.append(plausibility(markers_among(drawn, markers)))
 
     first = drawn.first(1)
-    for method in chosen.values():  # what is done only once, such as importing, is no part of the cost
+    # What is done only once, such as importing and reading the cells, is no part of the costs.
+    for method in chosen.values():
         method(first)
+    chosen[UNIT](drawn)
     runs = {name: _run(name, method, drawn) for name, method in chosen.items()}
     found = compare(runs, measures, unit=UNIT, folder=folder, progress=progress)
     return replace(found, cautions=_cautions(model))
