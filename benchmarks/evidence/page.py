@@ -13,7 +13,7 @@ from jinja2 import Environment, StrictUndefined
 from lrp_domains.evaluation import LOWER_IS_BETTER
 
 from ..measure import RESULTS
-from .text import AGAINST, STUDIES
+from .text import STUDIES
 
 PAGE = Path(__file__).parents[2] / "docs" / "evidence.md"
 TEMPLATE = Path(__file__).parent / "evidence.md.jinja"
@@ -40,7 +40,6 @@ def page(results: Path = RESULTS) -> str:
     return template.render(
         machines="; ".join(dict.fromkeys(record["machine"] for record in records)),
         missing="; ".join(STUDIES[name].title for name, record in texts.items() if not record),
-        against=AGAINST,
         texts=[_study(record) for record in texts.values() if record],
         pairs=_pairs(pairs) if pairs else "",
         genes=[{"name": name, "table": _genes(name, study)} for name, study in genes["studies"].items()]
@@ -68,11 +67,12 @@ def _study(record: Record) -> Record:
             text = f"{cells.loc[measure, 'mean']:.3f}"
             row[_head(measure)] = f"**{text}**" if method in record["best"].get(measure, ()) else text
         means.append(row | {"gradients": f"{cells['gradients'].iloc[0]:.1f}"})
-        if method != AGAINST:
+        if method != record["against"]:
             differences.append({"method": method} | {m: _difference(cells.loc[m]) for m in shown})
     return {
         "title": record["title"],
         "texts": record["texts"],
+        "against": record["against"],
         "warnings": record["warnings"],
         "means": _table(means),
         "differences": _table(differences),

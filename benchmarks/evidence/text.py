@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lrp_domains.evaluation import FRACTIONS
+from lrp_domains.domain import resumable
+from lrp_domains.evaluation import FRACTIONS, rivals
 from lrp_domains.text import TextExplainer, TextRelevance
 from lrp_domains.text.evaluation import METHODS, Method, compare_methods, words_within
 
@@ -30,8 +31,8 @@ OUT = RESULTS / "evidence"
 RULES = ("attn-lrp", "cp-lrp", "gim", "secant", "secant-half")
 ALL = tuple(name for name in METHODS if name not in ("epsilon", "deeplift"))
 MAIN = (*RULES, "gradient", "integrated-gradients", "occlusion", "attention", "random")
-LONG = (*RULES, "gradient", "integrated-gradients", "attention", "random")
-AGAINST = "integrated-gradients"
+FEW_STEPS = "integrated-gradients, 20 steps"
+LONG = ("attn-lrp", "cp-lrp", "secant", "secant-half", "gradient", FEW_STEPS, "attention", "random")
 Truth = Callable[[TextRelevance], np.ndarray]
 
 
@@ -51,6 +52,8 @@ class Study:
         Which methods.
     how
         What removes a word.
+    against
+        The method that the others are compared with in pairs.
     fractions
         Of the words that are removed.
     """
@@ -60,6 +63,7 @@ class Study:
     texts: Callable[[Path], tuple[list[str], Truth | None]]
     methods: Sequence[str] = MAIN
     how: str = "mask"
+    against: str = "integrated-gradients"
     fractions: Sequence[float] = field(default=FRACTIONS)
 
 
@@ -91,42 +95,50 @@ COARSE = (0.01, 0.05, 0.1, 0.2, 0.5)
 STUDIES = {
     "sentences_masked": Study("MiniLM, 6 layers; 500 sentences, words masked", models.minilm, sentences(500), ALL),
     "sentences_deleted": Study(
-        "MiniLM, 6 layers; 500 sentences, words deleted", models.minilm, sentences(500), how="delete"
+        "MiniLM, 6 layers; 300 sentences, words deleted", models.minilm, sentences(300), how="delete"
     ),
     "reviews": Study(
         "MiniLM, 6 layers; 100 long reviews with rationales, words masked", models.minilm,
-        marked(lambda folder: data.reviews(folder, 100)), LONG, fractions=COARSE,
+        marked(lambda folder: data.reviews(folder, 100)), LONG, against=FEW_STEPS, fractions=COARSE,
     ),
-    "four_layers_masked": Study("BERT, 4 layers; 500 sentences, words masked", models.four_layers, sentences(500)),
+    "four_layers_masked": Study("BERT, 4 layers; 300 sentences, words masked", models.four_layers, sentences(300)),
     "causal_deleted": Study(
-        "GPT-2, 3 layers; 500 sentences, words deleted", models.causal, sentences(500), how="delete"
+        "GPT-2, 3 layers; 300 sentences, words deleted", models.causal, sentences(300), how="delete"
     ),
     "gender": Study(
         "MiniLM fine-tuned on GECO; 644 sentences whose decisive words are known, words masked", models.gender,
-        marked(lambda folder: data.geco(folder, "test")),
+        marked(lambda folder: data.geco(folder, "test")), fractions=COARSE,
     ),
 }  # fmt: skip
+OTHERS = {
+    "attn-lrp, 4 midpoints": Method(midpoints(4), against_reference=True),
+    FEW_STEPS: Method(rivals.integrated_gradients(20), against_reference=True),
+}
+"""Methods beside those of the package."""
 
 
 def methods_of(names: Sequence[str]) -> dict[str, Method]:
     """Return methods by name, and AttnLRP averaged over points on the way from the reference."""
-    return {name: METHODS[name] for name in names} | {
-        "attn-lrp, 4 midpoints": Method(midpoints(4), against_reference=True)
-    }
+    return {name: (METHODS | OTHERS)[name] for name in (*names, "attn-lrp, 4 midpoints")}
 
 
-def measure(study: Study, folder: Path) -> dict:
-    """Compare the methods of a study."""
-    explainer = TextExplainer.from_pretrained(str(study.model(folder)), device="cpu")
+def measure(study: Study, folder: Path, out: Path) -> dict:
+    """Compare the methods of a study; an interrupted one, of which parts are kept beside ``out``, resumes."""
+    path = str(study.model(folder))
+    explainer, quick = TextExplainer.from_pretrained(path, device="cpu"), models.in_bfloat16(path)
     texts, truth = study.texts(folder)
-    found = compare_methods(
-        explainer, texts, methods=methods_of(study.methods), how=study.how, truth=truth, fractions=study.fractions
-    )
-    table = found.table(AGAINST)
+    methods = methods_of(study.methods)
+    with resumable(out, f"{study.title}: {', '.join(methods)}") as reached:
+        found = compare_methods(
+            explainer, texts, methods=methods, how=study.how, truth=truth, fractions=study.fractions, scored_by=quick,
+            folder=reached,
+        )  # fmt: skip
+    table = found.table(study.against)
     return {
         "title": study.title,
         "machine": machine(),
         "texts": len(texts),
+        "against": study.against,
         "warnings": found.warnings(),
         "rows": table.to_dict("records"),
         "best": found.table().query("best").groupby("measure")["method"].agg(list).to_dict(),
@@ -145,7 +157,7 @@ def main() -> None:
             print(f"{name}: measured already")
             continue
         begin = time.perf_counter()
-        path.write_text(json.dumps(measure(STUDIES[name], options.folder), indent=1) + "\n")
+        path.write_text(json.dumps(measure(STUDIES[name], options.folder, path), indent=1) + "\n")
         print(f"{name}: {time.perf_counter() - begin:.0f} s", flush=True)
 
 

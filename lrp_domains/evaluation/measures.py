@@ -43,9 +43,9 @@ def faithfulness(
     """
 
     def measures(relevance: Relevance) -> dict[str, np.ndarray | Removal]:
-        removal = remove(predict, relevance, fractions=fractions, seed=seed, progress=progress)
-        by_magnitude = [np.abs(amounts) for amounts in relevance]
-        pruned = remove(predict, by_magnitude, fractions=fractions, seed=seed, progress=progress)
+        settings = {"fractions": fractions, "seed": seed, "progress": progress}
+        removal = remove(predict, relevance, **settings)
+        pruned = remove(predict, [np.abs(amounts) for amounts in relevance], curves=["without_least"], **settings)
         seen = removal.through(through)
         return {
             "curves": seen,

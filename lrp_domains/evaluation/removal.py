@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,28 +28,33 @@ class Removal:
     fractions
         Of a sample's units, P, rising from 0 to 1; of n units ``ceil(fraction * n)`` are meant.
     without_most, without_least, only_most
-        The scores without the most relevant units, without the least relevant, and with only the most relevant, S x P.
+        The scores without the most relevant units, without the least relevant, and with only the most relevant, S x P;
+        None where that wasn't measured.
     """
 
     fractions: np.ndarray
-    without_most: np.ndarray
-    without_least: np.ndarray
-    only_most: np.ndarray
+    without_most: np.ndarray | None = None
+    without_least: np.ndarray | None = None
+    only_most: np.ndarray | None = None
 
     def through(self, function: Callable[[np.ndarray], np.ndarray]) -> Removal:
         """Return the curves of a function of the score, such as the probability, ``scipy.special.expit``."""
-        return replace(self, **{name: function(getattr(self, name)) for name in CURVES})
+        return replace(self, **{name: function(curve) for name, curve in self._measured.items()})
 
     def up_to(self, fraction: float) -> Removal:
         """Return the curves up to a fraction of units, as if it were all of them."""
         points = self.fractions <= fraction
-        curves = {name: getattr(self, name)[:, points] for name in CURVES}
+        curves = {name: curve[:, points] for name, curve in self._measured.items()}
         return replace(self, fractions=self.fractions[points] / self.fractions[points].max(), **curves)
 
     def means(self) -> pd.DataFrame:
-        """Return the means over samples: one row per ``fraction``, one column per curve."""
-        curves = {name: getattr(self, name).mean(0) for name in CURVES}
-        return pd.DataFrame(curves, index=pd.Index(self.fractions, name="fraction"))
+        """Return the means over samples: one row per ``fraction``, one per curve, NaN if it wasn't measured."""
+        curves = {name: curve.mean(0) for name, curve in self._measured.items()}
+        return pd.DataFrame(curves, columns=list(CURVES), index=pd.Index(self.fractions, name="fraction"))
+
+    @property
+    def _measured(self) -> dict[str, np.ndarray]:
+        return {name: getattr(self, name) for name in CURVES if getattr(self, name) is not None}
 
 
 def remove(
@@ -57,6 +62,7 @@ def remove(
     relevance: Sequence[np.ndarray],
     *,
     fractions: Sequence[float] = FRACTIONS,
+    curves: Sequence[str] = CURVES,
     seed: int = 0,
     progress: Progress = no_progress,
 ) -> Removal:
@@ -72,6 +78,8 @@ def remove(
         Of each sample's units, of any number of them.
     fractions
         Of a sample's units.
+    curves
+        Which curves of a `Removal` are measured.
     seed
         For the order of units of the same relevance, which is random.
     progress
@@ -87,13 +95,14 @@ def remove(
     random = np.random.default_rng(seed)
     rows: dict[tuple[int, bytes], int] = {}
     kept: list[np.ndarray] = []
-    numbers = np.empty((3, len(relevance), len(at)), int)
+    numbers = np.empty((len(curves), len(relevance), len(at)), int)
     for sample, amounts in enumerate(relevance):
         # Shuffled before they are sorted, so that units of equal relevance come in random order.
         shuffled = random.permutation(len(amounts))
         order = shuffled[np.argsort(-np.asarray(amounts)[shuffled], kind="stable")]
-        for curve, masks in enumerate(_masks(order, np.ceil(at * len(order) - 1e-9).astype(int))):
-            for point, mask in enumerate(masks):
+        masks = _masks(order, np.ceil(at * len(order) - 1e-9).astype(int))
+        for curve, name in enumerate(curves):
+            for point, mask in enumerate(masks[name]):
                 key = (sample, mask.tobytes())
                 if key not in rows:
                     rows[key] = len(kept)
@@ -106,16 +115,18 @@ def remove(
     scores = np.concatenate([np.asarray(part, float) for part in parts])
     if scores.shape != (len(kept),):
         raise DomainError(f"predict returned scores of shape {scores.shape} for {len(kept)} rows: return one per row")
-    return Removal(at, *scores[numbers])
+    return Removal(at, **dict(zip(curves, scores[numbers], strict=True)))
 
 
-def _masks(order: np.ndarray, counts: np.ndarray) -> Iterator[list[np.ndarray]]:
-    """Yield which units are kept, for each number of units: without the most and the least relevant, and only those."""
+def _masks(order: np.ndarray, counts: np.ndarray) -> dict[str, list[np.ndarray]]:
+    """Return which units are kept by each curve, for each number of units."""
     place = np.empty(len(order), int)
     place[order] = np.arange(len(order))
-    yield [place >= count for count in counts]
-    yield [place < len(order) - count for count in counts]
-    yield [place < count for count in counts]
+    return {
+        "without_most": [place >= count for count in counts],
+        "without_least": [place < len(order) - count for count in counts],
+        "only_most": [place < count for count in counts],
+    }
 
 
 def _checked_fractions(fractions: Sequence[float]) -> np.ndarray:

@@ -111,22 +111,23 @@ def _continued(
         raise TextError(f"a model for {pipeline.model.task} generates no text, as continuation() requires")
     if not isinstance(text, str) and not is_chat(text):
         raise TextError(f"expected one string to continue, or a chat, got {type(text).__name__}")
-    request, item = pipeline.written(Request(text, target=continuation))
-    ((encoding,),) = pipeline.encode([request], [item.add_special_tokens])
+    preparation = pipeline.preparation
+    request, item = preparation.written(Request(text, target=continuation))
+    ((encoding,),) = preparation.encode([request], [item.add_special_tokens])
     if continuation is None:
-        fitted = pipeline.limit.fit(encoding, pipeline.room_to_generate(longest))
+        fitted = preparation.limit.fit(encoding, preparation.room_to_generate(longest))
     else:
-        fitted = pipeline.fit(encoding, request)
+        fitted = preparation.fit(encoding, request)
     if fitted.was_cut:
         warnings.warn(fitted.note, stacklevel=2)
 
     source = head.source(fitted.encoding)
     if continuation is None:
-        phrase = head.generate(source, pipeline.most_to_generate(source, longest))
+        phrase = head.generate(source, preparation.most_to_generate(source, longest))
     else:
         phrase = head.phrase(request.target, source)
     whole, (row,) = head.contrasted(source, [phrase])
-    pipeline.check_length([row])
+    preparation.check_length([row])
     return item, whole, row, phrase, [fitted.note] if fitted.note else []
 
 

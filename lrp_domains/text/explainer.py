@@ -18,12 +18,12 @@ from .errors import TextError
 from .heads.classification import Classification
 from .heads.labels import Labels
 from .heads.tasks import check_options, check_task
+from .loading.precision import in_precision
+from .loading.pretrained import load
+from .loading.source import Source
+from .loading.unwrap import parts_of
 from .models.custom_model import custom_model
-from .models.precision import in_precision
-from .models.pretrained import load
-from .models.source import Source
 from .models.text_model import TextModel, transformers_model
-from .models.unwrap import parts_of
 from .requests import chunks, is_single, requests_of, stream_of_requests
 from .results.collection import TextRelevances, total
 from .results.continuation import ContinuationRelevance

@@ -90,6 +90,20 @@ def test_equal_rows_are_scored_once():
     assert len(seen) == len(set(seen))
 
 
+def test_curves_that_are_not_asked_for_are_not_scored():
+    scored = []
+
+    def predict(samples, kept):
+        scored.extend(kept)
+        return additive(samples, kept)
+
+    alone = remove(predict, WEIGHTS[:1], fractions=(0.25, 0.5), curves=["without_least"]).through(np.square)
+    assert len(scored) == 4
+    whole = remove(additive, WEIGHTS, fractions=(0.25, 0.5))
+    np.testing.assert_array_equal(alone.up_to(0.5).without_least, whole.without_least[:1, :3] ** 2)
+    assert alone.without_most is None and alone.only_most is None
+
+
 def test_rows_come_in_large_pieces():
     """50 fractions of 200 samples are 10,000 rows, in three calls."""
     sizes = []
@@ -139,3 +153,9 @@ def test_the_curves_up_to_a_fraction_are_those_of_its_points():
 def test_a_measure_is_as_good_whatever_follows_its_name():
     assert lower_is_better("deletion") and lower_is_better("deletion@100")
     assert not lower_is_better("AUAC@100") and not lower_is_better("p@1")
+
+
+def test_the_mean_of_a_curve_that_was_not_measured_is_unknown():
+    means = remove(additive, WEIGHTS, fractions=(0.5,), curves=["without_least"]).means()
+    assert means.index.tolist() == [0, 0.5, 1] and means["without_most"].isna().all()
+    assert means.loc[0, "without_least"] == pytest.approx(np.mean([w.sum() for w in WEIGHTS]))

@@ -180,6 +180,15 @@ def test_methods_are_compared(explainer):
         compare_methods(explainer, texts, methods=["atn-lrp"])
 
 
+def test_another_explainer_scores_texts_without_their_words(explainer, demo_model):
+    rounded = TextExplainer.from_pretrained(str(demo_model), dtype="bfloat16", device="cpu")
+    runs = {"methods": ["secant"], "fractions": (0.5,)}
+    by_itself, by_other = (compare_methods(explainer, TEXTS, scored_by=s, **runs).values for s in (None, rounded))
+    np.testing.assert_array_equal(by_itself["Gini"], by_other["Gini"])
+    np.testing.assert_allclose(by_itself["ABPC"], by_other["ABPC"], atol=0.02)
+    assert (by_itself["ABPC"] != by_other["ABPC"]).any()
+
+
 def counting():
     """Return an explainer of a model that counts good and bad words, and texts of such words at random."""
     bag = BagOfWords().eval()

@@ -6,7 +6,7 @@ from tests.test_dependencies import PACKAGE, imports
 
 TEXT = PACKAGE / "text"
 BOTTOM = {"errors", "arguments"}
-FOLDERS = ("tokens", "heads", "models", "results", "running")
+FOLDERS = ("tokens", "heads", "models", "loading", "results", "running")
 SETTINGS = "settings"  # above tokens, below heads
 ON_TOP = ("demo", "corpora", "report", "evaluation")
 FILES = {path.stem for path in TEXT.glob("*.py")} - {"__init__"}

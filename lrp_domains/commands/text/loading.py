@@ -71,7 +71,7 @@ def key_of(options: Mapping[str, Any]) -> str:
 
 
 def _adapter(options: Mapping[str, Any]) -> Any:
-    from ...text.models.adapters import adapter_of
+    from ...text.loading.adapters import adapter_of
 
     return adapter_of(_source(options))
 
@@ -79,7 +79,7 @@ def _adapter(options: Mapping[str, Any]) -> Any:
 def _source(options: Mapping[str, Any]) -> Any:
     """Return where a model is; raise if none is named."""
     from ...text import TextError
-    from ...text.models.source import Source
+    from ...text.loading.source import Source
 
     if not options.get("model"):
         raise TextError(

@@ -41,6 +41,7 @@ def compare_methods(
     truth: Callable[[TextRelevance], np.ndarray] | None = None,
     labels: Sequence[str] = (),
     soft: bool = False,
+    scored_by: TextExplainer | None = None,
     folder: Path | None = None,
     progress: Progress = no_progress,
 ) -> Comparison:
@@ -71,6 +72,9 @@ def compare_methods(
     soft
         Whether words are removed at random too, each with a probability that falls with its relevance or rises with it:
         `lrp_domains.evaluation.soft_measures`, which scores 42 more versions of each text.
+    scored_by
+        What scores texts without some of their words, such as the same model in half precision, which is faster; None:
+        the explainer itself.
     folder, progress
         As in `lrp_domains.evaluation.compare`.
 
@@ -84,7 +88,7 @@ def compare_methods(
         methods = {name: METHODS[name] for name in methods}
     chosen = dict(methods) | {name: METHODS[name] for name in (UNIT, "random") if name not in methods}
     results = list(explainer.explaining_by(None)(list(texts), target))
-    words = RemovableWords(explainer, results, how)
+    words = RemovableWords(scored_by or explainer, results, how)
     measures = [faithfulness(words, through=words.measured, fractions=fractions), simplicity]
     if soft:
         measures.append(partial(soft_measures, words, through=words.measured))

@@ -63,7 +63,7 @@ class RemovableWords:
         if self.how not in ("mask", "pad"):
             requests = [self._request(self._text(self.results[number], mask), number) for number, mask in rows]
             names = [f"text {number}" for number, _ in rows]
-            return pipeline.scores(pipeline.documents(requests, names))
+            return pipeline.scores(pipeline.preparation.documents(requests, names))
         return pipeline.scores([_without(*self._masked[number], mask) for number, mask in rows])
 
     @property
@@ -91,7 +91,8 @@ class RemovableWords:
             replace(self._request(result.texts[0], number), reference=self.how)
             for number, result in enumerate(self.results)
         ]
-        documents = self._pipeline.documents(requests, [f"text {number}" for number in range(len(requests))])
+        names = [f"text {number}" for number in range(len(requests))]
+        documents = self._pipeline.preparation.documents(requests, names)
         words = [result.words for result in self.results]
         return [(document, _tokens_of(document.encoding, of)) for document, of in zip(documents, words, strict=True)]
 

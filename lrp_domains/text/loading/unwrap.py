@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from ..errors import TextError
+from ..models.sentence_encoder import SentenceEncoder
+from ..models.wrappers import plain_model, unwrapped
 from .code_refused import code_refused
 from .pipelines import is_pipeline, pipeline_options, pipeline_task
-from .sentence_encoder import SentenceEncoder
 from .sentence_transformers import classifier_of, encoder_of, is_encoder, is_setfit
-from .wrappers import plain_model, unwrapped
 
 _FROM_PARTS = (
     "pass its parts, TextExplainer.from_parts(tokenize, embed, forward, labels); see the guide 'Explain your own model'"

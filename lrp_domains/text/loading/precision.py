@@ -4,7 +4,7 @@ from torch import nn
 
 from ... import domain
 from ..errors import TextError
-from .wrappers import plain_model
+from ..models.wrappers import plain_model
 
 
 def in_precision(model: nn.Module, precision: str | None) -> nn.Module:

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from ..errors import TextError, listed
-from .sentence_encoder import Normalised, Residual, SentenceClassifier, SentenceEncoder
+from ..models.sentence_encoder import Normalised, Residual, SentenceClassifier, SentenceEncoder
 from .sentence_settings import fit_tokenizer
 
 # The poolings of sentence-transformers, in the order in which it joins their results.
