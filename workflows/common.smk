@@ -119,6 +119,13 @@ def settings_of(domain):
     return settings
 
 
+def compared_of(domain):
+    """Return the options of what is compared: the methods, and whether units are removed at random too."""
+    evaluation = config[domain].get("evaluation", {})
+    methods = [option("--method", name) for name in evaluation.get("methods", [])]
+    return " ".join([*methods, *["--soft"] * evaluation.get("soft", False)])
+
+
 def device(wildcards, resources):
     """Return the device of a job: a free GPU if it was granted one (--resources gpu=0 grants none)."""
     return "auto" if resources.gpu else "cpu"

@@ -91,7 +91,7 @@ rule genes_page:
         version=RESULTS_VERSION,
         folder=lambda wildcards, input: os.path.dirname(input.cohort),
         settings=settings("report", "top"),
-        outdated=lambda wildcards, input: outdated_curves([input.cohort]),
+        outdated=lambda wildcards, input: outdated_results([input.cohort]),
     shell:
         "rm -f {params.outdated:q};"
         " exec python -P -m lrp_domains genes page {params.settings} --out {output:q} -- {params.folder:q} > {log:q} 2>&1"
@@ -107,6 +107,9 @@ rule genes_report:
             "<results>/genes/{cohort}/curves.tsv", cohort=COHORTS if CURVES else []
         ),
         stability=collect("<results>/genes/{cohort}/stability.tsv", cohort=COHORTS),
+        comparisons=collect(
+            "<results>/genes/{cohort}/comparison/comparison.tsv", cohort=COMPARED
+        ),
         pages=collect(
             "<results>/genes/{cohort}/report.html",
             cohort=COHORTS if len(COHORTS) > 1 else [],
@@ -143,7 +146,7 @@ rule genes_report:
         settings=settings("report", "title", "top"),
         outdated=lambda wildcards, input, output: [
             beside(output[0], "report.partial.html"),
-            *outdated_curves(input.cohorts),
+            *outdated_results(input.cohorts),
         ],
     shell:
         "rm -f {params.outdated:q};"

@@ -28,10 +28,10 @@ TRAINED = [name for name, cohort in COHORTS.items() if cohort["model"] == "train
 GENE_REPORT = "<results>/genes/report.html"
 REPORTS.append(GENE_REPORT)
 # Methods are compared on each cohort if the configuration asks for it.
-if "evaluation" in config["genes"]:
-    REPORTS.extend(
-        f"<results>/genes/{name}/comparison/comparison.html" for name in COHORTS
-    )
+COMPARED = COHORTS if "evaluation" in config["genes"] else {}
+REPORTS.extend(
+    f"<results>/genes/{name}/comparison/comparison.html" for name in COMPARED
+)
 
 DEMO_COHORT = "pbmc68k_reduced"  # which comes with scanpy
 
@@ -165,13 +165,16 @@ def results_of_cohort(wildcards):
     names |= {"stability": "stability.tsv"}
     names |= {"performance": "performance.tsv"} if wildcards.cohort in TRAINED else {}
     names |= {"curves": "curves.tsv"} if CURVES else {}
+    names |= {"comparison": "comparison/comparison.tsv"} if COMPARED else {}
     folder = f"<results>/genes/{wildcards.cohort}"
     return {key: f"{folder}/{name}" for key, name in names.items()}
 
 
-def outdated_curves(cohorts):
-    """Return the curves beside explained cohorts, of an earlier run, if there are to be none; pages would show them."""
-    return [] if CURVES else [beside(cohort, "curves.tsv") for cohort in cohorts]
+def outdated_results(cohorts):
+    """Return what an earlier run has left beside explained cohorts, if it isn't asked for; pages would show it."""
+    names = [] if CURVES else ["curves.tsv"]
+    names += [] if COMPARED else ["comparison/comparison.tsv"]
+    return [beside(cohort, name) for cohort in cohorts for name in names]
 
 
 cohort_options = options_of(COHORTS, "cohort")

@@ -9,6 +9,7 @@ rule genes_compare:
         check="<results>/genes/{cohort}/check.json",
     output:
         table="<results>/genes/{cohort}/comparison/comparison.tsv",
+        curves="<results>/genes/{cohort}/comparison/curves.tsv",
         samples="<results>/genes/{cohort}/comparison/samples.parquet",
         page=report(
             "<results>/genes/{cohort}/comparison/comparison.html",
@@ -32,10 +33,7 @@ rule genes_compare:
         content_of_model=content_of_model,
         model=lambda wildcards, input: first(input.model),
         columns=cohort_options(gene_column="gene_ids", groupby="groupby"),
-        methods=" ".join(
-            option("--method", name)
-            for name in config["genes"].get("evaluation", {}).get("methods", [])
-        ),
+        methods=compared_of("genes"),
         settings=settings("evaluation", "cells", "how", "seed"),
         consent=genes_consent,
         device=device,

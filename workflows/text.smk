@@ -213,6 +213,7 @@ rule text_compare:
         check="<results>/text/{corpus}/check.json",
     output:
         table="<results>/text/{corpus}/comparison/comparison.tsv",
+        curves="<results>/text/{corpus}/comparison/curves.tsv",
         samples="<results>/text/{corpus}/comparison/samples.parquet",
         page=report(
             "<results>/text/{corpus}/comparison/comparison.html",
@@ -237,10 +238,7 @@ rule text_compare:
         model=text_model,
         columns=corpus_options(text_column="text", label_column="label"),
         head=text_head,
-        methods=" ".join(
-            option("--method", name)
-            for name in config["text"].get("evaluation", {}).get("methods", [])
-        ),
+        methods=compared_of("text"),
         settings=text_settings("evaluation", "texts", "how", "reference", "seed"),
         consent=text_consent,
         device=device,
@@ -277,5 +275,12 @@ rule text_report:
     params:
         folders=lambda wildcards, input: [os.path.dirname(path) for path in input.texts],
         settings=text_settings("report", "title", "top", "examples"),
+        # Of an earlier run; the page would show it.
+        outdated=lambda wildcards, input: [
+            beside(path, "comparison/comparison.tsv")
+            for path in input.texts
+            if not TEXT_COMPARISONS
+        ],
     shell:
-        "exec python -P -m lrp_domains text report {params.folders:q} {params.settings} --out {output:q} > {log:q} 2>&1"
+        "rm -f {params.outdated:q};"
+        " exec python -P -m lrp_domains text report {params.folders:q} {params.settings} --out {output:q} > {log:q} 2>&1"

@@ -53,9 +53,9 @@ def drawing(figure: Figure, *, colours: int | None = 64, trimmed: bool = False) 
     return Drawing(f"data:image/{form};base64," + base64.b64encode(buffer.getvalue()).decode(), width, height)
 
 
-def templates(package: str) -> Environment:
-    """Return the templates of a package's folder ``templates``, along with those of this package (``style.css``)."""
-    loaders = [PackageLoader(name, "templates") for name in (package, "lrp_domains.domain")]
+def templates(*packages: str) -> Environment:
+    """Return the templates of packages' folders ``templates``, along with those of this package (``style.css``)."""
+    loaders = [PackageLoader(name, "templates") for name in (*packages, "lrp_domains.domain")]
     return Environment(
         loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

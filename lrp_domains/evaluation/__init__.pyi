@@ -1,9 +1,11 @@
 # The public names; __init__.py imports each when it is first used.
 from . import rivals
 from .areas import abpc, comprehensiveness, deletion, insertion, pruning_error, sufficiency
-from .comparison import LOWER_IS_BETTER, Comparison, Measures, compare, faithfulness, plausibility, simplicity
+from .comparison import LOWER_IS_BETTER, Comparison, compare
 from .complexity import entropy, gini
 from .intervals import Interval, mean_interval, paired_difference
+from .measured import Accounted
+from .measures import Measures, faithfulness, plausibility, simplicity
 from .removal import FRACTIONS, Removal, remove
 from .sanity import parameter_randomisation, shuffled
 from .soft import soft_measures
@@ -13,6 +15,7 @@ from .truth import auprc, auroc, mass_accuracy, precision_at
 __all__ = [
     "FRACTIONS",
     "LOWER_IS_BETTER",
+    "Accounted",
     "Comparison",
     "Interval",
     "Measures",

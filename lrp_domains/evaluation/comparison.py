@@ -2,104 +2,33 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from ..domain import DomainError, Progress, no_progress, whole_file
-from .areas import abpc, comprehensiveness, deletion, insertion, pruning_error, sufficiency
-from .complexity import entropy, gini
+from ..domain import DomainError, Progress, no_progress
 from .intervals import mean_interval, paired_difference
-from .removal import FRACTIONS, Predict, remove
-from .truth import auprc, auroc, mass_accuracy, precision_at
+from .measured import TABLES, Accounted, Measured
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Relevance = Sequence[np.ndarray]
-"""Of each sample's units."""
-Measures = Callable[[Relevance], Mapping[str, np.ndarray]]
-"""From the relevance of S samples to measures by name, S numbers each."""
+    from .measures import Measures, Relevance
 
 LOWER_IS_BETTER = ("deletion", "sufficiency", "AU-MSE", "entropy")
 """The measures of which a lower value is better, also where something like ``@100`` follows; of all others a higher one
 is."""
+COSTS = ("seconds", "gradients", "memory", "residue")  # the columns of a comparison's costs
+TOLERANCE = 0.01  # of the residue: half precision rounds less
 
 
 def lower_is_better(measure: str) -> bool:
     """Return whether a lower value of a measure is better."""
     return measure.partition("@")[0] in LOWER_IS_BETTER
-
-
-def faithfulness(
-    predict: Predict,
-    *,
-    through: Callable[[np.ndarray], np.ndarray] = np.asarray,
-    fractions: Sequence[float] = FRACTIONS,
-    first: Mapping[str, float] = MappingProxyType({}),
-    seed: int = 0,
-    progress: Progress = no_progress,
-) -> Measures:
-    """Return the measures of faithfulness.
-
-    Parameters
-    ----------
-    predict, fractions, seed, progress
-        As in `remove`.
-    through
-        What is measured of the score, such as ``scipy.special.expit`` for the probability of log-odds; the pruning
-        error is that of the score itself.
-    first
-        Fractions of units within which areas are measured too, where few units matter; by what is added to the names
-        of these measures, such as ``"@100"``.
-    """
-
-    def measures(relevance: Relevance) -> dict[str, np.ndarray]:
-        settings = {"fractions": fractions, "seed": seed, "progress": progress}
-        removal = remove(predict, relevance, **settings)
-        pruned = remove(predict, [np.abs(amounts) for amounts in relevance], curves=["without_least"], **settings)
-        seen = removal.through(through)
-        return {
-            "ABPC": abpc(seen),
-            "comprehensiveness": comprehensiveness(seen),
-            "sufficiency": sufficiency(seen),
-            "deletion": deletion(seen),
-            "AUAC": insertion(seen),
-            "AU-MSE": pruning_error(pruned),
-            **{
-                f"{name}{suffix}": area(seen.up_to(fraction))
-                for suffix, fraction in first.items()
-                for name, area in (("ABPC", abpc), ("deletion", deletion), ("AUAC", insertion))
-            },
-        }
-
-    return measures
-
-
-def plausibility(truth: Sequence[np.ndarray]) -> Measures:
-    """Return the measures of agreement with a truth: of each sample, which of its units are true."""
-
-    def measures(relevance: Relevance) -> dict[str, np.ndarray]:
-        functions = {"AUPRC": auprc, "AUROC": auroc, "mass accuracy": mass_accuracy}
-        pairs = list(zip(relevance, truth, strict=True))
-        values = {name: np.array([function(*pair) for pair in pairs]) for name, function in functions.items()}
-        return {"p@1": np.array([precision_at(*pair, 1) for pair in pairs])} | values
-
-    return measures
-
-
-def simplicity(relevance: Relevance) -> dict[str, np.ndarray]:
-    """Compute the measures of complexity."""
-    return {
-        "Gini": np.array([gini(amounts) for amounts in relevance]),
-        "entropy": np.array([entropy(amounts) for amounts in relevance]),
-    }
 
 
 @dataclass(frozen=True)
@@ -111,11 +40,20 @@ class Comparison:
     values
         One row per method and sample, one column per measure, indexed by ``method`` and ``sample``.
     costs
-        One row per method: CPU ``seconds``, and ``gradients``, the same divided by those of the method that is one.
+        One row per method: CPU ``seconds``; ``gradients``, the same divided by those of the method that is one; and
+        ``memory``, the peak of what explaining took, in MiB (see `lrp_domains.evaluation.memory`). Besides, the
+        ``residue`` that a method left, as in `Accounted`; NaN where it isn't known.
+    curves
+        The mean curves of each method, as from `Removal.means`, indexed by ``method`` and ``fraction``; without rows if
+        faithfulness wasn't measured.
+    cautions
+        What else speaks against trusting the methods, such as a model near chance, sentence by sentence.
     """
 
     values: pd.DataFrame = field(repr=False)
     costs: pd.DataFrame
+    curves: pd.DataFrame = field(repr=False)
+    cautions: tuple[str, ...] = ()
 
     @property
     def methods(self) -> list[str]:
@@ -135,7 +73,7 @@ class Comparison:
         -------
         Columns ``method``, ``measure``, ``mean``, ``low``, ``high``, ``samples``; ``against`` and ``difference``,
         ``difference_low``, ``difference_high``, paired; ``best``, whether the method is best or within the paired
-        interval of the best; ``seconds`` and ``gradients``.
+        interval of the best; and the columns of ``costs``.
         """
         if against is not None and against not in self.methods:
             raise DomainError(f"'{against}' is not one of the methods: {', '.join(self.methods)}")
@@ -157,15 +95,31 @@ class Comparison:
         return pd.DataFrame(rows)
 
     def warnings(self, random: str = "random") -> list[str]:
-        """Return what speaks against trusting the methods: those whose order is no better than a random one."""
+        """Return what speaks against trusting the methods, sentence by sentence.
+
+        These are the cautions; the methods whose order is no better than a random one, in ABPC; and those that should
+        conserve relevance and leave more than 1 % of the scores unaccounted for.
+        """
+        warnings = list(self.cautions)
+        if poor := self._no_better_than(random):
+            warnings.append(f"No better than a random order, in ABPC: {', '.join(poor)}.")
+        if "residue" in self.costs:
+            residues = self.costs["residue"]
+            lost = [f"{method} ({share:.0%})" for method, share in residues[residues > TOLERANCE].items()]
+            if lost:
+                warnings.append(
+                    f"Not conserved, the share of the scores that neither units nor biases account for: "
+                    f"{', '.join(lost)}."
+                )
+        return warnings
+
+    def _no_better_than(self, random: str) -> list[str]:
+        """Return the methods whose order isn't better than that of another."""
         if random not in self.methods or "ABPC" not in self.values:
             return []
         table = self.table(random)
         rows = table[(table["measure"] == "ABPC") & (table["method"] != random)]
-        poor = rows[~(rows["difference_low"] > 0)]["method"].tolist()
-        if not poor:
-            return []
-        return [f"no better than a random order, in ABPC: {', '.join(poor)}"]
+        return rows[~(rows["difference_low"] > 0)]["method"].tolist()
 
     def figure(self, measure: str = "ABPC") -> Figure:
         """Return a figure of a measure against the cost in gradients."""
@@ -173,9 +127,15 @@ class Comparison:
 
         return cost_figure(self.table(), measure)
 
+    def removal_figure(self) -> Figure:
+        """Return a figure of the mean curves without the most and without the least relevant units."""
+        from .figures import removal_figure
+
+        return removal_figure(self.curves)
+
 
 def compare(
-    methods: Mapping[str, Callable[[], Relevance]],
+    methods: Mapping[str, Callable[[], Relevance | Accounted]],
     measures: Sequence[Measures],
     *,
     unit: str | None = None,
@@ -187,7 +147,7 @@ def compare(
     Parameters
     ----------
     methods
-        By name what returns the relevance of each sample's units.
+        By name what returns the relevance of each sample's units, alone or `Accounted` for.
     measures
         Such as `faithfulness`, `plausibility` and `simplicity`.
     unit
@@ -205,33 +165,24 @@ def compare(
     """
     if unit is not None and unit not in methods:
         raise DomainError(f"'{unit}' is not one of the methods: {', '.join(methods)}")
-    tables: dict[str, pd.DataFrame] = {}
+    results: dict[str, Measured] = {}
     for number, name in enumerate(progress(list(methods), "Comparing methods")):
-        kept = None if folder is None else folder / f"method-{number}.parquet"
-        if kept is not None and kept.exists():
-            tables[name] = pd.read_parquet(kept)
+        kept = None if folder is None else folder / f"method-{number}"
+        if kept is not None and (known := Measured.read(kept)) is not None:
+            results[name] = known
             continue
-        tables[name] = _measured(methods[name], measures)
-        if not tables[name]["units"].equals(next(iter(tables.values()))["units"]):
-            raise DomainError(f"'{name}' explains other samples or units than '{next(iter(tables))}'")
+        results[name] = Measured.of(methods[name], measures)
+        if results[name].units != next(iter(results.values())).units:
+            raise DomainError(f"'{name}' explains other samples or units than '{next(iter(results))}'")
         if kept is not None:
-            with whole_file(kept) as temporary:
-                tables[name].to_parquet(temporary)
+            results[name].write(kept)
 
-    costs = pd.DataFrame({"seconds": {name: table["seconds"].sum() for name, table in tables.items()}})
-    costs["gradients"] = np.nan if unit is None else costs["seconds"] / costs.loc[unit, "seconds"]
-    values = pd.concat(tables, names=["method"]).drop(columns=["units", "seconds"])
-    return Comparison(values, costs.rename_axis("method"))
-
-
-def _measured(explain: Callable[[], Relevance], measures: Sequence[Measures]) -> pd.DataFrame:
-    """Return the measures of a method per sample, with its number of units and its share of the CPU seconds."""
-    begin = time.process_time()
-    relevance = [np.asarray(amounts, float) for amounts in explain()]
-    seconds = time.process_time() - begin
-    columns = {key: value for measure in measures for key, value in measure(relevance).items()}
-    units = [len(amounts) for amounts in relevance]
-    return pd.DataFrame({"units": units, "seconds": seconds / len(units)} | columns).rename_axis("sample")
+    costs = pd.DataFrame({name: result.costs for name, result in results.items()}).T.rename_axis("method")
+    costs.insert(1, "gradients", np.nan if unit is None else costs["seconds"] / costs.loc[unit, "seconds"])
+    values, curves = (
+        pd.concat({name: getattr(result, of) for name, result in results.items()}, names=["method"]) for of in TABLES
+    )
+    return Comparison(values, costs, curves)
 
 
 def _named(interval, name: str) -> dict[str, float]:

@@ -10,7 +10,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-from .removal import Removal
+TICKS = (0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1)  # of the shares of units that are removed
 
 
 def cost_figure(table: pd.DataFrame, measure: str) -> Figure:
@@ -37,17 +37,27 @@ def cost_figure(table: pd.DataFrame, measure: str) -> Figure:
     return figure
 
 
-def removal_figure(curves: dict[str, Removal], ylabel: str = "score") -> Figure:
-    """Return a figure of the mean score without the most and without the least relevant units, per method."""
+def removal_figure(curves: pd.DataFrame) -> Figure:
+    """Return a figure of what samples score on average without the most and without the least relevant units.
+
+    The axis of units is that of square roots, as a prediction often depends on few.
+
+    Parameters
+    ----------
+    curves
+        Those of a `Comparison`.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
-    for number, (name, removal) in enumerate(curves.items()):
-        colour = f"C{number % 10}"
-        axes.plot(removal.fractions, removal.without_most.mean(0), colour, label=name)
-        axes.plot(removal.fractions, removal.without_least.mean(0), colour, linestyle="--")
-    axes.set(xlabel="share of units removed (dashed: the least relevant first)", ylabel=ylabel)
-    axes.legend(frameon=False, fontsize=8)
+    for number, (method, rows) in enumerate(curves.groupby(level="method", sort=False)):
+        at, colour = rows.index.get_level_values("fraction"), f"C{number % 10}"
+        axes.plot(at, rows["without_most"], colour, label=method)
+        axes.plot(at, rows["without_least"], colour, linestyle="--")
+    axes.set_xscale("function", functions=(np.sqrt, np.square))
+    axes.set_xticks(TICKS, [f"{100 * share:g}" for share in TICKS])
+    axes.set(xlabel="% of units removed (dashed: the least relevant first)", ylabel="mean over samples")
+    figure.legend(loc="outside right upper", frameon=False, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     return figure

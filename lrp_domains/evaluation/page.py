@@ -1,4 +1,4 @@
-"""A comparison as files: its table, the values of each sample, and a page."""
+"""A comparison as files: its table, its curves, the values of each sample, and a page."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from pathlib import Path
 import pandas as pd
 
 from ..domain import whole_file
-from ..domain.files.tsv import write_tsv
-from ..domain.page import drawing, templates
-from .comparison import Comparison, lower_is_better
+from ..domain.files.tsv import read_tsv, write_tsv
+from ..domain.page import templates
+from .comparison import COSTS, Comparison
+from .removal import CURVES
+from .section import section
 
-FILES = ("comparison.tsv", "samples.parquet", "comparison.html")
+FILES = ("comparison.tsv", "curves.tsv", "samples.parquet", "comparison.html")
 
 
 def write_comparison(
     comparison: Comparison, folder: str | Path, *, title: str, notes: Sequence[str] = (), against: str | None = None
 ) -> None:
-    """Write a comparison to a folder: ``comparison.tsv``, ``samples.parquet``, ``comparison.html``.
+    """Write a comparison to a folder: ``comparison.tsv``, ``curves.tsv``, ``samples.parquet``, ``comparison.html``.
 
     Parameters
     ----------
@@ -33,35 +35,25 @@ def write_comparison(
     against
         As in `Comparison.table`.
     """
-    folder = Path(folder)
-    table = comparison.table(against)
-    write_tsv(table, folder / FILES[0], float_format="%.6g")
-    with whole_file(folder / FILES[1]) as temporary:
+    table, curves, samples, page = (Path(folder) / name for name in FILES)
+    write_tsv(comparison.table(against), table, float_format="%.6g")
+    write_tsv(comparison.curves.reset_index(), curves, float_format="%.6g")
+    with whole_file(samples) as temporary:
         comparison.values.reset_index().to_parquet(temporary, index=False)
-    page = templates(__package__).get_template("comparison.html.j2")
-    measures = list(comparison.values.columns)
-    html = page.render(
-        title=title,
-        notes=list(notes),
-        warnings=comparison.warnings(),
-        measures=[(name, lower_is_better(name)) for name in measures],
-        rows=_rows(table, comparison, measures),
-        samples=comparison.values.groupby(level="method").size().max(),
-        figure=drawing(comparison.figure()) if "ABPC" in measures else None,
+    html = templates(__package__).get_template("comparison.html.j2")
+    text = html.render(title=title, notes=list(notes), comparison=section(comparison))
+    with whole_file(page) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def read_comparison(folder: str | Path) -> Comparison | None:
+    """Read the comparison that `write_comparison` wrote to a folder; None if the folder has none."""
+    table, curves, samples, _ = (Path(folder) / name for name in FILES)
+    if not all(path.is_file() for path in (table, curves, samples)):
+        return None
+    costs = read_tsv(table, text=("method",)).drop_duplicates("method").set_index("method")
+    return Comparison(
+        pd.read_parquet(samples).set_index(["method", "sample"]),
+        costs=costs[[name for name in COSTS if name in costs]].astype(float),
+        curves=read_tsv(curves, text=("method",)).set_index(["method", "fraction"])[list(CURVES)].astype(float),
     )
-    with whole_file(folder / FILES[2]) as temporary:
-        temporary.write_text(html, encoding="utf-8")
-
-
-def _rows(table: pd.DataFrame, comparison: Comparison, measures: Sequence[str]) -> list[dict]:
-    """Return one row per method, with a cell per measure."""
-    cells = {(row.method, row.measure): row for row in table.itertuples()}
-    return [
-        {
-            "method": method,
-            "cells": [cells[method, measure] for measure in measures],
-            "seconds": comparison.costs.loc[method, "seconds"],
-            "gradients": comparison.costs.loc[method, "gradients"],
-        }
-        for method in comparison.methods
-    ]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from ..domain import DomainError, Progress, no_progress
 
@@ -45,6 +46,11 @@ class Removal:
         points = self.fractions <= fraction
         curves = {name: curve[:, points] for name, curve in self._measured.items()}
         return replace(self, fractions=self.fractions[points] / self.fractions[points].max(), **curves)
+
+    def means(self) -> pd.DataFrame:
+        """Return the means over samples: one row per ``fraction``, one per curve, NaN if it wasn't measured."""
+        curves = {name: curve.mean(0) for name, curve in self._measured.items()}
+        return pd.DataFrame(curves, columns=list(CURVES), index=pd.Index(self.fractions, name="fraction"))
 
     @property
     def _measured(self) -> dict[str, np.ndarray]:

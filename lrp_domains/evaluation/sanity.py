@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import pandas as pd
@@ -44,7 +44,7 @@ def shuffled(model: nn.Module, layers: Sequence[str], seed: int = 0) -> Iterator
 
 
 def parameter_randomisation(
-    model: nn.Module,
+    model: nn.Module | Sequence[nn.Module],
     explain: Callable[[], Sequence[np.ndarray]],
     *,
     layers: Sequence[str] | None = None,
@@ -56,7 +56,8 @@ def parameter_randomisation(
     Parameters
     ----------
     model
-        The model; its weights are shuffled in place and put back.
+        The model, or the networks of an ensemble, of the same layers, each of which is randomised in all of them; the
+        weights are shuffled in place and put back.
     explain
         Returns the relevance of each sample's units, for a target that doesn't depend on the prediction.
     layers
@@ -69,15 +70,18 @@ def parameter_randomisation(
     Returns
     -------
     One row per layer: ``layer``, the last that was randomised, and ``similarity``, the mean over samples of Spearman's
-    correlation between magnitudes of relevance before and after. It should fall towards 0.
+    correlation between magnitudes of relevance before and after. It should fall, to what the inputs alone cause.
     """
-    named = [name for name, module in model.named_modules() if any(True for _ in module.parameters(recurse=False))]
+    networks = [model] if isinstance(model, nn.Module) else list(model)
+    named = [name for name, module in networks[0].named_modules() if any(True for _ in module.parameters(False))]
     layers = named[::-1] if layers is None else list(layers)
     if unknown := set(layers) - set(named):
         raise DomainError(f"'{min(unknown)}' is no module with parameters: choose from {', '.join(named[:10])}")
     before = explain()
     rows = []
     for count, layer in enumerate(progress(layers, "Randomising"), 1):
-        with shuffled(model, layers[:count], seed):
+        with ExitStack() as stack:
+            for number, network in enumerate(networks):
+                stack.enter_context(shuffled(network, layers[:count], seed + number))
             rows.append((layer, float(np.nanmean(similarity(before, explain())))))
     return pd.DataFrame(rows, columns=["layer", "similarity"])

@@ -153,3 +153,9 @@ def test_the_curves_up_to_a_fraction_are_those_of_its_points():
 def test_a_measure_is_as_good_whatever_follows_its_name():
     assert lower_is_better("deletion") and lower_is_better("deletion@100")
     assert not lower_is_better("AUAC@100") and not lower_is_better("p@1")
+
+
+def test_the_mean_of_a_curve_that_was_not_measured_is_unknown():
+    means = remove(additive, WEIGHTS, fractions=(0.5,), curves=["without_least"]).means()
+    assert means.index.tolist() == [0, 0.5, 1] and means["without_most"].isna().all()
+    assert means.loc[0, "without_least"] == pytest.approx(np.mean([w.sum() for w in WEIGHTS]))

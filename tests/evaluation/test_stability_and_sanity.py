@@ -67,6 +67,23 @@ def test_relevance_depends_on_the_parameters_and_a_constant_does_not():
     assert (of_input["similarity"] == 1).all()
 
 
+def test_a_layer_is_randomised_in_all_networks_of_an_ensemble():
+    networks, seen = nn.ModuleList([network(), network()]), []
+    before = [p.detach().clone() for p in networks.parameters()]
+
+    def kept():
+        return [torch.equal(p, q) for p, q in zip(networks.parameters(), before, strict=True)]
+
+    def explain():
+        seen.append(kept())
+        return [np.arange(5.0)]
+
+    table = parameter_randomisation(list(networks), explain, layers=["4", "2"])
+    assert table["layer"].tolist() == ["4", "2"]
+    assert seen == [2 * [True] * 6, 2 * ([True] * 4 + [False] * 2), 2 * ([True] * 2 + [False] * 4)]
+    assert all(kept())
+
+
 def test_layers_are_checked():
     with pytest.raises(DomainError, match="no module with parameters"):
         parameter_randomisation(network(), list, layers=["nine"])

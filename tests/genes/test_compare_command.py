@@ -9,7 +9,7 @@ from lrp_domains.command_line import app
 from lrp_domains.evaluation import compare as compare_by
 from lrp_domains.genes import made_cohort, save_model, write_cohort
 
-FILES = ["comparison.html", "comparison.tsv", "samples.parquet"]
+FILES = ["comparison.html", "comparison.tsv", "curves.tsv", "samples.parquet"]
 
 
 @pytest.fixture
@@ -26,14 +26,14 @@ def call(*arguments):
 
 def test_a_comparison_is_written(files, tmp_path):
     (tmp_path / "markers.tsv").write_text("type\tsymbol\nNaive T\tg1_0\nNaive T\tg1_1\nCD19+ B\tg3_0\n")
-    options = ["--method", "attn-lrp", "--method", "secant", "--cells", 4, "--how", "permuted", "--seed", 3]
+    options = ["--method", "attn-lrp", "--method", "secant", "--cells", 4, "--how", "permuted", "--seed", 3, "--soft"]
     options += ["--markers", tmp_path / "markers.tsv", "--marker-group", "type", "--marker-gene", "symbol"]
     result = call(*files, *options)
     assert result.exit_code == 0, result.output
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES
     table = pd.read_csv(tmp_path / "out" / "comparison.tsv", sep="\t")
     assert list(table["method"].unique()) == ["attn-lrp", "secant", "gradient", "random"]
-    assert {"ABPC", "deletion", "Gini", "AUPRC"} <= set(table["measure"])
+    assert {"ABPC", "deletion", "Gini", "Soft-NC", "Soft-NS", "AUPRC"} <= set(table["measure"])
     samples = pd.read_parquet(tmp_path / "out" / "samples.parquet")
     assert len(samples) == 4 * 12
     mean = samples[samples["method"] == "secant"]["ABPC"].mean()
@@ -45,12 +45,11 @@ def test_a_comparison_is_written(files, tmp_path):
     assert "most faithful: " in result.stderr and str((tmp_path / "out" / "comparison.html").resolve()) in result.stderr
 
     expected = library.compare_methods(
-        made_cohort(), _model(files), methods=["attn-lrp", "secant"], cells=4, how="permuted", seed=3
+        made_cohort(), _model(files), methods=["attn-lrp", "secant"], cells=4, how="permuted", soft=True, seed=3
     )
-    own = samples[samples["method"] == "attn-lrp"]["deletion"]
-    pd.testing.assert_series_equal(
-        own.reset_index(drop=True), expected.values.loc["attn-lrp", "deletion"].reset_index(drop=True)
-    )
+    for measure in ("deletion", "Soft-NC", "Soft-NS"):
+        own = samples[samples["method"] == "attn-lrp"].set_index("sample")[measure]
+        pd.testing.assert_series_equal(own, expected.values.loc["attn-lrp", measure])
 
 
 def _model(files):

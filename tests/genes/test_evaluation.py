@@ -1,5 +1,7 @@
 """Methods compared on cells: what is removed, what is measured, which cells, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -30,7 +32,9 @@ from lrp_domains.genes.evaluation import (
     differential_expression,
     draw,
     markers_among,
+    parameter_randomisation,
 )
+from lrp_domains.genes.models.held_out import HeldOut
 
 from . import counts_of_two_groups
 from .same_cohorts import dense
@@ -78,6 +82,15 @@ def test_planted_genes_are_found():
         assert table.loc[("secant", measure), "best"] and not table.loc[("random", measure), "best"]
     assert found.warnings() == []
     assert found.costs.loc["gradient", "gradients"] == 1
+
+
+def test_planted_genes_are_kept_and_removed_softly():
+    adata = made_cohort(genes=200)
+    found = compare_methods(adata, planted(adata.var_names), methods=["attn-lrp"], cells=10, soft=True)
+    for measure in ("Soft-NC", "Soft-NS"):
+        table = found.table("random").set_index(["method", "measure"])
+        assert table.loc[("attn-lrp", measure), "difference_low"] > 0.1
+        assert table.loc[("attn-lrp", measure), "best"] and not table.loc[("random", measure), "best"]
 
 
 def test_a_random_order_has_no_area_between_its_curves(trained):
@@ -292,6 +305,33 @@ def test_a_transformer_is_compared_by_the_methods_that_fit_it():
         compare_methods(adata, model, cells=3, methods=["secant-mean"])
 
 
+def test_what_should_be_conserved_is_measured(trained):
+    adata, model = trained
+    found = compare_methods(adata, model, cells=3, methods=["attn-lrp", "secant", "occlusion"])
+    assert found.costs.loc[["attn-lrp", "secant"], "residue"].max() < 1e-5
+    assert found.costs.loc[["occlusion", "gradient", "random"], "residue"].isna().all()
+
+    class Shifted(nn.Linear):
+        def forward(self, x):
+            return super().forward(x) + torch.tensor([5.0, 0.0, -5.0])  # constants, which no parameter accounts for
+
+    network = Shifted(60, 3)
+    hidden = gene_model(network, adata.var_names, GROUPS, labels="group")
+    found = compare_methods(adata, hidden, cells=3, methods=["attn-lrp", "secant"])
+    assert found.costs.loc["attn-lrp", "residue"] > 0.01 > found.costs.loc["secant", "residue"]
+    assert any("biases account for: attn-lrp (" in warning and "secant" not in warning for warning in found.warnings())
+
+
+def test_a_model_at_chance_is_a_caution(trained):
+    adata, model = trained
+    at_chance = replace(model, held_out=HeldOut("balanced accuracy", 0.35, 0.1, 1 / 3))
+    with pytest.warns(UserWarning, match="is within error of chance"):
+        found = compare_methods(adata, at_chance, cells=3, methods=["random"])
+    (caution,) = found.cautions
+    assert caution.startswith("Held-out balanced accuracy 0.35 ± 0.10 is within error of chance (0.33)")
+    assert compare_methods(adata, model, cells=3, methods=["random"]).cautions == ()
+
+
 def test_a_model_of_tokens_is_compared():
     adata = counts_of_two_groups.cohort()
     found = compare_methods(adata, model_of(bert()), cells=3, methods=["attn-lrp", "cp-lrp"])
@@ -340,3 +380,26 @@ def test_every_method_explains(trained):
         amounts = method(cells)
         assert amounts.shape == (6, 60) and np.isfinite(amounts).all() and np.abs(amounts).max() > 0, name
     np.testing.assert_array_equal(METHODS["random"](cells) != 0, cells.values != 0)
+
+
+def test_relevance_depends_on_the_parameters(trained):
+    adata, model = trained
+    digest = model.digest()
+    table = parameter_randomisation(adata, model, cells=4)
+    assert len(table) == 2  # the layers of each network
+    assert table["similarity"].iloc[-1] < 0.5
+    assert model.digest() == digest
+    of_expression = parameter_randomisation(adata, model, "differential-expression", cells=4)
+    np.testing.assert_allclose(of_expression["similarity"], 1)  # it ignores the networks
+
+
+def test_cells_are_explained_for_what_was_predicted_before(trained):
+    adata, model = trained
+    targets = []
+
+    def recorded(cells):
+        targets.append(cells.plan.target.tolist())
+        return np.arange(1.0, 61) * np.ones((len(cells), 1))
+
+    parameter_randomisation(adata, model, recorded, cells=4)
+    assert targets == [draw(adata, model, cells=4).target.tolist()] * 4

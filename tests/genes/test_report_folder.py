@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from lrp_domains import genes
+from lrp_domains.evaluation.page import write_comparison
+from lrp_domains.genes.evaluation import compare_methods
 from lrp_domains.genes.report import read_results
 
 from .report_pages import QUICK, made, page_of, results_of
@@ -105,3 +107,20 @@ def test_an_empty_performance_and_groups_that_look_like_numbers(folder, tmp_path
     stability.assign(group=["1", "NA", "3"]).to_csv(copy / "stability.tsv", sep="\t", index=False)
     with read_results(copy) as results:
         assert results.performance is None and list(results.stability["group"]) == ["1", "NA", "3"]
+
+
+def test_methods_that_were_compared_are_shown(results, folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "made")
+    assert "Methods compared" not in page_of(tmp_path, copy).text
+    adata = made()
+    model = genes.train(adata, "group", training=genes.Training(**QUICK))
+    found = compare_methods(adata, model, methods=["attn-lrp"], cells=4)
+    write_comparison(found, copy / "comparison", title="Compared")
+    page = page_of(tmp_path, copy)
+    ((head, *rows),) = page.tables["Methods compared"]
+    assert [row[0] for row in rows] == ["attn-lrp", "gradient", "random"]
+    column = next(number for number, name in enumerate(head) if name.startswith("deletion"))
+    for row in rows:
+        assert row[column] == f"{found.values.loc[row[0], 'deletion'].mean():.3f}"
+    assert "What 12 of the cells score" in page.text
+    assert page.source.count('alt="mean curves of each method"') == 1

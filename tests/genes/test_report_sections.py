@@ -62,6 +62,15 @@ def test_chance_is_told(tmp_path):
     assert "(markers)" not in text and "Higher in the group" in text
 
 
+def test_what_is_not_conserved_is_told(cohort, tmp_path):
+    adata, table = cohort
+    assert "Not conserved" not in page_of(tmp_path, CohortResults("made", adata, table)).text
+    lost = adata.copy()
+    lost.uns["lrp"] |= {"ledger_residue": 0.12 * lost.uns["lrp"]["ledger_score"]}
+    text = page_of(tmp_path, CohortResults("made", lost, table)).text
+    assert "Not conserved. Neither genes nor biases account for 12% of all scores" in text
+
+
 def test_the_distance_of_half_precision_is_told(cohort, tmp_path):
     adata, table = cohort
     assert "instead of fp32" not in page_of(tmp_path, CohortResults("made", adata, table)).text

@@ -168,11 +168,12 @@ def test_what_cannot_be_removed_is_refused(explainer, bare_explainer):
 def test_methods_are_compared(explainer):
     texts = read_demo()["text"].tolist()[:40]
     truth = words_among(["Good", "bad"])
-    found = compare_methods(explainer, texts, methods=["attn-lrp", "secant"], truth=truth)
+    found = compare_methods(explainer, texts, methods=["attn-lrp", "secant"], truth=truth, soft=True)
     assert found.methods == ["attn-lrp", "secant", "gradient", "random"]
     assert found.costs.loc["gradient", "gradients"] == 1
     table = found.table("random").set_index(["method", "measure"])
-    assert table.loc[("attn-lrp", "ABPC"), "difference_low"] > 0
+    for measure in ("ABPC", "Soft-NC", "Soft-NS"):
+        assert table.loc[("attn-lrp", measure), "difference_low"] > 0
     assert not found.warnings() or "attn-lrp" not in found.warnings()[0]
     assert {"ABPC", "AUPRC", "Gini"} <= set(found.values.columns)
     with pytest.raises(TextError, match=r"no method 'atn-lrp'.*attn-lrp"):
@@ -188,7 +189,8 @@ def test_another_explainer_scores_texts_without_their_words(explainer, demo_mode
     assert (by_itself["ABPC"] != by_other["ABPC"]).any()
 
 
-def test_a_model_near_chance_is_noted():
+def counting():
+    """Return an explainer of a model that counts good and bad words, and texts of such words at random."""
     bag = BagOfWords().eval()
     with torch.no_grad():
         for parameter in bag.parameters():
@@ -196,12 +198,45 @@ def test_a_model_near_chance_is_noted():
         bag.embed.weight[3, 0], bag.embed.weight[4, 0], bag.linear.weight[1, 0] = 1.1, -1, 1
     explainer = TextExplainer.from_parts(tokenize, bag.embed, bag, labels=["negative", "positive"])
     random = np.random.default_rng(0)
-    texts = tuple(" ".join(random.choice(["film", "good", "bad", "great", "a"], 5)) for _ in range(80))
-    predicted = tuple(result.prediction for result in explainer(list(texts)))
+    return explainer, [" ".join(random.choice(["film", "good", "bad", "great", "a"], 5)) for _ in range(80)]
+
+
+def test_a_model_near_chance_is_a_caution():
+    explainer, texts = counting()
+    predicted = [result.prediction for result in explainer(texts)]
     assert 20 < predicted.count("positive") < 60
-    assert near_chance(explainer, Corpus(texts, predicted)) == []
-    assert near_chance(explainer, Corpus(texts)) == []
-    assert "near chance" in near_chance(explainer, Corpus(texts, tuple(random.permutation(predicted))))[0]
+    by_chance = np.random.default_rng(1).permutation(predicted).tolist()
+    assert near_chance(predicted, predicted) == near_chance((), ()) == ()
+    (warning,) = near_chance(by_chance, predicted)
+    right = np.mean([label == other for label, other in zip(by_chance, predicted, strict=True)])
+    assert f"The model is right for {right:.0%} of these texts" in warning and "near chance" in warning
+
+    options = {"methods": ["random"], "how": "film"}
+    found = compare_methods(explainer, texts, labels=by_chance, **options)
+    assert found.cautions == (warning,) and found.warnings()[0] == warning
+    assert compare_methods(explainer, texts, labels=predicted, **options).cautions == ()
+
+
+def test_texts_are_explained_once_by_each_method(explainer, monkeypatch):
+    """Predictions are known from the explanations by which words are removed."""
+    explained = []
+
+    def counted(self, texts, *arguments, **options):
+        explained.append(len(texts))
+        return call(self, texts, *arguments, **options)
+
+    call = TextExplainer.__call__
+    monkeypatch.setattr(TextExplainer, "__call__", counted)
+    texts = read_demo()["text"].tolist()[:6]
+    compare_methods(explainer, texts, methods=["attn-lrp"], labels=["positive"] * 6)
+    assert sorted(explained) == [1, 1, 1, 6, 6, 6, 6]  # first the words, then a text and all texts by three methods
+
+
+def test_what_rules_should_conserve_is_measured(explainer):
+    texts = read_demo()["text"].tolist()[:6]
+    costs = compare_methods(explainer, texts, methods=["attn-lrp", "cp-lrp", "secant", "occlusion"]).costs
+    assert costs.loc[["cp-lrp", "secant"], "residue"].max() < 1e-3
+    assert costs.loc[["attn-lrp", "gradient", "occlusion", "random"], "residue"].isna().all()
 
 
 def test_texts_are_drawn_at_random_and_in_order(reviews):
@@ -289,3 +324,28 @@ def test_the_report_shows_the_comparison(explainer, tmp_path):
     for method in found.methods:
         assert f'<td class="name">{method}</td>' in page
         assert f"{found.values.loc[method, 'ABPC'].mean():.3f}" in page
+
+
+def test_the_report_warns(tmp_path):
+    explainer, texts = counting()
+    predicted = [result.prediction for result in explainer(texts)]
+    by_chance = np.random.default_rng(1).permutation(predicted).tolist()
+    for name, labels in (("good", predicted), ("poor", by_chance)):
+        folder = tmp_path / name
+        corpus = Corpus(tuple(texts), tuple(labels))
+        explain_corpus(explainer, corpus, folder / "words.parquet", folder / "texts.parquet")
+        found = compare_methods(explainer, texts, methods=["attn-lrp"], how="film", labels=labels)
+        write_comparison(found, folder / "comparison", title="Compared")
+        write_report([folder], folder / "report.html")
+        page = (folder / "report.html").read_text()
+        assert page.count(f"<p>{near_chance(labels, predicted)[0] if name == 'poor' else 'no'}</p>") == 2 * (
+            name == "poor"
+        )
+        assert "Not conserved" not in page
+
+    path = tmp_path / "good" / "texts.parquet"
+    rows = pd.read_parquet(path)
+    rows.loc[[3, 7], "notes"] = "read in windows; the residue is large (more than 1% of the score): a number"
+    rows.to_parquet(path, row_group_size=5)
+    write_report([tmp_path / "good"], tmp_path / "report.html")
+    assert "Not conserved: of 2 texts" in (tmp_path / "report.html").read_text()

@@ -94,7 +94,11 @@ def test_methods_are_compared_only_if_the_configuration_asks_for_it(tmp_path):
     assert plan.returncode == 0, plan.stderr
     command = next(line for line in (plan.stdout + plan.stderr).splitlines() if "genes compare" in line)
     assert "--method attn-lrp --method gradient" in command
-    assert "--cells 5" in command and "--how mean" in command
+    assert "--cells 5" in command and "--how mean" in command and "--soft" not in command
+    config = configured(tmp_path, rows, evaluation={"cells": 5, "soft": True})
+    plan = snakemake("--dry-run", "--printshellcmds", "--configfile", config, folder=tmp_path)
+    command = next(line for line in (plan.stdout + plan.stderr).splitlines() if "genes compare" in line)
+    assert "--soft" in command and "--method" not in command
 
 
 def test_the_order_of_a_ranking_reaches_its_command(tmp_path):

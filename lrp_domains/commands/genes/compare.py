@@ -32,6 +32,10 @@ COMPARISON = {
             "permuted (the value of another random cell) (default zero)."
         ),
     ],
+    "soft": Annotated[
+        bool | None,
+        typer.Option("--soft", help="Also remove genes at random, by relevance: Soft-NC and Soft-NS (takes longer)."),
+    ],
     "seed": Annotated[int | None, typer.Option(min=0, help="Seed of which cells are drawn (default 0).")],
 }
 MARKERS = {
@@ -58,7 +62,7 @@ SETTINGS = {name: o.EXPLANATION[name] for name in ("groupby", "score", "gene_col
 def compare(
     cohort: o.Cohort,
     model: o.Model,
-    out: Annotated[Path, typer.Option(help="The folder to write: comparison.tsv, samples.parquet, comparison.html.")],
+    out: Annotated[Path, typer.Option(help="The folder to write: comparison.html, and its tables.")],
     comparison: dict,
     markers: dict,
     settings: dict,
@@ -88,8 +92,6 @@ def compare(
         verify()
         drawn = f"{len(found.values.loc['random'])} of {adata.n_obs} cells of '{cohort_name(cohort)}'"
         notes = [_note(drawn, loaded, **comparison)]
-        if loaded.held_out is not None and loaded.held_out.at_chance:
-            notes.append(f"{loaded.held_out.warning}.")
         write_comparison(found, out, title="Methods of explanation compared", notes=notes)
     for warning in found.warnings():
         say("warning", warning, "bold yellow")

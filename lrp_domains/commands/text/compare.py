@@ -24,6 +24,10 @@ COMPARISON = {
         str | None,
         typer.Option(help="What removes a word: mask, pad, delete, or another word in its place (default mask)."),
     ],
+    "soft": Annotated[
+        bool | None,
+        typer.Option("--soft", help="Also remove words at random, by relevance: Soft-NC and Soft-NS (takes longer)."),
+    ],
     "reference": Annotated[
         str | None,
         typer.Option(help="What methods that need a reference compare texts with: mask or pad (default mask)."),
@@ -36,7 +40,7 @@ SETTINGS = {name: option for name, option in o.SETTINGS.items() if name not in (
 @grouped(model=o.MODEL, columns=COLUMNS, comparison=COMPARISON, settings=SETTINGS)
 def compare(
     corpus: o.Corpus,
-    out: Annotated[Path, typer.Option(help="The folder to write: comparison.tsv, samples.parquet, comparison.html.")],
+    out: Annotated[Path, typer.Option(help="The folder to write: comparison.html, and its tables.")],
     texts: Annotated[int, typer.Option(min=2, help="Number of texts to compare on, drawn at random.")] = 200,
     seed: Annotated[int, typer.Option(help="Seed of which texts are drawn.")] = 0,
     *,
@@ -48,7 +52,7 @@ def compare(
     """Compare methods of explanation: which finds the words that the model used? An interrupted run resumes."""
     from ...domain import Clock, require_space, resumable
     from ...evaluation.page import write_comparison
-    from ...text.evaluation import check_methods, compare_methods, draw, near_chance
+    from ...text.evaluation import check_methods, compare_methods, draw
 
     check_methods(comparison.get("methods", ()))
     require_space(out, is_folder=True)
@@ -62,9 +66,9 @@ def compare(
 
     request = repr((key_of(model), chosen.texts, sorted(comparison.items()), sorted(settings.items(), key=str)))
     with resumable(out, request) as folder, clock("comparing"):
-        found = compare_methods(explainer, chosen.texts, folder=folder, progress=progress, **comparison)
+        known = {"labels": chosen.labels, "folder": folder, "progress": progress}
+        found = compare_methods(explainer, chosen.texts, **known, **comparison)
         notes = [f"{len(chosen)} of {len(whole)} texts of '{corpus}', drawn with seed {seed}, by {model['model']}."]
-        notes += near_chance(explainer, chosen)
         write_comparison(found, out, title="Methods of explanation compared", notes=notes)
     for warning in found.warnings():
         say("warning", warning, "bold yellow")

@@ -5,6 +5,7 @@ from .compare import COUNTS, check_methods, compare_methods
 from .differential import differential_expression
 from .markers import check_markers, markers_among
 from .methods import DEFAULT, METHODS, UNIT, Explained, Method
+from .models import parameter_randomisation
 from .removal import HOW, RemovableGenes
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "differential_expression",
     "draw",
     "markers_among",
+    "parameter_randomisation",
 ]

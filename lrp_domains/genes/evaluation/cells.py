@@ -13,6 +13,7 @@ from scipy import sparse
 
 from ... import RuleSet
 from ...domain import Account, Progress, no_progress
+from ...evaluation import Accounted
 from ...evaluation.rivals import Rival
 from ..cohorts.values.gene_names import gene_names
 from ..errors import CohortError, choices
@@ -116,14 +117,20 @@ class DrawnCells:
         -------
         The relevance of each gene, cells x genes.
         """
+        return self.accounted(rules, reference).relevance
+
+    def accounted(self, rules: RuleSet | Rival, reference: str | None = None) -> Accounted:
+        """Explain the cells, as `relevance` does, and return how much of the scores is unaccounted for."""
         request = replace(self.plan.request, rules=rules, reference=reference)
         plan = replace(self.plan, request=request)
         if reference is not None:
             of_cohort = self.reference(reference)
             plan = replace(plan, reference=replace(of_cohort, of_cell=of_cohort.of_cell[self.rows]))
-        parts = [part.rows for part in explain_cells(plan, plan.empty_statistics(), Account())]
+        account = Account()
+        parts = [part.rows for part in explain_cells(plan, plan.empty_statistics(), account)]
         rows = sparse.vstack(parts).toarray() if sparse.issparse(parts[0]) else np.concatenate(parts)
-        return rows[:, columns_of(plan)].astype(float)
+        amounts = (account.score, account.units, account.rest + sum(account.leaves.values()))
+        return Accounted.of(rows[:, columns_of(plan)].astype(float), account.residue, amounts)
 
 
 def draw(

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from anndata import AnnData
 
 from ...domain import Progress, check_choice, no_progress
-from ...evaluation import FRACTIONS, Comparison, compare, faithfulness, plausibility, simplicity
+from ...evaluation import (
+    FRACTIONS,
+    Accounted,
+    Comparison,
+    compare,
+    faithfulness,
+    plausibility,
+    simplicity,
+    soft_measures,
+)
 from ..errors import CohortError, choices
 from ..models.model import GeneModel
 from .cells import DrawnCells, draw
 from .markers import check_markers, markers_among
-from .methods import DEFAULT, METHODS, UNIT, Method, check_method
+from .methods import DEFAULT, METHODS, UNIT, Explained, Method, check_method
 from .removal import HOW, RemovableGenes
 
 COUNTS = (1, 2, 5, 10, 20, 50, 100)
@@ -30,6 +41,7 @@ def compare_methods(
     cells: int = 50,
     how: str = "zero",
     markers: Mapping[str, Sequence[str]] | None = None,
+    soft: bool = False,
     seed: int = 0,
     folder: Path | None = None,
     progress: Progress = no_progress,
@@ -54,8 +66,11 @@ def compare_methods(
         What removed genes are read as; see `RemovableGenes`.
     markers
         The names of marker genes by class, to measure whether they are relevant; see `read_markers`.
+    soft
+        Whether genes are removed at random too, each with a probability that falls with its relevance or rises with it:
+        `lrp_domains.evaluation.soft_measures`, which scores 42 more versions of each cell.
     seed
-        Of which cells are drawn, and of the order of genes of the same relevance.
+        Of which cells are drawn, of the order of genes of the same relevance, and of what is removed at random.
     folder
         Where what a method reached is kept, so that an interrupted comparison resumes.
     progress
@@ -80,22 +95,38 @@ def compare_methods(
         check_markers(markers, model)
     drawn = draw(adata, model, cells=cells, seed=seed, **settings)
     chosen = _chosen(drawn, methods)
-    truth = [] if markers is None else [plausibility(markers_among(drawn, markers))]
-
     genes, removable = RemovableGenes(drawn, how, seed), len(drawn.genes)
-    measured = faithfulness(
-        genes,
-        through=genes.measured,
-        fractions=[*FRACTIONS, *(count / removable for count in COUNTS if count < removable)],
-        first={"@100": 100 / removable} if removable > 100 else {},
-        seed=seed,
-    )
+    measures = [
+        faithfulness(
+            genes,
+            through=genes.measured,
+            fractions=[*FRACTIONS, *(count / removable for count in COUNTS if count < removable)],
+            first={"@100": 100 / removable} if removable > 100 else {},
+            seed=seed,
+        ),
+        simplicity,
+    ]
+    if soft:
+        measures.append(partial(soft_measures, genes, through=genes.measured, seed=seed))
+    if markers is not None:
+        measures.append(plausibility(markers_among(drawn, markers)))
 
     first = drawn.first(1)
-    for method in chosen.values():  # what is done only once, such as importing, is no part of the cost
+    # What is done only once, such as importing and reading the cells, is no part of the costs.
+    for method in chosen.values():
         method(first)
+    chosen[UNIT](drawn)
     runs = {name: _run(name, method, drawn) for name, method in chosen.items()}
-    return compare(runs, [measured, simplicity, *truth], unit=UNIT, folder=folder, progress=progress)
+    found = compare(runs, measures, unit=UNIT, folder=folder, progress=progress)
+    return replace(found, cautions=_cautions(model))
+
+
+def _cautions(model: GeneModel) -> tuple[str, ...]:
+    """Return a warning if a model predicts held-out cells no better than chance."""
+    if model.held_out is None or not model.held_out.at_chance:
+        return ()
+    warning = model.held_out.warning
+    return (f"{warning[0].upper()}{warning[1:]}.",)
 
 
 def check_methods(names: Iterable[str]) -> None:
@@ -120,8 +151,10 @@ def _chosen(cells: DrawnCells, methods: Sequence[str] | Mapping[str, Method] | N
     return chosen
 
 
-def _run(name: str, method: Method, cells: DrawnCells) -> Callable[[], np.ndarray]:
+def _run(name: str, method: Method, cells: DrawnCells) -> Callable[[], np.ndarray | Accounted]:
     """Return a function that explains the cells by a method, and raises if it returns another shape."""
+    if isinstance(method, Explained) and method.conserves:
+        return lambda: cells.accounted(method.rules, method.reference)
 
     def run() -> np.ndarray:
         relevance = method(cells)

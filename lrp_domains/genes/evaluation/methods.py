@@ -30,6 +30,11 @@ class Explained:
         """Return the relevance of each gene, cells x genes."""
         return cells.relevance(self.rules, self.reference)
 
+    @property
+    def conserves(self) -> bool:
+        """Whether genes and biases should account for the scores: not those of plain derivatives, nor of rivals."""
+        return isinstance(self.rules, RuleSet) and self.rules.name != GRADIENT.name
+
     def check(self, cells: DrawnCells) -> None:
         """Raise if the model can't be explained so."""
         if self.reference not in (None, "zero", "mean"):

@@ -1,5 +1,6 @@
 """The report's section on one cohort: what was explained, its genes, and how reliable they are."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,8 @@ import pandas as pd
 
 from ...domain import SCORES
 from ...domain.page import Drawing
+from ...evaluation.comparison import TOLERANCE
+from ...evaluation.section import FAITHFULNESS, section
 from .. import slots
 from ..explanation.curves.tables import ORDERS, areas, measured_in
 from ..explanation.requests.target import LABELLED, PREDICTED
@@ -33,6 +36,9 @@ HEADLINES = {
 
 # The genes of more groups are folded, and have a list of contents.
 FOLDED_GROUPS = 12
+CHANCE = "The networks are no better than chance: held-out {measure} {held_out:.2f} ± {error:.2f}, chance {chance:.2f}."
+# What methods are compared by: a prediction depends on few genes.
+MEASURES_COMPARED = (*FAITHFULNESS, "deletion", "ABPC@100", "deletion@100")
 # What held-out performance is measured by, by task.
 MEASURES = {"classes": "balanced accuracy", "value": "R²", "survival": "concordance"}
 
@@ -60,6 +66,8 @@ def cohort_overview(results: CohortResults) -> dict[str, Any]:
         "by_donor": by_donor,
         "has_q": bool(results.table["q_value"].notna().any()),
         "at_chance": _at_chance(results),
+        "residue": _residue(results),
+        "is_conserved": _residue(results) <= TOLERANCE,
     }
 
 
@@ -86,6 +94,7 @@ def cohort_section(results: CohortResults, top: int) -> dict[str, Any]:
         "ledger": picture(lambda axes: conservation(results.adata, noun=noun, ax=axes), 4.8, 2.7),
         "curves": _curves(results),
         "stability": _stability(results),
+        "comparison": _compared(results, overview["at_chance"]),
     }
 
 
@@ -127,8 +136,7 @@ def _overview(results: CohortResults, shares: np.ndarray) -> dict[str, str]:
         numbers["predicted as labelled"] = f"{100 * right:.1f}%"
     if np.isfinite(shares).any():
         numbers[f"of a {explained} accounted for by genes (median)"] = f"{100 * np.nanmedian(shares):.0f}%"
-    residue = abs(float(provenance["ledger_residue"]) / (float(provenance["ledger_score"]) or 1))
-    numbers[f"of all {explained}s unaccounted for"] = f"{residue:.0e}"
+    numbers[f"of all {explained}s unaccounted for"] = f"{_residue(results):.0e}"
     if "distance_relevance" in provenance:  # computed in half precision
         words = f"of relevance changed by {provenance['precision']} instead of fp32 (of scores)"
         distances = [float(provenance[f"distance_{of}"]) for of in ("relevance", "score")]
@@ -136,6 +144,20 @@ def _overview(results: CohortResults, shares: np.ndarray) -> dict[str, str]:
     if results.stability is not None and results.stability["spearman"].notna().any():
         numbers["rank correlation between networks"] = f"{results.stability['spearman'].mean():.2f}"
     return numbers
+
+
+def _residue(results: CohortResults) -> float:
+    """Return the share of all scores that neither genes nor biases account for."""
+    provenance = results.provenance
+    return abs(float(provenance["ledger_residue"]) / (float(provenance["ledger_score"]) or 1))
+
+
+def _compared(results: CohortResults, at_chance: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what the page shows of methods that were compared; None if none were."""
+    if results.comparison is None:
+        return None
+    cautions = () if at_chance is None else (CHANCE.format(**at_chance),)
+    return section(replace(results.comparison, cautions=cautions), MEASURES_COMPARED)
 
 
 def _curves(results: CohortResults) -> dict[str, Any] | None:

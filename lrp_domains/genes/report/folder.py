@@ -8,6 +8,7 @@ import pandas as pd
 
 from ...domain import reason
 from ...domain.files.tsv import read_tsv
+from ...evaluation.page import read_comparison
 from ..cohorts.cohort import open_cohort
 from ..errors import CohortError
 from ..rankings.tables import read_table
@@ -23,8 +24,8 @@ def read_results(folder: str | Path) -> Iterator[CohortResults]:
     Parameters
     ----------
     folder
-        Contains ``explained.h5ad`` and ``genes.parquet``, and optionally ``stability.tsv``, ``performance.tsv`` and
-        ``curves.tsv``.
+        Contains ``explained.h5ad`` and ``genes.parquet``, and optionally ``stability.tsv``, ``performance.tsv``,
+        ``curves.tsv``, and a folder ``comparison`` of methods compared.
 
     Examples
     --------
@@ -41,7 +42,8 @@ def read_results(folder: str | Path) -> Iterator[CohortResults]:
     optional = {name: _read(folder / f"{name}.tsv") for name in ("stability", "performance", "curves")}
     with open_cohort(folder / "explained.h5ad") as adata:
         try:
-            results = CohortResults(table["cohort"].iloc[0], adata, table, **optional)
+            comparison = read_comparison(folder / "comparison")
+            results = CohortResults(table["cohort"].iloc[0], adata, table, **optional, comparison=comparison)
         except CohortError as error:
             raise CohortError(f"'{folder}': {error}") from error
         yield results

@@ -90,6 +90,7 @@ def _summary(results: CohortResults) -> dict[str, Any]:
     few = [group for group in results.groups if results.genes_of(group)["cells"].iloc[0] < FEW]
     warnings = [
         *(["not better than chance"] if overview["at_chance"] else []),
+        *([] if overview["is_conserved"] else ["not conserved"]),
         *([f"without a ranking: {', '.join(overview['unranked'])}"] if overview["unranked"] else []),
         *([f"fewer than {FEW} {overview['noun']}: {', '.join(few)}"] if few else []),
     ]

@@ -120,7 +120,7 @@ def _whole_table(cohort: CohortResults | str | Path, page: str | Path) -> str | 
 
 def _templates() -> Environment:
     """Return the templates with their filters."""
-    environment = templates("lrp_domains.genes.report")
+    environment = templates("lrp_domains.genes.report", "lrp_domains.evaluation")
     environment.filters["shown"] = _shown
     environment.filters["short"] = _short
     return environment

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from ...evaluation import Comparison
 from .. import slots
 from ..cohorts.cells.labels import label_column
 from ..errors import CohortError, choices
@@ -45,6 +46,8 @@ class CohortResults:
         One row per fold; None or empty for a model that was trained elsewhere.
     curves
         From `curves`; None if not measured.
+    comparison
+        Of methods, from `lrp_domains.genes.evaluation.compare_methods`; None if none were compared.
     """
 
     name: str
@@ -53,6 +56,7 @@ class CohortResults:
     stability: pd.DataFrame | None = field(default=None, repr=False)
     performance: pd.DataFrame | None = field(default=None, repr=False)
     curves: pd.DataFrame | None = field(default=None, repr=False)
+    comparison: Comparison | None = field(default=None, repr=False)
     _by_group: dict[str, pd.DataFrame] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -125,6 +125,11 @@ def read_numbers(path: str | Path) -> pd.DataFrame:
     return texts.to_pandas() if ERROR in columns else texts.to_pandas().assign(**{ERROR: None})
 
 
+def count_noted(path: str | Path, note: str) -> int:
+    """Return how many texts of the table of texts have notes that contain a text."""
+    return sum(pc.sum(pc.match_substring(table["notes"], note)).as_py() or 0 for table in groups(path, ["notes"]))
+
+
 def read_rows(path: str | Path, of: str, numbers: Collection[int]) -> pd.DataFrame:
     """Read the rows of some texts of the table of words or of texts, by their numbers."""
     _columns(path, of)

@@ -1,8 +1,10 @@
 """Tests of explained texts: what they score without some of their words, and whether the right words are relevant."""
 
+from ..corpora.chance import near_chance
 from .compare import check_methods, compare_methods, words_among, words_within
-from .corpora import draw, near_chance
+from .corpora import draw
 from .methods import DEFAULT, METHODS, UNIT, Method
+from .models import agreement, parameter_randomisation
 from .removal import RemovableWords
 
 __all__ = [
@@ -11,10 +13,12 @@ __all__ = [
     "UNIT",
     "Method",
     "RemovableWords",
+    "agreement",
     "check_methods",
     "compare_methods",
     "draw",
     "near_chance",
+    "parameter_randomisation",
     "words_among",
     "words_within",
 ]

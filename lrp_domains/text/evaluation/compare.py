@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from ...domain import Progress, no_progress
-from ...evaluation import FRACTIONS, Comparison, compare, faithfulness, plausibility, simplicity
+from ...evaluation import (
+    FRACTIONS,
+    Accounted,
+    Comparison,
+    compare,
+    faithfulness,
+    plausibility,
+    simplicity,
+    soft_measures,
+)
+from ..corpora.chance import near_chance
 from ..errors import TextError, choices
 from ..explainer import TextExplainer
+from ..heads.labels import Labels
 from ..results.relevance import TextRelevance
 from .methods import DEFAULT, METHODS, UNIT, Method
 from .removal import RemovableWords
@@ -26,6 +39,8 @@ def compare_methods(
     reference: str = "mask",
     fractions: Sequence[float] = FRACTIONS,
     truth: Callable[[TextRelevance], np.ndarray] | None = None,
+    labels: Sequence[str] = (),
+    soft: bool = False,
     scored_by: TextExplainer | None = None,
     folder: Path | None = None,
     progress: Progress = no_progress,
@@ -51,6 +66,12 @@ def compare_methods(
         Of a text's words, at which it is scored without them.
     truth
         From an explained text to which of its words are the right ones; all of False where that isn't known.
+    labels
+        Of the texts, to tell whether the model is better than chance, which is one of the comparison's cautions if it
+        isn't; empty if unknown.
+    soft
+        Whether words are removed at random too, each with a probability that falls with its relevance or rises with it:
+        `lrp_domains.evaluation.soft_measures`, which scores 42 more versions of each text.
     scored_by
         What scores texts without some of their words, such as the same model in half precision, which is faster; None:
         the explainer itself.
@@ -69,19 +90,29 @@ def compare_methods(
     results = list(explainer.explaining_by(None)(list(texts), target))
     words = RemovableWords(scored_by or explainer, results, how)
     measures = [faithfulness(words, through=words.measured, fractions=fractions), simplicity]
+    if soft:
+        measures.append(partial(soft_measures, words, through=words.measured))
     if truth is not None:
         measures.append(plausibility([truth(result) for result in results]))
     targets = [result.target for result in results]
 
-    def explained(method: Method, count: int | None = None) -> list[np.ndarray]:
+    def explained(method: Method, count: int | None = None) -> Accounted:
         by = explainer.explaining_by(method.rules, reference if method.against_reference else None)
         found = by(list(texts)[:count], targets[:count])
-        return [np.array([word.relevance for word in result.words]) for result in found]
+        relevance = [np.array([word.relevance for word in result.words]) for result in found]
+        if not method.conserves:
+            return Accounted(relevance, np.nan)
+        account = found.ledger
+        amounts = (account.score, account.words + account.added, sum(account.leaves.values()))
+        return Accounted.of(relevance, account.residue, amounts)
 
     for method in chosen.values():  # what is done only once, such as importing, is no part of the cost
         explained(method, 1)
     runs = {name: (lambda method=method: explained(method)) for name, method in chosen.items()}
-    return compare(runs, measures, unit=UNIT, folder=folder, progress=progress)
+    found = compare(runs, measures, unit=UNIT, folder=folder, progress=progress)
+    of_labels = isinstance(explainer.labels, Labels) and explainer.labels.kind != "number"
+    predictions = [str(result.prediction) for result in results]
+    return replace(found, cautions=near_chance(labels, predictions) if of_labels else ())
 
 
 def check_methods(names: Iterable[str]) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 
 from ..corpora.corpus import Corpus
 from ..errors import TextError
-from ..explainer import TextExplainer
 
 
 def draw(corpus: Corpus, count: int, seed: int = 0) -> Corpus:
@@ -21,20 +20,3 @@ def draw(corpus: Corpus, count: int, seed: int = 0) -> Corpus:
     chosen = np.sort(np.random.default_rng(seed).permutation(usable)[:count]).tolist()
     labels = tuple(corpus.labels[number] for number in chosen) if corpus.labels else ()
     return replace(corpus, texts=tuple(corpus.texts[number] for number in chosen), labels=labels, invalid={})
-
-
-def near_chance(explainer: TextExplainer, corpus: Corpus) -> list[str]:
-    """Return a note if the model's predictions are no better than the most frequent label's; none without labels."""
-    if not corpus.labels:
-        return []
-    predicted = [str(result.prediction) for result in explainer.explaining_by(None)(list(corpus.texts))]
-    right = float(np.mean([label == other for label, other in zip(corpus.labels, predicted, strict=True)]))
-    _, counts = np.unique(corpus.labels, return_counts=True)
-    chance = counts.max() / counts.sum()
-    # Twice the standard error of a share.
-    if right > chance + 2 * np.sqrt(chance * (1 - chance) / len(predicted)):
-        return []
-    return [
-        f"The model is right for {right:.0%} of these texts, and the most frequent label for {chance:.0%}: near "
-        "chance, there is little to explain."
-    ]

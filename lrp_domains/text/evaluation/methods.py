@@ -8,6 +8,7 @@ from types import MappingProxyType
 from ... import ATTN_LRP, CP_LRP, EPSILON, GIM, GRADIENT, SECANT, SECANT_HALF, RuleSet
 from ...evaluation import rivals
 from ...evaluation.rivals import Rival
+from ..running.residue import conserves
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,11 @@ class Method:
 
     rules: RuleSet | Rival
     against_reference: bool = False
+
+    @property
+    def conserves(self) -> bool:
+        """Whether the rules leave no remainder; others do so in any model, which says nothing about this one."""
+        return isinstance(self.rules, RuleSet) and (self.rules.name == SECANT.name or conserves(self.rules))
 
 
 METHODS = MappingProxyType(

@@ -38,7 +38,7 @@ def write_report(
     folders = list(folders)
     if not folders:
         raise TextError("there are no results to report")
-    page = templates(__package__).get_template("page.html.j2")
+    page = templates(__package__, "lrp_domains.evaluation").get_template("page.html.j2")
     html = page.render(
         title=title,
         corpora=[section(folder, top, examples) for folder in folders],

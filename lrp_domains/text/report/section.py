@@ -1,19 +1,20 @@
 """One corpus of the report, from its folder of results."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
-from ...domain.files.tsv import read_tsv
 from ...domain.page import drawing
+from ..corpora.chance import near_chance
 from ..corpora.ranked import rank_words
-from ..corpora.tables import read_numbers
+from ..corpora.tables import count_noted, read_numbers
 from ..errors import TextError
 from ..results.figures import class_words_figure
 from ..results.html import page
+from ..results.tables import LARGE_RESIDUE
 from .examples import choose_examples, read_examples
 
-FAITHFULNESS = ("ABPC", "comprehensiveness", "sufficiency")
 LEDGER = {
     "score": "score: what was explained",
     "words": "words of the texts",
@@ -34,10 +35,12 @@ def section(folder: str | Path, top: int, examples: int) -> dict:
     skipped = int(texts["error"].notna().sum())
     texts = texts[texts["error"].isna()]
     table = rank_words(**paths, top=top)
+    cautions = _cautions(texts)
 
     return {
         "name": folder.resolve().name,
         "overview": _overview(texts, skipped),
+        "warnings": [*cautions, *_not_conserved(paths["texts"])],
         "reference": _reference(texts),
         "confusion": _confusion(texts),
         "examples": {
@@ -47,21 +50,32 @@ def section(folder: str | Path, top: int, examples: int) -> dict:
         "figure": None if table.empty else drawing(class_words_figure(table, min(top, 12))),
         "classes": {name: rows.to_dict("records") for name, rows in table.groupby("class", sort=False)},
         "ledger": _ledger(texts),
-        "comparison": _comparison(folder / "comparison" / "comparison.tsv"),
+        "comparison": _comparison(folder / "comparison", cautions),
     }
 
 
-def _comparison(path: Path) -> dict | None:
-    """Return how faithful methods are on the corpus, if they were compared."""
-    if not path.is_file():
+def _comparison(folder: Path, cautions: tuple[str, ...]) -> dict | None:
+    """Return what the page shows of methods that were compared on the corpus; None if none were."""
+    if not folder.is_dir():
         return None
-    table = read_tsv(path, text=("method",))
-    rows = table[table["measure"].isin(FAITHFULNESS)]
-    methods = [
-        {"method": method, "cells": of.set_index("measure"), "gradients": of["gradients"].iloc[0]}
-        for method, of in rows.groupby("method", sort=False)
-    ]
-    return {"measures": FAITHFULNESS, "methods": methods, "texts": int(rows["samples"].max()), "page": path.parent.name}
+    from ...evaluation.page import read_comparison
+    from ...evaluation.section import FAITHFULNESS
+    from ...evaluation.section import section as methods
+
+    comparison = read_comparison(folder)
+    return None if comparison is None else methods(replace(comparison, cautions=cautions), FAITHFULNESS)
+
+
+def _cautions(texts: pd.DataFrame) -> tuple[str, ...]:
+    """Return a warning if the labels that are known are predicted no better than by chance."""
+    labelled = texts[texts["label"].notna() & texts["probability"].notna()]
+    return near_chance(labelled["label"].tolist(), labelled["prediction"].tolist())
+
+
+def _not_conserved(texts: Path) -> list[str]:
+    """Return a warning if texts have notes about a residue."""
+    count = count_noted(texts, LARGE_RESIDUE)
+    return [f"Not conserved: of {count:,} texts, words and biases leave more than 1 % of the score."] if count else []
 
 
 def _overview(texts: pd.DataFrame, skipped: int) -> list[tuple[str, str]]:

@@ -20,6 +20,8 @@ REFERENCE_COLUMNS = {"words": ["reference"], "tokens": [], "texts": ["reference"
 # Their columns about messages, in tables of chats.
 ROLE_COLUMNS = {"words": ["role"], "tokens": [], "texts": []}
 
+LARGE_RESIDUE = "the residue is large"  # how the note of a text begins whose words and biases leave much of its score
+
 
 def frame(items: Iterable, of: str = "words", first: int = 0) -> pd.DataFrame:
     """Return explained texts as one table.

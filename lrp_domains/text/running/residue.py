@@ -3,16 +3,22 @@
 from collections.abc import Iterable
 
 from ... import Ledger, RuleSet, constant
+from ..results.tables import LARGE_RESIDUE
 
 LARGE = 0.01  # of the score: half precision rounds less
+
+
+def conserves(rules: RuleSet) -> bool:
+    """Return whether a rule set conserves relevance in any model: a softmax that is not constant leaves a remainder."""
+    return rules.operations.get("softmax") is constant
 
 
 def notes_on_residue(account: Ledger, rules: RuleSet) -> tuple[str, ...]:
     """Return what a large residue may contain; nothing if it is small, or if the rule set doesn't conserve relevance.
 
-    A softmax that is not constant leaves a remainder in any model, which is no news about this one.
+    A remainder in any model is no news about this one.
     """
-    if rules.operations.get("softmax") is not constant or account.balanced(LARGE):
+    if not conserves(rules) or account.balanced(LARGE):
         return ()
     return account.notes
 
@@ -20,4 +26,4 @@ def notes_on_residue(account: Ledger, rules: RuleSet) -> tuple[str, ...]:
 def residue_note(contents: Iterable[str]) -> tuple[str, ...]:
     """Return the note of a result, from the contents of its residue; none if there are none."""
     contents = list(dict.fromkeys(contents))
-    return (f"the residue is large (more than {LARGE:.0%} of the score): {'; '.join(contents)}",) if contents else ()
+    return (f"{LARGE_RESIDUE} (more than {LARGE:.0%} of the score): {'; '.join(contents)}",) if contents else ()

@@ -1,0 +1,29 @@
+"""Whether a model predicts the labels of texts better than chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def near_chance(labels: Sequence[str], predictions: Sequence[str]) -> tuple[str, ...]:
+    """Return a warning if predictions are no better than the most frequent label; nothing otherwise, or without labels.
+
+    Parameters
+    ----------
+    labels, predictions
+        Of each text.
+    """
+    if not len(labels):
+        return ()
+    right = float(np.mean([label == other for label, other in zip(labels, predictions, strict=True)]))
+    _, counts = np.unique(labels, return_counts=True)
+    chance = counts.max() / counts.sum()
+    # Twice the standard error of a share.
+    if right > chance + 2 * np.sqrt(chance * (1 - chance) / len(labels)):
+        return ()
+    return (
+        f"The model is right for {right:.0%} of these texts, and the most frequent label for {chance:.0%}: near "
+        "chance, there is little to explain.",
+    )
