@@ -36,13 +36,16 @@ def page(results: Path = RESULTS) -> str:
     """Return the page as Markdown."""
     folder = results / "evidence"
     texts = {name: _read(folder / f"text_{name}.json") for name in STUDIES}
-    pairs, behaviours, genes = (_read(folder / f"{name}.json") for name in ("pairs", "behaviours", "genes"))
-    records = [record for record in (*texts.values(), pairs, behaviours, genes) if record]
+    names = ("pairs", "behaviours", "genes", "dependence")
+    pairs, behaviours, genes, dependence = (_read(folder / f"{name}.json") for name in names)
+    records = [record for record in (*texts.values(), pairs, behaviours, genes, dependence) if record]
     template = Environment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(TEMPLATE.read_text())
     return template.render(
         machines="; ".join(dict.fromkeys(record["machine"] for record in records)),
         missing="; ".join(STUDIES[name].title for name, record in texts.items() if not record),
         texts=[_study(record) for record in texts.values() if record],
+        dependence=_dependence(dependence) if dependence else "",
+        sentences=dependence["sentences"] if dependence else 0,
         pairs=_pairs(pairs) if pairs else "",
         genes=[{"name": name, "table": _genes(name, study)} for name, study in genes["studies"].items()]
         if genes
@@ -99,6 +102,15 @@ def _pairs(record: Record) -> str:
                 cell = f"{row['mean']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
                 rows.setdefault(row["method"], {"method": row["method"]})[head] = f"**{cell}**" if row["best"] else cell
     return _table(list(rows.values()))
+
+
+def _dependence(record: Record) -> str:
+    """Return one row per method, one column per layer."""
+    return _table([{name: _two(value) for name, value in row.items()} for row in record["rows"]])
+
+
+def _two(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:.2f}"
 
 
 def _genes(name: str, study: Record) -> str:

@@ -23,13 +23,13 @@ def shuffled(model: nn.Module, layers: Sequence[str], seed: int = 0) -> Iterator
     model
         The model, whose weights are put back at the end.
     layers
-        Names of its modules; their own parameters are shuffled, not those of modules within.
+        Names of its modules; the parameters of modules within are shuffled too.
     seed
         Of the shuffling.
     """
     random = torch.Generator().manual_seed(seed)
     modules = dict(model.named_modules())
-    parameters = [parameter for name in layers for parameter in modules[name].parameters(recurse=False)]
+    parameters = list(dict.fromkeys(parameter for name in layers for parameter in modules[name].parameters()))
     before = [parameter.detach().clone() for parameter in parameters]
     try:
         with torch.no_grad():
@@ -61,7 +61,8 @@ def parameter_randomisation(
     explain
         Returns the relevance of each sample's units, for a target that doesn't depend on the prediction.
     layers
-        Names of its modules, from the top; None: all with parameters of their own, in reverse order.
+        Names of its modules, from the top, such as a head and blocks of layers; None: all with parameters of their own,
+        in reverse order.
     seed
         Of the shuffling.
     progress
@@ -73,10 +74,14 @@ def parameter_randomisation(
     correlation between magnitudes of relevance before and after. It should fall, to what the inputs alone cause.
     """
     networks = [model] if isinstance(model, nn.Module) else list(model)
-    named = [name for name, module in networks[0].named_modules() if any(True for _ in module.parameters(False))]
-    layers = named[::-1] if layers is None else list(layers)
+    named = [name for name, module in networks[0].named_modules() if any(True for _ in module.parameters())]
+    if layers is None:
+        modules = dict(networks[0].named_modules())
+        layers = [name for name in reversed(named) if any(True for _ in modules[name].parameters(recurse=False))]
     if unknown := set(layers) - set(named):
-        raise DomainError(f"'{min(unknown)}' is no module with parameters: choose from {', '.join(named[:10])}")
+        raise DomainError(
+            f"'{min(unknown)}' is no module with parameters: choose from {', '.join(list(filter(None, named))[:10])}"
+        )
     before = explain()
     rows = []
     for count, layer in enumerate(progress(layers, "Randomising"), 1):

@@ -84,6 +84,18 @@ def test_a_layer_is_randomised_in_all_networks_of_an_ensemble():
     assert all(kept())
 
 
+def test_a_module_is_randomised_with_those_within_each_once():
+    model = nn.Sequential(network(), nn.Linear(3, 3))
+    before = [p.detach().clone() for p in model.parameters()]
+    with shuffled(model, ["0"]):
+        once = [p.detach().clone() for p in model.parameters()]
+    changed = [not torch.equal(p, q) for p, q in zip(once, before, strict=True)]
+    assert changed == [True] * 6 + [False] * 2
+    with shuffled(model, ["0", "0.2"]):
+        assert all(torch.equal(p, q) for p, q in zip(model.parameters(), once, strict=True))
+    assert all(torch.equal(p, q) for p, q in zip(model.parameters(), before, strict=True))
+
+
 def test_layers_are_checked():
     with pytest.raises(DomainError, match="no module with parameters"):
         parameter_randomisation(network(), list, layers=["nine"])
