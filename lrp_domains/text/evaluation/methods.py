@@ -50,5 +50,8 @@ METHODS = MappingProxyType(
 
 UNIT = "gradient"
 """The method that costs one gradient."""
-DEFAULT = ("attn-lrp", "cp-lrp", "secant", "secant-half", "gradient", "integrated-gradients", "occlusion", "random")
+DEFAULT = (
+    "attn-lrp", "cp-lrp", "secant", "secant-half", "attn-lrp-midpoints",
+    "gradient", "integrated-gradients", "occlusion", "random",
+)  # fmt: skip
 """Those that are compared unless others are named."""
