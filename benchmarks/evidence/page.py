@@ -13,6 +13,7 @@ from jinja2 import Environment, StrictUndefined
 from lrp_domains.evaluation import LOWER_IS_BETTER
 
 from ..measure import RESULTS
+from . import gene_page
 from .text import AGAINST, STUDIES
 
 PAGE = Path(__file__).parents[2] / "docs" / "evidence.md"
@@ -21,12 +22,6 @@ SHOWN = (
     "ABPC", "comprehensiveness", "sufficiency", "AUAC", "AU-MSE", "AUPRC", "p@1", "mass accuracy",
 )  # fmt: skip
 NONE = "–"
-# What the labels of cohorts are called.
-GROUPS = {
-    "receptor": {"0.0": "ER negative", "1.0": "ER positive"},
-    "grade": {"1-2": "grade 1 or 2", "3": "grade 3"},
-    "metastasis": {"0.0": "none", "1.0": "metastasis"},
-}
 Record = dict[str, Any]
 
 
@@ -34,18 +29,17 @@ def page(results: Path = RESULTS) -> str:
     """Return the page as Markdown."""
     folder = results / "evidence"
     texts = {name: _read(folder / f"text_{name}.json") for name in STUDIES}
-    pairs, behaviours, genes = (_read(folder / f"{name}.json") for name in ("pairs", "behaviours", "genes"))
-    records = [record for record in (*texts.values(), pairs, behaviours, genes) if record]
+    pairs, behaviours = (_read(folder / f"{name}.json") for name in ("pairs", "behaviours"))
+    genes, machines = gene_page.section(folder)
+    machines = [record["machine"] for record in (*texts.values(), pairs, behaviours) if record] + machines
     template = Environment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(TEMPLATE.read_text())
     return template.render(
-        machines="; ".join(dict.fromkeys(record["machine"] for record in records)),
+        machines="; ".join(dict.fromkeys(machines)),
         missing="; ".join(STUDIES[name].title for name, record in texts.items() if not record),
         against=AGAINST,
         texts=[_study(record) for record in texts.values() if record],
         pairs=_pairs(pairs) if pairs else "",
-        genes=[{"name": name, "table": _genes(name, study)} for name, study in genes["studies"].items()]
-        if genes
-        else [],
+        genes=genes,
         behaviours=_behaviours(behaviours) if behaviours else "",
         why=behaviours["why"] if behaviours else {},
         right=behaviours["right"] if behaviours else 0,
@@ -97,16 +91,6 @@ def _pairs(record: Record) -> str:
                 cell = f"{row['mean']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
                 rows.setdefault(row["method"], {"method": row["method"]})[head] = f"**{cell}**" if row["best"] else cell
     return _table(list(rows.values()))
-
-
-def _genes(name: str, study: Record) -> str:
-    """Return one row per weight decay and order."""
-    groups = next((groups for what, groups in GROUPS.items() if name.startswith(what)), {})
-    rows = []
-    for of in study["summary"]:
-        heads = {head: ", ".join(groups.get(part, part) for part in head.split(", ")) for head in of}
-        rows.append({heads[head]: str(value) for head, value in of.items()})
-    return _table(rows)
 
 
 def _behaviours(record: Record) -> str:
