@@ -97,4 +97,5 @@ def test_like_rankings_are_alike():
     table = pd.DataFrame({"group": "a", "gene": names, "score": np.arange(60.0)})
     reverse = table.assign(score=-table["score"])
     assert nothing.likeness(table, table.sample(frac=1, random_state=0)) == {"spearman": 1, "jaccard": 1}
+    assert nothing.likeness(table, table.assign(score=(table["score"] + 10) % 60))["jaccard"] == 10 / 30
     assert nothing.likeness(table, reverse) == {"spearman": pytest.approx(-1), "jaccard": 0}

@@ -17,7 +17,7 @@ from anndata import AnnData, read_h5ad
 from scipy.io import arff
 
 TRANSBIG, LEUKAEMIA = "breast_cancer_GSE7390-metastasis.arff", "ALL.rda"
-PROBES = 2000
+PROBES = 1000
 
 
 def cohort(folder: Path, name: str, labels: str, *, split: int = 0) -> AnnData:

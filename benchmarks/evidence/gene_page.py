@@ -46,7 +46,7 @@ def section(folder: Path) -> tuple[str, list[str]]:
     text = template.render(
         missing="; ".join(_missing(records)),
         faithful=_table(_claims(compared)),
-        holds=_holds(compared),
+        leads=_table(_leads(compared) if compared else []),
         compared=[_compared(study) for study in compared.values()],
         drivers=[_drivers(study) for study in records.get("network", {}).values()],
         nothing=_table([row for name, study in records.get("nothing", {}).items() for row in _nothing(name, study)]),
@@ -80,21 +80,34 @@ def _claim(rule: str, removal: Record) -> str:
         return "**lowest**"
     if not rivals["beyond the interval"]:
         return "**tie**"
-    table = pd.DataFrame(removal["rows"])
-    areas = table[table["measure"] == "deletion"].set_index("method")["mean"]
+    areas = _areas(removal)
     lowest, more = areas[rivals["beyond the interval"]].idxmin(), len(rivals["beyond the interval"]) - 1
     return f"{lowest} {areas[lowest] - areas[rule]:+.4f}" + (f", and {more} more" if more else "")
 
 
-def _holds(compared: Mapping[str, Record]) -> str:
-    """Return in words for how many studies and ways of removal a rule is surpassed by no rival."""
-    cases = [removal["rivals"] for study in compared.values() for removal in study["removals"].values()]
-    words = []
+def _leads(compared: Mapping[str, Record]) -> list[Record]:
+    """Return one row per rule: how far rivals are ahead of it at most, by what removed genes are read as."""
+    rows = []
     for rule in cells.RULES:
-        lowest = sum(not rivals[rule]["lower"] for rivals in cases)
-        tied = sum(not rivals[rule]["beyond the interval"] for rivals in cases)
-        words.append(f"{rule} {tied} ({lowest})")
-    return f"{', '.join(words)} of {len(cases)}" if cases else NONE
+        row = {"rule": rule}
+        for how in REMOVALS:
+            removals = [study["removals"][how] for study in compared.values()]
+            lead = max((_lead(rule, removal) for removal in removals), default=0.0)
+            behind = sum(bool(removal["rivals"][rule]["beyond the interval"]) for removal in removals)
+            row[how] = f"{lead:.4f} in {behind} of {len(removals)}"
+        rows.append(row)
+    return rows
+
+
+def _lead(rule: str, removal: Record) -> float:
+    """Return how much lower the deletion area of the best rival is, of those that are lower beyond the interval."""
+    areas = _areas(removal)
+    return max((areas[rule] - areas[rival] for rival in removal["rivals"][rule]["beyond the interval"]), default=0.0)
+
+
+def _areas(removal: Record) -> pd.Series:
+    table = pd.DataFrame(removal["rows"])
+    return table[table["measure"] == "deletion"].set_index("method")["mean"]
 
 
 def _compared(study: Record) -> Record:

@@ -41,34 +41,31 @@ class Study:
         Whether the defaults were chosen on them.
     resplit
         Whether each seed divides a cohort anew.
-    seeds
-        How many.
     """
 
     labels: str
     cohorts: tuple[str, ...]
     seen: str
     resplit: bool = False
-    seeds: int = SEEDS
 
 
-def _halves(name: str, labels: str, seen: str = OTHER, *, resplit: bool = True, seeds: int = 5) -> Study:
-    return Study(labels, (f"{name}:0", f"{name}:1"), seen, resplit, seeds)
+def _halves(name: str, labels: str, seen: str = OTHER, *, resplit: bool = True) -> Study:
+    return Study(labels, (f"{name}:0", f"{name}:1"), seen, resplit)
 
 
 STUDIES = {
     "receptor status, three platforms": Study("er", ("expos", "nkis", "vdxs"), CHOSEN),
     "grade, two platforms": Study("grade", ("expos", "nkis"), SAME),
-    "receptor status, halves of expos": _halves("expos", "er", CHOSEN, resplit=False, seeds=SEEDS),
-    "receptor status, halves of vdxs": _halves("vdxs", "er", CHOSEN, resplit=False, seeds=SEEDS),
-    "receptor status, halves of nkis": _halves("nkis", "er", CHOSEN, resplit=False, seeds=SEEDS),
-    "metastasis, halves of vdxs": _halves("vdxs", "e.dmfs", SAME, resplit=False, seeds=SEEDS),
+    "receptor status, halves of expos": _halves("expos", "er", CHOSEN, resplit=False),
+    "receptor status, halves of vdxs": _halves("vdxs", "er", CHOSEN, resplit=False),
+    "receptor status, halves of nkis": _halves("nkis", "er", CHOSEN, resplit=False),
+    "metastasis, halves of vdxs": _halves("vdxs", "e.dmfs", SAME, resplit=False),
     "receptor status, halves of TRANSBIG": _halves("transbig", "er"),
     "grade, halves of TRANSBIG": _halves("transbig", "grade"),
     "lineage, halves of leukaemias": _halves("leukaemia", "lineage"),
     "BCR/ABL, halves of leukaemias": _halves("leukaemia", "fusion"),
-    "HER2, halves of expos": _halves("expos", "her2", SAME, seeds=SEEDS),
-    "progesterone receptor, halves of expos": _halves("expos", "pgr", SAME, seeds=SEEDS),
+    "HER2, halves of expos": _halves("expos", "her2", SAME),
+    "progesterone receptor, halves of expos": _halves("expos", "pgr", SAME),
 }
 
 
@@ -76,7 +73,7 @@ def measure(folder: Path, study: Study) -> list[dict]:
     """Return one row per weight decay, order, seed and pair of cohorts, and one per cohort."""
     rows = []
     for decay in DECAYS:
-        for seed in range(study.seeds):
+        for seed in range(SEEDS):
             tables: dict[str, list[pd.DataFrame]] = {order: [] for order in ORDERS}
             for name in study.cohorts:
                 adata = cohort(folder, name, study.labels, split=seed if study.resplit else 0)

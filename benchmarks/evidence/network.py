@@ -46,7 +46,7 @@ EXPLAINED = (
     "occlusion",
     "random",
 )
-CELLS, SEEDS = 200, 10
+CELLS, SEEDS = 200, 6
 TREES = 300
 DRIVERS, BYSTANDERS, OTHERS, MADE_CELLS = 8, 4, 160, 600
 Scores = dict[str, np.ndarray]

@@ -22,7 +22,7 @@ from ..measure import RESULTS, machine
 from .cohorts import cohort
 
 OUT = RESULTS / "evidence" / "nothing.json"
-PERMUTATIONS = 4
+PERMUTATIONS = 3
 TOP = 20
 STUDIES = {
     "blood cells, 10 types (pbmc68k_reduced)": ("bulk_labels", {}, Training()),
