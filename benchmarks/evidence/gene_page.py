@@ -13,7 +13,7 @@ from jinja2 import Environment, StrictUndefined
 
 from lrp_domains.evaluation import LOWER_IS_BETTER
 
-from . import cells, genes, network, nothing
+from . import cells, cohorts, genes, network, nothing
 
 TEMPLATE = Path(__file__).parent / "genes.md.jinja"
 NONE = "–"
@@ -52,6 +52,8 @@ def section(folder: Path) -> tuple[str, list[str]]:
         nothing=_table([row for name, study in records.get("nothing", {}).items() for row in _nothing(name, study)]),
         changes=_table([change["row"] for change in changes]),
         confirmed=_confirmed(changes),
+        seeds=genes.SEEDS,
+        probes=cohorts.PROBES,
         agreed=[{"name": name, "table": _agreed(name, study)} for name, study in agreed.items()],
     )
     measured = [part for record in files.values() for part in (record, *record["studies"].values())]
