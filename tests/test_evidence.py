@@ -1,12 +1,103 @@
-"""The page of evidence agrees with the results of the benchmarks."""
+"""The page of evidence agrees with the results of the benchmarks; what its words claim follows from them."""
 
+import numpy as np
+import pandas as pd
 import pytest
+from anndata import AnnData
 
 pytest.importorskip("transformers")
 pytest.importorskip("jinja2")
+pytest.importorskip("sklearn")
 
-from benchmarks.evidence import page
+from benchmarks.evidence import cells, gene_page, genes, nothing, page
+from benchmarks.evidence.cohorts import cohort
+from lrp_domains.evaluation import Comparison
+from lrp_domains.evaluation.measured import NO_CURVES
 
 
 def test_the_page_is_made_of_the_results():
     assert page.PAGE.read_text() == page.page(), "run python -m benchmarks.evidence.page"
+
+
+def compared(**deletion):
+    """Return a comparison of 40 cells; each method's deletion area is a number plus the same noise."""
+    noise = np.random.default_rng(0).normal(0, 0.1, 40)
+    own = {name: np.random.default_rng(1).normal(0, 0.02, 40) if "near" in name else 0 for name in deletion}
+    values = {
+        name: pd.DataFrame({"deletion": value + noise + own[name], "ABPC": 1 - value}).rename_axis("sample")
+        for name, value in deletion.items()
+    }
+    costs = pd.DataFrame({"seconds": 1.0, "gradients": 2.0}, index=pd.Index(list(values), name="method"))
+    return Comparison(pd.concat(values, names=["method"]), costs, NO_CURVES)
+
+
+def test_a_rival_that_is_lower_by_chance_is_a_tie():
+    found = compared(**{"attn-lrp": 0.2, "near": 0.199, "better": 0.15, "worse": 0.3, "gamma": 0.1})
+    assert cells.below(found, "attn-lrp") == {"lower": ["near", "better"], "beyond the interval": ["better"]}
+    assert cells.below(found, "gamma") == {"lower": [], "beyond the interval": []}
+
+
+def test_the_page_names_the_lowest_rival_and_by_how_much():
+    means = {"rule": 0.2, "near": 0.199, "better": 0.15, "best": 0.125}
+    rows = [{"method": method, "measure": "deletion", "mean": mean} for method, mean in means.items()]
+
+    def claim(lower, beyond):
+        rivals = {"lower": lower, "beyond the interval": beyond}
+        return gene_page._claim("rule", {"rows": rows, "rivals": {"rule": rivals}})
+
+    assert claim([], []) == "**lowest**"
+    assert claim(["near"], []) == "**tie**"
+    assert claim(["near", "better"], ["better"]) == "better -0.0500"
+    assert claim(["near", "better", "best"], ["better", "best"]) == "best -0.0750, and 1 more"
+
+
+def test_methods_of_the_same_figures_share_a_row():
+    rows = [
+        {"method": method, "measure": "deletion", "mean": mean, "gradients": cost}
+        for method, mean, cost in (("a", 0.2, 1.0), ("b", 0.2001, 1.3), ("c", 0.3, 10.0))
+    ]
+    lines = gene_page._means({"rows": rows, "best": {"deletion": ["a", "b"]}}).splitlines()
+    assert lines[0] == "| method | deletion ↓ | gradients |"
+    assert lines[2:] == ["| a, b | **0.200** | 1.0 to 1.3 |", "| c | 0.300 | 10.0 |"]
+
+
+def test_changes_are_paired_by_seed_and_counted_by_what_was_seen(monkeypatch):
+    monkeypatch.setattr(genes, "STUDIES", {"new": genes.Study("er", ("a", "b"), genes.OTHER)})
+    rows = []
+    for seed, level in enumerate((0.1, 0.3, 0.5)):
+        for setting, gain in ((gene_page.BEFORE, 0), (gene_page.AFTER, 0.1 + 0.01 * seed)):
+            both = {"decay": setting[0], "order": setting[1], "seed": seed}
+            pair = {"jaccard": level + gain, "spearman": 0.5, "jaccard of differential": 0.2}
+            one = {"accuracy": 0.8, "deletion": 0.7, "deletion of differential": 0.71}
+            rows += [both | pair, both | one]
+    change = gene_page._change("new", {"rows": rows})
+    assert change["row"]["difference"] == "+0.110 ± 0.006"
+    assert change["row"]["deletion, minus differential expression's"] == "-0.0100, -0.0100"
+    assert gene_page._confirmed([change]) == "other patients: higher in 1 of 1, lower in 0"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    grade = np.where(np.arange(23) < 3, np.nan, np.arange(23) % 3 + 1)
+    obs = pd.DataFrame({"grade": grade}, index=[f"patient {number}" for number in range(23)])
+    AnnData(np.ones((23, 2), np.float32), obs=obs).write_h5ad(tmp_path / "breast_expos.h5ad")
+    return tmp_path
+
+
+def test_halves_divide_the_patients_of_each_label(folder):
+    whole = cohort(folder, "expos", "grade")
+    assert whole.n_obs == 20  # whose grade is known
+    halves = [cohort(folder, f"expos:{half}", "grade", split=1) for half in (0, 1)]
+    assert sorted([*halves[0].obs_names, *halves[1].obs_names]) == sorted(whole.obs_names)
+    counts = [half.obs["grade"].value_counts() for half in halves]
+    assert (counts[0] - counts[1]).abs().max() <= 1
+    assert set(cohort(folder, "expos:0", "grade").obs_names) != set(halves[0].obs_names)
+
+
+def test_like_rankings_are_alike():
+    names = [f"G{number}" for number in range(60)]
+    table = pd.DataFrame({"group": "a", "gene": names, "score": np.arange(60.0)})
+    reverse = table.assign(score=-table["score"])
+    assert nothing.likeness(table, table.sample(frac=1, random_state=0)) == {"spearman": 1, "jaccard": 1}
+    assert nothing.likeness(table, table.assign(score=(table["score"] + 10) % 60))["jaccard"] == 10 / 30
+    assert nothing.likeness(table, reverse) == {"spearman": pytest.approx(-1), "jaccard": 0}

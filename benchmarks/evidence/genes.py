@@ -1,9 +1,8 @@
 """Do rankings of genes agree across cohorts, and stay faithful? ``python -m benchmarks.evidence.genes FOLDER``.
 
-Breast cancer on three platforms (``breast_expos``, ``breast_nkis``, ``breast_vdxs``): receptor status, and grade in the
-two that have it; both by mean relevance and by consistency, with two weight decays, over several seeds. The pairs of
-cohorts on receptor status chose the settings that are the default for bulk; metastasis did not, nor did grade,
-though its patients are the same.
+Patients of FOLDER (see `cohorts`), ranked by mean relevance and by consistency, with two weight decays, over several
+seeds. The cohorts of breast cancer on three platforms chose the settings that are the default for bulk, by receptor
+status; other questions did not, though their patients are the same; other patients did in no way.
 """
 
 from __future__ import annotations
@@ -11,56 +10,76 @@ from __future__ import annotations
 import argparse
 import json
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from anndata import AnnData, read_h5ad
 
 from lrp_domains.genes import Training, agreement, areas, curves, rank, relevance, train
 
 from ..measure import RESULTS, machine
+from .cohorts import cohort
 
 SEEDS = 3
 DECAYS = (0.01, 30.0)
 ORDERS = ("mean", "consistency")
+CHOSEN, SAME, OTHER = "chosen on", "same patients, another question", "other patients"
+
+
+@dataclass(frozen=True)
+class Study:
+    """Cohorts that are asked the same question.
+
+    Attributes
+    ----------
+    labels
+        The column of ``obs`` that is learnt.
+    cohorts
+        Their names, or those of halves; see `cohort`.
+    seen
+        Whether the defaults were chosen on them.
+    resplit
+        Whether each seed divides a cohort anew.
+    """
+
+    labels: str
+    cohorts: tuple[str, ...]
+    seen: str
+    resplit: bool = False
+
+
+def _halves(name: str, labels: str, seen: str = OTHER, *, resplit: bool = True) -> Study:
+    return Study(labels, (f"{name}:0", f"{name}:1"), seen, resplit)
+
+
 STUDIES = {
-    "receptor status, three platforms": ("er", ("expos", "nkis", "vdxs")),
-    "grade, two platforms": ("grade", ("expos", "nkis")),
-    "receptor status, halves of expos": ("er", ("expos:0", "expos:1")),
-    "receptor status, halves of vdxs": ("er", ("vdxs:0", "vdxs:1")),
-    "receptor status, halves of nkis": ("er", ("nkis:0", "nkis:1")),
-    "metastasis, halves of vdxs": ("e.dmfs", ("vdxs:0", "vdxs:1")),
+    "receptor status, three platforms": Study("er", ("expos", "nkis", "vdxs"), CHOSEN),
+    "grade, two platforms": Study("grade", ("expos", "nkis"), SAME),
+    "receptor status, halves of expos": _halves("expos", "er", CHOSEN, resplit=False),
+    "receptor status, halves of vdxs": _halves("vdxs", "er", CHOSEN, resplit=False),
+    "receptor status, halves of nkis": _halves("nkis", "er", CHOSEN, resplit=False),
+    "metastasis, halves of vdxs": _halves("vdxs", "e.dmfs", SAME, resplit=False),
+    "receptor status, halves of TRANSBIG": _halves("transbig", "er"),
+    "grade, halves of TRANSBIG": _halves("transbig", "grade"),
+    "lineage, halves of leukaemias": _halves("leukaemia", "lineage"),
+    "BCR/ABL, halves of leukaemias": _halves("leukaemia", "fusion"),
+    "HER2, halves of expos": _halves("expos", "her2", SAME),
+    "progesterone receptor, halves of expos": _halves("expos", "pgr", SAME),
 }
 
 
-def cohort(folder: Path, name: str, labels: str) -> AnnData:
-    """Read a cohort, or one of its halves, with the patients whose label is known."""
-    file, _, half = name.partition(":")
-    adata = read_h5ad(folder / f"breast_{file}.h5ad")
-    adata = adata[adata.obs[labels].notna()].copy()
-    if labels == "grade":
-        adata.obs["grade"] = np.where(adata.obs["grade"] == 3, "3", "1-2")
-    adata.obs[labels] = adata.obs[labels].astype(str)
-    if half:
-        # Each label is divided equally.
-        order = np.random.default_rng(0).permutation(adata.n_obs)
-        order = order[np.argsort(adata.obs[labels].to_numpy()[order], kind="stable")]
-        adata = adata[np.sort(order[int(half) :: 2])].copy()
-    return adata
-
-
-def study(folder: Path, labels: str, names: tuple[str, ...]) -> list[dict]:
+def measure(folder: Path, study: Study) -> list[dict]:
     """Return one row per weight decay, order, seed and pair of cohorts, and one per cohort."""
     rows = []
     for decay in DECAYS:
         for seed in range(SEEDS):
             tables: dict[str, list[pd.DataFrame]] = {order: [] for order in ORDERS}
-            for name in names:
-                adata = cohort(folder, name, labels)
+            for name in study.cohorts:
+                adata = cohort(folder, name, study.labels, split=seed if study.resplit else 0)
                 settings = Training(seed=seed, weight_decay=decay)
                 # z-scores, as values differ in scale between platforms.
-                model = train(adata, labels, donor="index", normalisation="zscore", training=settings)
+                model = train(adata, study.labels, donor="index", normalisation="zscore", training=settings)
                 relevance(adata, model, donor="index")
                 accuracy = float(model.performance["held_out_balanced_accuracy"].mean())
                 for order in ORDERS:
@@ -115,7 +134,7 @@ def main() -> None:
     for name in options.study or STUDIES:
         if name in record["studies"] and not options.study:
             continue
-        rows = study(options.folder, *STUDIES[name])
+        rows = measure(options.folder, STUDIES[name])
         record["machine"] = machine()
         record["studies"][name] = {"rows": rows, "summary": summary(rows)}
         path.write_text(json.dumps(record, indent=1) + "\n")

@@ -13,6 +13,7 @@ from jinja2 import Environment, StrictUndefined
 from lrp_domains.evaluation import LOWER_IS_BETTER
 
 from ..measure import RESULTS
+from . import gene_page
 from .figure import figure
 from .text import STUDIES
 
@@ -23,12 +24,6 @@ SHOWN = (
     "ABPC", "comprehensiveness", "sufficiency", "AUAC", "AU-MSE", "AUPRC", "p@1", "mass accuracy",
 )  # fmt: skip
 NONE = "–"
-# What the labels of cohorts are called.
-GROUPS = {
-    "receptor": {"0.0": "ER negative", "1.0": "ER positive"},
-    "grade": {"1-2": "grade 1 or 2", "3": "grade 3"},
-    "metastasis": {"0.0": "none", "1.0": "metastasis"},
-}
 Record = dict[str, Any]
 
 
@@ -36,20 +31,19 @@ def page(results: Path = RESULTS) -> str:
     """Return the page as Markdown."""
     folder = results / "evidence"
     texts = {name: _read(folder / f"text_{name}.json") for name in STUDIES}
-    names = ("pairs", "behaviours", "genes", "dependence")
-    pairs, behaviours, genes, dependence = (_read(folder / f"{name}.json") for name in names)
-    records = [record for record in (*texts.values(), pairs, behaviours, genes, dependence) if record]
+    names = ("pairs", "behaviours", "dependence")
+    pairs, behaviours, dependence = (_read(folder / f"{name}.json") for name in names)
+    genes, machines = gene_page.section(folder)
+    machines = [record["machine"] for record in (*texts.values(), pairs, behaviours, dependence) if record] + machines
     template = Environment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(TEMPLATE.read_text())
     return template.render(
-        machines="; ".join(dict.fromkeys(record["machine"] for record in records)),
+        machines="; ".join(dict.fromkeys(machines)),
         missing="; ".join(STUDIES[name].title for name, record in texts.items() if not record),
         texts=[_study(record) for record in texts.values() if record],
         dependence=_dependence(dependence) if dependence else "",
         sentences=dependence["sentences"] if dependence else 0,
         pairs=_pairs(pairs) if pairs else "",
-        genes=[{"name": name, "table": _genes(name, study)} for name, study in genes["studies"].items()]
-        if genes
-        else [],
+        genes=genes,
         behaviours=_behaviours(behaviours) if behaviours else "",
         why=behaviours["why"] if behaviours else {},
         right=behaviours["right"] if behaviours else 0,
@@ -111,16 +105,6 @@ def _dependence(record: Record) -> str:
 
 def _two(value: str | float) -> str:
     return value if isinstance(value, str) else f"{value:.2f}"
-
-
-def _genes(name: str, study: Record) -> str:
-    """Return one row per weight decay and order."""
-    groups = next((groups for what, groups in GROUPS.items() if name.startswith(what)), {})
-    rows = []
-    for of in study["summary"]:
-        heads = {head: ", ".join(groups.get(part, part) for part in head.split(", ")) for head in of}
-        rows.append({heads[head]: str(value) for head, value in of.items()})
-    return _table(rows)
 
 
 def _behaviours(record: Record) -> str:
