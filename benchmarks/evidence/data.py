@@ -45,7 +45,8 @@ def _records(path: Path) -> list[dict]:
 
 
 def reviews(folder: Path, count: int) -> list[Marked]:
-    """Return reviews of films with the phrases that people marked as reasons (ERASER; Zaidan et al. 2007)."""
+    """Return reviews of films with the phrases that people marked as reasons (ERASER; Zaidan et al. 2007), the shortest
+    of those that are held out."""
     documents, found = _documents(folder), []
     for record in _records(folder / "eraser_movies" / "val.jsonl"):
         text = documents[record["annotation_id"]]
@@ -58,8 +59,7 @@ def reviews(folder: Path, count: int) -> list[Marked]:
         evidence = [span for group in record["evidences"] for span in group]
         spans = tuple((starts[span["start_token"]], ends[span["end_token"] - 1]) for span in evidence)
         found.append(Marked(text, {"NEG": "NEGATIVE", "POS": "POSITIVE"}[record["classification"]], spans))
-    chosen = np.sort(np.random.default_rng(0).permutation(len(found))[:count])
-    return [found[number] for number in chosen]
+    return sorted(found, key=lambda marked: len(marked.text.split()))[:count]
 
 
 def review_sentences(folder: Path, count: int = 16_000) -> list[str]:

@@ -13,7 +13,7 @@ COLUMNS = 3
 # Ours are coloured circles, the others have grey marks.
 OURS = ("attn-lrp", "cp-lrp", "gim", "secant", "secant-half", "attn-lrp-midpoints")
 MARKS = {
-    "integrated-gradients": "s", "integrated-gradients, 20 steps": "D", "gradient-shap": "^", "smooth-gradient": "v",
+    "integrated-gradients": "s", "integrated-gradients, 10 steps": "D", "gradient-shap": "^", "smooth-gradient": "v",
     "kernel-shap": "P", "lime": "X", "occlusion": "*", "attention": "d",
 }  # fmt: skip
 LEAST = 0.5  # of the cost that is shown

@@ -30,7 +30,7 @@ OUT = RESULTS / "evidence"
 RULES = ("attn-lrp", "cp-lrp", "gim", "secant", "secant-half", "attn-lrp-midpoints")
 ALL = tuple(name for name in METHODS if name not in ("epsilon", "deeplift"))
 MAIN = (*RULES, "gradient", "integrated-gradients", "occlusion", "attention", "random")
-FEW_STEPS = "integrated-gradients, 20 steps"
+FEW_STEPS = "integrated-gradients, 10 steps"
 LONG = (
     "attn-lrp",
     "cp-lrp",
@@ -39,7 +39,6 @@ LONG = (
     "attn-lrp-midpoints",
     "gradient",
     FEW_STEPS,
-    "attention",
     "random",
 )
 Truth = Callable[[TextRelevance], np.ndarray]
@@ -107,8 +106,8 @@ STUDIES = {
         "MiniLM, 6 layers; 300 sentences, words deleted", models.minilm, sentences(300), how="delete"
     ),
     "reviews": Study(
-        "MiniLM, 6 layers; 100 long reviews with rationales, words masked", models.minilm,
-        marked(lambda folder: data.reviews(folder, 100)), LONG, against=FEW_STEPS, fractions=COARSE,
+        "MiniLM, 6 layers; 100 reviews of 130 to 740 words with rationales, words masked", models.minilm,
+        marked(lambda folder: data.reviews(folder, 100)), LONG, against=FEW_STEPS, fractions=(0.05, 0.2),
     ),
     "four_layers_masked": Study("BERT, 4 layers; 300 sentences, words masked", models.four_layers, sentences(300)),
     "causal_deleted": Study(
@@ -119,7 +118,7 @@ STUDIES = {
         marked(lambda folder: data.geco(folder, "test")), fractions=COARSE,
     ),
 }  # fmt: skip
-OTHERS = {FEW_STEPS: Method(rivals.integrated_gradients(20), against_reference=True)}
+OTHERS = {FEW_STEPS: Method(rivals.integrated_gradients(10), against_reference=True)}
 """Methods beside those of the package."""
 
 
