@@ -50,6 +50,7 @@ def compare(
     settings: dict,
 ) -> None:
     """Compare methods of explanation: which finds the words that the model used? An interrupted run resumes."""
+    from ... import __version__
     from ...domain import Clock, require_space, resumable
     from ...evaluation.page import write_comparison
     from ...text.evaluation import check_methods, compare_methods, draw
@@ -64,7 +65,8 @@ def compare(
         explainer = load_explainer(model, **settings)
         chosen = chosen.named(explainer.labels)
 
-    request = repr((key_of(model), chosen.texts, sorted(comparison.items()), sorted(settings.items(), key=str)))
+    asked = sorted(comparison.items()), sorted(settings.items(), key=str)
+    request = repr((__version__, key_of(model), chosen.texts, *asked))
     with resumable(out, request) as folder, clock("comparing"):
         known = {"labels": chosen.labels, "folder": folder, "progress": progress}
         found = compare_methods(explainer, chosen.texts, **known, **comparison)
