@@ -41,6 +41,11 @@ LONG = (
     FEW_STEPS,
     "random",
 )
+# Of Wilming et al. 2024 (arXiv 2406.11547), who show results of other models, in figures only.
+PUBLISHED = (
+    "attn-lrp", "attn-lrp-midpoints", "gradient", "integrated-gradients", "gradient-shap", "smooth-gradient",
+    "deeplift", "kernel-shap", "lime", "random",
+)  # fmt: skip
 Truth = Callable[[TextRelevance], np.ndarray]
 
 
@@ -116,6 +121,10 @@ STUDIES = {
     "gender": Study(
         "MiniLM fine-tuned on GECO; 644 sentences whose decisive words are known, words masked", models.gender,
         marked(lambda folder: data.geco(folder, "test")), fractions=COARSE,
+    ),
+    "gender_others": Study(
+        "The same, 200 of the sentences, by the methods that GECO's authors compare", models.gender,
+        marked(lambda folder: data.geco(folder, "test")[:200]), PUBLISHED, fractions=(0.1,),
     ),
 }  # fmt: skip
 OTHERS = {FEW_STEPS: Method(rivals.integrated_gradients(10), against_reference=True)}
