@@ -139,6 +139,12 @@ def test_an_interrupted_comparison_resumes(tmp_path):
     pd.testing.assert_frame_equal(resumed.curves, expected.curves)
 
 
+def test_other_methods_in_the_same_folder_are_measured(tmp_path):
+    for name in ("true", "random", "true"):
+        found = compare({name: METHODS[name]}, MEASURES, folder=tmp_path)
+        pd.testing.assert_frame_equal(found.values, compare({name: METHODS[name]}, MEASURES).values)
+
+
 def test_curves_are_means_of_what_is_measured():
     measures = [faithfulness(additive, through=np.square, fractions=(0.05, 0.25)), simplicity]
     found = compare(METHODS, measures).curves
