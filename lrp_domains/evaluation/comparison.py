@@ -125,6 +125,8 @@ class Comparison:
         """Return a figure of a measure against the cost in gradients."""
         from .figures import cost_figure
 
+        if measure not in self.values:
+            raise DomainError(f"'{measure}' is not one of the measures: {', '.join(self.values)}")
         return cost_figure(self.table(), measure)
 
     def removal_figure(self) -> Figure:

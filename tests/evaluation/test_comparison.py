@@ -91,6 +91,11 @@ def test_warnings_are_on_the_page(tmp_path):
     assert '<div class="warning">' not in (tmp_path / "good" / "comparison.html").read_text()
 
 
+def test_a_figure_of_an_unknown_measure_is_refused(comparison):
+    with pytest.raises(DomainError, match="'abpc' is not one of the measures: ABPC"):
+        comparison.figure("abpc")
+
+
 def test_costs_are_counted_in_the_unit(comparison):
     costs = comparison.costs
     assert costs.loc["true", "gradients"] == 1

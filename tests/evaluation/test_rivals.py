@@ -219,7 +219,7 @@ def test_random_relevance_is_the_same_each_time():
 @pytest.mark.parametrize(
     "make", [rivals.integrated_gradients, rivals.midpoints, rivals.kernel_shap, rivals.lime, rivals.gradient_shap]
 )
-@pytest.mark.parametrize("count", [0, -1, 2.5])
+@pytest.mark.parametrize("count", [0, -1, 2.5, True])
 def test_counts_are_checked(make, count):
     with pytest.raises(DomainError, match="whole number from 1"):
         make(count)
