@@ -125,6 +125,8 @@ class Comparison:
         """Return a figure of a measure against the cost in gradients."""
         from .figures import cost_figure
 
+        if measure not in self.values:
+            raise DomainError(f"'{measure}' is not one of the measures: {', '.join(self.values)}")
         return cost_figure(self.table(), measure)
 
     def removal_figure(self) -> Figure:
@@ -153,8 +155,8 @@ def compare(
     unit
         The method that costs one gradient, in whose CPU seconds the costs of the others are counted; None: they aren't.
     folder
-        Where what a method reached is kept, so that an interrupted comparison resumes; see
-        `lrp_domains.domain.resumable`.
+        Where what a method reached is kept, so that an interrupted comparison resumes. Methods are told apart by their
+        names alone: keep comparisons of other samples or measures in other folders, see `lrp_domains.domain.resumable`.
     progress
         Wraps the iteration over methods.
 
@@ -168,14 +170,14 @@ def compare(
     results: dict[str, Measured] = {}
     for number, name in enumerate(progress(list(methods), "Comparing methods")):
         kept = None if folder is None else folder / f"method-{number}"
-        if kept is not None and (known := Measured.read(kept)) is not None:
+        if kept is not None and (known := Measured.read(kept, name)) is not None:
             results[name] = known
             continue
         results[name] = Measured.of(methods[name], measures)
         if results[name].units != next(iter(results.values())).units:
             raise DomainError(f"'{name}' explains other samples or units than '{next(iter(results))}'")
         if kept is not None:
-            results[name].write(kept)
+            results[name].write(kept, name)
 
     costs = pd.DataFrame({name: result.costs for name, result in results.items()}).T.rename_axis("method")
     costs.insert(1, "gradients", np.nan if unit is None else costs["seconds"] / costs.loc[unit, "seconds"])

@@ -90,17 +90,20 @@ class Measured:
         )
 
     @classmethod
-    def read(cls, path: Path) -> Measured | None:
-        """Read what `write` wrote; None if it has written nothing, or not all."""
+    def read(cls, path: Path, method: str) -> Measured | None:
+        """Read what `write` wrote; None if it has written nothing, not all, or another method."""
         if not path.with_suffix(".json").exists():
             return None
+        facts = json.loads(path.with_suffix(".json").read_text())
+        if facts.pop("method", None) != method:
+            return None
         tables = {name: pd.read_parquet(path.with_suffix(f".{name}.parquet")) for name in TABLES}
-        return cls(**tables, **json.loads(path.with_suffix(".json").read_text()))
+        return cls(**tables, **facts)
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path, method: str) -> None:
         """Write files whose names begin with a path; what `read` looks for is the last."""
         for name in TABLES:
             with whole_file(path.with_suffix(f".{name}.parquet")) as temporary:
                 getattr(self, name).to_parquet(temporary)
         with whole_file(path.with_suffix(".json")) as temporary:
-            temporary.write_text(json.dumps({"costs": self.costs, "units": self.units}))
+            temporary.write_text(json.dumps({"method": method, "costs": self.costs, "units": self.units}))

@@ -49,6 +49,7 @@ def agreement(explanations: Mapping[str, np.ndarray], k: int = 20) -> pd.DataFra
     """
     rows = []
     for (a, of_a), (b, of_b) in combinations(explanations.items(), 2):
+        _check_same_units(of_a, of_b)
         overlap = rank_biased_overlap(np.abs(of_a), np.abs(of_b))
         rows.append((a, b, spearman(of_a, of_b), jaccard(of_a, of_b, k), overlap))
     return pd.DataFrame(rows, columns=["a", "b", "spearman", "jaccard", "rbo"])

@@ -23,6 +23,8 @@ def precision_at(relevance: np.ndarray, truth: np.ndarray, k: int | None = None)
         None: the number of true units.
     """
     relevance, truth = _checked(relevance, truth)
+    if k is not None and k < 1:
+        raise DomainError(f"k is {k}: pass a whole number from 1")
     if not 0 < truth.sum() < len(truth):
         return float("nan")
     k = int(truth.sum()) if k is None else min(k, len(truth))

@@ -108,6 +108,13 @@ def test_a_folder_in_the_place_of_a_file_is_told_before_the_work(tmp_path):
     require_space(tmp_path, is_folder=True)
 
 
+def test_a_file_in_the_place_of_a_folder_is_told_before_the_work(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DomainError, match="/file' is a file; name a folder to write"):
+        require_space(tmp_path / "file", is_folder=True)
+    require_space(tmp_path / "file")
+
+
 def test_a_file_replaces_no_folder(tmp_path):
     (tmp_path / "out").mkdir()
     with pytest.raises(DomainError, match="/out' is a folder"), whole_file(tmp_path / "out") as temporary:

@@ -91,6 +91,11 @@ def test_warnings_are_on_the_page(tmp_path):
     assert '<div class="warning">' not in (tmp_path / "good" / "comparison.html").read_text()
 
 
+def test_a_figure_of_an_unknown_measure_is_refused(comparison):
+    with pytest.raises(DomainError, match="'abpc' is not one of the measures: ABPC"):
+        comparison.figure("abpc")
+
+
 def test_costs_are_counted_in_the_unit(comparison):
     costs = comparison.costs
     assert costs.loc["true", "gradients"] == 1
@@ -137,6 +142,12 @@ def test_an_interrupted_comparison_resumes(tmp_path):
     expected = compare(METHODS, MEASURES)
     pd.testing.assert_frame_equal(resumed.values, expected.values)
     pd.testing.assert_frame_equal(resumed.curves, expected.curves)
+
+
+def test_other_methods_in_the_same_folder_are_measured(tmp_path):
+    for name in ("true", "random", "true"):
+        found = compare({name: METHODS[name]}, MEASURES, folder=tmp_path)
+        pd.testing.assert_frame_equal(found.values, compare({name: METHODS[name]}, MEASURES).values)
 
 
 def test_curves_are_means_of_what_is_measured():

@@ -128,6 +128,12 @@ def test_kernel_shap_approaches_shapley_values():
     torch.testing.assert_close(relevance.sum(1), of.score(*of.inputs) - of.score(*of.references))
 
 
+def test_kernel_shap_favours_no_unit_where_coalitions_are_few():
+    of = Problem(lambda x: x.sum(1), (torch.ones(2, 40),), (torch.zeros(2, 40),), nn.Identity())
+    (relevance,) = rivals.kernel_shap(10).relevance(of)
+    torch.testing.assert_close(relevance, torch.ones(2, 40))
+
+
 def test_lime_finds_the_weights_of_a_linear_function():
     weights = torch.randn(6)
     of = Problem(lambda x: x @ weights, (torch.ones(2, 6),), (torch.zeros(2, 6),), nn.Identity())
@@ -213,7 +219,7 @@ def test_random_relevance_is_the_same_each_time():
 @pytest.mark.parametrize(
     "make", [rivals.integrated_gradients, rivals.midpoints, rivals.kernel_shap, rivals.lime, rivals.gradient_shap]
 )
-@pytest.mark.parametrize("count", [0, -1, 2.5])
+@pytest.mark.parametrize("count", [0, -1, 2.5, True])
 def test_counts_are_checked(make, count):
     with pytest.raises(DomainError, match="whole number from 1"):
         make(count)

@@ -139,3 +139,8 @@ def test_soft_measures_are_their_formula():
     np.testing.assert_allclose(kept_probabilities(weights[0], 2 / 3), chances)
     assert found["Soft-NS"][0] == pytest.approx(1 - 1 / 6)
     assert found["Soft-NC"][0] == pytest.approx(5 / 6)
+
+
+def test_explanations_of_other_units_do_not_agree():
+    with pytest.raises(DomainError, match="can't be compared: align their units"):
+        agreement({"a": np.arange(3.0), "b": np.arange(2.0)})

@@ -25,6 +25,8 @@ def test_precision_counts_ties_in_proportion():
         expected = np.mean([truth[list(p[:k])].mean() for p in orders])
         assert precision_at(relevance, truth, k) == pytest.approx(expected)
     assert precision_at(relevance, truth) == pytest.approx(precision_at(relevance, truth, 3))
+    with pytest.raises(DomainError, match="k is 0"):
+        precision_at(relevance, truth, 0)
 
 
 def test_auroc_is_the_share_of_pairs_in_order():

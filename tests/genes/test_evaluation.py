@@ -351,7 +351,8 @@ def test_a_model_of_tokens_is_compared():
         ({"methods": {"own": Explained(ATTN_LRP, "zero")}}, "'own' doesn't fit: the rule set 'AttnLRP' explains no"),
         ({"methods": {"own": Explained(SECANT, "Naive T")}}, "'own' doesn't fit: reference is 'Naive T'; methods are"),
         ({"groupby": "grup"}, "obs has no column 'grup'"),
-        ({"cells": 0}, "0 cells are drawn"),
+        ({"cells": 0}, "cells is 0: pass a whole number from 1"),
+        ({"cells": -1}, "cells is -1"),
         ({"rulez": 1}, "unknown setting 'rulez'"),
     ],
 )

@@ -180,6 +180,26 @@ def test_methods_are_compared(explainer):
         compare_methods(explainer, texts, methods=["atn-lrp"])
 
 
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"methods": ["secant"], "reference": "neutral"}, "methods are compared against 'mask' or 'pad'"),
+        ({"methods": ["attn-lrp"], "how": ""}, "how is empty"),
+    ],
+)
+def test_what_methods_cannot_be_compared_by(explainer, settings, message):
+    with pytest.raises(TextError, match=message):
+        compare_methods(explainer, TEXTS, **settings)
+
+
+def test_a_tokenizer_without_a_mask_token_can_have_another_reference(explainer, monkeypatch):
+    special = explainer._pipeline.model.special
+    monkeypatch.delitem(special.placeholders, "mask")
+    with pytest.raises(TextError, match="reference='mask': the tokenizer has no such token; pass reference='pad'"):
+        compare_methods(explainer, TEXTS, methods=["secant"], how="delete")
+    compare_methods(explainer, TEXTS, methods=["attn-lrp"], how="delete")
+
+
 def test_another_explainer_scores_texts_without_their_words(explainer, demo_model):
     rounded = TextExplainer.from_pretrained(str(demo_model), dtype="bfloat16", device="cpu")
     runs = {"methods": ["secant"], "fractions": (0.5,)}
@@ -255,9 +275,12 @@ def test_the_command_writes_a_comparison(demo_model, reviews, tmp_path):
     table = pd.read_csv(out / "comparison.tsv", sep="\t")
     assert set(table["method"]) == {"attn-lrp", "gradient", "random"}
     assert "most faithful:" in plain(result)
+    assert "removed words are deleted." in (out / "comparison.html").read_text()
     wrong = run_text("compare", str(reviews), "--model", str(demo_model), "--out", str(out), "--method", "lrp")
     assert wrong.exit_code == 1
     assert "there is no method 'lrp'" in plain(wrong)
+    wrong = run_text("compare", str(reviews), "--model", str(demo_model), "--out", str(out), "--seed", "-1")
+    assert wrong.exit_code == 2
 
 
 def three_labels():

@@ -33,6 +33,7 @@ COMPARISON = {
         typer.Option(help="What methods that need a reference compare texts with: mask or pad (default mask)."),
     ],
 }
+REMOVED = {"mask": "masked", "pad": "padded", "delete": "deleted"}
 COLUMNS = {name: o.COLUMNS[name] for name in ("text_column", "label_column")}
 SETTINGS = {name: option for name, option in o.SETTINGS.items() if name not in ("rules", "compile", "precision")}
 
@@ -42,7 +43,7 @@ def compare(
     corpus: o.Corpus,
     out: Annotated[Path, typer.Option(help="The folder to write: comparison.html, and its tables.")],
     texts: Annotated[int, typer.Option(min=2, help="Number of texts to compare on, drawn at random.")] = 200,
-    seed: Annotated[int, typer.Option(help="Seed of which texts are drawn.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of which texts are drawn.")] = 0,
     *,
     model: dict,
     columns: dict,
@@ -70,7 +71,9 @@ def compare(
     with resumable(out, request) as folder, clock("comparing"):
         known = {"labels": chosen.labels, "folder": folder, "progress": progress}
         found = compare_methods(explainer, chosen.texts, **known, **comparison)
-        notes = [f"{len(chosen)} of {len(whole)} texts of '{corpus}', drawn with seed {seed}, by {model['model']}."]
+        removed = REMOVED.get(how := comparison.get("how", "mask"), f"replaced by '{how}'")
+        drawn = f"{len(chosen)} of {len(whole)} texts of '{corpus}', drawn with seed {seed}"
+        notes = [f"{drawn}, by {model['model']}; removed words are {removed}."]
         write_comparison(found, out, title="Methods of explanation compared", notes=notes)
     for warning in found.warnings():
         say("warning", warning, "bold yellow")

@@ -33,9 +33,11 @@ def require_space(path: str | Path, needed: int = 0, *, is_folder: bool = False)
     """Raise if a file or folder can't be written, or if its disk has less than `needed` bytes free.
 
     Call it before the work whose result it is; `needed` is an estimate. Only a folder (`is_folder`, ``.zarr``) may
-    replace a folder.
+    replace a folder, and it can't replace a file.
     """
     path = Path(path).absolute()
+    if is_folder and path.is_file():
+        raise DomainError(f"'{path}' is a file; name a folder to write")
     if path.is_dir() and not is_folder and path.suffix != ".zarr":
         raise DomainError(f"'{path}' is a folder; name a file to write")
     folder = _existing(path.parent)

@@ -121,13 +121,11 @@ def _subsets(random: np.random.Generator, samples: int, n: int) -> np.ndarray:
 
 def _shapley(kept: np.ndarray, scores: np.ndarray, of_all: float, of_none: float) -> np.ndarray:
     """Fit values that sum to the difference of the scores of all and of no units (Covert and Lee 2021, eq. 9)."""
-    n, total = kept.shape[1], of_all - of_none
-    if n == 1:
-        return np.array([total])
-    # The last value is the total minus the others, which leaves n - 1 free ones.
-    design = kept[:, :-1] - kept[:, -1:]
-    values, *_ = np.linalg.lstsq(design, scores - of_none - kept[:, -1] * total, rcond=None)
-    return np.append(values, total - values.sum())
+    total, share = of_all - of_none, kept.mean(1)
+    # Equal parts of the total, and what differs from them: it sums to 0, as do the rows of the design. Where there are
+    # too few coalitions, it is the smallest solution, in which all units count alike.
+    values, *_ = np.linalg.lstsq(kept - share[:, None], scores - of_none - share * total, rcond=None)
+    return total / kept.shape[1] + values
 
 
 def _local(

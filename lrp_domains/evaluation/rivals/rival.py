@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Protocol
 
 import torch
@@ -89,5 +90,5 @@ def as_inputs(of: Problem, units: Tensor) -> Tensors:
 
 def check_count(name: str, value: int) -> None:
     """Raise if a number of steps or samples is none."""
-    if not isinstance(value, int) or value < 1:
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise DomainError(f"{name} is {value!r}: pass a whole number from 1")

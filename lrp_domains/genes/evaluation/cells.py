@@ -161,6 +161,8 @@ def draw(
     """
     if unknown := [name for name in settings if name not in SETTINGS]:
         raise CohortError(f"unknown setting '{unknown[0]}'; {choices(unknown[0], SETTINGS)}")
+    if cells < 1:
+        raise CohortError(f"cells is {cells}: pass a whole number from 1")
     plan = make_plan(adata, model, Explanation(**settings), progress=progress)
     random, everyone = np.random.default_rng(seed), np.arange(plan.expression.n_cells)
     if plan.labels is None:

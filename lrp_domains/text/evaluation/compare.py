@@ -87,6 +87,8 @@ def compare_methods(
         check_methods(methods)
         methods = {name: METHODS[name] for name in methods}
     chosen = dict(methods) | {name: METHODS[name] for name in (UNIT, "random") if name not in methods}
+    if any(method.against_reference for method in chosen.values()):
+        check_reference(explainer, reference)
     results = list(explainer.explaining_by(None)(list(texts), target))
     words = RemovableWords(scored_by or explainer, results, how)
     measures = [faithfulness(words, through=words.measured, fractions=fractions), simplicity]
@@ -120,6 +122,16 @@ def check_methods(names: Iterable[str]) -> None:
     for name in names:
         if name not in METHODS:
             raise TextError(f"there is no method '{name}'; {choices(name, METHODS)}")
+
+
+def check_reference(explainer: TextExplainer, reference: str) -> None:
+    """Raise if texts can't be compared with a reference."""
+    if reference not in ("mask", "pad"):
+        raise TextError(f"reference={reference!r}: methods are compared against 'mask' or 'pad'")
+    if reference not in (placeholders := explainer._pipeline.model.special.placeholders):
+        others = " or ".join(f"reference={name!r}" for name in placeholders if name in ("mask", "pad"))
+        remedy = f"pass {others}" if others else "choose methods that need no reference"
+        raise TextError(f"reference={reference!r}: the tokenizer has no such token; {remedy}")
 
 
 def words_among(known: Sequence[str]) -> Callable[[TextRelevance], np.ndarray]:

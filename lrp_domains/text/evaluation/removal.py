@@ -47,6 +47,8 @@ class RemovableWords:
                 raise TextError(f"{excerpt(result.texts[0])} has no words: the places of its tokens are unknown")
             if len(result.texts) > 1:
                 raise TextError(f"{excerpt(result.texts[0])} is one of a pair: words are removed from single texts")
+        if not self.how.strip():
+            raise TextError("how is empty: pass 'mask', 'pad', 'delete', or a word")
         placeholders = self.explainer._pipeline.model.special.placeholders
         if self.how in ("mask", "pad") and self.how not in placeholders:
             raise TextError(f"how={self.how!r}: the tokenizer has no such token; pass 'delete', or a neutral word")

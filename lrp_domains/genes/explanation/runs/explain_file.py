@@ -115,7 +115,8 @@ def check_written(out: Path, path: Path) -> None:
 
 def require_parts_space(out: Path, needed: int) -> None:
     """Raise if a disk lacks room for a result and its finished parts, except those that are there already."""
-    require_space(out, needed - size_on_disk(out.with_name(f".{out.name}.parts")), is_folder=True)
+    kept = size_on_disk(out.with_name(f".{out.name}.parts"))
+    require_space(out, needed - kept, is_folder=out.suffix != ".h5ad")
 
 
 def explain_parts(
