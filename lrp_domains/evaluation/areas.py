@@ -16,7 +16,7 @@ def deletion(removal: Removal) -> np.ndarray:
 
     Lower is better.
     """
-    return _area(removal, removal.without_most)
+    return _area(removal, _curve(removal, "without_most"))
 
 
 def insertion(removal: Removal) -> np.ndarray:
@@ -24,7 +24,7 @@ def insertion(removal: Removal) -> np.ndarray:
 
     Higher is better.
     """
-    return _area(removal, removal.only_most)
+    return _area(removal, _curve(removal, "only_most"))
 
 
 def abpc(removal: Removal) -> np.ndarray:
@@ -32,23 +32,27 @@ def abpc(removal: Removal) -> np.ndarray:
 
     Higher is better; 0 is expected of a random order.
     """
-    return _area(removal, removal.without_least - removal.without_most)
+    return _area(removal, _curve(removal, "without_least") - _curve(removal, "without_most"))
 
 
 def comprehensiveness(removal: Removal) -> np.ndarray:
-    """Compute by how much the score falls without the most relevant units, over `BINS` (DeYoung et al. 2020, eq. 1).
+    """Compute by how much the score falls without the most relevant units, over those of `BINS` that were removed
+    (DeYoung et al. 2020, eq. 1).
 
     Higher is better.
     """
-    return (removal.without_most[:, :1] - removal.without_most[:, _bins(removal)]).mean(1)
+    most = _curve(removal, "without_most")
+    return (most[:, :1] - most[:, _bins(removal)]).mean(1)
 
 
 def sufficiency(removal: Removal) -> np.ndarray:
-    """Compute by how much the score falls with only the most relevant units, over `BINS` (DeYoung et al. 2020, eq. 2).
+    """Compute by how much the score falls with only the most relevant units, over those of `BINS` that were
+    kept (DeYoung et al. 2020, eq. 2).
 
     Lower is better.
     """
-    return (removal.without_most[:, :1] - removal.only_most[:, _bins(removal)]).mean(1)
+    intact, only = _curve(removal, "without_most")[:, :1], _curve(removal, "only_most")
+    return (intact - only[:, _bins(removal)]).mean(1)
 
 
 def pruning_error(removal: Removal) -> np.ndarray:
@@ -57,7 +61,15 @@ def pruning_error(removal: Removal) -> np.ndarray:
 
     Lower is better.
     """
-    return _area(removal, (removal.without_least - removal.without_least[:, :1]) ** 2)
+    least = _curve(removal, "without_least")
+    return _area(removal, (least - least[:, :1]) ** 2)
+
+
+def _curve(removal: Removal, name: str) -> np.ndarray:
+    curve = getattr(removal, name)
+    if curve is None:
+        raise DomainError(f"the scores of '{name}' weren't measured: leave curves= out of remove()")
+    return curve
 
 
 def _area(removal: Removal, curves: np.ndarray) -> np.ndarray:

@@ -107,10 +107,7 @@ class Comparison:
             residues = self.costs["residue"]
             lost = [f"{method} ({share:.0%})" for method, share in residues[residues > TOLERANCE].items()]
             if lost:
-                warnings.append(
-                    f"Not conserved, the share of the scores that neither units nor biases account for: "
-                    f"{', '.join(lost)}."
-                )
+                warnings.append(f"Not conserved (share of the scores unaccounted for): {', '.join(lost)}.")
         return warnings
 
     def _no_better_than(self, random: str) -> list[str]:
@@ -165,6 +162,8 @@ def compare(
     DomainError
         Methods differ in their samples or units.
     """
+    if not methods:
+        raise DomainError("there are no methods to compare")
     if unit is not None and unit not in methods:
         raise DomainError(f"'{unit}' is not one of the methods: {', '.join(methods)}")
     results: dict[str, Measured] = {}

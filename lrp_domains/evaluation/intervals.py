@@ -38,6 +38,8 @@ def mean_interval(values: np.ndarray, *, level: float = 0.95, draws: int = DRAWS
     -------
     The interval is NaN for fewer than two samples.
     """
+    if not 0 < level < 1:
+        raise DomainError(f"level is {level}: pass a number between 0 and 1, such as 0.95")
     values = np.asarray(values, float)
     values = values[~np.isnan(values)]
     if len(values) < 2:

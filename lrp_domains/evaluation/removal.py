@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from ..domain import DomainError, Progress, no_progress
+from ..domain import DomainError, Progress, check_choice, no_progress
 
 Predict = Callable[[np.ndarray, list[np.ndarray]], np.ndarray]
 """``predict(samples, kept)`` returns a score per row, for the number of a sample and which of its units are kept."""
@@ -43,6 +43,8 @@ class Removal:
 
     def up_to(self, fraction: float) -> Removal:
         """Return the curves up to a fraction of units, as if it were all of them."""
+        if fraction <= 0:
+            raise DomainError(f"fraction is {fraction}: pass a number above 0")
         points = self.fractions <= fraction
         curves = {name: curve[:, points] for name, curve in self._measured.items()}
         return replace(self, fractions=self.fractions[points] / self.fractions[points].max(), **curves)
@@ -91,7 +93,9 @@ def remove(
         A sample has no units or relevance that isn't finite, or a fraction isn't between 0 and 1.
     """
     at = _checked_fractions(fractions)
-    _check_relevance(relevance)
+    check_relevance(relevance)
+    for name in curves:
+        check_choice("curve", name, CURVES)
     random = np.random.default_rng(seed)
     rows: dict[tuple[int, bytes], int] = {}
     kept: list[np.ndarray] = []
@@ -112,7 +116,7 @@ def remove(
     samples = np.fromiter((sample for sample, _ in rows), int, len(rows))
     starts = range(0, len(kept), ROWS)
     parts = [predict(samples[i : i + ROWS], kept[i : i + ROWS]) for i in progress(list(starts), "Removing units")]
-    scores = np.concatenate([np.asarray(part, float) for part in parts])
+    scores = np.concatenate([np.atleast_1d(np.asarray(part, float)) for part in parts])
     if scores.shape != (len(kept),):
         raise DomainError(f"predict returned scores of shape {scores.shape} for {len(kept)} rows: return one per row")
     return Removal(at, **dict(zip(curves, scores[numbers], strict=True)))
@@ -136,7 +140,8 @@ def _checked_fractions(fractions: Sequence[float]) -> np.ndarray:
     return np.union1d(at, (0.0, 1.0))
 
 
-def _check_relevance(relevance: Sequence[np.ndarray]) -> None:
+def check_relevance(relevance: Sequence[np.ndarray]) -> None:
+    """Raise if there are no samples, or one has no units or relevance that isn't finite."""
     if not len(relevance):
         raise DomainError("there are no samples: pass the relevance of at least one")
     for number, amounts in enumerate(relevance):

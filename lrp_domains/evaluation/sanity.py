@@ -29,6 +29,8 @@ def shuffled(model: nn.Module, layers: Sequence[str], seed: int = 0) -> Iterator
     """
     random = torch.Generator().manual_seed(seed)
     modules = dict(model.named_modules())
+    if unknown := set(layers) - set(modules):
+        raise DomainError(f"'{min(unknown)}' is no module of the model")
     parameters = list(dict.fromkeys(parameter for name in layers for parameter in modules[name].parameters()))
     before = [parameter.detach().clone() for parameter in parameters]
     try:
@@ -74,6 +76,8 @@ def parameter_randomisation(
     correlation between magnitudes of relevance before and after. It should fall, to what the inputs alone cause.
     """
     networks = [model] if isinstance(model, nn.Module) else list(model)
+    if not networks:
+        raise DomainError("there are no networks to randomise")
     named = [name for name, module in networks[0].named_modules() if any(True for _ in module.parameters())]
     if layers is None:
         modules = dict(networks[0].named_modules())

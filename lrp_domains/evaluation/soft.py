@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .removal import Predict
+from ..domain import DomainError
+from .removal import Predict, check_relevance
 
 
 def kept_probabilities(relevance: np.ndarray, share: float) -> np.ndarray:
@@ -62,10 +63,18 @@ def soft_measures(
     seed
         Of the draws.
 
+    Raises
+    ------
+    DomainError
+        A sample has no units or relevance that isn't finite, or the share isn't between 0 and 1.
+
     Returns
     -------
     ``Soft-NC`` and ``Soft-NS``; NaN where nothing is lost without any unit.
     """
+    check_relevance(relevance)
+    if not 0 < share < 1 or draws < 1:
+        raise DomainError(f"share is {share} and draws {draws}: pass a share between 0 and 1, and draws from 1")
     random = np.random.default_rng(seed)
     samples, kept = [], []
     for number, amounts in enumerate(relevance):

@@ -16,6 +16,8 @@ from .overlap import rank_biased_overlap
 def jaccard(a: np.ndarray, b: np.ndarray, k: int = 20) -> float:
     """Compute the Jaccard index of the k units of largest magnitude, each with its sign."""
     _check_same_units(a, b)
+    if k < 1:
+        raise DomainError(f"k is {k}: pass a whole number from 1")
     sets = [{(int(unit), bool(v[unit] > 0)) for unit in np.argsort(-np.abs(v), kind="stable")[:k]} for v in (a, b)]
     return len(sets[0] & sets[1]) / len(sets[0] | sets[1])
 

@@ -7,11 +7,15 @@ from lrp_domains.domain import DomainError
 from lrp_domains.evaluation import (
     Removal,
     abpc,
+    compare,
     comprehensiveness,
     deletion,
     insertion,
+    jaccard,
+    mean_interval,
     pruning_error,
     remove,
+    soft_measures,
     sufficiency,
 )  # fmt: skip
 from lrp_domains.evaluation.comparison import lower_is_better
@@ -137,6 +141,26 @@ def test_bad_input_has_one_clear_error(relevance, fractions, message):
 def test_a_function_that_returns_another_shape_is_refused():
     with pytest.raises(DomainError, match="one per row"):
         remove(lambda samples, kept: np.zeros((len(samples), 2)), WEIGHTS)
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda: remove(additive, WEIGHTS, curves=["without_all"]), "without_all"),
+        (lambda: remove(lambda samples, kept: 1.0, WEIGHTS), "one per row"),
+        (lambda: abpc(remove(additive, WEIGHTS, curves=["without_least"])), "'without_most' weren't measured"),
+        (lambda: remove(additive, WEIGHTS).up_to(0), "above 0"),
+        (lambda: soft_measures(additive, []), "no samples"),
+        (lambda: soft_measures(additive, [np.array([1.0, np.nan])]), "isn't finite"),
+        (lambda: soft_measures(additive, WEIGHTS, share=2), "between 0 and 1"),
+        (lambda: jaccard(WEIGHTS[0], WEIGHTS[0], 0), "from 1"),
+        (lambda: mean_interval(np.arange(5.0), level=95), "such as 0.95"),
+        (lambda: compare({}, []), "no methods"),
+    ],
+)
+def test_wrong_arguments_have_one_clear_error(ask, message):
+    with pytest.raises(DomainError, match=message):
+        ask()
 
 
 def test_the_curves_up_to_a_fraction_are_those_of_its_points():

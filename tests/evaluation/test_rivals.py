@@ -203,6 +203,13 @@ def test_attention_is_that_of_the_model(fused, causal):
     torch.testing.assert_close(rolled.sum(2), ((second + own) / 2 @ ((first + own) / 2))[:, -1])
 
 
+def test_attention_of_a_first_token_that_sees_itself_alone_is_refused():
+    of = explained(Attending(fused=True, causal=True), features=8)
+    for make in (rivals.last_attention, rivals.rollout):
+        with pytest.raises(DomainError, match="one of 5 units alone"):
+            make(0).relevance(of)
+
+
 def test_a_model_without_attention_is_refused():
     with pytest.raises(DomainError, match="no attention"):
         rivals.last_attention().relevance(explained(network()))

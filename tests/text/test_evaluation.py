@@ -176,6 +176,10 @@ def test_methods_are_compared(explainer):
         assert table.loc[("attn-lrp", measure), "difference_low"] > 0
     assert not found.warnings() or "attn-lrp" not in found.warnings()[0]
     assert {"ABPC", "AUPRC", "Gini"} <= set(found.values.columns)
+    with pytest.raises(TextError, match="pass a list"):
+        compare_methods(explainer, texts, methods="attn-lrp")
+    with pytest.raises(TextError, match=r"how='masked'; did you mean 'mask'"):
+        compare_methods(explainer, texts, how="masked")
     with pytest.raises(TextError, match=r"no method 'atn-lrp'.*attn-lrp"):
         compare_methods(explainer, texts, methods=["atn-lrp"])
 
@@ -229,7 +233,7 @@ def test_a_model_near_chance_is_a_caution():
     assert near_chance(predicted, predicted) == near_chance((), ()) == ()
     (warning,) = near_chance(by_chance, predicted)
     right = np.mean([label == other for label, other in zip(by_chance, predicted, strict=True)])
-    assert f"The model is right for {right:.0%} of these texts" in warning and "near chance" in warning
+    assert f"The model is right for {right:.0%} of these 80 texts" in warning and "near chance" in warning
 
     options = {"methods": ["random"], "how": "film"}
     found = compare_methods(explainer, texts, labels=by_chance, **options)

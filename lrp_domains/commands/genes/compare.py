@@ -16,7 +16,7 @@ COMPARISON = {
         list[str] | None,
         typer.Option(
             "--method",
-            help="A method; give it once for each (default: attn-lrp, secant, secant-mean, gradient, "
+            help="Method to compare; repeat for several (default: attn-lrp, secant, secant-mean, gradient, "
             "integrated-gradients, integrated-gradients-mean, differential-expression, random; as far as they fit the "
             "model). Others: cp-lrp, epsilon, epsilon-plus, gamma, alpha-beta, smooth-gradient, gradient-shap, "
             "deeplift, kernel-shap, occlusion.",

@@ -15,9 +15,9 @@ COMPARISON = {
         list[str] | None,
         typer.Option(
             "--method",
-            help="A method; give it once for each (default: attn-lrp, cp-lrp, secant, secant-half, attn-lrp-midpoints, "
-            "gradient, integrated-gradients, occlusion, random). Others: gim, epsilon, smooth-gradient, gradient-shap, "
-            "deeplift, kernel-shap, lime, attention, rollout.",
+            help="Method to compare; repeat for several (default: attn-lrp, cp-lrp, secant, secant-half, "
+            "attn-lrp-midpoints, gradient, integrated-gradients, occlusion, random). Others: gim, epsilon, "
+            "smooth-gradient, gradient-shap, deeplift, kernel-shap, lime, attention, rollout.",
         ),
     ],
     "how": Annotated[

@@ -54,7 +54,14 @@ def _of_attention(combined, position: int | None, of: Problem) -> Tensors:
             "another rival"
         )
     attention = combined(layers)
-    chosen = attention.mean(1) if position is None else attention[:, position]
+    if position is None:
+        return as_inputs(of, attention.mean(1))
+    chosen = attention[:, position]
+    if units > 1 and torch.equal(chosen != 0, F.one_hot(chosen.argmax(1), units).bool()):
+        raise DomainError(
+            f"at position {position}, attention is to one of {units} units alone, as that of a causal model's first "
+            "token is: choose another position, or another rival"
+        )
     return as_inputs(of, chosen)
 
 

@@ -131,6 +131,8 @@ def _cautions(model: GeneModel) -> tuple[str, ...]:
 
 def check_methods(names: Iterable[str]) -> None:
     """Raise if there is no method of a name."""
+    if isinstance(names, str):
+        raise CohortError(f"methods is a string: pass a list, such as [{names!r}]")
     for name in names:
         if name not in METHODS:
             raise CohortError(f"there is no method '{name}'; {choices(name, METHODS)}")
@@ -138,7 +140,8 @@ def check_methods(names: Iterable[str]) -> None:
 
 def _chosen(cells: DrawnCells, methods: Sequence[str] | Mapping[str, Method] | None) -> dict[str, Method]:
     """Return methods by name, with those that are always compared; raise if one was asked for that doesn't fit."""
-    named = {name: METHODS[name] for name in methods or DEFAULT} if not isinstance(methods, Mapping) else dict(methods)
+    wanted = DEFAULT if methods is None else methods
+    named = dict(wanted) if isinstance(wanted, Mapping) else {name: METHODS[name] for name in wanted}
     chosen = named | {name: METHODS[name] for name in (UNIT, "random") if name not in named}
     for name, method in list(chosen.items()):
         try:

@@ -119,6 +119,8 @@ def compare_methods(
 
 def check_methods(names: Iterable[str]) -> None:
     """Raise if there is no method of a name."""
+    if isinstance(names, str):
+        raise TextError(f"methods is a string: pass a list, such as [{names!r}]")
     for name in names:
         if name not in METHODS:
             raise TextError(f"there is no method '{name}'; {choices(name, METHODS)}")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from functools import cached_property
 
 import numpy as np
 from scipy.special import expit
 
 from ..arguments import Request
-from ..errors import TextError, excerpt
+from ..errors import TextError, choices, excerpt
 from ..explainer import TextExplainer
 from ..heads.labels import Labels
 from ..results.relevance import TextRelevance, Word
@@ -49,6 +50,8 @@ class RemovableWords:
                 raise TextError(f"{excerpt(result.texts[0])} is one of a pair: words are removed from single texts")
         if not self.how.strip():
             raise TextError("how is empty: pass 'mask', 'pad', 'delete', or a word")
+        if self.how not in HOW and get_close_matches(self.how.casefold(), HOW, cutoff=0.75):
+            raise TextError(f"how={self.how!r}; {choices(self.how, HOW)}")
         placeholders = self.explainer._pipeline.model.special.placeholders
         if self.how in ("mask", "pad") and self.how not in placeholders:
             raise TextError(f"how={self.how!r}: the tokenizer has no such token; pass 'delete', or a neutral word")
