@@ -116,7 +116,8 @@ STUDIES = {
     ),
     "four_layers_masked": Study("BERT, 4 layers; 300 sentences, words masked", models.four_layers, sentences(300)),
     "causal_deleted": Study(
-        "GPT-2, 3 layers; 300 sentences, words deleted", models.causal, sentences(300), how="delete"
+        "GPT-2, 3 layers; 300 sentences, words deleted", models.causal, sentences(300),
+        [name for name in MAIN if name != "attention"], how="delete",  # the first token sees itself alone
     ),
     "gender": Study(
         "MiniLM fine-tuned on GECO; 644 sentences whose decisive words are known, words masked", models.gender,

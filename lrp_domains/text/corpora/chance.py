@@ -24,6 +24,6 @@ def near_chance(labels: Sequence[str], predictions: Sequence[str]) -> tuple[str,
     if right > chance + 2 * np.sqrt(chance * (1 - chance) / len(labels)):
         return ()
     return (
-        f"The model is right for {right:.0%} of these {len(labels)} texts, not significantly more than the most frequent "
-        f"label, {chance:.0%}: near chance, there is little to explain.",
+        f"The model is right for {right:.0%} of these {len(labels)} texts, not significantly more than the most "
+        f"frequent label, {chance:.0%}: near chance, there is little to explain.",
     )
