@@ -34,7 +34,7 @@ def figure(records: Sequence[dict], measure: str = "ABPC") -> Figure:
     figure.supylabel(f"{measure}, difference from integrated gradients", fontsize=9)
     shown = [name for name in (*OURS, *MARKS) if name in handles]
     figure.legend(
-        [handles[name] for name in shown], shown, loc="outside lower center", ncols=5, frameon=False, fontsize=8
+        [handles[name] for name in shown], shown, loc="outside upper center", ncols=5, frameon=False, fontsize=8
     )
     return figure
 
