@@ -131,7 +131,8 @@ def _table(rows: Sequence[Mapping[str, str]]) -> str:
 
 def main() -> None:
     PAGE.write_text(page())
-    if records := [record for name in STUDIES if (record := _read(RESULTS / "evidence" / f"text_{name}.json"))]:
+    drawn = [name for name in STUDIES if name != "gender_others"]  # of which another study has more
+    if records := [record for name in drawn if (record := _read(RESULTS / "evidence" / f"text_{name}.json"))]:
         figure(records).savefig(FIGURE, dpi=110)
     print(PAGE)
 
