@@ -50,6 +50,8 @@ def started(folder, program, *arguments, **environment):
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])} | environment,
+        # Tests that run in the background of a script inherit that it is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
