@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from .cost import ROUNDS, file_of
+from .markdown import NONE, as_table
 from .measure import RESULTS, median_ratio
 from .methods import COMPILED, COMPILED_GRADIENTS, EXPLAINED, GRADIENT, PREDICTION
 from .subjects import SINGLE_TEXTS, SUBJECTS
@@ -20,7 +21,6 @@ TEMPLATE = Path(__file__).parent / "performance.md.jinja"
 ASKED = {"single": 0.6, "compiled": 1.1, "memory": 1.05}
 EAGER = {"relevance, first": 1.25, "relevance, later": 1.1, "ledger": 1.6}
 SMALLEST = 20.0  # MB
-NONE = "–"
 Record = dict[str, Any]
 
 
@@ -34,16 +34,16 @@ def page(results: Path = RESULTS) -> str:
         machines="; ".join(dict.fromkeys(record["machine"] for record in subjects.values())),
         missing="; ".join(name for name in SUBJECTS if name not in subjects),
         asked=ASKED,
-        reached=_table([_reached(name, found) for name, found in methods.items()]),
+        reached=as_table([_reached(name, found) for name, found in methods.items()]),
         ways=" and ".join(f"*{name}*" for name in COMPILED_GRADIENTS),
         smallest=f"{SMALLEST:.0f}",
-        in_gradients=_table(_in_gradients(methods)),
-        failures=_table(_failures(methods)),
-        subjects=[{"name": name, "table": _table(_details(found))} for name, found in methods.items()],
-        against_length=_table(_rows(results / "memory.json")),
-        overhead=_table(_rows(results / "overhead.json")),
-        million=_table(_rows(results / "genes_million.json")),
-        eager=_table(_eager(json.loads((results / "overhead.json").read_text())["rows"])),
+        in_gradients=as_table(_in_gradients(methods)),
+        failures=as_table(_failures(methods)),
+        subjects=[{"name": name, "table": as_table(_details(found))} for name, found in methods.items()],
+        against_length=as_table(_rows(results / "memory.json")),
+        overhead=as_table(_rows(results / "overhead.json")),
+        million=as_table(_rows(results / "genes_million.json")),
+        eager=as_table(_eager(json.loads((results / "overhead.json").read_text())["rows"])),
         rounds=ROUNDS,
     )
 
@@ -166,12 +166,6 @@ def _number(value: float | None) -> str:
     if value is None:
         return NONE
     return f"{value:.2f}" if abs(value) < 10 else f"{value:,.1f}" if abs(value) < 100 else f"{value:,.0f}"
-
-
-def _table(rows: list[dict[str, str]]) -> str:
-    head = list(rows[0])
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    return "\n".join(lines + ["| " + " | ".join(row[key] for key in head) + " |" for row in rows])
 
 
 def main() -> None:

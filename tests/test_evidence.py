@@ -1,5 +1,9 @@
 """The page of evidence agrees with the results of the benchmarks; what its words claim follows from them."""
 
+import contextlib
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +13,7 @@ pytest.importorskip("transformers")
 pytest.importorskip("jinja2")
 pytest.importorskip("sklearn")
 
-from benchmarks.evidence import cells, gene_page, genes, nothing, page
+from benchmarks.evidence import cells, gene_page, genes, nothing, page, studies
 from benchmarks.evidence.cohorts import cohort
 from lrp_domains.evaluation import Comparison
 from lrp_domains.evaluation.measured import NO_CURVES
@@ -101,3 +105,26 @@ def test_like_rankings_are_alike():
     assert nothing.likeness(table, table.sample(frac=1, random_state=0)) == {"spearman": 1, "jaccard": 1}
     assert nothing.likeness(table, table.assign(score=(table["score"] + 10) % 60))["jaccard"] == 10 / 30
     assert nothing.likeness(table, reverse) == {"spearman": pytest.approx(-1), "jaccard": 0}
+
+
+def test_a_study_is_measured_once_unless_it_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(studies, "RESULTS", tmp_path)
+    monkeypatch.setattr(studies.torch, "set_num_threads", lambda count: None)
+    measured = []
+
+    def measure(name, folder):
+        if name == "broken":
+            raise KeyboardInterrupt
+        measured.append((name, folder))
+        return {"rows": [{"a": 1}, {"a": 2}]}
+
+    def run(*arguments):
+        monkeypatch.setattr("sys.argv", ["command", "data", *arguments])
+        studies.run("kind", {"first": 1, "broken": 2}, measure, "What it is for.")
+
+    for arguments in ((), (), ("--study", "first")):
+        with contextlib.suppress(KeyboardInterrupt):
+            run(*arguments)
+    assert measured == [("first", Path("data"))] * 2
+    record = json.loads((tmp_path / "evidence" / "kind.json").read_text())["studies"]
+    assert list(record) == ["first"] and record["first"]["rows"] == [{"a": 1}, {"a": 2}] and record["first"]["machine"]

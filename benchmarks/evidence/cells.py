@@ -7,10 +7,6 @@ seen, with three ways of removing genes. A study that was measured is measured a
 
 from __future__ import annotations
 
-import argparse
-import json
-import time
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +14,6 @@ from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
-import torch
 from anndata import AnnData, read_h5ad
 
 from lrp_domains.evaluation import Comparison, paired_difference
@@ -31,10 +26,9 @@ from lrp_domains.genes.evaluation import (
     differential_expression,
 )
 
-from ..measure import RESULTS, machine
 from .cohorts import cohort
+from .studies import run
 
-OUT = RESULTS / "evidence" / "cells.json"
 MARKERS = "genesets/PanglaoDB_markers_27_Mar_2020.tsv"
 AGAINST = "attn-lrp"
 CELLS = 30  # of each group
@@ -142,8 +136,9 @@ def markers_of(study: Study, folder: Path) -> dict[str, list[str]] | None:
     return {name: sorted({gene for of in types for gene in genes[of]}) for name, types in study.markers.items()}
 
 
-def measure(study: Study, folder: Path) -> dict:
+def measure(name: str, folder: Path) -> dict:
     """Compare all methods on a study's cells, with each way of removing genes."""
+    study = STUDIES[name]
     adata = read(study, folder)
     model = train(
         adata,
@@ -154,7 +149,6 @@ def measure(study: Study, folder: Path) -> dict:
     )
     record = {
         "title": study.title,
-        "machine": machine(),
         "cells": f"{adata.n_obs} x {adata.n_vars}",
         "accuracy": float(model.performance["held_out_balanced_accuracy"].mean()),
         "removals": {},
@@ -204,23 +198,5 @@ def below(found: Comparison, rule: str, measure: str = "deletion") -> dict[str, 
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Compare methods of explanation on cells.")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--study", action="append", choices=list(STUDIES))
-    options = parser.parse_args()
-    OUT.parent.mkdir(parents=True, exist_ok=True)
-    record = json.loads(OUT.read_text()) if OUT.exists() else {"studies": {}}
-    for name in options.study or STUDIES:
-        if name in record["studies"] and not options.study:
-            continue
-        begin = time.process_time()
-        record["studies"][name] = measure(STUDIES[name], options.folder)
-        OUT.write_text(json.dumps(record).replace("}, {", "},\n{") + "\n")  # a row per line
-        print(f"{name}: {time.process_time() - begin:.0f} s", flush=True)
-
-
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    warnings.simplefilter("ignore")
-    main()
+    run("cells", STUDIES, measure, "Compare methods of explanation on cells.")

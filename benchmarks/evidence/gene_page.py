@@ -13,10 +13,10 @@ from jinja2 import Environment, StrictUndefined
 
 from lrp_domains.evaluation import LOWER_IS_BETTER
 
+from ..markdown import NONE, as_table
 from . import cells, cohorts, genes, network, nothing
 
 TEMPLATE = Path(__file__).parent / "genes.md.jinja"
-NONE = "–"
 SHOWN = ("ABPC", "comprehensiveness", "deletion", "deletion@100", "AUAC", "AUPRC")
 REMOVALS = {
     "zero": "removed genes are 0",
@@ -45,12 +45,12 @@ def section(folder: Path) -> tuple[str, list[str]]:
     changes = [_change(name, study) for name, study in agreed.items()]
     text = template.render(
         missing="; ".join(_missing(records)),
-        faithful=_table(_claims(compared)),
-        leads=_table(_leads(compared) if compared else []),
+        faithful=as_table(_claims(compared)),
+        leads=as_table(_leads(compared) if compared else []),
         compared=[_compared(study) for study in compared.values()],
         drivers=[_drivers(study) for study in records.get("network", {}).values()],
-        nothing=_table([row for name, study in records.get("nothing", {}).items() for row in _nothing(name, study)]),
-        changes=_table([change["row"] for change in changes]),
+        nothing=as_table([row for name, study in records.get("nothing", {}).items() for row in _nothing(name, study)]),
+        changes=as_table([change["row"] for change in changes]),
         confirmed=_confirmed(changes),
         seeds=genes.SEEDS,
         probes=cohorts.PROBES,
@@ -141,7 +141,7 @@ def _means(removal: Record) -> str:
         best = (method in removal["best"].get(measure, ()) for measure in shown)
         figures = tuple(f"**{text}**" if bold else text for text, bold in zip(texts, best, strict=True))
         rows.setdefault(figures, []).append((method, float(of["gradients"].iloc[0])))
-    return _table(
+    return as_table(
         [
             {"method": ", ".join(name for name, _ in methods)}
             | {_head(measure): text for measure, text in zip(shown, figures, strict=True)}
@@ -170,7 +170,11 @@ def _drivers(study: Record) -> Record:
         | {"AUPRC, difference from attn-lrp": _difference(row["AUPRC"]) if row["method"] != network.AGAINST else NONE}
         for row in study["rows"]
     ]
-    return study | {"table": _table(rows), "true": f"{study['true']:.2f}", "performance": f"{study['performance']:.2f}"}
+    return study | {
+        "table": as_table(rows),
+        "true": f"{study['true']:.2f}",
+        "performance": f"{study['performance']:.2f}",
+    }
 
 
 def _difference(cell: Record) -> str:
@@ -252,12 +256,4 @@ def _agreed(name: str, study: Record) -> str:
     for of in study["summary"]:
         heads = {head: ", ".join(groups.get(part, part) for part in head.split(", ")) for head in of}
         rows.append({heads[head]: str(value) for head, value in of.items()})
-    return _table(rows)
-
-
-def _table(rows: Sequence[Mapping[str, str]]) -> str:
-    if not rows:
-        return ""
-    head = list(rows[0])
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    return "\n".join([*lines, *("| " + " | ".join(row.get(key, NONE) for key in head) + " |" for row in rows)])
+    return as_table(rows)

@@ -7,9 +7,6 @@ status; other questions did not, though their patients are the same; other patie
 
 from __future__ import annotations
 
-import argparse
-import json
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +15,8 @@ import pandas as pd
 
 from lrp_domains.genes import Training, agreement, areas, curves, rank, relevance, train
 
-from ..measure import RESULTS, machine
 from .cohorts import cohort
+from .studies import run
 
 SEEDS = 3
 DECAYS = (0.01, 30.0)
@@ -123,24 +120,11 @@ def summary(rows: list[dict]) -> list[dict]:
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Do rankings of genes agree across cohorts?")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--study", action="append", choices=list(STUDIES))
-    options = parser.parse_args()
-    path = RESULTS / "evidence" / "genes.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    record = json.loads(path.read_text()) if path.exists() else {"studies": {}}
-    for name in options.study or STUDIES:
-        if name in record["studies"] and not options.study:
-            continue
-        rows = measure(options.folder, STUDIES[name])
-        record["machine"] = machine()
-        record["studies"][name] = {"rows": rows, "summary": summary(rows)}
-        path.write_text(json.dumps(record, indent=1) + "\n")
-        print(name, pd.DataFrame(summary(rows)).to_string(), sep="\n", flush=True)
+def record(name: str, folder: Path) -> dict:
+    """Return the rows of a study, and their summary."""
+    rows = measure(folder, STUDIES[name])
+    return {"rows": rows, "summary": summary(rows)}
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore")
-    main()
+    run("genes", STUDIES, record, "Do rankings of genes agree across cohorts?")

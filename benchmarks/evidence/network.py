@@ -9,15 +9,11 @@ and don't matter.
 
 from __future__ import annotations
 
-import argparse
-import json
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from anndata import AnnData
 from scipy.stats import mannwhitneyu, spearmanr
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestClassifier
@@ -28,9 +24,8 @@ from lrp_domains.evaluation import auprc, mean_interval, paired_difference, prec
 from lrp_domains.genes import Training, train
 from lrp_domains.genes.evaluation import METHODS, draw
 
-from ..measure import RESULTS, machine
+from .studies import run
 
-OUT = RESULTS / "evidence" / "network.json"
 AGAINST = "attn-lrp"
 EXPLAINED = (
     "attn-lrp",
@@ -143,7 +138,6 @@ def measure(name: str, folder: Path) -> dict:
         rows.append(row)
     return {
         "title": title,
-        "machine": machine(),
         "samples": len(results),
         "sample": sample,
         "true": float(np.mean([truth.mean() for truth in truths])),
@@ -153,26 +147,5 @@ def measure(name: str, folder: Path) -> dict:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Are known drivers found?")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--study", action="append", choices=list(STUDIES))
-    options = parser.parse_args()
-    OUT.parent.mkdir(parents=True, exist_ok=True)
-    record = json.loads(OUT.read_text()) if OUT.exists() else {"studies": {}}
-    for name in options.study or STUDIES:
-        if name in record["studies"] and not options.study:
-            continue
-        record["studies"][name] = measure(name, options.folder)
-        OUT.write_text(json.dumps(record, indent=1) + "\n")
-        print(
-            name,
-            *(f"{row['method']:28} {row['AUPRC']['mean']:.3f}" for row in record["studies"][name]["rows"]),
-            sep="\n",
-        )
-
-
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    warnings.simplefilter("ignore")
-    main()
+    run("network", STUDIES, measure, "Are known drivers found?")

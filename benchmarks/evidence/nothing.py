@@ -6,22 +6,17 @@ Networks are trained with decoys on true labels and on permuted ones (label rand
 
 from __future__ import annotations
 
-import argparse
-import json
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from anndata import AnnData
 
 from lrp_domains.genes import Training, demo_cohort, rank, relevance, train
 
-from ..measure import RESULTS, machine
 from .cohorts import cohort
+from .studies import run
 
-OUT = RESULTS / "evidence" / "nothing.json"
 PERMUTATIONS = 3
 TOP = 20
 STUDIES = {
@@ -65,7 +60,7 @@ def likeness(one: pd.DataFrame, other: pd.DataFrame) -> dict[str, float]:
     return {"spearman": float(spearman), "jaccard": float(jaccard)}
 
 
-def measure(name: str, folder: Path) -> list[dict]:
+def measure(name: str, folder: Path) -> dict:
     """Return one row for the true labels, one for other networks of these, and one per permutation."""
     labels, data, training = STUDIES[name]
     adata = read(labels, folder)
@@ -79,25 +74,8 @@ def measure(name: str, folder: Path) -> list[dict]:
         permuted.obs[labels] = adata.obs[labels].to_numpy()[order]
         claims, table = ranked(permuted, labels, data, training)
         rows.append({"labels": f"permuted {number}"} | claims | likeness(true, table))
-    return rows
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Does a ranking claim anything where nothing is there?")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--study", action="append", choices=list(STUDIES))
-    options = parser.parse_args()
-    OUT.parent.mkdir(parents=True, exist_ok=True)
-    record = json.loads(OUT.read_text()) if OUT.exists() else {"studies": {}}
-    for name in options.study or STUDIES:
-        if name in record["studies"] and not options.study:
-            continue
-        record["studies"][name] = {"machine": machine(), "rows": measure(name, options.folder)}
-        OUT.write_text(json.dumps(record, indent=1) + "\n")
-        print(name, pd.DataFrame(record["studies"][name]["rows"]).to_string(), sep="\n", flush=True)
+    return {"rows": rows}
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    warnings.simplefilter("ignore")
-    main()
+    run("nothing", STUDIES, measure, "Does a ranking claim anything where nothing is there?")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from jinja2 import Environment, StrictUndefined
 
 from lrp_domains.evaluation import LOWER_IS_BETTER
 
+from ..markdown import NONE, as_table
 from ..measure import RESULTS
 from . import gene_page
 from .figure import figure
@@ -23,7 +23,6 @@ TEMPLATE = Path(__file__).parent / "evidence.md.jinja"
 SHOWN = (
     "ABPC", "comprehensiveness", "sufficiency", "AUAC", "AU-MSE", "AUPRC", "p@1", "mass accuracy",
 )  # fmt: skip
-NONE = "–"
 Record = dict[str, Any]
 
 
@@ -73,8 +72,8 @@ def _study(record: Record) -> Record:
         "texts": record["texts"],
         "against": record["against"],
         "warnings": record["warnings"],
-        "means": _table(means),
-        "differences": _table(differences),
+        "means": as_table(means),
+        "differences": as_table(differences),
     }
 
 
@@ -95,12 +94,12 @@ def _pairs(record: Record) -> str:
             if row["measure"] == "p@1":
                 cell = f"{row['mean']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
                 rows.setdefault(row["method"], {"method": row["method"]})[head] = f"**{cell}**" if row["best"] else cell
-    return _table(list(rows.values()))
+    return as_table(list(rows.values()))
 
 
 def _dependence(record: Record) -> str:
     """Return one row per method, one column per layer."""
-    return _table([{name: _two(value) for name, value in row.items()} for row in record["rows"]])
+    return as_table([{name: _two(value) for name, value in row.items()} for row in record["rows"]])
 
 
 def _two(value: str | float) -> str:
@@ -118,15 +117,7 @@ def _behaviours(record: Record) -> str:
             for name, value in cells.items()
         }
         rows.append({"method": row["method"], "right": f"{right} of {len(cells)}"} | shown)
-    return _table(rows)
-
-
-def _table(rows: Sequence[Mapping[str, str]]) -> str:
-    if not rows:
-        return ""
-    head = list(rows[0])
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    return "\n".join([*lines, *("| " + " | ".join(row.get(key, NONE) for key in head) + " |" for row in rows)])
+    return as_table(rows)
 
 
 def main() -> None:
