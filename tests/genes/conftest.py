@@ -16,3 +16,10 @@ def made_path(tmp_path):
     """Write the made cohort, and return its path."""
     write_cohort(made_cohort(), tmp_path / "cohort.h5ad")
     return tmp_path / "cohort.h5ad"
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A cohort of three groups, and two networks for each of three folds."""
+    adata = made_cohort(cells=150)
+    return adata, train(adata, "group", training=Training(folds=3, members=2, hidden=8, epochs=40))

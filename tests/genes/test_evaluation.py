@@ -5,9 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-import scanpy as sc
 import torch
-from scipy import stats
 from torch import nn
 
 from lrp_domains import ATTN_LRP, CP_LRP, SECANT
@@ -28,7 +26,6 @@ from lrp_domains.genes.evaluation import (
     Explained,
     RemovableGenes,
     compare_methods,
-    differential,
     differential_expression,
     draw,
     markers_among,
@@ -42,13 +39,6 @@ from .token_models import bert, model_of
 
 GROUPS = ["Naive T", "CD4+/CD25 T Reg", "CD19+ B"]
 MARKERS = {group: [f"g{number + 1}_{i}" for i in range(3)] for number, group in enumerate(GROUPS)}
-
-
-@pytest.fixture(scope="module")
-def trained():
-    """A cohort of three groups, and two networks for each of three folds."""
-    adata = made_cohort(cells=150)
-    return adata, train(adata, "group", training=Training(folds=3, members=2, hidden=8, epochs=40))
 
 
 def planted(names, marked=3, strength=4.0):
@@ -187,58 +177,6 @@ def test_cells_are_drawn_from_each_group(trained):
     assert (draw(batch, model, cells=60, groupby="batch").rows < 100).sum() == 60
 
 
-def test_differential_expression_is_scanpys_for_the_predicted_class(trained):
-    adata, model = trained
-    cells = draw(adata, model, cells=30)
-    own = adata.copy()
-    sc.tl.rank_genes_groups(own, "group", method="wilcoxon", use_raw=False)
-    found = differential_expression(cells)
-    predicted = np.array(GROUPS)[cells.target]
-    assert (predicted != adata.obs["group"].to_numpy()[cells.rows]).any()  # for a wrong prediction it is that of it
-    for group in GROUPS:
-        expected = sc.get.rank_genes_groups_df(own, group).set_index("names")["scores"].loc[adata.var_names]
-        for row in np.flatnonzero(predicted == group):
-            np.testing.assert_allclose(found[row], expected, rtol=1e-6)
-
-
-def test_differential_expression_of_a_large_file_is_welchs_t(trained, tmp_path, monkeypatch):
-    adata, model = trained
-    write_cohort(adata, tmp_path / "cohort.h5ad")
-    monkeypatch.setattr(differential, "MOST_BYTES_IN_MEMORY", 0)
-    with open_cohort(tmp_path / "cohort.h5ad") as stored:
-        cells = draw(stored, model, cells=5)
-        found = differential_expression(cells)
-    values, labels = adata.X.toarray().astype(float), adata.obs["group"].to_numpy()
-    for row, number in enumerate(cells.target):
-        members = labels == GROUPS[number]
-        expected = stats.ttest_ind(values[members], values[~members], equal_var=False).statistic
-        np.testing.assert_allclose(found[row], np.nan_to_num(expected), rtol=1e-5, atol=1e-5)
-
-
-def test_groups_that_are_no_classes_have_their_own_differential_expression(trained):
-    adata = trained[0].copy()
-    adata.obs["batch"] = ["first"] * 100 + ["second"] * 50
-    cells = draw(adata, trained[1], cells=3, groupby="batch")
-    sc.tl.rank_genes_groups(adata, "batch", method="wilcoxon", use_raw=False)
-    expected = sc.get.rank_genes_groups_df(adata, "first").set_index("names")["scores"].loc[adata.var_names]
-    np.testing.assert_allclose(differential_expression(cells)[0], expected, rtol=1e-6)
-
-
-def test_counts_are_normalised_for_differential_expression():
-    adata = counts_of_two_groups.cohort(cells=60)
-    adata.X = adata.X.multiply(np.where(np.arange(60) % 2, 5, 1)[:, None]).tocsr()  # one group is deeper
-    names = list(adata.var_names)
-    model = gene_model(nn.Linear(30, 2), names, ["low", "high"], labels="group", normalisation="counts")
-    found = differential_expression(draw(adata, model, cells=5))
-    plain = adata.copy()
-    sc.pp.normalize_total(plain, target_sum=1e4)
-    sc.pp.log1p(plain)
-    sc.tl.rank_genes_groups(plain, "group", method="wilcoxon", use_raw=False)
-    expected = sc.get.rank_genes_groups_df(plain, "high").set_index("names")["scores"].loc[names]
-    sign = 1 if model.classes[draw(adata, model, cells=5).target[0]] == "high" else -1
-    np.testing.assert_allclose(sign * found[0], expected, atol=0.05)  # values that are equal to rounding
-
-
 def test_a_value_is_measured_itself():
     adata = made_cohort()
     network = nn.Linear(60, 1)
@@ -360,13 +298,6 @@ def test_what_does_not_fit_is_refused_before_any_method_runs(trained, options, m
     monkeypatch.setattr("lrp_domains.genes.evaluation.compare.compare", None)
     with pytest.raises(CohortError, match=message):
         compare_methods(*trained, **options)
-
-
-def test_differential_expression_needs_groups(trained):
-    adata = made_cohort()
-    del adata.obs["group"]
-    with pytest.raises(CohortError, match="'differential-expression' doesn't fit: the cohort has no column of groups"):
-        compare_methods(adata, trained[1], methods=["differential-expression"])
 
 
 def test_a_method_of_another_shape_is_refused(trained):

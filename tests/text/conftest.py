@@ -39,3 +39,9 @@ def bare_explainer():
 def files(tmp_path):
     """Return the paths of the tables of words and texts."""
     return tmp_path / "w.parquet", tmp_path / "t.parquet"
+
+
+@pytest.fixture(scope="module")
+def explainer(demo_model):
+    """Return an explainer of the demo's model."""
+    return TextExplainer.from_pretrained(str(demo_model), device="cpu")
