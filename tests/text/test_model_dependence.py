@@ -12,11 +12,6 @@ from lrp_domains.text.evaluation import agreement, parameter_randomisation
 TEXTS = read_demo()["text"].tolist()[:20]
 
 
-@pytest.fixture(scope="module")
-def explainer(demo_model):
-    return TextExplainer.from_pretrained(str(demo_model), device="cpu")
-
-
 def test_relevance_depends_on_the_parameters(explainer):
     before = {name: value.clone() for name, value in explainer.model.state_dict().items()}
     layers = ["classifier", "bert.encoder.layer.0.attention.self.value", "bert.embeddings.word_embeddings"]
