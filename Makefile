@@ -44,7 +44,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet $(TORCH_OPTIONS) -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[text,genes,evaluation,workflows,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[text,genes,images,sequences,evaluation,workflows,dev]'
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/vision -c constraints.txt --group vision
 	touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed
