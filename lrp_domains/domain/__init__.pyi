@@ -16,6 +16,9 @@ from .hardware.memory import BatchSize, fitting
 from .hardware.precision import PRECISIONS, check_precision, in_precision
 from .hardware.prefetch import prefetched
 from .messages import DomainError, check_choice, choices, listed, reason
+from .models.declaration import read_declaration
+from .models.files import declared_files
+from .models.network import declared_network
 from .registry import Domain, installed_domains
 from .runs.clock import Clock
 from .runs.progress import Progress, no_progress
@@ -44,6 +47,8 @@ __all__ = [
     "compiled",
     "compute",
     "compute_against",
+    "declared_files",
+    "declared_network",
     "device_of",
     "explain",
     "explain_against",
@@ -57,6 +62,7 @@ __all__ = [
     "no_progress",
     "parameter_of",
     "prefetched",
+    "read_declaration",
     "reason",
     "refuse_training_mode",
     "relative_distance",
