@@ -19,6 +19,7 @@ from .messages import DomainError, check_choice, choices, listed, reason
 from .models.declaration import read_declaration
 from .models.files import declared_files
 from .models.network import declared_network
+from .models.pretrained import preprocessing, pretrained
 from .registry import Domain, installed_domains
 from .runs.clock import Clock
 from .runs.progress import Progress, no_progress
@@ -62,6 +63,8 @@ __all__ = [
     "no_progress",
     "parameter_of",
     "prefetched",
+    "preprocessing",
+    "pretrained",
     "read_declaration",
     "reason",
     "refuse_training_mode",
