@@ -119,6 +119,12 @@ def with_code(folder, mark):
     edit(folder / "config.json", auto_map={"AutoConfig": "code.Config", VISION: "code.Model"}, model_type="other")
 
 
+def with_head_code(folder, mark):
+    """A head of another kind of model: no class of transformers has both."""
+    with_code(folder, mark)
+    edit(folder / "config.json", auto_map={VISION: "code.Model"}, model_type="esm")
+
+
 def with_pickle(folder, mark):
     (folder / "model.safetensors").unlink()
     torch.save({"x": Pickled(mark)}, folder / "pytorch_model.bin")
@@ -161,6 +167,7 @@ def without_configuration(folder, mark):
     ("make", "message"),
     [
         (with_code, r"comes with code, which is run only with allow_code=True \(--allow-code\)"),
+        (with_head_code, r"comes with code, which is run only with allow_code=True \(--allow-code\)"),
         (with_pickle, r"holds more than tensors.*save the weights as .safetensors"),
         (with_old_pickle, r"holds more than tensors.*save the weights as .safetensors"),
         (without_weights, r"could not be loaded for image classification: .*no file named"),

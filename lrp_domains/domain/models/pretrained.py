@@ -71,7 +71,7 @@ def pretrained(
             config,
             purpose=purpose or auto_class,
             device=device,
-            options={"dtype": "auto", **options},
+            options=options,
             required=lambda weight: not any(part in weight for part in may_lack),
         )
 
