@@ -13,9 +13,11 @@ ALLOWED = {
     "domain": {"core"},
     "evaluation": {"core", "domain"},
     "genes": {"core", "domain", "evaluation"},
+    "images": {"core", "domain", "evaluation"},
+    "sequences": {"core", "domain", "evaluation"},
     "text": {"core", "domain", "evaluation"},
     "workflow_files": set(),
-    "commands": {"core", "domain", "evaluation", "genes", "text", "workflow_files"},
+    "commands": {"core", "domain", "evaluation", "genes", "images", "sequences", "text", "workflow_files"},
     "command_line": {"commands", "domain"},
     "__main__": {"command_line"},
     "__init__": {"core"},
@@ -52,7 +54,7 @@ def test_a_file_imports_only_from_below(path):
 # The folders of a folder, lowest first: each imports from those before it. Those of text are in text/test_rooms.py.
 LAYERS = {
     "core": ("graph", "roles", "layers", "rules", "secants", "planning", "compiled"),
-    "domain": ("files", "hardware", "models", "explanation", "runs"),
+    "domain": ("files", "hardware", "models", "explanation", "results", "runs"),
     "genes": ("cohorts", "decoys", "models", "explanation", "training", "rankings", "evaluation", "figures", "report"),
     "genes/cohorts": ("files", "values", "cells"),
     "genes/explanation": ("results", "requests", "cells", "runs", "curves"),

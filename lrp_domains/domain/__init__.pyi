@@ -6,8 +6,10 @@ from .explanation.explain import explain, explain_against
 from .explanation.held import Selections
 from .explanation.read import Read
 from .explanation.recordings import check_compile, compiled
+from .explanation.samples import Explained, Question, class_number, explain_batch, logits_of
 from .explanation.score import score_of
 from .explanation.scores import NO_CLASS, SCORES, check_score
+from .files.arrays import gather_arrays, read_arrays, writing_arrays
 from .files.changed import checked_inputs, fingerprint, fingerprints, unchanged
 from .files.space import NotWritten, require_space, size_on_disk
 from .files.whole import remove_abandoned, whole_file
@@ -21,7 +23,11 @@ from .models.files import declared_files
 from .models.network import declared_network
 from .models.pretrained import preprocessing, pretrained
 from .registry import Domain, installed_domains
+from .results.chance import near_chance
+from .results.examples import choose_examples
+from .results.outcomes import Outcome, outcome_table, outcomes_of, read_outcomes
 from .runs.clock import Clock
+from .runs.parts import Shard, arrays_of, explain_parts, gather_parts
 from .runs.progress import Progress, no_progress
 from .runs.resume import locked, resumable
 
@@ -35,16 +41,23 @@ __all__ = [
     "Computed",
     "Domain",
     "DomainError",
+    "Explained",
     "NotWritten",
+    "Outcome",
     "Progress",
+    "Question",
     "Read",
     "Selections",
+    "Shard",
+    "arrays_of",
     "check_choice",
     "check_compile",
     "check_precision",
     "check_score",
     "checked_inputs",
     "choices",
+    "choose_examples",
+    "class_number",
     "compiled",
     "compute",
     "compute_against",
@@ -53,19 +66,29 @@ __all__ = [
     "device_of",
     "explain",
     "explain_against",
+    "explain_batch",
+    "explain_parts",
     "fingerprint",
     "fingerprints",
     "fitting",
+    "gather_arrays",
+    "gather_parts",
     "in_precision",
     "installed_domains",
     "listed",
     "locked",
+    "logits_of",
+    "near_chance",
     "no_progress",
+    "outcome_table",
+    "outcomes_of",
     "parameter_of",
     "prefetched",
     "preprocessing",
     "pretrained",
+    "read_arrays",
     "read_declaration",
+    "read_outcomes",
     "reason",
     "refuse_training_mode",
     "relative_distance",
@@ -76,4 +99,5 @@ __all__ = [
     "size_on_disk",
     "unchanged",
     "whole_file",
+    "writing_arrays",
 ]

@@ -5,11 +5,16 @@ Relevance is drawn in a red-blue scale centred at zero, which readers with red-g
 
 import base64
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 from PIL import Image, features
+
+from .files.whole import whole_file
 
 # The ends of ColorBrewer's RdBu, and matplotlib's name for the scale between them.
 FOR, AGAINST, DIVERGING = "#b2182b", "#2166ac", "RdBu_r"
@@ -64,3 +69,25 @@ def templates(*packages: str) -> Environment:
 def rgb(colour: str) -> tuple[int, int, int]:
     """Return the red, green and blue of a colour such as ``#b2182b``, 0 to 255."""
     return tuple(bytes.fromhex(colour.removeprefix("#")))
+
+
+def write_page(path: str | Path, template: str, packages: Sequence[str], *, libraries: Sequence[str], **values) -> None:
+    """Write a page from a template; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    path
+        The file to write, ``.html``.
+    template
+        The name of the template, which is in the folder ``templates`` of one of the packages.
+    packages
+        As in `templates`.
+    libraries
+        Those whose versions the page shows.
+    values
+        What the template reads.
+    """
+    html = templates(*packages).get_template(template)
+    versions = {name: version(name.replace("_", "-")) for name in libraries}
+    with whole_file(path) as temporary:
+        temporary.write_text(html.render(versions=versions, **values), encoding="utf-8")

@@ -269,11 +269,11 @@ def test_shards_are_gathered_once_and_in_order(tmp_path, bare_explainer):
         explain_corpus(bare_explainer, corpus, paths[-1], tmp_path / f"{shard}.texts.parquet")
     out = tmp_path / "all.parquet"
     for wrong in ([*paths, paths[1]], paths[::-1], [paths[0], paths[0]]):
-        with pytest.raises(TextError, match="pass each shard of one corpus once, in order"):
+        with pytest.raises(TextError, match="pass each shard once, in order"):
             gather(wrong, out)
-    with pytest.raises(TextError, match=r"x\.csv': the tables of an explained corpus are read and written as .parquet"):
+    with pytest.raises(TextError, match=r"x\.csv': tables of explained samples are read and written as .parquet"):
         gather([tmp_path / "x.csv"], out)
-    with pytest.raises(TextError, match=r"x\.csv': the tables"):
+    with pytest.raises(TextError, match=r"x\.csv': tables"):
         gather(paths, tmp_path / "x.csv")
     assert not out.exists()
     gather(paths, out)

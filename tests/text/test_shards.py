@@ -84,16 +84,16 @@ def test_a_shard_that_is_missing_or_of_another_request_is_refused(small_parts, t
     words = in_shards(tmp_path, model, 3)["words"]
     out = tmp_path / "out.parquet"
     for wrong in (words[:2], words[1:], [words[0], words[2]]):
-        with pytest.raises(TextError, match="pass each shard of one corpus once, in order"):
+        with pytest.raises(TextError, match="pass each shard once, in order"):
             gather(wrong, out)
     (tmp_path / "other").mkdir()
     explainer = TextExplainer(*model, score="logit")
     paths = tmp_path / "other" / "w.parquet", tmp_path / "other" / "t.parquet"
     explain_corpus(explainer, Corpus(TEXTS).shard(3, 3), *paths)
-    with pytest.raises(TextError, match=r"w\.parquet' is of another corpus, or was explained in another way"):
+    with pytest.raises(TextError, match=r"w\.parquet' is of other data, or was explained in another way"):
         gather([*words[:2], paths[0]], out)
     pq.write_table(pq.read_table(words[0]).replace_schema_metadata({}), tmp_path / "foreign.parquet")
-    with pytest.raises(TextError, match=r"foreign\.parquet' is not a table .* that 'lrp-domains text explain' wrote"):
+    with pytest.raises(TextError, match=r"foreign\.parquet' is not a table that the command .explain. wrote"):
         gather([tmp_path / "foreign.parquet"], out)
     assert not out.exists()
 

@@ -9,15 +9,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ...domain import Progress, no_progress, resumable
+from ...domain.files.tables import write
 from ..arguments import checked_reference
 from ..errors import TextError
 from ..explainer import TextExplainer
 from .corpus import PART, Corpus, check_on_error
 from .identity import request_of
-from .joined import Origin, join
+from .joined import join, origin_of
 from .outcomes import check_target, outcomes
 from .parts import described, digests, finished, path_of, plan
-from .tables import ERROR, tables, write
+from .tables import ERROR, tables
 
 SHOWN = 3  # errors in a message about skipped rows
 
@@ -112,7 +113,7 @@ def explain_corpus(
         verify()
         with pipeline.clock("writing"):
             for of, path in (("texts", texts), ("words", words)):
-                join(files[of], path, Origin.of(corpus, request))
+                join(files[of], path, origin_of(corpus, request))
     return before
 
 

@@ -1,14 +1,13 @@
 """The tables of an explained corpus, as parquet files: one of words, one of texts."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from ...domain import reason, whole_file
+from ...domain.files.tables import groups, open_table
 from ..errors import TextError
 from ..results import tables as frames
 from .corpus import Corpus
@@ -18,7 +17,6 @@ NUMBERS = {"probability", "score", "words", "added", "rest", "relevance", "refer
 COUNTS = {"text", "start", "end"}
 COLUMNS = {"words": frames.COLUMNS["words"], "texts": [*frames.COLUMNS["texts"], "label", "rules"]}
 PRECISION = ["precision", "fp32_distance"]  # in the table of texts, where they were explained in half precision
-AT_ONCE = 2**17  # rows in memory: small groups are slow, large ones take memory
 ERROR = "error"  # in the table of texts: why a text was skipped
 
 
@@ -68,12 +66,6 @@ def _complete(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**{name: None for name in ("reference", "reference_score") if name not in table})
 
 
-def write(table: pa.Table, path: str | Path) -> None:
-    """Write a table; the file appears whole or not at all."""
-    with whole_file(path) as temporary:
-        pq.write_table(table, temporary)
-
-
 def read_words(path: str | Path) -> pd.DataFrame:
     """Read the table of words of an explained corpus."""
     return _read(path, "words")
@@ -97,25 +89,6 @@ def count_skipped(path: str | Path) -> int:
         return 0
     errors = table.read(columns=[ERROR])[ERROR]
     return len(errors) - errors.null_count
-
-
-def groups(path: str | Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """Yield a table, or some of its columns, by groups of about `AT_ONCE` rows."""
-    table = open_table(path)
-    return merged(table.read_row_group(group, columns=columns) for group in range(table.num_row_groups))
-
-
-def merged(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Yield tables of at least `AT_ONCE` rows, except for the last one."""
-    waiting, rows = [], 0
-    for table in tables:
-        waiting.append(table)
-        rows += len(table)
-        if rows >= AT_ONCE:
-            yield pa.concat_tables(waiting)
-            waiting, rows = [], 0
-    if waiting:
-        yield pa.concat_tables(waiting)
 
 
 def read_numbers(path: str | Path) -> pd.DataFrame:
@@ -156,13 +129,3 @@ def _columns(path: str | Path, of: str) -> list[str]:
             f"'{path}' is not a table of {of}, it has no column '{absent[0]}'; 'lrp-domains text explain' writes them"
         )
     return columns
-
-
-def open_table(path: str | Path) -> pq.ParquetFile:
-    """Open a table; raise if there is none."""
-    if not Path(path).is_file():
-        raise TextError(f"there is no table '{path}'; 'lrp-domains text explain' writes it")
-    try:
-        return pq.ParquetFile(path)
-    except pa.ArrowInvalid as error:
-        raise TextError(f"'{path}' could not be read as parquet: {reason(error)}") from error

@@ -1,6 +1,6 @@
 """Tests of explained texts: what they score without some of their words, and whether the right words are relevant."""
 
-from ..corpora.chance import near_chance
+from ...domain.results.chance import near_chance
 from .compare import check_methods, compare_methods, words_among, words_within
 from .corpora import draw
 from .methods import DEFAULT, METHODS, UNIT, Method

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ...domain import Progress, no_progress
+from ...domain.results.chance import near_chance
 from ...evaluation import (
     FRACTIONS,
     Accounted,
@@ -20,7 +21,6 @@ from ...evaluation import (
     simplicity,
     soft_measures,
 )
-from ..corpora.chance import near_chance
 from ..errors import TextError, choices
 from ..explainer import TextExplainer
 from ..heads.labels import Labels

@@ -1,4 +1,4 @@
-"""Which texts of a corpus a report shows, and how they are read back from its tables."""
+"""The texts that a report shows, read back from the tables of their corpus."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,29 +7,6 @@ import pandas as pd
 
 from ..corpora.tables import read_rows
 from ..results.relevance import Reference, TextLedger, TextRelevance, Word
-
-
-def choose_examples(texts: pd.DataFrame, count: int) -> dict[str, list[int]]:
-    """Return the numbers of texts to show, by kind of example.
-
-    The most confident are those of highest probability, each prediction in turn, and with the right label if labels
-    are known; the most wrong are those of highest probability with another label; the closest calls those of lowest
-    probability. A regression has no probabilities: its highest and lowest values are shown.
-    """
-    if texts["probability"].isna().all():
-        ordered = texts.sort_values("score", kind="stable")["text"]
-        return {"Highest": [*ordered[::-1][:count]], "Lowest": [*ordered[:count]]}
-
-    ordered = texts.sort_values("probability", ascending=False, kind="stable")
-    wrong = ordered[ordered["label"].notna() & (ordered["label"] != ordered["prediction"])]
-    right = ordered.drop(wrong.index)
-    in_turn = (
-        right.groupby("prediction").cumcount().sort_values(kind="stable").index
-    )  # the top of each, the second, ...
-    examples = {"Most confident": [*right.loc[in_turn[:count], "text"]]}
-    if texts["label"].notna().any():
-        examples["Most wrong"] = [*wrong["text"][:count]]
-    return examples | {"Closest calls": [*ordered["text"][::-1][:count]]}
 
 
 def read_examples(numbers: Sequence[int], words: Path, texts: Path) -> list[TextRelevance]:

@@ -1,15 +1,13 @@
 """The whole page: all corpora, and how to read it."""
 
 from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
 
-from ...domain import whole_file
-from ...domain.page import templates
+from ...domain.page import write_page
 from ..errors import TextError
 from .section import section
 
-PACKAGES = ("lrp_domains", "torch", "transformers", "tokenizers", "pandas")
+LIBRARIES = ("lrp_domains", "torch", "transformers", "tokenizers", "pandas")
 
 
 def write_report(
@@ -38,11 +36,6 @@ def write_report(
     folders = list(folders)
     if not folders:
         raise TextError("there are no results to report")
-    page = templates(__package__, "lrp_domains.evaluation").get_template("page.html.j2")
-    html = page.render(
-        title=title,
-        corpora=[section(folder, top, examples) for folder in folders],
-        versions={name: version(name.replace("_", "-")) for name in PACKAGES},
-    )
-    with whole_file(path) as temporary:
-        temporary.write_text(html, encoding="utf-8")
+    corpora = [section(folder, top, examples) for folder in folders]
+    packages = (__package__, "lrp_domains.evaluation")
+    write_page(path, "page.html.j2", packages, libraries=LIBRARIES, title=title, corpora=corpora)

@@ -6,14 +6,15 @@ from pathlib import Path
 import pandas as pd
 
 from ...domain.page import drawing
-from ..corpora.chance import near_chance
+from ...domain.results.chance import near_chance
+from ...domain.results.examples import choose_examples
 from ..corpora.ranked import rank_words
 from ..corpora.tables import count_noted, read_numbers
 from ..errors import TextError
 from ..results.figures import class_words_figure
 from ..results.html import page
 from ..results.tables import LARGE_RESIDUE
-from .examples import choose_examples, read_examples
+from .examples import read_examples
 
 LEDGER = {
     "score": "score: what was explained",
@@ -45,7 +46,7 @@ def section(folder: str | Path, top: int, examples: int) -> dict:
         "confusion": _confusion(texts),
         "examples": {
             kind: page(read_examples(numbers, **paths), whole=False) if numbers else ""
-            for kind, numbers in choose_examples(texts, examples).items()
+            for kind, numbers in choose_examples(texts, examples, "text").items()
         },
         "figure": None if table.empty else drawing(class_words_figure(table, min(top, 12))),
         "classes": {name: rows.to_dict("records") for name, rows in table.groupby("class", sort=False)},
