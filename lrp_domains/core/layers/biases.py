@@ -16,9 +16,10 @@ from ..graph.functions import wide
 from ..graph.graph import Edge, Node
 from ..graph.operations import VIEWS
 from ..graph.replay import dtype_at, handed_back
-from ..graph.saved import keeps
+from ..graph.saved import keeps, read
 from ..graph.weights import adds_bias
 from ..roles.roles import Roles
+from .batch_norms import shift
 from .linear_maps import own_bias
 from .neurons import Sums
 from .steps import JOINING, SCALING, SUMS, TOTALS, is_step, number, push
@@ -84,7 +85,16 @@ class Biases:
 
         if node in self.sums.layers:
             slot = adds_bias(node, op)
-            return [] if slot is None or self.sums.flow[node][slot] else [own_bias(node, self.graph)]
+            if slot is None or self.sums.flow[node][slot]:
+                return []
+            bias, scale = own_bias(node, self.graph), self.sums.channels.get((node, 0))
+            if bias is None or scale is None:
+                return [bias]
+            return [bias * (scale.view(-1, *[1] * (bias.ndim - 1)) if op.base == "Convolution" else scale)]
+
+        if op.kind == "batch_norm" and entered:
+            bias = self.values.value(edges[2])
+            return [None if bias is None and read(node, "weight") is not None else shift(node, bias)]
 
         if op.base in SUMS:
             return [self._constant(node, slot) for slot in (0, 1) if slot not in entered]
@@ -146,6 +156,14 @@ class Biases:
             value = self.values.kept(user, "result")
             # No relevance flows where a ReLU is 0.
             return torch.where(value > 0, value, torch.nan), 8 * eps * value
+        if base in SUMS and len(edges := self.graph.edges[user]) == 2:
+            other = 1 - slot
+            known, seen = self.values.value(edges[other]), self._seen_at((user, 0))
+            if known is None or seen is None:
+                return None
+            known = number(user, other, self.graph) * known
+            by = number(user, slot, self.graph)
+            return (seen[0] - known) / by, (seen[1] + 8 * eps * known.abs()) / abs(by)
         if base in SCALING and is_step(user, self.graph, ()):
             by = number(user, slot, self.graph)
             return (seen := self._seen_at((user, 0))) and (seen[0] / by, seen[1] / abs(by))
