@@ -51,7 +51,7 @@ class Residual(nn.Module):
 
     def forward(self, x):
         x = F.relu(self.stem((x - MEAN) / STD))
-        x = F.relu(self.branch(x) + self.shortcut(x))
+        x = F.relu(self.shortcut(x) + self.branch(x))
         return self.head(F.relu(self.hidden(F.avg_pool2d(x, 2).flatten(1))))
 
 
