@@ -26,6 +26,7 @@ from .runs.clock import Clock
 from .runs.parts import Shard, arrays_of, explain_parts, gather_parts
 from .runs.progress import Progress, no_progress
 from .runs.resume import locked, resumable
+from .runs.tensors import TensorExplainer
 
 __all__ = [
     "NO_CLASS",
@@ -45,6 +46,7 @@ __all__ = [
     "Read",
     "Selections",
     "Shard",
+    "TensorExplainer",
     "arrays_of",
     "check_choice",
     "check_compile",
