@@ -58,6 +58,9 @@ class ImageExplainer:
             model, read, unit="pictures", rules=bounded if callable(rules) else rules, **settings
         )
 
+    def __repr__(self) -> str:
+        return f"ImageExplainer({self._explain!r})"
+
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes; none before the first call, where nobody named them."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..domain import DomainError, reason
 
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 Picture = str | Path | Image.Image | np.ndarray | Tensor
 
 

@@ -72,6 +72,10 @@ class TensorExplainer:
         self.question = Question(fixed, score, exclusive=exclusive)
         self._is_checked = False
 
+    def __repr__(self) -> str:
+        rules = "default rules" if self.rules is None else getattr(self.rules, "name", None) or self.rules.__name__
+        return f"{type(self.model).__name__}, {rules}, {self.question.score}, {self.classes}"
+
     def __call__(
         self, samples: Sequence[Tensor], names: Sequence[str], target: Any = None, *, against: str | int | None = None,
         references: Callable[[Tensor], Tensor] | None = None, notes: Sequence[Sequence[str]] | None = None,
