@@ -12,6 +12,7 @@ from .. import LrpError
 from ..domain import DomainError, Read, device_of, reason
 
 DECLARATION = "model.yaml"  # in the folder of a declared model
+SCHEMA = resources.files(__package__).joinpath("model.schema.yaml")
 
 
 def read(model: nn.Module, x: Tensor) -> Read[Tensor]:
@@ -48,31 +49,38 @@ class AmongTexts(nn.Module):
         return self.model(pixel_values=pixel_values, **tokens).logits_per_image
 
 
-def load(name: str | Path, texts: Sequence[str] | None, device: Any, **options: Any) -> dict[str, Any]:
+def declaration_of(name: str | Path) -> Path | None:
+    """Return the declaration, ``.yaml``, of a model that is one or a folder with one; None for other models."""
+    path = Path(name) / DECLARATION if Path(name).is_dir() else Path(name)
+    return path if path.suffix in (".yaml", ".yml") and path.is_file() else None
+
+
+def load(
+    name: str | Path, texts: Sequence[str] | None, device: Any, *, allow_pickle: bool = False, **options: Any
+) -> dict[str, Any]:
     """Return the arguments of `ImageExplainer` for a model of transformers, or a declared one, in eval mode."""
     from ..domain.models.pretrained import preprocessing, pretrained
 
-    path = Path(name) / DECLARATION if Path(name).is_dir() else Path(name)
-    if path.suffix in (".yaml", ".yml") and path.is_file():
-        return _declared(path, device, options)
-    options.pop("allow_pickle", None)
+    if (path := declaration_of(name)) is not None:
+        return _declared(path, device, {"allow_pickle": allow_pickle, "allow_code": options["allow_code"]})
     # PIL resizes, whether torchvision is there or not: the two differ.
     processor = preprocessing("AutoImageProcessor", name, backend="pil", **options)
     if texts is None:
-        model = pretrained("AutoModelForImageClassification", name, device=device, purpose="images", **options)
+        purpose = "image classification"
+        model = pretrained("AutoModelForImageClassification", name, device=device, purpose=purpose, **options)
         return {"model": model, "transform": processor}
-    model, tokenizer = pretrained("AutoModel", name, device=device, **options), preprocessing("AutoTokenizer", name)
+    tokenizer = preprocessing("AutoTokenizer", name, **options)
+    model = pretrained("AutoModel", name, device=device, **options)
     padding = "max_length" if "siglip" in model.config.model_type else True  # as it was trained
     tokens = tokenizer(list(texts), padding=padding, truncation=True, return_tensors="pt")
     return {"model": AmongTexts(model, tokens).eval(), "transform": processor, "classes": tuple(texts)}
 
 
-def _declared(path: Path, device: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+def _declared(path: Path, device: Any, consent: Mapping[str, bool]) -> dict[str, Any]:
     from ..domain.models.declaration import read_declaration
     from ..domain.models.network import declared_network
 
-    declared = read_declaration(path, resources.files(__package__).joinpath("model.schema.yaml"))
-    consent = {key: options.get(key, False) for key in ("allow_code", "allow_pickle")}
+    declared = read_declaration(path, SCHEMA)
     network = declared_network(declared, path, **consent, unit="pictures").to(device_of(device))
     arguments = {"model": network, "classes": declared.get("classes"), "mode": declared.get("mode")}
     if "processor" in declared:

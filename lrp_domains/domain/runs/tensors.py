@@ -16,7 +16,7 @@ from ..explanation.read import Read
 from ..explanation.samples import Question, class_number, explain_batch, logits_of
 from ..hardware.device import device_of, parameter_of, refuse_training_mode
 from ..hardware.memory import BatchSize
-from ..hardware.precision import in_precision
+from ..hardware.precision import check_precision, in_precision
 from ..messages import DomainError
 from ..results.outcomes import Outcome, outcomes_of
 from .progress import Progress, no_progress
@@ -62,11 +62,12 @@ class TensorExplainer:
     ) -> None:  # fmt: skip
         if batch_size < 1:
             raise DomainError(f"batch_size={batch_size}: expected at least 1")
+        check_precision(precision)
         self.model = in_precision(model, precision)
         if device is not None:
             self.model = self.model.to(device_of(device))
         named = getattr(getattr(model, "config", None), "id2label", None) or {}
-        self.classes = tuple(classes or (named[number] for number in sorted(named)))
+        self.classes = tuple(map(str, classes or (named[number] for number in sorted(named))))
         self.reading, self.rules, self.batch = reading, rules, BatchSize(batch_size, unit)
         fixed = ATTN_LRP if rules is None or callable(rules) else rules
         self.question = Question(fixed, score, exclusive=exclusive)
@@ -133,7 +134,7 @@ class TensorExplainer:
             return self.question.score(outputs) if callable(self.question.score) else logits_of(outputs, len(samples))
 
         with torch.no_grad():
-            alone, beside = rows(sample), rows(sample, sample.flip(-1))
+            alone, beside = rows(sample), rows(sample, 1 - sample.flip(-1))
         if len(beside) != 2 or (alone[0] - beside[0]).abs().max() > CLOSE * beside.abs().max():
             raise DomainError(
                 f"the model scores one of the {self.batch.unit} differently beside another than alone: it mixes those "
