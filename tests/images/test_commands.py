@@ -42,6 +42,7 @@ def test_an_earlier_demo_is_replaced_but_nothing_else(tmp_path):
     assert "exists and has no demo models" in run("train-demo", "--out", tmp_path, code=1)
 
 
+@pytest.mark.slow
 def test_training_is_repeated_with_a_seed():
     one, other = (train_demo(seed=3, epochs=1) for _ in range(2))
     assert one.accuracies == other.accuracies

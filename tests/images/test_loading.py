@@ -126,6 +126,8 @@ def test_a_declaration_says_how_pictures_are_resized(tmp_path):
     assert explainer(PIXELS).pixels.shape == (6, 6)
     black, _ = explainer.preparation.black_and_white(torch.zeros(3, 6, 6))
     assert black.ravel().tolist() == [-2] * 3
+    with pytest.raises(DomainError, match="texts= are for models of transformers"):
+        ImageExplainer.from_pretrained(tmp_path / "net.yaml", texts=["a", "b"])
     (tmp_path / "net.yaml").write_text("network: network.pt2\nmod: L\n")
     with pytest.raises(DomainError, match="unknown key 'mod'; did you mean 'mode'"):
         ImageExplainer.from_pretrained(tmp_path / "net.yaml")
