@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,43 +18,48 @@ LAYOUTS = {"channels first": (1, 0), "channels last": (0, 1)}  # of L x A
 
 @dataclass(frozen=True)
 class OneHot:
-    """One-hot encoded letters, as ``"channels first"`` (A x L) or ``"channels last"`` (L x A)."""
+    """One-hot encoded letters, as ``"channels first"`` (A x L) or ``"channels last"`` (L x A), of one or both strands."""
 
     alphabet: Alphabet
     layout: str
-    unknown: float = 0.0
+    unknown: float
+    both_strands: bool
 
     def tensor(self, letters: str, like: Tensor) -> Tensor:
         """Return the input for one sequence, without a batch dimension, of the dtype of a parameter."""
         return torch.from_numpy(self.alphabet.one_hot(letters, self.unknown)).permute(LAYOUTS[self.layout]).to(like)
 
-    def per_letter(self, values: Tensor, letters: str) -> np.ndarray:
+    def values(self, tensor: Tensor, letters: str) -> np.ndarray:
         """Return values at the input as L x A."""
-        return values.permute(LAYOUTS[self.layout]).double().cpu().numpy()
+        return tensor.permute(LAYOUTS[self.layout]).double().cpu().numpy()
 
     def read(self, model: nn.Module, inputs: Tensor) -> Read[Tensor]:
-        """Run the model."""
+        """Run the model on each strand; the outputs are a list of theirs."""
         x = inputs if inputs.requires_grad else inputs.detach().requires_grad_()
-        return Read(model(x), (x,), lambda relevance: relevance[0])
+        strands = [x]
+        if self.both_strands:
+            of_letters = 1 + LAYOUTS[self.layout].index(1)
+            complements = torch.tensor(self.alphabet.complements(), device=x.device)
+            strands.append(x.flip(3 - of_letters).index_select(of_letters, complements))
+        return Read([model(strand) for strand in strands], (x,), lambda relevance: relevance[0])
 
     @classmethod
-    def found(cls, model: nn.Module, alphabet: Alphabet, layout: str | None, unknown: float, letters: str) -> OneHot:
+    def found(cls, model: nn.Module, letters: str, layout: str | None, **known: Any) -> OneHot:
         """Return the encoding in the layout that the model accepts, found by running it on one sequence."""
         if layout is not None:
             check_choice("layout", layout, LAYOUTS)
-            return cls(alphabet, layout, unknown)
+            return cls(layout=layout, **known)
         errors = {}
         for name in LAYOUTS:
-            encoding = cls(alphabet, name, unknown)
             try:
                 with torch.no_grad():
-                    model(encoding.tensor(letters, parameter_of(model))[None])
+                    model(cls(layout=name, **known).tensor(letters, parameter_of(model))[None])
             except Exception as error:  # whatever the model's code raises for the wrong shape
                 errors[name] = reason(error)
         if len(errors) == 1:
-            return cls(alphabet, *(set(LAYOUTS) - set(errors)), unknown)
-        seen = " and ".join(f"{name}: {text}" for name, text in errors.items()) or "it accepts both layouts"
-        raise DomainError(f"whether the model reads channels first or last can't be found ({seen}): pass layout=")
+            return cls(layout=min(set(LAYOUTS) - set(errors)), **known)
+        seen = "; ".join(f"{name}: {text}" for name, text in errors.items()) or "it accepts both"
+        raise DomainError(f"can't find whether the model reads channels first or last ({seen}): pass layout=")
 
 
 @dataclass(frozen=True)
@@ -66,14 +70,27 @@ class Tokens:
     embedding: str
     kmer: int | None = None
 
+    @classmethod
+    def of(cls, model: nn.Module, tokenizer: Any, embedding: str | None, kmer: int | None) -> Tokens:
+        """Return how a model reads tokens; its input embedding is the one that transformers names, or `embedding`."""
+        if not callable(tokenizer) or not hasattr(tokenizer, "convert_ids_to_tokens"):
+            raise DomainError(f"encode={tokenizer!r}: pass 'one-hot', or a tokenizer of transformers")
+        if embedding is None and hasattr(model, "get_input_embeddings"):
+            module = model.get_input_embeddings()
+            embedding = next((name for name, other in model.named_modules() if other is module), None)
+        if embedding is None:
+            raise DomainError("the model doesn't say where it embeds tokens: pass embedding=, the name of that module")
+        return cls(tokenizer, embedding, kmer)
+
     def tensor(self, letters: str, like: Tensor) -> Tensor:
         """Return the numbers of a sequence's tokens."""
-        return torch.tensor(self.tokenizer(self._text(letters))["input_ids"], device=like.device)
+        self.spans(letters)
+        return torch.tensor(self._numbers(letters), device=like.device)
 
-    def per_letter(self, values: Tensor, letters: str) -> np.ndarray:
+    def values(self, tensor: Tensor, letters: str) -> np.ndarray:
         """Return values of tokens per letter: each token shares its own equally among the letters that it covers."""
         shared = np.zeros(len(letters))
-        for value, (start, end) in zip(values.double().tolist(), self.spans(letters), strict=True):
+        for value, (start, end) in zip(tensor.double().tolist(), self.spans(letters), strict=True):
             shared[start:end] += value / max(1, end - start)
         return shared
 
@@ -81,24 +98,7 @@ class Tokens:
         """Run the model; a token's relevance is the sum over the features of its embedding."""
         with capture(model, self.embedding) as kept:
             outputs = model(input_ids=inputs, attention_mask=torch.ones_like(inputs))
-        return Read(outputs, tuple(kept.values()), lambda relevance: sum(r.sum(-1) for r in relevance))
-
-    def spans(self, letters: str) -> list[tuple[int, int]]:
-        """Return the letters that each token covers; (0, 0) for special tokens."""
-        numbers = self.tokenizer(self._text(letters))["input_ids"]
-        special = set(self.tokenizer.all_special_ids) - {self.tokenizer.unk_token_id}
-        spans, at = [], 0
-        for number, token in zip(numbers, self.tokenizer.convert_ids_to_tokens(numbers), strict=True):
-            known = len(token.lstrip("▁Ġ").removeprefix("##")) if number != self.tokenizer.unk_token_id else 1
-            length = 0 if number in special else self.kmer or known
-            spans.append((at, at + length) if length else (0, 0))
-            at += min(length, 1) if self.kmer else length
-        if max((end for _, end in spans), default=0) != len(letters):
-            raise DomainError(
-                f"the tokens of '{letters[:20]}' ... cover {at} of {len(letters)} letters: pass a tokenizer of this "
-                "alphabet, and kmer= if its tokens overlap, as those of DNABERT-1"
-            )
-        return spans
+        return Read([outputs], tuple(kept.values()), lambda relevance: sum(r.sum(-1) for r in relevance))
 
     def masked(self, letters: str, like: Tensor) -> Tensor:
         """Return the numbers of tokens with the mask in place of all but special tokens."""
@@ -107,19 +107,24 @@ class Tokens:
         covers = torch.tensor([end > start for start, end in self.spans(letters)], device=like.device)
         return self.tensor(letters, like).masked_fill(covers, self.tokenizer.mask_token_id)
 
-    def _text(self, letters: str) -> str:
-        if self.kmer is None:
-            return letters
-        return " ".join(letters[start : start + self.kmer] for start in range(len(letters) - self.kmer + 1))
+    def spans(self, letters: str) -> list[tuple[int, int]]:
+        """Return the letters that each token covers; none, (0, 0), for special tokens."""
+        numbers, unknown = self._numbers(letters), self.tokenizer.unk_token_id
+        special = set(self.tokenizer.all_special_ids) - {unknown}
+        spans, at, end = [], 0, 0
+        for number, token in zip(numbers, self.tokenizer.convert_ids_to_tokens(numbers), strict=True):
+            known = 1 if number == unknown else len(token.lstrip("▁Ġ").removeprefix("##"))
+            length = 0 if number in special else self.kmer or known
+            end = at + length if length else end
+            spans.append((at, end) if length else (0, 0))
+            at += min(length, 1) if self.kmer else length
+        if end != len(letters):
+            raise DomainError(
+                f"the tokens of '{letters[:20]}' ... cover {end} of {len(letters)} letters: pass a tokenizer of this "
+                "alphabet, and kmer= if its tokens overlap, as those of DNABERT-1"
+            )
+        return spans
 
-
-def tokens_of(model: nn.Module, tokenizer: Any, embedding: str | None, kmer: int | None) -> Tokens:
-    """Return how a model reads tokens; its input embedding is the one that transformers names, or `embedding`."""
-    if not callable(tokenizer) or not hasattr(tokenizer, "convert_ids_to_tokens"):
-        raise DomainError(f"encode={tokenizer!r}: pass 'one-hot', or a tokenizer of transformers")
-    if embedding is None:
-        module = model.get_input_embeddings() if hasattr(model, "get_input_embeddings") else None
-        embedding = next((name for name, other in model.named_modules() if other is module and module), None)
-    if embedding is None:
-        raise DomainError("the model doesn't say where it embeds tokens: pass embedding=, the name of that module")
-    return Tokens(tokenizer, embedding, kmer)
+    def _numbers(self, letters: str) -> list[int]:
+        words = [letters[start : start + self.kmer] for start in range(len(letters) - self.kmer + 1)] if self.kmer else []
+        return self.tokenizer(" ".join(words) if self.kmer else letters)["input_ids"]

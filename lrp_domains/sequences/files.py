@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..domain import DomainError, choices, reason
-from .letters import COMPLEMENT
+from .letters import reverse_complement
 
 BED = ["chromosome", "start", "end", "name", "score", "strand"]
 VCF = ["chromosome", "position", "id", "reference", "alternative"]
@@ -90,7 +90,7 @@ def read_bed(path: str | Path, genome: str | Path, *, length: int | None = None)
                 end = start + length
             letters = _slice(fasta, row["chromosome"], start, end, line)
             if row["strand"] == "-":
-                letters = letters.upper().translate(COMPLEMENT)[::-1]
+                letters = reverse_complement(letters)
             place = f"{row['chromosome']}:{start}-{end}"
             name = place if row["name"] in ("", ".") else row["name"]
             records.append(Record(letters, name, row["chromosome"], start, "-" if row["strand"] == "-" else "+"))

@@ -13,15 +13,15 @@ COMPLEMENT = str.maketrans("ACGT", "TGCA")
 
 @dataclass(frozen=True)
 class Alphabet:
-    """The letters of sequences in the model's order, and the letter for an unknown one: N of DNA and RNA, else X."""
+    """The letters of sequences in the model's order; N of DNA and RNA, else X, is an unknown one."""
 
     letters: str
 
     @classmethod
     def of(cls, name: str) -> "Alphabet":
         """Return the alphabet of a name, ``"DNA"`` or ``"protein"``, or of letters, such as ``"ACGU"``."""
-        letters = ALPHABETS.get(name, name)
-        if not isinstance(letters, str) or len(set(letters)) < max(2, len(letters)) or not letters.isupper():
+        letters = ALPHABETS.get(name, name) if isinstance(name, str) else ""
+        if len(set(letters)) < max(2, len(letters)) or not (letters.isascii() and letters.isupper()):
             known = listed(ALPHABETS)
             raise DomainError(f"alphabet={name!r}: name {known}, or list its capital letters once each, as 'ACGU'")
         return cls(letters)
@@ -48,43 +48,47 @@ class Alphabet:
         """Return L x A numbers: 1 for the letter that is there, `unknown` for each where it is unknown."""
         rows = np.full((256, len(self.letters)), unknown, np.float32)
         rows[np.frombuffer(self.letters.encode(), np.uint8)] = np.eye(len(self.letters))
-        return rows[np.frombuffer(letters.encode(), np.uint8)]
+        return rows[np.frombuffer(letters.upper().encode(), np.uint8)]
 
-    def reverse_complement(self, letters: str) -> str:
-        """Return the other strand of DNA; raise for other alphabets."""
+    def complements(self) -> list[int]:
+        """Return the number of each letter's complement; raise for other alphabets than DNA."""
         if set(self.letters) != set("ACGT"):
             raise DomainError(f"only DNA has a reverse complement, not the alphabet {self.letters}")
-        return letters.translate(COMPLEMENT)[::-1]
+        return [self.letters.index(letter) for letter in self.letters.translate(COMPLEMENT)]
+
+
+def reverse_complement(letters: str) -> str:
+    """Return the other strand of DNA."""
+    return letters.upper().translate(COMPLEMENT)[::-1]
 
 
 def dinucleotide_shuffle(letters: str, seed: int = 0) -> str:
-    """Return one of all sequences that have the same counts of neighbouring letters, each with the same probability.
+    """Return one of all sequences with the same counts of neighbouring letters, each with the same probability.
 
-    It begins and ends with the same letters (Altschul and Erickson 1985, Mol. Biol. Evol. 2:526). `seed` and the sequence
-    determine the result.
+    It begins and ends with the same letters (Altschul and Erickson 1985, Mol. Biol. Evol. 2:526). `seed` and the
+    sequence determine the result.
     """
     random = np.random.default_rng([seed, zlib.crc32(letters.encode())])
     kinds, codes = np.unique(np.frombuffer(letters.encode(), np.uint8), return_inverse=True)
-    following = [codes[1:][codes[:-1] == kind] for kind in range(len(kinds))]
+    after = [codes[1:][codes[:-1] == kind] for kind in range(len(kinds))]
 
     # The last exits from all letters lead to the last letter: a uniform spanning tree, by Wilson's random walks.
     last, reached = {}, {codes[-1]}
     for kind in range(len(kinds)):
         at = kind
         while at not in reached:
-            last[at] = random.integers(len(following[at]))
-            at = following[at][last[at]]
+            last[at] = random.integers(len(after[at]))
+            at = after[at][last[at]]
         at = kind
         while at not in reached:
             reached.add(at)
-            at = following[at][last[at]]
+            at = after[at][last[at]]
 
     exits = []
-    for kind, letters_after in enumerate(following):
-        others = np.delete(letters_after, last[kind]) if kind in last else letters_after
-        ends = letters_after[last[kind]][None] if kind in last else letters_after[:0]
-        exits.append(iter([*random.permutation(others).tolist(), *ends.tolist()]))
-    walk = [int(codes[0])]
+    for kind, following in enumerate(after):
+        end = [last[kind]] if kind in last else []
+        exits.append(iter([*random.permutation(np.delete(following, end)), *following[end]]))
+    walk = [codes[0]]
     for _ in range(len(letters) - 1):
         walk.append(next(exits[walk[-1]]))
     return kinds[walk].tobytes().decode()
