@@ -76,7 +76,7 @@ def demo_models(wildcards):
 
 def uses_demo(row, column):
     """Return whether a row has the demo's samples, or one of its models: demo, or demo/NAME."""
-    return row[column].split("/")[0] == "demo"
+    return Path(row[column]).parts[0] == "demo"
 
 
 def sample_file(wildcards):
@@ -102,15 +102,15 @@ def sample_model_files(wildcards):
     model = collection_of(wildcards)["model"]
     if uses_demo(collection_of(wildcards), "model"):
         return demo_models(wildcards)
-    is_here = Path(model).exists() or model.endswith(("/", ".yaml"))
-    return model.rstrip("/") if is_here else []
+    is_here = Path(model).exists() or model.endswith((os.sep, ".yaml"))
+    return model.rstrip(os.sep) if is_here else []
 
 
 def sample_model(wildcards, input):
     """Return the model of a collection: a file, a folder, or a name on the hub."""
     row = collection_of(wildcards)
     if uses_demo(row, "model"):
-        return os.path.join(input.model, *row["model"].split("/")[1:])
+        return os.path.join(input.model, *Path(row["model"]).parts[1:])
     return input.get("model") or row["model"]
 
 
