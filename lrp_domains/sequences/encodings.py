@@ -64,14 +64,14 @@ class OneHot:
 
 @dataclass(frozen=True)
 class Tokens:
-    """Tokens of a tokenizer of transformers; with `kmer`, it is given all overlapping words of so many letters."""
+    """Tokens of a tokenizer of transformers; one whose words all have `kmer` letters is given all overlapping ones."""
 
     tokenizer: Any
     embedding: str
     kmer: int | None = None
 
     @classmethod
-    def of(cls, model: nn.Module, tokenizer: Any, embedding: str | None, kmer: int | None) -> Tokens:
+    def of(cls, model: nn.Module, tokenizer: Any, embedding: str | None) -> Tokens:
         """Return how a model reads tokens; its input embedding is the one that transformers names, or `embedding`."""
         if not callable(tokenizer) or not hasattr(tokenizer, "convert_ids_to_tokens"):
             raise DomainError(f"encode={tokenizer!r}: pass 'one-hot', or a tokenizer of transformers")
@@ -80,7 +80,9 @@ class Tokens:
             embedding = next((name for name, other in model.named_modules() if other is module), None)
         if embedding is None:
             raise DomainError("the model doesn't say where it embeds tokens: pass embedding=, the name of that module")
-        return cls(tokenizer, embedding, kmer)
+        lengths = {len(word) for word in tokenizer.get_vocab() if word not in tokenizer.all_special_tokens}
+        overlap = len(lengths) == 1 and lengths != {1}  # as those of DNABERT-1; others have words of one letter too
+        return cls(tokenizer, embedding, min(lengths) if overlap else None)
 
     def tensor(self, letters: str, like: Tensor) -> Tensor:
         """Return the numbers of a sequence's tokens."""
@@ -121,7 +123,7 @@ class Tokens:
         if end != len(letters):
             raise DomainError(
                 f"the tokens of '{letters[:20]}' ... cover {end} of {len(letters)} letters: pass a tokenizer of this "
-                "alphabet, and kmer= if its tokens overlap, as those of DNABERT-1"
+                f"alphabet{f', and at least {self.kmer} letters' if self.kmer else ''}"
             )
         return spans
 

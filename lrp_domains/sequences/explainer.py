@@ -41,8 +41,6 @@ class SequenceExplainer:
         The one-hot code of an unknown letter (N of DNA, X of proteins): 0, or for example 0.25 for each letter.
     length
         Of the model's input, to which shorter sequences are padded with unknown letters on both sides.
-    kmer
-        The tokenizer is given overlapping words of so many letters, as that of DNABERT-1.
     embedding
         The name of the module that embeds tokens. None: the one that transformers names.
     classes
@@ -74,7 +72,7 @@ class SequenceExplainer:
 
     def __init__(
         self, model: nn.Module, alphabet: str = "DNA", encode: Any = "one-hot", *, layout: str | None = None,
-        unknown: float = 0.0, length: int | None = None, kmer: int | None = None, embedding: str | None = None,
+        unknown: float = 0.0, length: int | None = None, embedding: str | None = None,
         classes: Sequence[str] | None = None, exclusive: bool = True,
         score: str | Callable[[Any], Tensor] = "log-odds", rules: RuleSet | None = None,
         reference: Reference | None = None, references: int = 10, seed: int = 0, reverse_complement: bool = False,
@@ -83,8 +81,8 @@ class SequenceExplainer:
         self.model = model if device is None else model.to(device_of(device))
         self.alphabet, self.length, self.layout = Alphabet.of(alphabet), length, layout
         self.one_hot = {"alphabet": self.alphabet, "unknown": unknown, "both_strands": reverse_complement}
-        self.encoding = None if encode == "one-hot" else Tokens.of(model, encode, embedding, kmer)
-        if reverse_complement and (self.alphabet.complements() and self.encoding is not None):
+        self.encoding = None if encode == "one-hot" else Tokens.of(model, encode, embedding)
+        if reverse_complement and (encode != "one-hot" or not self.alphabet.complements()):
             raise DomainError("reverse_complement is for one-hot encoded DNA: explain both strands, and average them")
         names = getattr(getattr(model, "config", None), "id2label", None)
         self.classes = list(names.values()) if classes is None and names else classes
@@ -121,13 +119,14 @@ class SequenceExplainer:
             x, of_batch = torch.stack([tensor for _, tensor in batch]), [records[number] for number, _ in batch]
             compared = None if reference is None else [self._references(of_batch, reference, x)]
             names = [record.name for record in of_batch]
-            explained = explain_batch(self.model, self._read, [x], question, compared, names)
-            account.add(explained.ledger)
-            return [(number, r) for (number, _), r in zip(batch, self._results(of_batch, explained, x), strict=True)]
+            explained = explain_batch(self.model, self.read, [x], question, compared, names)
+            of_letters = self._results(of_batch, explained, x)
+            account.add(explained.ledger, sum(result.units for result in of_letters))
+            return [(number, result) for (number, _), result in zip(batch, of_letters, strict=True)]
 
         groups: dict[tuple, list[tuple[int, Tensor]]] = {}
         for number, record in enumerate(records):
-            tensor = self._encoded(record.letters, record.name)
+            tensor = self.encoded(record.letters, record.name)
             groups.setdefault(tensor.shape, []).append((number, tensor))
         size, results = self.batch.size, {}
         batches = [group[start : start + size] for group in groups.values() for start in range(0, len(group), size)]
@@ -142,7 +141,7 @@ class SequenceExplainer:
         score = replace(self.score, constant=reference is None) if isinstance(self.score, profile) else self.score
         return (lambda outputs: sum(map(score, outputs)) / len(outputs)) if callable(score) else score
 
-    def _read(self, model: nn.Module, inputs: Tensor) -> Read[Tensor]:
+    def read(self, model: nn.Module, inputs: Tensor) -> Read[Tensor]:
         """Run the model; the outputs are mean logits, or for a function what the model returned for each strand."""
         read = self.encoding.read(model, inputs)
         if callable(self.score):
@@ -160,7 +159,8 @@ class SequenceExplainer:
             raise DomainError(f"sequence '{name}' has {len(letters):,} letters, the model {self.length:,}: use windows")
         return self.alphabet.unknown * (missing // 2) + checked + self.alphabet.unknown * (-(-missing // 2)), missing // 2
 
-    def _encoded(self, letters: str, name: str) -> Tensor:
+    def encoded(self, letters: str, name: str) -> Tensor:
+        """Return a sequence as the model reads it, without a batch dimension."""
         padded, _ = self._padded(letters, name)
         if self.encoding is None:
             self.encoding = OneHot.found(self.model, padded, self.layout, **self.one_hot)
@@ -187,13 +187,13 @@ class SequenceExplainer:
             if (reference == "mask") != isinstance(self.encoding, Tokens):
                 raise DomainError(f"reference='{reference}' is for {'tokens' if reference == 'mask' else 'one-hot'} input")
             masked = self.encoding.masked(letters, like) if reference == "mask" else None
-            return [torch.zeros_like(self._encoded(letters, record.name)) if masked is None else masked]
+            return [torch.zeros_like(self.encoded(letters, record.name)) if masked is None else masked]
         if reference == "shuffle":
             reference = [dinucleotide_shuffle(letters, self.seed + number) for number in range(self.references)]
         elif reference == "N":
             reference = self.alphabet.unknown * len(letters)
         several = [reference] if isinstance(reference, str) else list(reference)
-        return [self._encoded(each, f"reference of {record.name}") for each in several]
+        return [self.encoded(each, f"reference of {record.name}") for each in several]
 
     def _results(self, records: Sequence[Record], explained: Explained, inputs: Tensor) -> list[SequenceRelevance]:
         """Return the relevance of each sequence's letters, and contributions of all letters where it is one-hot."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..domain import DomainError, choices, reason
 from .letters import reverse_complement
@@ -37,6 +38,14 @@ class Record:
         return replace(self, letters=self.letters[start:end], start=first)
 
 
+class Variant(NamedTuple):
+    """The sequences with both alleles of a variant, and whether they have as many letters."""
+
+    reference: Record
+    alternative: Record
+    is_substitution: bool
+
+
 def records_of(sequences: str | Record | Mapping[str, str] | Iterable[str | Record]) -> list[Record]:
     """Return sequences of any kind as records; those without a name are numbered."""
     if isinstance(sequences, Mapping):
@@ -62,9 +71,10 @@ def open_fasta(path: str | Path) -> Any:
 
 
 def read_fasta(path: str | Path) -> list[Record]:
-    """Return the sequences of a FASTA file."""
+    """Return the sequences of a FASTA file; ``label=NAME`` after the name of a sequence is its label."""
     with open_fasta(path) as fasta:
-        return [Record(fasta[name][:], name) for name in fasta.keys()]
+        labels = [re.search(r"\blabel=(\S+)", fasta[name].long_name) for name in fasta.keys()]
+        return [Record(fasta[n][:], n, label=found and found[1]) for n, found in zip(fasta.keys(), labels, strict=True)]
 
 
 def read_bed(path: str | Path, genome: str | Path, *, length: int | None = None) -> list[Record]:
@@ -97,19 +107,19 @@ def read_bed(path: str | Path, genome: str | Path, *, length: int | None = None)
     return records
 
 
-def read_vcf(path: str | Path, genome: str | Path, *, length: int) -> list[tuple[Record, Record]]:
-    """Return pairs of sequences around variants, with the reference and with the alternative allele.
+def read_vcf(path: str | Path, genome: str | Path, *, length: int) -> list[Variant]:
+    """Return the sequences around variants.
 
     Parameters
     ----------
     path
-        A VCF file, plain or .gz. Each of several alternative alleles is a pair.
+        A VCF file, plain or .gz. Each of several alternative alleles is a variant.
     genome
         The FASTA file that its reference alleles are of.
     length
         Of the sequences, with the variant in the middle; beyond an end of the chromosome they have N.
     """
-    pairs = []
+    variants = []
     with open_fasta(genome) as fasta:
         for line, row in _lines(path, VCF, 5):
             chromosome, at = row["chromosome"], _number(row["position"], "position", line) - 1
@@ -126,8 +136,9 @@ def read_vcf(path: str | Path, genome: str | Path, *, length: int) -> list[tuple
                 name = f"{chromosome}:{at + 1}{reference}>{allele}"
                 name = name if row["id"] in ("", ".") else f"{row['id']} {name}"
                 both = ((left + letters + right)[:length] for letters in (reference, allele))
-                pairs.append(tuple(Record(letters, name, chromosome, start) for letters in both))
-    return pairs
+                both = (Record(letters, name, chromosome, start) for letters in both)
+                variants.append(Variant(*both, is_substitution=len(reference) == len(allele)))
+    return variants
 
 
 def _lines(path: str | Path, columns: list[str], required: int) -> Iterator[tuple[str, dict[str, str]]]:
