@@ -1,4 +1,4 @@
-"""Seqlets, short parts of sequences with much relevance, and motifs that are averaged from them, against a known truth."""
+"""Seqlets, short parts of sequences with much relevance, and motifs averaged from them, against a known truth."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def find_seqlets(relevance: Relevance, null: Relevance, *, width: int = 8, alpha
     """
     rank = int(np.ceil((len(null) + 1) * (1 - alpha)))
     if not 0 < alpha < 1 or rank > len(null):
-        raise DomainError(f"alpha={alpha} requires at least {int(np.ceil(1 / alpha - 1))} null sequences, got {len(null)}")
+        raise DomainError(
+            f"alpha={alpha} requires at least {int(np.ceil(1 / alpha - 1))} null sequences, got {len(null)}"
+        )
     threshold = np.sort([_sums(amounts, width).max() for amounts in null])[rank - 1]
     seqlets = []
     for number, amounts in enumerate(relevance):
@@ -74,8 +76,8 @@ def sites_found(sites: Sequence[Sequence[tuple[int, int]]], *, alpha: float = 0.
 
     Returns
     -------
-    Measures of each sequence that has sites, NaN for the others: ``precision``, the share of its seqlets of which half is
-    in one site (NaN without seqlets), and ``recall``, the share of its sites that half of a seqlet is in.
+    Measures of each sequence that has sites, NaN for the others: ``precision``, the share of its seqlets of which half
+    is in one site (NaN without seqlets), and ``recall``, the share of its sites that half of a seqlet is in.
     """
     widths = {end - start for of in sites for start, end in of}
     if len(widths) != 1:
@@ -87,7 +89,9 @@ def sites_found(sites: Sequence[Sequence[tuple[int, int]]], *, alpha: float = 0.
         values = {name: np.full(len(sites), np.nan) for name in ("precision", "recall")}
         for number, of in enumerate(sites):
             found = [seqlet for seqlet in seqlets if seqlet.sequence == number]
-            hits = [(s, site) for s in found for site in of if 2 * (min(s.end, site[1]) - max(s.start, site[0])) >= width]
+            hits = [
+                (s, site) for s in found for site in of if 2 * (min(s.end, site[1]) - max(s.start, site[0])) >= width
+            ]
             if of:
                 values["recall"][number] = len({site for _, site in hits}) / len(of)
             if of and found:
@@ -123,7 +127,9 @@ def average_motifs(
             is_like = [match.correlation >= least for match in matches]
             if not any(is_like):
                 break
-            aligned = [part[::-1, ::-1] if match.is_reversed else part for part, match in zip(left, matches, strict=True)]
+            aligned = [
+                part[::-1, ::-1] if match.is_reversed else part for part, match in zip(left, matches, strict=True)
+            ]
             cut = [part[match.offset : match.offset + width] for part, match in zip(aligned, matches, strict=True)]
             motif = np.mean([part for part, like in zip(cut, is_like, strict=True) if like], 0)
         found.append(motif)
@@ -142,7 +148,10 @@ def motif_similarity(motif: np.ndarray, other: np.ndarray, *, overhang: int | No
         How many letters of the other may lie beyond an end of the first; None: half of it.
     """
     overhang = len(other) // 2 if overhang is None else overhang
-    best, strands = Match(-1.0, 0, False), [(motif, False), (motif[::-1, ::-1], True)][: 2 if motif.shape[1] == 4 else 1]
+    best, strands = (
+        Match(-1.0, 0, False),
+        [(motif, False), (motif[::-1, ::-1], True)][: 2 if motif.shape[1] == 4 else 1],
+    )
     for strand, is_reversed in strands:
         wide = np.pad(strand, ((overhang, overhang), (0, 0)))
         for start in range(len(wide) - len(other) + 1):

@@ -18,7 +18,7 @@ LAYOUTS = {"channels first": (1, 0), "channels last": (0, 1)}  # of L x A
 
 @dataclass(frozen=True)
 class OneHot:
-    """One-hot encoded letters, as ``"channels first"`` (A x L) or ``"channels last"`` (L x A), of one or both strands."""
+    """One-hot encoded letters, ``"channels first"`` (A x L) or ``"channels last"`` (L x A), of one or both strands."""
 
     alphabet: Alphabet
     layout: str
@@ -44,11 +44,14 @@ class OneHot:
         return Read([model(strand) for strand in strands], (x,), lambda relevance: relevance[0])
 
     @classmethod
-    def found(cls, model: nn.Module, letters: str, layout: str | None, **known: Any) -> OneHot:
+    def of_layout(cls, layout: str, **known: Any) -> OneHot:
+        """Return the encoding in a layout; raise if it is unknown."""
+        check_choice("layout", layout, LAYOUTS)
+        return cls(layout=layout, **known)
+
+    @classmethod
+    def found(cls, model: nn.Module, letters: str, **known: Any) -> OneHot:
         """Return the encoding in the layout that the model accepts, found by running it on one sequence."""
-        if layout is not None:
-            check_choice("layout", layout, LAYOUTS)
-            return cls(layout=layout, **known)
         errors = {}
         for name in LAYOUTS:
             try:
@@ -68,7 +71,8 @@ class Tokens:
 
     tokenizer: Any
     embedding: str
-    kmer: int | None = None
+    kmer: int | None
+    special: frozenset[int]
 
     @classmethod
     def of(cls, model: nn.Module, tokenizer: Any, embedding: str | None) -> Tokens:
@@ -80,13 +84,14 @@ class Tokens:
             embedding = next((name for name, other in model.named_modules() if other is module), None)
         if embedding is None:
             raise DomainError("the model doesn't say where it embeds tokens: pass embedding=, the name of that module")
-        lengths = {len(word) for word in tokenizer.get_vocab() if word not in tokenizer.all_special_tokens}
+        special = set(tokenizer.all_special_ids)
+        lengths = {len(word) for word, number in tokenizer.get_vocab().items() if number not in special}
         overlap = len(lengths) == 1 and lengths != {1}  # as those of DNABERT-1; others have words of one letter too
-        return cls(tokenizer, embedding, min(lengths) if overlap else None)
+        kmer = min(lengths) if overlap else None
+        return cls(tokenizer, embedding, kmer, frozenset(special - {tokenizer.unk_token_id}))
 
     def tensor(self, letters: str, like: Tensor) -> Tensor:
         """Return the numbers of a sequence's tokens."""
-        self.spans(letters)
         return torch.tensor(self._numbers(letters), device=like.device)
 
     def values(self, tensor: Tensor, letters: str) -> np.ndarray:
@@ -112,11 +117,10 @@ class Tokens:
     def spans(self, letters: str) -> list[tuple[int, int]]:
         """Return the letters that each token covers; none, (0, 0), for special tokens."""
         numbers, unknown = self._numbers(letters), self.tokenizer.unk_token_id
-        special = set(self.tokenizer.all_special_ids) - {unknown}
         spans, at, end = [], 0, 0
         for number, token in zip(numbers, self.tokenizer.convert_ids_to_tokens(numbers), strict=True):
             known = 1 if number == unknown else len(token.lstrip("▁Ġ").removeprefix("##"))
-            length = 0 if number in special else self.kmer or known
+            length = 0 if number in self.special else self.kmer or known
             end = at + length if length else end
             spans.append((at, end) if length else (0, 0))
             at += min(length, 1) if self.kmer else length
@@ -128,5 +132,7 @@ class Tokens:
         return spans
 
     def _numbers(self, letters: str) -> list[int]:
-        words = [letters[start : start + self.kmer] for start in range(len(letters) - self.kmer + 1)] if self.kmer else []
+        words = (
+            [letters[start : start + self.kmer] for start in range(len(letters) - self.kmer + 1)] if self.kmer else []
+        )
         return self.tokenizer(" ".join(words) if self.kmer else letters)["input_ids"]

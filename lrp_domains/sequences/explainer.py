@@ -11,8 +11,21 @@ from torch import Tensor, nn
 
 from .. import ATTN_LRP, SECANT, RuleSet
 from ..domain import (
-    Account, BatchSize, DomainError, Explained, Progress, Question, Read, class_number, device_of, explain_batch,
-    logits_of, no_progress, outcomes_of, parameter_of, refuse_training_mode,
+    Account,
+    BatchSize,
+    DomainError,
+    Explained,
+    Progress,
+    Question,
+    Read,
+    class_number,
+    device_of,
+    explain_batch,
+    logits_of,
+    no_progress,
+    outcomes_of,
+    parameter_of,
+    refuse_training_mode,
 )  # fmt: skip
 from .encodings import OneHot, Tokens
 from .files import Record, records_of
@@ -79,9 +92,12 @@ class SequenceExplainer:
         device: str | torch.device | None = None, batch_size: int = 32,
     ) -> None:  # fmt: skip
         self.model = model if device is None else model.to(device_of(device))
-        self.alphabet, self.length, self.layout = Alphabet.of(alphabet), length, layout
+        self.alphabet, self.length = Alphabet.of(alphabet), length
         self.one_hot = {"alphabet": self.alphabet, "unknown": unknown, "both_strands": reverse_complement}
-        self.encoding = None if encode == "one-hot" else Tokens.of(model, encode, embedding)
+        if encode == "one-hot":  # without a layout it is found with the first sequence
+            self.encoding = None if layout is None else OneHot.of_layout(layout, **self.one_hot)
+        else:
+            self.encoding = Tokens.of(model, encode, embedding)
         if reverse_complement and (encode != "one-hot" or not self.alphabet.complements()):
             raise DomainError("reverse_complement is for one-hot encoded DNA: explain both strands, and average them")
         names = getattr(getattr(model, "config", None), "id2label", None)
@@ -157,13 +173,15 @@ class SequenceExplainer:
         missing = 0 if self.length is None else self.length - len(letters)
         if missing < 0:
             raise DomainError(f"sequence '{name}' has {len(letters):,} letters, the model {self.length:,}: use windows")
-        return self.alphabet.unknown * (missing // 2) + checked + self.alphabet.unknown * (-(-missing // 2)), missing // 2
+        return self.alphabet.unknown * (missing // 2) + checked + self.alphabet.unknown * (
+            -(-missing // 2)
+        ), missing // 2
 
     def encoded(self, letters: str, name: str) -> Tensor:
         """Return a sequence as the model reads it, without a batch dimension."""
         padded, _ = self._padded(letters, name)
         if self.encoding is None:
-            self.encoding = OneHot.found(self.model, padded, self.layout, **self.one_hot)
+            self.encoding = OneHot.found(self.model, padded, **self.one_hot)
         return self.encoding.tensor(padded, parameter_of(self.model))
 
     def _references(self, records: Sequence[Record], reference: Reference, inputs: Tensor) -> Tensor:
@@ -185,7 +203,9 @@ class SequenceExplainer:
         reference = reference(record) if callable(reference) else reference
         if reference in ("zeros", "mask"):
             if (reference == "mask") != isinstance(self.encoding, Tokens):
-                raise DomainError(f"reference='{reference}' is for {'tokens' if reference == 'mask' else 'one-hot'} input")
+                raise DomainError(
+                    f"reference='{reference}' is for {'tokens' if reference == 'mask' else 'one-hot'} input"
+                )
             masked = self.encoding.masked(letters, like) if reference == "mask" else None
             return [torch.zeros_like(self.encoded(letters, record.name)) if masked is None else masked]
         if reference == "shuffle":

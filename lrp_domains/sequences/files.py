@@ -65,7 +65,9 @@ def open_fasta(path: str | Path) -> Any:
     except (pyfaidx.FastaNotFoundError, FileNotFoundError):
         raise DomainError(f"there is no file '{path}'") from None
     except ImportError as error:
-        raise DomainError(f"'{path}' is compressed: gunzip it, or compress it by bgzip and install biopython") from error
+        raise DomainError(
+            f"'{path}' is compressed: gunzip it, or compress it by bgzip and install biopython"
+        ) from error
     except (pyfaidx.FastaIndexingError, pyfaidx.UnsupportedCompressionFormat, ValueError, OSError) as error:
         raise DomainError(f"'{path}' could not be read as FASTA: {reason(error)}") from error
 
@@ -73,8 +75,8 @@ def open_fasta(path: str | Path) -> Any:
 def read_fasta(path: str | Path) -> list[Record]:
     """Return the sequences of a FASTA file; ``label=NAME`` after the name of a sequence is its label."""
     with open_fasta(path) as fasta:
-        labels = [re.search(r"\blabel=(\S+)", fasta[name].long_name) for name in fasta.keys()]
-        return [Record(fasta[n][:], n, label=found and found[1]) for n, found in zip(fasta.keys(), labels, strict=True)]
+        labels = [re.search(r"\blabel=(\S+)", each.long_name) for each in fasta]
+        return [Record(each[:], each.name, label=of and of[1]) for each, of in zip(fasta, labels, strict=True)]
 
 
 def read_bed(path: str | Path, genome: str | Path, *, length: int | None = None) -> list[Record]:
@@ -154,7 +156,9 @@ def _lines(path: str | Path, columns: list[str], required: int) -> Iterator[tupl
         row = dict.fromkeys(columns, "") | dict(zip(columns, text.split("\t"), strict=False))
         line = f"'{path}', line {number}"
         if missing := [name for name in columns[:required] if not row[name]]:
-            raise DomainError(f"{line} has no {missing[0]}: expected {', '.join(columns[:required])}, separated by tabs")
+            raise DomainError(
+                f"{line} has no {missing[0]}: expected {', '.join(columns[:required])}, separated by tabs"
+            )
         yield line, row
 
 

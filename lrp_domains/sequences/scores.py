@@ -52,7 +52,7 @@ def counts(output: int | str = 1) -> Callable[[Any], Tensor]:
 
 
 @dataclass(frozen=True)
-class profile:  # noqa: N801 (used like a function)
+class profile:
     """Return the score of the predicted profile of BPNet-like models (Avsec et al. 2021, Nat. Genet. 53:354).
 
     It is ``sum_i p_i z_i`` over strands and positions, with z the logits minus their mean, and p their softmax.

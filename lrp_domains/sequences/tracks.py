@@ -28,12 +28,16 @@ def write_bigwig(items: Sequence[SequenceRelevance], path: str | Path, sizes: st
         if chromosome not in sizes:
             raise DomainError(f"there is no size of chromosome '{chromosome}'; {choices(chromosome, sizes)}")
         if starts[-1] >= sizes[chromosome]:
-            raise DomainError(f"'{chromosome}' has {sizes[chromosome]:,} bases, but a sequence ends at {starts[-1] + 1:,}")
+            raise DomainError(
+                f"'{chromosome}' has {sizes[chromosome]:,} bases, but a sequence ends at {starts[-1] + 1:,}"
+            )
     with whole_file(path) as temporary, pyBigWig.open(str(temporary), "w") as file:
         file.addHeader([(name, int(size)) for name, size in sizes.items()])
         for chromosome in filter(tracks.__contains__, sizes):  # in the order of the header, as the format requires
             starts, values = tracks[chromosome]
-            file.addEntries([chromosome] * len(starts), starts.tolist(), ends=(starts + 1).tolist(), values=values.tolist())
+            file.addEntries(
+                [chromosome] * len(starts), starts.tolist(), ends=(starts + 1).tolist(), values=values.tolist()
+            )
 
 
 def write_bedgraph(items: Sequence[SequenceRelevance], path: str | Path) -> None:

@@ -20,8 +20,9 @@ def explain_windows(
 ) -> SequenceRelevances:  # fmt: skip
     """Explain long sequences in overlapping windows, with memory for a batch of windows.
 
-    The relevance of a letter is the mean over the windows that cover it, weighted by its distance from the nearer end of
-    the window (1 for the first and the last letter); hypothetical contributions likewise. Scores are means of windows.
+    The relevance of a letter is the mean over the windows that cover it, weighted by its distance from the nearer end
+    of the window (1 for the first and the last letter); hypothetical contributions likewise. Scores are means of
+    windows.
 
     Parameters
     ----------
@@ -30,7 +31,7 @@ def explain_windows(
     sequences, target, options
         As in a call of the explainer. The target may only be None if all windows of a sequence have one prediction.
     window, stride
-        Letters per window, and from one window to the next (None: half a window). The last window ends with the sequence.
+        Letters per window, and from one window to the next (None: half a window). The last one ends with the sequence.
     progress
         Wraps the iteration over sequences.
     """
