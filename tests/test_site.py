@@ -22,6 +22,7 @@ MODULES = [
         "lrp_domains.domain",
         "lrp_domains.evaluation",
         "lrp_domains.evaluation.rivals",
+        "lrp_domains.sequences",
         "lrp_domains.text.evaluation",
         "lrp_domains.genes.evaluation",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -30,6 +31,7 @@ from ..domain import (
 from .encodings import OneHot, Tokens
 from .files import Record, records_of
 from .letters import Alphabet, dinucleotide_shuffle
+from .models import load
 from .results import SequenceRelevance, SequenceRelevances
 from .scores import profile
 
@@ -101,11 +103,36 @@ class SequenceExplainer:
         if reverse_complement and (encode != "one-hot" or not self.alphabet.complements()):
             raise DomainError("reverse_complement is for one-hot encoded DNA: explain both strands, and average them")
         names = getattr(getattr(model, "config", None), "id2label", None)
-        self.classes = list(names.values()) if classes is None and names else classes
+        self.classes = [names[number] for number in sorted(names)] if classes is None and names else classes
         self.exclusive, self.score, self.rules, self.seed = exclusive, score, rules, seed
         self.reference, self.references = reference, references
         self.batch = BatchSize(batch_size, "sequences")
         Question(score=score)  # raises for an unknown one
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str | Path, *, device: str | torch.device | None = None, revision: str | None = None,
+        allow_code: bool = False, allow_pickle: bool = False, **settings: Any,
+    ) -> SequenceExplainer:  # fmt: skip
+        """Load a model.
+
+        Parameters
+        ----------
+        name
+            The ``.yaml`` file that declares your own network (its keys are those of ``network.schema.yaml`` and
+            ``model.schema.yaml``), or a folder with a ``model.yaml``; else a classifier of transformers with its
+            tokenizer, a folder or a name on the hub.
+        device
+            None: a GPU if there is one.
+        revision
+            Branch, tag or commit of a model on the hub.
+        allow_code, allow_pickle
+            Whether code that a model names may be run, and whether its network may be unpickled.
+        settings
+            Of `SequenceExplainer`; they take precedence over what is declared.
+        """
+        known = load(name, device, revision=revision, allow_code=allow_code, allow_pickle=allow_pickle)
+        return cls(**known | settings)
 
     def __call__(
         self, sequences: str | Record | Mapping[str, str] | Iterable[str | Record], target: str | int | None = None, *,

@@ -12,7 +12,6 @@ from lrp_domains.sequences import (
     SequenceExplainer,
     counts,
     explain_windows,
-    load,
     read_bed,
     read_explained,
     read_fasta,
@@ -195,9 +194,12 @@ CASES = {
         "sequences of one length",
     ),
     "results of another kind": (lambda files: read_explained(files.write("a.parquet", "x")), "a.parquet"),
-    "a model of no kind": (lambda files: load(files.write("model.pt2", "x")), "is a file: name the .yaml"),
+    "a model of no kind": (
+        lambda files: SequenceExplainer.from_pretrained(files.write("model.pt2", "x")),
+        "is a file: name the .yaml",
+    ),
     "a wrong declaration": (
-        lambda files: load(files.write("m.yaml", "network: a.pt2\nlayuot: x\n")),
+        lambda files: SequenceExplainer.from_pretrained(files.write("m.yaml", "network: a.pt2\nlayuot: x\n")),
         "unknown key 'layuot'; did you mean 'layout'",
     ),
 }
