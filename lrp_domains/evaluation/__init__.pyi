@@ -8,6 +8,7 @@ from .measured import Accounted
 from .measures import Measures, faithfulness, plausibility, simplicity
 from .removal import FRACTIONS, Removal, remove
 from .sanity import parameter_randomisation, shuffled
+from .seqlets import Match, Seqlet, average_motifs, find_seqlets, motif_similarity, sites_found
 from .soft import soft_measures
 from .stability import agreement, jaccard, similarity, spearman
 from .truth import auprc, auroc, mass_accuracy, precision_at
@@ -18,22 +19,27 @@ __all__ = [
     "Accounted",
     "Comparison",
     "Interval",
+    "Match",
     "Measures",
     "Removal",
+    "Seqlet",
     "abpc",
     "agreement",
     "auprc",
     "auroc",
+    "average_motifs",
     "compare",
     "comprehensiveness",
     "deletion",
     "entropy",
     "faithfulness",
+    "find_seqlets",
     "gini",
     "insertion",
     "jaccard",
     "mass_accuracy",
     "mean_interval",
+    "motif_similarity",
     "paired_difference",
     "parameter_randomisation",
     "plausibility",
@@ -44,6 +50,7 @@ __all__ = [
     "shuffled",
     "similarity",
     "simplicity",
+    "sites_found",
     "soft_measures",
     "spearman",
     "sufficiency",

@@ -4,7 +4,7 @@ from .controls import random_relevance
 from .deeplift import deeplift
 from .gradients import gradient_shap, gradient_times_input, integrated_gradients, smooth_gradient
 from .midpoints import midpoints
-from .removal import kernel_shap, lime, occlusion
+from .removal import kernel_shap, lime, mutagenesis, occlusion
 from .rival import Problem, Rival
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "last_attention",
     "lime",
     "midpoints",
+    "mutagenesis",
     "occlusion",
     "random_relevance",
     "rollout",
