@@ -123,6 +123,27 @@ def test_against_a_reference_pixels_sum_to_the_difference(make, reference, pixel
         assert result.reference_score == pytest.approx((logits[1] - logits[[0, 2, 3]].logsumexp(0)).item(), abs=1e-6)
 
 
+def test_the_mean_is_that_of_each_picture_and_channel_and_pictures_are_their_own_batch():
+    pictures = np.random.default_rng(6).integers(0, 256, (3, HEIGHT, WIDTH, CHANNELS), np.uint8)
+    pictures[1] //= 8
+    for reference in ("mean", "blur", ["black", pictures[2]]):
+        together = ImageExplainer(convolutional(), reference=reference)(pictures, target=1)
+        alone = [ImageExplainer(convolutional(), reference=reference)(picture, target=1) for picture in pictures]
+        assert together.table()["reference_score"].tolist() == pytest.approx([r.reference_score for r in alone])
+
+
+def test_black_and_white_are_found_whatever_a_transform_pads_and_inverts():
+    def transform(image):
+        x = 1 - torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
+        return nn.functional.pad(x, (2, 2, 2, 2), value=-7.0)
+
+    preparation = ImageExplainer(convolutional(), transform).preparation
+    black, white = preparation.black_and_white(torch.zeros(1, 3, 9, 9))
+    assert black.ravel().tolist() == [1] * 3 and white.ravel().tolist() == [0] * 3
+    shown = preparation.displayed(transform(np.full((4, 4, 3), 204, np.uint8)))
+    assert (shown[2:-2, 2:-2] == 204).all()
+
+
 def test_a_blurred_picture_keeps_its_mean_and_loses_its_contrast():
     from lrp_domains.images.preparation import blurred
 

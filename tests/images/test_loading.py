@@ -32,6 +32,8 @@ def test_a_model_and_its_image_processor(vit):
     from transformers import ViTForImageClassification
 
     explainer = ImageExplainer.from_pretrained(vit, rules=CP_LRP, device="cpu")
+    # Not the one that resizes with torchvision, where that is installed.
+    assert type(explainer.preparation.transform).__name__ == "ViTImageProcessorPil"
     result = explainer(PIXELS, target="owl")
     assert explainer.classes == ("cat", "dog", "owl") == result.classes
     assert result.target == "owl" and result.pixels.shape == (16, 16)
