@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -69,13 +70,8 @@ def train_demo(seed: int = 0, epochs: int = 20, progress: Progress = no_progress
     )  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        layers = [
-            nn.Conv2d(1, 16, 3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(16, 32, 3, padding=1),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-        ]
+        convolution = partial(nn.Conv2d, kernel_size=3, padding=1)
+        layers = [convolution(1, 16), nn.ReLU(), convolution(16, 32), nn.ReLU(), nn.MaxPool2d(2)]
         cnn = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.3), nn.Linear(32 * (SIZE // 2) ** 2, 10))
         networks = {"cnn": cnn, "vit": ViTForImageClassification(config)}
         for name, network in networks.items():

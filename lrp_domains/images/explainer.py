@@ -53,6 +53,7 @@ class ImageExplainer:
             black, white = (colour[None].to(x) for colour in self.preparation.black_and_white(x))
             return rules(torch.minimum(black, white), torch.maximum(black, white))
 
+        bounded.__name__ = getattr(rules, "__name__", repr(rules))
         self.preparation, self.reference = Preparation(transform, mode or mode_of(model)), reference
         self._explain = TensorExplainer(
             model, read, unit="pictures", rules=bounded if callable(rules) else rules, **settings
@@ -96,7 +97,7 @@ class ImageExplainer:
         self, pictures: Picture | Sequence[Picture], target: Any = None, *, against: str | int | None = None,
         reference: Any = None, progress: Progress = no_progress,
     ) -> ImageRelevance | ImageRelevances:  # fmt: skip
-        """Explain one picture or many.
+        """Explain one picture or many; return an `ImageRelevance` for one, `ImageRelevances` for several.
 
         Parameters
         ----------
@@ -113,10 +114,6 @@ class ImageExplainer:
             these, over which relevance is averaged. None: the explainer's.
         progress
             Wraps the iteration over batches.
-
-        Returns
-        -------
-        `ImageRelevance` for one picture, `ImageRelevances` for several.
 
         Raises
         ------

@@ -72,11 +72,13 @@ def explain_files(
         return outcomes, [{"": result.pixels, "picture": result.picture} for result in results]
 
     states = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths if path.is_file()]
-    request = repr((states, labels, target, against, str(reference), explainer, key))
+    request = repr((states, labels, target, against, str(reference), explainer, explainer.classes, key))
     return explain_parts(explain, range(len(paths)), out, request=request, **options)
 
 
 def _named(labels: Sequence[str] | None, classes: Sequence[str]) -> list[str] | None:
     """Return the names of classes for labels, which may be their numbers."""
-    known = {label: classes[class_number(label, classes, "label")] for label in dict.fromkeys(labels or ())}
-    return labels and [known[label] for label in labels]
+    if not labels or not classes:  # the score is a function
+        return labels
+    known = {label: classes[class_number(label, classes, "label")] for label in dict.fromkeys(labels)}
+    return [known[label] for label in labels]

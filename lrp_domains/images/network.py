@@ -62,13 +62,14 @@ def load(
     from ..domain.models.pretrained import preprocessing, pretrained
 
     if (path := declaration_of(name)) is not None:
+        if texts is not None:
+            raise DomainError(f"texts= are for models of transformers such as CLIP, but '{path}' declares a network")
         return _declared(path, device, {"allow_pickle": allow_pickle, "allow_code": options["allow_code"]})
     # PIL resizes, whether torchvision is there or not: the two differ.
     processor = preprocessing("AutoImageProcessor", name, backend="pil", **options)
     if texts is None:
-        purpose = "image classification"
-        model = pretrained("AutoModelForImageClassification", name, device=device, purpose=purpose, **options)
-        return {"model": model, "transform": processor}
+        options |= {"device": device, "purpose": "image classification"}
+        return {"model": pretrained("AutoModelForImageClassification", name, **options), "transform": processor}
     tokenizer = preprocessing("AutoTokenizer", name, **options)
     model = pretrained("AutoModel", name, device=device, **options)
     padding = "max_length" if "siglip" in model.config.model_type else True  # as it was trained

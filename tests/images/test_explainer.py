@@ -190,6 +190,7 @@ def test_rules_from_the_bounds_of_the_input(pixels):
     assert [bound.shape for bound in bounds] == [(1, CHANNELS, 1, 1)] * 2
     assert bounds[0].unique().tolist() == [-1] and bounds[1].unique().tolist() == [2]
     assert result.rules == "Deep Taylor"
+    assert repr(explainer) == "ImageExplainer(Sequential, rules=rules, score=log-odds)"
 
 
 def test_targets_by_name_by_number_and_per_picture(pixels):

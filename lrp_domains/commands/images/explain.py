@@ -12,7 +12,7 @@ from . import options as o
 from .loading import CHECK_AGAIN, inputs_of, key_of, load_explainer
 
 
-@grouped(model=o.MODEL | o.DEVICE, set_of=o.SET, request=o.REQUEST, settings=o.SETTINGS, shards=o.SHARDS, shown=o.SHOWN)
+@grouped(model=o.MODEL, set_of=o.SET, request=o.REQUEST, settings=o.SETTINGS, shards=o.SHARDS, shown=o.SHOWN)
 def explain(
     pictures: o.PicturesOrSet,
     out: Annotated[

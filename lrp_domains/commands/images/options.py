@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ..choices import PrecisionOption, RulesOption, ScoreOption
-from ..device import Device
+from ..model import MODEL as MODEL_AND_DEVICE
 
 _SET = "A folder of pictures, or a table (.csv, .tsv) with a column path, relative to it, and perhaps label"
 Pictures = Annotated[Path, typer.Argument(help=f"{_SET}.")]
@@ -14,30 +14,12 @@ PicturesOrSet = Annotated[list[Path], typer.Argument(help=f"Pictures. With --out
 Seed = Annotated[int | None, typer.Option(help="Seed of weights, held-out pictures and their order (default 0).")]
 Quick = Annotated[bool | None, typer.Option("--quick", help="Train for a few seconds, to try the commands.")]
 
-MODEL = {
-    "model": Annotated[
-        str | None,
-        typer.Option(
-            help="A folder that save_pretrained() wrote, with its image processor, a name on the hub, or a declaration "
-            "of your own network, .yaml; 'images train-demo' trains two."
-        ),
-    ],
+MODEL = MODEL_AND_DEVICE | {
     "text": Annotated[
         list[str] | None,
         typer.Option(help="For CLIP and its kin, a text that is one of the classes; give it once for each."),
     ],
-    "revision": Annotated[
-        str | None, typer.Option(help="Branch, tag or commit of a model on the hub (default: the newest).")
-    ],
-    "allow_code": Annotated[
-        bool | None,
-        typer.Option("--allow-code", help="Run the code that a model comes with, which can do whatever you can."),
-    ],
-    "allow_pickle": Annotated[
-        bool | None, typer.Option("--allow-pickle", help="Unpickle a model, which executes any code in its file.")
-    ],
 }
-DEVICE = {"device": Device}
 SET = {
     "label_column": Annotated[
         str | None, typer.Option(help="The column of the table with the labels (default label, if there is one).")

@@ -11,6 +11,7 @@ from ..grouped import grouped
 from . import options as o
 from .loading import CHECK_AGAIN, inputs_of, load_explainer
 
+CHECKED = {name: option for name, option in o.MODEL.items() if name != "device"}
 REPORT = {
     "title": Annotated[
         str | None, typer.Option(help="Title of the report (default Pixels that decided the predictions).")
@@ -19,7 +20,7 @@ REPORT = {
 }
 
 
-@grouped(model=o.MODEL, set_of=o.SET, request=o.REQUEST, settings=o.SETTINGS)
+@grouped(model=CHECKED, set_of=o.SET, request=o.REQUEST, settings=o.SETTINGS)
 def check(
     pictures: o.Pictures,
     out: Annotated[Path, typer.Option(help="The summary to write, .json.")],

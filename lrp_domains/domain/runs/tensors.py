@@ -74,8 +74,8 @@ class TensorExplainer:
         self._is_checked = False
 
     def __repr__(self) -> str:
-        rules = "default rules" if self.rules is None else getattr(self.rules, "name", None) or self.rules.__name__
-        return f"{type(self.model).__name__}, {rules}, {self.question.score}, {self.classes}"
+        rules = getattr(self.rules, "name", None) or getattr(self.rules, "__name__", "default")
+        return f"{type(self.model).__name__}, rules={rules}, score={self.question.score}"
 
     def __call__(
         self, samples: Sequence[Tensor], names: Sequence[str], target: Any = None, *, against: str | int | None = None,
