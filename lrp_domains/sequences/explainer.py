@@ -200,9 +200,8 @@ class SequenceExplainer:
         missing = 0 if self.length is None else self.length - len(letters)
         if missing < 0:
             raise DomainError(f"sequence '{name}' has {len(letters):,} letters, the model {self.length:,}: use windows")
-        return self.alphabet.unknown * (missing // 2) + checked + self.alphabet.unknown * (
-            -(-missing // 2)
-        ), missing // 2
+        before, after = missing // 2, missing - missing // 2
+        return self.alphabet.unknown * before + checked + self.alphabet.unknown * after, before
 
     def encoded(self, letters: str, name: str) -> Tensor:
         """Return a sequence as the model reads it, without a batch dimension."""
@@ -226,15 +225,15 @@ class SequenceExplainer:
 
     def _reference(self, record: Record, reference: Reference) -> list[Tensor]:
         """Return each reference of a sequence as the model reads it."""
-        letters, like = record.letters.upper(), parameter_of(self.model)
+        letters = record.letters.upper()
         reference = reference(record) if callable(reference) else reference
-        if reference in ("zeros", "mask"):
-            if (reference == "mask") != isinstance(self.encoding, Tokens):
-                raise DomainError(
-                    f"reference='{reference}' is for {'tokens' if reference == 'mask' else 'one-hot'} input"
-                )
-            masked = self.encoding.masked(letters, like) if reference == "mask" else None
-            return [torch.zeros_like(self.encoded(letters, record.name)) if masked is None else masked]
+        is_tokens = isinstance(self.encoding, Tokens)
+        if reference in ("zeros", "mask") and is_tokens != (reference == "mask"):
+            raise DomainError(f"reference='{reference}' is not for {'tokens' if is_tokens else 'one-hot input'}")
+        if reference == "mask":
+            return [self.encoding.masked(letters, parameter_of(self.model))]
+        if reference == "zeros":
+            return [torch.zeros_like(self.encoded(letters, record.name))]
         if reference == "shuffle":
             reference = [dinucleotide_shuffle(letters, self.seed + number) for number in range(self.references)]
         elif reference == "N":

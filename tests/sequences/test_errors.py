@@ -124,8 +124,8 @@ CASES = {
         "a target is a class",
     ),
     "a reference of another length": (explain(GOOD, reference=GOOD[:-1]), r"reference of '0' is read as \(4, 23\)"),
-    "a mask of one-hot input": (explain(GOOD, reference="mask"), "reference='mask' is for tokens"),
-    "zeros of tokens": (tokens(GOOD, reference="zeros"), "reference='zeros' is for one-hot"),
+    "a mask of one-hot input": (explain(GOOD, reference="mask"), "reference='mask' is not for one-hot input"),
+    "zeros of tokens": (tokens(GOOD, reference="zeros"), "reference='zeros' is not for tokens"),
     "a strand of a protein": (
         explain("MKV", alphabet="protein", reverse_complement=True),
         "only DNA has a reverse complement",
