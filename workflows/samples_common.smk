@@ -17,10 +17,10 @@ SAMPLE_COLUMNS = {
     ),
 }
 SAMPLE_SETTINGS = {
-    ("images", "training"): ("seed",),
+    ("images", "training"): ("seed", "quick"),
     ("images", "explanation"): ("score", "rules", "target", "against", "reference"),
     ("images", "report"): ("title", "examples"),
-    ("sequences", "training"): ("seed",),
+    ("sequences", "training"): ("seed", "quick"),
     ("sequences", "explanation"): (
         "score",
         "rules",

@@ -4,7 +4,6 @@ from .demo import Demo, make_sequences, train_demo
 from .explainer import SequenceExplainer
 from .files import Record, Variant, read_bed, read_fasta, read_vcf
 from .letters import Alphabet, dinucleotide_shuffle
-from .models import load
 from .report import write_report
 from .results import SequenceRelevance, SequenceRelevances, logo_figure, read_explained
 from .runs import check_file, explain_file, read_sequences
@@ -25,7 +24,6 @@ __all__ = [
     "dinucleotide_shuffle",
     "explain_file",
     "explain_windows",
-    "load",
     "logo_figure",
     "make_sequences",
     "profile",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -30,6 +31,7 @@ from ..domain import (
 from .encodings import OneHot, Tokens
 from .files import Record, records_of
 from .letters import Alphabet, dinucleotide_shuffle
+from .models import load
 from .results import SequenceRelevance, SequenceRelevances
 from .scores import profile
 
@@ -101,11 +103,36 @@ class SequenceExplainer:
         if reverse_complement and (encode != "one-hot" or not self.alphabet.complements()):
             raise DomainError("reverse_complement is for one-hot encoded DNA: explain both strands, and average them")
         names = getattr(getattr(model, "config", None), "id2label", None)
-        self.classes = list(names.values()) if classes is None and names else classes
+        self.classes = [names[number] for number in sorted(names)] if classes is None and names else classes
         self.exclusive, self.score, self.rules, self.seed = exclusive, score, rules, seed
         self.reference, self.references = reference, references
         self.batch = BatchSize(batch_size, "sequences")
         Question(score=score)  # raises for an unknown one
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str | Path, *, device: str | torch.device | None = None, revision: str | None = None,
+        allow_code: bool = False, allow_pickle: bool = False, **settings: Any,
+    ) -> SequenceExplainer:  # fmt: skip
+        """Load a model.
+
+        Parameters
+        ----------
+        name
+            The ``.yaml`` file that declares your own network (its keys are those of ``network.schema.yaml`` and
+            ``model.schema.yaml``), or a folder with a ``model.yaml``; else a classifier of transformers with its
+            tokenizer, a folder or a name on the hub.
+        device
+            None: a GPU if there is one.
+        revision
+            Branch, tag or commit of a model on the hub.
+        allow_code, allow_pickle
+            Whether code that a model names may be run, and whether its network may be unpickled.
+        settings
+            Of `SequenceExplainer`; they take precedence over what is declared.
+        """
+        known = load(name, device, revision=revision, allow_code=allow_code, allow_pickle=allow_pickle)
+        return cls(**known | settings)
 
     def __call__(
         self, sequences: str | Record | Mapping[str, str] | Iterable[str | Record], target: str | int | None = None, *,
@@ -173,9 +200,8 @@ class SequenceExplainer:
         missing = 0 if self.length is None else self.length - len(letters)
         if missing < 0:
             raise DomainError(f"sequence '{name}' has {len(letters):,} letters, the model {self.length:,}: use windows")
-        return self.alphabet.unknown * (missing // 2) + checked + self.alphabet.unknown * (
-            -(-missing // 2)
-        ), missing // 2
+        before, after = missing // 2, missing - missing // 2
+        return self.alphabet.unknown * before + checked + self.alphabet.unknown * after, before
 
     def encoded(self, letters: str, name: str) -> Tensor:
         """Return a sequence as the model reads it, without a batch dimension."""
@@ -199,15 +225,15 @@ class SequenceExplainer:
 
     def _reference(self, record: Record, reference: Reference) -> list[Tensor]:
         """Return each reference of a sequence as the model reads it."""
-        letters, like = record.letters.upper(), parameter_of(self.model)
+        letters = record.letters.upper()
         reference = reference(record) if callable(reference) else reference
-        if reference in ("zeros", "mask"):
-            if (reference == "mask") != isinstance(self.encoding, Tokens):
-                raise DomainError(
-                    f"reference='{reference}' is for {'tokens' if reference == 'mask' else 'one-hot'} input"
-                )
-            masked = self.encoding.masked(letters, like) if reference == "mask" else None
-            return [torch.zeros_like(self.encoded(letters, record.name)) if masked is None else masked]
+        is_tokens = isinstance(self.encoding, Tokens)
+        if reference in ("zeros", "mask") and is_tokens != (reference == "mask"):
+            raise DomainError(f"reference='{reference}' is not for {'tokens' if is_tokens else 'one-hot input'}")
+        if reference == "mask":
+            return [self.encoding.masked(letters, parameter_of(self.model))]
+        if reference == "zeros":
+            return [torch.zeros_like(self.encoded(letters, record.name))]
         if reference == "shuffle":
             reference = [dinucleotide_shuffle(letters, self.seed + number) for number in range(self.references)]
         elif reference == "N":

@@ -50,7 +50,7 @@ def test_from_intervals_to_a_report(folder):
     assert all(item.rest == pytest.approx(0, abs=1e-5) for item in explained)
 
     written = ("--bigwig", folder / "a.bw", "--bedgraph", folder / "a.bedgraph", "--modisco", folder / "modisco")
-    run("explain", *of_set, *asked, *written, "--html", folder / "a.html", "--out", folder / "b.parquet")
+    run("explain", *of_set, *asked, *written, "--out", folder / "b.parquet")
     assert np.load(folder / "modisco/sequences.npz")["arr_0"].shape == (10, 4, 30)
     assert len((folder / "a.bedgraph").read_text().splitlines()) == 300 and (folder / "a.bw").stat().st_size
 

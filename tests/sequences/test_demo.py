@@ -11,7 +11,6 @@ from lrp_domains.sequences import (
     SequenceExplainer,
     compare_methods,
     dinucleotide_shuffle,
-    load,
     make_sequences,
     read_fasta,
     recovered,
@@ -54,7 +53,7 @@ def test_networks_find_the_motifs(demo, tmp_path):
     records = read_fasta(tmp_path / "demo/sequences.fa")
     assert [(r.letters, r.label) for r in records] == [(r.letters, r.label) for r in demo.records]
     for name in ("cnn", "transformer"):
-        table = load(tmp_path / "demo" / name)(records).table()
+        table = SequenceExplainer.from_pretrained(tmp_path / "demo" / name)(records).table()
         assert (table["prediction"] == table["label"]).mean() == pytest.approx(demo.accuracy[name])
 
 

@@ -12,7 +12,6 @@ from lrp_domains.sequences import (
     SequenceExplainer,
     counts,
     explain_windows,
-    load,
     read_bed,
     read_explained,
     read_fasta,
@@ -125,8 +124,8 @@ CASES = {
         "a target is a class",
     ),
     "a reference of another length": (explain(GOOD, reference=GOOD[:-1]), r"reference of '0' is read as \(4, 23\)"),
-    "a mask of one-hot input": (explain(GOOD, reference="mask"), "reference='mask' is for tokens"),
-    "zeros of tokens": (tokens(GOOD, reference="zeros"), "reference='zeros' is for one-hot"),
+    "a mask of one-hot input": (explain(GOOD, reference="mask"), "reference='mask' is not for one-hot input"),
+    "zeros of tokens": (tokens(GOOD, reference="zeros"), "reference='zeros' is not for tokens"),
     "a strand of a protein": (
         explain("MKV", alphabet="protein", reverse_complement=True),
         "only DNA has a reverse complement",
@@ -195,9 +194,12 @@ CASES = {
         "sequences of one length",
     ),
     "results of another kind": (lambda files: read_explained(files.write("a.parquet", "x")), "a.parquet"),
-    "a model of no kind": (lambda files: load(files.write("model.pt2", "x")), "is a file: name the .yaml"),
+    "a model of no kind": (
+        lambda files: SequenceExplainer.from_pretrained(files.write("model.pt2", "x")),
+        "is a file: name the .yaml",
+    ),
     "a wrong declaration": (
-        lambda files: load(files.write("m.yaml", "network: a.pt2\nlayuot: x\n")),
+        lambda files: SequenceExplainer.from_pretrained(files.write("m.yaml", "network: a.pt2\nlayuot: x\n")),
         "unknown key 'layuot'; did you mean 'layout'",
     ),
 }

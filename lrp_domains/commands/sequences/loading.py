@@ -10,7 +10,7 @@ CHECK_AGAIN = "run 'lrp-domains sequences check' again"
 def load_explainer(options: Mapping[str, Any], settings: Mapping[str, Any]):
     """Load a model, by options of the command line, for an explanation with settings."""
     from ...domain import DomainError
-    from ...sequences import load
+    from ...sequences import SequenceExplainer
 
     if not options.get("model"):
         raise DomainError(
@@ -20,7 +20,7 @@ def load_explainer(options: Mapping[str, Any], settings: Mapping[str, Any]):
     if settings.get("reference") == "none":
         del settings["reference"]
     options = dict(options)
-    return load(options.pop("model"), **options, **settings)
+    return SequenceExplainer.from_pretrained(options.pop("model"), **options, **settings)
 
 
 def load_sequences(path: Path, set_of: Mapping[str, Any], explainer: Any) -> list[Any]:
