@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ..domain import Progress, no_progress
+from ..domain.files.tsv import write_tsv
 
 CLASSES = tuple(map(str, range(10)))
 SIZE, HELD_OUT = 8, 0.2
@@ -50,7 +51,7 @@ class DemoModels:
         paths = [f"pictures/{number:03}.png" for number in range(len(self.pictures))]
         for path, picture in zip(paths, self.pictures, strict=True):
             Image.fromarray(picture).save(folder / path)
-        pd.DataFrame({"path": paths, "label": self.labels}).to_csv(folder / "pictures.tsv", sep="\t", index=False)
+        write_tsv(pd.DataFrame({"path": paths, "label": self.labels}), folder / "pictures.tsv")
 
 
 def train_demo(seed: int = 0, epochs: int = 20, progress: Progress = no_progress) -> DemoModels:

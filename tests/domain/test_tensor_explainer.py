@@ -71,8 +71,8 @@ def test_rules_and_references_are_those_of_a_batch(model, samples):
     explain = TensorExplainer(model, reading, rules=lambda x: CP_LRP if x.shape[2] == 4 else ATTN_LRP)
     rules = [outcome.rules for outcome, _ in explain(samples, list("abcdef"))]
     assert [name == CP_LRP.name for name in rules] == [True, False, True, False, False, True]
-    references = lambda x: torch.stack([x * 0, x * 0.5])  # noqa: E731
-    results = TensorExplainer(model, reading)(samples, list("abcdef"), references=references)
+    explain = TensorExplainer(model, reading)
+    results = explain(samples, list("abcdef"), references=lambda x: torch.stack([x * 0, x * 0.5]))
     for outcome, relevance in results:
         assert outcome.rules == SECANT.name
         assert outcome.score - outcome.reference_score == pytest.approx(relevance.sum(), abs=1e-5)

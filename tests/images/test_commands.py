@@ -1,12 +1,15 @@
 """The commands: one picture, and a set from its check to its report, with the models of the demo."""
 
 import json
+from typing import get_args
 
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+import lrp_domains
 from lrp_domains.command_line import app
+from lrp_domains.commands.images.options import Rules
 from lrp_domains.domain import read_outcomes
 from lrp_domains.images import ImageExplainer, train_demo
 
@@ -58,6 +61,22 @@ def test_a_picture(demo, tmp_path):
     assert f"score {result.score:+.3f}, pixels {result.units:+.3f}" in output
     assert (tmp_path / "a.html").read_text().count("<img") == 1
     assert [path.name for path in (tmp_path / "drawings").iterdir()] == ["0_004.png"]
+
+
+@pytest.mark.parametrize("rules", get_args(Rules))
+def test_every_rule_set_has_a_name(rules):
+    name = rules.replace("-", "_")
+    assert hasattr(lrp_domains, name if name == "deep_taylor" else name.upper())
+
+
+@pytest.mark.parametrize("rules", ["epsilon-gamma-box", "deep-taylor", "epsilon-plus-flat"])
+def test_rules_for_bounded_inputs(demo, rules):
+    picture = demo / "pictures/004.png"
+    output = run("explain", picture, "--model", demo / "cnn", "--device", "cpu", "--rules", rules)
+    name = rules.replace("-", "_")
+    made = getattr(lrp_domains, name if name == "deep_taylor" else name.upper())
+    explainer = ImageExplainer.from_pretrained(demo / "cnn", device="cpu", rules=made)
+    assert f"pixels {explainer(picture).units:+.3f}" in output
 
 
 def test_a_set_from_its_check_to_its_report(demo, tmp_path):

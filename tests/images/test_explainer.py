@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from lrp_domains import ATTN_LRP, CP_LRP, EPSILON_PLUS, SECANT, deep_taylor
+from lrp_domains import ATTN_LRP, CP_LRP, EPSILON_GAMMA_BOX, EPSILON_PLUS, SECANT, deep_taylor
 from lrp_domains.images import ImageExplainer, ImageRelevance, ImageRelevances
 
 HEIGHT, WIDTH, CHANNELS, CLASSES = 5, 6, 3, 4
@@ -155,7 +155,9 @@ def test_a_blurred_picture_keeps_its_mean_and_loses_its_contrast():
     assert torch.allclose(blurred(x).mT, blurred(x.mT), atol=1e-6)
 
 
-@pytest.mark.parametrize("rules", [ATTN_LRP, CP_LRP, EPSILON_PLUS, deep_taylor], ids=lambda rules: str(rules)[:20])
+@pytest.mark.parametrize(
+    "rules", [ATTN_LRP, CP_LRP, EPSILON_PLUS, EPSILON_GAMMA_BOX, deep_taylor], ids=lambda rules: str(rules)[:20]
+)
 def test_batches_equal_singles(rules):
     pictures = np.random.default_rng(5).integers(0, 256, (5, HEIGHT, WIDTH, CHANNELS), np.uint8)
     together = ImageExplainer(convolutional(), rules=rules, batch_size=2)(pictures)

@@ -9,6 +9,8 @@ CHECK_AGAIN = "run 'lrp-domains images check' again"
 
 def load_explainer(options: Mapping[str, Any], **settings: Any):
     """Load a model, by options of the command line, for an explanation with settings."""
+    import lrp_domains
+
     from ...domain import DomainError
     from ...images import ImageExplainer
 
@@ -18,6 +20,10 @@ def load_explainer(options: Mapping[str, Any], **settings: Any):
             "name a model: --model FOLDER_OR_NAME; 'lrp-domains images train-demo --out FOLDER' trains two small ones"
         )
     texts = options.pop("text", None)
+    if "rules" in settings:
+        name = settings["rules"].replace("-", "_")
+        # Those that need the bounds of the model's input are functions.
+        settings["rules"] = getattr(lrp_domains, name if name == "deep_taylor" else name.upper())
     return ImageExplainer.from_pretrained(options.pop("model"), texts=texts, **options, **settings)
 
 

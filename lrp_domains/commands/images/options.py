@@ -1,13 +1,17 @@
 """The options of the images commands, each described once. Their defaults are the library's."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from ..choices import PrecisionOption, RulesOption, ScoreOption
+from ..choices import PrecisionOption, ScoreOption
 from ..model import MODEL as MODEL_AND_DEVICE
 
+Rules = Literal[
+    "attn-lrp", "cp-lrp", "mamba-lrp", "gim", "epsilon", "epsilon-plus", "epsilon-plus-flat", "epsilon-gamma-box",
+    "epsilon-alpha2-beta1-flat", "gamma", "alpha-beta", "deep-taylor", "gradient", "secant", "secant-half",
+]  # fmt: skip
 _SET = "A folder of pictures, or a table (.csv, .tsv) with a column path, relative to it, and perhaps label"
 Pictures = Annotated[Path, typer.Argument(help=f"{_SET}.")]
 PicturesOrSet = Annotated[list[Path], typer.Argument(help=f"Pictures. With --out: {_SET[0].lower()}{_SET[1:]}.")]
@@ -45,7 +49,9 @@ REQUEST = {
 }
 SETTINGS = {
     "score": ScoreOption,
-    "rules": RulesOption,
+    "rules": Annotated[
+        Rules | None, typer.Option(help="The rule set (default: attn-lrp, or secant with a reference).")
+    ],
     "precision": PrecisionOption,
     "batch_size": Annotated[int | None, typer.Option(min=1, help="Pictures explained at once (default 16).")],
 }
