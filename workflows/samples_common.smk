@@ -142,7 +142,7 @@ def most_samples(path):
     return max(content.count(b"\n"), content.count(b"\r")) + 1
 
 
-def number_of_shards(wildcards):
+def number_of_sample_shards(wildcards):
     """Return in how many jobs a collection is explained: one per `shard_samples` samples."""
     row = collection_of(wildcards)
     shard = config[wildcards.domain]["explanation"]["shard_samples"]
@@ -157,7 +157,7 @@ def shards_of_collection(suffix):
     """Return a function that returns the explained shards of a collection: their tables or their arrays."""
 
     def shards_of(wildcards):
-        shards = number_of_shards(wildcards)
+        shards = number_of_sample_shards(wildcards)
         folder = f"<results>/{wildcards.domain}/{wildcards.collection}/shards"
         return [
             f"{folder}/{shard}_of_{shards}.{suffix}" for shard in range(1, shards + 1)

@@ -1,6 +1,8 @@
 """Sets of pictures and of sequences in the workflow: what is planned, what is refused, and that it runs."""
 
+import re
 import shlex
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -97,6 +99,15 @@ def test_a_genome_that_is_missing_is_named(tmp_path):
     config = configured(tmp_path, sequences=[{"name": "one", "path": "x.bed", "genome": "no.fa", "model": "a/name"}])
     plan = snakemake("--dry-run", "--configfile", config, folder=tmp_path)
     assert plan.returncode == 1 and "column genome: there is no 'no.fa'" in plan.stdout + plan.stderr
+
+
+def test_no_file_of_rules_takes_a_name_of_another():
+    """All files share one namespace, in which the last definition would replace the others."""
+    texts = [path.read_text() for path in (ROOT / "workflows").glob("*.smk")]
+    names = [
+        name for text in texts for name in re.findall(r"^(?:def )?(\w+)(?:\(.*\):$| = )", text, flags=re.MULTILINE)
+    ]
+    assert [name for name, count in Counter(names).items() if count > 1] == []
 
 
 @pytest.mark.slow
