@@ -8,12 +8,9 @@ SAMPLE_COLUMNS = {
     "images": ("label_column", "target", "against", "reference"),
     "sequences": (
         "genome",
-        "label_column",
         "target",
         "against",
         "reference",
-        "window",
-        "stride",
     ),
 }
 SAMPLE_SETTINGS = {
@@ -30,6 +27,9 @@ SAMPLE_SETTINGS = {
         "references",
         "seed",
         "reverse_complement",
+        "length",
+        "window",
+        "stride",
     ),
     ("sequences", "report"): ("title", "examples"),
 }
