@@ -30,7 +30,7 @@ from .runs.clock import Clock
 from .runs.parts import Shard, arrays_of, explain_parts, gather_parts
 from .runs.progress import Progress, no_progress
 from .runs.resume import locked, resumable
-from .runs.tensors import TensorExplainer
+from .runs.tensors import ExplainedTensor, TensorExplainer
 
 __all__ = [
     "NO_CLASS",
@@ -43,6 +43,7 @@ __all__ = [
     "Domain",
     "DomainError",
     "Explained",
+    "ExplainedTensor",
     "NotWritten",
     "Outcome",
     "Progress",

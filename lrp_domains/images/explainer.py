@@ -125,11 +125,13 @@ class ImageExplainer:
         made = [self.preparation.tensor(picture, name) for picture, name in zip(several, names, strict=True)]
         tensors, notes = zip(*made, strict=True)
         reference = self.reference if reference is None else reference
-        references = None if reference is None else lambda x: self.preparation.references(reference, x)
+        references = None if reference is None else lambda x, _: self.preparation.references(reference, x)
         options = {"against": against, "references": references, "notes": notes, "progress": progress}
         seen = map(self.preparation.displayed, tensors)
         results = tuple(
             ImageRelevance(**vars(outcome), channels=channels, picture=picture, classes=self.classes)
-            for (outcome, channels), picture in zip(self._explain(tensors, names, target, **options), seen, strict=True)
+            for (outcome, channels, _), picture in zip(
+                self._explain(tensors, names, target, **options), seen, strict=True
+            )
         )
         return results[0] if is_single else ImageRelevances(results)

@@ -29,9 +29,9 @@ class OneHot:
         """Return the input for one sequence, without a batch dimension, of the dtype of a parameter."""
         return torch.from_numpy(self.alphabet.one_hot(letters, self.unknown)).permute(LAYOUTS[self.layout]).to(like)
 
-    def values(self, tensor: Tensor, letters: str) -> np.ndarray:
+    def values(self, of_input: np.ndarray, letters: str) -> np.ndarray:
         """Return values at the input as L x A."""
-        return tensor.permute(LAYOUTS[self.layout]).double().cpu().numpy()
+        return of_input.transpose(LAYOUTS[self.layout])
 
     def read(self, model: nn.Module, inputs: Tensor) -> Read[Tensor]:
         """Run the model on each strand; the outputs are a list of theirs."""
@@ -94,10 +94,10 @@ class Tokens:
         """Return the numbers of a sequence's tokens."""
         return torch.tensor(self._numbers(letters), device=like.device)
 
-    def values(self, tensor: Tensor, letters: str) -> np.ndarray:
+    def values(self, of_tokens: np.ndarray, letters: str) -> np.ndarray:
         """Return values of tokens per letter: each token shares its own equally among the letters that it covers."""
         shared = np.zeros(len(letters))
-        for value, (start, end) in zip(tensor.double().tolist(), self.spans(letters), strict=True):
+        for value, (start, end) in zip(of_tokens.tolist(), self.spans(letters), strict=True):
             shared[start:end] += value / max(1, end - start)
         return shared
 

@@ -10,24 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .. import ATTN_LRP, SECANT, RuleSet
-from ..domain import (
-    Account,
-    BatchSize,
-    DomainError,
-    Explained,
-    Progress,
-    Question,
-    Read,
-    class_number,
-    device_of,
-    explain_batch,
-    logits_of,
-    no_progress,
-    outcomes_of,
-    parameter_of,
-    refuse_training_mode,
-)  # fmt: skip
+from ..domain import DomainError, ExplainedTensor, Progress, Read, TensorExplainer, logits_of, no_progress, parameter_of
 from .encodings import OneHot, Tokens
 from .files import Record, records_of
 from .letters import Alphabet, dinucleotide_shuffle
@@ -58,15 +41,9 @@ class SequenceExplainer:
         Of the model's input, to which shorter sequences are padded with unknown letters on both sides.
     embedding
         The name of the module that embeds tokens. None: the one that transformers names.
-    classes
-        Names of the model's outputs. None: those in the configuration of a model of transformers, else numbers.
-    exclusive
-        Whether a softmax chooses one class; if not, each output is a label, or a number.
     score
         ``"log-odds"``, ``"margin"``, ``"logit"``, or a function from what the model returns to one number per sequence,
         such as `track`, `counts` and `profile` return.
-    rules
-        The rule set. None: `ATTN_LRP`, with a reference `SECANT`.
     reference
         What the score is compared with: None, ``"shuffle"`` (keeps dinucleotides), ``"zeros"``, ``"N"`` (all letters
         unknown), ``"mask"`` (the tokenizer's), a sequence or several, or a function from a `Record` to these.
@@ -74,10 +51,9 @@ class SequenceExplainer:
         How many shuffles of a sequence are averaged, and their seed.
     reverse_complement
         Whether the outputs for both strands are averaged (scores that are functions, of one-hot encoded DNA).
-    device
-        Where to compute; the model is moved there. None: where it is.
-    batch_size
-        Sequences at once.
+    settings
+        ``classes``, ``exclusive``, ``rules``, ``batch_size``, ``precision`` and ``device``, as in
+        `lrp_domains.domain.TensorExplainer`.
 
     Examples
     --------
@@ -88,13 +64,10 @@ class SequenceExplainer:
     def __init__(
         self, model: nn.Module, alphabet: str = "DNA", encode: Any = "one-hot", *, layout: str | None = None,
         unknown: float = 0.0, length: int | None = None, embedding: str | None = None,
-        classes: Sequence[str] | None = None, exclusive: bool = True,
-        score: str | Callable[[Any], Tensor] = "log-odds", rules: RuleSet | None = None,
-        reference: Reference | None = None, references: int = 10, seed: int = 0, reverse_complement: bool = False,
-        device: str | torch.device | None = None, batch_size: int = 32,
+        score: str | Callable[[Any], Tensor] = "log-odds", reference: Reference | None = None, references: int = 10,
+        seed: int = 0, reverse_complement: bool = False, **settings: Any,
     ) -> None:  # fmt: skip
-        self.model = model if device is None else model.to(device_of(device))
-        self.alphabet, self.length = Alphabet.of(alphabet), length
+        self.alphabet, self.length, self.score = Alphabet.of(alphabet), length, score
         self.one_hot = {"alphabet": self.alphabet, "unknown": unknown, "both_strands": reverse_complement}
         if encode == "one-hot":  # without a layout it is found with the first sequence
             self.encoding = None if layout is None else OneHot.of_layout(layout, **self.one_hot)
@@ -102,12 +75,22 @@ class SequenceExplainer:
             self.encoding = Tokens.of(model, encode, embedding)
         if reverse_complement and (encode != "one-hot" or not self.alphabet.complements()):
             raise DomainError("reverse_complement is for one-hot encoded DNA: explain both strands, and average them")
-        names = getattr(getattr(model, "config", None), "id2label", None)
-        self.classes = [names[number] for number in sorted(names)] if classes is None and names else classes
-        self.exclusive, self.score, self.rules, self.seed = exclusive, score, rules, seed
-        self.reference, self.references = reference, references
-        self.batch = BatchSize(batch_size, "sequences")
-        Question(score=score)  # raises for an unknown one
+        self.reference, self.references, self.seed = reference, references, seed
+        self._explain = TensorExplainer(model, self.read, unit="sequences", score=self._of_strands(score), **settings)
+
+    def __repr__(self) -> str:
+        how = "one-hot" if not isinstance(self.encoding, Tokens) else "tokens"
+        return f"SequenceExplainer({self._explain!r}, {self.alphabet.letters}, {how}, reference={self.reference!r})"
+
+    @property
+    def model(self) -> nn.Module:
+        """The model."""
+        return self._explain.model
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes; none before the first call, where nobody named them."""
+        return self._explain.classes
 
     @classmethod
     def from_pretrained(
@@ -135,7 +118,7 @@ class SequenceExplainer:
         return cls(**known | settings)
 
     def __call__(
-        self, sequences: str | Record | Mapping[str, str] | Iterable[str | Record], target: str | int | None = None, *,
+        self, sequences: str | Record | Mapping[str, str] | Iterable[str | Record], target: Any = None, *,
         against: str | int | None = None, reference: Reference | None = None, progress: Progress = no_progress,
     ) -> SequenceRelevance | SequenceRelevances:  # fmt: skip
         """Explain a sequence or several.
@@ -145,54 +128,40 @@ class SequenceExplainer:
         sequences
             A string, several, a mapping from names to strings, or what `read_fasta`, `read_bed` return.
         target, against
-            The class that is explained, and one to contrast it with, by name or number. None: the predicted class.
+            The class that is explained, and one to contrast it with, by name or number. None: the predicted class. A
+            list has one target per sequence.
         reference
             In the place of that of the explainer.
         progress
             Wraps the iteration over batches.
         """
-        refuse_training_mode(self.model)
-        records, account = records_of(sequences), Account()
+        records = records_of(sequences)
+        names = [record.name for record in records]
+        tensors = [self.encoded(record.letters, record.name) for record in records]
         reference = self.reference if reference is None else reference
-        numbers = (class_number(each, self.classes) if self.classes else each for each in (target, against))
-        rules = self.rules or (ATTN_LRP if reference is None else SECANT)
-        question = Question(rules, self._score(reference), *numbers, exclusive=self.exclusive)
+        if isinstance(self.score, profile):  # whose weights are constant only without a reference
+            score = self._of_strands(replace(self.score, constant=reference is None))
+            self._explain.question = replace(self._explain.question, score=score)
 
-        def explain(batch: Sequence[tuple[int, Tensor]]) -> list[tuple[int, SequenceRelevance]]:
-            x, of_batch = torch.stack([tensor for _, tensor in batch]), [records[number] for number, _ in batch]
-            compared = None if reference is None else [self._references(of_batch, reference, x)]
-            names = [record.name for record in of_batch]
-            explained = explain_batch(self.model, self.read, [x], question, compared, names)
-            of_letters = self._results(of_batch, explained, x)
-            account.add(explained.ledger, sum(result.units for result in of_letters))
-            return [(number, result) for (number, _), result in zip(batch, of_letters, strict=True)]
+        def references(x: Tensor, rows: Sequence[int]) -> Tensor:
+            return self._references([records[row] for row in rows], reference, x)
 
-        groups: dict[tuple, list[tuple[int, Tensor]]] = {}
-        for number, record in enumerate(records):
-            tensor = self.encoded(record.letters, record.name)
-            groups.setdefault(tensor.shape, []).append((number, tensor))
-        size, results = self.batch.size, {}
-        batches = [group[start : start + size] for group in groups.values() for start in range(0, len(group), size)]
-        for batch in progress(batches, "Explaining"):
-            for part in self.batch.run(explain, batch):
-                results.update(part)
-        items = tuple(results[number] for number in range(len(records)))
-        return items[0] if isinstance(sequences, str | Record) else SequenceRelevances(items, account)
-
-    def _score(self, reference: Reference | None) -> str | Callable[[Any], Tensor]:
-        """Return the score of the outputs for all strands."""
-        score = replace(self.score, constant=reference is None) if isinstance(self.score, profile) else self.score
-        return (lambda outputs: sum(map(score, outputs)) / len(outputs)) if callable(score) else score
+        options = {"against": against, "references": None if reference is None else references, "progress": progress}
+        explained = self._explain(tensors, names, target, labels=[record.label for record in records], **options)
+        items = tuple(map(self._result, records, tensors, explained))
+        return items[0] if isinstance(sequences, str | Record) else SequenceRelevances(items)
 
     def read(self, model: nn.Module, inputs: Tensor) -> Read[Tensor]:
         """Run the model; the outputs are mean logits, or for a function what the model returned for each strand."""
         read = self.encoding.read(model, inputs)
         if callable(self.score):
             return read
-        logits = sum(logits_of(outputs, len(inputs)) for outputs in read.outputs) / len(read.outputs)
-        if self.classes and logits.shape[1] != len(self.classes):
-            raise DomainError(f"classes has {len(self.classes)} names, but the model {logits.shape[1]} outputs")
-        return replace(read, outputs=logits)
+        return replace(read, outputs=sum(logits_of(each, len(inputs)) for each in read.outputs) / len(read.outputs))
+
+    @staticmethod
+    def _of_strands(score: str | Callable[[Any], Tensor]) -> str | Callable[[list], Tensor]:
+        """Return the mean score of the outputs for each strand, for a score that is a function."""
+        return (lambda outputs: sum(map(score, outputs)) / len(outputs)) if callable(score) else score
 
     def _padded(self, letters: str, name: str) -> tuple[str, int]:
         """Return checked letters in the model's length, and the number of unknown ones before them."""
@@ -241,22 +210,17 @@ class SequenceExplainer:
         several = [reference] if isinstance(reference, str) else list(reference)
         return [self.encoded(each, f"reference of {record.name}") for each in several]
 
-    def _results(self, records: Sequence[Record], explained: Explained, inputs: Tensor) -> list[SequenceRelevance]:
-        """Return the relevance of each sequence's letters, and contributions of all letters where it is one-hot."""
-        g, known = explained.ledger.coefficients[0], []
-        for row, record in enumerate(records):
-            padded, first = self._padded(record.letters, record.name)
-            inside = slice(first, first + len(record.letters))
-            relevance = self.encoding.values(explained.relevance[row], padded)[inside]
-            hypothetical = None
-            if isinstance(self.encoding, OneHot):
-                relevance = relevance.sum(1)
-                if g is not None:  # that of a layer rule which returns relevance itself
-                    x, of_all = (self.encoding.values(tensor[row], padded)[inside] for tensor in (inputs, g))
-                    hypothetical = of_all - (x * of_all).sum(1, keepdims=True) + relevance[:, None]
-            known.append({"record": record, "relevance": relevance, "hypothetical": hypothetical})
-        units, names = [each["relevance"].sum() for each in known], [record.name for record in records]
-        labels = [record.label for record in records]
-        outcomes = outcomes_of(explained, units, names, self.classes, labels=labels, rules=explained.ledger.rules)
-        letters = self.alphabet.letters
-        return [SequenceRelevance(**vars(o), **of, alphabet=letters) for o, of in zip(outcomes, known, strict=True)]
+    def _result(self, record: Record, x: Tensor, explained: ExplainedTensor) -> SequenceRelevance:
+        """Return the relevance of a sequence's letters, and contributions of all letters where it is one-hot."""
+        padded, first = self._padded(record.letters, record.name)
+        inside = slice(first, first + len(record.letters))
+        relevance, hypothetical = self.encoding.values(explained.relevance, padded)[inside], None
+        if isinstance(self.encoding, OneHot):
+            relevance = relevance.sum(1)
+            if (g := explained.coefficients) is not None:
+                x, g = (self.encoding.values(values, padded)[inside] for values in (x.double().numpy(force=True), g))
+                hypothetical = g - (x * g).sum(1, keepdims=True) + relevance[:, None]
+        known = {"units": float(relevance.sum()), "record": record, "alphabet": self.alphabet.letters}
+        return SequenceRelevance(
+            **vars(explained.outcome) | known, relevance=relevance, hypothetical=hypothetical
+        )  # fmt: skip

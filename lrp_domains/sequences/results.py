@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..domain import Account, DomainError, Outcome, arrays_of, outcome_table, read_arrays, read_outcomes
+from ..domain import DomainError, Outcome, arrays_of, outcome_table, read_arrays, read_outcomes
 from ..domain.page import drawing, templates
 from .files import Record
 from .letters import Alphabet
@@ -96,13 +96,12 @@ class SequenceRelevance(Outcome):
 
 @dataclass(frozen=True, repr=False)
 class SequenceRelevances(Sequence[SequenceRelevance]):
-    """Explained sequences in order (`items`), and the summed ledger of their batches (`account`)."""
+    """Explained sequences (`items`), in order."""
 
     items: tuple[SequenceRelevance, ...]
-    account: Account
 
     def __getitem__(self, index):
-        return SequenceRelevances(self.items[index], self.account) if isinstance(index, slice) else self.items[index]
+        return SequenceRelevances(self.items[index]) if isinstance(index, slice) else self.items[index]
 
     def __len__(self) -> int:
         return len(self.items)
@@ -154,7 +153,7 @@ def read_explained(table: str | Path, numbers: Sequence[int] | None = None) -> S
             "notes": notes if notes[0] else (),
         }
         items.append(SequenceRelevance(**row, **known))
-    return SequenceRelevances(tuple(items), Account())
+    return SequenceRelevances(tuple(items))
 
 
 def logo_figure(heights: np.ndarray, alphabet: str, first: int = 0) -> Figure:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..domain import Account, DomainError, Progress, no_progress
+from ..domain import DomainError, Progress, no_progress
 from .explainer import SequenceExplainer
 from .files import Record, Variant, records_of
 from .results import SequenceRelevance, SequenceRelevances
@@ -38,14 +38,13 @@ def explain_windows(
     stride = max(1, window // 2) if stride is None else stride
     if not 1 <= stride <= window:
         raise DomainError(f"a stride of {stride} between windows of {window} letters: pass 1 to {window}")
-    items, account = [], Account()
+    items = []
     for record in progress(records_of(sequences), "Explaining"):
         last = max(0, len(record.letters) - window)
         starts = [*range(0, last, stride), last]
         explained = explainer([record.part(start, start + window) for start in starts], target, **options)
-        account.merge(explained.account)
         items.append(_merged(record, explained, starts) if len(starts) > 1 else explained[0])
-    return SequenceRelevances(tuple(items), account)
+    return SequenceRelevances(tuple(items))
 
 
 def _merged(record: Record, parts: Sequence[SequenceRelevance], starts: Sequence[int]) -> SequenceRelevance:
@@ -96,4 +95,4 @@ def variant_effect(
         result if variant.is_substitution else replace(result, notes=result.notes + note)
         for result, variant in zip(explained, variants, strict=True)
     ]
-    return SequenceRelevances(tuple(items), explained.account)
+    return SequenceRelevances(tuple(items))

@@ -44,13 +44,13 @@ def test_in_the_order_of_the_samples_whatever_their_shapes(model, samples):
     explain = TensorExplainer(model, reading, batch_size=2, score="logit")
     results = explain(samples, list("abcdef"), 1, notes=[()] * 5 + [("the last",)])
     assert max(model.sizes) == 2
-    for sample, name, (outcome, relevance) in zip(samples, "abcdef", results, strict=True):
+    for sample, name, (outcome, relevance, _) in zip(samples, "abcdef", results, strict=True):
         weights = model.head.weight.detach()[1]
         assert np.allclose(relevance, (sample * weights[:, None]).sum(0) / sample.shape[1], atol=1e-6)
         assert outcome.name == name and outcome.target == "1" and outcome.rules == ATTN_LRP.name
         assert outcome.units == pytest.approx(relevance.sum(), abs=1e-6)
         assert outcome.rest == pytest.approx(model.head.bias[1].item(), abs=1e-6)
-    assert [outcome.notes for outcome, _ in results][-2:] == [(), ("the last",)]
+    assert [outcome.notes for outcome, *_ in results][-2:] == [(), ("the last",)]
 
 
 def test_names_of_classes(model, samples):
@@ -59,7 +59,7 @@ def test_names_of_classes(model, samples):
     explain = TensorExplainer(model, reading)
     assert explain.classes == ("cat", "dog", "owl")
     targets = ["owl", 0, "1", "dog", 2, "cat"]
-    assert [o.target for o, _ in explain(samples, names, targets)] == ["owl", "cat", "dog", "dog", "owl", "cat"]
+    assert [o.target for o, *_ in explain(samples, names, targets)] == ["owl", "cat", "dog", "dog", "owl", "cat"]
     assert TensorExplainer(model, reading, classes=[7, 8, 9])(samples[:1], ["a"], 8)[0][0].target == "8"
     with pytest.raises(DomainError, match="did you mean 'owl'"):
         explain(samples, names, "owls")
@@ -69,13 +69,35 @@ def test_names_of_classes(model, samples):
 
 def test_rules_and_references_are_those_of_a_batch(model, samples):
     explain = TensorExplainer(model, reading, rules=lambda x: CP_LRP if x.shape[2] == 4 else ATTN_LRP)
-    rules = [outcome.rules for outcome, _ in explain(samples, list("abcdef"))]
+    rules = [outcome.rules for outcome, *_ in explain(samples, list("abcdef"))]
     assert [name == CP_LRP.name for name in rules] == [True, False, True, False, False, True]
     explain = TensorExplainer(model, reading)
-    results = explain(samples, list("abcdef"), references=lambda x: torch.stack([x * 0, x * 0.5]))
-    for outcome, relevance in results:
+    results = explain(samples, list("abcdef"), references=lambda x, _: torch.stack([x * 0, x * 0.5]))
+    for outcome, relevance, _ in results:
         assert outcome.rules == SECANT.name
         assert outcome.score - outcome.reference_score == pytest.approx(relevance.sum(), abs=1e-5)
+
+
+def test_coefficients_labels_and_the_numbers_of_samples(model, samples):
+    seen = []
+
+    def references(x, rows):
+        seen.append(list(rows))
+        return x[None] * 0
+
+    results = TensorExplainer(model, reading, score="logit")(
+        samples, list("abcdef"), 1, references=references, labels=[None, *"uvwxy"]
+    )
+    assert seen == [[0, 2, 5], [3], [1, 4]]  # samples of one shape together
+    for sample, label, (outcome, relevance, g) in zip(samples, [None, *"uvwxy"], results, strict=True):
+        assert outcome.label == label and g.shape == tuple(sample.shape)
+        assert np.allclose((sample.numpy() * g).sum(0), relevance, atol=1e-6)
+
+
+def test_a_score_that_is_a_function_has_no_target(model, samples):
+    explain = TensorExplainer(model, reading, score=lambda outputs: outputs[:, 0])
+    with pytest.raises(DomainError, match="a target is a class"):
+        explain(samples, list("abcdef"), 1)
 
 
 def test_it_is_checked_once(model, samples):

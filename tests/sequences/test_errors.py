@@ -100,7 +100,7 @@ CASES = {
         explain(GOOD, classes=["enhancer", "none", "x"], call={"target": "enhancr"}),
         "did you mean 'enhancer'",
     ),
-    "classes that don't fit": (explain(GOOD, classes=["a", "b"]), "classes has 2 names, but the model 3 outputs"),
+    "classes that don't fit": (explain(GOOD, classes=["a", "b"]), "the model has 3 classes, but 2 are named"),
     "training mode": (
         explain(GOOD, model=nn.Sequential(cnn(), nn.Dropout()).train()),
         r"training mode.*model.eval\(\)",

@@ -73,7 +73,7 @@ def test_relevance_sums_to_the_difference_from_shuffles(model):
         scores = [_log_odds(model, each) for each in (sequence, *(dinucleotide_shuffle(sequence, n) for n in range(3)))]
         assert result.score == pytest.approx(scores[0]) and result.reference_score == pytest.approx(np.mean(scores[1:]))
         assert result.relevance.sum() == pytest.approx(scores[0] - np.mean(scores[1:]), abs=1e-9)
-    assert abs(results.account.residue) < 1e-9
+        assert result.rest == pytest.approx(0, abs=1e-9)
 
 
 def _log_odds(model, letters: str) -> float:

@@ -35,8 +35,6 @@ def test_tables(results):
     assert table["name"].tolist() == ["s0", "s1", "s2"] and (table["units"] + table["rest"]).tolist() == pytest.approx(
         table["score"].tolist()
     )
-    assert results.account.score == pytest.approx(table["score"].sum())
-    assert results.account.units == pytest.approx(table["units"].sum())
 
 
 def test_contributions(results):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ... import ATTN_LRP, SECANT, RuleSet
 from ..explanation.read import Read
-from ..explanation.samples import Question, class_number, explain_batch, logits_of
+from ..explanation.samples import HALF, Question, class_number, explain_batch, logits_of
 from ..hardware.device import device_of, parameter_of, refuse_training_mode
 from ..hardware.memory import BatchSize
 from ..hardware.precision import check_precision, in_precision
@@ -23,6 +23,17 @@ from .progress import Progress, no_progress
 
 CLOSE = 1e-2  # of the largest score: kernels and half precision differ by less than that
 Rules = RuleSet | Callable[[Tensor], RuleSet]
+
+
+class ExplainedTensor(NamedTuple):
+    """An explained sample: its outcome, the relevance of its units, and the g of ``relevance = x g`` at its source.
+
+    `coefficients` are None if there are several sources, or if a layer rule returned relevance itself.
+    """
+
+    outcome: Outcome
+    relevance: np.ndarray
+    coefficients: np.ndarray | None
 
 
 class TensorExplainer:
@@ -79,44 +90,52 @@ class TensorExplainer:
 
     def __call__(
         self, samples: Sequence[Tensor], names: Sequence[str], target: Any = None, *, against: str | int | None = None,
-        references: Callable[[Tensor], Tensor] | None = None, notes: Sequence[Sequence[str]] | None = None,
+        references: Callable[[Tensor, Sequence[int]], Tensor] | None = None,
+        labels: Sequence[str | None] | None = None, notes: Sequence[Sequence[str]] | None = None,
         progress: Progress = no_progress,
-    ) -> list[tuple[Outcome, np.ndarray]]:  # fmt: skip
-        """Explain samples; return the outcome and the relevance of each, in their order.
+    ) -> list[ExplainedTensor]:  # fmt: skip
+        """Explain samples, in their order.
 
         Parameters
         ----------
         samples
             Tensors; those of one shape are explained together.
-        names, notes
+        names, labels, notes
             Of the samples.
         target
             The class to explain, by name or number; None is what the model predicts. A list has one per sample.
         against
             The class that the target is contrasted with.
         references
-            From samples, B x ..., to what they are explained against, K x B x ...; relevance is averaged over K.
+            From some of the samples, B x ..., and their numbers to what they are explained against, K x B x ...;
+            relevance is averaged over K.
         progress
             Wraps the iteration over batches.
         """
         refuse_training_mode(self.model)
-        samples = [sample.to(parameter_of(self.model)) for sample in samples]
+        if callable(self.question.score) and not (target is None and against is None):
+            raise DomainError("a target is a class; a score that is a function chooses the output itself")
+        like = parameter_of(self.model)
+        samples = [sample.to(like if sample.is_floating_point() else like.device) for sample in samples]
         self.check(samples[0])
         targets = self._numbers(target, len(samples))
         question = replace(self.question, against=class_number(against, self.classes, "against"))
 
-        def explain(rows: Sequence[int]) -> list[tuple[Outcome, np.ndarray]]:
+        def explain(rows: Sequence[int]) -> list[ExplainedTensor]:
             x, of_rows = torch.stack([samples[row] for row in rows]), [names[row] for row in rows]
             rules, asked = self._rules_for(x, references is not None), [targets[row] for row in rows]
             asked = replace(question, rules=rules, target=None if None in asked else asked)
-            compared = None if references is None else [references(x)]
+            compared = None if references is None else [references(x, rows)]
             explained = explain_batch(self.model, self.reading, [x], asked, compared, of_rows)
-            relevance = explained.relevance.float().cpu().numpy()
+            relevance = _array(explained.relevance)
             outcomes = outcomes_of(
                 explained, relevance.reshape(len(rows), -1).sum(1, dtype=np.float64), of_rows, self.classes,
-                rules=rules.name, notes=None if notes is None else [notes[row] for row in rows],
+                rules=rules.name, labels=None if labels is None else [labels[row] for row in rows],
+                notes=None if notes is None else [notes[row] for row in rows],
             )  # fmt: skip
-            return list(zip(outcomes, relevance, strict=True))
+            g = explained.ledger.coefficients
+            coefficients = [None] * len(rows) if len(g) != 1 or g[0] is None else _array(g[0])
+            return list(map(ExplainedTensor, outcomes, relevance, coefficients))
 
         order = sorted(range(len(samples)), key=lambda row: samples[row].shape)
         shapes = [list(rows) for _, rows in groupby(order, key=lambda row: samples[row].shape)]
@@ -134,7 +153,8 @@ class TensorExplainer:
             return self.question.score(outputs) if callable(self.question.score) else logits_of(outputs, len(samples))
 
         with torch.no_grad():
-            alone, beside = rows(sample), rows(sample, 1 - sample.flip(-1))
+            other = 1 - sample.flip(-1) if sample.is_floating_point() else sample.flip(-1)  # the latter are numbers
+            alone, beside = rows(sample), rows(sample, other)
         if len(beside) != 2 or (alone[0] - beside[0]).abs().max() > CLOSE * beside.abs().max():
             raise DomainError(
                 f"the model scores one of the {self.batch.unit} differently beside another than alone: it mixes those "
@@ -158,3 +178,7 @@ class TensorExplainer:
         if len(target) != samples:
             raise DomainError(f"there are {len(target)} targets for {samples} {self.batch.unit}: pass one for each")
         return [class_number(name, self.classes, "target") for name in target]
+
+
+def _array(values: Tensor) -> np.ndarray:
+    return (values.float() if values.dtype in HALF else values).detach().cpu().numpy()
