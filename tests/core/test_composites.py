@@ -111,6 +111,17 @@ def test_frozen_parameters_do_not_change_the_relevance_of_a_residual_network(nam
     torch.testing.assert_close(relevance(whole(x)[:, 1], x, rules=rules), expected, rtol=1e-8, atol=1e-10)
 
 
+def test_the_number_that_pythons_sum_starts_from_is_recovered(model, x):
+    """As the batch norm in the other branch isn't frozen, what it adds to the sum is known."""
+    x.requires_grad_()
+    branches = model.branch, model.shortcut
+    written = (lambda t: branches[0](t) + branches[1](t), lambda t: sum(branch(t) for branch in branches))
+    expected, actual = (
+        relevance(F.gelu(function(F.relu(model.stem(x))))[:, 1], x, rules=EPSILON_PLUS_FLAT) for function in written
+    )
+    torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-11)
+
+
 def test_frozen_biases_of_two_branches_are_refused(model, x):
     x.requires_grad_()
     model.requires_grad_(False)

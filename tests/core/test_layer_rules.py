@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lrp_domains import deep_taylor, epsilon, gamma, ledger, relevance, z_box
+from lrp_domains import ATTN_LRP, deep_taylor, epsilon, gamma, ledger, relevance, z_box
 
 from .layer_loops import RULES, TIGHT, by_loop, connections, minus, only, plus
 
@@ -112,6 +112,29 @@ def test_a_batch_norm_that_does_not_scale_by_neuron_is_no_part_of_the_layer(rule
     scale = (norm.weight / (norm.running_var + norm.eps).sqrt()).view(3, 1)
     expected, _ = by_loop(layer, x.detach(), (incoming * scale * z / y).detach(), loop)
     torch.testing.assert_close(actual, expected, **TIGHT)
+
+
+@pytest.mark.parametrize("rule", ["epsilon", "gamma", "alpha2beta1", "z+"])
+def test_a_layer_that_is_also_used_without_its_batch_norm_keeps_its_weights(rule):
+    layer, norm = normed(torch.nn.Linear(4, 3), torch.nn.BatchNorm1d, 3).double()
+    x = torch.randn(2, 4, dtype=torch.float64, requires_grad=True)
+    of_set, loop = RULES[rule]
+    z, incoming = layer(x), torch.randn(2, 3, dtype=torch.float64)
+    y = norm(z) + z
+    actual = relevance(y, x, rules=only(of_set), start=incoming)
+    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+    expected, _ = by_loop(layer, x.detach(), (incoming * (scale + 1) * z / y).detach(), loop)
+    torch.testing.assert_close(actual, expected, **TIGHT)
+
+
+def test_the_biases_of_batch_norms_whose_gradient_arrives_transposed_keep_their_share():
+    """torch's derivative of a batch norm is wrong there, for a batch of one on the CPU. Under two rules in one neuron
+    the biases keep LRP-0."""
+    layers = torch.nn.ModuleList(normed(torch.nn.Conv2d(2, 3, 3), torch.nn.BatchNorm2d, 3) for _ in range(2)).double()
+    x = torch.randn(1, 2, 5, 5, dtype=torch.float64, requires_grad=True)
+    y = sum(layer(x) for layer in layers).flatten(2).transpose(1, 2) * torch.randn(1, 9, 3, dtype=torch.float64)
+    rules = ATTN_LRP.where({"0.0.weight": gamma(), "1.0.weight": gamma(0.1)})
+    assert ledger(y.sum(), x, rules=rules, model=layers).balanced(1e-12)
 
 
 @pytest.mark.parametrize("rule", ["epsilon", "gamma", "alpha2beta1", "z+"])
