@@ -10,13 +10,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..domain import DomainError, Outcome, arrays_of, outcome_table, read_arrays, read_outcomes
-from ..domain.page import drawing, templates
+from ..domain import DomainError, Outcome, arrays_of, read_arrays, read_outcomes
+from ..domain.results.collection import ExplainedSamples, Page
 from .files import Record
 from .letters import Alphabet
 from .tracks import write_bedgraph, write_bigwig, write_modisco
 
-LOGO, IN_NOTEBOOK = 100, 20  # letters of a logo, sequences that a notebook shows
+LOGO = 100  # letters
+PAGE = Page(
+    package=__package__, template="items.html.j2", draw=lambda item: item.logo(), title="Relevance of sequences"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,10 +80,10 @@ class SequenceRelevance(Outcome):
 
     def to_html(self) -> str:
         """Return a self-contained page with a logo and the coloured sequence."""
-        return page([self])
+        return PAGE.whole([self])
 
     def _repr_html_(self) -> str:
-        return page([self], whole=False)
+        return PAGE.body([self])
 
     def to_array(self) -> np.ndarray:
         """Return one row per letter: letter, place, relevance, and hypothetical contributions, a column per letter."""
@@ -94,24 +97,10 @@ class SequenceRelevance(Outcome):
         return array
 
 
-@dataclass(frozen=True, repr=False)
-class SequenceRelevances(Sequence[SequenceRelevance]):
+class SequenceRelevances(ExplainedSamples[SequenceRelevance]):
     """Explained sequences (`items`), in order."""
 
-    items: tuple[SequenceRelevance, ...]
-
-    def __getitem__(self, index):
-        return SequenceRelevances(self.items[index]) if isinstance(index, slice) else self.items[index]
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __repr__(self) -> str:
-        return f"SequenceRelevances({len(self)} sequences)"
-
-    def table(self) -> pd.DataFrame:
-        """Return one row per sequence: name, prediction, probability, target, score, reference_score, units, rest."""
-        return outcome_table(self.items)
+    unit, page = "sequences", PAGE
 
     def to_npz(self, sequences: str | Path, contributions: str | Path) -> None:
         """Write what ``modisco motifs -s SEQUENCES -a CONTRIBUTIONS`` reads: each ``arr_0``, N x 4 x L, of ACGT."""
@@ -124,13 +113,6 @@ class SequenceRelevances(Sequence[SequenceRelevance]):
     def to_bedgraph(self, path: str | Path) -> None:
         """Write relevance as a bedGraph track."""
         write_bedgraph(self.items, path)
-
-    def to_html(self, title: str = "Relevance of sequences") -> str:
-        """Return a self-contained page with logos and coloured sequences."""
-        return page(self.items, title)
-
-    def _repr_html_(self) -> str:
-        return page(self.items[:IN_NOTEBOOK], whole=False)
 
 
 def read_explained(table: str | Path, numbers: Sequence[int] | None = None) -> SequenceRelevances:
@@ -169,9 +151,3 @@ def logo_figure(heights: np.ndarray, alphabet: str, first: int = 0) -> Figure:
     logomaker.Logo(table, ax=axes, color_scheme="classic" if set(alphabet) <= set("ACGTU") else "chemistry")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
-
-
-def page(items: Sequence[SequenceRelevance], title: str = "Relevance of sequences", *, whole: bool = True) -> str:
-    """Return a page of explained sequences; only its body, for a notebook, unless `whole`."""
-    shown = [(item, drawing(item.logo())) for item in items]
-    return templates(__package__).get_template("sequences.html.j2").render(shown=shown, title=title, whole=whole)
