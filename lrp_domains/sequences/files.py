@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..domain import DomainError, choices, reason
+from ..domain.files.lines import read_lines, whole_number
 from .letters import reverse_complement
 
 BED = ["chromosome", "start", "end", "name", "score", "strand"]
@@ -93,8 +93,8 @@ def read_bed(path: str | Path, genome: str | Path, *, length: int | None = None)
     """
     records = []
     with open_fasta(genome) as fasta:
-        for line, row in _lines(path, BED, 3):
-            start, end = (_number(row[name], name, line) for name in ("start", "end"))
+        for line, row in read_lines(path, BED, 3):
+            start, end = (whole_number(row[name], name, line) for name in ("start", "end"))
             if not 0 <= start < end:
                 raise DomainError(f"{line}: the interval {start}-{end} has no base; BED counts from 0, end excluded")
             if length is not None:
@@ -123,8 +123,8 @@ def read_vcf(path: str | Path, genome: str | Path, *, length: int) -> list[Varia
     """
     variants = []
     with open_fasta(genome) as fasta:
-        for line, row in _lines(path, VCF, 5):
-            chromosome, at = row["chromosome"], _number(row["position"], "position", line) - 1
+        for line, row in read_lines(path, VCF, 5):
+            chromosome, at = row["chromosome"], whole_number(row["position"], "position", line) - 1
             reference = row["reference"].upper()
             present = _slice(fasta, chromosome, at, at + len(reference), line).upper()
             if present != reference:
@@ -141,31 +141,6 @@ def read_vcf(path: str | Path, genome: str | Path, *, length: int) -> list[Varia
                 both = (Record(letters, name, chromosome, start) for letters in both)
                 variants.append(Variant(*both, is_substitution=len(reference) == len(allele)))
     return variants
-
-
-def _lines(path: str | Path, columns: list[str], required: int) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield where each line of a table without header is, and its values by column, empty where they are missing."""
-    try:
-        with (gzip.open if Path(path).suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
-            texts = file.read().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DomainError(f"'{path}' could not be read: {reason(error)}") from error
-    for number, text in enumerate(texts, 1):
-        if not text.strip() or text.startswith(("#", "track", "browser")):
-            continue
-        row = dict.fromkeys(columns, "") | dict(zip(columns, text.split("\t"), strict=False))
-        line = f"'{path}', line {number}"
-        if missing := [name for name in columns[:required] if not row[name]]:
-            raise DomainError(
-                f"{line} has no {missing[0]}: expected {', '.join(columns[:required])}, separated by tabs"
-            )
-        yield line, row
-
-
-def _number(text: str, name: str, line: str) -> int:
-    if not text.strip().isdigit():
-        raise DomainError(f"{line}: the {name} is '{text}', not a whole number")
-    return int(text)
 
 
 def _slice(fasta: Any, chromosome: str, start: int, end: int, line: str, *, pad: bool = False) -> str:
