@@ -18,9 +18,12 @@ CHUNK = 64  # pictures in memory at once
 
 
 def write_report(
-    folders: Iterable[str | Path], path: str | Path, *, title: str = "Pixels that decided the predictions",
+    folders: Iterable[str | Path],
+    path: str | Path,
+    *,
+    title: str = "Pixels that decided the predictions",
     examples: int = 8,
-) -> None:  # fmt: skip
+) -> None:
     """Write one self-contained HTML report, `path`, of explained sets of pictures.
 
     `folders` are those of results, each with ``explained.parquet`` and ``explained.npz``. `examples` is the number of
