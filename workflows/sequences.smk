@@ -1,5 +1,9 @@
 # Sets of DNA and protein sequences: the rules are those of samples.smk, and tracks of the sets that ask for them.
 
+
+include: "sequences_common.smk"
+
+
 SAMPLE_SHEETS["sequences"] = read_sheet("sequences", "sequence_sets", made="demo")
 REPORTS.append("<results>/sequences/report.html")
 REPORTS.extend(
@@ -7,22 +11,6 @@ REPORTS.extend(
     for name, row in SAMPLE_SHEETS["sequences"].items()
     if "true" in (row.get("bigwig"), row.get("modisco"))
 )
-
-
-def genome_of_track(wildcards):
-    """Return the genome, which has the sizes of chromosomes, if a set asks for a track."""
-    row = SAMPLE_SHEETS["sequences"][wildcards.collection]
-    return row["genome"] if row.get("bigwig") == "true" else []
-
-
-def written_tracks(wildcards, input, output):
-    """Return the options for what a set asks for."""
-    row, options = SAMPLE_SHEETS["sequences"][wildcards.collection], {}
-    if row.get("bigwig") == "true":
-        options |= {"genome": input.genome, "bigwig": f"{output}/relevance.bw"}
-    if row.get("modisco") == "true":
-        options["modisco"] = f"{output}/modisco"
-    return " ".join(option(f"--{name}", value) for name, value in options.items())
 
 
 rule sequences_tracks:
