@@ -80,7 +80,7 @@ def _of_file(path: Path) -> tuple[Image.Image, tuple[str, ...]]:
             return image, () if frames == 1 else ("of several frames, only the first was read",)
     except Image.UnidentifiedImageError:
         raise DomainError(f"'{path}' is not a picture that Pillow can read; convert it to .png") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # whatever a damaged file makes Pillow raise, such as IndexError
         raise DomainError(f"'{path}' could not be read, it is damaged or cut off: {reason(error)}") from error
 
 

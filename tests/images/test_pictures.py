@@ -74,6 +74,21 @@ def test_of_several_frames_the_first_is_read_with_a_note(suffix, tmp_path):
     assert (pixels > 250).all() and notes == ("of several frames, only the first was read",)
 
 
+@pytest.mark.parametrize("suffix", ["gif", "tiff"])
+def test_frames_that_are_cut_off(suffix, tmp_path):
+    frames = [Image.fromarray(np.roll(PIXELS.repeat(9, 0), n, 0)) for n in range(3)]
+    frames[0].save(tmp_path / f"whole.{suffix}", save_all=True, append_images=frames[1:])
+    content = (tmp_path / f"whole.{suffix}").read_bytes()
+    refused = set()
+    for length in range(1, len(content), 3):
+        (tmp_path / f"a.{suffix}").write_bytes(content[:length])
+        try:
+            read(tmp_path / f"a.{suffix}")
+        except DomainError as error:
+            refused.add(type(error.__cause__).__name__)
+    assert refused - {"NoneType", "OSError", "SyntaxError", "ValueError"}
+
+
 def test_cmyk_and_one_bit(tmp_path):
     image = Image.fromarray(PIXELS).convert("CMYK")
     pixels, _ = read(saved(image, tmp_path / "a.tif"))
