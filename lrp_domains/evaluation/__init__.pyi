@@ -5,12 +5,13 @@ from .comparison import LOWER_IS_BETTER, Comparison, compare
 from .complexity import entropy, gini
 from .intervals import Interval, mean_interval, paired_difference
 from .measured import Accounted
-from .measures import Measures, faithfulness, plausibility, simplicity
+from .measures import Measures, faithfulness, localisation, plausibility, simplicity
+from .pictures import RemovablePixels, blurred, channel_means, in_units, patches
 from .removal import FRACTIONS, Removal, remove
 from .sanity import parameter_randomisation, shuffled
 from .soft import soft_measures
 from .stability import agreement, jaccard, similarity, spearman
-from .truth import auprc, auroc, mass_accuracy, precision_at
+from .truth import auprc, auroc, mass_accuracy, precision_at, rank_accuracy
 
 __all__ = [
     "FRACTIONS",
@@ -19,26 +20,33 @@ __all__ = [
     "Comparison",
     "Interval",
     "Measures",
+    "RemovablePixels",
     "Removal",
     "abpc",
     "agreement",
     "auprc",
     "auroc",
+    "blurred",
+    "channel_means",
     "compare",
     "comprehensiveness",
     "deletion",
     "entropy",
     "faithfulness",
     "gini",
+    "in_units",
     "insertion",
     "jaccard",
+    "localisation",
     "mass_accuracy",
     "mean_interval",
     "paired_difference",
     "parameter_randomisation",
+    "patches",
     "plausibility",
     "precision_at",
     "pruning_error",
+    "rank_accuracy",
     "remove",
     "rivals",
     "shuffled",
