@@ -9,13 +9,19 @@ min_version("9.17")  # pathvars of modules
 include: "workflows/common.smk"
 
 
-# Each domain appends its final outputs.
+# Each domain appends its final outputs. Those of pictures and of sequences share their rules, and add their sheets.
 REPORTS = []
+SAMPLE_SHEETS = {}
 
 for name, rules_of_domain in DOMAINS.items():
     if name in config:
 
         include: rules_of_domain
+
+
+if SAMPLE_SHEETS:
+
+    include: "workflows/samples.smk"
 
 
 rule all:

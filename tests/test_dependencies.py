@@ -54,7 +54,7 @@ def test_a_file_imports_only_from_below(path):
 # The folders of a folder, lowest first: each imports from those before it. Those of text are in text/test_rooms.py.
 LAYERS = {
     "core": ("graph", "roles", "layers", "rules", "secants", "planning", "compiled"),
-    "domain": ("files", "hardware", "explanation", "results", "runs"),
+    "domain": ("files", "hardware", "models", "explanation", "results", "runs"),
     "genes": ("cohorts", "decoys", "models", "explanation", "training", "rankings", "evaluation", "figures", "report"),
     "genes/cohorts": ("files", "values", "cells"),
     "genes/explanation": ("results", "requests", "cells", "runs", "curves"),

@@ -19,7 +19,9 @@ include: "sheets.smk"
 
 
 # The rules of each domain, relative to the Snakefile; other packages add theirs through an entry point.
-DOMAINS = {"genes": "workflows/genes.smk", "text": "workflows/text.smk"}
+DOMAINS = {
+    name: f"workflows/{name}.smk" for name in ("genes", "text", "images", "sequences")
+}
 PLUGINS = {}
 
 if entry_points(group="lrp_domains.domains"):
@@ -51,7 +53,7 @@ def check(config, schema):
         wrong += mistakes(config[name], PLUGINS[name].schema, name, f"{name}.")
     if not set(config) & set(DOMAINS):
         wrong.append(
-            "nothing to explain; name cohorts (genes:), corpora (text:), or both"
+            "nothing to explain; name cohorts (genes:), corpora (text:), pictures (images:) or sequences (sequences:)"
         )
     if wrong:
         raise Mistakes(f"the configuration does not fit workflows/{schema}", *wrong)
@@ -142,7 +144,7 @@ def consent(domain, *names):
     consent changes no results.
     """
     allowed = " ".join(
-        f"--{name.replace('_', '-')}" for name in names if config[domain][name]
+        f"--{name.replace('_', '-')}" for name in names if config[domain].get(name)
     )
     return lambda wildcards, resources: allowed
 

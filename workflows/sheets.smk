@@ -4,7 +4,7 @@ import difflib
 import io
 
 # The columns of a sheet with paths, and those with names of columns of a cohort's obs.
-PATHS = ("path", "obs", "model")
+PATHS = ("path", "obs", "model", "genome")
 COLUMNS_OF_OBS = ("labels", "time", "donor", "groupby")
 
 
@@ -170,7 +170,7 @@ def mistakes_of_row(row, schema):
 def mistakes_of_files(row, name, made):
     """Return which files of a row are missing, and which columns of obs it names that its file lacks."""
     wrong = []
-    for column in ("path", "obs"):
+    for column in ("path", "obs", "genome"):
         named = row.get(column, made)
         if named != made and not Path(named).exists():
             wrong.append(

@@ -18,6 +18,10 @@ from .hardware.memory import BatchSize, fitting
 from .hardware.precision import PRECISIONS, check_precision, in_precision
 from .hardware.prefetch import prefetched
 from .messages import DomainError, check_choice, choices, listed, reason
+from .models.declaration import read_declaration
+from .models.files import declared_files
+from .models.network import declared_network
+from .models.pretrained import preprocessing, pretrained
 from .registry import Domain, installed_domains
 from .results.chance import near_chance
 from .results.examples import choose_examples
@@ -57,6 +61,8 @@ __all__ = [
     "compiled",
     "compute",
     "compute_against",
+    "declared_files",
+    "declared_network",
     "device_of",
     "explain",
     "explain_against",
@@ -78,7 +84,10 @@ __all__ = [
     "outcomes_of",
     "parameter_of",
     "prefetched",
+    "preprocessing",
+    "pretrained",
     "read_arrays",
+    "read_declaration",
     "read_outcomes",
     "reason",
     "refuse_training_mode",

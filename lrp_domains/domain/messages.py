@@ -49,8 +49,8 @@ def listed(names: Iterable[object], most: int = 12) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """Return the first line of an error, or its type where it has no text."""
-    return (str(error) or repr(error)).splitlines()[0]
+    """Return the first line of an error that isn't blank, or its type where it has no text."""
+    return (str(error).strip() or repr(error)).splitlines()[0]
 
 
 def check_choice(what: str, name: object, known: Collection[str]) -> None:

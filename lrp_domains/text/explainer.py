@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from .. import RuleSet
-from ..domain import Clock, Progress, no_progress
+from ..domain import Clock, Progress, in_precision, no_progress
+from ..domain.models.source import Source
 from ..evaluation.rivals import Rival
 from .arguments import Item, Message
 from .continuation import explain_continuation
@@ -18,9 +19,7 @@ from .errors import TextError
 from .heads.classification import Classification
 from .heads.labels import Labels
 from .heads.tasks import check_options, check_task
-from .loading.precision import in_precision
 from .loading.pretrained import load
-from .loading.source import Source
 from .loading.unwrap import parts_of
 from .models.custom_model import custom_model
 from .models.text_model import TextModel, transformers_model

@@ -29,6 +29,7 @@ def test_many_names_are_cut_short():
 
 def test_an_error_without_text_is_named_by_its_type():
     assert reason(ValueError("one\ntwo")) == "one"
+    assert reason(ImportError("\n  one\ntwo")) == "one"
     assert reason(KeyError()) == "KeyError()"
 
 

@@ -24,7 +24,7 @@ from .runs import ROOT, configured, snakemake, written
         ({"genes": {"cohorts": "nowhere.tsv"}}, "there is no sheet 'nowhere.tsv' in the working directory"),
         ({"genes": {"cohorts": "c.tsv", "traning": {}}}, "genes: unknown setting 'traning'; did you mean 'training'"),
         ({"gene": {}}, "top level: unknown setting 'gene'; did you mean 'genes'?"),
-        ({"gene": {}}, "nothing to explain; name cohorts (genes:), corpora (text:), or both"),
+        ({"gene": {}}, "nothing to explain; name cohorts (genes:), corpora (text:), pictures (images:) or"),
         ({"text": {}}, "text: 'corpora' is a required property"),
         ({"text": {"corpora": "c.tsv", "explanation": {"shard_texts": 0}}}, "explanation.shard_texts: 0 is less than"),
         ({}, "no configuration; name one"),

@@ -17,8 +17,8 @@ def train_demo(
 ) -> None:
     """Train a small transformer on the demo corpus from scratch, in less than a minute."""
     from ...domain import DomainError, require_space, resumable, whole_file
+    from ...domain.models.quiet import quiet_library
     from ...text.demo import train_demo
-    from ...text.loading.quiet import quiet_library
 
     # Only an earlier demo model may be replaced, which is checked before any training.
     if out.exists() and not (out / "held_out.tsv").is_file() and not (out.is_dir() and not any(out.iterdir())):

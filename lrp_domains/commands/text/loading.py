@@ -78,8 +78,8 @@ def _adapter(options: Mapping[str, Any]) -> Any:
 
 def _source(options: Mapping[str, Any]) -> Any:
     """Return where a model is; raise if none is named."""
+    from ...domain.models.source import Source
     from ...text import TextError
-    from ...text.loading.source import Source
 
     if not options.get("model"):
         raise TextError(

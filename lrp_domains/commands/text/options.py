@@ -8,6 +8,7 @@ import typer
 
 from ..choices import CompileOption, RulesOption, ScoreOption
 from ..device import Device
+from ..model import Revision
 
 Long = Literal["windows", "truncate", "error"]
 LongText = Literal["first", "second"]
@@ -45,9 +46,7 @@ MODEL = {
         ),
     ],
     "dtype": Annotated[Dtype | None, typer.Option(help="Precision of the weights (default: as they are stored).")],
-    "revision": Annotated[
-        str | None, typer.Option(help="Branch, tag or commit of a model on the hub (default: the newest).")
-    ],
+    "revision": Revision,
     "trust_remote_code": Annotated[
         bool | None,
         typer.Option(

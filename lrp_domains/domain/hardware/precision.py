@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from ..messages import check_choice
+from ..messages import DomainError, check_choice
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -21,7 +21,15 @@ def check_precision(precision: str | None) -> None:
 
 
 def in_precision(model: nn.Module, precision: str | None) -> nn.Module:
-    """Return a copy of a model with weights of another precision; the model itself where nothing would change."""
+    """Return a copy of a model with weights of another precision; the model itself where nothing would change.
+
+    Raises
+    ------
+    DomainError
+        The model is quantised, as its configuration by transformers says.
+    """
+    if precision is not None and getattr(getattr(model, "config", None), "quantization_config", None) is not None:
+        raise DomainError(f"precision={precision!r}: the model is quantised, which fixes its precision; leave it out")
     dtype = None if precision is None else PRECISIONS[precision]
     tensors = [*model.parameters(), *model.buffers()]
     if dtype is None or all(tensor.dtype == dtype for tensor in tensors if tensor.is_floating_point()):

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from .declaration import read_declaration
+from ...domain.models.files import declared_files
+from .declaration import declaration_of
 
 
 def model_files(path: str | Path) -> dict[str, Path]:
@@ -12,25 +13,11 @@ def model_files(path: str | Path) -> dict[str, Path]:
     paths. Of an installed module only the name is declared.
     """
     path = Path(path)
-    files = {"model": path}
     if path.suffix not in (".yaml", ".yml") or not path.is_file():
-        return files
+        return {"model": path}
 
-    declared = read_declaration(path)
-    network, is_code, _ = declared["network"].partition(":")
-    top = network.partition(".")[0]
-    named = {
-        "network": None if is_code else network,
-        "code": f"{top}.py" if is_code else None,
-        "package": top if is_code else None,
-        "weights": declared.get("weights"),
-        "genes": declared["genes"] if isinstance(declared["genes"], str) else None,
-        **{name: declared.get("rank_tokens", {}).get(name) for name in ("dictionary", "medians")},
-    }
-    beside = {f"model's {name}": path.parent / file for name, file in named.items() if file is not None}
-    arguments = {
-        f"model's argument {name}": Path(value)
-        for name, value in declared.get("arguments", {}).items()
-        if isinstance(value, str)
-    }
-    return files | {name: file for name, file in {**beside, **arguments}.items() if file.exists()}
+    declared = declaration_of(path)
+    tokens = {name: declared.get("rank_tokens", {}).get(name) for name in ("dictionary", "medians")}
+    return declared_files(
+        declared, path, genes=declared["genes"] if isinstance(declared["genes"], str) else None, **tokens
+    )

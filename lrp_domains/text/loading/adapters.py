@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from ...domain import reason
+from ...domain.models.code_refused import code_refused
+from ...domain.models.source import Source
 from ..errors import TextError
 from ..heads.tasks import TASKS
-from .code_refused import code_refused
-from .source import Source
 
 # The tasks of adapters, in PEFT's words.
 _TASKS = {

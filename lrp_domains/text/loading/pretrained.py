@@ -7,15 +7,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from ...domain import device_of, reason
-from ..errors import TextError, listed
+from ...domain import device_of
+from ...domain.models.code_refused import code_refused
+from ...domain.models.pretrained import load_weights, readable
+from ...domain.models.quiet import quiet_library
+from ...domain.models.source import NotLookedUpError, Source
+from ..errors import TextError
 from ..heads.tasks import TASKS, check_task, task_of
 from .adapters import Adapter, adapter_of
-from .code_refused import code_refused
-from .quiet import quiet_library
 from .sentence_settings import fit_tokenizer, text_settings
 from .sentence_transformers import read_encoder, warn_of_prompt
-from .source import NotLookedUpError, Source
 
 
 @quiet_library()
@@ -76,16 +77,8 @@ def load(
 
 def _read(source: Source) -> tuple[Any, Any]:
     """Return the configuration and the tokenizer of a model."""
-    try:
+    with readable(source, "model with a tokenizer"):
         return source.config(), source.tokenizer()
-    except TextError:
-        raise
-    except (OSError, ValueError) as error:
-        where = "the folder has no model with a tokenizer" if source.is_folder else "it is not a folder"
-        raise TextError(
-            f"'{source.name}' could not be loaded, {where}: {reason(error)}; pass a folder that save_pretrained() "
-            "wrote, model and tokenizer, or a name on the hub"
-        ) from error
 
 
 def _task(config, name: str) -> str:
@@ -109,52 +102,27 @@ def _model(
 ) -> nn.Module:
     """Load a model for a task in eval mode, with its adapter if it has one."""
     import transformers
-    from safetensors import SafetensorError
 
     if adapter is not None:
         adapter.set_number_of_labels(config, task)
     stored = (getattr(config, "architectures", None) or [""])[0]
     is_encoder = task == "sentence-similarity" and stored.endswith("EncoderModel") and hasattr(transformers, stored)
-    # Only the encoder of an encoder-decoder may have been saved.
-    loader = getattr(transformers, stored if is_encoder else TASKS[task].loader)
-    is_quantised = "quantization_config" in options or getattr(config, "quantization_config", None) is not None
-    if is_quantised and device is not None:  # quantised weights are made on their device
-        options, device = {**options, "device_map": {"": device}}, None
-    options = {**options, **source.options, "trust_remote_code": source.trust_remote_code}
-    # Weights of another size are reported below, by name.
-    options |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
-    try:
-        with code_refused(source.name):
-            model, report = loader.from_pretrained(source.name, config=config, **options)
-    except TextError:
-        raise
-    except (OSError, ValueError, ImportError, RuntimeError, KeyError, SafetensorError) as error:
-        raise TextError(f"'{source.name}' could not be loaded for {task}: {reason(error)}") from error
-
-    _check_weights(source if adapter is None else adapter.source, report, task, adapter)
-    model = (model if device is None else model.to(device)).eval()
-    return model if adapter is None else adapter.on(model)
-
-
-def _check_weights(source: Source, report: Mapping[str, Any], task: str, adapter: Adapter | None) -> None:
-    """Raise if weights that the task requires would be random."""
 
     def required(name: str) -> bool:
         # The vectors of tokens are pooled without the pooler of BERT, which may be missing.
         return not (task == "sentence-similarity" and "pooler" in name) and not (adapter and adapter.holds(name))
 
-    if missing := sorted(filter(required, report["missing_keys"])):
-        raise TextError(
-            f"'{source.name}' has no weights for {listed(missing, 3)}, which would be random: it was not trained for "
-            f"{task}; use a fine-tuned model"
-        )
-    sizes = {name: (tuple(saved), tuple(asked)) for name, saved, asked in report["mismatched_keys"] if required(name)}
-    if sizes:
-        name, (saved, asked) = min(sizes.items())
-        raise TextError(
-            f"'{source.name}' has weights of another size than its configuration says, for {listed(sorted(sizes), 3)}: "
-            f"'{name}' is {saved}, not {asked}; correct config.json, such as its number of labels"
-        )
+    model = load_weights(
+        source,
+        stored if is_encoder else TASKS[task].loader,  # only the encoder of an encoder-decoder may have been saved
+        config,
+        purpose=task,
+        device=device,
+        options=options,
+        required=required,
+        asked=None if adapter is None else adapter.source.name,
+    )
+    return model if adapter is None else adapter.on(model)
 
 
 # ---- Sentence encoders

@@ -5,8 +5,8 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from ...domain.models.source import NotLookedUpError, Source
 from ..errors import TextError
-from .source import NotLookedUpError, Source
 
 # Older versions of sentence-transformers named the file by the kind of the transformer.
 _KINDS = ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")

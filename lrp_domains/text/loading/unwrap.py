@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from ...domain.models.code_refused import code_refused
 from ..errors import TextError
 from ..models.sentence_encoder import SentenceEncoder
 from ..models.wrappers import plain_model, unwrapped
-from .code_refused import code_refused
 from .pipelines import is_pipeline, pipeline_options, pipeline_task
 from .sentence_transformers import classifier_of, encoder_of, is_encoder, is_setfit
 

@@ -1,4 +1,4 @@
-"""Loading without the progress bars and warnings of other libraries, which aren't about the user's texts."""
+"""Loading without the progress bars and warnings of other libraries, which aren't about the user's data."""
 
 import warnings
 from collections.abc import Iterator

@@ -24,16 +24,22 @@ class Source:
         What transformers finds files by: ``revision``, ``subfolder``, ``token``, ``cache_dir``, ``local_files_only``.
     trust_remote_code
         Whether code from the folder may be run.
+    consent
+        The argument by which a user allows that, for messages.
     """
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
     trust_remote_code: bool = False
+    consent: str = "trust_remote_code=True"
 
     @classmethod
-    def of(cls, name: object, trust_remote_code: bool, **options: Any) -> "Source":
+    def of(
+        cls, name: object, trust_remote_code: bool, *, consent: str = "trust_remote_code=True", **options: Any
+    ) -> "Source":
         """Return where a model is, without the options that are None."""
-        return cls(str(name), {key: value for key, value in options.items() if value is not None}, trust_remote_code)
+        given = {key: value for key, value in options.items() if value is not None}
+        return cls(str(name), given, trust_remote_code, consent)
 
     def file(self, name: str) -> Path | None:
         """Return the path of a file, downloaded if it has to be; None if it is missing or can't be looked up."""
@@ -99,17 +105,16 @@ class Source:
 
     def config(self) -> Any:
         """Return the model's configuration."""
-        import transformers
-
-        with code_refused(self.name):
-            return transformers.AutoConfig.from_pretrained(
-                self.name, trust_remote_code=self.trust_remote_code, **self.options
-            )
+        return self.read("AutoConfig")
 
     def tokenizer(self, **options: Any) -> Any:
         """Return the tokenizer."""
+        return self.read("AutoTokenizer", **options)
+
+    def read(self, auto_class: str, **options: Any) -> Any:
+        """Return what a class of transformers reads from files without weights, such as ``"AutoImageProcessor"``."""
         import transformers
 
         options = {**options, "trust_remote_code": self.trust_remote_code, **self.options}
-        with code_refused(self.name):
-            return transformers.AutoTokenizer.from_pretrained(self.name, **options)
+        with code_refused(self.name, self.consent):
+            return getattr(transformers, auto_class).from_pretrained(self.name, **options)

@@ -7,16 +7,25 @@ import torch
 from torch import nn
 
 from ...core.compiled.archive_safety import code_in
-from ...domain import reason
-from ..errors import CohortError
+from ..messages import DomainError, reason
 
 
-def exported_network(file: Path, allow_pickle: bool = False) -> nn.Module:
-    """Load a torch.export file for any number of cells; one that contains code only if pickles are allowed."""
+def exported_network(file: Path, allow_pickle: bool = False, unit: str = "samples") -> nn.Module:
+    """Load a torch.export file for any number of samples; one that contains code only if pickles are allowed.
+
+    Parameters
+    ----------
+    file
+        The .pt2 file.
+    allow_pickle
+        Whether it may hold code.
+    unit
+        What the samples are called in messages.
+    """
     try:
         code = code_in(file)
         if code is not None and not allow_pickle:
-            raise CohortError(
+            raise DomainError(
                 f"'{file}' holds {code}, which is executed when it is read; exported networks usually hold no "
                 "code; if you trust the file, allow pickles (allow_pickle=True, --allow-pickle; in the workflow "
                 "allow_pickle: true)"
@@ -25,32 +34,38 @@ def exported_network(file: Path, allow_pickle: bool = False) -> nn.Module:
             warnings.warn(f"'{file}' holds {code}, which is executed", stacklevel=4)
         program = torch.export.load(file)
         network = program.module(check_guards=False)
-    except CohortError:
+    except DomainError:
         raise
     except Exception as error:  # zip, json and torch raise many kinds
-        raise CohortError(f"'{file}' could not be read as a torch.export file: {reason(error)}") from error
+        raise DomainError(f"'{file}' could not be read as a torch.export file: {reason(error)}") from error
 
-    cells = _cells_at_once(program)
-    if cells is not None:
-        raise CohortError(
-            f"'{file}' was exported for batches of exactly {cells} cells; export it for any number: "
-            "torch.export.export(network, (example,), dynamic_shapes=({0: torch.export.Dim('cells', min=1)},))"
+    inputs = _inputs(program)
+    if (size := _batch_size(inputs)) is not None:
+        several = f", with one entry of dynamic_shapes for each of its {len(inputs)} inputs" if len(inputs) > 1 else ""
+        raise DomainError(
+            f"'{file}' was exported for batches of exactly {size} {unit}; export it for any number: "
+            f"torch.export.export(network, (example,), dynamic_shapes=({{0: torch.export.Dim('{unit}', min=1)}},))"
+            + several
         )
     if (operation := _training_operation(program)) is not None:
-        raise CohortError(
-            f"'{file}' was exported in training mode ('{operation}' is active), in which cells change one another's "
+        raise DomainError(
+            f"'{file}' was exported in training mode ('{operation}' is active), in which {unit} change one another's "
             "scores; export network.eval()"
         )
     # An exported graph has the mode in which it was exported, and raises if it is asked for another.
     return ExportedNetwork(network).eval()
 
 
-def _cells_at_once(program: torch.export.ExportedProgram) -> int | None:
-    """Return the number of cells that a graph was exported for; None for any number."""
-    inputs = program.graph_signature.user_inputs
-    values = [node.meta["val"] for node in program.graph.nodes if node.op == "placeholder" and node.name in inputs]
-    sizes = [value.shape[0] for value in values if isinstance(value, torch.Tensor) and value.ndim]
-    return next((size for size in sizes if isinstance(size, int)), None)
+def _inputs(program: torch.export.ExportedProgram) -> list[torch.Tensor]:
+    """Return the tensors that a graph reads, without values; those of a single number are left out."""
+    names = program.graph_signature.user_inputs
+    values = [node.meta["val"] for node in program.graph.nodes if node.op == "placeholder" and node.name in names]
+    return [value for value in values if isinstance(value, torch.Tensor) and value.ndim]
+
+
+def _batch_size(inputs: list[torch.Tensor]) -> int | None:
+    """Return the number of samples that a graph was exported for; None for any number."""
+    return next((size for size in (value.shape[0] for value in inputs) if isinstance(size, int)), None)
 
 
 def _training_operation(program: torch.export.ExportedProgram) -> str | None:
@@ -85,6 +100,6 @@ class ExportedNetwork(nn.Module):
                 registered[name.replace(".", "_")] = value
         return self
 
-    def forward(self, expression: torch.Tensor) -> object:
+    def forward(self, *inputs: object, **named: object) -> object:
         """Run the graph."""
-        return self.graph(expression)
+        return self.graph(*inputs, **named)
