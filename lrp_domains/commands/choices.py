@@ -22,6 +22,8 @@ class Rules(StrEnum):
     GIM = "gim"
     EPSILON = "epsilon"
     EPSILON_PLUS = "epsilon-plus"
+    EPSILON_PLUS_FLAT = "epsilon-plus-flat"
+    EPSILON_ALPHA2_BETA1_FLAT = "epsilon-alpha2-beta1-flat"
     GAMMA = "gamma"
     ALPHA_BETA = "alpha-beta"
     GRADIENT = "gradient"

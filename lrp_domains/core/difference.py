@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -66,8 +66,8 @@ class Difference:
         The differences of the scores.
     explained
         What of them is explained, in all: their sum, or that of ``start``.
-    relevance
-        The relevance of each tensor.
+    relevance, coefficients
+        The relevance of each tensor, and what the difference of the tensors is multiplied by to yield it.
     run
         The forward pass for the inputs.
     """
@@ -75,6 +75,7 @@ class Difference:
     rise: Tensor
     explained: Tensor
     relevance: tuple[Tensor, ...]
+    coefficients: tuple[Tensor, ...]
     run: Run
 
     def structured(self, tensors: tuple[Tensor, ...]) -> Explained:
@@ -144,10 +145,21 @@ def _explain(request: Request, run: Run, reference: Run) -> Difference:
             f"{', '.join(inexact)} has no exact secant: the mean of the derivatives at input and reference was used, "
             "so relevance is not complete",
         )
-    relevance = propagate(top, run.tensors, plan, seed, retain_graph=True, reference=recorded)
+    relevance, coefficients = propagate(top, run.tensors, plan, seed, retain_graph=True, reference=recorded)
     if request.rules is SECANT and request.start is None and run.of_inputs and request.selections == "own":
         check_complete(request.function, run.inputs, reference.inputs, (run.scores, reference.scores), relevance)
-    return Difference(rise, (rise * seed).double().sum(), relevance, run)
+    return Difference(rise, (rise * seed).double().sum(), relevance, coefficients, run)
+
+
+def mean(runs: Iterable[Difference]) -> Difference:
+    """Return the mean over references; of an iterator no more than two explanations are held at once."""
+    sums: list[Tensor] = []
+    for count, run in enumerate(runs, 1):
+        parts = [run.rise, run.explained, *run.relevance, *run.coefficients]
+        sums = parts if count == 1 else [total + part for total, part in zip(sums, parts, strict=True)]
+    rise, explained, *of_tensors = (total / count for total in sums)
+    n = len(run.relevance)
+    return Difference(rise, explained, tuple(of_tensors[:n]), tuple(of_tensors[n:]), run.run)
 
 
 def _seed(rise: Tensor, start: Tensor | None) -> Tensor:

@@ -46,6 +46,10 @@ class Ledger:
         The name of the rule set.
     notes
         Which branches were closed and, if conservation doesn't hold to 1e-6, what the residue may contain.
+    coefficients
+        For each input, the g of ``relevance = x * g``, or of ``(x - reference) * g``; of several references the mean
+        of g. None for an input that a first-layer rule (`flat`, `w_squared`, `z_box`) returns relevance for, without a
+        g. The ledgers of `compile` have no coefficients.
     """
 
     score: float
@@ -55,6 +59,7 @@ class Ledger:
     relevance: tuple[Tensor, ...] = field(repr=False)
     rules: str
     notes: tuple[str, ...] = ()
+    coefficients: tuple[Tensor | None, ...] = field(repr=False, default=())
 
     def balanced(self, rtol: float = 1e-6) -> bool:
         """Return whether the residue is at most ``rtol`` times the largest of the score and the totals of inputs and
@@ -120,13 +125,15 @@ class Rows:
     weights: frozenset[str]
     remarks: Remarks
 
-    def ledger(self, numbers: Tensor, relevance: tuple[Tensor, ...]) -> Ledger:
+    def ledger(
+        self, numbers: Tensor, relevance: tuple[Tensor, ...], coefficients: tuple[Tensor | None, ...] = ()
+    ) -> Ledger:
         """Return the ledger with these numbers. They are read all at once, as a GPU has to finish first."""
         score, *amounts = numbers.tolist()
         totals, of_leaves = tuple(amounts[: self.inputs]), zip(self.leaves, amounts[self.inputs :], strict=True)
         leaves = {name: amount for name, amount in of_leaves if amount or name not in self.weights}
         residue = score - sum(totals) - sum(leaves.values())
-        account = Ledger(score, totals, leaves, residue, relevance, self.remarks.rules)
+        account = Ledger(score, totals, leaves, residue, relevance, self.remarks.rules, coefficients=coefficients)
         return replace(account, notes=self.remarks.notes(leaves, is_balanced=account.balanced()))
 
 
@@ -137,10 +144,11 @@ class Sums:
     rows: Rows
     numbers: Tensor
     relevance: tuple[Tensor, ...]
+    coefficients: tuple[Tensor | None, ...]
 
     def ledger(self) -> Ledger:
         """Return the ledger."""
-        return self.rows.ledger(self.numbers, self.relevance)
+        return self.rows.ledger(self.numbers, self.relevance, self.coefficients)
 
 
 def sums_of(
@@ -179,7 +187,8 @@ def sums_of(
 
     with freed_graphs_named():
         explained = tensors + tuple(leaf.tensor for leaf in leaf_tensors)
-        results = propagate(top, explained, plan, seed, retain_graph, watch=add_constant)
+        results, coefficients = propagate(top, explained, plan, seed, retain_graph, watch=add_constant)
+    coefficients = coefficients[: len(tensors)]
 
     for number, (leaf, r) in enumerate(zip(leaf_tensors, results[len(tensors) :], strict=True)):
         name = names.of_tensor(leaf.tensor) if names is not None else None
@@ -193,7 +202,7 @@ def sums_of(
     totals = [(output.detach() * seed).double().sum(), *map(_total, results), *leaves.values()]
     numbers = torch.stack([total.to(output.device) for total in totals])
     remarks = remarks_on(plan, adding, hidden, names, module_of, rules)
-    return Sums(Rows(len(results), tuple(leaves), frozenset(weights), remarks), numbers, results)
+    return Sums(Rows(len(results), tuple(leaves), frozenset(weights), remarks), numbers, results, coefficients)
 
 
 def _total(relevance: Tensor) -> Tensor:

@@ -89,7 +89,7 @@ def relevance(
         top = above(output)
         make = partial(make_plan, top, tensors, rules, model, unknown)
         plan = planned(top.grad_fn, tensors, rules, unknown, make)
-        results = propagate(top, tensors, plan, seed, retain_graph)
+        results, _ = propagate(top, tensors, plan, seed, retain_graph)
     return results[0] if single else results
 
 
@@ -108,10 +108,12 @@ def propagate(
     retain_graph: bool,
     watch: Watch | None = None,
     reference: Recorded | None = None,
-) -> tuple[Tensor, ...]:
-    """Return the relevance of each tensor under a plan: g times the tensor, or times its difference from a reference.
+) -> tuple[tuple[Tensor, ...], tuple[Tensor | None, ...]]:
+    """Return the relevance of each tensor under a plan, and its coefficient g.
 
-    ``watch`` is called with what arrives at each node whose rule adds something.
+    The relevance is g times the tensor, or times its difference from a reference. There is no coefficient where a rule
+    for first layers returned relevance itself. ``watch`` is called with what arrives at each node whose rule adds
+    something.
     """
     roots, ends, seeds = (top,), tensors, (seed,)
     if reference is not None:
@@ -121,20 +123,22 @@ def propagate(
         grads = torch.autograd.grad(roots, ends, seeds, retain_graph=retain_graph, allow_unused=True)[: len(tensors)]
 
     delivered = plan.delivered if isinstance(plan, Plan) else {}
-    results = []
+    results, coefficients = [], []
     for number, (tensor, g) in enumerate(zip(tensors, grads, strict=True)):
         x = tensor.detach()
         x = x if reference is None else x - reference.inputs[number].detach()
         edge = edge_of(tensor) if run.passed or delivered else None
         if edge in run.passed:
             g = run.passed[edge] if g is None else g + run.passed[edge]
-        r = torch.zeros_like(x) if g is None else x * g.conj()
+        g = g if g is None else g.conj()
+        r = torch.zeros_like(x) if g is None else x * g
         r = r.real if r.is_complex() else r  # the sum over the real and the imaginary part
         if edge in delivered:
             r = r + delivered[edge].view_as(r)
         results.append(r)
+        coefficients.append(None if edge in delivered else torch.zeros_like(x) if g is None else g)
     _check_finite(results, run)
-    return tuple(results)
+    return tuple(results), tuple(coefficients)
 
 
 @contextmanager

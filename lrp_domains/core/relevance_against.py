@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 
 from .completeness import notes_on_residue
-from .difference import Difference, Request, differences
+from .difference import Difference, Request, differences, mean
 from .errors import RelevanceError
 from .explained import Explained, Tensors
 from .ledger import Ledger, Rows, Sums
@@ -81,8 +81,8 @@ def relevance_against(
     torch.Size([8, 20])
     """
     request = Request(function, rules, start, selections, model, unknown)
-    runs = list(differences(request, inputs, references))
-    return runs[0].structured(means([run.relevance for run in runs]))
+    of_all = mean(differences(request, inputs, references))
+    return of_all.structured(of_all.relevance)
 
 
 def ledger_against(
@@ -103,18 +103,18 @@ def ledger_against(
     ledger holds the mean.
     """
     request = Request(function, rules, start, selections, model, unknown)
-    return sums_against(list(differences(request, inputs, references)), request).ledger()
+    return sums_against(differences(request, inputs, references), request).ledger()
 
 
-def sums_against(runs: list[Difference], request: Request) -> Sums:
+def sums_against(runs: Iterable[Difference], request: Request) -> Sums:
     """Compute the ledger of explanations against references, their mean."""
-    relevance = means([run.relevance for run in runs])
-    score = sum(run.explained for run in runs) / len(runs)
+    of_all = mean(runs)
+    score, relevance = of_all.explained, of_all.relevance
     numbers = torch.stack([score, *(r.double().sum().to(score.device) for r in relevance)])
     held = "the score of the reference is that of what the input selects: its experts, its sorted entries"
     always = (held,) if request.selections == "held" else ()
     remarks = Remarks(request.rules.name, always, residue=notes_on_residue(request.rules))
-    return Sums(Rows(len(relevance), (), frozenset(), remarks), numbers, relevance)
+    return Sums(Rows(len(relevance), (), frozenset(), remarks), numbers, relevance, of_all.coefficients)
 
 
 def draw_references(data: Tensor, inputs: Tensor, k: int, *, generator: torch.Generator | None = None) -> Tensor:
@@ -129,8 +129,3 @@ def draw_references(data: Tensor, inputs: Tensor, k: int, *, generator: torch.Ge
         )
     rows = torch.randint(len(data), (k, len(inputs)), generator=generator)
     return data[rows.to(data.device)].to(inputs)
-
-
-def means(relevances: list[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
-    """Return the means of each tensor over several references."""
-    return tuple(sum(tensors) / len(relevances) for tensors in zip(*relevances, strict=True))

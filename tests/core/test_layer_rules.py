@@ -21,6 +21,28 @@ class Written(torch.nn.Module):
         return self.function(x, self.weight, self.bias)
 
 
+def normed(layer, kind, channels, *, affine=True, view=lambda norm: norm):
+    """Return a layer followed by a batch norm with running statistics, some of whose scales are negative."""
+    norm = kind(channels, affine=affine).eval()
+    norm.running_mean.normal_()
+    norm.running_var.uniform_(0.5, 2.0)
+    if affine:
+        norm.weight.data.normal_()
+        norm.bias.data.normal_()
+    return torch.nn.Sequential(layer, view(norm))
+
+
+class Rows(torch.nn.Module):
+    """A module for rows of features, applied to rows of rows."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x):
+        return self.module(x.flatten(0, 1)).view_as(x)
+
+
 def mapped(x, w, b):
     return torch.vmap(lambda row: F.linear(row, w, b))(x)
 
@@ -43,6 +65,24 @@ LAYERS = {
     "grouped, dilated": (lambda: torch.nn.Conv2d(4, 4, 2, groups=2, dilation=2), (1, 4, 4, 4)),
     "convolution of a sequence": (lambda: torch.nn.Conv1d(2, 3, 3, padding=1), (2, 2, 5)),
     "transposed convolution": (lambda: torch.nn.ConvTranspose2d(2, 2, 3, stride=2), (1, 2, 2, 3)),
+    "dense, normed": (lambda: normed(torch.nn.Linear(5, 4), torch.nn.BatchNorm1d, 4), (3, 5)),
+    "dense on a sequence, normed": (
+        lambda: normed(torch.nn.Linear(4, 3, bias=False), torch.nn.BatchNorm1d, 3, view=Rows),
+        (2, 3, 4),
+    ),
+    "convolution, normed": (
+        lambda: normed(torch.nn.Conv2d(2, 3, 3, padding=1, stride=2), torch.nn.BatchNorm2d, 3),
+        (2, 2, 5, 4),
+    ),
+    "convolution without bias, normed without parameters": (
+        lambda: normed(torch.nn.Conv2d(2, 2, (2, 3), bias=False), torch.nn.BatchNorm2d, 2, affine=False),
+        (2, 2, 4, 4),
+    ),
+    "grouped, normed": (lambda: normed(torch.nn.Conv2d(4, 6, 2, groups=2), torch.nn.BatchNorm2d, 6), (1, 4, 4, 4)),
+    "transposed convolution, normed": (
+        lambda: normed(torch.nn.ConvTranspose2d(4, 6, 2, stride=2, groups=2), torch.nn.BatchNorm2d, 6),
+        (1, 4, 2, 3),
+    ),
 }
 
 
@@ -58,6 +98,20 @@ def test_layer_rules_equal_their_loops(rule, name):
     expected, of_biases = by_loop(layer, x.detach(), incoming, loop)
     torch.testing.assert_close(account.relevance[0], expected, **TIGHT)
     assert sum(account.leaves.values()) == pytest.approx(of_biases, rel=1e-10, abs=1e-12)
+
+
+@pytest.mark.parametrize("rule", ["epsilon", "gamma", "alpha2beta1", "z+"])
+def test_a_batch_norm_that_does_not_scale_by_neuron_is_no_part_of_the_layer(rule):
+    """It scales by position, which no weights of the layer do: LRP-0 at the norm, then the rule."""
+    layer, norm = normed(torch.nn.Linear(4, 2), torch.nn.BatchNorm1d, 3).double()
+    x = torch.randn(2, 3, 4, dtype=torch.float64, requires_grad=True)
+    of_set, loop = RULES[rule]
+    z, incoming = layer(x), torch.randn(2, 3, 2, dtype=torch.float64)
+    y = norm(z)
+    actual = relevance(y, x, rules=only(of_set), start=incoming)
+    scale = (norm.weight / (norm.running_var + norm.eps).sqrt()).view(3, 1)
+    expected, _ = by_loop(layer, x.detach(), (incoming * scale * z / y).detach(), loop)
+    torch.testing.assert_close(actual, expected, **TIGHT)
 
 
 @pytest.mark.parametrize("rule", ["epsilon", "gamma", "alpha2beta1", "z+"])

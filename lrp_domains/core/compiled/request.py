@@ -62,10 +62,10 @@ class Request:
     def _against(self, *tensors: Tensor) -> tuple[Tensors, Rows | None]:
         inputs, references = tensors[: len(tensors) // 2], tensors[len(tensors) // 2 :]
         request = difference.Request(self.function, self.rules, None, "own", self.model, self.unknown)
-        runs = list(difference.differences(request, inputs[0] if len(inputs) == 1 else inputs, references))
-        sums = sums_against(runs, request)
-        score = sum(run.rise for run in runs) / len(runs)
-        results = {"score": score, "relevance": runs[0].structured(sums.relevance)}
+        single = inputs[0] if len(inputs) == 1 else inputs
+        of_all = difference.mean(difference.differences(request, single, references))
+        sums = sums_against([of_all], request)
+        results = {"score": of_all.rise, "relevance": of_all.structured(of_all.relevance)}
         return (results | {"numbers": sums.numbers}, sums.rows) if self.ledger else (results, None)
 
 

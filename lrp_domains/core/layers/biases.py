@@ -13,12 +13,13 @@ import torch
 from ..errors import RelevanceError
 from ..graph.elementwise import inverted
 from ..graph.functions import wide
-from ..graph.graph import Edge, Node
+from ..graph.graph import Edge, Node, shape_of
 from ..graph.operations import VIEWS
 from ..graph.replay import dtype_at, handed_back
-from ..graph.saved import keeps
+from ..graph.saved import keeps, read
 from ..graph.weights import adds_bias
 from ..roles.roles import Roles
+from .batch_norms import shift
 from .linear_maps import own_bias
 from .neurons import Sums
 from .steps import JOINING, SCALING, SUMS, TOTALS, is_step, number, push
@@ -84,7 +85,16 @@ class Biases:
 
         if node in self.sums.layers:
             slot = adds_bias(node, op)
-            return [] if slot is None or self.sums.flow[node][slot] else [own_bias(node, self.graph)]
+            if slot is None or self.sums.flow[node][slot]:
+                return []
+            bias, scale = own_bias(node, self.graph), self.sums.channels.get((node, 0))
+            if bias is None or scale is None:
+                return [bias]
+            return [bias * (scale.view(-1, *[1] * (bias.ndim - 1)) if op.base == "Convolution" else scale)]
+
+        if op.kind == "batch_norm" and entered:
+            bias = self.values.value(edges[2])
+            return [None if bias is None and read(node, "weight") is not None else shift(node, bias)]
 
         if op.base in SUMS:
             return [self._constant(node, slot) for slot in (0, 1) if slot not in entered]
@@ -124,8 +134,8 @@ class Biases:
                 error = sum((inverted(saturating, y * (1 + sign * 4 * eps)) - value).abs() for sign in (1, -1))
             return value, error
 
-        users = [user for user, _ in self.sums.users.get(edge, ())]
-        seen_by_users = [self._seen_by(user, eps) for user in users]
+        users = self.sums.users.get(edge, ())
+        seen_by_users = [self._seen_by(user, slot, eps) for user, slot in users]
         if users and all(seen is None for seen in seen_by_users):
             return None
 
@@ -139,13 +149,15 @@ class Biases:
             value, error = (torch.where(is_better, new, old) for new, old in zip(seen, (value, error), strict=True))
         return value, error
 
-    def _seen_by(self, user: Node, eps: float) -> Seen | None:
-        """Return the value and error at an edge as seen by one operation that takes it in."""
-        base, slot = self.graph.operations[user].base, self.graph.carried[user][0]
+    def _seen_by(self, user: Node, slot: int, eps: float) -> Seen | None:
+        """Return the value and error at an edge as seen by one operation that takes it in at a slot."""
+        base = self.graph.operations[user].base
         if base == "Relu" and keeps(user, "result"):
             value = self.values.kept(user, "result")
             # No relevance flows where a ReLU is 0.
             return torch.where(value > 0, value, torch.nan), 8 * eps * value
+        if base in SUMS:
+            return self._seen_in_sum(user, slot, eps)
         if base in SCALING and is_step(user, self.graph, ()):
             by = number(user, slot, self.graph)
             return (seen := self._seen_at((user, 0))) and (seen[0] / by, seen[1] / abs(by))
@@ -179,6 +191,17 @@ class Biases:
         error = back(lambda value, error: error.where(is_known(value, error), 0.0)) / count.clamp_min(1)
         value = value.masked_fill((count == 0) & ~is_unknown, torch.nan)
         return value, error.masked_fill(is_unknown, torch.inf)
+
+    def _seen_in_sum(self, user: Node, slot: int, eps: float) -> Seen | None:
+        """Return the value and error of a summand, if the sum is seen and the other summand is known."""
+        edges = self.graph.edges[user]
+        if len(edges) != 2 or shape_of(edges[slot]) != shape_of((user, 0)):
+            return None
+        known, seen = self.values.value(edges[1 - slot]), self._seen_at((user, 0))
+        if known is None or seen is None:
+            return None
+        known, by = number(user, 1 - slot, self.graph) * known, number(user, slot, self.graph)
+        return (seen[0] - known) / by, (seen[1] + 8 * eps * known.abs()) / abs(by)
 
 
 def _difference(value: Tensor, layers: Tensor, error: Tensor, eps: float) -> Tensor:

@@ -21,7 +21,8 @@ _JOINING = frozenset(("Cat", "Stack"))
 _ONE_TO_ONE = VIEWS | _JOINING | frozenset(
     """Neg Scale Add Sub Rsub Mul Div Addcmul Im2Col ConstantPadNd ReflectionPad1D ReflectionPad2D ReflectionPad3D
     ReplicationPad1D ReplicationPad2D ReplicationPad3D PixelShuffle PixelUnshuffle ChannelShuffle Index UnsafeIndex
-    IndexSelect Gather MaskedFill Where NativeBatchNorm NativeBatchNormLegitNoTraining Deg2Rad Rad2Deg""".split()
+    IndexSelect Gather MaskedFill Where NativeBatchNorm NativeBatchNormLegitNoTraining CudnnBatchNorm MiopenBatchNorm
+    Deg2Rad Rad2Deg""".split()
 )  # fmt: skip
 
 

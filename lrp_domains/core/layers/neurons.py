@@ -16,7 +16,8 @@ import torch
 
 from ..graph.graph import Edge, Graph, Node, Slots, shape_of
 from ..graph.weights import adds_bias
-from .steps import JOINING, adds_up, is_step, joined, number, push
+from .batch_norms import channels_scaled
+from .steps import JOINING, adds_layers, adds_up, is_step, joined, number, push
 
 Parts = tuple[torch.Tensor, ...]
 
@@ -38,6 +39,8 @@ class Sums:
         The other edges of layers and steps: the neurons.
     numbers, shapes
         What the steps multiply by, and the shapes of their inputs, by node and slot.
+    channels
+        For the edge of each layer that a batch norm belongs to, what it multiplies the channels by.
     flow, users
         The slots that relevance flows to, by node; and for each edge, the nodes and slots that it flows from.
     """
@@ -49,6 +52,7 @@ class Sums:
     tops: tuple[Edge, ...]
     numbers: dict[Edge, float]
     shapes: dict[Edge, torch.Size]
+    channels: dict[Edge, torch.Tensor]
     flow: dict[Node, Slots]
     users: dict[Edge, list[Edge]]
 
@@ -94,22 +98,34 @@ class Sums:
 
 
 def add_up(
-    graph: Graph, flow: dict[Node, Slots], layers: Collection[Node], plain: Collection[Node], apart: set[Edge]
+    graph: Graph,
+    flow: dict[Node, Slots],
+    layers: Collection[Node],
+    plain: Collection[Node],
+    apart: set[Edge],
+    joint: bool,
 ) -> Sums:
     """Find the sums of layers among the nodes that relevance flows through.
 
-    Only plain nodes, whose rule is the derivative, can be steps; the edges in ``apart`` enter no sum.
+    Only plain nodes, whose rule is the derivative, can be steps; the edges in ``apart`` enter no sum. Unless ``joint``,
+    nor do the results of several layers.
     """
     users: dict[Edge, list[Edge]] = defaultdict(list)
-    entered: dict[Node, tuple[int, ...]] = {}
+    is_open: dict[Node, tuple[int, ...]] = {}
     for node, slots in flow.items():
-        is_open = tuple(slot for slot, carries in enumerate(slots) if carries)
-        for slot in is_open:
+        is_open[node] = tuple(slot for slot, carries in enumerate(slots) if carries)
+        for slot in is_open[node]:
             users[graph.edges[node][slot]].append((node, slot))
+    norms = channels_scaled(plain, graph, layers, users)
+
+    entered: dict[Node, tuple[int, ...]] = {}
+    for node, slots in is_open.items():
         if node in layers:
-            is_open = tuple(slot for slot in is_open if slot == adds_bias(node, graph.operations[node]))
-        if is_open and (node in layers or (node in plain and is_step(node, graph, layers))):
-            entered[node] = is_open
+            slots = tuple(slot for slot in slots if slot == adds_bias(node, graph.operations[node]))
+        if not slots or (not joint and adds_layers(node, slots, graph, layers)):
+            continue
+        if node in layers or node in norms or (node in plain and is_step(node, graph, layers)):
+            entered[node] = slots
 
     numbers = {(node, slot): number(node, slot, graph) for node, slots in entered.items() for slot in slots}
     metadata = {node: node._input_metadata for node in {edge[0] for edge in users}}  # torch builds it on each access
@@ -124,7 +140,8 @@ def add_up(
         if not unlike:
             edges = ((node, output) for node in {**steps, **dict.fromkeys(layers)} for output in _outputs(node, users))
             tops = tuple(edge for edge in edges if edge not in inside)
-            return Sums(graph, frozenset(layers), steps, inside, tops, numbers, shapes, flow, users)
+            channels = dict(norms[node] for node in steps if node in norms)
+            return Sums(graph, frozenset(layers), steps, inside, tops, numbers, shapes, channels, flow, users)
         apart |= unlike
 
 

@@ -13,6 +13,7 @@ from itertools import accumulate
 
 import torch
 
+from ..graph.batch_norms import is_fixed
 from ..graph.functions import wide
 from ..graph.graph import Graph, Node, shape_of
 from ..graph.operations import COPIES, RESHAPES, VIEWS
@@ -44,8 +45,18 @@ def is_step(node: Node, graph: Graph, layers: Collection[Node]) -> bool:
 
 
 def adds_up(node: Node, graph: Graph) -> bool:
-    """Return whether a step adds up entries."""
-    return graph.operations[node].base in SUMS | TOTALS
+    """Return whether a step adds up entries, or adds something to them."""
+    return graph.operations[node].base in SUMS | TOTALS or is_fixed(node, graph)
+
+
+def adds_layers(node: Node, slots: tuple[int, ...], graph: Graph, layers: Collection[Node]) -> bool:
+    """Return whether a node adds up what several layers computed, given the slots at which it takes in such results."""
+    if node in layers:
+        return True  # the result of another layer in the place of a bias
+    base = graph.operations[node].base
+    if base in TOTALS:
+        return graph.edges[node][0][0] not in layers  # what was joined
+    return base in SUMS and len(slots) > 1
 
 
 def _adds_what_was_joined(node: Node, graph: Graph, layers: Collection[Node]) -> bool:
@@ -150,7 +161,7 @@ def pull(node: Node, shapes: dict[int, torch.Size], g: Values, graph: Graph) -> 
 def _stays(node: Node, graph: Graph) -> bool:
     """Return whether a step leaves each entry in its place, or repeats it by broadcasting."""
     op = graph.operations[node]
-    return op.base in _STAYING or op.kind == "product"
+    return op.base in _STAYING or op.kind in ("product", "batch_norm")
 
 
 def _count(node: Node, graph: Graph) -> float:

@@ -8,14 +8,17 @@ from functools import partial
 
 import torch
 
+from ..graph.batch_norms import is_fixed
 from ..graph.functions import wide
 from ..graph.graph import Edge, Graph
+from ..layers.batch_norms import aligned
 from ..layers.biases import Biases
 from ..layers.linear_maps import Layer, is_kept, layer_at
 from ..layers.neurons import Sums, add_up
 from ..layers.steps import pull
 from ..rule import Grads, Node, Rule, Slots
 from ..rules.layers import LayerRule
+from ..rules.norms import batch_norm
 from ..rules.rulesets import RuleSet
 from .choice import kind_at
 
@@ -36,9 +39,10 @@ def place_layers(
     if not ruled:
         return {}, delivered
     plain = {node for node, rule in placed.items() if rule.backward is None and not rule.passes and not rule.shares}
+    plain |= {node for node, rule in placed.items() if rule is batch_norm}
     layers = {node for node in plain if kind_at(node, graph) in ("dense", "convolution")} | ruled.keys()
 
-    run = _Pass(add_up(graph, flow, layers, plain, apart), ruled, rules, delivered)
+    run = _Pass(add_up(graph, flow, layers, plain, apart, rules.joint), ruled, rules, delivered)
     of_layers = {
         node: replace(run.shown(node) if node in ruled else placed[node], backward=run.hand_down, arrives=run.arrive)
         for node, met in run.met.items()
@@ -103,7 +107,9 @@ class _Pass:
         return rule if rule in self.used[node] else beside
 
     def _layer(self, node: Node) -> Layer:
-        return layer_at(node, self.graph).scaled(self.sums.inside.get((node, 0), 1.0))
+        layer = layer_at(node, self.graph).scaled(self.sums.inside.get((node, 0), 1.0))
+        scale = self.sums.channels.get((node, 0))
+        return layer if scale is None else replace(layer, w=layer.w * aligned(scale, node, layer.w))
 
     def _made(self, rule: LayerRule, node: Node) -> Parts:
         """Return a layer's result and the sums that its rule needs; nothing if it has another rule."""
@@ -134,6 +140,8 @@ class _Pass:
 
     def hand_down(self, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
         """Bring what was split above a node to the nodes below it, and apply a layer's rules to it."""
+        if is_fixed(node, self.graph):  # what its own bias and those before it get
+            gi = batch_norm.backward(node, carries, gi, go)
         result = list(gi)
         split = [self.split.pop((node, output), {}) for output in range(len(node._input_metadata))]
         for rule in set().union(*split):

@@ -11,9 +11,10 @@ import math
 
 import torch
 
+from ..graph.batch_norms import by_channel, eps_of, scales
 from ..graph.elementwise import argument, degree_of
 from ..graph.operations import operation_of
-from ..graph.saved import dimension, has, is_training, read
+from ..graph.saved import dimension, is_training, read
 from ..rule import Grads, Node, Rule, Slots, factors_closed
 
 
@@ -60,30 +61,18 @@ def is_instance_norm(node: Node) -> bool:
     return is_training(node) and read(node, "input").shape[0] == 1 and read(node, "running_mean") is None
 
 
-def _by_channel(values: torch.Tensor, ndim: int) -> torch.Tensor:
-    return values.view(1, -1, *[1] * (ndim - 2))
-
-
-def _batch_norm_scale(node: Node) -> torch.Tensor:
-    """Return ``w / sqrt(var + eps)`` per channel, from the running statistics."""
-    eps = read(node, "eps") if has(node, "eps") else read(node, "epsilon")  # cuDNN's name
-    scale = (read(node, "running_var") + eps).rsqrt()
-    return scale if read(node, "weight") is None else scale * read(node, "weight")
-
-
 def _batch_norm_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
     g = go[0]
     if not is_training(node):
         # Linear, but torch's derivative is wrong on the CPU for a batch of one whose gradient arrives transposed.
         of_bias = None if gi[2] is None else g.sum([d for d in range(g.ndim) if d != 1]).to(gi[2].dtype)
-        return ((g * _by_channel(_batch_norm_scale(node), g.ndim)).to(g.dtype), gi[1], of_bias)
+        return ((g * by_channel(scales(node), g.ndim)).to(g.dtype), gi[1], of_bias)
 
     x, weight = read(node, "input"), read(node, "weight")
     dims = [0, *range(2, x.ndim)]
-    eps = read(node, "eps") if has(node, "eps") else read(node, "epsilon")
-    h = g * (x.var(dims, unbiased=False, keepdim=True) + eps).rsqrt()
+    h = g * (x.var(dims, unbiased=False, keepdim=True) + eps_of(node)).rsqrt()
     if weight is not None:
-        h = h * _by_channel(weight, x.ndim)
+        h = h * by_channel(weight, x.ndim)
     return (h - h.mean(dims, keepdim=True), *gi[1:])
 
 
@@ -92,7 +81,7 @@ def _running_mean(node: Node, gi: Grads, go: Grads) -> tuple[str, torch.Tensor]:
     if is_training(node):
         return "running mean", go[0].new_zeros((), dtype=torch.float64)
     g = go[0].sum([d for d in range(go[0].ndim) if d != 1])
-    return "running mean", -(g * read(node, "running_mean") * _batch_norm_scale(node)).double().sum()
+    return "running mean", -(g * read(node, "running_mean") * scales(node)).double().sum()
 
 
 batch_norm = Rule("scale constant", opens=factors_closed, backward=_batch_norm_backward, adds=_running_mean)

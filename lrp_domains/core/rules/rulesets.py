@@ -1,19 +1,23 @@
 """Rule sets, as data: which rule applies to which operation.
 
-========================  =====================================================================================
-`ATTN_LRP`                Achtibat et al. 2024: for transformers and everything else. The default.
-`CP_LRP`                  Ali et al. 2022: attention weights and gates constant. Conserves relevance to rounding.
-`MAMBA_LRP`               Jafari et al. 2024: B, C and Delta of Mamba's state spaces constant. Requires ``model=``.
-`GIM`                     Edin et al. 2025: AttnLRP with softmaxes at temperature 2, the derivative of activations.
-`GRADIENT`                Plain gradient x input without any rules, as a control.
-`EPSILON`                 Bach et al. 2015: the epsilon rule at every dense layer and convolution.
-`GAMMA`                   Montavon et al. 2019: the gamma rule at every layer, for ReLU networks.
-`ALPHA_BETA`              Bach et al. 2015: alpha 2, beta 1 at every layer.
-`EPSILON_PLUS`            Montavon et al. 2019: z+ for convolutions, epsilon for dense layers.
-`deep_taylor(low, high)`  Montavon et al. 2017: zB at the first layer, z+ above, for bounded inputs such as images.
-========================  =====================================================================================
+===========================  ==================================================================================
+`ATTN_LRP`                   Achtibat et al. 2024: for transformers and everything else. The default.
+`CP_LRP`                     Ali et al. 2022: attention weights and gates constant. Conserves relevance to rounding.
+`MAMBA_LRP`                  Jafari et al. 2024: B, C and Delta of Mamba's state spaces constant. Requires ``model=``.
+`GIM`                        Edin et al. 2025: AttnLRP with softmaxes at temperature 2, the derivative of activations.
+`GRADIENT`                   Plain gradient x input without any rules, as a control.
+`EPSILON`                    Bach et al. 2015: the epsilon rule at every dense layer and convolution.
+`GAMMA`                      Montavon et al. 2019: the gamma rule at every layer, for ReLU networks.
+`ALPHA_BETA`                 Bach et al. 2015: alpha 2, beta 1 at every layer.
+`EPSILON_PLUS`               Montavon et al. 2019: z+ for convolutions, epsilon for dense layers.
+`deep_taylor(low, high)`     Montavon et al. 2017: zB at the first layer, z+ above, for bounded inputs: pictures.
+`EPSILON_PLUS_FLAT`          Lapuschkin et al. 2019: flat at the first layer, z+ for convolutions, epsilon for dense.
+`EPSILON_ALPHA2_BETA1_FLAT`  Lapuschkin et al. 2019: the same with alpha 2 and beta 1 for convolutions.
+`EPSILON_GAMMA_BOX(...)`     Montavon et al. 2019: zB at the first layer, gamma for convolutions, epsilon for dense.
+===========================  ==================================================================================
 
-The last five use `ATTN_LRP`'s rules for all operations other than layers.
+The last eight use `ATTN_LRP`'s rules for all operations other than layers. The last three are the composites of
+zennit (Anders et al. 2021): each layer is a neuron of its own.
 """
 
 from __future__ import annotations
@@ -31,7 +35,7 @@ from .attention import uniform_attention, value_attention
 from .embeddings import lookup
 from .gates import glu, interpolation
 from .in_place import slice_write
-from .layers import alpha_beta, epsilon, gamma, z_box
+from .layers import alpha_beta, epsilon, flat, gamma, z_box
 from .norms import batch_norm, norm, statistic
 from .products import signal, uniform, uniform_with_derivatives
 from .state_spaces import state_space
@@ -77,6 +81,9 @@ class RuleSet:
         only to the layers among them. The last match takes precedence.
     reads_reference
         Whether the rules read a reference too, for `relevance_against`.
+    joint
+        Whether layers whose results are added make one neuron, which a layer rule shares as a whole. If not, each layer
+        is a neuron of its own, and a sum of several shares in proportion to what they add.
     names_nodes
         Whether some of the operations are names of nodes.
     """
@@ -86,6 +93,7 @@ class RuleSet:
     first: Rule | None = None
     overrides: tuple[tuple[str, Rule], ...] = ()
     reads_reference: bool = False
+    joint: bool = True
     names_nodes: bool = field(init=False, repr=False, compare=False, default=False)
 
     def __post_init__(self) -> None:
@@ -124,6 +132,7 @@ class RuleSet:
         rows = [
             *self.operations.items(),
             *([("first layer", self.first)] if self.first else []),
+            *([] if self.joint else [("sum of layers", gradient)]),
             *self.overrides,
         ]
         width = max(len(key) for key, _ in rows)
@@ -133,8 +142,10 @@ class RuleSet:
         return f"RuleSet({self.name})"
 
 
-def _with_layers(name: str, dense: Rule, convolution: Rule, first: Rule | None = None) -> RuleSet:
-    return RuleSet(name, {**_ATTN_LRP, "dense": dense, "convolution": convolution}, first)
+def _with_layers(
+    name: str, dense: Rule, convolution: Rule, first: Rule | None = None, *, joint: bool = True
+) -> RuleSet:
+    return RuleSet(name, {**_ATTN_LRP, "dense": dense, "convolution": convolution}, first, joint=joint)
 
 
 ATTN_LRP = RuleSet("AttnLRP", _ATTN_LRP)
@@ -182,3 +193,26 @@ def deep_taylor(low: float | torch.Tensor, high: float | torch.Tensor) -> RuleSe
     that broadcast to the input, such as ``(1, 3, 1, 1)`` for channels that were normalised separately.
     """
     return _with_layers("Deep Taylor", alpha_beta(1, 0), alpha_beta(1, 0), first=z_box(low, high))
+
+
+# ---- Composites of the literature, as zennit defines them: each layer is a neuron
+
+EPSILON_PLUS_FLAT = _with_layers("LRP-epsilon-plus-flat", epsilon(), alpha_beta(1, 0), first=flat(), joint=False)
+"""For pictures: flat for the layers that read an input, z+ for other convolutions, epsilon for other dense layers
+(Lapuschkin et al. 2019; Kohlbrenner et al. 2020). It equals zennit's ``EpsilonPlusFlat``."""
+
+EPSILON_ALPHA2_BETA1_FLAT = _with_layers(
+    "LRP-epsilon-alpha2beta1-flat", epsilon(), alpha_beta(2, 1), first=flat(), joint=False
+)
+"""For pictures: flat for the layers that read an input, alpha 2 and beta 1 for other convolutions, epsilon for other
+dense layers (Lapuschkin et al. 2019; Kohlbrenner et al. 2020). It equals zennit's ``EpsilonAlpha2Beta1Flat``."""
+
+
+def EPSILON_GAMMA_BOX(low: float | torch.Tensor, high: float | torch.Tensor) -> RuleSet:
+    """Return the composite for pictures whose pixels are in ``[low, high]``.
+
+    zB for the layers that read an input, gamma 0.25 for other convolutions, epsilon for other dense layers (Montavon et
+    al. 2019). It equals zennit's ``EpsilonGammaBox``. The bounds are those of `deep_taylor`: of the model's input, also
+    where the model normalises it.
+    """
+    return _with_layers("LRP-epsilon-gamma-box", epsilon(), gamma(), first=z_box(low, high), joint=False)

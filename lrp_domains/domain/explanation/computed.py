@@ -68,7 +68,7 @@ def compute_against(
         return scores, tuple(source for read in reads for source in read.sources)
 
     request = Request(scores_and_sources, rules, None, "own", model, unknown)
-    sums = sums_against(list(differences(request, inputs, references)), request)
+    sums = sums_against(differences(request, inputs, references), request)
     return Computed(_units_of(of_inputs, sums), sums)
 
 
