@@ -55,6 +55,7 @@ from .studies import rounded, run
 COUNT = 128  # pictures that are explained
 HELD_OUT = 1000
 LEAST = 0.9  # the accuracy that is demanded
+REFERENCES = ("zero", "mean", "blur")
 AGAINST = "integrated-gradients-blur"
 CP_GAMMA = CP_LRP.for_nodes({"dense": gamma(), "convolution": gamma()})
 
@@ -121,10 +122,10 @@ def methods(model: str, box: tuple[float, float]) -> dict[str, Explained]:
         "ViT": {"cp-lrp-gamma": CP_GAMMA},
     }
     found = {name: Explained(rule) for name, rule in (rules | of_model[model]).items()}
-    found |= {f"secant-{reference}": Explained(SECANT, reference) for reference in ("zero", "mean", "blur")}
+    found |= {f"secant-{reference}": Explained(SECANT, reference) for reference in REFERENCES}
     found["gradient"] = Explained(GRADIENT)
     integrated = rivals.integrated_gradients(50)
-    found |= {f"integrated-gradients-{name}": Explained(integrated, name) for name in ("zero", "blur")}
+    found |= {f"integrated-gradients-{name}": Explained(integrated, name) for name in REFERENCES}
     if model == "CNN":
         found["grad-cam"] = Explained(rivals.grad_cam(picture_models.LAST))
     return found | {"random": Explained(rivals.random_relevance())}
@@ -224,9 +225,9 @@ def measure(name: str, _) -> dict:
     study = STUDIES[name]
     on, held_out = study.make(TRAINED, 0), study.make(HELD_OUT, 1)
     models = {}
-    for model in picture_models.MODELS:
+    for model, make in picture_models.MODELS.items():
         begin = time.process_time()
-        trained = picture_models.train(model, on, epochs=study.epochs[model], rate=RATES[model])
+        trained = picture_models.train(make, on, epochs=study.epochs[model], rate=RATES[model])
         print(f"{name}, {model}: trained in {time.process_time() - begin:.0f} CPU seconds", flush=True)
         models[model] = compared(trained, model, held_out, study.sigma)
     return {"title": study.title, "models": models}

@@ -53,10 +53,10 @@ class ViT(nn.Module):
 MODELS: dict[str, Callable[[Planted], nn.Module]] = {"CNN": cnn, "ViT": ViT}
 
 
-def train(name: str, on: Planted, *, epochs: int, rate: float) -> nn.Module:
-    """Return a model of `MODELS`, trained on pictures."""
+def train(make: Callable[[Planted], nn.Module], on: Planted, *, epochs: int, rate: float) -> nn.Module:
+    """Return a model for pictures, trained on them."""
     torch.manual_seed(0)
-    model = MODELS[name](on).train()
+    model = make(on).train()
     optimiser = torch.optim.AdamW(model.parameters(), rate, weight_decay=0.01)
     steps = epochs * (len(on) // BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.2)

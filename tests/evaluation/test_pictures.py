@@ -57,11 +57,12 @@ def test_what_removed_pixels_are_read_as():
     means = channel_means(PICTURES)
     assert means.shape == PICTURES.shape
     torch.testing.assert_close(means[1, 0, 2, 3], PICTURES[1, 0].mean())
-    spot = torch.zeros(1, 1, 41, 41)
+    spot = torch.zeros(2, 2, 41, 41)
     spot[0, 0, 20, 20] = 1
     y, x = np.mgrid[-20:21, -20:21]
     bell = np.exp(-(x**2 + y**2) / (2 * 3.0**2))
     np.testing.assert_allclose(blurred(spot, 3.0)[0, 0].numpy(), bell / bell.sum(), atol=2e-5)
+    assert not blurred(spot, 3.0)[1].any() and not blurred(spot, 3.0)[0, 1].any()
     assert blurred(PICTURES.bfloat16(), 1.0).dtype == torch.bfloat16
 
 

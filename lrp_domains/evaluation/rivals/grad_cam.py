@@ -33,9 +33,8 @@ def _relevance(layer: str, of: Problem) -> Tensors:
         raise DomainError(f"'{layer}' is no module of the model: choose from {', '.join(list(modules)[1:11])}")
     if len(of.inputs) > 1 or first.ndim != 4:
         raise DomainError("Grad-CAM explains pictures: a single input, samples x channels x height x width")
-    pictures = first.detach().requires_grad_()
     with torch.enable_grad():
-        found = LayerGradCam(of.score, modules[layer]).attribute(pictures, relu_attributions=True)
+        found = LayerGradCam(of.score, modules[layer]).attribute(first.detach(), relu_attributions=True)
     if found.ndim != 4:
         raise DomainError(
             f"the layer '{layer}' returns {found.ndim} dimensions: name one that returns samples x channels x height x "
