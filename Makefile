@@ -8,10 +8,17 @@ TORCH_OPTIONS ?=
 # One thread per process: on small models, more threads only wait for each other.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-slow lint docs bench clean
+.PHONY: demo demo-images demo-sequences test test-slow lint docs bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores $(CORES) --configfile configs/demo.yaml --quiet rules progress
+
+# The demos of pictures and of sequences in full: longer training, and methods compared with planted motifs.
+demo-images: $(VENV)/.installed
+	$(BIN)/lrp-domains images demo --out results/demo_images
+
+demo-sequences: $(VENV)/.installed
+	$(BIN)/lrp-domains sequences demo --out results/demo_sequences
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n $(CORES) --dist worksteal -m 'not slow'

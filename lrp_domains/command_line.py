@@ -9,11 +9,15 @@ import typer
 from . import __version__
 from .commands.console import OneLineErrors, say
 from .commands.genes import genes
+from .commands.images import images
+from .commands.sequences import sequences
 from .commands.text import text
 from .commands.workflow import workflow
 
 app = typer.Typer(cls=OneLineErrors, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.add_typer(genes, name="genes")
+app.add_typer(images, name="images")
+app.add_typer(sequences, name="sequences")
 app.add_typer(text, name="text")
 app.add_typer(workflow, name="workflow")
 

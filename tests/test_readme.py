@@ -24,6 +24,7 @@ def in_a_folder_with_the_files_it_names(tmp_path, monkeypatch):
     save_model(tmp_path / "my-nli-model", labels=("contradiction", "neutral", "entailment"))
     save_model(tmp_path / "my-multiple-choice-model", "MultipleChoice")
     save_language_model(tmp_path / "my-language-model")
+    save_vision_and_sequence_models(tmp_path)
     save_ranked_cohort(tmp_path / "results" / "cohort" / "explained.h5ad")
 
 
@@ -40,6 +41,19 @@ def save_model(folder: Path, head: str = "SequenceClassification", labels: tuple
     sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
     config = BertConfig(vocab_size=len(words), id2label=dict(enumerate(labels)), **sizes)
     getattr(transformers, f"BertFor{head}")(config).save_pretrained(folder)
+
+
+def save_vision_and_sequence_models(folder: Path) -> None:
+    from PIL import Image
+
+    from .images.test_guide import save_models
+    from .sequences.small_models import bert, kmer_tokenizer
+
+    save_models(folder)
+    Image.new("RGB", (20, 24), "teal").save(folder / "cat.png")
+    tokenizer = kmer_tokenizer(3)
+    for part in (bert(tokenizer).float(), tokenizer):
+        part.save_pretrained(folder / "my-dna-model")
 
 
 def save_language_model(folder: Path) -> None:

@@ -19,9 +19,12 @@ MODULES = [
         "lrp_domains.text",
         "lrp_domains.genes",
         "lrp_domains.genes.figures",
+        "lrp_domains.images",
+        "lrp_domains.sequences",
         "lrp_domains.domain",
         "lrp_domains.evaluation",
         "lrp_domains.evaluation.rivals",
+        "lrp_domains.sequences",
         "lrp_domains.text.evaluation",
         "lrp_domains.genes.evaluation",
     )

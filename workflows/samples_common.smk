@@ -8,19 +8,16 @@ SAMPLE_COLUMNS = {
     "images": ("label_column", "target", "against", "reference"),
     "sequences": (
         "genome",
-        "label_column",
         "target",
         "against",
         "reference",
-        "window",
-        "stride",
     ),
 }
 SAMPLE_SETTINGS = {
-    ("images", "training"): ("seed",),
+    ("images", "training"): ("seed", "quick"),
     ("images", "explanation"): ("score", "rules", "target", "against", "reference"),
     ("images", "report"): ("title", "examples"),
-    ("sequences", "training"): ("seed",),
+    ("sequences", "training"): ("seed", "quick"),
     ("sequences", "explanation"): (
         "score",
         "rules",
@@ -30,6 +27,9 @@ SAMPLE_SETTINGS = {
         "references",
         "seed",
         "reverse_complement",
+        "length",
+        "window",
+        "stride",
     ),
     ("sequences", "report"): ("title", "examples"),
 }

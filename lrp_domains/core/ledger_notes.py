@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from .graph.parameters import ParameterNames
+from .layers.steps import JOINING, SUMS
 from .planning.leaves import additive_slots
 from .planning.plan import Plan
 from .roles.softmaxes import softmaxes
@@ -85,12 +86,15 @@ def closed_terms(plan: Plan) -> list[Node]:
 
 
 def hidden_terms(plan: Plan) -> list[Node]:
-    """Return the nodes that add something that autograd doesn't keep: a buffer, a number, a mask."""
+    """Return the nodes that add or join something that autograd doesn't keep: a buffer, a number, a mask."""
     return [
         node
         for node in plan.carries
-        if plan.graph.operations[node].base in ("Add", "Sub", "Rsub")
-        and (len(plan.graph.edges[node]) < 2 or any(edge[0] is None for edge in plan.graph.edges[node]))
+        if (base := plan.graph.operations[node].base) in SUMS | JOINING
+        and (
+            (base in SUMS and len(plan.graph.edges[node]) < 2)
+            or any(edge[0] is None for edge in plan.graph.edges[node])
+        )
     ]
 
 
@@ -123,7 +127,11 @@ def _contents_of_residue(
     if hidden and not frozen:
         name = next((module_of[node] for node in hidden if node in module_of), None)
         where = f", first at or after {name}" if name else ""
-        notes.append(f"{len(hidden)} sums add something other than a parameter (a buffer, a number, a mask){where}")
+        joining = sum(plan.graph.operations[node].base in JOINING for node in hidden)
+        counts = (len(hidden) - joining, "sums add"), (joining, "concatenations hold")
+        for count, what in counts:
+            if count:
+                notes.append(f"{count} {what} something other than a parameter (a buffer, a number, a mask){where}")
 
     writing = sorted({node.name() for node in plan.carries if plan.graph.operations[node].base in _WRITES_NUMBERS})
     if writing and not notes:

@@ -30,6 +30,7 @@ from .runs.clock import Clock
 from .runs.parts import Shard, arrays_of, explain_parts, gather_parts
 from .runs.progress import Progress, no_progress
 from .runs.resume import locked, resumable
+from .runs.tensors import TensorExplainer
 
 __all__ = [
     "NO_CLASS",
@@ -49,6 +50,7 @@ __all__ = [
     "Read",
     "Selections",
     "Shard",
+    "TensorExplainer",
     "arrays_of",
     "check_choice",
     "check_compile",

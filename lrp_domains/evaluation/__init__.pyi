@@ -9,6 +9,7 @@ from .measures import Measures, faithfulness, localisation, plausibility, simpli
 from .pictures import RemovablePixels, blurred, channel_means, in_units, patches
 from .removal import FRACTIONS, Removal, remove
 from .sanity import parameter_randomisation, shuffled
+from .seqlets import Match, Seqlet, average_motifs, find_seqlets, motif_similarity, sites_found
 from .soft import soft_measures
 from .stability import agreement, jaccard, similarity, spearman
 from .truth import auprc, auroc, mass_accuracy, precision_at, rank_accuracy
@@ -19,13 +20,16 @@ __all__ = [
     "Accounted",
     "Comparison",
     "Interval",
+    "Match",
     "Measures",
     "RemovablePixels",
     "Removal",
+    "Seqlet",
     "abpc",
     "agreement",
     "auprc",
     "auroc",
+    "average_motifs",
     "blurred",
     "channel_means",
     "compare",
@@ -33,6 +37,7 @@ __all__ = [
     "deletion",
     "entropy",
     "faithfulness",
+    "find_seqlets",
     "gini",
     "in_units",
     "insertion",
@@ -40,6 +45,7 @@ __all__ = [
     "localisation",
     "mass_accuracy",
     "mean_interval",
+    "motif_similarity",
     "paired_difference",
     "parameter_randomisation",
     "patches",
@@ -52,6 +58,7 @@ __all__ = [
     "shuffled",
     "similarity",
     "simplicity",
+    "sites_found",
     "soft_measures",
     "spearman",
     "sufficiency",

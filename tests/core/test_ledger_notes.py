@@ -28,6 +28,13 @@ def test_a_number_that_is_added_is_noted():
     assert any("1 sums add something other than a parameter" in note for note in account.notes)
 
 
+def test_a_constant_that_is_joined_is_noted():
+    x, positions, w = rows(2, 3), rows(2, 3).detach(), torch.nn.Parameter(torch.ones(6, dtype=torch.float64))
+    account = ledger((torch.cat([x, positions], 1) @ w).sum(), x, rules=CP_LRP)
+    assert account.residue == pytest.approx(positions.sum().item())
+    assert any("1 concatenations hold something other than a parameter" in note for note in account.notes)
+
+
 def test_the_share_of_the_softmax_under_attnlrp_is_noted():
     case = zoo.build("bert")
     account = ledger(*zoo.forward(case), rules=ATTN_LRP, model=case.model)

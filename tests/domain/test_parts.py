@@ -56,6 +56,17 @@ def test_one_array_per_sample_by_its_number(tmp_path):
     assert {name: array.tolist() for name, array in arrays.items()} == {str(n): [n] * 3 for n in range(11)}
 
 
+def test_several_arrays_per_sample_by_name(tmp_path):
+    def explain(names):
+        return explaining([])(names)[0], [{"": np.array(len(name)), "name": np.array(name)} for name in names]
+
+    explain_parts(explain, SAMPLES[:2], tmp_path / "out.parquet", request="r", part=1)
+    arrays = result(tmp_path / "out.parquet")[1]
+    assert {name: array.item() for name, array in arrays.items()} == {
+        "0": 8, "0.name": "sample 0", "1": 8, "1.name": "sample 1"
+    }  # fmt: skip
+
+
 def test_an_interrupted_run_resumes_and_another_request_begins_anew(tmp_path):
     out = tmp_path / "out.parquet"
     with pytest.raises(Interrupted):

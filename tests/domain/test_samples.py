@@ -68,6 +68,13 @@ def test_log_odds_against_a_reference_are_complete(x):
     assert result.reference_score == pytest.approx([float(value) for value in odds])
 
 
+def test_other_rules_explain_the_same_score_against_a_reference(model, x):
+    """Those that don't read it explain log-odds whose weights are constant: they have no rule for a logsumexp."""
+    result = explain_batch(model, reading, [x], Question(CP_LRP), [torch.zeros_like(x)])
+    alone = explain_batch(model, reading, [x], Question(CP_LRP))
+    assert torch.allclose(result.relevance, alone.relevance)
+
+
 def test_a_score_may_be_a_function_of_what_the_model_returns(model, x):
     def forward(model, x):
         x = x.detach().requires_grad_()

@@ -13,7 +13,7 @@ def test_every_setting_and_column_is_described():
             assert len(one.get("description", "")) > 10, f"{path}.{name} has no description"
             described(one, f"{path}.{name}")
 
-    for name in ("config", "cohorts", "corpora"):
+    for name in ("config", "cohorts", "corpora", "picture_sets", "sequence_sets"):
         described(yaml.safe_load((ROOT / "workflows" / "schemas" / f"{name}.schema.yaml").read_text()), name)
 
 

@@ -34,13 +34,6 @@ def channels_scaled(
     return found
 
 
-def shift(node: Node, bias: Tensor | None) -> Tensor:
-    """Return what a batch norm adds, given its own bias."""
-    added = wide(-read(node, "running_mean") * scales(node))
-    added = added if bias is None else added + bias
-    return by_channel(added, len(shape_of((node, 0))))
-
-
 def aligned(scale: Tensor, node: Node, w: Tensor) -> Tensor:
     """Return the scale of a layer's channels in the shape of its weights."""
     if node.name().startswith("Convolution"):

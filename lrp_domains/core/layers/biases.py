@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 import torch
 
 from ..errors import RelevanceError
+from ..graph.batch_norms import by_channel, shift
 from ..graph.elementwise import inverted
 from ..graph.functions import wide
 from ..graph.graph import Edge, Node, shape_of
@@ -19,7 +20,6 @@ from ..graph.replay import dtype_at, handed_back
 from ..graph.saved import keeps, read
 from ..graph.weights import adds_bias
 from ..roles.roles import Roles
-from .batch_norms import shift
 from .linear_maps import own_bias
 from .neurons import Sums
 from .steps import JOINING, SCALING, SUMS, TOTALS, is_step, number, push
@@ -94,7 +94,8 @@ class Biases:
 
         if op.kind == "batch_norm" and entered:
             bias = self.values.value(edges[2])
-            return [None if bias is None and read(node, "weight") is not None else shift(node, bias)]
+            is_seen = bias is not None or read(node, "weight") is None
+            return [by_channel(shift(node, bias), len(shape_of((node, 0)))) if is_seen else None]
 
         if op.base in SUMS:
             return [self._constant(node, slot) for slot in (0, 1) if slot not in entered]
@@ -222,5 +223,6 @@ def _difference(value: Tensor, layers: Tensor, error: Tensor, eps: float) -> Ten
 
     raise RelevanceError(
         "a layer rule needs a bias that left no trace in the graph, and the activation that kept the sum has saturated "
-        "and hides it: call model.requires_grad_(True) before the forward pass"
+        "and hides it: for a frozen bias call model.requires_grad_(True) before the forward pass; make a buffer (the "
+        "zeros for keys) a Parameter"
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..errors import RelevanceError
+from ..graph.batch_norms import is_fixed, normed
 from ..graph.checkpoints import Rereading
 from ..graph.elementwise import applied, inverted
 from ..graph.functions import wide
@@ -157,6 +158,11 @@ class Values:
             x = self.value(edges[slots[0]], depth + 1) if len(slots) == 1 else None
             return None if x is None else applied(node, slots[0])(x)
 
+        if op.kind == "batch_norm" and is_fixed(node, self.graph):
+            x, bias = self.value(edges[0], depth + 1), self.value(edges[2], depth + 1)
+            if x is None or (bias is None and read(node, "weight") is not None):
+                return None
+            return normed(node, x, bias)
         if op.kind not in ("linear", "product") or (op.base in _HOLDING and any(behind[0] is None for behind in edges)):
             return None
         if op.base in ("Add", "Sub", "Rsub") and len(edges) < 2:

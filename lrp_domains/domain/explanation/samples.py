@@ -133,7 +133,7 @@ def explain_batch(
                 results.update(_predicted(logits.detach(), question))
             scores = score_of(
                 logits, results["target"], question.score, against=_numbers(question.against, logits),
-                exclusive=question.exclusive, constant=references is None,
+                exclusive=question.exclusive, constant=references is None or not question.rules.reads_reference,
             )  # fmt: skip
         _check_finite(scores, names, "of the reference of " if is_reference else "of ")
         if is_reference:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +19,7 @@ from .progress import Progress, no_progress
 from .resume import resumable
 
 Sample = TypeVar("Sample")
+Arrays = np.ndarray | Mapping[str, np.ndarray]
 PART = 128  # samples that are explained and kept together; an interruption may cost them
 
 
@@ -40,7 +41,7 @@ class Shard:
 
 
 def explain_parts(
-    explain: Callable[[Sequence[Sample]], tuple[Sequence[Outcome], Sequence[np.ndarray]]],
+    explain: Callable[[Sequence[Sample]], tuple[Sequence[Outcome], Sequence[Arrays]]],
     samples: Sequence[Sample],
     out: str | Path,
     *,
@@ -55,7 +56,7 @@ def explain_parts(
     Parameters
     ----------
     explain
-        From some samples to their outcomes and their arrays.
+        From some samples to their outcomes, and to an array of each, or several by name, which are called ``0.NAME``.
     samples
         All samples, also those of other shards.
     out
@@ -94,8 +95,9 @@ def explain_parts(
                 continue
             outcomes, arrays = explain(samples[start:stop])
             with writing_arrays(arrays_of(table)) as add:
-                for number, array in enumerate(arrays, start):
-                    add(str(number), array)
+                for number, several in enumerate(arrays, start):
+                    for name, array in (several if isinstance(several, Mapping) else {"": several}).items():
+                        add(f"{number}.{name}" if name else str(number), array)
             # Last: a part whose table exists has its arrays too.
             write(pa.Table.from_pandas(outcome_table(outcomes, start), COLUMNS, preserve_index=False), table)
         verify()

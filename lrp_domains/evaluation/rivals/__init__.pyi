@@ -5,7 +5,7 @@ from .deeplift import deeplift
 from .grad_cam import grad_cam
 from .gradients import gradient_shap, gradient_times_input, integrated_gradients, smooth_gradient
 from .midpoints import midpoints
-from .removal import kernel_shap, lime, occlusion
+from .removal import kernel_shap, lime, mutagenesis, occlusion
 from .rival import Problem, Rival
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "last_attention",
     "lime",
     "midpoints",
+    "mutagenesis",
     "occlusion",
     "random_relevance",
     "rollout",

@@ -1,4 +1,4 @@
-"""Rivals that replace units by the reference: occlusion, KernelSHAP, LIME."""
+"""Rivals that replace units: by the reference (occlusion, KernelSHAP, LIME), or by other letters (mutagenesis)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,14 @@ from .rival import Problem, Rival, Tensors, as_inputs, check_count
 def occlusion() -> Rival:
     """Return by how much the score falls if one unit alone is replaced by the reference."""
     return Rival("occlusion", _occlusion, None)
+
+
+def mutagenesis() -> Rival:
+    """Return by how much the score falls when a unit alone is replaced, the mean over all other values of the unit.
+
+    In-silico mutagenesis of one-hot encoded letters: samples x units x letters, the last dimension that of letters.
+    """
+    return Rival("in-silico mutagenesis", _mutagenesis, None)
 
 
 def kernel_shap(samples: int = 200, seed: int = 0) -> Rival:
@@ -76,6 +84,18 @@ def _occlusion(of: Problem) -> Tensors:
         kept[:, unit] = False
         relevance[:, unit] = (intact - of.score(*_kept(of, kept))).double().cpu()
     return as_inputs(of, relevance)
+
+
+@torch.no_grad()
+def _mutagenesis(of: Problem) -> Tensors:
+    x = of.inputs[0]
+    intact, relevance = of.score(x), torch.zeros(x.shape[:2], dtype=torch.float64)
+    for unit in range(x.shape[1]):
+        for turn in range(1, x.shape[2]):
+            mutant = x.clone()
+            mutant[:, unit] = x[:, unit].roll(turn, -1)  # each other letter once
+            relevance[:, unit] += (intact - of.score(mutant)).double().cpu() / (x.shape[2] - 1)
+    return (x * relevance.to(x)[:, :, None],)
 
 
 Fit = Callable[[np.ndarray, np.ndarray, float, float], np.ndarray]

@@ -1,0 +1,160 @@
+"""Samples that are tensors, explained: what the explainers of pictures, sequences and their kin have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ... import ATTN_LRP, SECANT, RuleSet
+from ..explanation.read import Read
+from ..explanation.samples import Question, class_number, explain_batch, logits_of
+from ..hardware.device import device_of, parameter_of, refuse_training_mode
+from ..hardware.memory import BatchSize
+from ..hardware.precision import check_precision, in_precision
+from ..messages import DomainError
+from ..results.outcomes import Outcome, outcomes_of
+from .progress import Progress, no_progress
+
+CLOSE = 1e-2  # of the largest score: kernels and half precision differ by less than that
+Rules = RuleSet | Callable[[Tensor], RuleSet]
+
+
+class TensorExplainer:
+    """Explain the predictions of a model whose samples are tensors.
+
+    Parameters
+    ----------
+    model
+        The model, in eval mode; it is not changed.
+    reading
+        ``reading(model, samples)`` runs the model, and returns what it read, with the relevance of units in a tensor,
+        samples first.
+    unit
+        What samples are, in the plural, for messages.
+    classes
+        The names of the classes. None: those of a model of transformers, else their numbers.
+    rules
+        The rule set, or a function from samples to one. None: `ATTN_LRP`, or `SECANT` against a reference.
+    score
+        ``"log-odds"``, ``"margin"`` or ``"logit"``, see `score_of`; or a function from what the model returns to one
+        number per sample.
+    exclusive
+        Whether a softmax chooses one class; otherwise several may be true.
+    batch_size
+        How many samples go through the model at once; half as many where memory runs out.
+    precision
+        ``"fp32"``, ``"bf16"`` or ``"fp16"``; None: that of the model's weights.
+    device
+        Where to move the model; None: it stays where it is.
+    """
+
+    def __init__(
+        self, model: nn.Module, reading: Callable[[nn.Module, Tensor], Read[Tensor]], *, unit: str = "samples",
+        classes: Sequence[str] | None = None, rules: Rules | None = None,
+        score: str | Callable[[Any], Tensor] = "log-odds", exclusive: bool = True, batch_size: int = 16,
+        precision: str | None = None, device: str | torch.device | None = None,
+    ) -> None:  # fmt: skip
+        if batch_size < 1:
+            raise DomainError(f"batch_size={batch_size}: expected at least 1")
+        check_precision(precision)
+        self.model = in_precision(model, precision)
+        if device is not None:
+            self.model = self.model.to(device_of(device))
+        named = getattr(getattr(model, "config", None), "id2label", None) or {}
+        self.classes = tuple(map(str, classes or (named[number] for number in sorted(named))))
+        self.reading, self.rules, self.batch = reading, rules, BatchSize(batch_size, unit)
+        fixed = ATTN_LRP if rules is None or callable(rules) else rules
+        self.question = Question(fixed, score, exclusive=exclusive)
+        self._is_checked = False
+
+    def __repr__(self) -> str:
+        rules = getattr(self.rules, "name", None) or getattr(self.rules, "__name__", "default")
+        return f"{type(self.model).__name__}, rules={rules}, score={self.question.score}"
+
+    def __call__(
+        self, samples: Sequence[Tensor], names: Sequence[str], target: Any = None, *, against: str | int | None = None,
+        references: Callable[[Tensor], Tensor] | None = None, notes: Sequence[Sequence[str]] | None = None,
+        progress: Progress = no_progress,
+    ) -> list[tuple[Outcome, np.ndarray]]:  # fmt: skip
+        """Explain samples; return the outcome and the relevance of each, in their order.
+
+        Parameters
+        ----------
+        samples
+            Tensors; those of one shape are explained together.
+        names, notes
+            Of the samples.
+        target
+            The class to explain, by name or number; None is what the model predicts. A list has one per sample.
+        against
+            The class that the target is contrasted with.
+        references
+            From samples, B x ..., to what they are explained against, K x B x ...; relevance is averaged over K.
+        progress
+            Wraps the iteration over batches.
+        """
+        refuse_training_mode(self.model)
+        samples = [sample.to(parameter_of(self.model)) for sample in samples]
+        self.check(samples[0])
+        targets = self._numbers(target, len(samples))
+        question = replace(self.question, against=class_number(against, self.classes, "against"))
+
+        def explain(rows: Sequence[int]) -> list[tuple[Outcome, np.ndarray]]:
+            x, of_rows = torch.stack([samples[row] for row in rows]), [names[row] for row in rows]
+            rules, asked = self._rules_for(x, references is not None), [targets[row] for row in rows]
+            asked = replace(question, rules=rules, target=None if None in asked else asked)
+            compared = None if references is None else [references(x)]
+            explained = explain_batch(self.model, self.reading, [x], asked, compared, of_rows)
+            relevance = explained.relevance.float().cpu().numpy()
+            outcomes = outcomes_of(
+                explained, relevance.reshape(len(rows), -1).sum(1, dtype=np.float64), of_rows, self.classes,
+                rules=rules.name, notes=None if notes is None else [notes[row] for row in rows],
+            )  # fmt: skip
+            return list(zip(outcomes, relevance, strict=True))
+
+        order = sorted(range(len(samples)), key=lambda row: samples[row].shape)
+        shapes = [list(rows) for _, rows in groupby(order, key=lambda row: samples[row].shape)]
+        batches = (results for rows in shapes for results in self.batch.run(explain, rows))
+        computed = [result for results in progress(batches, "Explaining") for result in results]
+        return [computed[place] for place in np.argsort(order)]
+
+    def check(self, sample: Tensor) -> None:
+        """Raise, once and with a first sample, if the model mixes samples, or names of classes don't suit it."""
+        if self._is_checked:
+            return
+
+        def rows(*samples: Tensor) -> Tensor:
+            outputs = self.reading(self.model, torch.stack(samples)).outputs
+            return self.question.score(outputs) if callable(self.question.score) else logits_of(outputs, len(samples))
+
+        with torch.no_grad():
+            alone, beside = rows(sample), rows(sample, 1 - sample.flip(-1))
+        if len(beside) != 2 or (alone[0] - beside[0]).abs().max() > CLOSE * beside.abs().max():
+            raise DomainError(
+                f"the model scores one of the {self.batch.unit} differently beside another than alone: it mixes those "
+                "of a batch, or draws at random, so that none has a score of its own"
+            )
+        if not callable(self.question.score):
+            self.classes = self.classes or tuple(map(str, range(alone.shape[1])))
+            if len(self.classes) != alone.shape[1]:
+                raise DomainError(f"the model has {alone.shape[1]} classes, but {len(self.classes)} are named")
+        self._is_checked = True
+
+    def _rules_for(self, x: Tensor, against_reference: bool) -> RuleSet:
+        if self.rules is None:
+            return SECANT if against_reference else ATTN_LRP
+        return self.rules(x) if callable(self.rules) else self.rules
+
+    def _numbers(self, target: Any, samples: int) -> list[int | None]:
+        """Return the number of the class to explain in each sample."""
+        if not isinstance(target, list | tuple):
+            return [class_number(target, self.classes, "target")] * samples
+        if len(target) != samples:
+            raise DomainError(f"there are {len(target)} targets for {samples} {self.batch.unit}: pass one for each")
+        return [class_number(name, self.classes, "target") for name in target]

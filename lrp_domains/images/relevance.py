@@ -1,0 +1,130 @@
+"""What an explanation contains: the relevance of every pixel of a picture, and where its score went."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from ..domain import DomainError, Outcome, outcome_table
+from ..domain.page import drawing, templates
+from .drawing import figure_of
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ImageRelevance(Outcome):
+    """One explained picture: its outcome, ``score - reference_score = units + rest``, and the relevance of pixels.
+
+    Attributes
+    ----------
+    channels
+        The relevance of each channel of each pixel, C x H x W, in units of the score (logits).
+    picture
+        The picture as the model saw it, H x W x 3, uint8: resized, cropped, without normalisation.
+    classes
+        The names of the classes.
+    """
+
+    channels: np.ndarray
+    picture: np.ndarray
+    classes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"ImageRelevance({self.name!r}, target={self.target!r}, score={self.score:+.4g})"
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """The relevance of each pixel, H x W: the sum over its channels."""
+        return self.channels.sum(0)
+
+    def to_array(self, channels: bool = False) -> np.ndarray:
+        """Return relevance, H x W, or with `channels` C x H x W."""
+        return self.channels if channels else self.pixels
+
+    def patches(self, size: int | tuple[int, int]) -> np.ndarray:
+        """Return the relevance of patches, their sums; those at the right and lower edge may be smaller.
+
+        `size` is the height and the width of a patch, or one number for both.
+        """
+        steps = (size, size) if isinstance(size, int) else size
+        if min(steps) < 1:
+            raise DomainError(f"patches of size {size}: expected at least one pixel")
+        rows, columns = (np.arange(0, side, step) for side, step in zip(self.pixels.shape, steps, strict=True))
+        return np.add.reduceat(np.add.reduceat(self.pixels, rows, 0), columns, 1)
+
+    def segments(self, mask: np.ndarray) -> pd.Series:
+        """Return the relevance of segments, their sums, by number.
+
+        `mask` has the number of each pixel's segment, integer or True and False, in the picture as the model saw it.
+        """
+        mask, shape = np.asarray(mask), self.pixels.shape
+        if mask.shape != shape:
+            raise DomainError(
+                f"the mask has shape {mask.shape}, but the model saw {shape}: resize and crop it likewise"
+            )
+        if mask.dtype.kind not in "biu":
+            raise DomainError(f"the mask is of {mask.dtype}: pass the number of each pixel's segment, integers")
+        numbers, places = np.unique(mask, return_inverse=True)
+        return pd.Series(np.bincount(places.ravel(), self.pixels.ravel()), index=numbers, name="relevance")
+
+    def to_image(self, *, over: bool = True, size: int | None = None) -> Image.Image:
+        """Draw the relevance with a colour bar: red for the target, blue against it, symmetric about 0.
+
+        It is drawn over the picture in grey, or beside it; `size` is the longer side in pixels (None: 224).
+        """
+        buffer = io.BytesIO()
+        figure_of(self.pixels, self.picture, over=over, size=size).savefig(buffer, format="png")
+        return Image.open(buffer).convert("RGB")
+
+    def to_html(self) -> str:
+        """Return a self-contained page with the picture and its relevance."""
+        return page([self])
+
+    def _repr_html_(self) -> str:
+        return page([self], whole=False)
+
+
+@dataclass(frozen=True, repr=False)
+class ImageRelevances(Sequence[ImageRelevance]):
+    """Many explained pictures, `items`, in the order of the call."""
+
+    items: tuple[ImageRelevance, ...]
+
+    def __getitem__(self, index):
+        return ImageRelevances(self.items[index]) if isinstance(index, slice) else self.items[index]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __repr__(self) -> str:
+        return f"ImageRelevances({len(self)} pictures)"
+
+    def to_array(self, channels: bool = False) -> np.ndarray:
+        """Return relevance, N x H x W, or with `channels` N x C x H x W; all pictures are of one size."""
+        if len({item.channels.shape for item in self}) > 1:
+            raise DomainError("the pictures are of several sizes: take the array of each by itself")
+        return np.stack([item.to_array(channels) for item in self])
+
+    def table(self) -> pd.DataFrame:
+        """Return one row per picture: what was predicted and explained, and where the score went."""
+        return outcome_table(self)
+
+    def to_html(self, title: str = "Relevance of pixels") -> str:
+        """Return a self-contained page with the pictures and their relevance."""
+        return page(self.items, title)
+
+    def _repr_html_(self) -> str:
+        return page(self.items[:IN_NOTEBOOK], whole=False)
+
+
+IN_NOTEBOOK = 50  # pictures that a notebook shows
+
+
+def page(items: Sequence[ImageRelevance], title: str = "Relevance of pixels", *, whole: bool = True) -> str:
+    """Return a page of explained pictures; only its body, for a notebook, unless `whole`."""
+    shown = [(item, drawing(figure_of(item.pixels, item.picture), colours=256)) for item in items]
+    return templates(__package__).get_template("pictures.html.j2").render(shown=shown, title=title, whole=whole)

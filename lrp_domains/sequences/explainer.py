@@ -1,0 +1,262 @@
+"""Which letters of DNA or protein sequences decide a model's prediction: any model, unmodified."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .. import ATTN_LRP, SECANT, RuleSet
+from ..domain import (
+    Account,
+    BatchSize,
+    DomainError,
+    Explained,
+    Progress,
+    Question,
+    Read,
+    class_number,
+    device_of,
+    explain_batch,
+    logits_of,
+    no_progress,
+    outcomes_of,
+    parameter_of,
+    refuse_training_mode,
+)  # fmt: skip
+from .encodings import OneHot, Tokens
+from .files import Record, records_of
+from .letters import Alphabet, dinucleotide_shuffle
+from .models import load
+from .results import SequenceRelevance, SequenceRelevances
+from .scores import profile
+
+Reference = str | Sequence[str] | Callable[[Record], Any]
+
+
+class SequenceExplainer:
+    """Explain the predictions of a sequence model by the relevance of letters: bases or residues.
+
+    Parameters
+    ----------
+    model
+        Any module in eval mode; it is not changed. It is called with one-hot encoded letters, or with ``input_ids`` and
+        ``attention_mask``, as those of transformers. Sequences of one length share a batch.
+    alphabet
+        ``"DNA"``, ``"protein"``, or letters in the model's order, such as ``"ACGU"``.
+    encode
+        ``"one-hot"``, or a tokenizer of transformers.
+    layout
+        Of one-hot encoded input: ``"channels first"`` (B x A x L) or ``"channels last"``. None: what the model accepts.
+    unknown
+        The one-hot code of an unknown letter (N of DNA, X of proteins): 0, or for example 0.25 for each letter.
+    length
+        Of the model's input, to which shorter sequences are padded with unknown letters on both sides.
+    embedding
+        The name of the module that embeds tokens. None: the one that transformers names.
+    classes
+        Names of the model's outputs. None: those in the configuration of a model of transformers, else numbers.
+    exclusive
+        Whether a softmax chooses one class; if not, each output is a label, or a number.
+    score
+        ``"log-odds"``, ``"margin"``, ``"logit"``, or a function from what the model returns to one number per sequence,
+        such as `track`, `counts` and `profile` return.
+    rules
+        The rule set. None: `ATTN_LRP`, with a reference `SECANT`.
+    reference
+        What the score is compared with: None, ``"shuffle"`` (keeps dinucleotides), ``"zeros"``, ``"N"`` (all letters
+        unknown), ``"mask"`` (the tokenizer's), a sequence or several, or a function from a `Record` to these.
+    references, seed
+        How many shuffles of a sequence are averaged, and their seed.
+    reverse_complement
+        Whether the outputs for both strands are averaged (scores that are functions, of one-hot encoded DNA).
+    device
+        Where to compute; the model is moved there. None: where it is.
+    batch_size
+        Sequences at once.
+
+    Examples
+    --------
+    >>> explainer = SequenceExplainer(model, "DNA", reference="shuffle")
+    >>> explainer(read_bed("peaks.bed", "genome.fa")).to_bigwig("relevance.bw", "genome.fa.fai")
+    """
+
+    def __init__(
+        self, model: nn.Module, alphabet: str = "DNA", encode: Any = "one-hot", *, layout: str | None = None,
+        unknown: float = 0.0, length: int | None = None, embedding: str | None = None,
+        classes: Sequence[str] | None = None, exclusive: bool = True,
+        score: str | Callable[[Any], Tensor] = "log-odds", rules: RuleSet | None = None,
+        reference: Reference | None = None, references: int = 10, seed: int = 0, reverse_complement: bool = False,
+        device: str | torch.device | None = None, batch_size: int = 32,
+    ) -> None:  # fmt: skip
+        self.model = model if device is None else model.to(device_of(device))
+        self.alphabet, self.length = Alphabet.of(alphabet), length
+        self.one_hot = {"alphabet": self.alphabet, "unknown": unknown, "both_strands": reverse_complement}
+        if encode == "one-hot":  # without a layout it is found with the first sequence
+            self.encoding = None if layout is None else OneHot.of_layout(layout, **self.one_hot)
+        else:
+            self.encoding = Tokens.of(model, encode, embedding)
+        if reverse_complement and (encode != "one-hot" or not self.alphabet.complements()):
+            raise DomainError("reverse_complement is for one-hot encoded DNA: explain both strands, and average them")
+        names = getattr(getattr(model, "config", None), "id2label", None)
+        self.classes = [names[number] for number in sorted(names)] if classes is None and names else classes
+        self.exclusive, self.score, self.rules, self.seed = exclusive, score, rules, seed
+        self.reference, self.references = reference, references
+        self.batch = BatchSize(batch_size, "sequences")
+        Question(score=score)  # raises for an unknown one
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str | Path, *, device: str | torch.device | None = None, revision: str | None = None,
+        allow_code: bool = False, allow_pickle: bool = False, **settings: Any,
+    ) -> SequenceExplainer:  # fmt: skip
+        """Load a model.
+
+        Parameters
+        ----------
+        name
+            The ``.yaml`` file that declares your own network (its keys are those of ``network.schema.yaml`` and
+            ``model.schema.yaml``), or a folder with a ``model.yaml``; else a classifier of transformers with its
+            tokenizer, a folder or a name on the hub.
+        device
+            None: a GPU if there is one.
+        revision
+            Branch, tag or commit of a model on the hub.
+        allow_code, allow_pickle
+            Whether code that a model names may be run, and whether its network may be unpickled.
+        settings
+            Of `SequenceExplainer`; they take precedence over what is declared.
+        """
+        known = load(name, device, revision=revision, allow_code=allow_code, allow_pickle=allow_pickle)
+        return cls(**known | settings)
+
+    def __call__(
+        self, sequences: str | Record | Mapping[str, str] | Iterable[str | Record], target: str | int | None = None, *,
+        against: str | int | None = None, reference: Reference | None = None, progress: Progress = no_progress,
+    ) -> SequenceRelevance | SequenceRelevances:  # fmt: skip
+        """Explain a sequence or several.
+
+        Parameters
+        ----------
+        sequences
+            A string, several, a mapping from names to strings, or what `read_fasta`, `read_bed` return.
+        target, against
+            The class that is explained, and one to contrast it with, by name or number. None: the predicted class.
+        reference
+            In the place of that of the explainer.
+        progress
+            Wraps the iteration over batches.
+        """
+        refuse_training_mode(self.model)
+        records, account = records_of(sequences), Account()
+        reference = self.reference if reference is None else reference
+        numbers = (class_number(each, self.classes) if self.classes else each for each in (target, against))
+        rules = self.rules or (ATTN_LRP if reference is None else SECANT)
+        question = Question(rules, self._score(reference), *numbers, exclusive=self.exclusive)
+
+        def explain(batch: Sequence[tuple[int, Tensor]]) -> list[tuple[int, SequenceRelevance]]:
+            x, of_batch = torch.stack([tensor for _, tensor in batch]), [records[number] for number, _ in batch]
+            compared = None if reference is None else [self._references(of_batch, reference, x)]
+            names = [record.name for record in of_batch]
+            explained = explain_batch(self.model, self.read, [x], question, compared, names)
+            of_letters = self._results(of_batch, explained, x)
+            account.add(explained.ledger, sum(result.units for result in of_letters))
+            return [(number, result) for (number, _), result in zip(batch, of_letters, strict=True)]
+
+        groups: dict[tuple, list[tuple[int, Tensor]]] = {}
+        for number, record in enumerate(records):
+            tensor = self.encoded(record.letters, record.name)
+            groups.setdefault(tensor.shape, []).append((number, tensor))
+        size, results = self.batch.size, {}
+        batches = [group[start : start + size] for group in groups.values() for start in range(0, len(group), size)]
+        for batch in progress(batches, "Explaining"):
+            for part in self.batch.run(explain, batch):
+                results.update(part)
+        items = tuple(results[number] for number in range(len(records)))
+        return items[0] if isinstance(sequences, str | Record) else SequenceRelevances(items, account)
+
+    def _score(self, reference: Reference | None) -> str | Callable[[Any], Tensor]:
+        """Return the score of the outputs for all strands."""
+        score = replace(self.score, constant=reference is None) if isinstance(self.score, profile) else self.score
+        return (lambda outputs: sum(map(score, outputs)) / len(outputs)) if callable(score) else score
+
+    def read(self, model: nn.Module, inputs: Tensor) -> Read[Tensor]:
+        """Run the model; the outputs are mean logits, or for a function what the model returned for each strand."""
+        read = self.encoding.read(model, inputs)
+        if callable(self.score):
+            return read
+        logits = sum(logits_of(outputs, len(inputs)) for outputs in read.outputs) / len(read.outputs)
+        if self.classes and logits.shape[1] != len(self.classes):
+            raise DomainError(f"classes has {len(self.classes)} names, but the model {logits.shape[1]} outputs")
+        return replace(read, outputs=logits)
+
+    def _padded(self, letters: str, name: str) -> tuple[str, int]:
+        """Return checked letters in the model's length, and the number of unknown ones before them."""
+        checked = self.alphabet.check(letters, name)
+        missing = 0 if self.length is None else self.length - len(letters)
+        if missing < 0:
+            raise DomainError(f"sequence '{name}' has {len(letters):,} letters, the model {self.length:,}: use windows")
+        before, after = missing // 2, missing - missing // 2
+        return self.alphabet.unknown * before + checked + self.alphabet.unknown * after, before
+
+    def encoded(self, letters: str, name: str) -> Tensor:
+        """Return a sequence as the model reads it, without a batch dimension."""
+        padded, _ = self._padded(letters, name)
+        if self.encoding is None:
+            self.encoding = OneHot.found(self.model, padded, **self.one_hot)
+        return self.encoding.tensor(padded, parameter_of(self.model))
+
+    def _references(self, records: Sequence[Record], reference: Reference, inputs: Tensor) -> Tensor:
+        """Return the references of a batch, K x B and the shape of an input."""
+        of_records = [self._reference(record, reference) for record in records]
+        for record, several, x in zip(records, of_records, inputs, strict=True):
+            if wrong := [tensor for tensor in several if tensor.shape != x.shape]:
+                raise DomainError(
+                    f"the reference of '{record.name}' is read as {tuple(wrong[0].shape)}, the sequence as "
+                    f"{tuple(x.shape)}: pass one of as many letters and tokens, or 'mask'"
+                )
+        if len({len(several) for several in of_records}) > 1:
+            raise DomainError("all sequences must have the same number of references")
+        return torch.stack([torch.stack(several) for several in of_records], 1)
+
+    def _reference(self, record: Record, reference: Reference) -> list[Tensor]:
+        """Return each reference of a sequence as the model reads it."""
+        letters = record.letters.upper()
+        reference = reference(record) if callable(reference) else reference
+        is_tokens = isinstance(self.encoding, Tokens)
+        if reference in ("zeros", "mask") and is_tokens != (reference == "mask"):
+            raise DomainError(f"reference='{reference}' is not for {'tokens' if is_tokens else 'one-hot input'}")
+        if reference == "mask":
+            return [self.encoding.masked(letters, parameter_of(self.model))]
+        if reference == "zeros":
+            return [torch.zeros_like(self.encoded(letters, record.name))]
+        if reference == "shuffle":
+            reference = [dinucleotide_shuffle(letters, self.seed + number) for number in range(self.references)]
+        elif reference == "N":
+            reference = self.alphabet.unknown * len(letters)
+        several = [reference] if isinstance(reference, str) else list(reference)
+        return [self.encoded(each, f"reference of {record.name}") for each in several]
+
+    def _results(self, records: Sequence[Record], explained: Explained, inputs: Tensor) -> list[SequenceRelevance]:
+        """Return the relevance of each sequence's letters, and contributions of all letters where it is one-hot."""
+        g, known = explained.ledger.coefficients[0], []
+        for row, record in enumerate(records):
+            padded, first = self._padded(record.letters, record.name)
+            inside = slice(first, first + len(record.letters))
+            relevance = self.encoding.values(explained.relevance[row], padded)[inside]
+            hypothetical = None
+            if isinstance(self.encoding, OneHot):
+                relevance = relevance.sum(1)
+                if g is not None:  # that of a layer rule which returns relevance itself
+                    x, of_all = (self.encoding.values(tensor[row], padded)[inside] for tensor in (inputs, g))
+                    hypothetical = of_all - (x * of_all).sum(1, keepdims=True) + relevance[:, None]
+            known.append({"record": record, "relevance": relevance, "hypothetical": hypothetical})
+        units, names = [each["relevance"].sum() for each in known], [record.name for record in records]
+        labels = [record.label for record in records]
+        outcomes = outcomes_of(explained, units, names, self.classes, labels=labels, rules=explained.ledger.rules)
+        letters = self.alphabet.letters
+        return [SequenceRelevance(**vars(o), **of, alphabet=letters) for o, of in zip(outcomes, known, strict=True)]

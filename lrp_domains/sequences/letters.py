@@ -1,0 +1,94 @@
+"""Alphabets, one-hot encoding, reverse complements, and shuffles that keep the counts of dinucleotides."""
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..domain import DomainError, listed
+
+ALPHABETS = {"DNA": "ACGT", "protein": "ACDEFGHIKLMNPQRSTVWY"}
+COMPLEMENT = str.maketrans("ACGT", "TGCA")
+
+
+@dataclass(frozen=True)
+class Alphabet:
+    """The letters of sequences in the model's order; N of DNA and RNA, else X, is an unknown one."""
+
+    letters: str
+
+    @classmethod
+    def of(cls, name: str) -> "Alphabet":
+        """Return the alphabet of a name, ``"DNA"`` or ``"protein"``, or of letters, such as ``"ACGU"``."""
+        letters = ALPHABETS.get(name, name) if isinstance(name, str) else ""
+        if len(set(letters)) < max(2, len(letters)) or not (letters.isascii() and letters.isupper()):
+            known = listed(ALPHABETS)
+            raise DomainError(f"alphabet={name!r}: name {known}, or list its capital letters once each, as 'ACGU'")
+        return cls(letters)
+
+    @property
+    def unknown(self) -> str:
+        """The letter for an unknown one."""
+        return "N" if set(self.letters) <= set("ACGTU") else "X"
+
+    def check(self, letters: str, name: str) -> str:
+        """Return a sequence in capitals (lower case marks repeats); raise for letters outside the alphabet."""
+        if not isinstance(letters, str) or not letters:
+            raise DomainError(f"sequence '{name}' is {letters!r}: pass a string of letters")
+        allowed = {*self.letters, self.unknown}
+        for place, letter in enumerate(letters, 1):
+            if letter.upper() not in allowed:
+                raise DomainError(
+                    f"sequence '{name}' has {letter!r} at position {place}; the letters are {self.letters}, and "
+                    f"{self.unknown} for an unknown one"
+                )
+        return letters.upper()
+
+    def one_hot(self, letters: str, unknown: float = 0.0) -> np.ndarray:
+        """Return L x A numbers: 1 for the letter that is there, `unknown` for each where it is unknown."""
+        rows = np.full((256, len(self.letters)), unknown, np.float32)
+        rows[np.frombuffer(self.letters.encode(), np.uint8)] = np.eye(len(self.letters))
+        return rows[np.frombuffer(letters.upper().encode(), np.uint8)]
+
+    def complements(self) -> list[int]:
+        """Return the number of each letter's complement; raise for other alphabets than DNA."""
+        if set(self.letters) != set("ACGT"):
+            raise DomainError(f"only DNA has a reverse complement, not the alphabet {self.letters}")
+        return [self.letters.index(letter) for letter in self.letters.translate(COMPLEMENT)]
+
+
+def reverse_complement(letters: str) -> str:
+    """Return the other strand of DNA."""
+    return letters.upper().translate(COMPLEMENT)[::-1]
+
+
+def dinucleotide_shuffle(letters: str, seed: int = 0) -> str:
+    """Return one of all sequences with the same counts of neighbouring letters, each with the same probability.
+
+    It begins and ends with the same letters (Altschul and Erickson 1985, Mol. Biol. Evol. 2:526). `seed` and the
+    sequence determine the result.
+    """
+    random = np.random.default_rng([seed, zlib.crc32(letters.encode())])
+    kinds, codes = np.unique(np.frombuffer(letters.encode(), np.uint8), return_inverse=True)
+    after = [codes[1:][codes[:-1] == kind] for kind in range(len(kinds))]
+
+    # The last exits from all letters lead to the last letter: a uniform spanning tree, by Wilson's random walks.
+    last, reached = {}, {codes[-1]}
+    for kind in range(len(kinds)):
+        at = kind
+        while at not in reached:
+            last[at] = random.integers(len(after[at]))
+            at = after[at][last[at]]
+        at = kind
+        while at not in reached:
+            reached.add(at)
+            at = after[at][last[at]]
+
+    exits = []
+    for kind, following in enumerate(after):
+        end = [last[kind]] if kind in last else []
+        exits.append(iter([*random.permutation(np.delete(following, end)), *following[end]]))
+    walk = [codes[0]]
+    for _ in range(len(letters) - 1):
+        walk.append(next(exits[walk[-1]]))
+    return kinds[walk].tobytes().decode()

@@ -1,0 +1,58 @@
+"""The report of explained sets of sequences: one self-contained HTML page."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..domain.page import drawing, write_page
+from ..domain.results.sections import sections_of
+from ..evaluation import average_motifs, find_seqlets
+from ..evaluation.page import read_comparison
+from ..evaluation.section import section
+from .results import logo_figure, read_explained
+
+LEDGER = {"units": "letters", "rest": "rest: biases, positions, special tokens, residue"}
+MOST = 300  # sequences of a class that motifs are averaged over
+
+
+def write_report(
+    folders: Iterable[str | Path], path: str | Path, *, title: str = "Letters that decided the predictions",
+    examples: int = 8,
+) -> None:  # fmt: skip
+    """Write one self-contained HTML report, `path`, of explained sets of sequences.
+
+    `folders` are those of results, each with ``explained.parquet`` and ``explained.npz``, and perhaps a ``comparison``.
+    `examples` is the number of sequences of each kind: most confident, most wrong, closest calls.
+    """
+    sections = sections_of(folders, _shown, unit="sequences", ledger=LEDGER, examples=examples)
+    packages, libraries = (__package__, "lrp_domains.evaluation"), ("lrp_domains", "torch", "pandas", "numpy")
+    write_page(path, "report.html.j2", packages, libraries=libraries, title=title, sections=sections)
+
+
+def _shown(outcomes: pd.DataFrame, examples: dict[str, list[int]], arrays: Path) -> dict[str, Any]:
+    """Return the examples with their logos, the motifs of each class, and the comparison of methods if there is one."""
+    table = arrays.with_suffix(".parquet")
+    comparison = read_comparison(table.parent / "comparison") if (table.parent / "comparison").is_dir() else None
+    return {
+        "examples": {
+            kind: [(i, drawing(i.logo())) for i in read_explained(table, of)] for kind, of in examples.items()
+        },
+        "motifs": {
+            n: _motifs(table, of["sample"].tolist()) for n, of in outcomes.fillna({"target": ""}).groupby("target")
+        },
+        "comparison": None if comparison is None else section(comparison),
+    }
+
+
+def _motifs(table: Path, numbers: list[int]) -> list[Any]:
+    """Return drawn motifs of sequences: means of parts with more relevance than the same letters in random order."""
+    results, random = read_explained(table, numbers[:MOST]), np.random.default_rng(0)
+    relevance = [result.relevance for result in results]
+    if len(results) < 19:  # of which no 5 % quantile is known
+        return []
+    seqlets = find_seqlets(relevance, [random.permutation(each) for each in relevance])
+    motifs = average_motifs([result.contributions for result in results], seqlets, 3)
+    return [drawing(logo_figure(each, results[0].alphabet)) for each in motifs]

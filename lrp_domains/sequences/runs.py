@@ -1,0 +1,96 @@
+"""Files of sequences checked, and explained to files in parts that resume."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..domain import DomainError, explain_parts
+from .explainer import SequenceExplainer
+from .files import Record, Variant, read_bed, read_fasta, read_vcf
+from .results import SequenceRelevances
+from .windows import explain_windows, variant_effect
+
+FASTA = (".fa", ".fasta", ".fna", ".faa")
+
+
+def read_sequences(path: str | Path, genome: str | Path | None = None, *, length: int | None = None) -> list[Any]:
+    """Return the records of a FASTA or BED file, or the variants of a VCF file; see `read_bed` and `read_vcf`."""
+    suffix = Path(str(path).removesuffix(".gz")).suffix
+    if suffix not in (*FASTA, ".bed", ".vcf"):
+        raise DomainError(f"'{path}': expected a name that ends in {', '.join(FASTA)}, .bed or .vcf")
+    if suffix not in FASTA and genome is None:
+        raise DomainError(f"'{path}' has places in a genome: name its FASTA file, genome= (--genome)")
+    if suffix == ".vcf" and length is None:
+        raise DomainError(f"'{path}' has variants: state how many letters around them are read, length= (--length)")
+    read = {".bed": read_bed, ".vcf": read_vcf}
+    sequences = read[suffix](path, genome, length=length) if suffix in read else read_fasta(path)
+    if not sequences:
+        raise DomainError(f"'{path}' has no sequences")
+    return sequences
+
+
+def check_file(explainer: SequenceExplainer, sequences: Sequence[Record | Variant], **request: Any) -> dict[str, Any]:
+    """Check all sequences and explain the first, before any long computation; return a summary."""
+    for each in sequences:
+        for record in each[:2] if isinstance(each, Variant) else (each,):
+            explainer.alphabet.check(record.letters, record.name)
+    _explained(explainer, sequences[:1], **request)
+    first = [each.alternative if isinstance(each, Variant) else each for each in sequences]
+    labels = Counter(record.label for record in first if record.label is not None)
+    return {"samples": len(sequences), "longest": max(len(r.letters) for r in first), "labels": dict(labels)}
+
+
+def explain_file(
+    explainer: SequenceExplainer, sequences: Sequence[Record | Variant], out: str | Path, *, key: str = "",
+    target: Any = None, against: Any = None, window: int | None = None, stride: int | None = None, **options: Any,
+) -> int:  # fmt: skip
+    """Explain sequences to a table, ``.parquet``, and arrays next to it, ``.npz``; an interrupted run resumes.
+
+    `read_explained` reads them.
+
+    Parameters
+    ----------
+    explainer, target, against
+        As in a call of the explainer.
+    sequences
+        From `read_sequences`. Of variants, the effect is explained.
+    out
+        The table to write; its columns are those of `lrp_domains.domain.Outcome`.
+    key
+        Identifies the model and its settings, for resuming.
+    window, stride
+        Explain in windows, see `explain_windows`.
+    options
+        ``shard``, ``part``, ``verify`` and ``progress``, as in `lrp_domains.domain.explain_parts`.
+
+    Returns
+    -------
+    The number of sequences that an interrupted run had explained before.
+    """
+    asked = {"target": target, "against": against, "window": window, "stride": stride}
+
+    def explain(part: Sequence[Record | Variant]):
+        results = _explained(explainer, part, **asked)
+        return results.items, [result.to_array() for result in results]
+
+    return explain_parts(explain, sequences, out, request=repr((list(sequences), asked, key)), **options)
+
+
+def _explained(
+    explainer: SequenceExplainer,
+    part: Sequence[Any],
+    *,
+    window: int | None = None,
+    stride: int | None = None,
+    **asked: Any,
+) -> SequenceRelevances:
+    if isinstance(part[0], Variant):
+        return variant_effect(explainer, part, **asked)
+    return (
+        explainer(part, **asked)
+        if window is None
+        else explain_windows(explainer, part, window=window, stride=stride, **asked)
+    )

@@ -1,0 +1,75 @@
+"""Scores of models of genomic tracks: from a model's outputs to one number per sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from ..domain import DomainError, choices
+
+
+def _output(outputs: Any, name: int | str | None) -> Tensor:
+    """Return one of several outputs by name or number; None for the only one."""
+    try:
+        tensor = outputs if name is None else outputs[name]
+    except (KeyError, IndexError, TypeError) as error:
+        names = outputs if isinstance(outputs, dict) else range(len(outputs)) if hasattr(outputs, "__len__") else ()
+        raise DomainError(f"the model has no output {name!r}; {choices(name, names)}") from error
+    if isinstance(tensor, Tensor):
+        return tensor
+    raise DomainError(f"the model returns a {type(tensor).__name__}, not a tensor: name one of its outputs")
+
+
+def track(head: int | str | None = None, track: int = 0, bins: slice | None = None) -> Callable[[Any], Tensor]:
+    """Return the score of a track, B x bins x tracks or B x tracks: its mean over bins.
+
+    Parameters
+    ----------
+    head
+        Which of several outputs, as of Enformer, ``"human"``; None for the only one.
+    track
+        The number of the track.
+    bins
+        Which bins; None for all. With `reverse_complement`, the other strand's bins are in reverse order.
+    """
+
+    def score(outputs: Any) -> Tensor:
+        values = _output(outputs, head)
+        if values.ndim not in (2, 3) or not -values.shape[-1] <= track < values.shape[-1]:
+            raise DomainError(f"there is no track {track} in outputs of shape {tuple(values.shape)}, B x bins x tracks")
+        values = values[..., track] if values.ndim == 3 else values[:, None, track]
+        return values[:, bins or slice(None)].mean(1)
+
+    return score
+
+
+def counts(output: int | str = 1) -> Callable[[Any], Tensor]:
+    """Return the score of the predicted counts of BPNet-like models, B x 1, their mean over several."""
+    return lambda outputs: _output(outputs, output).flatten(1).mean(1)
+
+
+@dataclass(frozen=True)
+class profile:
+    """Return the score of the predicted profile of BPNet-like models (Avsec et al. 2021, Nat. Genet. 53:354).
+
+    It is ``sum_i p_i z_i`` over strands and positions, with z the logits minus their mean, and p their softmax.
+
+    Parameters
+    ----------
+    output
+        Which of the outputs has the logits, B x strands x positions.
+    constant
+        Whether p is held constant. Against a reference it is not, so that relevance sums to the score's difference.
+    """
+
+    output: int | str = 0
+    constant: bool = True
+
+    def __call__(self, outputs: Any) -> Tensor:
+        logits = _output(outputs, self.output).flatten(1)
+        logits = logits - logits.mean(1, keepdim=True)
+        weights = (logits.detach() if self.constant else logits).softmax(1)
+        return (weights * logits).sum(1)

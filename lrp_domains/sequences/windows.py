@@ -1,0 +1,99 @@
+"""Sequences longer than a model reads, in windows; and the effect of variants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..domain import Account, DomainError, Progress, no_progress
+from .explainer import SequenceExplainer
+from .files import Record, Variant, records_of
+from .results import SequenceRelevance, SequenceRelevances
+
+
+def explain_windows(
+    explainer: SequenceExplainer, sequences: Any, target: str | int | None = None, *, window: int,
+    stride: int | None = None, progress: Progress = no_progress, **options: Any,
+) -> SequenceRelevances:  # fmt: skip
+    """Explain long sequences in overlapping windows, with memory for a batch of windows.
+
+    The relevance of a letter is the mean over the windows that cover it, weighted by its distance from the nearer end
+    of the window (1 for the first and the last letter); hypothetical contributions likewise. Scores are means of
+    windows.
+
+    Parameters
+    ----------
+    explainer
+        Of a model that reads a window.
+    sequences, target, options
+        As in a call of the explainer. The target may only be None if all windows of a sequence have one prediction.
+    window, stride
+        Letters per window, and from one window to the next (None: half a window). The last one ends with the sequence.
+    progress
+        Wraps the iteration over sequences.
+    """
+    stride = max(1, window // 2) if stride is None else stride
+    if not 1 <= stride <= window:
+        raise DomainError(f"a stride of {stride} between windows of {window} letters: pass 1 to {window}")
+    items, account = [], Account()
+    for record in progress(records_of(sequences), "Explaining"):
+        last = max(0, len(record.letters) - window)
+        starts = [*range(0, last, stride), last]
+        explained = explainer([record.part(start, start + window) for start in starts], target, **options)
+        account.merge(explained.account)
+        items.append(_merged(record, explained, starts) if len(starts) > 1 else explained[0])
+    return SequenceRelevances(tuple(items), account)
+
+
+def _merged(record: Record, parts: Sequence[SequenceRelevance], starts: Sequence[int]) -> SequenceRelevance:
+    if len(targets := {part.target for part in parts}) > 1:
+        raise DomainError(f"the windows of '{record.name}' predict {', '.join(map(str, targets))}: name a target")
+    weights = np.minimum(np.arange(1, len(parts[0].sequence) + 1), np.arange(len(parts[0].sequence), 0, -1))
+    names = [name for name in ("relevance", "hypothetical") if getattr(parts[0], name) is not None]
+    total, sums = np.zeros(len(record.letters)), {}
+    for part, start in zip(parts, starts, strict=True):
+        total[start : start + len(weights)] += weights
+        for name in names:
+            values = getattr(part, name)
+            sums.setdefault(name, np.zeros((len(record.letters), *values.shape[1:])))
+            sums[name][start : start + len(weights)] += (values.T * weights).T
+    means = {name: (values.T / total).T for name, values in sums.items()}
+    numbers = ("score", "reference_score", "probability")
+    means |= {n: float(np.mean([getattr(p, n) for p in parts])) for n in numbers if getattr(parts[0], n) is not None}
+    units, note = float(means["relevance"].sum()), f"read in {len(parts)} windows of {len(weights):,} letters"
+    return replace(parts[0], name=record.name, record=record, units=units, notes=(*parts[0].notes, note), **means)
+
+
+def variant_effect(
+    explainer: SequenceExplainer, variants: Iterable[Variant], target: str | int | None = None, **options: Any
+) -> SequenceRelevances:
+    """Explain what the alternative allele changes: its score minus that of the reference allele, letter by letter.
+
+    Parameters
+    ----------
+    explainer
+        Its own reference is not used.
+    variants
+        From `read_vcf`.
+    target, options
+        As in a call of the explainer. None: the class that is predicted for the alternative allele.
+
+    Returns
+    -------
+    The sequences with the alternative alleles: ``score`` is theirs, ``reference_score`` that of the reference alleles,
+    and relevance sums to the difference. An insertion or deletion moves the letters after it, which then differ too:
+    only the sum is its effect, as a note says.
+    """
+    variants = list(variants)
+    reference_of = {variant.alternative: variant.reference.letters for variant in variants}
+    alternatives = [variant.alternative for variant in variants]
+    explained = explainer(alternatives, target, reference=reference_of.__getitem__, **options)
+    note = ("not a substitution: the letters after it are moved, only the sum of relevance is its effect",)
+    items = [
+        result if variant.is_substitution else replace(result, notes=result.notes + note)
+        for result, variant in zip(explained, variants, strict=True)
+    ]
+    return SequenceRelevances(tuple(items), explained.account)

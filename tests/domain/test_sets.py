@@ -1,0 +1,37 @@
+"""Sets of samples in files: folders, and tables of paths and labels."""
+
+from pathlib import Path
+
+import pytest
+
+from lrp_domains.domain import DomainError
+from lrp_domains.domain.files.sets import read_set
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "b").mkdir()
+    for name in ("c.png", "a.PNG", "b/d.png", "notes.txt"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def test_a_folder_with_its_subfolders(folder):
+    paths, labels = read_set(folder, (".png",))
+    assert paths == [folder / "a.PNG", folder / "b/d.png", folder / "c.png"] and labels is None
+    with pytest.raises(DomainError, match=r"no clips in the folder .*: \.wav"):
+        read_set(folder, (".wav",), unit="clips")
+
+
+@pytest.mark.parametrize(("name", "separator"), [("set.tsv", "\t"), ("set.csv", ",")])
+def test_a_table_whose_paths_are_relative_to_it(folder, name, separator):
+    rows = [("path", "label", "kind"), ("c.png", "01", "x"), ("/d.png", "NA", "y")]
+    (folder / name).write_text("\n".join(separator.join(row) for row in rows))
+    paths, labels = read_set(folder / name, (".png",))
+    assert [str(path) for path in paths] == [str(folder / "c.png"), "/d.png"] and labels == ["01", "NA"]
+    assert read_set(str(folder / name), (".png",), label_column="kind")[1] == ["x", "y"]
+
+
+def test_files_by_name():
+    assert [str(path) for path in read_set(["a.x", "b"], ())[0]] == ["a.x", "b"]
+    assert read_set("a.png", ()) == ([Path("a.png")], None)

@@ -1,0 +1,93 @@
+"""Samples of several shapes explained in batches, with the names of classes, and checked once."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from lrp_domains import ATTN_LRP, CP_LRP, SECANT
+from lrp_domains.domain import DomainError, Read, TensorExplainer
+
+
+class Pooled(nn.Module):
+    """A linear model of the mean of a sample, of any length."""
+
+    def __init__(self):
+        super().__init__()
+        self.head, self.sizes = nn.Linear(2, 3), []
+
+    def forward(self, x):
+        self.sizes.append(len(x))
+        return self.head(x.mean(2))
+
+
+def reading(model, x):
+    x = x if x.requires_grad else x.detach().requires_grad_()
+    return Read(model(x), (x,), lambda relevance: relevance[0].sum(1))
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return Pooled().eval()
+
+
+@pytest.fixture
+def samples():
+    torch.manual_seed(1)
+    return [torch.randn(2, length) for length in (4, 6, 4, 5, 6, 4)]
+
+
+def test_in_the_order_of_the_samples_whatever_their_shapes(model, samples):
+    explain = TensorExplainer(model, reading, batch_size=2, score="logit")
+    results = explain(samples, list("abcdef"), 1, notes=[()] * 5 + [("the last",)])
+    assert max(model.sizes) == 2
+    for sample, name, (outcome, relevance) in zip(samples, "abcdef", results, strict=True):
+        weights = model.head.weight.detach()[1]
+        assert np.allclose(relevance, (sample * weights[:, None]).sum(0) / sample.shape[1], atol=1e-6)
+        assert outcome.name == name and outcome.target == "1" and outcome.rules == ATTN_LRP.name
+        assert outcome.units == pytest.approx(relevance.sum(), abs=1e-6)
+        assert outcome.rest == pytest.approx(model.head.bias[1].item(), abs=1e-6)
+    assert [outcome.notes for outcome, _ in results][-2:] == [(), ("the last",)]
+
+
+def test_names_of_classes(model, samples):
+    names = list("abcdef")
+    model.config = SimpleNamespace(id2label={1: "dog", 0: "cat", 2: "owl"})
+    explain = TensorExplainer(model, reading)
+    assert explain.classes == ("cat", "dog", "owl")
+    targets = ["owl", 0, "1", "dog", 2, "cat"]
+    assert [o.target for o, _ in explain(samples, names, targets)] == ["owl", "cat", "dog", "dog", "owl", "cat"]
+    assert TensorExplainer(model, reading, classes=[7, 8, 9])(samples[:1], ["a"], 8)[0][0].target == "8"
+    with pytest.raises(DomainError, match="did you mean 'owl'"):
+        explain(samples, names, "owls")
+    with pytest.raises(DomainError, match="the model has 3 classes, but 2 are named"):
+        TensorExplainer(model, reading, classes=["a", "b"])(samples, names)
+
+
+def test_rules_and_references_are_those_of_a_batch(model, samples):
+    explain = TensorExplainer(model, reading, rules=lambda x: CP_LRP if x.shape[2] == 4 else ATTN_LRP)
+    rules = [outcome.rules for outcome, _ in explain(samples, list("abcdef"))]
+    assert [name == CP_LRP.name for name in rules] == [True, False, True, False, False, True]
+    explain = TensorExplainer(model, reading)
+    results = explain(samples, list("abcdef"), references=lambda x: torch.stack([x * 0, x * 0.5]))
+    for outcome, relevance in results:
+        assert outcome.rules == SECANT.name
+        assert outcome.score - outcome.reference_score == pytest.approx(relevance.sum(), abs=1e-5)
+
+
+def test_it_is_checked_once(model, samples):
+    explain = TensorExplainer(model, reading, unit="tracks", batch_size=8)
+    explain(samples[:1], ["a"])
+    assert model.sizes == [1, 2, 1]
+    explain(samples[:1], ["a"])
+    assert model.sizes == [1, 2, 1, 1]
+
+    class Mixing(Pooled):
+        def forward(self, x):
+            return super().forward(x) - super().forward(x).mean(0)
+
+    with pytest.raises(DomainError, match="scores one of the tracks differently beside another than alone"):
+        TensorExplainer(Mixing().eval(), reading, unit="tracks")(samples, list("abcdef"))

@@ -1,0 +1,122 @@
+"""The commands: one picture, and a set from its check to its report, with the models of the demo."""
+
+import json
+from typing import get_args
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import lrp_domains
+from lrp_domains.command_line import app
+from lrp_domains.commands.images.options import Rules
+from lrp_domains.domain import read_outcomes
+from lrp_domains.images import ImageExplainer, train_demo
+
+
+def run(*arguments, code=0):
+    result = CliRunner().invoke(app, ["images", *map(str, arguments)])
+    assert result.exit_code == code, result.output
+    return " ".join(result.output.split())
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo") / "models"
+    train_demo(seed=1, epochs=1).save(folder)
+    return folder
+
+
+@pytest.mark.slow
+def test_digits_are_learnt_and_the_models_load_without_code(tmp_path):
+    printed = run("train-demo", "--out", tmp_path / "models", "--quick", "--seed", 1)
+    table = pd.read_csv(tmp_path / "models/pictures.tsv", sep="\t", dtype=str)
+    assert len(table) == 360 and table["label"].value_counts().min() >= 34
+    pictures = [tmp_path / "models" / path for path in table["path"]]
+    for name, least in (("cnn", 0.9), ("vit", 0.6)):
+        results = ImageExplainer.from_pretrained(tmp_path / "models" / name, device="cpu")(pictures)
+        accuracy = (results.table()["prediction"] == table["label"]).mean()
+        assert accuracy > least and f"{name}: accuracy {accuracy:.3f} on 360 digits" in printed
+        assert results[0].pixels.shape == (8, 8)
+
+
+def test_an_earlier_demo_is_replaced_but_nothing_else(tmp_path):
+    (tmp_path / "a.txt").touch()
+    assert "exists and has no demo models" in run("train-demo", "--out", tmp_path, code=1)
+
+
+@pytest.mark.slow
+def test_training_is_repeated_with_a_seed():
+    one, other = (train_demo(seed=3, epochs=1) for _ in range(2))
+    assert one.accuracies == other.accuracies
+    assert (one.pictures == other.pictures).all() and set(one.networks) == {"cnn", "vit"}
+
+
+def test_a_picture(demo, tmp_path):
+    picture = demo / "pictures/004.png"
+    arguments = (picture, "--model", demo / "vit", "--device", "cpu", "--target", 3, "--against", 8)
+    output = run("explain", *arguments, "--html", tmp_path / "a.html", "--drawings", tmp_path / "drawings")
+    result = ImageExplainer.from_pretrained(demo / "vit", device="cpu")(picture, "3", against="8")
+    assert f"predicted {result.prediction} ({result.probability:.1%}), explained 3" in output
+    assert f"score {result.score:+.3f}, pixels {result.units:+.3f}" in output
+    assert (tmp_path / "a.html").read_text().count("<img") == 1
+    assert [path.name for path in (tmp_path / "drawings").iterdir()] == ["0_004.png"]
+
+
+@pytest.mark.parametrize("rules", get_args(Rules))
+def test_every_rule_set_has_a_name(rules):
+    name = rules.replace("-", "_")
+    assert hasattr(lrp_domains, name if name == "deep_taylor" else name.upper())
+
+
+@pytest.mark.parametrize("rules", ["epsilon-gamma-box", "deep-taylor", "epsilon-plus-flat"])
+def test_rules_for_bounded_inputs(demo, rules):
+    picture = demo / "pictures/004.png"
+    output = run("explain", picture, "--model", demo / "cnn", "--device", "cpu", "--rules", rules)
+    name = rules.replace("-", "_")
+    made = getattr(lrp_domains, name if name == "deep_taylor" else name.upper())
+    explainer = ImageExplainer.from_pretrained(demo / "cnn", device="cpu", rules=made)
+    assert f"pixels {explainer(picture).units:+.3f}" in output
+
+
+def test_a_set_from_its_check_to_its_report(demo, tmp_path):
+    model = ("--model", demo / "cnn", "--reference", "black", "--rules", "secant")
+    run("check", demo / "pictures.tsv", *model, "--out", tmp_path / "check.json")
+    summary = json.loads((tmp_path / "check.json").read_text())
+    assert summary["samples"] == 360 and set(summary["inputs"]) >= {"pictures", "model", "model's network"}
+    shards = [tmp_path / f"{number}.parquet" for number in (1, 2)]
+    for number, shard in enumerate(shards, 1):
+        options = ("--check", tmp_path / "check.json", "--shard", number, "--shards", 2, "--device", "cpu")
+        run("explain", demo / "pictures.tsv", *model, *options, "--out", shard)
+    assert "360 pictures" in run("gather", *shards, "--out", tmp_path / "set/explained.parquet")
+    outcomes = read_outcomes(tmp_path / "set/explained.parquet")
+    assert len(outcomes) == 360 and outcomes["reference_score"].notna().all()
+    run("report", tmp_path / "set", "--out", tmp_path / "report.html", "--examples", 2, "--title", "Digits")
+    assert "<title>Digits</title>" in (tmp_path / "report.html").read_text()
+
+
+def test_options_that_do_not_belong_together(demo, tmp_path):
+    picture, model = demo / "pictures/000.png", ("--model", demo / "cnn")
+    assert "name a model" in run("explain", picture, code=1)
+    assert "--against requires a --target" in run("explain", picture, *model, "--against", "8", code=2)
+    assert "--shard: only for a set" in run("explain", picture, *model, "--shard", 1, code=2)
+    assert "--html: leave out" in run("explain", picture, *model, "--out", "a.parquet", "--html", "a.html", code=2)
+    two = ("explain", picture, picture, *model, "--out", tmp_path / "a.parquet")
+    assert "--out is for one set" in run(*two, code=2)
+    assert "there is no class '11'" in run("explain", picture, *model, "--device", "cpu", "--target", "11", code=1)
+
+
+def test_a_model_that_has_changed_since_the_check(demo, tmp_path):
+    (tmp_path / "set.csv").write_text(f"path\n{demo}/pictures/000.png\n")
+    model = ("--model", demo / "cnn")
+    run("check", tmp_path / "set.csv", *model, "--out", tmp_path / "check.json")
+    (tmp_path / "set.csv").write_text(f"path\n{demo}/pictures/001.png\n")
+    options = ("--check", tmp_path / "check.json", "--device", "cpu", "--out", tmp_path / "a.parquet")
+    assert "has changed since it was checked" in run("explain", tmp_path / "set.csv", *model, *options, code=1)
+
+
+@pytest.mark.slow
+def test_the_whole_demo(tmp_path):
+    run("demo", "--quick", "--out", tmp_path / "demo")
+    html = (tmp_path / "demo/report.html").read_text()
+    assert ">cnn</h2>" in html and ">vit</h2>" in html

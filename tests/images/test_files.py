@@ -1,0 +1,112 @@
+"""Sets of pictures explained to files: the same as in memory, resumed, sharded, and reported."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from lrp_domains.domain import Shard, gather_parts, read_arrays, read_outcomes
+from lrp_domains.images import ImageExplainer, check_files, explain_files, write_report
+
+NUMBER = 7
+
+
+@pytest.fixture(scope="module")
+def explainer():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 3)).eval()
+    return ImageExplainer(model, classes=["cat", "dog", "owl"])
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    generator = np.random.default_rng(0)
+    for number in range(NUMBER):
+        pixels = generator.integers(0, 256, (8, 10, 4 if number == 3 else 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    paths = [f"{number}.png" for number in range(NUMBER)]
+    labels = ["cat", "dog", "2", "owl", "cat", "1", "dog"]
+    pd.DataFrame({"path": paths, "label": labels}).to_csv(folder / "set.tsv", sep="\t", index=False)
+    return folder / "set.tsv"
+
+
+def test_files_hold_what_a_call_returns(explainer, table, tmp_path):
+    assert explain_files(table, explainer, tmp_path / "out.parquet", target="owl", against="cat", reference="mean") == 0
+    paths = [table.parent / f"{number}.png" for number in range(NUMBER)]
+    results = explainer(paths, "owl", against="cat", reference="mean")
+    outcomes, arrays = read_outcomes(tmp_path / "out.parquet"), read_arrays(tmp_path / "out.npz")
+    assert outcomes["label"].tolist() == ["cat", "dog", "owl", "owl", "cat", "dog", "dog"]
+    assert outcomes["name"].tolist() == list(map(str, paths))
+    pd.testing.assert_frame_equal(outcomes.drop(columns="label"), results.table().drop(columns="label"))
+    noted = outcomes["notes"].tolist()
+    assert noted.pop(3) == "transparent parts were put on white" and not any(noted)
+    for number, result in enumerate(results):
+        assert (arrays[str(number)] == result.pixels).all() and arrays[str(number)].dtype == np.float32
+        assert (arrays[f"{number}.picture"] == result.picture).all()
+
+
+def test_shards_are_parts_of_the_whole_and_an_interrupted_run_resumes(explainer, table, tmp_path):
+    explain_files(table, explainer, tmp_path / "whole.parquet")
+    shards = [tmp_path / f"{number}.parquet" for number in (1, 2)]
+    for number, shard in enumerate(shards, 1):
+        explain_files(table, explainer, shard, shard=Shard(number, 2))
+    assert gather_parts(shards, tmp_path / "gathered.parquet") == NUMBER
+    whole, gathered = (read_arrays(tmp_path / f"{name}.npz") for name in ("whole", "gathered"))
+    assert list(whole) == list(gathered) and all(np.allclose(whole[name], gathered[name]) for name in whole)
+    whole, gathered = (read_outcomes(tmp_path / f"{name}.parquet") for name in ("whole", "gathered"))
+    pd.testing.assert_frame_equal(whole, gathered)
+
+    def interrupted(parts, description):
+        yield from list(parts)[:2]
+        raise KeyboardInterrupt
+
+    out = tmp_path / "resumed.parquet"
+    with pytest.raises(KeyboardInterrupt):
+        explain_files(table, explainer, out, part=2, progress=interrupted)
+    assert explain_files(table, explainer, out, part=2) == 4
+    pd.testing.assert_frame_equal(read_outcomes(out), read_outcomes(tmp_path / "whole.parquet"))
+    with pytest.raises(KeyboardInterrupt):
+        explain_files(table, explainer, out, part=2, progress=interrupted)
+    assert explain_files(table, explainer, out, part=2, target="dog") == 0  # another request
+
+
+def test_a_set_is_checked_before_long_work(explainer, table):
+    summary = check_files(table, explainer)
+    assert summary["samples"] == NUMBER and tuple(summary["size"]) == (8, 10)
+    assert summary["labels"] == {"cat": 2, "dog": 3, "owl": 2}
+    assert summary["notes"] == {"transparent parts were put on white": 1}
+    assert check_files(table.parent, explainer)["labels"] == {}
+
+
+def test_a_report_shows_examples_means_and_the_ledger(explainer, table, tmp_path):
+    for name, options in (("plain", {}), ("against", {"reference": "blur"})):
+        (tmp_path / name).mkdir()
+        explain_files(table, explainer, tmp_path / name / "explained.parquet", **options)
+    write_report([tmp_path / "plain", tmp_path / "against"], tmp_path / "r.html", title="Cats & dogs", examples=2)
+    html = (tmp_path / "r.html").read_text()
+    assert "<h1>Cats &amp; dogs</h1>" in html and ">plain</h2>" in html and ">against</h2>" in html
+    for heading in ("Most confident", "Most wrong", "Closest calls", "Mean of each explained class"):
+        assert html.count(f"<h3>{heading}</h3>") == 2
+    outcomes = read_outcomes(tmp_path / "plain/explained.parquet")
+    accuracy = (outcomes["label"] == outcomes["prediction"]).mean()
+    assert f"<b>{accuracy:.1%}</b>" in html and "7</b><span>pictures" in html
+    assert "of the reference = pixels" in html
+    images = re.findall(r'<img src="data:image/[^"]+"[^>]* alt="([^"]+)"', html)
+    assert len(images) == len(re.findall("<img", html)) and all(images)
+    wrong = outcomes[outcomes["label"] != outcomes["prediction"]].sort_values("probability")["name"].iloc[-1]
+    part = html.split("Most wrong")[1].split("Closest calls")[0]
+    assert wrong in part
+
+
+def test_a_report_of_pictures_of_several_sizes(explainer, tmp_path):
+    for number, side in enumerate((8, 9, 10)):
+        Image.new("RGB", (side, 8), (9 * side, 0, 0)).save(tmp_path / f"{number}.png")
+    (tmp_path / "results").mkdir()
+    explain_files(tmp_path, explainer, tmp_path / "results/explained.parquet", target="cat")
+    write_report([tmp_path / "results"], tmp_path / "r.html")
+    assert "cat: the pictures are of several sizes" in (tmp_path / "r.html").read_text()

@@ -1,0 +1,217 @@
+"""Bad sequences, files and requests: one clear error each, which says what is wrong, where, and what to do."""
+
+import gzip
+from types import SimpleNamespace
+
+import pytest
+from torch import nn
+
+from lrp_domains.domain import DomainError
+from lrp_domains.sequences import (
+    Record,
+    SequenceExplainer,
+    counts,
+    explain_windows,
+    read_bed,
+    read_explained,
+    read_fasta,
+    read_sequences,
+    read_vcf,
+    track,
+)  # fmt: skip
+
+from .small_models import BaseResolution, Trunk, bert, cnn, esm, kmer_tokenizer, sequences
+
+GOOD = "ACGTACGTACGTACGTACGTACGT"
+
+
+@pytest.fixture
+def files(tmp_path):
+    (tmp_path / "genome.fa").write_text(f">chr1\n{GOOD}\n>chr2\n{GOOD}\n")
+
+    def write(name: str, text: str = ""):
+        path = tmp_path / name
+        if name.endswith(".gz"):
+            with gzip.open(path, "wt") as file:
+                file.write(text)
+        else:
+            path.write_text(text)
+        return path
+
+    return SimpleNamespace(write=write, genome=tmp_path / "genome.fa", folder=tmp_path)
+
+
+def explain(sequences, *, model=None, call=None, **settings):
+    return lambda files: SequenceExplainer(model or cnn(), **settings)(sequences, **(call or {}))
+
+
+def bed(text):
+    return lambda files: read_bed(files.write("some.bed", text), files.genome)
+
+
+def vcf(text):
+    return lambda files: read_vcf(files.write("some.vcf", text), files.genome, length=10)
+
+
+def tokens(letters, **settings):
+    tokenizer = kmer_tokenizer(3)
+    return lambda files: SequenceExplainer(bert(tokenizer), encode=tokenizer, **settings)(letters)
+
+
+def protein(letters):
+    def run(files):
+        model, tokenizer = esm(files.folder)
+        return SequenceExplainer(model, "protein", tokenizer)(letters)
+
+    return run
+
+
+def tracks(write):
+    def run(files):
+        results = SequenceExplainer(cnn())([Record(GOOD, "peak", "chr1", 30)])
+        return write(results, files.folder)
+
+    return run
+
+
+def both_layouts():
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(2)).eval()
+
+
+CASES = {
+    "unknown letter": (
+        explain({"s1": GOOD + "R"}),
+        "sequence 's1' has 'R' at position 25; the letters are ACGT, and N",
+    ),
+    "RNA as DNA": (explain([GOOD, "acgu" * 6]), "sequence '1' has 'u' at position 4"),
+    "a gap in a protein": (protein({"p": "MKV-L"}), "sequence 'p' has '-' at position 4; .* X for an unknown one"),
+    "an empty sequence": (explain({"s1": ""}), "sequence 's1' is '': pass a string of letters"),
+    "no sequences": (explain([]), "there are no sequences to explain"),
+    "no string": (explain([GOOD, 7]), "sequence '1' is 7: pass a string"),
+    "unknown alphabet": (explain(GOOD, alphabet="dna"), "alphabet='dna': name 'DNA', 'protein'"),
+    "too long": (explain(GOOD, length=20), "has 24 letters, the model 20: use windows"),
+    "either layout": (explain("ACGT", model=both_layouts()), "it accepts both"),
+    "neither layout": (
+        explain(GOOD, model=nn.Linear(9, 2).eval()),
+        r"channels first: .*; channels last: .*pass layout=",
+    ),
+    "unknown layout": (explain(GOOD, layout="channels"), "unknown layout 'channels'; did you mean"),
+    "unknown class": (
+        explain(GOOD, classes=["enhancer", "none", "x"], call={"target": "enhancr"}),
+        "did you mean 'enhancer'",
+    ),
+    "classes that don't fit": (explain(GOOD, classes=["a", "b"]), "classes has 2 names, but the model 3 outputs"),
+    "training mode": (
+        explain(GOOD, model=nn.Sequential(cnn(), nn.Dropout()).train()),
+        r"training mode.*model.eval\(\)",
+    ),
+    "a model of tracks without a score": (
+        explain(GOOD, model=Trunk().eval()),
+        "dict with human, mouse, not logits: pass a score",
+    ),
+    "a profile without a score": (explain(GOOD, model=BaseResolution().eval()), r"shape \(1, 2, 24\) .* pass a score"),
+    "unknown head": (
+        explain(GOOD, model=Trunk().eval(), score=track("humn")),
+        "no output 'humn'; did you mean 'human'",
+    ),
+    "unknown track": (
+        explain(GOOD, model=Trunk().eval(), score=track("human", 9)),
+        r"no track 9 in outputs of shape \(1, 6, 7\)",
+    ),
+    "missing counts": (explain(GOOD, model=BaseResolution().eval(), score=counts(2)), "the model has no output 2"),
+    "a target of a score": (
+        explain(GOOD, score=lambda outputs: outputs[:, 0], call={"target": 1}),
+        "a target is a class",
+    ),
+    "a reference of another length": (explain(GOOD, reference=GOOD[:-1]), r"reference of '0' is read as \(4, 23\)"),
+    "a mask of one-hot input": (explain(GOOD, reference="mask"), "reference='mask' is not for one-hot input"),
+    "zeros of tokens": (tokens(GOOD, reference="zeros"), "reference='zeros' is not for tokens"),
+    "a strand of a protein": (
+        explain("MKV", alphabet="protein", reverse_complement=True),
+        "only DNA has a reverse complement",
+    ),
+    "a strand of tokens": (tokens(GOOD, reverse_complement=True), "reverse_complement is for one-hot encoded DNA"),
+    "shorter than a word": (tokens("AC"), "cover 0 of 2 letters: .* at least 3 letters"),
+    "no tokenizer": (explain(GOOD, encode="onehot"), "pass 'one-hot', or a tokenizer"),
+    "a stride beyond the window": (
+        lambda files: explain_windows(SequenceExplainer(cnn()), GOOD, 0, window=12, stride=20),
+        "a stride of 20",
+    ),
+    "no FASTA file": (lambda files: read_fasta(files.folder / "none.fa"), "there is no file '.*none.fa'"),
+    "empty FASTA": (lambda files: read_fasta(files.write("empty.fa")), "'.*empty.fa' could not be read as FASTA"),
+    "FASTA without a header": (
+        lambda files: read_fasta(files.write("bare.fa", GOOD)),
+        "'.*bare.fa' could not be read as FASTA",
+    ),
+    "a name twice": (lambda files: read_fasta(files.write("two.fa", f">a\n{GOOD}\n>a\n{GOOD}\n")), "Duplicate key"),
+    "gzip, not bgzip": (
+        lambda files: read_fasta(files.write("some.fa.gz", f">a\n{GOOD}\n")),
+        "is compressed: gunzip it",
+    ),
+    "past the end": (
+        bed("chr1\t0\t5\nchr2\t20\t25\n"),
+        "line 2: chr2:20-25 is not within the chromosome, which has 24 bases",
+    ),
+    "a start after the end": (bed("# x\nchr1\t5\t5\n"), "line 2: the interval 5-5 has no base"),
+    "another name of a chromosome": (bed("1\t0\t5\n"), "line 1: the genome has no chromosome '1'; did you mean 'chr1'"),
+    "no number": (bed("chr1\t0\tx\n"), "line 1: the end is 'x', not a whole number"),
+    "spaces for tabs": (bed("chr1 0 5\n"), "line 1 has no start: expected chromosome, start, end, separated by tabs"),
+    "another genome": (vcf("chr1\t3\t.\tT\tA\n"), "line 1: the reference allele is T, but the genome has G there"),
+    "a symbolic allele": (vcf("chr1\t3\t.\tG\t<DEL>\n"), "line 1: the alternative allele '<DEL>' is not a sequence"),
+    "no alternative": (vcf("chr1\t3\t.\tG\n"), "line 1 has no alternative"),
+    "intervals without a genome": (
+        lambda files: read_sequences(files.write("a.bed", "chr1\t0\t5\n")),
+        "name its FASTA file",
+    ),
+    "variants without a length": (
+        lambda files: read_sequences(files.write("a.vcf", "chr1\t1\t.\tA\tC\n"), files.genome),
+        "length=",
+    ),
+    "a file of another kind": (
+        lambda files: read_sequences(files.write("a.txt", GOOD)),
+        r"expected a name that ends in .fa",
+    ),
+    "a file without lines": (
+        lambda files: read_sequences(files.write("a.bed", "# none\n"), files.genome),
+        "has no sequences",
+    ),
+    "a track without a place": (
+        lambda files: SequenceExplainer(cnn())([GOOD]).to_bedgraph(files.folder / "a"),
+        "'0' has no place",
+    ),
+    "a track of another genome": (
+        tracks(lambda r, folder: r.to_bigwig(folder / "a.bw", {"1": 99})),
+        "no size of chromosome 'chr1'",
+    ),
+    "a track past the end": (
+        tracks(lambda r, folder: r.to_bigwig(folder / "a.bw", {"chr1": 40})),
+        "'chr1' has 40 bases, but .* 54",
+    ),
+    "unequal lengths for TF-MoDISco": (
+        lambda files: SequenceExplainer(cnn())([GOOD, GOOD + "A"]).to_npz(
+            files.folder / "a.npz", files.folder / "b.npz"
+        ),
+        "sequences of one length",
+    ),
+    "results of another kind": (lambda files: read_explained(files.write("a.parquet", "x")), "a.parquet"),
+    "a model of no kind": (
+        lambda files: SequenceExplainer.from_pretrained(files.write("model.pt2", "x")),
+        "is a file: name the .yaml",
+    ),
+    "a wrong declaration": (
+        lambda files: SequenceExplainer.from_pretrained(files.write("m.yaml", "network: a.pt2\nlayuot: x\n")),
+        "unknown key 'layuot'; did you mean 'layout'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_one_clear_error(name, files):
+    run, message = CASES[name]
+    with pytest.raises(DomainError, match=message) as raised:
+        run(files)
+    assert "\n" not in str(raised.value).strip()
+
+
+def test_good_sequences_raise_nothing(files):
+    assert len(SequenceExplainer(cnn())(sequences(2))) == 2

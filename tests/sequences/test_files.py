@@ -1,0 +1,58 @@
+"""Sequences of FASTA, BED and VCF files."""
+
+import gzip
+
+import pytest
+
+from lrp_domains.sequences import Record, read_bed, read_fasta, read_sequences, read_vcf
+
+CHROMOSOME = "ACGTTGCAACGGATTCAGCC"
+
+
+@pytest.fixture
+def genome(tmp_path):
+    path = tmp_path / "genome.fa"
+    path.write_text(f">chr1\n{CHROMOSOME}\n>chr2 other\nTTTTggggNN\n")
+    return path
+
+
+def test_fasta(tmp_path):
+    path = tmp_path / "some.fasta"
+    path.write_text(">first label=yes\nACGT\nAC\n>second\nacgtN\n")
+    assert read_fasta(path) == [Record("ACGTAC", "first", label="yes"), Record("acgtN", "second")]
+    assert read_sequences(path) == read_fasta(path)
+
+
+def test_intervals(tmp_path, genome):
+    path = tmp_path / "peaks.bed.gz"
+    with gzip.open(path, "wt") as file:
+        file.write("# made\ntrack name=x\nchr1\t2\t8\nchr1\t2\t8\tpeak\t0\t-\tmore\n\nchr2\t2\t6\t.\t5\t+\n")
+    plain, reverse, lower = read_bed(path, genome)
+    assert plain == Record(CHROMOSOME[2:8], "chr1:2-8", "chr1", 2) and plain.letters == "GTTGCA"
+    assert reverse == Record("TGCAAC", "peak", "chr1", 2, "-")  # its complement backwards
+    assert list(plain.positions()) == [2, 3, 4, 5, 6, 7] and list(reverse.positions()) == [7, 6, 5, 4, 3, 2]
+    assert (lower.letters, lower.name) == ("TTgg", "chr2:2-6")
+    assert read_bed(path, genome, length=4)[0] == Record(CHROMOSOME[3:7], "chr1:3-7", "chr1", 3)
+    assert read_sequences(path, genome) == read_bed(path, genome)
+
+
+def test_a_part_of_either_strand_keeps_its_place():
+    forward, backward = Record("ACGTA", "f", "chr1", 10), Record("ACGTA", "b", "chr1", 10, "-")
+    for record in (forward, backward):
+        for start, end in ((0, 2), (1, 4), (3, 5)):
+            part = record.part(start, end)
+            assert part.letters == "ACGTA"[start:end] and list(part.positions()) == list(record.positions())[start:end]
+
+
+def test_variants(tmp_path, genome):
+    path = tmp_path / "some.vcf"
+    head = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\n"
+    path.write_text(head + "chr1\t6\trs1\tG\tA,GTT\t.\nchr1\t1\t.\tA\tC\nchr1\t18\t.\tGCC\tG\nchr1\t6\t.\tgc\tta\n")
+    several = read_vcf(path, genome, length=8)
+    snv, insertion, first, deletion, two = several
+    assert snv.reference == Record("CGTTGCAA", "rs1 chr1:6G>A", "chr1", 1) and snv.alternative.letters == "CGTTACAA"
+    assert insertion.alternative.letters == "CGTTGTTC" and not insertion.is_substitution
+    assert (first.reference.letters, first.alternative.letters) == ("NNNNACGT", "NNNNCCGT")
+    assert (deletion.reference.letters, deletion.alternative.letters) == ("TTCAGCCN", "TTCAGNNN")
+    assert two.is_substitution and two.alternative.letters == "CGTTTAAA" and two.reference.letters == "CGTTGCAA"
+    assert [variant.is_substitution for variant in several] == [True, False, True, False, True]

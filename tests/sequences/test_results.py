@@ -1,0 +1,152 @@
+"""Results: tables, logos, pages, tracks, TF-MoDISco's layout, and files that are read back."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lrp_domains.domain import DomainError, Shard, gather_parts
+from lrp_domains.sequences import (
+    Record,
+    SequenceExplainer,
+    check_file,
+    explain_file,
+    read_explained,
+    read_sequences,
+    write_report,
+)  # fmt: skip
+
+from .small_models import bert, cnn, kmer_tokenizer, sequences
+
+
+@pytest.fixture
+def results():
+    places = [("chr1", 10, "+"), ("chr1", 30, "-"), ("chr2", 0, "+")]
+    records = [Record(s, f"s{n}", *place) for n, (s, place) in enumerate(zip(sequences(3), places, strict=True))]
+    return SequenceExplainer(cnn(), classes=["a", "b", "c"])(records)
+
+
+def test_tables(results):
+    letters = results[1].table()
+    assert list(letters) == ["position", "letter", "relevance", "chromosome", "start"]
+    assert letters["start"].tolist() == list(range(69, 29, -1)) and "".join(letters["letter"]) == results[1].sequence
+    top = results[1].top(3)
+    assert (top["relevance"].abs().tolist() == np.sort(np.abs(results[1].relevance))[::-1][:3]).all()
+    table = results.table()
+    assert table["name"].tolist() == ["s0", "s1", "s2"] and (table["units"] + table["rest"]).tolist() == pytest.approx(
+        table["score"].tolist()
+    )
+    assert results.account.score == pytest.approx(table["score"].sum())
+    assert results.account.units == pytest.approx(table["units"].sum())
+
+
+def test_contributions(results):
+    for result in results:
+        assert result.contributions.sum(1) == pytest.approx(result.relevance)
+        assert (result.hypothetical * result.one_hot).sum(1) == pytest.approx(result.relevance)
+        assert ((result.contributions != 0).sum(1) <= 1).all()
+
+
+def test_logos_and_pages(results):
+    figure = results[0].logo(5, 20)
+    axes = figure.axes[0]
+    assert axes.get_ylabel() == "relevance" and axes.get_xlim() == pytest.approx((5.5, 20.5), abs=0.1)
+    page = results.to_html()
+    assert page.startswith("<!doctype html>") and page.count("<img") == 3 and "http" not in page.partition("<img")[0]
+    body = results[0]._repr_html_()
+    assert "<html" not in body and "s0" in body
+    coloured = body[body.index("monospace") :]
+    assert (
+        "".join(part.rpartition(">")[2] for part in coloured.split("<")).replace("\n", "").strip()
+        == results[0].sequence
+    )
+
+
+def test_tracks(results, tmp_path):
+    pyBigWig = pytest.importorskip("pyBigWig")
+    with pytest.warns(UserWarning, match="overlap in 20 bases"):
+        results.to_bigwig(tmp_path / "some.bw", {"chr2": 40, "chr1": 100})
+    with pyBigWig.open(str(tmp_path / "some.bw")) as file:
+        assert file.chroms() == {"chr2": 40, "chr1": 100}
+        first, second = results[0].relevance, results[1].relevance[::-1]
+        assert np.array(file.values("chr1", 10, 30)) == pytest.approx(first[:20], abs=1e-7)
+        assert np.array(file.values("chr1", 30, 50)) == pytest.approx((first[20:] + second[:20]) / 2, abs=1e-7)
+        assert np.array(file.values("chr1", 50, 70)) == pytest.approx(second[20:], abs=1e-7)
+        assert np.array(file.values("chr2", 0, 40)) == pytest.approx(results[2].relevance, abs=1e-7)
+        assert np.isnan(file.values("chr1", 0, 10)).all()
+
+    (tmp_path / "genome.fa.fai").write_text("chr1\t100\t6\t60\t61\nchr2\t40\t110\t60\t61\n")
+    results[2:].to_bigwig(tmp_path / "other.bw", tmp_path / "genome.fa.fai")
+    results[2:].to_bedgraph(tmp_path / "some.bedgraph")
+    rows = [line.split("\t") for line in (tmp_path / "some.bedgraph").read_text().splitlines()]
+    assert [row[:3] for row in rows] == [["chr2", str(start), str(start + 1)] for start in range(40)]
+    assert [float(row[3]) for row in rows] == pytest.approx(results[2].relevance, rel=1e-5)
+
+
+def test_the_layout_of_tf_modisco(tmp_path):
+    model = cnn()
+    for alphabet in ("ACGT", "TGCA"):
+        results = SequenceExplainer(model, alphabet)(sequences(3), 1)
+        results.to_npz(tmp_path / "ohe.npz", tmp_path / "shap.npz")
+        one_hot, hypothetical = (np.load(tmp_path / name)["arr_0"] for name in ("ohe.npz", "shap.npz"))
+        assert one_hot.shape == hypothetical.shape == (3, 4, 40)
+        for number, result in enumerate(results):
+            assert "".join("ACGT"[code] for code in one_hot[number].argmax(0)) == result.sequence
+            assert (one_hot[number] * hypothetical[number]).sum(0) == pytest.approx(result.relevance, abs=1e-6)
+            assert hypothetical[number, 3] == pytest.approx(result.hypothetical[:, alphabet.index("T")], abs=1e-6)
+
+
+def test_tokens_have_no_hypothetical_contributions(tmp_path):
+    tokenizer = kmer_tokenizer(3)
+    results = SequenceExplainer(bert(tokenizer), encode=tokenizer)(sequences(2, 20))
+    with pytest.raises(DomainError, match="one-hot encoded DNA"):
+        results.to_npz(tmp_path / "a.npz", tmp_path / "b.npz")
+    assert results[0].logo() is not None
+
+
+@pytest.mark.parametrize("kind", ["one-hot", "tokens"])
+def test_files_are_read_back(tmp_path, kind):
+    tokenizer = kmer_tokenizer(3)
+    settings = (
+        {"model": bert(tokenizer), "encode": tokenizer} if kind == "tokens" else {"model": cnn(), "classes": "abc"}
+    )
+    explainer = SequenceExplainer(**settings, reference="shuffle", references=2)
+    (tmp_path / "genome.fa").write_text(">chr1\n" + sequences(1, 400)[0] + "\n")
+    rows = [f"chr1\t{start}\t{start + 30}\tp{start}\t0\t{'+-'[start % 2]}\n" for start in range(0, 75, 5)]
+    (tmp_path / "some.bed").write_text("".join(rows))
+    records = read_sequences(tmp_path / "some.bed", tmp_path / "genome.fa")
+    assert check_file(explainer, records) == {"samples": 15, "longest": 30, "labels": {}}
+
+    tables = [tmp_path / f"{number}.parquet" for number in (1, 2)]
+    for number, table in enumerate(tables, 1):
+        explain_file(explainer, records, table, shard=Shard(number, 2), part=4)
+    gather_parts(tables, tmp_path / "explained.parquet")
+    read, direct = read_explained(tmp_path / "explained.parquet"), explainer(records)
+    pd.testing.assert_frame_equal(read.table(), direct.table(), atol=1e-9)
+    for one, other in zip(read, direct, strict=True):
+        assert one.record == other.record and one.alphabet == other.alphabet == "ACGT"
+        assert one.relevance == pytest.approx(other.relevance, abs=1e-6)
+        if kind == "one-hot":
+            assert one.hypothetical == pytest.approx(other.hypothetical, abs=1e-6)
+        else:
+            assert one.hypothetical is other.hypothetical is None
+    assert [item.name for item in read_explained(tmp_path / "explained.parquet", [3, 1])] == ["p15", "p5"]
+
+    write_report([tmp_path], tmp_path / "report.html", examples=1)
+    assert (tmp_path / "report.html").read_text().count("<img") >= 2
+
+
+def test_windows_and_variants_in_files(tmp_path):
+    (tmp_path / "genome.fa").write_text(">chr1\n" + "ACGT" * 25 + "\n")
+    (tmp_path / "some.vcf").write_text("chr1\t50\t.\tC\tA\nchr1\t51\t.\tG\tGA\n")
+    explainer = SequenceExplainer(cnn())
+    variants = read_sequences(tmp_path / "some.vcf", tmp_path / "genome.fa", length=24)
+    explain_file(explainer, variants, tmp_path / "variants.parquet", target=1)
+    explained = read_explained(tmp_path / "variants.parquet")
+    assert [item.name for item in explained] == ["chr1:50C>A", "chr1:51G>GA"]
+    assert np.flatnonzero(explained[0].relevance).tolist() == [12] and explained[1].notes and not explained[0].notes
+    (tmp_path / "long.bed").write_text("chr1\t0\t100\n")
+    explain_file(
+        explainer, read_sequences(tmp_path / "long.bed", tmp_path / "genome.fa"), tmp_path / "long.parquet", target=1,
+        window=40,
+    )  # fmt: skip
+    assert read_explained(tmp_path / "long.parquet")[0].notes == ("read in 4 windows of 40 letters",)

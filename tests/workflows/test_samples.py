@@ -1,0 +1,150 @@
+"""Sets of pictures and of sequences in the workflow: what is planned, what is refused, and that it runs."""
+
+import shlex
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from .runs import ROOT, hashes, snakemake
+
+
+def configured(folder, images=(), sequences=(), *, of_images=None, of_sequences=None):
+    """Write sheets and a configuration."""
+    config = {}
+    for domain, name, rows, settings in (
+        ("images", "picture_sets", images, of_images),
+        ("sequences", "sequence_sets", sequences, of_sequences),
+    ):
+        if rows:
+            pd.DataFrame(rows).fillna("").to_csv(folder / f"{name}.tsv", sep="\t", index=False)
+            config[domain] = {name: f"{name}.tsv"} | (settings or {})
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    return folder / "config.yaml"
+
+
+def planned(folder, config, step):
+    """Return the commands of a step that would run, each as a list of words."""
+    plan = snakemake("--dry-run", "--printshellcmds", "--configfile", config, folder=folder)
+    assert plan.returncode == 0, plan.stdout + plan.stderr
+    lines = [line for line in (plan.stdout + plan.stderr).splitlines() if f"lrp_domains {step} " in line]
+    return [shlex.split(line) for line in dict.fromkeys(lines)]
+
+
+def value(command, option):
+    return command[command.index(option) + 1] if option in command else None
+
+
+def test_columns_and_settings_reach_the_check_and_the_explanation(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "x.fa").write_text(">a\nACGT\n")
+    (tmp_path / "x.bed").write_text("a\t0\t4\n")
+    rows = [
+        {"name": "one", "path": "x.fa", "model": "model", "reference": "zeros"},
+        {"name": "two", "path": "x.bed", "genome": "x.fa", "model": "a/name", "target": "open", "against": "it's"},
+    ]
+    explanation = {"reference": "shuffle", "references": 3, "rules": "secant", "reverse_complement": True, "seed": 0}
+    explanation |= {"batch_size": 5, "length": 50}
+    config = configured(tmp_path, sequences=rows, of_sequences={"explanation": explanation})
+    for step in ("sequences check", "sequences explain"):
+        commands = {value(command, "--model"): command for command in planned(tmp_path, config, step)}
+        one, two = commands["model"], commands["a/name"]
+        assert (value(one, "--reference"), value(two, "--reference")) == ("zeros", "shuffle")
+        assert value(two, "--genome") == "x.fa" and value(two, "--target") == "open" and "--genome" not in one
+        assert value(two, "--against") == "it's"
+        for command in (one, two):
+            assert value(command, "--references") == "3" and value(command, "--seed") == "0"
+            assert value(command, "--length") == "50"
+            assert "--reverse-complement" in command and value(command, "--rules") == "secant"
+            assert value(command, "--batch-size") == (None if "check" in step else "5")
+            assert command[command.index("--") + 1] == ("x.fa" if command is one else "x.bed")
+
+
+def test_a_set_is_shared_among_jobs_by_its_size(tmp_path):
+    (tmp_path / "pictures").mkdir()
+    for number in range(7):
+        (tmp_path / "pictures" / f"{number}.png").write_bytes(b"")
+    rows = [{"name": "all", "path": "pictures", "model": "a/name"}]
+    config = configured(tmp_path, rows, of_images={"explanation": {"shard_samples": 7}})
+    assert len(planned(tmp_path, config, "images explain")) == 1
+    # More than one job: how many, the check tells, so that only it is planned.
+    config = configured(tmp_path, rows, of_images={"explanation": {"shard_samples": 3}})
+    assert len(planned(tmp_path, config, "images check")) == 1 and not planned(tmp_path, config, "images explain")
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"path": "nowhere"}, "column path: there is no 'nowhere'"),
+        ({"model": ""}, "column model: it is empty"),
+        ({"name": "a b"}, "column name: 'a b' does not match"),
+        ({"name": "demo_models"}, "'demo_models' is reserved"),
+        ({"against": "dog"}, "'target' is a dependency of 'against'"),
+        ({"modell": "x"}, "unknown column 'modell'; did you mean 'model'?"),
+    ],
+)
+def test_a_wrong_sheet_is_refused_before_anything_runs(tmp_path, row, message):
+    (tmp_path / "pictures").mkdir()
+    config = configured(tmp_path, [{"name": "one", "path": "pictures", "model": "a/name"} | row])
+    plan = snakemake("--dry-run", "--configfile", config, folder=tmp_path)
+    assert plan.returncode == 1 and message in plan.stdout + plan.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_genome_that_is_missing_is_named(tmp_path):
+    (tmp_path / "x.bed").write_text("a\t0\t4\n")
+    config = configured(tmp_path, sequences=[{"name": "one", "path": "x.bed", "genome": "no.fa", "model": "a/name"}])
+    plan = snakemake("--dry-run", "--configfile", config, folder=tmp_path)
+    assert plan.returncode == 1 and "column genome: there is no 'no.fa'" in plan.stdout + plan.stderr
+
+
+@pytest.mark.slow
+def test_digits_are_explained_in_shards_and_nothing_runs_twice(tmp_path):
+    rows = [{"name": "digits", "path": "demo", "model": "demo/cnn"}]
+    settings = {"training": {"quick": True}, "explanation": {"shard_samples": 120}, "report": {"examples": 1}}
+    config = configured(tmp_path, rows, of_images=settings)
+    run = snakemake("--configfile", config, folder=tmp_path)
+    assert run.returncode == 0, run.stdout + run.stderr
+    results = tmp_path / "results" / "images"
+    table = pd.read_parquet(results / "digits" / "explained.parquet")
+    with np.load(results / "digits" / "explained.npz") as arrays:
+        relevance = np.array([arrays[str(number)].sum() for number in table["sample"]])
+    assert len(table) == 360 and (table["label"] == table["prediction"]).mean() > 0.8
+    assert np.allclose(relevance + table["rest"], table["score"], atol=1e-3)
+    assert len(list((results / "digits" / "benchmarks").glob("explain_*_of_3.tsv"))) == 3
+    assert "Most confident" in (results / "report.html").read_text()
+
+    before = hashes(tmp_path / "results")
+    again = snakemake("--configfile", config, folder=tmp_path)
+    assert "Nothing to be done" in again.stdout + again.stderr
+    settings["explanation"]["shard_samples"] = 1000
+    assert snakemake("--configfile", configured(tmp_path, rows, of_images=settings), folder=tmp_path).returncode == 0
+    assert before == hashes(tmp_path / "results")
+
+
+@pytest.mark.slow
+def test_sequences_are_explained_to_a_report(tmp_path):
+    rows = [{"name": "motifs", "path": "demo", "model": "demo/cnn"}]
+    explanation = {"reference": "shuffle", "references": 2}
+    settings = {"training": {"quick": True}, "explanation": explanation}
+    config = configured(tmp_path, sequences=rows, of_sequences=settings)
+    run = snakemake("--configfile", config, folder=tmp_path)
+    assert run.returncode == 0, run.stdout + run.stderr
+    table = pd.read_parquet(tmp_path / "results" / "sequences" / "motifs" / "explained.parquet")
+    assert np.allclose(table["rest"], 0, atol=1e-3) and table["reference_score"].notna().all()
+    assert (tmp_path / "results" / "sequences" / "report.html").is_file()
+
+
+def test_the_workflow_passes_no_option_that_a_command_lacks():
+    import typer
+
+    from lrp_domains.command_line import app
+
+    groups = typer.main.get_command(app).commands
+    schema = yaml.safe_load((ROOT / "workflows" / "schemas" / "config.schema.yaml").read_text())["properties"]
+    for domain in ("images", "sequences"):
+        for section, step in (("training", "train-demo"), ("explanation", "explain"), ("report", "report")):
+            options = {name for one in groups[domain].commands[step].params for name in one.opts}
+            for name in schema[domain]["properties"][section]["properties"]:
+                assert name == "shard_samples" or f"--{name.replace('_', '-')}" in options, (domain, section, name)
