@@ -2,6 +2,7 @@
 
 import ast
 import sys
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,34 @@ def test_a_folder_of_the_core_imports_nothing_from_beside_it(folder):
 def test_the_core_imports_only_torch(path):
     others = {name.split(".")[0] for name in imports(path)} - {"lrp_domains", "torch", ""}
     assert others <= set(sys.stdlib_module_names)
+
+
+# Lines of code that a domain may have.
+SMALL = {"images": 600}
+LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def lines_of_code(path: Path) -> int:
+    """The lines of a file without docstrings, comments and blank lines."""
+    lines = set()
+    with tokenize.open(path) as file:
+        for token in tokenize.generate_tokens(file.readline):
+            if token.type not in LAYOUT:
+                lines |= set(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
+            lines -= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    return len(lines)
+
+
+def test_code_is_counted_without_docstrings_comments_and_blank_lines(tmp_path):
+    (tmp_path / "a.py").write_text(
+        '"""One\n\ntwo."""\n\n# why\ndef f():\n    """Return."""\n    return (\n        1)\n'
+    )
+    assert lines_of_code(tmp_path / "a.py") == 3
+
+
+@pytest.mark.parametrize("domain", SMALL)
+def test_a_domain_is_small(domain):
+    assert sum(map(lines_of_code, (PACKAGE / domain).rglob("*.py"))) <= SMALL[domain]

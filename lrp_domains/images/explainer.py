@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import RuleSet
-from ..domain import Progress, TensorExplainer, no_progress
+from ..domain import DomainError, Progress, TensorExplainer, choices, no_progress
 from .network import load, mode_of, read
 from .pictures import Picture, name_of, separate
 from .preparation import Preparation
@@ -54,10 +54,12 @@ class ImageExplainer:
             return rules(torch.minimum(black, white), torch.maximum(black, white))
 
         bounded.__name__ = getattr(rules, "__name__", repr(rules))
-        self.preparation, self.reference = Preparation(transform, mode or mode_of(model)), reference
+        if mode not in (None, "RGB", "L"):
+            raise DomainError(f"unknown mode '{mode}'; {choices(mode, ('RGB', 'L'))}")
         self._explain = TensorExplainer(
             model, read, unit="pictures", rules=bounded if callable(rules) else rules, **settings
         )
+        self.preparation, self.reference = Preparation(transform, mode or mode_of(model)), reference
 
     def __repr__(self) -> str:
         return f"ImageExplainer({self._explain!r})"
@@ -102,10 +104,11 @@ class ImageExplainer:
         Parameters
         ----------
         pictures
-            A file, PIL image, or array (H x W, H x W x 3 or 4, uint8 or floats in [0, 1]), or a sequence of these. A
-            tensor (C x H x W, N x C x H x W) is what the model reads: it isn't transformed.
+            A file, PIL image, or array (H x W, H x W x 3 or 4; uint8, uint16, bool, or floats in [0, 1]), or a sequence
+            of these. A tensor (C x H x W, N x C x H x W) is what the model reads: it isn't transformed.
         target
-            The class to explain, by name or number; None is what the model predicts. A list has one per picture.
+            The class to explain, by name or number; None is what the model predicts. A list or array has one
+            per picture.
         against
             The class that the target is contrasted with: the difference of their logits is explained.
         reference

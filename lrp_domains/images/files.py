@@ -22,18 +22,18 @@ def check_files(pictures: Paths, explainer: ImageExplainer, *, label_column: str
     The arguments are those of `explain_files`. Raise `lrp_domains.domain.DomainError` if pictures can't be read, if a
     label is not that of a class, or if the first picture can't be explained.
     """
-    paths, labels = read_set(pictures, SUFFIXES, label_column=label_column, unit="pictures")
+    files = read_set(pictures, SUFFIXES, label_column=label_column, unit="pictures")
     notes, wrong = Counter(), []
-    for path in paths:
+    for path in files.paths:
         try:
             notes.update(read_picture(path, "RGB", str(path))[1])
         except DomainError as error:
             wrong.append(str(error))
     if wrong:
-        raise DomainError(f"{len(wrong)} of {len(paths)} pictures can't be read: {'; '.join(wrong[:5])}")
-    size = explainer(paths[0], **request).pixels.shape
-    counts = Counter(_named(labels, explainer.classes) or ())
-    return {"samples": len(paths), "labels": dict(counts), "notes": dict(notes), "size": size}
+        raise DomainError(f"{len(wrong)} of {len(files.paths)} pictures can't be read: {'; '.join(wrong[:5])}")
+    size = explainer(files.paths[0], **request).pixels.shape
+    counts = Counter(_named(files.labels, explainer.classes) or ())
+    return {"samples": len(files.paths), "labels": dict(counts), "notes": dict(notes), "size": size}
 
 
 def explain_files(
@@ -51,7 +51,8 @@ def explain_files(
     explainer, target, against, reference
         As in a call of the explainer.
     out
-        The table to write, ``.parquet``; its columns are those of `lrp_domains.domain.Outcome`.
+        The table to write, ``.parquet``; its columns are those of `lrp_domains.domain.Outcome`. Names of pictures are
+        relative to the folder, or as the table has them.
     label_column
         The column of the table with the labels (None: ``label``, if there is one).
     key
@@ -63,16 +64,20 @@ def explain_files(
     -------
     The number of pictures that an interrupted run had explained before.
     """
-    paths, labels = read_set(pictures, SUFFIXES, label_column=label_column, unit="pictures")
+    files = read_set(pictures, SUFFIXES, label_column=label_column, unit="pictures")
+    paths, labels = files.paths, files.labels
 
     def explain(rows: Sequence[int]) -> tuple[list[Outcome], list[dict[str, np.ndarray]]]:
         results = explainer([paths[row] for row in rows], target, against=against, reference=reference)
-        names = _named(labels and [labels[row] for row in rows], explainer.classes) or [None] * len(rows)
-        outcomes = [replace(result, label=name) for result, name in zip(results, names, strict=True)]
+        named = _named(labels and [labels[row] for row in rows], explainer.classes) or [None] * len(rows)
+        outcomes = [
+            replace(result, name=files.names[row], label=label)
+            for result, row, label in zip(results, rows, named, strict=True)
+        ]
         return outcomes, [{"": result.pixels, "picture": result.picture} for result in results]
 
-    states = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths if path.is_file()]
-    request = repr((states, labels, target, against, str(reference), explainer, explainer.classes, key))
+    states = [(path.stat().st_size, path.stat().st_mtime_ns) for path in paths if path.is_file()]
+    request = repr((files.names, states, labels, target, against, str(reference), explainer, explainer.classes, key))
     return explain_parts(explain, range(len(paths)), out, request=request, **options)
 
 

@@ -60,6 +60,8 @@ def load(
         if texts is not None:
             raise DomainError(f"texts= are for models of transformers such as CLIP, but '{name}' declares a network")
         return _with_transform(declared)
+    if isinstance(texts, str) or (texts is not None and not len(texts)):
+        raise DomainError(f"texts={texts!r}: pass a list of texts, which are the classes")
     # PIL resizes, whether torchvision is there or not: the two differ.
     processor = preprocessing("AutoImageProcessor", name, backend="pil", **options)
     if texts is None:

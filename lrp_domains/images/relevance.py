@@ -58,9 +58,9 @@ class ImageRelevance(Outcome):
 
         `size` is the height and the width of a patch, or one number for both.
         """
-        steps = (size, size) if isinstance(size, int) else size
-        if min(steps) < 1:
-            raise DomainError(f"patches of size {size}: expected at least one pixel")
+        steps = np.broadcast_to(size, 2) if np.shape(size) in ((), (2,)) else np.zeros(2)
+        if steps.dtype.kind not in "iu" or steps.min() < 1:
+            raise DomainError(f"patches of size {size}: expected one or two whole numbers of at least one pixel")
         rows, columns = (np.arange(0, side, step) for side, step in zip(self.pixels.shape, steps, strict=True))
         return np.add.reduceat(np.add.reduceat(self.pixels, rows, 0), columns, 1)
 
@@ -84,6 +84,8 @@ class ImageRelevance(Outcome):
 
         It is drawn over the picture in grey, or beside it; `size` is the longer side in pixels (None: 224).
         """
+        if size is not None and size < 1:
+            raise DomainError(f"size={size}: expected at least one pixel")
         buffer = io.BytesIO()
         figure_of(self.pixels, self.picture, over=over, size=size).savefig(buffer, format="png")
         return Image.open(buffer).convert("RGB")

@@ -53,6 +53,22 @@ def test_in_the_order_of_the_samples_whatever_their_shapes(model, samples):
     assert [outcome.notes for outcome, *_ in results][-2:] == [(), ("the last",)]
 
 
+def test_targets_in_any_collection_and_beside_predicted_ones(model, samples):
+    explain = TensorExplainer(model, reading, batch_size=8)
+    numbers = [0, 1, 2, 2, 1, 0]
+    forms = (numbers, np.array(numbers), torch.tensor(numbers), (str(number) for number in numbers), tuple(numbers))
+    for form in forms:
+        assert [outcome.target for outcome, _ in explain(samples, list("abcdef"), form)] == list("012210")
+    for one in (1, np.int64(1), torch.tensor(1), "1"):
+        assert {outcome.target for outcome, _ in explain(samples, list("abcdef"), one)} == {"1"}
+    predicted = [outcome.prediction for outcome, _ in explain(samples, list("abcdef"))]
+    other = str((int(predicted[2]) + 1) % 3)
+    mixed = explain(samples, list("abcdef"), [None, None, other, None, None, None])
+    assert [outcome.target for outcome, _ in mixed] == [*predicted[:2], other, *predicted[3:]]
+    with pytest.raises(DomainError, match="5 targets for 6 samples"):
+        explain(samples, list("abcdef"), np.zeros(5, int))
+
+
 def test_names_of_classes(model, samples):
     names = list("abcdef")
     model.config = SimpleNamespace(id2label={1: "dog", 0: "cat", 2: "owl"})

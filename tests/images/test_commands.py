@@ -101,6 +101,14 @@ def test_options_that_do_not_belong_together(demo, tmp_path):
     assert "--against requires a --target" in run("explain", picture, *model, "--against", "8", code=2)
     assert "--shard: only for a set" in run("explain", picture, *model, "--shard", 1, code=2)
     assert "--html: leave out" in run("explain", picture, *model, "--out", "a.parquet", "--html", "a.html", code=2)
+    rival = run("explain", picture, *model, "--rules", "attn-lrp-midpoints", code=2)
+    assert "'attn-lrp-midpoints' is not one of 'attn-lrp', 'cp-lrp'" in rival
+    for pictures in (demo / "pictures", demo / "pictures.tsv"):
+        assert "is a set: name the table to write, --out" in run("explain", pictures, *model, code=2)
+    file = demo / "pictures.tsv"  # refused before anything is explained
+    for option, wrong in (("--drawings", file), ("--html", demo / "pictures")):
+        printed = run("explain", picture, *model, option, wrong, code=1)
+        assert "name a f" in printed and "predicted" not in printed
     two = ("explain", picture, picture, *model, "--out", tmp_path / "a.parquet")
     assert "--out is for one set" in run(*two, code=2)
     assert "there is no class '11'" in run("explain", picture, *model, "--device", "cpu", "--target", "11", code=1)

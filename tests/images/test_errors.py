@@ -1,5 +1,8 @@
 """Inputs that can't be explained: one clear error each, before any long work."""
 
+import io
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -50,7 +53,12 @@ PICTURES = {
     "an empty list": ([], "there are no pictures to explain"),
     "an empty tensor": (torch.zeros(0, 3, 6, 8), "there are no pictures to explain"),
     "no file": ("missing.png", "there is no file 'missing.png'"),
-    "a number": (3, "a picture is a file, PIL image, array or tensor, not int"),
+    "a number": (3, "a picture is a path, PIL image, array or tensor, not int"),
+    "an open file": (io.BytesIO(b"x"), "not BytesIO; for an open file or bytes, pass what PIL.Image.open returns"),
+    "bytes": (b"x", "not bytes; for an open file"),
+    "a folder": (Path(__file__).parent, "is a folder: pass its pictures, or explain it as a set, to a table"),
+    "32 bits that may be 8": (Image.new("I", (8, 6), 200), "int32 pixels of unknown range"),
+    "a mode of Pillow's own": (Image.new("La", (8, 6)), "has mode La, which Pillow does not convert"),
     "None in a list": ([PIXELS, None], "'picture 1' is a NoneType: pass a file"),
     "uint8 in a tensor": (torch.zeros(3, 6, 8, dtype=torch.uint8), "tensor of torch.uint8 .* pass an array"),
     "two dimensions in a tensor": (torch.zeros(6, 8), r"shape \(6, 8\); a tensor is what the model reads"),
@@ -70,6 +78,15 @@ CALLS = {
     "training mode": ({"of": nn.Sequential(nn.Dropout(), model()).train()}, r"training mode .* call model.eval\(\)"),
     "a dict without logits": ({"of": Returns(lambda z: {"scores": z})}, "returns a dict with scores, not logits"),
     "maps instead of logits": ({"of": Returns(lambda z: z[:, :, None])}, r"shape \(1, 4, 1\) for 1 samples"),
+    "probabilities": ({"of": Returns(lambda z: z.softmax(1))}, "returns probabilities, not logits"),
+    "names by number": ({"target": "xyz", "settings": {"classes": {3: "d", 0: "dog", 1: "b", 2: "c"}}}, "'dog', 'b'"),
+    "one name of classes": ({"settings": {"classes": "abcd"}}, "classes='abcd' is one name: pass a list"),
+    "an unknown mode": ({"settings": {"mode": "rgb"}}, "unknown mode 'rgb'; did you mean 'RGB'|'RGB', 'L'"),
+    "a name for a model": ({"of": "resnet18"}, "the model, 'resnet18', is not a torch.nn.Module"),
+    "a class for a model": ({"of": nn.Sequential}, "the model, Sequential, is not a torch.nn.Module"),
+    "a target of a function": ({"target": 1, "settings": {"score": lambda z: z[:, 0]}}, "chooses the output itself"),
+    "one score for all": ({"settings": {"score": lambda z: z.sum()}}, "score returned one number for all: return a te"),
+    "no score": ({"settings": {"score": lambda z: None}}, "score returned a NoneType: return a tensor"),
     "mixed samples": ({"of": Returns(lambda z: z - z.mean(0))}, "it mixes those of a batch, or draws at random"),
     "random numbers": ({"of": Returns(lambda z: z + torch.randn_like(z))}, "draws at random"),
     "infinite logits": ({"of": Returns(lambda z: z / 0), "target": 0}, "score of 'picture 0' is -?(inf|nan)"),
@@ -109,6 +126,23 @@ def test_a_request_that_cannot_be_answered(case):
     with pytest.raises(LrpError, match=message) as caught:
         explain(**options)
     assert case == "rules for a reference" or isinstance(caught.value, DomainError)
+
+
+def test_texts_are_a_list(tmp_path):
+    for texts in ("a cat", []):
+        with pytest.raises(DomainError, match="pass a list of texts, which are the classes"):
+            ImageExplainer.from_pretrained(tmp_path, texts=texts)
+
+
+@pytest.mark.parametrize("size", [0, 1.5, "4", None, (2,), (2, 3, 4), (0, 2)])
+def test_patches_of_impossible_sizes(size):
+    with pytest.raises(DomainError, match="expected one or two whole numbers of at least one pixel"):
+        explain().patches(size)
+
+
+def test_drawings_of_impossible_sizes():
+    with pytest.raises(DomainError, match="size=0: expected at least one pixel"):
+        explain().to_image(size=0)
 
 
 def picture_set(folder, *, table="path,label\na.png,0\nb.png,1\n", **contents: bytes):

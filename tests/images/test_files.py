@@ -1,9 +1,11 @@
 """Sets of pictures explained to files: the same as in memory, resumed, sharded, and reported."""
 
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
@@ -41,13 +43,32 @@ def test_files_hold_what_a_call_returns(explainer, table, tmp_path):
     results = explainer(paths, "owl", against="cat", reference="mean")
     outcomes, arrays = read_outcomes(tmp_path / "out.parquet"), read_arrays(tmp_path / "out.npz")
     assert outcomes["label"].tolist() == ["cat", "dog", "owl", "owl", "cat", "dog", "dog"]
-    assert outcomes["name"].tolist() == list(map(str, paths))
-    pd.testing.assert_frame_equal(outcomes.drop(columns="label"), results.table().drop(columns="label"))
+    changed = ["label", "name"]
+    pd.testing.assert_frame_equal(outcomes.drop(columns=changed), results.table().drop(columns=changed))
     noted = outcomes["notes"].tolist()
     assert noted.pop(3) == "transparent parts were put on white" and not any(noted)
     for number, result in enumerate(results):
         assert (arrays[str(number)] == result.pixels).all() and arrays[str(number)].dtype == np.float32
         assert (arrays[f"{number}.picture"] == result.picture).all()
+
+
+def test_results_do_not_depend_on_where_a_set_is(explainer, table, tmp_path):
+    def names_and_key(source, out):
+        explain_files(source, explainer, tmp_path / out)
+        metadata = pq.read_schema(tmp_path / out).metadata
+        return read_outcomes(tmp_path / out)["name"].tolist(), {k: v for k, v in metadata.items() if k != b"pandas"}
+
+    shutil.copytree(table.parent, tmp_path / "elsewhere")  # with times of modification
+    relative = [f"{number}.png" for number in range(NUMBER)]
+    here, there = (names_and_key(place, "t.parquet") for place in (table, tmp_path / "elsewhere/set.tsv"))
+    assert here == there and here[0] == relative
+    (tmp_path / "nested/inner").mkdir(parents=True)
+    shutil.copy(table.parent / "0.png", tmp_path / "nested/inner/a.png")
+    assert names_and_key(tmp_path / "nested", "f.parquet")[0] == ["inner/a.png"]
+    absolute = str(table.parent / "0.png")
+    (tmp_path / "one.csv").write_text(f"path\n{absolute}\n")
+    assert names_and_key(tmp_path / "one.csv", "a.parquet")[0] == [absolute]
+    assert names_and_key([absolute], "l.parquet")[0] == [absolute]
 
 
 def test_shards_are_parts_of_the_whole_and_an_interrupted_run_resumes(explainer, table, tmp_path):

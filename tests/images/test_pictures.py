@@ -57,6 +57,38 @@ def test_16_bits(tmp_path):
     assert pixels.tolist() == [[0, 1, 128], [255, 0, 4]]
 
 
+def test_deep_and_one_bit_arrays_are_read_as_pictures_are():
+    deep = np.array([[0, 257, 32896], [65535, 128, 1000]], np.uint16)
+    for form in (deep, Image.fromarray(deep), Image.fromarray(deep.astype(np.int32))):
+        assert read(form, "L")[0].tolist() == [[0, 1, 128], [255, 0, 4]]
+    assert (read(PIXELS.astype(np.uint16) * 257)[0] == PIXELS).all()
+    bits = PIXELS[:, :, 0] > 128
+    assert (read(bits, "L")[0] == 255 * bits).all() and (read(Image.fromarray(bits), "L")[0] == 255 * bits).all()
+
+
+@pytest.mark.parametrize("suffix", ["gif", "png", "tiff", "webp"])
+def test_of_several_frames_the_first_is_read_with_a_note(suffix, tmp_path):
+    frames = [Image.new("RGB", (4, 6), colour) for colour in ("white", "black")]
+    frames[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=frames[1:])
+    pixels, notes = read(tmp_path / f"a.{suffix}")
+    assert (pixels > 250).all() and notes == ("of several frames, only the first was read",)
+
+
+@pytest.mark.parametrize("suffix", ["gif", "tiff"])
+def test_frames_that_are_cut_off(suffix, tmp_path):
+    frames = [Image.fromarray(np.roll(PIXELS.repeat(9, 0), n, 0)) for n in range(3)]
+    frames[0].save(tmp_path / f"whole.{suffix}", save_all=True, append_images=frames[1:])
+    content = (tmp_path / f"whole.{suffix}").read_bytes()
+    refused = set()
+    for length in range(1, len(content), 3):
+        (tmp_path / f"a.{suffix}").write_bytes(content[:length])
+        try:
+            read(tmp_path / f"a.{suffix}")
+        except DomainError as error:
+            refused.add(type(error.__cause__).__name__)
+    assert refused - {"NoneType", "OSError", "SyntaxError", "ValueError"}
+
+
 def test_cmyk_and_one_bit(tmp_path):
     image = Image.fromarray(PIXELS).convert("CMYK")
     pixels, _ = read(saved(image, tmp_path / "a.tif"))

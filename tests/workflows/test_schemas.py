@@ -1,6 +1,7 @@
 """The schemas of the configuration and the sheets: settings are described, defaults and choices are the library's."""
 
 import inspect
+from typing import get_args
 
 import yaml
 
@@ -49,3 +50,11 @@ def test_the_rule_sets_of_the_schema_are_those_of_the_command_line():
     schema = yaml.safe_load((ROOT / "workflows" / "schemas" / "config.schema.yaml").read_text())["properties"]
     rules = schema["genes"]["properties"]["explanation"]["properties"]["rules"]
     assert rules["enum"] == [str(name) for name in Rules]
+
+
+def test_the_rule_sets_of_pictures_are_those_of_the_command_line():
+    from lrp_domains.commands.images.options import Rules
+
+    schema = yaml.safe_load((ROOT / "workflows" / "schemas" / "config.schema.yaml").read_text())["properties"]
+    rules = schema["images"]["properties"]["explanation"]["properties"]["rules"]
+    assert rules["enum"] == list(get_args(Rules))

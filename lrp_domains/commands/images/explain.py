@@ -28,6 +28,8 @@ def explain(
     shown: dict,
 ) -> None:
     """Show which pixels decide a model's prediction. A set is explained to files; an interrupted run resumes."""
+    from ...domain import require_space
+
     if "against" in request and "target" not in request:
         raise typer.BadParameter("--against requires a --target to contrast with it")
     unsuitable = shown if out is not None else {**set_of, **shards}
@@ -35,6 +37,13 @@ def explain(
         names = ", ".join(f"--{name.replace('_', '-')}" for name in unsuitable)
         raise typer.BadParameter(f"{names}: leave out with --out" if out else f"{names}: only for a set, with --out")
     if out is None:
+        for path in pictures:
+            if path.is_dir() or path.suffix in (".csv", ".tsv"):
+                raise typer.BadParameter(f"'{path}' is a set: name the table to write, --out")
+        if "html" in shown:
+            require_space(shown["html"])
+        if "drawings" in shown:
+            require_space(shown["drawings"], is_folder=True)
         _show(pictures, load_explainer(model, **settings), request, shown)
     else:
         _explain_set(pictures, out, model=model, request=request, settings=settings, shards=shards, set_of=set_of)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -21,6 +21,7 @@ from ..messages import DomainError
 from ..results.outcomes import Outcome, outcomes_of
 from .progress import Progress, no_progress
 
+SUMS_TO_1 = 1e-3
 CLOSE = 1e-2  # of the largest score: kernels and half precision differ by less than that
 Rules = RuleSet | Callable[[Tensor], RuleSet]
 
@@ -49,7 +50,7 @@ class TensorExplainer:
     unit
         What samples are, in the plural, for messages.
     classes
-        The names of the classes. None: those of a model of transformers, else their numbers.
+        The names of the classes, or names by number. None: those of a model of transformers, else their numbers.
     rules
         The rule set, or a function from samples to one. None: `ATTN_LRP`, or `SECANT` against a reference.
     score
@@ -71,14 +72,20 @@ class TensorExplainer:
         score: str | Callable[[Any], Tensor] = "log-odds", exclusive: bool = True, batch_size: int = 16,
         precision: str | None = None, device: str | torch.device | None = None,
     ) -> None:  # fmt: skip
+        if not isinstance(model, nn.Module):
+            named = model.__name__ if isinstance(model, type) else repr(model)
+            raise DomainError(f"the model, {named}, is not a torch.nn.Module: pass one in memory, in eval mode")
+        if isinstance(classes, str):
+            raise DomainError(f"classes='{classes}' is one name: pass a list of them")
         if batch_size < 1:
             raise DomainError(f"batch_size={batch_size}: expected at least 1")
         check_precision(precision)
         self.model = in_precision(model, precision)
         if device is not None:
             self.model = self.model.to(device_of(device))
-        named = getattr(getattr(model, "config", None), "id2label", None) or {}
-        self.classes = tuple(map(str, classes or (named[number] for number in sorted(named))))
+        named = classes or getattr(getattr(model, "config", None), "id2label", None) or ()
+        named = [named[number] for number in sorted(named)] if isinstance(named, Mapping) else named
+        self.classes = tuple(map(str, named))
         self.reading, self.rules, self.batch = reading, rules, BatchSize(batch_size, unit)
         fixed = ATTN_LRP if rules is None or callable(rules) else rules
         self.question = Question(fixed, score, exclusive=exclusive)
@@ -103,7 +110,8 @@ class TensorExplainer:
         names, labels, notes
             Of the samples.
         target
-            The class to explain, by name or number; None is what the model predicts. A list has one per sample.
+            The class to explain, by name or number; None is what the model predicts. A list or array has one per
+            sample.
         against
             The class that the target is contrasted with.
         references
@@ -118,6 +126,10 @@ class TensorExplainer:
         like = parameter_of(self.model)
         samples = [sample.to(like if sample.is_floating_point() else like.device) for sample in samples]
         self.check(samples[0])
+        if callable(self.question.score) and target is not None:
+            raise DomainError(
+                "a target is a class; a score that is a function chooses the output itself: leave one out"
+            )
         targets = self._numbers(target, len(samples))
         question = replace(self.question, against=class_number(against, self.classes, "against"))
 
@@ -137,8 +149,11 @@ class TensorExplainer:
             coefficients = [None] * len(rows) if len(g) != 1 or g[0] is None else _array(g[0])
             return list(map(ExplainedTensor, outcomes, relevance, coefficients))
 
-        order = sorted(range(len(samples)), key=lambda row: samples[row].shape)
-        shapes = [list(rows) for _, rows in groupby(order, key=lambda row: samples[row].shape)]
+        def alike(row: int) -> tuple:
+            return samples[row].shape, targets[row] is None
+
+        order = sorted(range(len(samples)), key=alike)
+        shapes = [list(rows) for _, rows in groupby(order, key=alike)]
         batches = (results for rows in shapes for results in self.batch.run(explain, rows))
         computed = [result for results in progress(batches, "Explaining") for result in results]
         return [computed[place] for place in np.argsort(order)]
@@ -150,7 +165,13 @@ class TensorExplainer:
 
         def rows(*samples: Tensor) -> Tensor:
             outputs = self.reading(self.model, torch.stack(samples)).outputs
-            return self.question.score(outputs) if callable(self.question.score) else logits_of(outputs, len(samples))
+            if not callable(self.question.score):
+                return logits_of(outputs, len(samples))
+            scores = self.question.score(outputs)
+            if not isinstance(scores, Tensor) or scores.ndim == 0:
+                returned = "one number for all" if isinstance(scores, Tensor) else f"a {type(scores).__name__}"
+                raise DomainError(f"the score returned {returned}: return a tensor, one number per sample")
+            return scores
 
         with torch.no_grad():
             other = 1 - sample.flip(-1) if sample.is_floating_point() else sample.flip(-1)  # the latter are numbers
@@ -161,6 +182,10 @@ class TensorExplainer:
                 "of a batch, or draws at random, so that none has a score of its own"
             )
         if not callable(self.question.score):
+            if alone.shape[1] > 1 and (beside >= 0).all() and (beside.sum(1) - 1).abs().max() < SUMS_TO_1:
+                raise DomainError(
+                    "the model returns probabilities, not logits: explain it without its last softmax, which saturates"
+                )
             self.classes = self.classes or tuple(map(str, range(alone.shape[1])))
             if len(self.classes) != alone.shape[1]:
                 raise DomainError(f"the model has {alone.shape[1]} classes, but {len(self.classes)} are named")
@@ -173,8 +198,11 @@ class TensorExplainer:
 
     def _numbers(self, target: Any, samples: int) -> list[int | None]:
         """Return the number of the class to explain in each sample."""
-        if not isinstance(target, list | tuple):
+        if hasattr(target, "tolist"):  # of an array, a tensor or a column of a table
+            target = target.tolist()
+        if isinstance(target, str | Mapping) or not isinstance(target, Iterable):
             return [class_number(target, self.classes, "target")] * samples
+        target = list(target)
         if len(target) != samples:
             raise DomainError(f"there are {len(target)} targets for {samples} {self.batch.unit}: pass one for each")
         return [class_number(name, self.classes, "target") for name in target]
