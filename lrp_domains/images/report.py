@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..domain import read_arrays
+from ..domain import read_arrays, write_sections
 from ..domain.page import Drawing, drawing
 from ..domain.results.outcomes import outcomes_by_number
-from ..domain.results.sections import write_sections
 from .drawing import figure_of
 
 LEDGER = {"units": "pixels", "rest": "rest: biases, positions, residue"}

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..domain import write_sections
 from ..domain.page import drawing
-from ..domain.results.sections import write_sections
 from ..evaluation import average_motifs, find_seqlets
 from ..evaluation.page import read_comparison
 from ..evaluation.section import section

@@ -64,7 +64,7 @@ def test_targets_in_any_collection_and_beside_predicted_ones(model, samples):
     predicted = [outcome.prediction for outcome, *_ in explain(samples, list("abcdef"))]
     other = str((int(predicted[2]) + 1) % 3)
     mixed = explain(samples, list("abcdef"), [None, None, other, None, None, None])
-    assert [outcome.target for outcome, _ in mixed] == [*predicted[:2], other, *predicted[3:]]
+    assert [outcome.target for outcome, *_ in mixed] == [*predicted[:2], other, *predicted[3:]]
     with pytest.raises(DomainError, match="5 targets for 6 samples"):
         explain(samples, list("abcdef"), np.zeros(5, int))
 
