@@ -34,6 +34,8 @@ FILES = {
     "configs/config.yaml": "configs/config.yaml",
     "configs/cohorts.tsv": "configs/demo_cohorts.tsv",
     "configs/corpora.tsv": "configs/demo_corpora.tsv",
+    "configs/picture_sets.tsv": "configs/demo_picture_sets.tsv",
+    "configs/sequence_sets.tsv": "configs/demo_sequence_sets.tsv",
     "configs/README.md": "configs/README.md",
 }
 # What a profile needs besides Snakemake: modules, and what installs them.
