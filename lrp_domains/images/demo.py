@@ -1,6 +1,6 @@
 """Handwritten digits, and two small networks trained on them: pictures explained without any download."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from ..domain import Progress, no_progress
 from ..domain.files.tsv import write_tsv
+from ..domain.models.training import fit, save_network
 
 CLASSES = tuple(map(str, range(10)))
-SIZE, HELD_OUT = 8, 0.2
+SIZE, HELD_OUT, BATCH = 8, 0.2, 32
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,10 @@ class DemoModels:
         """Write ``cnn`` (declared, exported), ``vit`` (of transformers), and the pictures with ``pictures.tsv``."""
         from transformers import ViTImageProcessorPil
 
-        folder, cnn = Path(folder), Path(folder) / "cnn"
+        folder = Path(folder)
         (folder / "pictures").mkdir(parents=True)
-        cnn.mkdir()
-        shapes, example = ({0: torch.export.Dim("pictures", min=1)},), torch.rand(2, 1, SIZE, SIZE)
-        torch.export.save(torch.export.export(self.networks["cnn"], (example,), dynamic_shapes=shapes), cnn / "cnn.pt2")
-        (cnn / "model.yaml").write_text(f"network: cnn.pt2\nclasses: [{', '.join(CLASSES)}]\nmode: L\n")
+        example = torch.rand(2, 1, SIZE, SIZE)
+        save_network(self.networks["cnn"], example, folder / "cnn", "pictures", classes=CLASSES, mode="L")
         self.networks["vit"].save_pretrained(folder / "vit")
         size = {"height": SIZE, "width": SIZE}
         ViTImageProcessorPil(size=size, do_normalize=False).save_pretrained(folder / "vit")
@@ -76,9 +75,15 @@ def train_demo(seed: int = 0, epochs: int = 20, progress: Progress = no_progress
         cnn = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.3), nn.Linear(32 * (SIZE // 2) ** 2, 10))
         networks = {"cnn": cnn, "vit": ViTForImageClassification(config)}
         for name, network in networks.items():
-            _fit(network, x, torch.from_numpy(labels), progress(range(epochs), f"Training {name}"), epochs)
+            loss_of = partial(_loss, network, x, torch.from_numpy(labels))
+            batches = (
+                rows
+                for _ in progress(range(epochs), f"Training {name}")
+                for rows in torch.randperm(len(x)).split(BATCH)
+            )
+            fit(network, loss_of, batches, epochs * -(-len(x) // BATCH), rate=3e-3, weight_decay=0.05)
     accuracies = {
-        name: float((_logits(network.eval(), held_out_x).argmax(1).numpy() == held_out_labels).mean())
+        name: float((_logits(network, held_out_x).argmax(1).numpy() == held_out_labels).mean())
         for name, network in networks.items()
     }
     return DemoModels(networks, accuracies, held_out, held_out_labels)
@@ -89,14 +94,5 @@ def _logits(network: nn.Module, x: Tensor) -> Tensor:
     return getattr(outputs, "logits", outputs)
 
 
-def _fit(network: nn.Module, x: Tensor, labels: Tensor, epochs: Iterable[int], number: int, size: int = 32) -> None:
-    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=number * -(-len(x) // size))
-    network.train()
-    for _ in epochs:
-        for rows in torch.randperm(len(x)).split(size):
-            loss = nn.functional.cross_entropy(_logits(network, x[rows]), labels[rows])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
+def _loss(network: nn.Module, x: Tensor, labels: Tensor, rows: Tensor) -> Tensor:
+    return nn.functional.cross_entropy(_logits(network, x[rows]), labels[rows])

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from .. import LrpError
-from ..domain import DomainError, Read, device_of, reason
+from ..domain import DomainError, Read, reason
+from ..domain.models.known import load_declared
+from ..domain.models.pretrained import preprocessing, pretrained
 
-DECLARATION = "model.yaml"  # in the folder of a declared model
 SCHEMA = resources.files(__package__).joinpath("model.schema.yaml")
 
 
@@ -49,22 +50,16 @@ class AmongTexts(nn.Module):
         return self.model(pixel_values=pixel_values, **tokens).logits_per_image
 
 
-def declaration_of(name: str | Path) -> Path | None:
-    """Return the declaration, ``.yaml``, of a model that is one or a folder with one; None for other models."""
-    path = Path(name) / DECLARATION if Path(name).is_dir() else Path(name)
-    return path if path.suffix in (".yaml", ".yml") and path.is_file() else None
-
-
 def load(
     name: str | Path, texts: Sequence[str] | None, device: Any, *, allow_pickle: bool = False, **options: Any
 ) -> dict[str, Any]:
     """Return the arguments of `ImageExplainer` for a model of transformers, or a declared one, in eval mode."""
-    from ..domain.models.pretrained import preprocessing, pretrained
-
-    if (path := declaration_of(name)) is not None:
+    consent = {"allow_pickle": allow_pickle, "allow_code": options["allow_code"]}
+    declared = load_declared(name, SCHEMA, unit="pictures", device=device, **consent)
+    if declared is not None:
         if texts is not None:
-            raise DomainError(f"texts= are for models of transformers such as CLIP, but '{path}' declares a network")
-        return _declared(path, device, {"allow_pickle": allow_pickle, "allow_code": options["allow_code"]})
+            raise DomainError(f"texts= are for models of transformers such as CLIP, but '{name}' declares a network")
+        return _with_transform(declared)
     if isinstance(texts, str) or (texts is not None and not len(texts)):
         raise DomainError(f"texts={texts!r}: pass a list of texts, which are the classes")
     # PIL resizes, whether torchvision is there or not: the two differ.
@@ -79,15 +74,10 @@ def load(
     return {"model": AmongTexts(model, tokens).eval(), "transform": processor, "classes": tuple(texts)}
 
 
-def _declared(path: Path, device: Any, consent: Mapping[str, bool]) -> dict[str, Any]:
-    from ..domain.models.declaration import read_declaration
-    from ..domain.models.network import declared_network
+def _with_transform(declared: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `ImageExplainer`: the declared processor is the transform."""
+    if (processor := declared.pop("processor", None)) is None:
+        return declared
+    from transformers import ViTImageProcessorPil
 
-    declared = read_declaration(path, SCHEMA)
-    network = declared_network(declared, path, **consent, unit="pictures").to(device_of(device))
-    arguments = {"model": network, "classes": declared.get("classes"), "mode": declared.get("mode")}
-    if "processor" in declared:
-        from transformers import ViTImageProcessorPil
-
-        arguments["transform"] = ViTImageProcessorPil(**declared["processor"])
-    return arguments
+    return declared | {"transform": ViTImageProcessorPil(**processor)}

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
-from ..domain import DomainError, Outcome, outcome_table
-from ..domain.page import drawing, templates
+from ..domain import DomainError, Outcome
+from ..domain.results.collection import ExplainedSamples, Page
 from .drawing import figure_of
+
+PAGE = Page(
+    package=__package__,
+    template="figures.html.j2",
+    draw=lambda item: figure_of(item.pixels, item.picture),
+    title="Relevance of pixels",
+    colours=256,
+    in_notebook=50,
+)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -84,49 +92,19 @@ class ImageRelevance(Outcome):
 
     def to_html(self) -> str:
         """Return a self-contained page with the picture and its relevance."""
-        return page([self])
+        return PAGE.whole([self])
 
     def _repr_html_(self) -> str:
-        return page([self], whole=False)
+        return PAGE.body([self])
 
 
-@dataclass(frozen=True, repr=False)
-class ImageRelevances(Sequence[ImageRelevance]):
+class ImageRelevances(ExplainedSamples[ImageRelevance]):
     """Many explained pictures, `items`, in the order of the call."""
 
-    items: tuple[ImageRelevance, ...]
-
-    def __getitem__(self, index):
-        return ImageRelevances(self.items[index]) if isinstance(index, slice) else self.items[index]
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __repr__(self) -> str:
-        return f"ImageRelevances({len(self)} pictures)"
+    unit, page = "pictures", PAGE
 
     def to_array(self, channels: bool = False) -> np.ndarray:
         """Return relevance, N x H x W, or with `channels` N x C x H x W; all pictures are of one size."""
         if len({item.channels.shape for item in self}) > 1:
             raise DomainError("the pictures are of several sizes: take the array of each by itself")
         return np.stack([item.to_array(channels) for item in self])
-
-    def table(self) -> pd.DataFrame:
-        """Return one row per picture: what was predicted and explained, and where the score went."""
-        return outcome_table(self)
-
-    def to_html(self, title: str = "Relevance of pixels") -> str:
-        """Return a self-contained page with the pictures and their relevance."""
-        return page(self.items, title)
-
-    def _repr_html_(self) -> str:
-        return page(self.items[:IN_NOTEBOOK], whole=False)
-
-
-IN_NOTEBOOK = 50  # pictures that a notebook shows
-
-
-def page(items: Sequence[ImageRelevance], title: str = "Relevance of pixels", *, whole: bool = True) -> str:
-    """Return a page of explained pictures; only its body, for a notebook, unless `whole`."""
-    shown = [(item, drawing(figure_of(item.pixels, item.picture), colours=256)) for item in items]
-    return templates(__package__).get_template("pictures.html.j2").render(shown=shown, title=title, whole=whole)

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from ..domain import read_arrays
-from ..domain.page import Drawing, drawing, write_page
-from ..domain.results.sections import sections_of
+from ..domain.page import Drawing, drawing
+from ..domain.results.outcomes import outcomes_by_number
+from ..domain.results.sections import write_sections
 from .drawing import figure_of
 
 LEDGER = {"units": "pixels", "rest": "rest: biases, positions, residue"}
@@ -25,14 +26,13 @@ def write_report(
     `folders` are those of results, each with ``explained.parquet`` and ``explained.npz``. `examples` is the number of
     pictures of each kind: most confident, most wrong, closest calls.
     """
-    sections = sections_of(folders, _shown, unit="pictures", ledger=LEDGER, examples=examples)
-    libraries = ("lrp_domains", "torch", "pillow", "numpy")
-    write_page(path, "report.html.j2", (__package__,), libraries=libraries, title=title, sections=sections)
+    options = {"show": _shown, "unit": "pictures", "ledger": LEDGER, "examples": examples}
+    write_sections(folders, path, (__package__,), title=title, **options)
 
 
 def _shown(outcomes: pd.DataFrame, examples: dict[str, list[int]], arrays: Path) -> dict[str, Any]:
     """Return the drawn examples with their outcomes, and the drawn mean of each class."""
-    rows = outcomes.astype(object).where(outcomes.notna(), None).set_index("sample").to_dict("index")
+    rows = outcomes_by_number(outcomes)
     return {
         "examples": {kind: [(rows[n], _drawn([n], arrays)) for n in numbers] for kind, numbers in examples.items()},
         "means": {name: _drawn(part["sample"].tolist(), arrays) for name, part in outcomes.groupby("target")},

@@ -1,12 +1,11 @@
 # The public names; __init__.py imports each when it is first used.
-from .comparison import compare_methods, recovered
 from .demo import Demo, make_sequences, train_demo
 from .explainer import SequenceExplainer
 from .files import Record, Variant, read_bed, read_fasta, read_vcf
 from .letters import Alphabet, dinucleotide_shuffle
 from .report import write_report
 from .results import SequenceRelevance, SequenceRelevances, logo_figure, read_explained
-from .runs import check_file, explain_file, read_sequences
+from .runs import check_file, explain_file, read_sequences, write_tracks
 from .scores import counts, profile, track
 from .windows import explain_windows, variant_effect
 
@@ -19,7 +18,6 @@ __all__ = [
     "SequenceRelevances",
     "Variant",
     "check_file",
-    "compare_methods",
     "counts",
     "dinucleotide_shuffle",
     "explain_file",
@@ -32,9 +30,9 @@ __all__ = [
     "read_fasta",
     "read_sequences",
     "read_vcf",
-    "recovered",
     "track",
     "train_demo",
     "variant_effect",
     "write_report",
+    "write_tracks",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from torch import nn
 
 from ..domain import Progress, no_progress
+from ..domain.models.training import fit, save_network
 from .explainer import SequenceExplainer
 from .files import Record
 from .letters import Alphabet
@@ -20,6 +22,7 @@ from .letters import Alphabet
 CONSENSUS = ("TGACTCAT", "CCGATAAG")
 CLASSES = ("other", "together")
 LENGTH, WIDTH, KMER, MUTATED = 80, 8, 5, 0.04
+BATCH = 32  # sequences
 NEAR, FAR = (3, 8), (16, 60)  # letters between the motifs, where the label is "together", and where it is not
 
 
@@ -56,10 +59,9 @@ def make_sequences(count: int, seed: int = 0) -> tuple[list[Record], list[list[t
 
 def new_cnn() -> nn.Module:
     """Return an untrained CNN of one-hot encoded sequences, channels first."""
-    return nn.Sequential(
-        nn.Conv1d(4, 24, 9), nn.ReLU(), nn.MaxPool1d(3), nn.Conv1d(24, 24, 9), nn.ReLU(), nn.AdaptiveMaxPool1d(1),
-        nn.Flatten(), nn.Linear(24, len(CLASSES)),
-    )  # fmt: skip
+    first = [nn.Conv1d(4, 24, 9), nn.ReLU(), nn.MaxPool1d(3)]
+    second = [nn.Conv1d(24, 24, 9), nn.ReLU(), nn.AdaptiveMaxPool1d(1)]
+    return nn.Sequential(*first, *second, nn.Flatten(), nn.Linear(24, len(CLASSES)))
 
 
 def new_transformer() -> tuple[nn.Module, Any]:
@@ -76,10 +78,18 @@ def new_transformer() -> tuple[nn.Module, Any]:
     tokens.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", None, [("[CLS]", 2), ("[SEP]", 3)])
     names = {f"{name}_token": token for name, token in special.items()}
     config = BertConfig(
-        vocab_size=len(words), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
-        max_position_embeddings=LENGTH + 2, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
-        initializer_range=0.05, id2label=dict(enumerate(CLASSES)), label2id={n: i for i, n in enumerate(CLASSES)},
-    )  # fmt: skip
+        vocab_size=len(words),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=LENGTH + 2,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        initializer_range=0.05,
+        id2label=dict(enumerate(CLASSES)),
+        label2id={name: number for number, name in enumerate(CLASSES)},
+    )
     return BertForSequenceClassification(config), PreTrainedTokenizerFast(tokenizer_object=tokens, **names)
 
 
@@ -93,7 +103,7 @@ class Demo:
         The networks, in eval mode.
     records, sites
         Held-out sequences, and where the motifs of each are.
-    accuracy
+    accuracies
         The share of them that each network predicts correctly, by its name.
     """
 
@@ -102,7 +112,12 @@ class Demo:
     tokenizer: Any
     records: list[Record]
     sites: list[list[tuple[int, int]]]
-    accuracy: dict[str, float]
+    accuracies: dict[str, float]
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels of the held-out sequences."""
+        return [record.label for record in self.records]
 
     def explainer(self, network: str, **settings: Any) -> SequenceExplainer:
         """Return the explainer of a network, ``"cnn"`` or ``"transformer"``."""
@@ -112,12 +127,8 @@ class Demo:
 
     def save(self, folder: Path) -> None:
         """Write the networks, which require no code, to ``cnn`` and ``transformer``, and the held-out sequences."""
-        for name in ("cnn", "transformer"):
-            (folder / name).mkdir(parents=True)
-        example, shapes = torch.zeros(2, 4, LENGTH), ({0: torch.export.Dim("sequences", min=1)},)
-        torch.export.save(torch.export.export(self.cnn, (example,), dynamic_shapes=shapes), folder / "cnn/network.pt2")
-        declared = {"network": "network.pt2", "alphabet": "DNA", "layout": "channels first", "classes": list(CLASSES)}
-        (folder / "cnn/model.yaml").write_text(json.dumps(declared))  # JSON is YAML
+        declared = {"alphabet": "DNA", "layout": "channels first", "classes": CLASSES}
+        save_network(self.cnn, torch.zeros(2, 4, LENGTH), folder / "cnn", "sequences", **declared)
         self.transformer.save_pretrained(folder / "transformer")
         self.tokenizer.save_pretrained(folder / "transformer")
         lines = [f">{record.name} label={record.label}\n{record.letters}\n" for record in self.records]
@@ -128,32 +139,24 @@ class Demo:
 def train_demo(seed: int = 0, *, steps: int = 800, held_out: int = 300, progress: Progress = no_progress) -> Demo:
     """Train both networks on 32 new sequences per step: with 800 steps less than a minute on one core."""
     records, sites = make_sequences(held_out, seed)
-    learned, _ = make_sequences(32 * steps, seed + 1)
+    learned, _ = make_sequences(BATCH * steps, seed + 1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         (transformer, tokenizer), cnn = new_transformer(), new_cnn()
         demo = Demo(cnn, transformer, tokenizer, records, sites, {})
         for name, rate in (("cnn", 5e-3), ("transformer", 3e-3)):
             explainer = demo.explainer(name)
-            _fit(explainer, learned, rate, progress)
+            batches = [learned[start : start + BATCH] for start in range(0, len(learned), BATCH)]
+            training = progress(batches, f"Training {name}")
+            fit(explainer.model, partial(_loss, explainer), training, steps, rate=rate, weight_decay=0.01)
             with torch.no_grad():
                 predicted = _logits(explainer, records).argmax(1)
-            demo.accuracy[name] = float((predicted == _numbers(records)).double().mean())
+            demo.accuracies[name] = float((predicted == _numbers(records)).double().mean())
     return demo
 
 
-def _fit(explainer: SequenceExplainer, records: Sequence[Record], rate: float, progress: Progress) -> None:
-    batches = [records[start : start + 32] for start in range(0, len(records), 32)]
-    optimizer = torch.optim.AdamW(explainer.model.parameters(), lr=rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=len(batches))
-    explainer.model.train()
-    for batch in progress(batches, "Training"):
-        loss = nn.functional.cross_entropy(_logits(explainer, batch), _numbers(batch))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-    explainer.model.eval()
+def _loss(explainer: SequenceExplainer, records: Sequence[Record]) -> torch.Tensor:
+    return nn.functional.cross_entropy(_logits(explainer, records), _numbers(records))
 
 
 def _logits(explainer: SequenceExplainer, records: Sequence[Record]) -> torch.Tensor:

@@ -114,7 +114,7 @@ class SequenceExplainer:
         settings
             Of `SequenceExplainer`; they take precedence over what is declared.
         """
-        known = load(name, device, revision=revision, allow_code=allow_code, allow_pickle=allow_pickle)
+        known = load(name, device=device, revision=revision, allow_code=allow_code, allow_pickle=allow_pickle)
         return cls(**known | settings)
 
     def __call__(

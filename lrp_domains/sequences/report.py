@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..domain.page import drawing, write_page
-from ..domain.results.sections import sections_of
+from ..domain.page import drawing
+from ..domain.results.sections import write_sections
 from ..evaluation import average_motifs, find_seqlets
 from ..evaluation.page import read_comparison
 from ..evaluation.section import section
@@ -27,9 +27,9 @@ def write_report(
     `folders` are those of results, each with ``explained.parquet`` and ``explained.npz``, and perhaps a ``comparison``.
     `examples` is the number of sequences of each kind: most confident, most wrong, closest calls.
     """
-    sections = sections_of(folders, _shown, unit="sequences", ledger=LEDGER, examples=examples)
-    packages, libraries = (__package__, "lrp_domains.evaluation"), ("lrp_domains", "torch", "pandas", "numpy")
-    write_page(path, "report.html.j2", packages, libraries=libraries, title=title, sections=sections)
+    packages = (__package__, "lrp_domains.evaluation")
+    options = {"show": _shown, "unit": "sequences", "ledger": LEDGER, "examples": examples}
+    write_sections(folders, path, packages, title=title, **options)
 
 
 def _shown(outcomes: pd.DataFrame, examples: dict[str, list[int]], arrays: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,13 +11,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..domain import DomainError, Outcome, arrays_of, outcome_table, read_arrays, read_outcomes
-from ..domain.page import drawing, templates
+from ..domain import DomainError, Outcome
+from ..domain.results.collection import ExplainedSamples, Page
+from ..domain.runs.stored import stored
 from .files import Record
 from .letters import Alphabet
 from .tracks import write_bedgraph, write_bigwig, write_modisco
 
-LOGO, IN_NOTEBOOK = 100, 20  # letters of a logo, sequences that a notebook shows
+LOGO = 100  # letters
+PAGE = Page(
+    package=__package__, template="items.html.j2", draw=lambda item: item.logo(), title="Relevance of sequences"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,83 +82,74 @@ class SequenceRelevance(Outcome):
 
     def to_html(self) -> str:
         """Return a self-contained page with a logo and the coloured sequence."""
-        return page([self])
+        return PAGE.whole([self])
 
     def _repr_html_(self) -> str:
-        return page([self], whole=False)
+        return PAGE.body([self])
 
     def to_array(self) -> np.ndarray:
         """Return one row per letter: letter, place, relevance, and hypothetical contributions, a column per letter."""
-        chromosome = self.record.chromosome or ""
-        kinds = [("letter", "S1"), ("chromosome", f"U{max(1, len(chromosome))}"), ("start", "i8"), ("relevance", "f4")]
-        array = np.empty(len(self.sequence), [*kinds, *((letter, "f4") for letter in self.alphabet)])
-        array["letter"], array["chromosome"] = np.frombuffer(self.sequence.encode(), "S1"), chromosome
-        array["start"], array["relevance"] = self.record.positions(), self.relevance
-        for number, letter in enumerate(self.alphabet):
-            array[letter] = np.nan if self.hypothetical is None else self.hypothetical[:, number]
-        return array
+        hypothetical = np.full(self.one_hot.shape, np.nan) if self.hypothetical is None else self.hypothetical
+        columns = {
+            "letter": np.frombuffer(self.sequence.encode(), "S1"),
+            "chromosome": np.full(len(self.sequence), self.record.chromosome or ""),
+            "start": np.array(self.record.positions()),
+            "relevance": self.relevance.astype(np.float32),
+        }
+        columns |= zip(self.alphabet, hypothetical.T.astype(np.float32), strict=True)
+        return np.rec.fromarrays(list(columns.values()), names=list(columns))
 
 
-@dataclass(frozen=True, repr=False)
-class SequenceRelevances(Sequence[SequenceRelevance]):
+class SequenceRelevances(ExplainedSamples[SequenceRelevance]):
     """Explained sequences (`items`), in order."""
 
-    items: tuple[SequenceRelevance, ...]
-
-    def __getitem__(self, index):
-        return SequenceRelevances(self.items[index]) if isinstance(index, slice) else self.items[index]
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __repr__(self) -> str:
-        return f"SequenceRelevances({len(self)} sequences)"
-
-    def table(self) -> pd.DataFrame:
-        """Return one row per sequence: name, prediction, probability, target, score, reference_score, units, rest."""
-        return outcome_table(self.items)
+    unit, page = "sequences", PAGE
 
     def to_npz(self, sequences: str | Path, contributions: str | Path) -> None:
         """Write what ``modisco motifs -s SEQUENCES -a CONTRIBUTIONS`` reads: each ``arr_0``, N x 4 x L, of ACGT."""
-        write_modisco(self.items, sequences, contributions)
+        write_modisco(dict(enumerate(self)), sequences, contributions)
 
     def to_bigwig(self, path: str | Path, sizes: str | Path | Mapping[str, int]) -> None:
         """Write relevance as a bigWig track; `sizes` are those of chromosomes, also a ``.sizes`` or ``.fai`` file."""
-        write_bigwig(self.items, path, sizes)
+        write_bigwig(dict(enumerate(self)), path, sizes)
 
     def to_bedgraph(self, path: str | Path) -> None:
         """Write relevance as a bedGraph track."""
-        write_bedgraph(self.items, path)
+        write_bedgraph(dict(enumerate(self)), path)
 
-    def to_html(self, title: str = "Relevance of sequences") -> str:
-        """Return a self-contained page with logos and coloured sequences."""
-        return page(self.items, title)
 
-    def _repr_html_(self) -> str:
-        return page(self.items[:IN_NOTEBOOK], whole=False)
+def open_explained(table: str | Path) -> AbstractContextManager[Mapping[int, SequenceRelevance]]:
+    """Use explained sequences by their numbers, each of which is read when it is asked for."""
+    return stored(table, _of_array)
 
 
 def read_explained(table: str | Path, numbers: Sequence[int] | None = None) -> SequenceRelevances:
     """Read explained sequences from their table and the arrays next to it; some of them by their numbers."""
-    outcomes = read_outcomes(table).set_index("sample", drop=False).drop(columns="rest")
-    outcomes = (outcomes if numbers is None else outcomes.loc[list(numbers)]).astype(object)
-    arrays, items = read_arrays(arrays_of(table), [str(number) for number in outcomes["sample"]]), []
-    for row in outcomes.where(outcomes.notna(), None).to_dict("records"):
-        array = arrays[str(row.pop("sample"))]
-        if (array.dtype.names or ())[:4] != ("letter", "chromosome", "start", "relevance"):
-            raise DomainError(f"'{table}' is not a table of explained sequences")
-        place = str(array["chromosome"][0]) or None, int(array["start"].min())
-        strand = "-" if array["start"][0] > array["start"][-1] else "+"
-        record = Record(array["letter"].tobytes().decode(), row["name"], *place, strand, row["label"])
-        letters, notes = array.dtype.names[4:], (row.pop("notes"),)
-        hypothetical = np.column_stack([array[letter] for letter in letters])
-        known = {"record": record, "alphabet": "".join(letters), "relevance": array["relevance"]}
-        known |= {
-            "hypothetical": None if np.isnan(hypothetical).all() else hypothetical,
-            "notes": notes if notes[0] else (),
-        }
-        items.append(SequenceRelevance(**row, **known))
-    return SequenceRelevances(tuple(items))
+    with open_explained(table) as items:
+        return SequenceRelevances(tuple(items[number] for number in (items if numbers is None else numbers)))
+
+
+def _of_array(outcome: Outcome, array: np.ndarray) -> SequenceRelevance:
+    """Return an explained sequence from its outcome, and what `SequenceRelevance.to_array` returned."""
+    columns = array.dtype.names or ()
+    if columns[:4] != ("letter", "chromosome", "start", "relevance"):
+        raise DomainError(f"the array of '{outcome.name}' is not that of an explained sequence")
+    starts, hypothetical = array["start"], np.column_stack([array[letter] for letter in columns[4:]])
+    record = Record(
+        letters=array["letter"].tobytes().decode(),
+        name=outcome.name,
+        chromosome=str(array["chromosome"][0]) or None,
+        start=int(starts.min()),
+        strand="-" if starts[0] > starts[-1] else "+",
+        label=outcome.label,
+    )
+    return SequenceRelevance(
+        **vars(outcome),
+        record=record,
+        alphabet="".join(columns[4:]),
+        relevance=array["relevance"],
+        hypothetical=None if np.isnan(hypothetical).all() else hypothetical,
+    )
 
 
 def logo_figure(heights: np.ndarray, alphabet: str, first: int = 0) -> Figure:
@@ -169,9 +165,3 @@ def logo_figure(heights: np.ndarray, alphabet: str, first: int = 0) -> Figure:
     logomaker.Logo(table, ax=axes, color_scheme="classic" if set(alphabet) <= set("ACGTU") else "chemistry")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
-
-
-def page(items: Sequence[SequenceRelevance], title: str = "Relevance of sequences", *, whole: bool = True) -> str:
-    """Return a page of explained sequences; only its body, for a notebook, unless `whole`."""
-    shown = [(item, drawing(item.logo())) for item in items]
-    return templates(__package__).get_template("sequences.html.j2").render(shown=shown, title=title, whole=whole)

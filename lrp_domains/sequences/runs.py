@@ -1,4 +1,4 @@
-"""Files of sequences checked, and explained to files in parts that resume."""
+"""Files of sequences checked, explained to files in parts that resume, and written as tracks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 
 from ..domain import DomainError, explain_parts
 from .explainer import SequenceExplainer
-from .files import Record, Variant, read_bed, read_fasta, read_vcf
-from .results import SequenceRelevances
+from .files import Record, Variant, open_fasta, read_bed, read_fasta, read_vcf
+from .results import SequenceRelevances, open_explained
+from .tracks import write_bedgraph, write_bigwig, write_modisco
 from .windows import explain_windows, variant_effect
 
 FASTA = (".fa", ".fasta", ".fna", ".faa")
@@ -44,9 +45,17 @@ def check_file(explainer: SequenceExplainer, sequences: Sequence[Record | Varian
 
 
 def explain_file(
-    explainer: SequenceExplainer, sequences: Sequence[Record | Variant], out: str | Path, *, key: str = "",
-    target: Any = None, against: Any = None, window: int | None = None, stride: int | None = None, **options: Any,
-) -> int:  # fmt: skip
+    explainer: SequenceExplainer,
+    sequences: Sequence[Record | Variant],
+    out: str | Path,
+    *,
+    key: str = "",
+    target: Any = None,
+    against: Any = None,
+    window: int | None = None,
+    stride: int | None = None,
+    **options: Any,
+) -> int:
     """Explain sequences to a table, ``.parquet``, and arrays next to it, ``.npz``; an interrupted run resumes.
 
     `read_explained` reads them.
@@ -79,6 +88,40 @@ def explain_file(
     return explain_parts(explain, sequences, out, request=repr((list(sequences), asked, key)), **options)
 
 
+def write_tracks(
+    explained: str | Path,
+    *,
+    genome: str | Path | None = None,
+    bigwig: str | Path | None = None,
+    bedgraph: str | Path | None = None,
+    modisco: str | Path | None = None,
+) -> None:
+    """Write tracks of explained sequences, and what TF-MoDISco reads; memory doesn't grow with their number.
+
+    Parameters
+    ----------
+    explained
+        The table of explained sequences.
+    genome
+        The FASTA file with all chromosomes, whose sizes a bigWig file has.
+    bigwig, bedgraph
+        The files to write; None: none.
+    modisco
+        The folder to write ``sequences.npz`` and ``contributions.npz`` to.
+    """
+    with open_explained(explained) as items:
+        if bigwig is not None:
+            if genome is None:
+                raise DomainError("a bigWig file has the sizes of chromosomes: name the FASTA file, genome= (--genome)")
+            with open_fasta(genome) as fasta:
+                sizes = {chromosome.name: len(chromosome) for chromosome in fasta}
+            write_bigwig(items, bigwig, sizes)
+        if bedgraph is not None:
+            write_bedgraph(items, bedgraph)
+        if modisco is not None:
+            write_modisco(items, Path(modisco, "sequences.npz"), Path(modisco, "contributions.npz"))
+
+
 def _explained(
     explainer: SequenceExplainer,
     part: Sequence[Any],
@@ -89,8 +132,6 @@ def _explained(
 ) -> SequenceRelevances:
     if isinstance(part[0], Variant):
         return variant_effect(explainer, part, **asked)
-    return (
-        explainer(part, **asked)
-        if window is None
-        else explain_windows(explainer, part, window=window, stride=stride, **asked)
-    )
+    if window is None:
+        return explainer(part, **asked)
+    return explain_windows(explainer, part, window=window, stride=stride, **asked)

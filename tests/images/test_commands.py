@@ -36,7 +36,7 @@ def test_digits_are_learnt_and_the_models_load_without_code(tmp_path):
     for name, least in (("cnn", 0.9), ("vit", 0.6)):
         results = ImageExplainer.from_pretrained(tmp_path / "models" / name, device="cpu")(pictures)
         accuracy = (results.table()["prediction"] == table["label"]).mean()
-        assert accuracy > least and f"{name}: accuracy {accuracy:.3f} on 360 digits" in printed
+        assert accuracy > least and f"{name}: accuracy {accuracy:.3f} on 360 pictures" in printed
         assert results[0].pixels.shape == (8, 8)
 
 

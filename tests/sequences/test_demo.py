@@ -6,14 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lrp_domains.commands.sequences.comparison import compare_methods, recovered
 from lrp_domains.evaluation import find_seqlets
 from lrp_domains.sequences import (
     SequenceExplainer,
-    compare_methods,
     dinucleotide_shuffle,
     make_sequences,
     read_fasta,
-    recovered,
     train_demo,
 )  # fmt: skip
 from lrp_domains.sequences.demo import CLASSES, CONSENSUS, FAR, NEAR, motif, new_cnn
@@ -42,7 +41,7 @@ def demo():
 
 @pytest.mark.slow
 def test_networks_find_the_motifs(demo, tmp_path):
-    assert demo.accuracy["cnn"] > 0.85 and demo.accuracy["transformer"] > 0.6
+    assert demo.accuracies["cnn"] > 0.85 and demo.accuracies["transformer"] > 0.6
     found = compare_methods(demo, "cnn", 40)
     means = found.values.groupby(level="method").mean()
     assert means.loc["SECANT, 5 shuffles", "AUROC"] > 0.85 and means.loc["SECANT, 5 shuffles", "precision"] > 0.9
@@ -54,7 +53,7 @@ def test_networks_find_the_motifs(demo, tmp_path):
     assert [(r.letters, r.label) for r in records] == [(r.letters, r.label) for r in demo.records]
     for name in ("cnn", "transformer"):
         table = SequenceExplainer.from_pretrained(tmp_path / "demo" / name)(records).table()
-        assert (table["prediction"] == table["label"]).mean() == pytest.approx(demo.accuracy[name])
+        assert (table["prediction"] == table["label"]).mean() == pytest.approx(demo.accuracies[name])
 
 
 @pytest.mark.slow

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ..console import progress, say, say_time
+from ..console import say
 from ..grouped import grouped
 from . import options as o
-from .loading import CHECK_AGAIN, inputs_of, key_of, load_explainer
+from .loading import STEPS, inputs_of, key_of, load_explainer
 
 
 @grouped(model=o.MODEL, set_of=o.SET, request=o.REQUEST, settings=o.SETTINGS, shards=o.SHARDS, shown=o.SHOWN)
@@ -71,20 +71,12 @@ def _show(pictures: Sequence[Path], explainer: Any, request: Mapping[str, Any], 
 def _explain_set(
     pictures: Sequence[Path], out: Path, *, model: dict, request: dict, settings: dict, shards: dict, set_of: dict
 ) -> None:
-    from ...domain import Clock, Shard, require_space, unchanged
     from ...images import explain_files
 
     if len(pictures) > 1:
         raise typer.BadParameter("--out is for one set: name a folder of pictures, or a table")
-    require_space(out)
-    clock = Clock()
-    with clock("reading"):
-        verify = unchanged(inputs_of(pictures[0], model), shards.get("check"), required="pictures", remedy=CHECK_AGAIN)
-    with clock("loading"):
-        explainer = load_explainer(model, **settings)
-    with clock("explaining"):
-        shard = Shard(shards.get("shard", 1), shards.get("shards", 1))
-        options = {"shard": shard, "verify": verify, "progress": progress, "key": key_of(model)}
-        before = explain_files(pictures[0], explainer, out, **set_of, **request, **options)
-    say("explained", f"'{out}'" + (f", {before} pictures by an earlier run" if before else ""))
-    say_time(clock)
+
+    def run(explainer: Any, **options: Any) -> int:
+        return explain_files(pictures[0], explainer, out, key=key_of(model), **set_of, **request, **options)
+
+    STEPS.explain(lambda: inputs_of(pictures[0], model), lambda: load_explainer(model, **settings), run, out, shards)

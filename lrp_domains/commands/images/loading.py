@@ -4,27 +4,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-CHECK_AGAIN = "run 'lrp-domains images check' again"
+from ..samples import Steps
+
+STEPS = Steps("images", "pictures")
 
 
 def load_explainer(options: Mapping[str, Any], **settings: Any):
     """Load a model, by options of the command line, for an explanation with settings."""
     import lrp_domains
 
-    from ...domain import DomainError
     from ...images import ImageExplainer
 
-    options = dict(options)
-    if not options.get("model"):
-        raise DomainError(
-            "name a model: --model FOLDER_OR_NAME; 'lrp-domains images train-demo --out FOLDER' trains two small ones"
-        )
-    texts = options.pop("text", None)
+    options = {"texts": options.get("text")} | {name: value for name, value in options.items() if name != "text"}
+    options["name"] = STEPS.model_of(options)
+    del options["model"]
     if "rules" in settings:
         name = settings["rules"].replace("-", "_")
         # Those that need the bounds of the model's input are functions.
         settings["rules"] = getattr(lrp_domains, name if name == "deep_taylor" else name.upper())
-    return ImageExplainer.from_pretrained(options.pop("model"), texts=texts, **options, **settings)
+    return ImageExplainer.from_pretrained(**options, **settings)
 
 
 def inputs_of(pictures: Path, options: Mapping[str, Any]) -> dict[str, Path]:
@@ -32,21 +30,15 @@ def inputs_of(pictures: Path, options: Mapping[str, Any]) -> dict[str, Path]:
 
     Of the pictures of a table that is the table alone, and a declared model is all that its declaration names.
     """
-    from ...domain.models.declaration import read_declaration
-    from ...domain.models.files import declared_files
-    from ...images.network import SCHEMA, declaration_of
+    from ...domain.models.known import model_files
+    from ...images.network import SCHEMA
 
-    model = options.get("model") or ""
-    if (declaration := declaration_of(model)) is None:
-        return {"pictures": pictures, "model": Path(model)}
-    return {"pictures": pictures} | declared_files(read_declaration(declaration, SCHEMA), declaration)
+    return {"pictures": pictures} | model_files(STEPS.model_of(options), SCHEMA)
 
 
 def key_of(options: Mapping[str, Any]) -> str:
     """Return a string that identifies the weights of a model."""
-    from ...domain.models.source import Source
+    from ...domain.models.known import model_version
+    from ...images.network import SCHEMA
 
-    files = inputs_of(Path(), options)
-    source = Source.of(options["model"], False, revision=options.get("revision"))
-    states = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files.values() if path.is_file()]
-    return repr((states or source.version(), options.get("text")))
+    return repr((model_version(options["model"], SCHEMA, options.get("revision")), options.get("text")))

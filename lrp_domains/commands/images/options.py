@@ -7,6 +7,8 @@ import typer
 
 from ..choices import PrecisionOption, ScoreOption
 from ..model import MODEL as MODEL_AND_DEVICE
+from ..samples import REQUEST as TARGETS
+from ..samples import SHARDS as SHARDS
 
 Rules = Literal[
     "attn-lrp", "cp-lrp", "mamba-lrp", "gim", "epsilon", "epsilon-plus", "epsilon-plus-flat", "epsilon-gamma-box",
@@ -15,8 +17,6 @@ Rules = Literal[
 _SET = "A folder of pictures, or a table (.csv, .tsv) with a column path, relative to it, and perhaps label"
 Pictures = Annotated[Path, typer.Argument(help=f"{_SET}.")]
 PicturesOrSet = Annotated[list[Path], typer.Argument(help=f"Pictures. With --out: {_SET[0].lower()}{_SET[1:]}.")]
-Seed = Annotated[int | None, typer.Option(help="Seed of weights, held-out pictures and their order (default 0).")]
-Quick = Annotated[bool | None, typer.Option("--quick", help="Train for a few seconds, to try the commands.")]
 
 MODEL = MODEL_AND_DEVICE | {
     "text": Annotated[
@@ -29,16 +29,7 @@ SET = {
         str | None, typer.Option(help="The column of the table with the labels (default label, if there is one).")
     ],
 }
-REQUEST = {
-    "target": Annotated[
-        str | None, typer.Option(help="The class to explain, by name or number (default: the predicted one).")
-    ],
-    "against": Annotated[
-        str | None,
-        typer.Option(
-            help="A class to contrast the target with: the difference of their logits is explained (default: none)."
-        ),
-    ],
+REQUEST = TARGETS | {
     "reference": Annotated[
         str | None,
         typer.Option(
@@ -54,14 +45,6 @@ SETTINGS = {
     ],
     "precision": PrecisionOption,
     "batch_size": Annotated[int | None, typer.Option(min=1, help="Pictures explained at once (default 16).")],
-}
-SHARDS = {
-    "check": Annotated[
-        Path | None,
-        typer.Option(help="The .json of 'images check': stop if the pictures or the model have changed since."),
-    ],
-    "shard": Annotated[int | None, typer.Option(help="Number of the part of the set to explain, from 1 (default 1).")],
-    "shards": Annotated[int | None, typer.Option(min=1, help="Number of parts of the set (default 1).")],
 }
 SHOWN = {
     "html": Annotated[Path | None, typer.Option(help="Write the pictures and their relevance to this .html file.")],

@@ -5,7 +5,7 @@ What a step requires is imported when it runs: transformers takes seconds to imp
 
 import typer
 
-from . import demo, explain, sets
+from . import demo, explain, sets, tracks
 
 sequences = typer.Typer(
     no_args_is_help=True,
@@ -19,5 +19,6 @@ for command, name in (
     (sets.check, "check"),
     (sets.gather, "gather"),
     (sets.report, "report"),
+    (tracks.tracks, "tracks"),
 ):
     sequences.command(name)(command)

@@ -6,15 +6,21 @@ from typing import Annotated, Any
 
 import typer
 
-from ..console import progress, say, say_time
 from ..grouped import grouped
 from . import options as o
-from .loading import CHECK_AGAIN, inputs_of, key_of, load_explainer, load_sequences
+from .loading import STEPS, inputs_of, key_of, load_explainer, load_sequences
+from .tracks import check_tracks
 
 
 @grouped(
-    model=o.MODEL, set_of=o.SET, request=o.REQUEST, settings=o.SETTINGS, shards=o.SHARDS, written=o.WRITTEN
-)  # fmt: skip
+    model=o.MODEL,
+    set_of=o.SET,
+    request=o.REQUEST,
+    settings=o.SETTINGS,
+    shards=o.SHARDS,
+    page=o.PAGE,
+    tracks=o.TRACKS,
+)
 def explain(
     sequences: o.Sequences,
     out: Annotated[
@@ -26,71 +32,47 @@ def explain(
     request: dict,
     settings: dict,
     shards: dict,
-    written: dict,
+    page: dict,
+    tracks: dict,
 ) -> None:
     """Show which letters decide a model's prediction. A file is explained to files; an interrupted run resumes."""
     if "against" in request and "target" not in request:
         raise typer.BadParameter("--against requires a --target to contrast with it")
-    if out is None and (tracks := {*set_of, *shards, *written} - {"html"}):
-        raise typer.BadParameter(f"--{min(tracks).replace('_', '-')} is for a file: name the table to write, --out")
     if out is None:
-        _show(sequences, load_explainer(model, settings), request, written)
+        if of_files := {*set_of, *shards, *tracks}:
+            name = min(of_files).replace("_", "-")
+            raise typer.BadParameter(f"--{name} is for a file: name the table to write, --out")
+        _show(sequences, load_explainer(model, settings), request, page)
         return
 
-    from ...domain import Clock, Shard, require_space, unchanged
-    from ...sequences import explain_file
+    from ...sequences import explain_file, read_explained, write_tracks
 
-    require_space(out)
-    clock, path = Clock(), Path(sequences)
-    with clock("loading"):
-        verify = unchanged(
-            inputs_of(path, model, set_of), shards.get("check"), required="sequences", remedy=CHECK_AGAIN
-        )
-        explainer = load_explainer(model, settings)
-    with clock("reading"):
+    check_tracks(tracks, set_of.get("genome"))
+    path = Path(sequences)
+
+    def run(explainer: Any, **options: Any) -> int:
         records = load_sequences(path, set_of, explainer)
-    with clock("explaining"):
-        shard = Shard(shards.get("shard", 1), shards.get("shards", 1))
-        how = {name: value for name, value in settings.items() if name != "batch_size"}
-        options = {"shard": shard, "verify": verify, "progress": progress, "key": key_of(model, how)}
-        before = explain_file(explainer, records, out, **request, **options)
-    with clock("writing"):
-        _write(out, written, set_of)
-    say("explained", f"'{out}'" + (f", {before} sequences by an earlier run" if before else ""))
-    say_time(clock)
+        return explain_file(explainer, records, out, key=key_of(model, settings), **request, **options)
+
+    STEPS.explain(lambda: inputs_of(path, model, set_of), lambda: load_explainer(model, settings), run, out, shards)
+    write_tracks(out, genome=set_of.get("genome"), **tracks)
+    if "html" in page:
+        _write_page(read_explained(out), page["html"])
 
 
-def _show(letters: str, explainer: Any, request: Mapping[str, Any], written: Mapping[str, Path]) -> None:
+def _show(letters: str, explainer: Any, request: Mapping[str, Any], page: Mapping[str, Path]) -> None:
     """Print the outcome of one sequence and its strongest letters."""
-    from ...domain import whole_file
-
     asked = {name: value for name, value in request.items() if name in ("target", "against")}
     result = explainer(letters, **asked)
     probability = "" if result.probability is None else f" ({result.probability:.1%})"
     typer.echo(f"predicted {result.prediction}{probability}, explained {result.target}, score {result.score:+.3f}")
     typer.echo(result.top().to_string(index=False))
-    if "html" in written:
-        with whole_file(written["html"]) as temporary:
-            temporary.write_text(result.to_html(), encoding="utf-8")
+    if "html" in page:
+        _write_page(result, page["html"])
 
 
-def _write(out: Path, written: Mapping[str, Path], set_of: Mapping[str, Any]) -> None:
-    """Write tracks and pages of explained sequences, as far as they are asked for."""
+def _write_page(explained: Any, path: Path) -> None:
     from ...domain import whole_file
-    from ...sequences import read_explained
-    from ...sequences.files import open_fasta
 
-    if not written:
-        return
-    results = read_explained(out)
-    if "html" in written:
-        with whole_file(written["html"]) as temporary:
-            temporary.write_text(results.to_html(), encoding="utf-8")
-    if "bigwig" in written:
-        with open_fasta(set_of["genome"]) as genome:
-            sizes = {chromosome.name: len(chromosome) for chromosome in genome}
-        results.to_bigwig(written["bigwig"], sizes)
-    if "bedgraph" in written:
-        results.to_bedgraph(written["bedgraph"])
-    if "modisco" in written:
-        results.to_npz(written["modisco"] / "sequences.npz", written["modisco"] / "contributions.npz")
+    with whole_file(path) as temporary:
+        temporary.write_text(explained.to_html(), encoding="utf-8")

@@ -4,23 +4,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-CHECK_AGAIN = "run 'lrp-domains sequences check' again"
+from ..samples import Steps
+
+STEPS = Steps("sequences", "sequences")
 
 
 def load_explainer(options: Mapping[str, Any], settings: Mapping[str, Any]):
     """Load a model, by options of the command line, for an explanation with settings."""
-    from ...domain import DomainError
     from ...sequences import SequenceExplainer
 
-    if not options.get("model"):
-        raise DomainError(
-            "name a model: --model FOLDER_OR_NAME; 'lrp-domains sequences train-demo --out FOLDER' trains two"
-        )
-    settings = dict(settings)
-    if settings.get("reference") == "none":
-        del settings["reference"]
-    options = dict(options)
-    return SequenceExplainer.from_pretrained(options.pop("model"), **options, **settings)
+    name = STEPS.model_of(options)
+    chosen = {name: value for name, value in {**options, **settings}.items() if name != "model"}
+    if chosen.get("reference") == "none":
+        del chosen["reference"]
+    return SequenceExplainer.from_pretrained(name, **chosen)
 
 
 def load_sequences(path: Path, set_of: Mapping[str, Any], explainer: Any) -> list[Any]:
@@ -35,22 +32,17 @@ def load_sequences(path: Path, set_of: Mapping[str, Any], explainer: Any) -> lis
 
 def inputs_of(sequences: Path, options: Mapping[str, Any], set_of: Mapping[str, Any]) -> dict[str, Path]:
     """Return the files and folders that results are computed from, by what they are."""
-    from ...domain.models.declaration import read_declaration
-    from ...domain.models.files import declared_files
-    from ...sequences.models import SCHEMA, declaration_of
+    from ...domain.models.known import model_files
+    from ...sequences.models import SCHEMA
 
-    model = options.get("model") or ""
-    inputs = {"sequences": sequences} | ({"genome": set_of["genome"]} if "genome" in set_of else {})
-    if (declaration := declaration_of(model)) is None:
-        return inputs | {"model": Path(model)}
-    return inputs | declared_files(read_declaration(declaration, SCHEMA), declaration)
+    genome = {"genome": set_of["genome"]} if "genome" in set_of else {}
+    return {"sequences": sequences} | genome | model_files(STEPS.model_of(options), SCHEMA)
 
 
-def key_of(options: Mapping[str, Any], *asked: Mapping[str, Any]) -> str:
-    """Return a string that identifies the weights of a model and what is asked."""
-    from ...domain.models.source import Source
+def key_of(options: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    """Return a string that identifies the weights of a model, and the settings that results depend on."""
+    from ...domain.models.known import model_version
+    from ...sequences.models import SCHEMA
 
-    files = inputs_of(Path(), options, {})
-    states = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files.values() if path.is_file()]
-    version = states or Source.of(options["model"], False, revision=options.get("revision")).version()
-    return repr((version, *(sorted((name, str(value)) for name, value in each.items()) for each in asked)))
+    asked = sorted((name, str(value)) for name, value in settings.items() if name != "batch_size")
+    return repr((model_version(options["model"], SCHEMA, options.get("revision")), asked))

@@ -7,17 +7,19 @@ import typer
 
 from ..choices import RulesOption, ScoreOption
 from ..model import MODEL as MODEL
+from ..samples import REQUEST as TARGETS
+from ..samples import SHARDS as SHARDS
 
 Sequences = Annotated[
     str,
     typer.Argument(help="Sequences (.fa, .fasta), intervals (.bed) or variants (.vcf); or, to show it, a sequence."),
 ]
 SequenceFile = Annotated[Path, typer.Argument(help="Sequences (.fa, .fasta), intervals (.bed) or variants (.vcf).")]
-Seed = Annotated[int | None, typer.Option(help="Seed of weights, sequences and their order (default 0).")]
-Quick = Annotated[bool | None, typer.Option("--quick", help="Train for a few seconds, to try the commands.")]
 
-SET = {
+GENOME = {
     "genome": Annotated[Path | None, typer.Option(help="The FASTA file that intervals and variants refer to.")],
+}
+SET = GENOME | {
     "length": Annotated[
         int | None,
         typer.Option(
@@ -27,16 +29,7 @@ SET = {
         ),
     ],
 }
-REQUEST = {
-    "target": Annotated[
-        str | None, typer.Option(help="The class to explain, by name or number (default: the predicted one).")
-    ],
-    "against": Annotated[
-        str | None,
-        typer.Option(
-            help="A class to contrast the target with: the difference of their logits is explained (default: none)."
-        ),
-    ],
+REQUEST = TARGETS | {
     "window": Annotated[
         int | None, typer.Option(min=1, help="Letters per window of long sequences (default: they aren't cut).")
     ],
@@ -63,22 +56,16 @@ SETTINGS = {
     ],
     "batch_size": Annotated[int | None, typer.Option(min=1, help="Sequences explained at once (default 32).")],
 }
-SHARDS = {
-    "check": Annotated[
-        Path | None,
-        typer.Option(help="The .json of 'sequences check': stop if the sequences or the model have changed since."),
-    ],
-    "shard": Annotated[int | None, typer.Option(help="Number of the part of the set to explain, from 1 (default 1).")],
-    "shards": Annotated[int | None, typer.Option(min=1, help="Number of parts of the set (default 1).")],
-}
-WRITTEN = {
+PAGE = {
     "html": Annotated[Path | None, typer.Option(help="Also write logos and coloured sequences to this .html file.")],
+}
+TRACKS = {
     "bigwig": Annotated[
-        Path | None, typer.Option(help="Also write a track of relevance, .bw; the genome has the sizes of chromosomes.")
+        Path | None, typer.Option(help="A track of relevance to write, .bw; the genome has the sizes of chromosomes.")
     ],
-    "bedgraph": Annotated[Path | None, typer.Option(help="Also write a track of relevance, .bedgraph.")],
+    "bedgraph": Annotated[Path | None, typer.Option(help="A track of relevance to write, .bedgraph.")],
     "modisco": Annotated[
         Path | None,
-        typer.Option(help="Also write sequences.npz and contributions.npz to this folder, which TF-MoDISco reads."),
+        typer.Option(help="A folder to write sequences.npz and contributions.npz to, which TF-MoDISco reads."),
     ],
 }

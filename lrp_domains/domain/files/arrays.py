@@ -34,14 +34,40 @@ def writing_arrays(path: str | Path) -> Iterator[Callable[[str, np.ndarray], Non
 
 def read_arrays(path: str | Path, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
     """Read arrays by their names; all of them without names."""
+    if names is None:
+        with _opened(path) as archive:
+            names = archive.files
+    with reading_arrays(path) as read:
+        return {name: read(name) for name in names}
+
+
+@contextmanager
+def reading_arrays(path: str | Path) -> Iterator[Callable[[str], np.ndarray]]:
+    """Yield a function that reads an array of a file by its name."""
     with _opened(path) as archive:
-        known = archive.files
-        if unknown := [name for name in names or () if name not in known]:
-            raise DomainError(f"'{path}' has no array '{unknown[0]}'; {choices(unknown[0], known)}")
-        try:
-            return {name: archive[name] for name in (known if names is None else names)}
-        except (ValueError, zipfile.BadZipFile, EOFError) as error:
-            raise DomainError(f"'{path}' could not be read: {reason(error)}") from error
+
+        def read(name: str) -> np.ndarray:
+            if name not in archive:
+                raise DomainError(f"'{path}' has no array '{name}'; {choices(name, archive.files)}")
+            try:
+                return archive[name]
+            except (ValueError, zipfile.BadZipFile, EOFError) as error:
+                raise DomainError(f"'{path}' could not be read: {reason(error)}") from error
+
+        yield read
+
+
+def write_stacked(arrays: Iterable[np.ndarray], shape: tuple[int, ...], path: str | Path) -> None:
+    """Write arrays of one shape as one, float32, stacked to `shape`, to a file that calls it ``arr_0``."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    with (
+        whole_file(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("arr_0.npy", "w", force_zip64=True) as file,
+    ):
+        np.lib.format.write_array_header_1_0(file, header)
+        for array in arrays:
+            file.write(np.ascontiguousarray(array, "<f4").tobytes())
 
 
 def gather_arrays(paths: Iterable[str | Path], out: str | Path) -> int:

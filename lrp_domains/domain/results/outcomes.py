@@ -135,6 +135,14 @@ def read_outcomes(path: str | Path) -> pd.DataFrame:
     return table.read().to_pandas()
 
 
+def outcomes_by_number(table: pd.DataFrame) -> dict[int, Outcome]:
+    """Return the outcomes that a table has a row of, by the numbers of the samples; see `read_outcomes`."""
+    rows = table.astype(object).where(table.notna(), None).drop(columns="rest").to_dict("records")
+    return {
+        row.pop("sample"): Outcome(**row | {"notes": tuple(filter(None, row["notes"].split("; ")))}) for row in rows
+    }
+
+
 def overview(outcomes: pd.DataFrame, what: str) -> list[tuple[str, str]]:
     """Return numbers for the top of a report, and what they are; `what` names the samples, in the plural."""
     rows = [(f"{len(outcomes):,}", what)]

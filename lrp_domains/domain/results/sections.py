@@ -1,13 +1,14 @@
-"""The sections of a report of explained samples, one per folder of results."""
+"""The report of explained samples: a page with one section per folder of results."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..files.arrays import SUFFIX
 from ..messages import DomainError
+from ..page import write_page
 from .examples import choose_examples
 from .outcomes import confusion, ledger_rows, overview, read_outcomes, warnings_of
 
@@ -15,12 +16,33 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NAME = "explained"  # of the files in a folder of results
+LIBRARIES = ("lrp_domains", "torch", "pandas", "numpy")
+
+
+def write_sections(
+    folders: Iterable[str | Path], path: str | Path, packages: Sequence[str], *, title: str, **options: Any
+) -> None:
+    """Write one self-contained HTML report by the template ``report.html.j2`` of a domain.
+
+    Parameters
+    ----------
+    folders, options
+        As in `sections_of`.
+    path
+        The file to write.
+    packages
+        Those whose folders ``templates`` have the templates.
+    title
+        Of the page.
+    """
+    sections = sections_of(folders, **options)
+    write_page(path, "report.html.j2", packages, libraries=LIBRARIES, title=title, sections=sections)
 
 
 def sections_of(
     folders: Iterable[str | Path],
-    show: Callable[[pd.DataFrame, dict[str, list[int]], Path], Mapping[str, Any]],
     *,
+    show: Callable[[pd.DataFrame, dict[str, list[int]], Path], Mapping[str, Any]],
     unit: str,
     ledger: Mapping[str, str],
     examples: int,

@@ -8,14 +8,12 @@ from functools import partial
 import numpy as np
 import torch
 
-from .. import GRADIENT
-from ..domain import Progress, no_progress
-from ..evaluation import Comparison, average_motifs, compare, find_seqlets, motif_similarity, plausibility, sites_found
-from ..evaluation.rivals import Problem, Rival, deeplift, integrated_gradients, mutagenesis
-from .demo import CLASSES, CONSENSUS, WIDTH, Demo, motif
-from .explainer import SequenceExplainer
-from .files import Record
-from .letters import dinucleotide_shuffle
+from ... import GRADIENT
+from ...domain import Progress, no_progress
+from ...evaluation import Comparison, average_motifs, compare, find_seqlets, motif_similarity, plausibility, sites_found
+from ...evaluation.rivals import Problem, Rival, deeplift, integrated_gradients, mutagenesis
+from ...sequences import Demo, Record, SequenceExplainer, dinucleotide_shuffle
+from ...sequences.demo import CLASSES, CONSENSUS, WIDTH, motif
 
 TARGET, SHUFFLES = CLASSES.index("together"), 5
 UNIT = "gradient x input"

@@ -1,0 +1,42 @@
+"""Write tracks of a set of explained sequences, and what TF-MoDISco reads."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..console import say, say_time
+from ..grouped import grouped
+from . import options as o
+
+
+@grouped(genome=o.GENOME, tracks=o.TRACKS)
+def tracks(
+    explained: Annotated[Path, typer.Argument(help="The table of explained sequences, .parquet.")],
+    genome: dict,
+    tracks: dict,
+) -> None:
+    """Write tracks of explained sequences for a genome browser, and their contributions for TF-MoDISco."""
+    from ...domain import Clock
+    from ...sequences import write_tracks
+
+    if not tracks:
+        raise typer.BadParameter("name what to write: --bigwig, --bedgraph, --modisco")
+    check_tracks(tracks, genome.get("genome"))
+    clock = Clock()
+    with clock("writing"):
+        write_tracks(explained, **genome, **tracks)
+    for path in tracks.values():
+        say("written", f"'{path}'")
+    say_time(clock)
+
+
+def check_tracks(tracks: Mapping[str, Path], genome: Path | None) -> None:
+    """Raise, before long work, if tracks can't be written."""
+    from ...domain import require_space
+
+    if "bigwig" in tracks and genome is None:
+        raise typer.BadParameter("--bigwig requires the sizes of chromosomes: name the FASTA file, --genome")
+    for name, path in tracks.items():
+        require_space(path, is_folder=name == "modisco")
