@@ -105,7 +105,9 @@ def test_tokens_have_no_hypothetical_contributions(tmp_path):
 def test_files_are_read_back(tmp_path, kind):
     tokenizer = kmer_tokenizer(3)
     settings = (
-        {"model": bert(tokenizer), "encode": tokenizer} if kind == "tokens" else {"model": cnn(), "classes": "abc"}
+        {"model": bert(tokenizer), "encode": tokenizer}
+        if kind == "tokens"
+        else {"model": cnn(), "classes": list("abc")}
     )
     explainer = SequenceExplainer(**settings, reference="shuffle", references=2)
     (tmp_path / "genome.fa").write_text(">chr1\n" + sequences(1, 400)[0] + "\n")
