@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from ..domain import DomainError, choices
 
 def _output(outputs: Any, name: int | str | None) -> Tensor:
     """Return one of several outputs by name or number; None for the only one."""
+    if name is not None and isinstance(outputs, Tensor):
+        raise DomainError(f"there is no output {name!r}: the model returns one tensor, not several; pass None for it")
     try:
         tensor = outputs if name is None else outputs[name]
     except (KeyError, IndexError, TypeError) as error:
@@ -23,7 +25,9 @@ def _output(outputs: Any, name: int | str | None) -> Tensor:
     raise DomainError(f"the model returns a {type(tensor).__name__}, not a tensor: name one of its outputs")
 
 
-def track(head: int | str | None = None, track: int = 0, bins: slice | None = None) -> Callable[[Any], Tensor]:
+def track(
+    head: int | str | None = None, track: int = 0, bins: slice | Sequence[int] | None = None
+) -> Callable[[Any], Tensor]:
     """Return the score of a track, B x bins x tracks or B x tracks: its mean over bins.
 
     Parameters
@@ -33,15 +37,24 @@ def track(head: int | str | None = None, track: int = 0, bins: slice | None = No
     track
         The number of the track.
     bins
-        Which bins; None for all. With `reverse_complement`, the other strand's bins are in reverse order.
+        A slice, or the numbers of bins; None for all. With `reverse_complement`, the other strand's bins are in
+        reverse order.
     """
+
+    if not isinstance(track, int):
+        raise DomainError(f"track={track!r}: pass the number of a track, from 0")
+    if not isinstance(bins, slice | Sequence | None):
+        raise DomainError(f"bins={bins!r}: pass a slice, such as slice(440, 456), or the numbers of bins")
 
     def score(outputs: Any) -> Tensor:
         values = _output(outputs, head)
         if values.ndim not in (2, 3) or not -values.shape[-1] <= track < values.shape[-1]:
             raise DomainError(f"there is no track {track} in outputs of shape {tuple(values.shape)}, B x bins x tracks")
         values = values[..., track] if values.ndim == 3 else values[:, None, track]
-        return values[:, bins or slice(None)].mean(1)
+        chosen = values if bins is None else values[:, bins]
+        if not chosen.shape[1]:
+            raise DomainError(f"bins={bins!r} has none of the {values.shape[1]} bins of the model")
+        return chosen.mean(1)
 
     return score
 
