@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,6 +51,8 @@ def records_of(sequences: str | Record | Mapping[str, str] | Iterable[str | Reco
     """Return sequences of any kind as records; those without a name are numbered."""
     if isinstance(sequences, Mapping):
         return [Record(letters, str(name)) for name, letters in sequences.items()]
+    if not isinstance(sequences, str | Record | Iterable):
+        raise DomainError(f"sequences are of type {type(sequences).__name__}: pass strings, or what read_fasta returns")
     several = [sequences] if isinstance(sequences, str | Record) else list(sequences)
     if not several:
         raise DomainError("there are no sequences to explain")
@@ -91,6 +94,7 @@ def read_bed(path: str | Path, genome: str | Path, *, length: int | None = None)
     length
         Of each sequence, around the middle of its interval; None for the interval itself.
     """
+    _check_length(length)
     records = []
     with open_fasta(genome) as fasta:
         for line, row in _lines(path, BED, 3):
@@ -100,6 +104,8 @@ def read_bed(path: str | Path, genome: str | Path, *, length: int | None = None)
             if length is not None:
                 start = (start + end - length) // 2
                 end = start + length
+            if row["strand"] not in ("", ".", "+", "-"):
+                raise DomainError(f"{line}: the strand is '{row['strand']}', not +, - or . for none")
             letters = _slice(fasta, row["chromosome"], start, end, line)
             if row["strand"] == "-":
                 letters = reverse_complement(letters)
@@ -121,10 +127,13 @@ def read_vcf(path: str | Path, genome: str | Path, *, length: int) -> list[Varia
     length
         Of the sequences, with the variant in the middle; beyond an end of the chromosome they have N.
     """
+    _check_length(length)
     variants = []
     with open_fasta(genome) as fasta:
         for line, row in _lines(path, VCF, 5):
             chromosome, at = row["chromosome"], _number(row["position"], "position", line) - 1
+            if at < 0:
+                raise DomainError(f"{line}: the position is 0, but VCF counts from 1")
             reference = row["reference"].upper()
             present = _slice(fasta, chromosome, at, at + len(reference), line).upper()
             if present != reference:
@@ -134,7 +143,13 @@ def read_vcf(path: str | Path, genome: str | Path, *, length: int) -> list[Varia
             right = _slice(fasta, chromosome, at + len(reference), at + len(reference) + length, line, pad=True)
             for allele in row["alternative"].upper().split(","):
                 if not allele or set(allele) - set("ACGTN"):
-                    raise DomainError(f"{line}: the alternative allele '{allele}' is not a sequence of A, C, G, T")
+                    raise DomainError(
+                        f"{line}: the alternative allele '{allele}' is not a sequence of A, C, G, T: remove it"
+                    )
+                if (longest := max(len(reference), len(allele))) > length - length // 2:  # cut, alleles look alike
+                    raise DomainError(
+                        f"{line}: an allele has {longest:,} letters, more than half of length={length}: raise it"
+                    )
                 name = f"{chromosome}:{at + 1}{reference}>{allele}"
                 name = name if row["id"] in ("", ".") else f"{row['id']} {name}"
                 both = ((left + letters + right)[:length] for letters in (reference, allele))
@@ -146,9 +161,9 @@ def read_vcf(path: str | Path, genome: str | Path, *, length: int) -> list[Varia
 def _lines(path: str | Path, columns: list[str], required: int) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield where each line of a table without header is, and its values by column, empty where they are missing."""
     try:
-        with (gzip.open if Path(path).suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
+        with (gzip.open if Path(path).suffix == ".gz" else open)(path, "rt", encoding="utf-8-sig") as file:
             texts = file.read().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:  # also of a truncated .gz
         raise DomainError(f"'{path}' could not be read: {reason(error)}") from error
     for number, text in enumerate(texts, 1):
         if not text.strip() or text.startswith(("#", "track", "browser")):
@@ -162,9 +177,14 @@ def _lines(path: str | Path, columns: list[str], required: int) -> Iterator[tupl
         yield line, row
 
 
+def _check_length(length: int | None) -> None:
+    if length is not None and length < 1:
+        raise DomainError(f"length={length}: expected at least one letter")
+
+
 def _number(text: str, name: str, line: str) -> int:
-    if not text.strip().isdigit():
-        raise DomainError(f"{line}: the {name} is '{text}', not a whole number")
+    if not text.strip().isdecimal():
+        raise DomainError(f"{line}: the {name} is '{text}', not a whole number without sign")
     return int(text)
 
 
