@@ -13,7 +13,7 @@ pytest.importorskip("transformers")
 pytest.importorskip("jinja2")
 pytest.importorskip("sklearn")
 
-from benchmarks.evidence import cells, gene_page, genes, nothing, page, studies
+from benchmarks.evidence import cells, gene_page, genes, image_page, nothing, page, studies
 from benchmarks.evidence.cohorts import cohort
 from lrp_domains.evaluation import Comparison
 from lrp_domains.evaluation.measured import NO_CURVES
@@ -78,6 +78,86 @@ def test_changes_are_paired_by_seed_and_counted_by_what_was_seen(monkeypatch):
     assert change["row"]["difference"] == "+0.110 ± 0.006"
     assert change["row"]["deletion, minus differential expression's"] == "-0.0100, -0.0100"
     assert gene_page._confirmed([change]) == "other patients: higher in 1 of 1, lower in 0"
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return json.loads((page.RESULTS / "evidence" / "images.json").read_text())["studies"]
+
+
+COMPOSITES = ["epsilon-gamma-box", "epsilon-alpha2-beta1-flat", "epsilon-plus-flat"]
+MASS, RANK, BLUR, MEAN = image_page.SHOWN
+
+
+def test_words_on_convolutional_networks_follow_from_the_results(pictures):
+    overall = image_page.means("CNN", pictures)
+    assert overall[RANK].nlargest(3).index.tolist() == COMPOSITES
+    for name, study in pictures.items():
+        rank = image_page.means("CNN", {name: study})[RANK]
+        np.testing.assert_allclose(rank[["attn-lrp", "cp-lrp"]], rank["gradient"], atol=1e-3)
+        if name in ("shapes", "textures"):
+            assert rank[COMPOSITES].min() > rank.drop([*COMPOSITES, "epsilon-plus", "gamma"]).max() + 0.05
+            assert rank[COMPOSITES].min() > rank["grad-cam"] > 2 * rank["random"]
+        else:
+            assert rank["grad-cam"] < 1.5 * rank["random"]
+        if name == "added":
+            assert rank[COMPOSITES].max() < rank["gradient"]
+
+
+def test_words_on_transformers_follow_from_the_results(pictures):
+    overall = image_page.means("ViT", pictures)
+    without = [name for name in overall.index if image_page.is_rule(name) and not name.startswith("secant")]
+    assert overall.loc[without, MASS].idxmax() == "attn-lrp"
+    assert overall.loc[without, BLUR].idxmin() == overall.loc[without, MEAN].idxmin() == "attn-lrp"
+    others = ["gamma", "epsilon-plus-flat", "epsilon-gamma-box"]
+    for name, study in pictures.items():
+        of = image_page.means("ViT", {name: study})
+        if name in ("shapes", "textures"):
+            assert of.loc[others, RANK].min() > of.loc["attn-lrp", RANK]
+        else:
+            assert of.loc[others, MASS].max() < of.loc["attn-lrp", MASS]
+            assert (of.loc[others, [BLUR, MEAN]].min() > of.loc["attn-lrp", [BLUR, MEAN]]).all()
+    compared = overall.loc[["secant-mean", "secant-blur"]]
+    assert overall[MASS].max() - compared[MASS].max() < 0.01 and overall[RANK].max() - compared[RANK].max() < 0.01
+    assert compared[BLUR].min() - overall[BLUR].min() < 0.01 and compared[MEAN].min() - overall[MEAN].min() < 0.01
+
+
+def test_words_on_rivals_and_references_follow_from_the_results(pictures):
+    for model in ("CNN", "ViT"):
+        overall = image_page.means(model, pictures)
+        for reference in ("mean", "blur"):
+            ours, theirs = (overall.loc[f"{name}-{reference}"] for name in ("secant", "integrated-gradients"))
+            assert (ours - theirs)[[MASS, RANK, BLUR, MEAN]].abs().max() < 0.05
+            assert theirs["gradients"] > 7 * ours["gradients"]
+        stripes = image_page.means(model, {"textures": pictures["textures"]})
+        for name in ("gradient", "attn-lrp", "gamma", "secant-zero", "integrated-gradients-zero"):
+            assert stripes.loc[name, [BLUR, MEAN]].min() > 0.9 * stripes.loc["random", [BLUR, MEAN]].max()
+        found = image_page.means(model, {"smooth": pictures["smooth"]})[MASS]
+        assert found.max() < 0.56 and 2 * (found < 0.5).sum() > len(found)
+
+
+def test_a_page_of_images_says_who_is_best():
+    rows = [
+        {"method": method, "measure": measure, "mean": mean, "gradients": 1.0}
+        | dict.fromkeys(("difference", "difference_low", "difference_high"), mean)
+        for method, mean in (("gamma", 0.2), ("gradient", 0.3), ("integrated-gradients-blur", 0.1))
+        for measure in image_page.SHOWN
+    ]
+    best = {MASS: ["gradient"], RANK: ["gradient", "gamma"], BLUR: ["integrated-gradients-blur"], MEAN: ["gamma"]}
+    record = {"rows": rows, "best": best, "accuracy": 0.95, "pictures": 8, "true": 0.1}
+    study = {"title": "What", "models": {"CNN": record}}
+    leads = {row["measure"]: row for row in image_page._leads("CNN", {"a": study, "b": study})}
+    assert leads["mass accuracy"]["best rival"] == "gradient, 0.300"
+    assert leads["deletion, mean ↓"]["best rival"] == "integrated-gradients-blur, 0.100"
+    assert [row["only rivals are best"] for row in leads.values()] == ["2 of 2", "0 of 2", "2 of 2", "0 of 2"]
+    assert [row["only rules are best"] for row in leads.values()] == ["0 of 2", "0 of 2", "0 of 2", "2 of 2"]
+    assert "| gradient | 0.300 (2) | 0.300 (2) | 0.300 (0) | 0.300 (0) | 1.0 |" in image_page._overall(
+        "CNN", {"a": study, "b": study}
+    )
+    tables = image_page._study(study)["models"][0]
+    assert "| gamma | 0.200 | **0.200** | 0.200 | **0.200** | 1.0 |" in tables["means"]
+    assert "| gamma | +0.200 [+0.200, +0.200] |" in tables["differences"]
+    assert "blur" not in tables["differences"].split("---")[-1]
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-import pandas as pd
 from anndata import AnnData, read_h5ad
 
 from lrp_domains.evaluation import Comparison, paired_difference
@@ -27,7 +26,7 @@ from lrp_domains.genes.evaluation import (
 )
 
 from .cohorts import cohort
-from .studies import run
+from .studies import rounded, run
 
 MARKERS = "genesets/PanglaoDB_markers_27_Mar_2020.tsv"
 AGAINST = "attn-lrp"
@@ -174,18 +173,10 @@ def kept(found: Comparison) -> dict:
     return {
         "compared": len(found.values.loc[AGAINST]),
         "warnings": found.warnings(),
-        "rows": _rounded(table.drop(columns=["against", "best", "seconds", "samples"])),
+        "rows": rounded(table.drop(columns=["against", "best", "seconds", "samples"])),
         "best": table.query("best").groupby("measure")["method"].agg(list).to_dict(),
         "rivals": {rule: below(found, rule) for rule in RULES},
     }
-
-
-def _rounded(table: pd.DataFrame) -> list[dict]:
-    """Return rows, in five significant digits."""
-    return [
-        {key: float(f"{value:.5g}") if isinstance(value, float) else value for key, value in row.items()}
-        for row in table.to_dict("records")
-    ]
 
 
 def below(found: Comparison, rule: str, measure: str = "deletion") -> dict[str, list[str]]:

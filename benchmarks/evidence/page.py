@@ -13,7 +13,7 @@ from lrp_domains.evaluation import LOWER_IS_BETTER
 
 from ..markdown import NONE, as_table
 from ..measure import RESULTS
-from . import gene_page
+from . import gene_page, image_page
 from .figure import figure
 from .text import STUDIES
 
@@ -32,8 +32,10 @@ def page(results: Path = RESULTS) -> str:
     texts = {name: _read(folder / f"text_{name}.json") for name in STUDIES}
     names = ("pairs", "behaviours", "dependence")
     pairs, behaviours, dependence = (_read(folder / f"{name}.json") for name in names)
-    genes, machines = gene_page.section(folder)
-    machines = [record["machine"] for record in (*texts.values(), pairs, behaviours, dependence) if record] + machines
+    genes, machines_of_genes = gene_page.section(folder)
+    images, machines_of_images = image_page.section(folder)
+    machines = [record["machine"] for record in (*texts.values(), pairs, behaviours, dependence) if record]
+    machines += machines_of_genes + machines_of_images
     template = Environment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(TEMPLATE.read_text())
     return template.render(
         machines="; ".join(dict.fromkeys(machines)),
@@ -43,6 +45,7 @@ def page(results: Path = RESULTS) -> str:
         sentences=dependence["sentences"] if dependence else 0,
         pairs=_pairs(pairs) if pairs else "",
         genes=genes,
+        images=images,
         behaviours=_behaviours(behaviours) if behaviours else "",
         why=behaviours["why"] if behaviours else {},
         right=behaviours["right"] if behaviours else 0,

@@ -20,16 +20,20 @@ from .hardware.prefetch import prefetched
 from .messages import DomainError, check_choice, choices, listed, reason
 from .models.declaration import read_declaration
 from .models.files import declared_files
+from .models.known import load_declared, model_files, model_version
 from .models.network import declared_network
 from .models.pretrained import preprocessing, pretrained
 from .registry import Domain, installed_domains
 from .results.chance import near_chance
+from .results.collection import ExplainedSamples, Page
 from .results.examples import choose_examples
 from .results.outcomes import Outcome, outcome_table, outcomes_of, read_outcomes
+from .results.sections import write_sections
 from .runs.clock import Clock
 from .runs.parts import Shard, arrays_of, explain_parts, gather_parts
 from .runs.progress import Progress, no_progress
 from .runs.resume import locked, resumable
+from .runs.stored import stored
 from .runs.tensors import ExplainedTensor, TensorExplainer
 
 __all__ = [
@@ -43,9 +47,11 @@ __all__ = [
     "Domain",
     "DomainError",
     "Explained",
+    "ExplainedSamples",
     "ExplainedTensor",
     "NotWritten",
     "Outcome",
+    "Page",
     "Progress",
     "Question",
     "Read",
@@ -79,8 +85,11 @@ __all__ = [
     "in_precision",
     "installed_domains",
     "listed",
+    "load_declared",
     "locked",
     "logits_of",
+    "model_files",
+    "model_version",
     "near_chance",
     "no_progress",
     "outcome_table",
@@ -100,7 +109,9 @@ __all__ = [
     "resumable",
     "score_of",
     "size_on_disk",
+    "stored",
     "unchanged",
     "whole_file",
+    "write_sections",
     "writing_arrays",
 ]

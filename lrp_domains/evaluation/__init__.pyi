@@ -5,13 +5,14 @@ from .comparison import LOWER_IS_BETTER, Comparison, compare
 from .complexity import entropy, gini
 from .intervals import Interval, mean_interval, paired_difference
 from .measured import Accounted
-from .measures import Measures, faithfulness, plausibility, simplicity
+from .measures import Measures, faithfulness, localisation, plausibility, simplicity
+from .pictures import RemovablePixels, blurred, channel_means, in_units, patches
 from .removal import FRACTIONS, Removal, remove
 from .sanity import parameter_randomisation, shuffled
 from .seqlets import Match, Seqlet, average_motifs, find_seqlets, motif_similarity, sites_found
 from .soft import soft_measures
 from .stability import agreement, jaccard, similarity, spearman
-from .truth import auprc, auroc, mass_accuracy, precision_at
+from .truth import auprc, auroc, mass_accuracy, precision_at, rank_accuracy
 
 __all__ = [
     "FRACTIONS",
@@ -21,6 +22,7 @@ __all__ = [
     "Interval",
     "Match",
     "Measures",
+    "RemovablePixels",
     "Removal",
     "Seqlet",
     "abpc",
@@ -28,6 +30,8 @@ __all__ = [
     "auprc",
     "auroc",
     "average_motifs",
+    "blurred",
+    "channel_means",
     "compare",
     "comprehensiveness",
     "deletion",
@@ -35,16 +39,20 @@ __all__ = [
     "faithfulness",
     "find_seqlets",
     "gini",
+    "in_units",
     "insertion",
     "jaccard",
+    "localisation",
     "mass_accuracy",
     "mean_interval",
     "motif_similarity",
     "paired_difference",
     "parameter_randomisation",
+    "patches",
     "plausibility",
     "precision_at",
     "pruning_error",
+    "rank_accuracy",
     "remove",
     "rivals",
     "shuffled",

@@ -11,7 +11,7 @@ from ..domain import Progress, no_progress
 from .areas import abpc, comprehensiveness, deletion, insertion, pruning_error, sufficiency
 from .complexity import entropy, gini
 from .removal import FRACTIONS, Predict, Removal, remove
-from .truth import auprc, auroc, mass_accuracy, precision_at
+from .truth import auprc, auroc, mass_accuracy, precision_at, rank_accuracy
 
 Relevance = Sequence[np.ndarray]
 """Of each sample's units."""
@@ -73,6 +73,22 @@ def plausibility(truth: Sequence[np.ndarray]) -> Measures:
         pairs = list(zip(relevance, truth, strict=True))
         values = {name: np.array([function(*pair) for pair in pairs]) for name, function in functions.items()}
         return {"p@1": np.array([precision_at(*pair, 1) for pair in pairs])} | values
+
+    return measures
+
+
+def localisation(truth: Sequence[np.ndarray]) -> Measures:
+    """Return the measures of whether relevance is where it should be: of each sample, which of its units are true.
+
+    Both are of the positive part of relevance, what speaks for the score, as that of Arras et al. 2022 (Inf. Fusion
+    81:14): its share that is on true units, and the share of as many most relevant units that are true. A sample
+    without positive relevance has no mass accuracy (NaN), and the rank accuracy of a random order.
+    """
+
+    def measures(relevance: Relevance) -> dict[str, np.ndarray]:
+        pairs = [(np.clip(amounts, 0, None), true) for amounts, true in zip(relevance, truth, strict=True)]
+        functions = {"mass accuracy (positive)": mass_accuracy, "rank accuracy (positive)": rank_accuracy}
+        return {name: np.array([function(*pair) for pair in pairs]) for name, function in functions.items()}
 
     return measures
 

@@ -1,7 +1,7 @@
 """Agreement with a known truth: how much of an explanation is on the units that are known to matter.
 
-Each measure takes the relevance of one sample's units and whether each is true. It is NaN where it isn't defined:
-where no unit is true, or all are.
+Each measure takes the relevance of one sample's units and whether each is true: arrays of one shape, such as height x
+width of a picture. It is NaN where it isn't defined: where no unit is true, or all are.
 """
 
 from __future__ import annotations
@@ -33,6 +33,15 @@ def precision_at(relevance: np.ndarray, truth: np.ndarray, k: int | None = None)
     return float((truth[above].sum() + truth[tied].mean() * (k - above.sum())) / k)
 
 
+def rank_accuracy(relevance: np.ndarray, truth: np.ndarray) -> float:
+    """Compute the relevance rank accuracy (Arras et al. 2022, Inf. Fusion 81:14, eq. 2): of k true units, the share of
+    the k most relevant that are true.
+
+    It is `precision_at` with that k. A random order is expected to reach the share of true units.
+    """
+    return precision_at(relevance, truth)
+
+
 def auroc(relevance: np.ndarray, truth: np.ndarray) -> float:
     """Compute the area under the receiver operating characteristic."""
     relevance, truth = _checked(relevance, truth)
@@ -47,7 +56,7 @@ def auprc(relevance: np.ndarray, truth: np.ndarray) -> float:
 
 def mass_accuracy(relevance: np.ndarray, truth: np.ndarray) -> float:
     """Compute the share of the magnitude of relevance that is on true units (Arras et al. 2022, Inf. Fusion 81:14;
-    Clark et al. 2024, arXiv 2406.11547)."""
+    Clark et al. 2024, arXiv 2406.11547). Also NaN without any relevance."""
     relevance, truth = _checked(relevance, truth)
     total = np.abs(relevance).sum()
     if not 0 < truth.sum() < len(truth) or total == 0:
@@ -57,6 +66,6 @@ def mass_accuracy(relevance: np.ndarray, truth: np.ndarray) -> float:
 
 def _checked(relevance: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     relevance, truth = np.asarray(relevance, float), np.asarray(truth, bool)
-    if relevance.shape != truth.shape or relevance.ndim != 1:
+    if relevance.shape != truth.shape or not relevance.ndim:
         raise DomainError(f"relevance has shape {relevance.shape}, the truth {truth.shape}: pass one of each per unit")
-    return relevance, truth
+    return relevance.ravel(), truth.ravel()

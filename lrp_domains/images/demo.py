@@ -65,9 +65,16 @@ def train_demo(seed: int = 0, epochs: int = 20, progress: Progress = no_progress
     learned, held_out, labels, held_out_labels = parts
     x, held_out_x = (torch.from_numpy(part).float()[:, None] / 255 for part in (learned, held_out))
     config = ViTConfig(
-        image_size=SIZE, patch_size=2, num_channels=1, hidden_size=48, num_hidden_layers=3, num_attention_heads=4,
-        intermediate_size=96, id2label=dict(enumerate(CLASSES)), label2id={name: n for n, name in enumerate(CLASSES)},
-    )  # fmt: skip
+        image_size=SIZE,
+        patch_size=2,
+        num_channels=1,
+        hidden_size=48,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=96,
+        id2label=dict(enumerate(CLASSES)),
+        label2id={name: number for number, name in enumerate(CLASSES)},
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         convolution = partial(nn.Conv2d, kernel_size=3, padding=1)

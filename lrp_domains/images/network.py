@@ -9,9 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import LrpError
-from ..domain import DomainError, Read, reason
-from ..domain.models.known import load_declared
-from ..domain.models.pretrained import preprocessing, pretrained
+from ..domain import DomainError, Read, load_declared, preprocessing, pretrained, reason
 
 SCHEMA = resources.files(__package__).joinpath("model.schema.yaml")
 

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from ..domain import DomainError, Outcome
-from ..domain.results.collection import ExplainedSamples, Page
+from ..domain import DomainError, ExplainedSamples, Outcome, Page
 from .drawing import figure_of
 
 PAGE = Page(

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..domain import read_arrays
+from ..domain import read_arrays, write_sections
 from ..domain.page import Drawing, drawing
 from ..domain.results.outcomes import outcomes_by_number
-from ..domain.results.sections import write_sections
 from .drawing import figure_of
 
 LEDGER = {"units": "pixels", "rest": "rest: biases, positions, residue"}
@@ -18,9 +17,12 @@ CHUNK = 64  # pictures in memory at once
 
 
 def write_report(
-    folders: Iterable[str | Path], path: str | Path, *, title: str = "Pixels that decided the predictions",
+    folders: Iterable[str | Path],
+    path: str | Path,
+    *,
+    title: str = "Pixels that decided the predictions",
     examples: int = 8,
-) -> None:  # fmt: skip
+) -> None:
     """Write one self-contained HTML report, `path`, of explained sets of pictures.
 
     `folders` are those of results, each with ``explained.parquet`` and ``explained.npz``. `examples` is the number of

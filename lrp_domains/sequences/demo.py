@@ -9,26 +9,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from ..domain import Progress, no_progress
 from ..domain.models.training import fit, save_network
+from ..evaluation.planted_motifs import LENGTH, plant_motifs
 from .explainer import SequenceExplainer
 from .files import Record
-from .letters import Alphabet
 
-CONSENSUS = ("TGACTCAT", "CCGATAAG")
 CLASSES = ("other", "together")
-LENGTH, WIDTH, KMER, MUTATED = 80, 8, 5, 0.04
-BATCH = 32  # sequences
-NEAR, FAR = (3, 8), (16, 60)  # letters between the motifs, where the label is "together", and where it is not
-
-
-def motif(number: int) -> np.ndarray:
-    """Return the probability of each letter in a planted motif, W x 4: that of the consensus is 0.96."""
-    return np.where(Alphabet("ACGT").one_hot(CONSENSUS[number]), 1 - MUTATED, MUTATED / 3)
+KMER, BATCH = 5, 32
 
 
 def make_sequences(count: int, seed: int = 0) -> tuple[list[Record], list[list[tuple[int, int]]]]:
@@ -37,24 +28,11 @@ def make_sequences(count: int, seed: int = 0) -> tuple[list[Record], list[list[t
     Half have both motifs with 3 to 8 letters between them, in that order, and the label "together". Of the others, 4 in
     10 have them 16 to 60 letters apart, 5 in 10 have one of them, and 1 in 10 none.
     """
-    random, records, sites = np.random.default_rng(seed), [], []
-    kinds = random.choice(5, count, p=[0.5, 0.2, 0.125, 0.125, 0.05])
-    consensus = [["ACGT".index(letter) for letter in each] for each in CONSENSUS]
-    for number, kind in enumerate(kinds):
-        letters, places = random.integers(0, 4, LENGTH), []
-        if kind < 2:  # both motifs, near or far
-            gap = int(random.integers(*((NEAR, FAR)[kind] + np.array([0, 1]))))
-            start = int(random.integers(0, LENGTH - 2 * WIDTH - gap + 1))
-            places = [(0, start), (1, start + WIDTH + gap)]
-        elif kind < 4:
-            places = [(kind - 2, int(random.integers(0, LENGTH - WIDTH + 1)))]
-        for which, start in places:
-            mutated = random.integers(1, 4, WIDTH) * (random.random(WIDTH) < MUTATED)
-            letters[start : start + WIDTH] = (consensus[which] + mutated) % 4
-        sequence = "".join("ACGT"[letter] for letter in letters)
-        records.append(Record(sequence, f"sequence{number}", label=CLASSES[int(kind == 0)]))
-        sites.append([(start, start + WIDTH) for _, start in places])
-    return records, sites
+    planted = plant_motifs(count, seed)
+    records = [
+        Record(each.letters, f"sequence{number}", label=CLASSES[each.is_near]) for number, each in enumerate(planted)
+    ]
+    return records, [each.sites for each in planted]
 
 
 def new_cnn() -> nn.Module:

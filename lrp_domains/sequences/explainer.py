@@ -24,6 +24,7 @@ from ..domain import (
     parameter_of,
     reason,
 )
+from ..domain.explanation.references import stacked_references
 from .encodings import OneHot, Tokens
 from .files import Record, records_of
 from .letters import Alphabet, dinucleotide_shuffle
@@ -76,11 +77,22 @@ class SequenceExplainer:
     """
 
     def __init__(
-        self, model: nn.Module, alphabet: str = "DNA", encode: Any = "one-hot", *, layout: str | None = None,
-        unknown: float = 0.0, length: int | None = None, embedding: str | None = None,
-        score: str | Callable[[Any], Tensor] = "log-odds", reference: Reference | None = None, references: int = 10,
-        seed: int = 0, reverse_complement: bool = False, **settings: Any,
-    ) -> None:  # fmt: skip
+        self,
+        model: nn.Module,
+        alphabet: str = "DNA",
+        encode: Any = "one-hot",
+        *,
+        layout: str | None = None,
+        unknown: float = 0.0,
+        length: int | None = None,
+        embedding: str | None = None,
+        score: str | Callable[[Any], Tensor] = "log-odds",
+        reference: Reference | None = None,
+        references: int = 10,
+        seed: int = 0,
+        reverse_complement: bool = False,
+        **settings: Any,
+    ) -> None:
         numbers = {"references": (references, 1), "seed": (seed, 0)}
         numbers |= {} if length is None else {"length": (length, 1)}
         for name, (number, least) in numbers.items():
@@ -113,9 +125,15 @@ class SequenceExplainer:
 
     @classmethod
     def from_pretrained(
-        cls, name: str | Path, *, device: str | torch.device | None = None, revision: str | None = None,
-        allow_code: bool = False, allow_pickle: bool = False, **settings: Any,
-    ) -> SequenceExplainer:  # fmt: skip
+        cls,
+        name: str | Path,
+        *,
+        device: str | torch.device | None = None,
+        revision: str | None = None,
+        allow_code: bool = False,
+        allow_pickle: bool = False,
+        **settings: Any,
+    ) -> SequenceExplainer:
         """Load a model.
 
         Parameters
@@ -137,9 +155,14 @@ class SequenceExplainer:
         return cls(**known | settings)
 
     def __call__(
-        self, sequences: str | Record | Mapping[str, str] | Iterable[str | Record], target: Any = None, *,
-        against: str | int | None = None, reference: Reference | None = None, progress: Progress = no_progress,
-    ) -> SequenceRelevance | SequenceRelevances:  # fmt: skip
+        self,
+        sequences: str | Record | Mapping[str, str] | Iterable[str | Record],
+        target: Any = None,
+        *,
+        against: str | int | None = None,
+        reference: Reference | None = None,
+        progress: Progress = no_progress,
+    ) -> SequenceRelevance | SequenceRelevances:
         """Explain a sequence or several.
 
         Parameters
@@ -208,16 +231,11 @@ class SequenceExplainer:
 
     def _references(self, records: Sequence[Record], reference: Reference, inputs: Tensor) -> Tensor:
         """Return the references of a batch, K x B and the shape of an input."""
-        of_records = [self._reference(record, reference) for record in records]
-        for record, several, x in zip(records, of_records, inputs, strict=True):
-            if wrong := [tensor for tensor in several if tensor.shape != x.shape]:
-                raise DomainError(
-                    f"the reference of '{record.name}' is read as {tuple(wrong[0].shape)}, the sequence as "
-                    f"{tuple(x.shape)}: pass one of as many letters and tokens, or 'mask'"
-                )
-        if len({len(several) for several in of_records}) > 1:
-            raise DomainError("all sequences must have the same number of references")
-        return torch.stack([torch.stack(several) for several in of_records], 1)
+        of_records, names = (
+            [self._reference(record, reference) for record in records],
+            [record.name for record in records],
+        )
+        return stacked_references(of_records, inputs, names, "pass one of as many letters and tokens, or 'mask'")
 
     def _reference(self, record: Record, reference: Reference) -> list[Tensor]:
         """Return each reference of a sequence as the model reads it."""
@@ -258,6 +276,5 @@ class SequenceExplainer:
                 x, g = (self.encoding.values(values, padded)[inside] for values in (x.double().numpy(force=True), g))
                 hypothetical = g - (x * g).sum(1, keepdims=True) + relevance[:, None]
         known = {"units": float(relevance.sum()), "record": record, "alphabet": self.alphabet.letters}
-        return SequenceRelevance(
-            **vars(explained.outcome) | known, relevance=relevance, hypothetical=hypothetical
-        )  # fmt: skip
+        known |= {"relevance": relevance, "hypothetical": hypothetical}
+        return SequenceRelevance(**vars(explained.outcome) | known)

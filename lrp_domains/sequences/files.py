@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..domain import DomainError, choices, reason
+from ..domain.files.lines import read_lines, whole_number
 from .letters import reverse_complement
 
 BED = ["chromosome", "start", "end", "name", "score", "strand"]
@@ -97,8 +96,8 @@ def read_bed(path: str | Path, genome: str | Path, *, length: int | None = None)
     _check_length(length)
     records = []
     with open_fasta(genome) as fasta:
-        for line, row in _lines(path, BED, 3):
-            start, end = (_number(row[name], name, line) for name in ("start", "end"))
+        for line, row in read_lines(path, BED, 3):
+            start, end = (whole_number(row[name], name, line) for name in ("start", "end"))
             if not 0 <= start < end:
                 raise DomainError(f"{line}: the interval {start}-{end} has no base; BED counts from 0, end excluded")
             if length is not None:
@@ -130,8 +129,8 @@ def read_vcf(path: str | Path, genome: str | Path, *, length: int) -> list[Varia
     _check_length(length)
     variants = []
     with open_fasta(genome) as fasta:
-        for line, row in _lines(path, VCF, 5):
-            chromosome, at = row["chromosome"], _number(row["position"], "position", line) - 1
+        for line, row in read_lines(path, VCF, 5):
+            chromosome, at = row["chromosome"], whole_number(row["position"], "position", line) - 1
             if at < 0:
                 raise DomainError(f"{line}: the position is 0, but VCF counts from 1")
             reference = row["reference"].upper()
@@ -158,34 +157,9 @@ def read_vcf(path: str | Path, genome: str | Path, *, length: int) -> list[Varia
     return variants
 
 
-def _lines(path: str | Path, columns: list[str], required: int) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield where each line of a table without header is, and its values by column, empty where they are missing."""
-    try:
-        with (gzip.open if Path(path).suffix == ".gz" else open)(path, "rt", encoding="utf-8-sig") as file:
-            texts = file.read().splitlines()
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:  # also of a truncated .gz
-        raise DomainError(f"'{path}' could not be read: {reason(error)}") from error
-    for number, text in enumerate(texts, 1):
-        if not text.strip() or text.startswith(("#", "track", "browser")):
-            continue
-        row = dict.fromkeys(columns, "") | dict(zip(columns, text.split("\t"), strict=False))
-        line = f"'{path}', line {number}"
-        if missing := [name for name in columns[:required] if not row[name]]:
-            raise DomainError(
-                f"{line} has no {missing[0]}: expected {', '.join(columns[:required])}, separated by tabs"
-            )
-        yield line, row
-
-
 def _check_length(length: int | None) -> None:
     if length is not None and length < 1:
         raise DomainError(f"length={length}: expected at least one letter")
-
-
-def _number(text: str, name: str, line: str) -> int:
-    if not text.strip().isdecimal():
-        raise DomainError(f"{line}: the {name} is '{text}', not a whole number without sign")
-    return int(text)
 
 
 def _slice(fasta: Any, chromosome: str, start: int, end: int, line: str, *, pad: bool = False) -> str:

@@ -4,8 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ..domain.models.known import load_declared
-from ..domain.models.pretrained import preprocessing, pretrained
+from ..domain import load_declared, preprocessing, pretrained
 
 SCHEMA = files(__package__).joinpath("model.schema.yaml")
 

@@ -11,9 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..domain import DomainError, Outcome
-from ..domain.results.collection import ExplainedSamples, Page
-from ..domain.runs.stored import stored
+from ..domain import DomainError, ExplainedSamples, Outcome, Page, stored
 from .files import Record
 from .letters import Alphabet
 from .tracks import write_bedgraph, write_bigwig, write_modisco

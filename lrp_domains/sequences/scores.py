@@ -8,21 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ..domain import DomainError, choices
-
-
-def _output(outputs: Any, name: int | str | None) -> Tensor:
-    """Return one of several outputs by name or number; None for the only one."""
-    if name is not None and isinstance(outputs, Tensor):
-        raise DomainError(f"there is no output {name!r}: the model returns one tensor, not several; pass None for it")
-    try:
-        tensor = outputs if name is None else outputs[name]
-    except (KeyError, IndexError, TypeError) as error:
-        names = outputs if isinstance(outputs, dict) else range(len(outputs)) if hasattr(outputs, "__len__") else ()
-        raise DomainError(f"the model has no output {name!r}; {choices(name, names)}") from error
-    if isinstance(tensor, Tensor):
-        return tensor
-    raise DomainError(f"the model returns a {type(tensor).__name__}, not a tensor: name one of its outputs")
+from ..domain import DomainError
+from ..domain.explanation.outputs import output_of
 
 
 def track(
@@ -47,7 +34,7 @@ def track(
         raise DomainError(f"bins={bins!r}: pass a slice, such as slice(440, 456), or the numbers of bins")
 
     def score(outputs: Any) -> Tensor:
-        values = _output(outputs, head)
+        values = output_of(outputs, head)
         if values.ndim not in (2, 3) or not -values.shape[-1] <= track < values.shape[-1]:
             raise DomainError(f"there is no track {track} in outputs of shape {tuple(values.shape)}, B x bins x tracks")
         values = values[..., track] if values.ndim == 3 else values[:, None, track]
@@ -61,7 +48,7 @@ def track(
 
 def counts(output: int | str = 1) -> Callable[[Any], Tensor]:
     """Return the score of the predicted counts of BPNet-like models, B x 1, their mean over several."""
-    return lambda outputs: _output(outputs, output).flatten(1).mean(1)
+    return lambda outputs: output_of(outputs, output).flatten(1).mean(1)
 
 
 @dataclass(frozen=True)
@@ -82,7 +69,7 @@ class profile:
     constant: bool = True
 
     def __call__(self, outputs: Any) -> Tensor:
-        logits = _output(outputs, self.output).flatten(1)
+        logits = output_of(outputs, self.output).flatten(1)
         logits = logits - logits.mean(1, keepdim=True)
         weights = (logits.detach() if self.constant else logits).softmax(1)
         return (weights * logits).sum(1)

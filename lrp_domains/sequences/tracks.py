@@ -89,8 +89,9 @@ def _track(
         of_chromosome, unfinished = places[places["chromosome"] == chromosome], []
         for first in range(0, len(of_chromosome), AT_ONCE):
             for number in of_chromosome["number"].iloc[first : first + AT_ONCE]:
-                values = {"relevance": np.float64(items[number].relevance), "sequences": 1}
-                unfinished.append(pd.DataFrame(values, index=items[number].record.positions()))
+                item = items[number]
+                values = {"relevance": item.relevance.astype(float), "sequences": 1}
+                unfinished.append(pd.DataFrame(values, index=np.array(item.record.positions())))
             sums = pd.concat(unfinished).groupby(level=0).sum()
             # Bases before the next sequence are done.
             following = of_chromosome["start"].iloc[first + AT_ONCE :].min()

@@ -9,15 +9,22 @@ from typing import Any
 import numpy as np
 
 from ..domain import DomainError, Progress, no_progress
+from ..domain.results.windows import merged_windows, window_starts
 from .explainer import SequenceExplainer
 from .files import Record, Variant, records_of
 from .results import SequenceRelevance, SequenceRelevances
 
 
 def explain_windows(
-    explainer: SequenceExplainer, sequences: Any, target: str | int | None = None, *, window: int,
-    stride: int | None = None, progress: Progress = no_progress, **options: Any,
-) -> SequenceRelevances:  # fmt: skip
+    explainer: SequenceExplainer,
+    sequences: Any,
+    target: str | int | None = None,
+    *,
+    window: int,
+    stride: int | None = None,
+    progress: Progress = no_progress,
+    **options: Any,
+) -> SequenceRelevances:
     """Explain long sequences in overlapping windows, with memory for a batch of windows.
 
     The relevance of a letter is the mean over the windows that cover it, weighted by its distance from the nearer end
@@ -42,8 +49,7 @@ def explain_windows(
         raise DomainError(f"a stride of {stride} between windows of {window} letters: pass 1 to {window}")
     items = []
     for record in progress(records_of(sequences), "Explaining"):
-        last = max(0, len(record.letters) - window)
-        starts = [*range(0, last, stride), last]
+        starts = window_starts(len(record.letters), window, stride)
         explained = explainer([record.part(start, start + window) for start in starts], target, **options)
         items.append(_merged(record, explained, starts) if len(starts) > 1 else explained[0])
     return SequenceRelevances(tuple(items))
@@ -52,24 +58,23 @@ def explain_windows(
 def _merged(record: Record, parts: Sequence[SequenceRelevance], starts: Sequence[int]) -> SequenceRelevance:
     if len(targets := {part.target for part in parts}) > 1:
         raise DomainError(f"the windows of '{record.name}' predict {', '.join(map(str, targets))}: name a target")
-    weights = np.minimum(np.arange(1, len(parts[0].sequence) + 1), np.arange(len(parts[0].sequence), 0, -1))
-    names = [name for name in ("relevance", "hypothetical") if getattr(parts[0], name) is not None]
-    total, sums = np.zeros(len(record.letters)), {}
-    for part, start in zip(parts, starts, strict=True):
-        total[start : start + len(weights)] += weights
-        for name in names:
-            values = getattr(part, name)
-            sums.setdefault(name, np.zeros((len(record.letters), *values.shape[1:])))
-            sums[name][start : start + len(weights)] += (values.T * weights).T
-    means = {name: (values.T / total).T for name, values in sums.items()}
-    numbers = ("score", "reference_score", "probability")
-    means |= {n: float(np.mean([getattr(p, n) for p in parts])) for n in numbers if getattr(parts[0], n) is not None}
-    units, note = float(means["relevance"].sum()), f"read in {len(parts)} windows of {len(weights):,} letters"
+    means: dict[str, Any] = {}
+    for name in ("relevance", "hypothetical"):
+        if getattr(parts[0], name) is not None:
+            means[name] = merged_windows([getattr(part, name) for part in parts], starts, len(record.letters))
+    for name in ("score", "reference_score", "probability"):
+        if getattr(parts[0], name) is not None:
+            means[name] = float(np.mean([getattr(part, name) for part in parts]))
+    units = float(means["relevance"].sum())
+    note = f"read in {len(parts)} windows of {len(parts[0].sequence):,} letters"
     return replace(parts[0], name=record.name, record=record, units=units, notes=(*parts[0].notes, note), **means)
 
 
 def variant_effect(
-    explainer: SequenceExplainer, variants: Iterable[Variant], target: str | int | None = None, **options: Any
+    explainer: SequenceExplainer,
+    variants: Iterable[Variant],
+    target: str | int | None = None,
+    **options: Any,
 ) -> SequenceRelevances:
     """Explain what the alternative allele changes: its score minus that of the reference allele, letter by letter.
 

@@ -58,13 +58,13 @@ def test_targets_in_any_collection_and_beside_predicted_ones(model, samples):
     numbers = [0, 1, 2, 2, 1, 0]
     forms = (numbers, np.array(numbers), torch.tensor(numbers), (str(number) for number in numbers), tuple(numbers))
     for form in forms:
-        assert [outcome.target for outcome, _ in explain(samples, list("abcdef"), form)] == list("012210")
+        assert [outcome.target for outcome, *_ in explain(samples, list("abcdef"), form)] == list("012210")
     for one in (1, np.int64(1), torch.tensor(1), "1"):
-        assert {outcome.target for outcome, _ in explain(samples, list("abcdef"), one)} == {"1"}
-    predicted = [outcome.prediction for outcome, _ in explain(samples, list("abcdef"))]
+        assert {outcome.target for outcome, *_ in explain(samples, list("abcdef"), one)} == {"1"}
+    predicted = [outcome.prediction for outcome, *_ in explain(samples, list("abcdef"))]
     other = str((int(predicted[2]) + 1) % 3)
     mixed = explain(samples, list("abcdef"), [None, None, other, None, None, None])
-    assert [outcome.target for outcome, _ in mixed] == [*predicted[:2], other, *predicted[3:]]
+    assert [outcome.target for outcome, *_ in mixed] == [*predicted[:2], other, *predicted[3:]]
     with pytest.raises(DomainError, match="5 targets for 6 samples"):
         explain(samples, list("abcdef"), np.zeros(5, int))
 

@@ -11,10 +11,12 @@ from lrp_domains.evaluation import (
     auroc,
     entropy,
     gini,
+    localisation,
     mass_accuracy,
     mean_interval,
     paired_difference,
     precision_at,
+    rank_accuracy,
 )  # fmt: skip
 
 
@@ -47,12 +49,46 @@ def test_mass_accuracy_is_the_share_of_magnitude():
     assert mass_accuracy(np.array([1.0, -2.0, 1.0]), np.array([False, True, False])) == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("measure", [precision_at, auroc, auprc, mass_accuracy])
+def test_rank_accuracy_of_a_picture_is_that_of_a_loop():
+    random = np.random.default_rng(0)
+    relevance, truth = random.standard_normal((6, 7)), random.random((6, 7)) < 0.3
+    places = sorted(np.ndindex(6, 7), key=lambda place: -relevance[place])[: truth.sum()]
+    assert rank_accuracy(relevance, truth) == pytest.approx(sum(truth[place] for place in places) / truth.sum())
+    assert rank_accuracy(relevance, truth) == precision_at(relevance, truth)
+    assert rank_accuracy(truth + 0.1 * random.random((6, 7)), truth) == 1
+    assert rank_accuracy(-1.0 * truth, truth) == 0
+    assert rank_accuracy(np.ones((6, 7)), truth) == pytest.approx(truth.mean())
+
+
+def test_random_relevance_is_localised_by_chance():
+    random = np.random.default_rng(0)
+    truth = [random.random((8, 8)) < share for share in (0.1, 0.4) for _ in range(400)]
+    found = localisation(truth)([random.standard_normal((8, 8)) for _ in truth])
+    share = np.mean([mask.mean() for mask in truth])
+    assert found["mass accuracy (positive)"].mean() == pytest.approx(share, abs=0.01)
+    assert found["rank accuracy (positive)"].mean() == pytest.approx(share, abs=0.01)
+
+
+def test_relevance_is_localised_by_its_positive_part():
+    truth = [np.array([True, True, False, False])]
+    found = localisation(truth)([np.array([3.0, -9.0, 1.0, -5.0])])
+    assert found["mass accuracy (positive)"] == pytest.approx([0.75])
+    assert found["rank accuracy (positive)"] == pytest.approx([0.5])
+    found = localisation(truth)([np.array([3.0, -9.0, -1.0, -5.0])])  # three share the second place
+    assert found["rank accuracy (positive)"] == pytest.approx([2 / 3])
+    found = localisation(truth)([-np.ones(4)])
+    assert np.isnan(found["mass accuracy (positive)"]).all() and found["rank accuracy (positive)"] == [0.5]
+    assert [v[0] for v in localisation(truth)([np.array([3.0, 2.0, -1.0, 0.0])]).values()] == [1, 1]
+
+
+@pytest.mark.parametrize("measure", [precision_at, rank_accuracy, auroc, auprc, mass_accuracy])
 def test_what_is_not_defined_is_nan(measure):
     assert np.isnan(measure(np.ones(3), np.zeros(3, bool)))
     assert np.isnan(measure(np.ones(3), np.ones(3, bool)))
     with pytest.raises(DomainError, match="one of each per unit"):
         measure(np.ones(3), np.ones(2, bool))
+    with pytest.raises(DomainError, match="one of each per unit"):
+        measure(np.ones((2, 3)), np.ones((3, 2), bool))
 
 
 def test_gini_is_the_mean_difference():

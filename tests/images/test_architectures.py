@@ -42,16 +42,16 @@ def no_warnings():
 
 @pytest.mark.parametrize("name", ALL)
 def test_relevance_is_conserved_and_complete(name):
-    model, x = build(name)
+    model, x, target = build(name)
     x.requires_grad_()
     for rules in (CP_LRP, ATTN_LRP):
-        account = ledger(model(x)[:, 1], x, rules=rules, model=model)
+        account = ledger(model(x)[:, target], x, rules=rules, model=model)
         assert account.relevance[0].isfinite().all() and account.relevance[0].abs().amax((1, 2, 3)).all()
         assert account.balanced(1e-10) or rules is ATTN_LRP, account
         assert not any("closed" in leaf for leaf in account.leaves)
 
     black = torch.zeros_like(x)
-    account = ledger_against(lambda t: model(t)[:, 1], x.detach(), black, rules=SECANT)
+    account = ledger_against(lambda t: model(t)[:, target], x.detach(), black, rules=SECANT)
     with torch.no_grad():
         gross = account.relevance[0].abs().sum() + model(x).abs().sum() + model(black).abs().sum()
     assert abs(account.residue) < 1e-9 * gross
@@ -60,9 +60,9 @@ def test_relevance_is_conserved_and_complete(name):
 
 @pytest.mark.parametrize("name", ALL)
 def test_the_composite_for_pictures_applies_to_the_layer_that_reads_the_picture(name):
-    model, x = build(name)
+    model, x, target = build(name)
     x.requires_grad_()
-    score = model(x)[:, 1]
+    score = model(x)[:, target]
     if name == REFUSED:
         with pytest.raises(RelevanceError, match="make a buffer"):
             ledger(score, x, rules=EPSILON_PLUS_FLAT, model=model)

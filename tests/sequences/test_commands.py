@@ -54,6 +54,15 @@ def test_from_intervals_to_a_report(folder):
     assert np.load(folder / "modisco/sequences.npz")["arr_0"].shape == (10, 4, 30)
     assert len((folder / "a.bedgraph").read_text().splitlines()) == 300 and (folder / "a.bw").stat().st_size
 
+    written = [str(part).replace("/a.", "/t.").replace("/modisco", "/m") for part in written]
+    gathered = (results / "explained.parquet", *written)
+    run("tracks", *gathered, "--genome", folder / "genome.fa")
+    for one, other in (("a.bw", "t.bw"), ("a.bedgraph", "t.bedgraph"), ("modisco/sequences.npz", "m/sequences.npz")):
+        assert (folder / one).read_bytes() == (folder / other).read_bytes()
+    for step in ((*gathered,), (*of_set[:1], *of_set[3:], *written, "--out", folder / "b.parquet")):
+        assert "--bigwig requires" in run("tracks" if step == gathered else "explain", *step, code=2)
+    assert "name what to write" in run("tracks", results / "explained.parquet", code=2)
+
     (folder / "some.bed").write_text("chr1\t0\t30\n")
     message = run("explain", *of_set, "--check", folder / "check.json", "--out", folder / "c.parquet", code=1)
     assert "has changed since it was checked" in message

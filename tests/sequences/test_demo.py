@@ -8,14 +8,15 @@ import pytest
 
 from lrp_domains.commands.sequences.comparison import compare_methods, recovered
 from lrp_domains.evaluation import find_seqlets
+from lrp_domains.evaluation.planted_motifs import CONSENSUS, FAR, NEAR, motif
+from lrp_domains.evaluation.shuffles import dinucleotide_shuffle
 from lrp_domains.sequences import (
     SequenceExplainer,
-    dinucleotide_shuffle,
     make_sequences,
     read_fasta,
     train_demo,
 )  # fmt: skip
-from lrp_domains.sequences.demo import CLASSES, CONSENSUS, FAR, NEAR, motif, new_cnn
+from lrp_domains.sequences.demo import CLASSES, new_cnn
 
 
 def test_the_planted_truth():

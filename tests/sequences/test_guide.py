@@ -40,7 +40,7 @@ def test_commands_of_the_guide_have_the_options_that_it_shows():
     from lrp_domains.command_line import app
 
     shown = re.findall(r"^lrp-domains sequences (\S+) (.*)$", PAGE.read_text(), flags=re.MULTILINE)
-    assert {command for command, _ in shown} == {"train-demo", "explain", "check", "report"}
+    assert {command for command, _ in shown} == {"train-demo", "explain", "check", "report", "tracks"}
     for command, arguments in shown:
         known = CliRunner().invoke(app, ["sequences", command, "--help"], env={"COLUMNS": "200"}).output
         for option in re.findall(r"--[a-z-]+", arguments):

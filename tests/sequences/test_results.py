@@ -13,6 +13,7 @@ from lrp_domains.sequences import (
     read_explained,
     read_sequences,
     write_report,
+    write_tracks,
 )  # fmt: skip
 
 from .small_models import bert, cnn, kmer_tokenizer, sequences
@@ -80,6 +81,25 @@ def test_tracks(results, tmp_path):
     assert [float(row[3]) for row in rows] == pytest.approx(results[2].relevance, rel=1e-5)
 
 
+def test_tracks_are_the_same_however_few_sequences_are_in_memory(tmp_path, monkeypatch):
+    random = np.random.default_rng(0)
+    places = [(f"chr{1 + n % 2}", int(random.integers(0, 150)), "+-"[n % 3 == 0]) for n in range(30)]
+    records = [Record(s, f"s{n}", *place) for n, (s, place) in enumerate(zip(sequences(30), places, strict=True))]
+    explain_file(SequenceExplainer(cnn()), records, tmp_path / "explained.parquet", target=1)
+
+    # Base by base, as the definition says.
+    values = {}
+    for item in read_explained(tmp_path / "explained.parquet"):
+        for position, relevance in zip(item.record.positions(), item.relevance, strict=True):
+            values.setdefault((item.record.chromosome, position), []).append(relevance)
+    expected = [f"{c}\t{at}\t{at + 1}\t{np.mean(np.float64(v)):.6g}" for (c, at), v in sorted(values.items())]
+    for at_once in (1, 4, 1000):
+        monkeypatch.setattr("lrp_domains.sequences.tracks.AT_ONCE", at_once)
+        with pytest.warns(UserWarning, match="overlap"):
+            write_tracks(tmp_path / "explained.parquet", bedgraph=tmp_path / "some.bedgraph")
+        assert (tmp_path / "some.bedgraph").read_text().splitlines() == expected
+
+
 def test_the_layout_of_tf_modisco(tmp_path):
     model = cnn()
     for alphabet in ("ACGT", "TGCA"):
@@ -105,9 +125,7 @@ def test_tokens_have_no_hypothetical_contributions(tmp_path):
 def test_files_are_read_back(tmp_path, kind):
     tokenizer = kmer_tokenizer(3)
     settings = (
-        {"model": bert(tokenizer), "encode": tokenizer}
-        if kind == "tokens"
-        else {"model": cnn(), "classes": list("abc")}
+        {"model": bert(tokenizer), "encode": tokenizer} if kind == "tokens" else {"model": cnn(), "classes": [*"abc"]}
     )
     explainer = SequenceExplainer(**settings, reference="shuffle", references=2)
     (tmp_path / "genome.fa").write_text(">chr1\n" + sequences(1, 400)[0] + "\n")

@@ -101,6 +101,40 @@ def test_a_genome_that_is_missing_is_named(tmp_path):
     assert plan.returncode == 1 and "column genome: there is no 'no.fa'" in plan.stdout + plan.stderr
 
 
+def test_tracks_are_planned_for_the_sets_that_ask_for_them(tmp_path):
+    (tmp_path / "x.fa").write_text(">a\nACGT\n")
+    (tmp_path / "x.bed").write_text("a\t0\t4\n")
+    one = {"path": "x.bed", "genome": "x.fa", "model": "a/name"}
+    rows = [
+        {"name": "both", "bigwig": "true", "modisco": "true"} | one,
+        {"name": "letters", "path": "x.fa", "model": "a/name", "modisco": "true"},
+        {"name": "neither", "bigwig": "false"} | one,
+    ]
+    commands = planned(tmp_path, configured(tmp_path, sequences=rows), "sequences tracks")
+    both, letters = sorted(commands, key=lambda command: command[-4])
+    folder = "results/sequences/{}/tracks"
+    assert value(both, "--genome") == "x.fa" and value(both, "--bigwig") == folder.format("both") + "/relevance.bw"
+    assert value(both, "--modisco") == folder.format("both") + "/modisco"
+    assert value(letters, "--modisco") == folder.format("letters") + "/modisco" and "--bigwig" not in letters
+    assert both[both.index("--") + 1] == "results/sequences/both/explained.parquet"
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"path": "x.bed", "bigwig": "true"}, "column genome: it is empty"),
+        ({"path": "x.fa", "bigwig": "true", "genome": "x.fa"}, "column path: 'x.fa' does not match"),
+        ({"path": "x.bed", "genome": "x.fa", "modisco": "yes"}, "column modisco: 'yes' is not one of"),
+    ],
+)
+def test_a_track_without_places_is_refused(tmp_path, row, message):
+    (tmp_path / "x.fa").write_text(">a\nACGT\n")
+    (tmp_path / "x.bed").write_text("a\t0\t4\n")
+    config = configured(tmp_path, sequences=[{"name": "one", "model": "a/name"} | row])
+    plan = snakemake("--dry-run", "--configfile", config, folder=tmp_path)
+    assert plan.returncode == 1 and message in plan.stdout + plan.stderr
+
+
 def test_no_file_of_rules_takes_a_name_of_another():
     """All files share one namespace, in which the last definition would replace the others."""
     texts = [path.read_text() for path in (ROOT / "workflows").glob("*.smk")]
@@ -136,7 +170,7 @@ def test_digits_are_explained_in_shards_and_nothing_runs_twice(tmp_path):
 
 @pytest.mark.slow
 def test_sequences_are_explained_to_a_report(tmp_path):
-    rows = [{"name": "motifs", "path": "demo", "model": "demo/cnn"}]
+    rows = [{"name": "motifs", "path": "demo", "model": "demo/cnn", "modisco": "true"}]
     explanation = {"reference": "shuffle", "references": 2}
     settings = {"training": {"quick": True}, "explanation": explanation}
     config = configured(tmp_path, sequences=rows, of_sequences=settings)
@@ -145,6 +179,8 @@ def test_sequences_are_explained_to_a_report(tmp_path):
     table = pd.read_parquet(tmp_path / "results" / "sequences" / "motifs" / "explained.parquet")
     assert np.allclose(table["rest"], 0, atol=1e-3) and table["reference_score"].notna().all()
     assert (tmp_path / "results" / "sequences" / "report.html").is_file()
+    modisco = tmp_path / "results" / "sequences" / "motifs" / "tracks" / "modisco"
+    assert np.load(modisco / "contributions.npz")["arr_0"].shape == (len(table), 4, 80)
 
 
 def test_the_workflow_passes_no_option_that_a_command_lacks():

@@ -30,7 +30,7 @@ def inputs_of(pictures: Path, options: Mapping[str, Any]) -> dict[str, Path]:
 
     Of the pictures of a table that is the table alone, and a declared model is all that its declaration names.
     """
-    from ...domain.models.known import model_files
+    from ...domain import model_files
     from ...images.network import SCHEMA
 
     return {"pictures": pictures} | model_files(STEPS.model_of(options), SCHEMA)
@@ -38,7 +38,7 @@ def inputs_of(pictures: Path, options: Mapping[str, Any]) -> dict[str, Path]:
 
 def key_of(options: Mapping[str, Any]) -> str:
     """Return a string that identifies the weights of a model."""
-    from ...domain.models.known import model_version
+    from ...domain import model_version
     from ...images.network import SCHEMA
 
     return repr((model_version(options["model"], SCHEMA, options.get("revision")), options.get("text")))

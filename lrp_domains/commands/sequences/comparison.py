@@ -11,9 +11,11 @@ import torch
 from ... import GRADIENT
 from ...domain import Progress, no_progress
 from ...evaluation import Comparison, average_motifs, compare, find_seqlets, motif_similarity, plausibility, sites_found
+from ...evaluation.planted_motifs import CONSENSUS, WIDTH, motif
 from ...evaluation.rivals import Problem, Rival, deeplift, integrated_gradients, mutagenesis
-from ...sequences import Demo, Record, SequenceExplainer, dinucleotide_shuffle
-from ...sequences.demo import CLASSES, CONSENSUS, WIDTH, motif
+from ...evaluation.shuffles import dinucleotide_shuffle
+from ...sequences import Demo, Record, SequenceExplainer
+from ...sequences.demo import CLASSES
 
 TARGET, SHUFFLES = CLASSES.index("together"), 5
 UNIT = "gradient x input"

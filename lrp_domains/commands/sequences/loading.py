@@ -32,7 +32,7 @@ def load_sequences(path: Path, set_of: Mapping[str, Any], explainer: Any) -> lis
 
 def inputs_of(sequences: Path, options: Mapping[str, Any], set_of: Mapping[str, Any]) -> dict[str, Path]:
     """Return the files and folders that results are computed from, by what they are."""
-    from ...domain.models.known import model_files
+    from ...domain import model_files
     from ...sequences.models import SCHEMA
 
     genome = {"genome": set_of["genome"]} if "genome" in set_of else {}
@@ -41,7 +41,7 @@ def inputs_of(sequences: Path, options: Mapping[str, Any], set_of: Mapping[str, 
 
 def key_of(options: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
     """Return a string that identifies the weights of a model, and the settings that results depend on."""
-    from ...domain.models.known import model_version
+    from ...domain import model_version
     from ...sequences.models import SCHEMA
 
     asked = sorted((name, str(value)) for name, value in settings.items() if name != "batch_size")

@@ -2,6 +2,7 @@
 from .attention import last_attention, rollout
 from .controls import random_relevance
 from .deeplift import deeplift
+from .grad_cam import grad_cam
 from .gradients import gradient_shap, gradient_times_input, integrated_gradients, smooth_gradient
 from .midpoints import midpoints
 from .removal import kernel_shap, lime, mutagenesis, occlusion
@@ -11,6 +12,7 @@ __all__ = [
     "Problem",
     "Rival",
     "deeplift",
+    "grad_cam",
     "gradient_shap",
     "gradient_times_input",
     "integrated_gradients",

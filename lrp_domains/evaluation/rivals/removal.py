@@ -61,16 +61,18 @@ def lime(samples: int = 200, width: float = 0.25, ridge: float = 1.0, seed: int 
 
 def _present(of: Problem) -> Tensor:
     """Return which units differ from the reference, B x U: only they can matter."""
-    differ = [(d != 0).flatten(2).any(2) if d.ndim > 2 else d != 0 for d in of.difference]
-    return torch.stack(differ).any(0)
+    present = []
+    for d in of.difference:
+        units = of.units_of(d)
+        counts = d.new_zeros(len(d), int(units.max()) + 1)
+        counts.index_add_(1, units.expand(d.shape[1:]).flatten(), (d != 0).flatten(1).to(d))
+        present.append(counts > 0)
+    return torch.stack(present).any(0)
 
 
 def _kept(of: Problem, kept: Tensor) -> list[Tensor]:
     """Return the inputs where units are kept, B x U, and the references elsewhere."""
-    return [
-        torch.where(kept.view(*kept.shape, *[1] * (x.ndim - 2)), x, r)
-        for x, r in zip(of.inputs, of.references, strict=True)
-    ]
+    return [torch.where(kept[:, of.units_of(x)], x, r) for x, r in zip(of.inputs, of.references, strict=True)]
 
 
 @torch.no_grad()

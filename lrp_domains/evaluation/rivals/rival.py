@@ -33,21 +33,38 @@ class Problem:
     score
         The function.
     inputs, references
-        What its scores are explained for, and what that is compared with, of the same shapes: samples x units, or
-        samples x units x features.
+        What its scores are explained for, and what that is compared with, of the same shapes: samples x units, samples
+        x units x features, or of any shape if a rival knows no units or `units` has them.
     model
         The module that the function calls.
+    units
+        For inputs of other shapes, such as pictures, samples x channels x height x width: which unit each entry of a
+        sample belongs to, numbered from 0, of a sample's shape or of its last dimensions, such as
+        `lrp_domains.evaluation.patches`.
     """
 
     score: Score
     inputs: Tensors
     references: Tensors
     model: nn.Module
+    units: Tensor | None = None
 
     @property
     def difference(self) -> Tensors:
         """The inputs minus the references."""
         return tuple(x - r for x, r in zip(self.inputs, self.references, strict=True))
+
+    def units_of(self, x: Tensor) -> Tensor:
+        """Return which unit each entry of a sample of an input belongs to; it broadcasts to a sample's shape."""
+        dimensions = x.ndim - 1
+        if self.units is not None:
+            return self.units.to(x.device).view(*[1] * (dimensions - self.units.ndim), *self.units.shape)
+        if dimensions > 2:
+            raise DomainError(
+                f"inputs have shape {tuple(x.shape)}, of which it is unknown what a unit is: pass "
+                "Problem(units=...), such as patches(height, width, size)"
+            )
+        return torch.arange(x.shape[1], device=x.device).view(-1, *[1] * (dimensions - 1))
 
 
 @dataclass(frozen=True)
@@ -81,10 +98,13 @@ class Rival:
         return " ".join(map(str, (self.name, *self.settings)))
 
 
-def as_inputs(of: Problem, units: Tensor) -> Tensors:
-    """Return the relevance of units, B x U, as that of the first input, spread over its features; 0 for the others."""
+def as_inputs(of: Problem, relevance: Tensor) -> Tensors:
+    """Return the relevance of units, B x U, as that of the first input, spread over a unit's entries; 0 for the
+    others."""
     first = of.inputs[0]
-    spread = units.to(first).view(*units.shape, *[1] * (first.ndim - 2)) / first[0, 0].numel()
+    units = of.units_of(first)
+    entries = units.flatten().bincount(minlength=relevance.shape[1]) * (first[0].numel() // units.numel())
+    spread = (relevance.to(first) / entries.clamp(min=1))[:, units]
     return (spread.expand_as(first), *[torch.zeros_like(x) for x in of.inputs[1:]])
 
 

@@ -1,0 +1,34 @@
+"""Overlapping windows of long samples, and what was found in them merged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def window_starts(length: int, window: int, stride: int) -> list[int]:
+    """Return where windows start, one `stride` after the other; the last one ends with the sample."""
+    last = max(0, length - window)
+    return [*range(0, last, stride), last]
+
+
+def merged_windows(values: Sequence[np.ndarray], starts: Sequence[int], length: int) -> np.ndarray:
+    """Return the mean over the windows that cover a place, weighted by its distance from the nearer end of each.
+
+    Parameters
+    ----------
+    values
+        Of each window, W or W x ...; the weights are 1 at its ends, 2 beside them, ...
+    starts
+        Of the windows.
+    length
+        Of the sample.
+    """
+    window, shape = len(values[0]), values[0].shape[1:]
+    weights = np.minimum(np.arange(1, window + 1), np.arange(window, 0, -1)).reshape(-1, *(1 for _ in shape))
+    sums, total = np.zeros((length, *shape)), np.zeros((length, *weights.shape[1:]))
+    for of_window, start in zip(values, starts, strict=True):
+        sums[start : start + window] += of_window * weights
+        total[start : start + window] += weights
+    return sums / total
