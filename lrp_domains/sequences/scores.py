@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from ..domain import DomainError
@@ -28,9 +29,9 @@ def track(
         reverse order.
     """
 
-    if not isinstance(track, int):
+    if not isinstance(track, int | np.integer):
         raise DomainError(f"track={track!r}: pass the number of a track, from 0")
-    if not isinstance(bins, slice | Sequence | None):
+    if not isinstance(bins, slice | Sequence | np.ndarray | None):
         raise DomainError(f"bins={bins!r}: pass a slice, such as slice(440, 456), or the numbers of bins")
 
     def score(outputs: Any) -> Tensor:
