@@ -7,10 +7,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..domain import DomainError, ExplainedTensor, Progress, Read, TensorExplainer, logits_of, no_progress, parameter_of
+from .. import LrpError
+from ..domain import (
+    DomainError,
+    ExplainedTensor,
+    Progress,
+    Read,
+    TensorExplainer,
+    listed,
+    logits_of,
+    no_progress,
+    parameter_of,
+    reason,
+)
 from ..domain.explanation.references import stacked_references
 from .encodings import OneHot, Tokens
 from .files import Record, records_of
@@ -19,6 +32,7 @@ from .models import load
 from .results import SequenceRelevance, SequenceRelevances
 from .scores import profile
 
+REFERENCES = ("shuffle", "zeros", "N", "mask")
 Reference = str | Sequence[str] | Callable[[Record], Any]
 
 
@@ -79,6 +93,11 @@ class SequenceExplainer:
         reverse_complement: bool = False,
         **settings: Any,
     ) -> None:
+        numbers = {"references": (references, 1), "seed": (seed, 0)}
+        numbers |= {} if length is None else {"length": (length, 1)}
+        for name, (number, least) in numbers.items():
+            if not isinstance(number, int | np.integer) or number < least:
+                raise DomainError(f"{name}={number!r}: expected a whole number, at least {least}")
         self.alphabet, self.length, self.score = Alphabet.of(alphabet), length, score
         self.one_hot = {"alphabet": self.alphabet, "unknown": unknown, "both_strands": reverse_complement}
         if encode == "one-hot":  # without a layout it is found with the first sequence
@@ -176,7 +195,15 @@ class SequenceExplainer:
 
     def read(self, model: nn.Module, inputs: Tensor) -> Read[Tensor]:
         """Run the model; the outputs are mean logits, or for a function what the model returned for each strand."""
-        read = self.encoding.read(model, inputs)
+        try:
+            read = self.encoding.read(model, inputs)
+        except (LrpError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # whatever the model's code raises
+            raise DomainError(
+                f"the model could not read sequences as {' x '.join(map(str, inputs.shape[1:]))}: {reason(error)}; "
+                "pass sequences of its length, and its alphabet and layout"
+            ) from error
         if callable(self.score):
             return read
         return replace(read, outputs=sum(logits_of(each, len(inputs)) for each in read.outputs) / len(read.outputs))
@@ -215,9 +242,10 @@ class SequenceExplainer:
         letters = record.letters.upper()
         reference = reference(record) if callable(reference) else reference
         is_tokens = isinstance(self.encoding, Tokens)
-        if reference in ("zeros", "mask") and is_tokens != (reference == "mask"):
+        if isinstance(reference, str) and reference in ("zeros", "mask") and is_tokens != (reference == "mask"):
             raise DomainError(f"reference='{reference}' is not for {'tokens' if is_tokens else 'one-hot input'}")
-        if reference == "mask":
+        reference = reference.letters if isinstance(reference, Record) else reference
+        if isinstance(reference, str) and reference == "mask":
             return [self.encoding.masked(letters, parameter_of(self.model))]
         if reference == "zeros":
             return [torch.zeros_like(self.encoded(letters, record.name))]
@@ -225,7 +253,16 @@ class SequenceExplainer:
             reference = [dinucleotide_shuffle(letters, self.seed + number) for number in range(self.references)]
         elif reference == "N":
             reference = self.alphabet.unknown * len(letters)
-        several = [reference] if isinstance(reference, str) else list(reference)
+        known = self.alphabet.letters
+        if isinstance(reference, str) and set(reference.upper()) - {*known, self.alphabet.unknown}:
+            raise DomainError(
+                f"reference='{reference[:20]}' is none of {listed(REFERENCES)}, nor a sequence of {known}"
+            )
+        several = [reference] if isinstance(reference, str) else reference
+        if not isinstance(several, Iterable) or not (several := list(several)):
+            raise DomainError(
+                f"the reference of '{record.name}' is {several!r}: pass {listed(REFERENCES)}, or sequences"
+            )
         return [self.encoded(each, f"reference of {record.name}") for each in several]
 
     def _result(self, record: Record, x: Tensor, explained: ExplainedTensor) -> SequenceRelevance:

@@ -50,6 +50,8 @@ def records_of(sequences: str | Record | Mapping[str, str] | Iterable[str | Reco
     """Return sequences of any kind as records; those without a name are numbered."""
     if isinstance(sequences, Mapping):
         return [Record(letters, str(name)) for name, letters in sequences.items()]
+    if not isinstance(sequences, str | Record | Iterable):
+        raise DomainError(f"sequences are of type {type(sequences).__name__}: pass strings, or what read_fasta returns")
     several = [sequences] if isinstance(sequences, str | Record) else list(sequences)
     if not several:
         raise DomainError("there are no sequences to explain")
@@ -91,6 +93,7 @@ def read_bed(path: str | Path, genome: str | Path, *, length: int | None = None)
     length
         Of each sequence, around the middle of its interval; None for the interval itself.
     """
+    _check_length(length)
     records = []
     with open_fasta(genome) as fasta:
         for line, row in read_lines(path, BED, 3):
@@ -100,6 +103,8 @@ def read_bed(path: str | Path, genome: str | Path, *, length: int | None = None)
             if length is not None:
                 start = (start + end - length) // 2
                 end = start + length
+            if row["strand"] not in ("", ".", "+", "-"):
+                raise DomainError(f"{line}: the strand is '{row['strand']}', not +, - or . for none")
             letters = _slice(fasta, row["chromosome"], start, end, line)
             if row["strand"] == "-":
                 letters = reverse_complement(letters)
@@ -121,10 +126,13 @@ def read_vcf(path: str | Path, genome: str | Path, *, length: int) -> list[Varia
     length
         Of the sequences, with the variant in the middle; beyond an end of the chromosome they have N.
     """
+    _check_length(length)
     variants = []
     with open_fasta(genome) as fasta:
         for line, row in read_lines(path, VCF, 5):
             chromosome, at = row["chromosome"], whole_number(row["position"], "position", line) - 1
+            if at < 0:
+                raise DomainError(f"{line}: the position is 0, but VCF counts from 1")
             reference = row["reference"].upper()
             present = _slice(fasta, chromosome, at, at + len(reference), line).upper()
             if present != reference:
@@ -134,13 +142,24 @@ def read_vcf(path: str | Path, genome: str | Path, *, length: int) -> list[Varia
             right = _slice(fasta, chromosome, at + len(reference), at + len(reference) + length, line, pad=True)
             for allele in row["alternative"].upper().split(","):
                 if not allele or set(allele) - set("ACGTN"):
-                    raise DomainError(f"{line}: the alternative allele '{allele}' is not a sequence of A, C, G, T")
+                    raise DomainError(
+                        f"{line}: the alternative allele '{allele}' is not a sequence of A, C, G, T: remove it"
+                    )
+                if (longest := max(len(reference), len(allele))) > length - length // 2:  # cut, alleles look alike
+                    raise DomainError(
+                        f"{line}: an allele has {longest:,} letters, more than half of length={length}: raise it"
+                    )
                 name = f"{chromosome}:{at + 1}{reference}>{allele}"
                 name = name if row["id"] in ("", ".") else f"{row['id']} {name}"
                 both = ((left + letters + right)[:length] for letters in (reference, allele))
                 both = (Record(letters, name, chromosome, start) for letters in both)
                 variants.append(Variant(*both, is_substitution=len(reference) == len(allele)))
     return variants
+
+
+def _check_length(length: int | None) -> None:
+    if length is not None and length < 1:
+        raise DomainError(f"length={length}: expected at least one letter")
 
 
 def _slice(fasta: Any, chromosome: str, start: int, end: int, line: str, *, pad: bool = False) -> str:

@@ -34,10 +34,11 @@ class Alphabet:
     def check(self, letters: str, name: str) -> str:
         """Return a sequence in capitals (lower case marks repeats); raise for letters outside the alphabet."""
         if not isinstance(letters, str) or not letters:
-            raise DomainError(f"sequence '{name}' is {letters!r}: pass a string of letters")
-        allowed = {*self.letters, self.unknown}
+            found = "empty" if isinstance(letters, str) else f"of type {type(letters).__name__}"
+            raise DomainError(f"sequence '{name}' is {found}: pass a string of letters")
+        allowed = {*self.letters, *self.letters.lower(), self.unknown, self.unknown.lower()}
         for place, letter in enumerate(letters, 1):
-            if letter.upper() not in allowed:
+            if letter not in allowed:
                 raise DomainError(
                     f"sequence '{name}' has {letter!r} at position {place}; the letters are {self.letters}, and "
                     f"{self.unknown} for an unknown one"

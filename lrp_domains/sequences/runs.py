@@ -130,7 +130,11 @@ def _explained(
     stride: int | None = None,
     **asked: Any,
 ) -> SequenceRelevances:
+    if window is None and stride is not None:
+        raise DomainError("a stride is from one window to the next: state window= (--window) too")
     if isinstance(part[0], Variant):
+        if window is not None:
+            raise DomainError("variants are read in one piece: state its length= (--length), not a window")
         return variant_effect(explainer, part, **asked)
     if window is None:
         return explainer(part, **asked)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from ..domain import DomainError
 from ..domain.explanation.outputs import output_of
 
 
-def track(head: int | str | None = None, track: int = 0, bins: slice | None = None) -> Callable[[Any], Tensor]:
+def track(
+    head: int | str | None = None, track: int = 0, bins: slice | Sequence[int] | None = None
+) -> Callable[[Any], Tensor]:
     """Return the score of a track, B x bins x tracks or B x tracks: its mean over bins.
 
     Parameters
@@ -22,15 +25,24 @@ def track(head: int | str | None = None, track: int = 0, bins: slice | None = No
     track
         The number of the track.
     bins
-        Which bins; None for all. With `reverse_complement`, the other strand's bins are in reverse order.
+        A slice, or the numbers of bins; None for all. With `reverse_complement`, the other strand's bins are in
+        reverse order.
     """
+
+    if not isinstance(track, int | np.integer):
+        raise DomainError(f"track={track!r}: pass the number of a track, from 0")
+    if not isinstance(bins, slice | Sequence | np.ndarray | None):
+        raise DomainError(f"bins={bins!r}: pass a slice, such as slice(440, 456), or the numbers of bins")
 
     def score(outputs: Any) -> Tensor:
         values = output_of(outputs, head)
         if values.ndim not in (2, 3) or not -values.shape[-1] <= track < values.shape[-1]:
             raise DomainError(f"there is no track {track} in outputs of shape {tuple(values.shape)}, B x bins x tracks")
         values = values[..., track] if values.ndim == 3 else values[:, None, track]
-        return values[:, bins or slice(None)].mean(1)
+        chosen = values if bins is None else values[:, bins]
+        if not chosen.shape[1]:
+            raise DomainError(f"bins={bins!r} has none of the {values.shape[1]} bins of the model")
+        return chosen.mean(1)
 
     return score
 

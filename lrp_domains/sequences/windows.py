@@ -43,6 +43,8 @@ def explain_windows(
         Wraps the iteration over sequences.
     """
     stride = max(1, window // 2) if stride is None else stride
+    if window < 1:
+        raise DomainError(f"window={window}: expected at least one letter")
     if not 1 <= stride <= window:
         raise DomainError(f"a stride of {stride} between windows of {window} letters: pass 1 to {window}")
     items = []
@@ -92,6 +94,8 @@ def variant_effect(
     only the sum is its effect, as a note says.
     """
     variants = list(variants)
+    if others := {type(each).__name__ for each in variants if not isinstance(each, Variant)}:
+        raise DomainError(f"variants are of type {min(others)}: pass those that read_vcf returns")
     reference_of = {variant.alternative: variant.reference.letters for variant in variants}
     alternatives = [variant.alternative for variant in variants]
     explained = explainer(alternatives, target, reference=reference_of.__getitem__, **options)

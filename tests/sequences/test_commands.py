@@ -87,3 +87,22 @@ def test_one_sequence(folder):
     assert "predicted" in output and "position letter relevance" in output and (folder / "one.html").is_file()
     assert "--out" in run("explain", "ACGT" * 7, "--model", folder, "--bigwig", folder / "a.bw", code=2)
     assert "name a model" in run("explain", "ACGT", code=1)
+
+
+def test_what_could_not_be_written_is_refused_before_long_work(folder):
+    (folder / "some.fa").write_text(">a\nACGTACGT\n>b\nACGTACGTAC\n")
+    of_set = (folder / "some.fa", "--genome", folder / "genome.fa", "--model", folder, "--out", folder / "a.parquet")
+    assert "'a' has no place in a genome" in run("explain", *of_set, "--bigwig", folder / "a.bw", code=1)
+    assert "sequences of one length" in run("explain", *of_set, "--modisco", folder / "modisco", code=1)
+    assert not (folder / "a.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("some.fa",), "'some.fa' is a file, not a sequence: name the table to write, --out"),
+        (("ACGTACGT", "--window", 5), "--window is for a file"),
+    ],
+)
+def test_files_are_not_taken_for_sequences(folder, arguments, message):
+    assert message in run("explain", *arguments, "--model", folder, code=2)

@@ -10,14 +10,17 @@ from lrp_domains.domain import DomainError
 from lrp_domains.sequences import (
     Record,
     SequenceExplainer,
+    check_file,
     counts,
     explain_windows,
+    profile,
     read_bed,
     read_explained,
     read_fasta,
     read_sequences,
     read_vcf,
     track,
+    variant_effect,
 )  # fmt: skip
 
 from .small_models import BaseResolution, Trunk, bert, cnn, esm, kmer_tokenizer, sequences
@@ -47,6 +50,12 @@ def explain(sequences, *, model=None, call=None, **settings):
 
 def bed(text):
     return lambda files: read_bed(files.write("some.bed", text), files.genome)
+
+
+def truncated(files, text):
+    path = files.write("some.bed.gz", text)
+    path.write_bytes(path.read_bytes()[:-9])
+    return path
 
 
 def vcf(text):
@@ -85,9 +94,9 @@ CASES = {
     ),
     "RNA as DNA": (explain([GOOD, "acgu" * 6]), "sequence '1' has 'u' at position 4"),
     "a gap in a protein": (protein({"p": "MKV-L"}), "sequence 'p' has '-' at position 4; .* X for an unknown one"),
-    "an empty sequence": (explain({"s1": ""}), "sequence 's1' is '': pass a string of letters"),
+    "an empty sequence": (explain({"s1": ""}), "sequence 's1' is empty: pass a string of letters"),
     "no sequences": (explain([]), "there are no sequences to explain"),
-    "no string": (explain([GOOD, 7]), "sequence '1' is 7: pass a string"),
+    "no string": (explain([GOOD, 7]), "sequence '1' is of type int: pass a string"),
     "unknown alphabet": (explain(GOOD, alphabet="dna"), "alphabet='dna': name 'DNA', 'protein'"),
     "too long": (explain(GOOD, length=20), "has 24 letters, the model 20: use windows"),
     "either layout": (explain("ACGT", model=both_layouts()), "it accepts both"),
@@ -133,6 +142,48 @@ CASES = {
     "a strand of tokens": (tokens(GOOD, reverse_complement=True), "reverse_complement is for one-hot encoded DNA"),
     "shorter than a word": (tokens("AC"), "cover 0 of 2 letters: .* at least 3 letters"),
     "no tokenizer": (explain(GOOD, encode="onehot"), "pass 'one-hot', or a tokenizer"),
+    "no shuffles": (explain(GOOD, references=0), "references=0: expected a whole number, at least 1"),
+    "a negative seed": (explain(GOOD, seed=-1), "seed=-1: expected a whole number, at least 0"),
+    "a length in words": (explain(GOOD, length="24"), "length='24': expected a whole number, at least 1"),
+    "a misspelt reference": (explain(GOOD, reference="shuffel"), "reference='shuffel' is none of 'shuffle', 'zeros'"),
+    "no reference": (
+        explain(GOOD, reference=[]),
+        r"the reference of '0' is \[\]: pass 'shuffle', .*, or sequences",
+    ),
+    "a reference of no kind": (explain(GOOD, reference=5), "the reference of '0' is 5: pass 'shuffle'"),
+    "shorter than the model reads": (
+        explain([GOOD, "ACG"]),
+        "the model could not read sequences as 4 x 3: .*; pass sequences of its length",
+    ),
+    "another number of letters": (
+        explain(GOOD, alphabet="protein", layout="channels first"),
+        "the model could not read sequences as 20 x 24: .* its alphabet and layout",
+    ),
+    "sequences of no kind": (explain(7), "sequences are of type int: pass strings"),
+    "a letter that only looks like one": (explain("MKı", alphabet="protein"), "has 'ı' at position 3"),
+    "one of no several outputs": (explain([GOOD, GOOD], score=profile()), "the model returns one tensor, not several"),
+    "a track by name": (lambda files: track("human", "CAGE"), "track='CAGE': pass the number"),
+    "a bin for bins": (lambda files: track("human", 0, 5), r"bins=5: pass a slice"),
+    "bins past the end": (
+        explain(GOOD, model=Trunk().eval(), score=track("human", 0, slice(90, 99))),
+        "has none of the 6 bins",
+    ),
+    "an empty window": (
+        lambda files: explain_windows(SequenceExplainer(cnn()), GOOD, 0, window=0),
+        "window=0: expected at least one letter",
+    ),
+    "a stride without a window": (
+        lambda files: check_file(SequenceExplainer(cnn()), [Record(GOOD, "a")], stride=5),
+        r"state window= \(--window\) too",
+    ),
+    "a window of variants": (
+        lambda files: check_file(SequenceExplainer(cnn()), vcf("chr1\t9\t.\tA\tC\n")(files), window=5),
+        "variants are read in one piece",
+    ),
+    "records for variants": (
+        lambda files: variant_effect(SequenceExplainer(cnn()), [Record(GOOD, "a")]),
+        "variants are of type Record: pass those that read_vcf returns",
+    ),
     "a stride beyond the window": (
         lambda files: explain_windows(SequenceExplainer(cnn()), GOOD, 0, window=12, stride=20),
         "a stride of 20",
@@ -154,6 +205,26 @@ CASES = {
     ),
     "a start after the end": (bed("# x\nchr1\t5\t5\n"), "line 2: the interval 5-5 has no base"),
     "another name of a chromosome": (bed("1\t0\t5\n"), "line 1: the genome has no chromosome '1'; did you mean 'chr1'"),
+    "a negative start": (bed("chr1\t-3\t5\n"), "line 1: the start is '-3', not a whole number without sign"),
+    "a digit that isn't one": (bed("chr1\t²\t5\n"), "line 1: the start is '²', not a whole number"),
+    "unknown strand": (bed("chr1\t0\t5\ta\t0\treverse\n"), r"line 1: the strand is 'reverse', not \+, - or \."),
+    "no letters of an interval": (
+        lambda files: read_bed(files.write("some.bed", "chr1\t0\t5\n"), files.genome, length=0),
+        "length=0: expected at least one letter",
+    ),
+    "no letters of a variant": (
+        lambda files: read_vcf(files.write("some.vcf", ""), files.genome, length=-1),
+        "length=-1: expected at least one letter",
+    ),
+    "truncated intervals": (
+        lambda files: read_bed(truncated(files, "chr1\t0\t5\n" * 99), files.genome),
+        "some.bed.gz' could not be read: Compressed file ended",
+    ),
+    "position 0": (vcf("chr1\t0\t.\tA\tC\n"), "line 1: the position is 0, but VCF counts from 1"),
+    "an allele that doesn't fit": (
+        vcf("chr1\t9\t.\tA\tACCCCCC\n"),
+        "line 1: an allele has 7 letters, more than half of length=10: raise it",
+    ),
     "no number": (bed("chr1\t0\tx\n"), "line 1: the end is 'x', not a whole number"),
     "spaces for tabs": (bed("chr1 0 5\n"), "line 1 has no start: expected chromosome, start, end, separated by tabs"),
     "another genome": (vcf("chr1\t3\t.\tT\tA\n"), "line 1: the reference allele is T, but the genome has G there"),

@@ -9,7 +9,7 @@ import typer
 from ..grouped import grouped
 from . import options as o
 from .loading import STEPS, inputs_of, key_of, load_explainer, load_sequences
-from .tracks import check_tracks
+from .tracks import check_sequences, check_tracks
 
 
 @grouped(
@@ -39,7 +39,7 @@ def explain(
     if "against" in request and "target" not in request:
         raise typer.BadParameter("--against requires a --target to contrast with it")
     if out is None:
-        if of_files := {*set_of, *shards, *tracks}:
+        if of_files := {*set_of, *shards, *tracks, *request} - {"target", "against"}:
             name = min(of_files).replace("_", "-")
             raise typer.BadParameter(f"--{name} is for a file: name the table to write, --out")
         _show(sequences, load_explainer(model, settings), request, page)
@@ -52,6 +52,7 @@ def explain(
 
     def run(explainer: Any, **options: Any) -> int:
         records = load_sequences(path, set_of, explainer)
+        check_sequences(records, explainer, tracks)
         return explain_file(explainer, records, out, key=key_of(model, settings), **request, **options)
 
     STEPS.explain(lambda: inputs_of(path, model, set_of), lambda: load_explainer(model, settings), run, out, shards)
@@ -62,6 +63,8 @@ def explain(
 
 def _show(letters: str, explainer: Any, request: Mapping[str, Any], page: Mapping[str, Path]) -> None:
     """Print the outcome of one sequence and its strongest letters."""
+    if Path(letters).suffix:
+        raise typer.BadParameter(f"'{letters}' is a file, not a sequence: name the table to write, --out")
     asked = {name: value for name, value in request.items() if name in ("target", "against")}
     result = explainer(letters, **asked)
     probability = "" if result.probability is None else f" ({result.probability:.1%})"

@@ -1,8 +1,8 @@
 """Write tracks of a set of explained sequences, and what TF-MoDISco reads."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,3 +40,19 @@ def check_tracks(tracks: Mapping[str, Path], genome: Path | None) -> None:
         raise typer.BadParameter("--bigwig requires the sizes of chromosomes: name the FASTA file, --genome")
     for name, path in tracks.items():
         require_space(path, is_folder=name == "modisco")
+
+
+def check_sequences(sequences: Sequence[Any], explainer: Any, tracks: Mapping[str, Path]) -> None:
+    """Raise, before long work, if sequences have no place for a track, or are none that TF-MoDISco reads."""
+    from ...domain import DomainError
+    from ...sequences import Variant
+    from ...sequences.encodings import Tokens
+
+    records = [each.alternative if isinstance(each, Variant) else each for each in sequences]
+    if {"bigwig", "bedgraph"} & set(tracks) and (without := [r.name for r in records if r.chromosome is None]):
+        raise DomainError(f"'{without[0]}' has no place in a genome: only sequences of intervals make a track")
+    if "modisco" in tracks:
+        if isinstance(explainer.encoding, Tokens) or set(explainer.alphabet.letters) != set("ACGT"):
+            raise DomainError("TF-MoDISco reads contributions of all letters of DNA: explain one-hot encoded DNA")
+        if len({len(record.letters) for record in records}) > 1:
+            raise DomainError("TF-MoDISco reads sequences of one length: cut them, or give intervals a length")

@@ -9,6 +9,8 @@ from ..messages import DomainError, choices
 
 def output_of(outputs: Any, name: int | str | None) -> Tensor:
     """Return one of several outputs of a model by its name or number; None for the only one."""
+    if name is not None and isinstance(outputs, Tensor):
+        raise DomainError(f"there is no output {name!r}: the model returns one tensor, not several; pass None for it")
     try:
         tensor = outputs if name is None else outputs[name]
     except (KeyError, IndexError, TypeError) as error:

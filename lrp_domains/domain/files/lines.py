@@ -1,6 +1,7 @@
 """Tables without a header, whose columns are known by their order: read line by line."""
 
 import gzip
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -22,9 +23,9 @@ def read_lines(path: str | Path, columns: Sequence[str], required: int) -> Itera
         How many of these no row may lack.
     """
     try:
-        with (gzip.open if Path(path).suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
+        with (gzip.open if Path(path).suffix == ".gz" else open)(path, "rt", encoding="utf-8-sig") as file:
             texts = file.read().splitlines()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise DomainError(f"'{path}' could not be read: {reason(error)}") from error
     for number, text in enumerate(texts, 1):
         if not text.strip() or text.startswith(NO_ROWS):
@@ -41,5 +42,5 @@ def read_lines(path: str | Path, columns: Sequence[str], required: int) -> Itera
 def whole_number(text: str, name: str, line: str) -> int:
     """Return a number from 0; raise, with the place of its row, for anything else."""
     if not text.strip().isdecimal():
-        raise DomainError(f"{line}: the {name} is '{text}', not a whole number")
+        raise DomainError(f"{line}: the {name} is '{text}', not a whole number without sign")
     return int(text)
