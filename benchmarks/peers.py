@@ -208,6 +208,6 @@ PEERS: dict[str, Method] = {
         _named("zennit"), partial(_zennit, "EpsilonPlus"), 3, same_as="epsilon, z+", suits=LAYERED
     ),
     "Captum, LRP": Method(_named("captum"), _captum_lrp, 2, same_as="epsilon", suits=LAYERED),
-    "Captum, DeepLift": Method(_named("captum"), _deep_lift, 4, same_as=SECANTS, suits=LAYERED),
+    "Captum, DeepLift": Method(_named("captum"), _deep_lift, 4, same_as=SECANTS, suits=(*LAYERED, "BPNet")),
     f"Captum, integrated gradients, {STEPS} steps": Method(_named("captum"), _integrated_gradients, STEPS + 5.0),
 }

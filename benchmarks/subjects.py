@@ -144,6 +144,58 @@ def vgg(batch: int) -> Subject:
     return _frozen(nn.Sequential(*layers, *head), _images(batch))
 
 
+class Residual(nn.Module):
+    """A block whose result is added to what it reads."""
+
+    def __init__(self, block: nn.Module):
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.block(x)
+
+
+def bpnet(batch: int, bases: int) -> Subject:
+    """Dilated convolutions over one-hot encoded DNA, in the manner of BPNet, and a count."""
+    layers: list[nn.Module] = [nn.Conv1d(4, 64, 21, padding=10), nn.ReLU()]
+    for dilation in (2**n for n in range(1, 9)):
+        convolution = nn.Conv1d(64, 64, 3, dilation=dilation, padding=dilation)
+        layers.append(Residual(nn.Sequential(convolution, nn.ReLU())))
+    return _frozen(
+        nn.Sequential(*layers, nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(64, 2)), _bases(batch, bases)
+    )
+
+
+def enformer(batch: int, bases: int) -> Subject:
+    """Convolutions and pooling over one-hot encoded DNA, then a transformer, in the manner of Enformer."""
+    stem: list[nn.Module] = [nn.Conv1d(4, 128, 15, padding=7)]
+    for width, following in ((128, 192), (192, 256), (256, 256)):
+        stem += [nn.BatchNorm1d(width), nn.GELU(), nn.Conv1d(width, following, 5, padding=2), nn.MaxPool1d(2)]
+    layer = nn.TransformerEncoderLayer(256, 8, 512, activation="gelu", batch_first=True, norm_first=True)
+    trunk = nn.TransformerEncoder(layer, 6, enable_nested_tensor=False)
+    return _frozen(
+        nn.Sequential(*stem, Transposed(), trunk, MeanOfPositions(), nn.Linear(256, 4)), _bases(batch, bases)
+    )
+
+
+class Transposed(nn.Module):
+    """From channels first to channels last."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.transpose(1, 2)
+
+
+class MeanOfPositions(nn.Module):
+    """The mean over positions, which come second."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(1)
+
+
+def _bases(batch: int, bases: int) -> Tensor:
+    return nn.functional.one_hot(torch.randint(4, (batch, bases)), 4).mT.float()
+
+
 def _images(batch: int) -> Tensor:
     return torch.randn(batch, 3, 224, 224)
 
@@ -160,6 +212,8 @@ SUBJECTS: dict[str, Callable[[], Subject]] = {
     "ViT-base, 4 images": lambda: vit(4),
     "ResNet-18, 8 images": lambda: resnet18(8),
     "VGG-like, 4 images": lambda: vgg(4),
+    "BPNet-like, 8 x 2114 bases": lambda: bpnet(8, 2_114),
+    "Enformer-like, 2 x 4096 bases": lambda: enformer(2, 4_096),
 }
 # Networks of layers, without attention, which some libraries have rules for only.
 LAYERED = ("gene MLP", "ResNet", "VGG")
