@@ -181,15 +181,16 @@ class SequenceExplainer:
         names = [record.name for record in records]
         tensors = [self.encoded(record.letters, record.name) for record in records]
         reference = self.reference if reference is None else reference
+        score = None
         if isinstance(self.score, profile):  # whose weights are constant only without a reference
             score = self._of_strands(replace(self.score, constant=reference is None))
-            self._explain.question = replace(self._explain.question, score=score)
 
         def references(x: Tensor, rows: Sequence[int]) -> Tensor:
             return self._references([records[row] for row in rows], reference, x)
 
         options = {"against": against, "references": None if reference is None else references, "progress": progress}
-        explained = self._explain(tensors, names, target, labels=[record.label for record in records], **options)
+        options |= {"score": score, "labels": [record.label for record in records]}
+        explained = self._explain(tensors, names, target, **options)
         items = tuple(map(self._result, records, tensors, explained))
         return items[0] if isinstance(sequences, str | Record) else SequenceRelevances(items)
 
@@ -231,10 +232,8 @@ class SequenceExplainer:
 
     def _references(self, records: Sequence[Record], reference: Reference, inputs: Tensor) -> Tensor:
         """Return the references of a batch, K x B and the shape of an input."""
-        of_records, names = (
-            [self._reference(record, reference) for record in records],
-            [record.name for record in records],
-        )
+        of_records = [self._reference(record, reference) for record in records]
+        names = [record.name for record in records]
         return stacked_references(of_records, inputs, names, "pass one of as many letters and tokens, or 'mask'")
 
     def _reference(self, record: Record, reference: Reference) -> list[Tensor]:

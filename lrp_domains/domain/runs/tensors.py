@@ -98,6 +98,7 @@ class TensorExplainer:
     def __call__(
         self, samples: Sequence[Tensor], names: Sequence[str], target: Any = None, *, against: str | int | None = None,
         references: Callable[[Tensor, Sequence[int]], Tensor] | None = None,
+        score: Callable[[Any], Tensor] | None = None,
         labels: Sequence[str | None] | None = None, notes: Sequence[Sequence[str]] | None = None,
         progress: Progress = no_progress,
     ) -> list[ExplainedTensor]:  # fmt: skip
@@ -117,21 +118,22 @@ class TensorExplainer:
         references
             From some of the samples, B x ..., and their numbers to what they are explained against, K x B x ...;
             relevance is averaged over K.
+        score
+            A function that takes the place of the explainer's, where what is explained depends on the references.
         progress
             Wraps the iteration over batches.
         """
         refuse_training_mode(self.model)
         if callable(self.question.score) and not (target is None and against is None):
-            raise DomainError("a target is a class; a score that is a function chooses the output itself")
-        like = parameter_of(self.model)
-        samples = [sample.to(like if sample.is_floating_point() else like.device) for sample in samples]
-        self.check(samples[0])
-        if callable(self.question.score) and target is not None:
             raise DomainError(
                 "a target is a class; a score that is a function chooses the output itself: leave one out"
             )
+        like = parameter_of(self.model)
+        samples = [sample.to(like if sample.is_floating_point() else like.device) for sample in samples]
+        self.check(samples[0])
         targets = self._numbers(target, len(samples))
         question = replace(self.question, against=class_number(against, self.classes, "against"))
+        question = question if score is None else replace(question, score=score)
 
         def explain(rows: Sequence[int]) -> list[ExplainedTensor]:
             x, of_rows = torch.stack([samples[row] for row in rows]), [names[row] for row in rows]
