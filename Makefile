@@ -52,7 +52,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet $(TORCH_OPTIONS) -c constraints.txt torch
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[text,genes,images,sequences,evaluation,workflows,dev]'
-	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/vision -c constraints.txt --group vision
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/models -c constraints.txt --group models
 	touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed

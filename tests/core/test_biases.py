@@ -82,6 +82,24 @@ def test_a_bias_without_a_trace_is_recovered_from_what_an_attention_keeps(bias, 
     torch.testing.assert_close(relevance(score(without[bias]), x, rules=rules), expected, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_bias_is_recovered_from_the_entries_that_are_joined_unchanged(is_first):
+    """As in EVA-02: the class token enters the attention as it is, the other tokens are rotated by fixed numbers."""
+    weight, values, x, angles = nn.Parameter(draw(4, 6)), draw(4), draw(2, 3, 6).requires_grad_(), draw(2, 4)
+
+    def score(bias: torch.Tensor) -> torch.Tensor:
+        y = F.linear(x, weight, bias)
+        if is_first:
+            unchanged, others = y[:, :1], y[:, 1:]
+        else:
+            others, unchanged = y[:, 1:], y[:, :1]
+        others = others * angles.cos() + others.flip(-1) * angles.sin()
+        return torch.tanh(torch.cat([unchanged, others], 1)).sum()
+
+    expected = relevance(score(nn.Parameter(values)), x, rules=EPSILON)
+    torch.testing.assert_close(relevance(score(values), x, rules=EPSILON), expected, **TIGHT)
+
+
 def test_frozen_layers_inside_a_checkpoint_have_the_same_relevance():
     inner, last = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6), nn.GELU()), nn.Linear(6, 3)
     x = torch.randn(2, 6, requires_grad=True)

@@ -6,10 +6,10 @@ REFUSED = {
     "graph/SAGEConv of products": "a product over any number of neighbours has no rule (ScatterReduce)",
 }
 
-# Layer rules need everything that is added in a layer, and something that these models add is not visible.
+# Layer rules need the inputs of layers and everything that is added there; something of it is not visible here.
 REFUSED_UNDER_EPSILON = {
     "diffusers/unet-with-skips": "its first skip is the number 0 plus a convolution, and only a padding follows",
-    "torchvision/swin_v2_t": "it sets a part of its attention's bias to zero in place, which autograd hides",
+    "timm/csatv2": "its cosine transform is a layer whose weights are a buffer: autograd doesn't keep its input",
 }
 
 # Under CP-LRP their residue belongs to constants that are neither inputs nor parameters.

@@ -64,9 +64,9 @@ def test_a_row_alone_has_the_same_relevance(run: Run, rules: RuleSet) -> None:
         assert difference(of_alone, [r[number : number + 1] for r in of_batch]) < run.close
 
 
-def test_a_layer_rule_is_refused_only_where_a_bias_is_hidden(run: Run) -> None:
+def test_a_layer_rule_is_refused_only_where_a_part_of_a_layer_is_hidden(run: Run) -> None:
     if run.case.name in REFUSED_UNDER_EPSILON:
-        with pytest.raises(RelevanceError, match="the layer's bias"):
+        with pytest.raises(RelevanceError, match="a layer rule needs"):
             run.explain(EPSILON)
     else:
         assert is_explained(run.explain(EPSILON), run.inputs)

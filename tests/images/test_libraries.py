@@ -6,14 +6,13 @@ import torch
 
 from lrp_domains import CP_LRP
 from lrp_domains.images import ImageExplainer
-
-from .vision import require_vision
+from tests.model_libraries import require
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
 
 
 def torchvision_resnet():
-    require_vision("torchvision")
+    require("torchvision")
     from torchvision.models import ResNet
     from torchvision.models.resnet import BasicBlock
     from torchvision.transforms._presets import ImageClassification
@@ -25,7 +24,7 @@ def torchvision_resnet():
 
 def torchvision_inception():
     """It returns a named tuple in training mode, and a tensor in eval mode."""
-    require_vision("torchvision")
+    require("torchvision")
     from torchvision.models import googlenet
     from torchvision.transforms._presets import ImageClassification
 
@@ -35,7 +34,7 @@ def torchvision_inception():
 
 def timm_of(name, **options):
     def make():
-        require_vision("timm")
+        require("timm")
         import timm
 
         model = timm.create_model(name, pretrained=False, num_classes=5, **options)

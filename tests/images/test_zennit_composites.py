@@ -13,9 +13,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from lrp_domains import EPSILON_ALPHA2_BETA1_FLAT, EPSILON_GAMMA_BOX, EPSILON_PLUS_FLAT, RuleSet, relevance
-from tests.images.vision import require_vision
+from tests.model_libraries import require
 
-require_vision("torchvision", "zennit")
+require("torchvision", "zennit")
 
 from torchvision import models  # noqa: E402
 from zennit import composites  # noqa: E402

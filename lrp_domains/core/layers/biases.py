@@ -146,7 +146,7 @@ class Biases:
         error = torch.zeros_like(value)
         for seen in seen_by_users:
             seen = (torch.zeros_like(value), torch.full_like(value, torch.inf)) if seen is None else seen
-            is_better = (seen[1] < error) | (value.isnan() & ~seen[0].isnan())
+            is_better = ~seen[0].isnan() & ((seen[1] < error) | value.isnan())
             value, error = (torch.where(is_better, new, old) for new, old in zip(seen, (value, error), strict=True))
         return value, error
 
@@ -162,7 +162,7 @@ class Biases:
         if base in SCALING and is_step(user, self.graph, ()):
             by = number(user, slot, self.graph)
             return (seen := self._seen_at((user, 0))) and (seen[0] / by, seen[1] / abs(by))
-        if base not in VIEWS | _CHOOSING:
+        if base not in VIEWS | JOINING | _CHOOSING:
             return None
 
         parts = [self._seen_at((user, output)) for output in range(len(user._input_metadata))]

@@ -61,7 +61,10 @@ def layer_at(node: Node, graph: Graph) -> Layer:
     slot = next(factor for factor in op.factors if factor != of_weight and graph.reaching[node][factor])
     x, w = _factor(node, slot, graph), _factor(node, of_weight, graph)
     if x is None or w is None:
-        remedy = "the weight is frozen; call model.requires_grad_(True) before the forward pass"
+        remedy = (
+            "the weight is frozen or a buffer; call model.requires_grad_(True) before the forward pass, make buffers "
+            "Parameters"
+        )
         if op.base in PACKINGS:
             remedy = "the weight is quantised; dequantise the model (model.dequantize())"
         raise RelevanceError(

@@ -1,4 +1,4 @@
-"""torchvision, timm and zennit, from a folder of their own beside the virtual environment's packages."""
+"""torchvision, timm and other libraries of models, from a folder of their own beside the environment's packages."""
 
 import importlib.util
 import sys
@@ -16,14 +16,16 @@ _MISSING = (
 _defined = []  # a library's operators last as long as the library
 
 
-def require_vision(*names: str) -> None:
-    """Make torchvision, timm and zennit importable; skip the test, or the file, where one of `names` isn't there."""
-    folder = Path(sys.prefix) / "vision"
+def require(*names: str) -> None:
+    """Make the libraries importable; skip the test, or the file, where one of `names` isn't there."""
+    folder = Path(sys.prefix) / "models"
     if importlib.util.find_spec("torchvision") is None and folder.is_dir():
         sys.path.append(str(folder))
     for name in names:
         if importlib.util.find_spec(name) is None:
             pytest.skip(f"{name} is not installed: make .venv/.installed", allow_module_level=True)
+    if importlib.util.find_spec("torchvision") is None:
+        return
     try:
         import torchvision  # noqa: F401
     except RuntimeError:
