@@ -19,7 +19,8 @@ def choices(name: object, known: Iterable[object], most: int = 12) -> str:
     near = [folded[match] for match in get_close_matches(wanted, folded, n=3, cutoff=0.6)]
     near = list(dict.fromkeys([*_of_the_same_words(wanted, folded), *near]))[:3]
     if not near and wanted:
-        near = [candidate for key, candidate in folded.items() if key and (wanted in key or key in wanted)][:3]
+        holding = [key for key in folded if key and (wanted in key or key in wanted)]
+        near = [folded[key] for key in sorted(holding, key=lambda key: abs(len(key) - len(wanted)))[:3]]
     if near:
         return f"did you mean {listed(near)}?"
     return f"there are: {listed(names, most)}" if names else "there are none"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ..domain import DomainError, choices, reason
 from ..domain.files.lines import read_lines, whole_number
+from .alleles import alternatives, check_reference
 from .letters import reverse_complement
 
 BED = ["chromosome", "start", "end", "name", "score", "strand"]
@@ -120,31 +122,30 @@ def read_vcf(path: str | Path, genome: str | Path, *, length: int) -> list[Varia
     Parameters
     ----------
     path
-        A VCF file, plain or .gz. Each of several alternative alleles is a variant.
+        A VCF file, plain or .gz. Each of several alternative alleles is a variant; those without a sequence (``<DEL>``,
+        ``*``, breakends) are left out with a warning.
     genome
         The FASTA file that its reference alleles are of.
     length
         Of the sequences, with the variant in the middle; beyond an end of the chromosome they have N.
     """
     _check_length(length)
-    variants = []
+    variants, left_out = [], []
     with open_fasta(genome) as fasta:
         for line, row in read_lines(path, VCF, 5):
+            alleles, others = alternatives(row["alternative"], line)
+            left_out += [f"'{allele}' in {line}" for allele in others]
+            if not alleles:
+                continue
             chromosome, at = row["chromosome"], whole_number(row["position"], "position", line) - 1
             if at < 0:
                 raise DomainError(f"{line}: the position is 0, but VCF counts from 1")
             reference = row["reference"].upper()
-            present = _slice(fasta, chromosome, at, at + len(reference), line).upper()
-            if present != reference:
-                raise DomainError(f"{line}: the reference allele is {reference}, but the genome has {present} there")
+            check_reference(reference, _slice(fasta, chromosome, at, at + len(reference), line).upper(), line)
             start = at - length // 2
             left = _slice(fasta, chromosome, start, at, line, pad=True)
             right = _slice(fasta, chromosome, at + len(reference), at + len(reference) + length, line, pad=True)
-            for allele in row["alternative"].upper().split(","):
-                if not allele or set(allele) - set("ACGTN"):
-                    raise DomainError(
-                        f"{line}: the alternative allele '{allele}' is not a sequence of A, C, G, T: remove it"
-                    )
+            for allele in alleles:
                 if (longest := max(len(reference), len(allele))) > length - length // 2:  # cut, alleles look alike
                     raise DomainError(
                         f"{line}: an allele has {longest:,} letters, more than half of length={length}: raise it"
@@ -154,6 +155,14 @@ def read_vcf(path: str | Path, genome: str | Path, *, length: int) -> list[Varia
                 both = ((left + letters + right)[:length] for letters in (reference, allele))
                 both = (Record(letters, name, chromosome, start) for letters in both)
                 variants.append(Variant(*both, is_substitution=len(reference) == len(allele)))
+    if left_out:
+        message = (
+            f"{len(left_out):,} alternative alleles have no sequence (symbolic, breakends, '*' or '.'), the first "
+            f"{left_out[0]}"
+        )
+        if not variants:
+            raise DomainError(f"there is nothing to explain: {message}")
+        warnings.warn(f"left out: {message}", stacklevel=2)
     return variants
 
 

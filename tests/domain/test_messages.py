@@ -63,6 +63,12 @@ def test_the_name_that_is_meant_comes_first(name, meant):
     assert choices(name, TYPES).startswith(f"did you mean {meant}")
 
 
+@pytest.mark.parametrize(("name", "meant"), [("3", "'chr3', 'chr13', 'chr23'"), ("chr10", "'10', '1', '0'")])
+def test_of_names_that_hold_another_the_nearest_in_length_come_first(name, meant):
+    known = ["chr13", "chr14_GL000193v1", "chr14_KI270723v1", "chr23", "chr3"] if name == "3" else ["1", "0", "10", "2"]
+    assert choices(name, known) == f"did you mean {meant}?"
+
+
 @pytest.mark.parametrize("name", ["Erythrocyte", "Plasma cell", "", 7])
 def test_without_a_near_one_all_are_named(name):
     assert choices(name, TYPES).startswith("there are: 'CD4+ T Helper2', 'CD8+ Cytotoxic T'")

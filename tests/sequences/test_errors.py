@@ -228,7 +228,20 @@ CASES = {
     "no number": (bed("chr1\t0\tx\n"), "line 1: the end is 'x', not a whole number"),
     "spaces for tabs": (bed("chr1 0 5\n"), "line 1 has no start: expected chromosome, start, end, separated by tabs"),
     "another genome": (vcf("chr1\t3\t.\tT\tA\n"), "line 1: the reference allele is T, but the genome has G there"),
-    "a symbolic allele": (vcf("chr1\t3\t.\tG\t<DEL>\n"), "line 1: the alternative allele '<DEL>' is not a sequence"),
+    "an allele that is none": (
+        vcf("chr1\t3\t.\tG\t<DEL>,AXG\n"),
+        "line 1: the alternative allele 'AXG' is not a sequence",
+    ),
+    "only alleles without a sequence": (
+        vcf("chr1\t3\t.\tG\t<DEL>\nchr1\t4\t.\tT\t*,.\n"),
+        "nothing to explain: 3 alternative alleles have no sequence .* the first '<DEL>' in .*, line 1",
+    ),
+    "half a breakend": (vcf("chr1\t3\t.\tG\tG[chr2:5]\n"), r"line 1: the alternative allele 'G\[chr2:5\]' is not"),
+    "no allele after a comma": (vcf("chr1\t3\t.\tG\tA,\n"), "line 1: the alternative allele '' is not a sequence"),
+    "an ambiguous reference allele": (
+        vcf("chr1\t3\t.\tR\tA\n"),
+        "line 1: the reference allele 'R' is not a sequence .* VCF requires the first base",
+    ),
     "no alternative": (vcf("chr1\t3\t.\tG\n"), "line 1 has no alternative"),
     "intervals without a genome": (
         lambda files: read_sequences(files.write("a.bed", "chr1\t0\t5\n")),

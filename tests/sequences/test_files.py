@@ -4,6 +4,7 @@ import gzip
 
 import pytest
 
+from lrp_domains.domain import DomainError
 from lrp_domains.sequences import Record, read_bed, read_fasta, read_sequences, read_vcf
 
 CHROMOSOME = "ACGTTGCAACGGATTCAGCC"
@@ -56,3 +57,52 @@ def test_variants(tmp_path, genome):
     assert (deletion.reference.letters, deletion.alternative.letters) == ("TTCAGCCN", "TTCAGNNN")
     assert two.is_substitution and two.alternative.letters == "CGTTTAAA" and two.reference.letters == "CGTTGCAA"
     assert [variant.is_substitution for variant in several] == [True, False, True, False, True]
+
+
+SYMBOLIC = [
+    "<DEL>",
+    "<INS:ME>",
+    "<NON_REF>",
+    "<*>",
+    "*",
+    ".",
+    "G[chr2:5[",
+    "G]chr2:5]",
+    "]chr2:5]G",
+    "[<ctg1>:7[g",
+    "G.",
+    ".G",
+]
+
+
+def test_alleles_without_a_sequence_are_left_out_with_one_warning(tmp_path, genome):
+    path = tmp_path / "some.vcf"
+    rows = [f"chr1\t6\t.\tG\t{allele}" for allele in SYMBOLIC] + [
+        "chr1\t6\tx\tg\tt,<NON_REF>,gT",
+        "chr1\t0\t.\tN\t<DUP>",
+    ]
+    path.write_bytes(("##fileformat=VCFv4.2\r\n" + "\r\n".join(rows)).encode())  # of Windows, the last line open
+    with pytest.warns(UserWarning) as caught:
+        variants = read_vcf(path, genome, length=8)
+    assert [variant.alternative.name for variant in variants] == ["x chr1:6G>T", "x chr1:6G>GT"]
+    assert [variant.alternative.letters for variant in variants] == ["CGTTTCAA", "CGTTGTCA"]
+    (warning,) = caught
+    assert f"left out: {len(SYMBOLIC) + 2} alternative alleles" in str(warning.message)
+    assert f"the first '<DEL>' in '{path}', line 2" in str(warning.message) and warning.filename == __file__
+
+    path.write_text("\n".join(rows[:3]))
+    with pytest.raises(DomainError, match="there is nothing to explain: 3 alternative alleles have no sequence"):
+        read_vcf(path, genome, length=8)
+
+
+def test_an_ambiguous_letter_of_the_genome_is_the_base_that_the_file_names(tmp_path):
+    (tmp_path / "genome.fa").write_text(">chr1\nACGTACGRACGTACGT\n")
+    (tmp_path / "some.vcf").write_text("chr1\t8\t.\tA\tG\n")
+    (variant,) = read_vcf(tmp_path / "some.vcf", tmp_path / "genome.fa", length=8)
+    assert (variant.reference.letters, variant.alternative.letters) == ("TACGAACG", "TACGGACG")
+
+
+def test_a_variant_twice_is_two_samples(tmp_path, genome):
+    (tmp_path / "some.vcf").write_text("chr1\t6\trs1\tG\tA\nchr1\t6\trs1\tG\tA\nchr1\t7\trs1\tC\tA\n")
+    names = [variant.alternative.name for variant in read_vcf(tmp_path / "some.vcf", genome, length=8)]
+    assert names == ["rs1 chr1:6G>A"] * 2 + ["rs1 chr1:7C>A"]
