@@ -41,7 +41,10 @@ class Record:
 
 
 class Variant(NamedTuple):
-    """The sequences with both alleles of a variant, and whether they have as many letters."""
+    """The sequences with both alleles of a variant, and whether they have as many letters.
+
+    Only that of a substitution has its place, as an insertion or deletion moves the letters after it.
+    """
 
     reference: Record
     alternative: Record
@@ -152,9 +155,11 @@ def read_vcf(path: str | Path, genome: str | Path, *, length: int) -> list[Varia
                     )
                 name = f"{chromosome}:{at + 1}{reference}>{allele}"
                 name = name if row["id"] in ("", ".") else f"{row['id']} {name}"
-                both = ((left + letters + right)[:length] for letters in (reference, allele))
-                both = (Record(letters, name, chromosome, start) for letters in both)
-                variants.append(Variant(*both, is_substitution=len(reference) == len(allele)))
+                is_substitution = len(reference) == len(allele)
+                present, changed = ((left + letters + right)[:length] for letters in (reference, allele))
+                place = (chromosome, start) if is_substitution else ()
+                both = Record(present, name, chromosome, start), Record(changed, name, *place)
+                variants.append(Variant(*both, is_substitution=is_substitution))
     if left_out:
         message = (
             f"{len(left_out):,} alternative alleles have no sequence (symbolic, breakends, '*' or '.'), the first "

@@ -92,6 +92,7 @@ class SequenceRelevance(Outcome):
             "letter": np.frombuffer(self.sequence.encode(), "S1"),
             "chromosome": np.full(len(self.sequence), self.record.chromosome or ""),
             "start": np.array(self.record.positions()),
+            "strand": np.full(len(self.sequence), self.record.strand),
             "relevance": self.relevance.astype(np.float32),
         }
         columns |= zip(self.alphabet, hypothetical.T.astype(np.float32), strict=True)
@@ -130,21 +131,21 @@ def read_explained(table: str | Path, numbers: Sequence[int] | None = None) -> S
 def _of_array(outcome: Outcome, array: np.ndarray) -> SequenceRelevance:
     """Return an explained sequence from its outcome, and what `SequenceRelevance.to_array` returned."""
     columns = array.dtype.names or ()
-    if columns[:4] != ("letter", "chromosome", "start", "relevance"):
+    if columns[:5] != ("letter", "chromosome", "start", "strand", "relevance"):
         raise DomainError(f"the array of '{outcome.name}' is not that of an explained sequence")
-    starts, hypothetical = array["start"], np.column_stack([array[letter] for letter in columns[4:]])
+    starts, hypothetical = array["start"], np.column_stack([array[letter] for letter in columns[5:]])
     record = Record(
         letters=array["letter"].tobytes().decode(),
         name=outcome.name,
         chromosome=str(array["chromosome"][0]) or None,
         start=int(starts.min()),
-        strand="-" if starts[0] > starts[-1] else "+",
+        strand=str(array["strand"][0]),
         label=outcome.label,
     )
     return SequenceRelevance(
         **vars(outcome),
         record=record,
-        alphabet="".join(columns[4:]),
+        alphabet="".join(columns[5:]),
         relevance=array["relevance"],
         hypothetical=None if np.isnan(hypothetical).all() else hypothetical,
     )

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..domain import DomainError, choices, whole_file
 from ..domain.files.arrays import write_stacked
+from .letters import Alphabet
 
 if TYPE_CHECKING:
     from .results import SequenceRelevance
@@ -28,15 +29,7 @@ def write_bigwig(
     if not isinstance(sizes, Mapping):
         table = pd.read_csv(sizes, sep="\t", header=None, usecols=[0, 1], dtype={0: str, 1: int})
         sizes = dict(table.itertuples(index=False))
-    places = _places(items)
-    for chromosome, of_chromosome in places.groupby("chromosome"):
-        if chromosome not in sizes:
-            raise DomainError(f"there is no size of chromosome '{chromosome}'; {choices(chromosome, sizes)}")
-        first, last = of_chromosome["start"].min(), of_chromosome["end"].max()
-        if first < 0 or last > sizes[chromosome]:
-            raise DomainError(
-                f"'{chromosome}' has {sizes[chromosome]:,} bases, but sequences reach from {first:,} to {last:,}"
-            )
+    places = _places(items, sizes)
     with whole_file(path) as temporary, pyBigWig.open(str(temporary), "w") as file:
         file.addHeader([(name, int(size)) for name, size in sizes.items()])
         # In the order of the header, as the format requires.
@@ -69,14 +62,33 @@ def write_modisco(items: Mapping[int, SequenceRelevance], sequences: str | Path,
     write_stacked((item.hypothetical[:, order].T for item in items.values()), shape, contributions)
 
 
-def _places(items: Mapping[int, SequenceRelevance]) -> pd.DataFrame:
-    """Return where sequences are, one row per sequence, in the order of their starts."""
-    rows = []
+def _places(items: Mapping[int, SequenceRelevance], sizes: Mapping[str, int] | None = None) -> pd.DataFrame:
+    """Return where sequences are within their chromosomes, one row per sequence, in the order of their starts.
+
+    Unknown letters beyond the ends, by which sequences are padded, have no place, nor have insertions and deletions.
+    """
+    rows, without = [], []
     for number, item in items.items():
-        if item.record.chromosome is None:
-            raise DomainError(f"'{item.name}' has no place in a genome: only sequences of intervals make a track")
-        start = item.record.start
-        rows.append((item.record.chromosome, start, start + len(item.sequence), number))
+        chromosome, start, end = item.record.chromosome, item.record.start, item.record.start + len(item.sequence)
+        if chromosome is None:
+            without.append(item.name)
+            continue
+        if sizes is not None and chromosome not in sizes:
+            raise DomainError(f"there is no size of chromosome '{chromosome}'; {choices(chromosome, sizes)}")
+        size = end if sizes is None else int(sizes[chromosome])
+        forward = item.sequence if item.record.strand == "+" else item.sequence[::-1]
+        beyond = forward[: max(0, -start)] + forward[max(0, size - start) :]
+        if beyond.upper().strip(Alphabet(item.alphabet).unknown):
+            bases = "begins at 0" if sizes is None else f"has {size:,} bases"
+            raise DomainError(f"'{chromosome}' {bases}, but '{item.name}' reaches from {start:,} to {end:,}")
+        rows.append((chromosome, max(0, start), min(size, end), number))
+    if not rows:
+        raise DomainError(
+            f"'{without[0]}' has no place in a genome: only sequences of intervals, and substitutions, make a track"
+        )
+    if without:
+        message = f"{len(without):,} sequences have no place in a genome, such as insertions and deletions"
+        warnings.warn(f"left out of the track: {message}; the first is '{without[0]}'", stacklevel=4)
     return pd.DataFrame(rows, columns=["chromosome", "start", "end", "number"]).sort_values("start", kind="stable")
 
 
@@ -88,10 +100,11 @@ def _track(
     for chromosome in chromosomes:
         of_chromosome, unfinished = places[places["chromosome"] == chromosome], []
         for first in range(0, len(of_chromosome), AT_ONCE):
-            for number in of_chromosome["number"].iloc[first : first + AT_ONCE]:
-                item = items[number]
+            for place in of_chromosome.iloc[first : first + AT_ONCE].itertuples():
+                item = items[place.number]
                 values = {"relevance": item.relevance.astype(float), "sequences": 1}
-                unfinished.append(pd.DataFrame(values, index=np.array(item.record.positions())))
+                of_letters = pd.DataFrame(values, index=np.array(item.record.positions()))
+                unfinished.append(of_letters[(of_letters.index >= place.start) & (of_letters.index < place.end)])
             sums = pd.concat(unfinished).groupby(level=0).sum()
             # Bases before the next sequence are done.
             following = of_chromosome["start"].iloc[first + AT_ONCE :].min()

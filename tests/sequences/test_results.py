@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from torch import nn
 
 from lrp_domains.domain import DomainError, Shard, gather_parts
 from lrp_domains.sequences import (
@@ -12,6 +13,7 @@ from lrp_domains.sequences import (
     explain_file,
     read_explained,
     read_sequences,
+    read_vcf,
     write_report,
     write_tracks,
 )  # fmt: skip
@@ -98,6 +100,60 @@ def test_tracks_are_the_same_however_few_sequences_are_in_memory(tmp_path, monke
         with pytest.warns(UserWarning, match="overlap"):
             write_tracks(tmp_path / "explained.parquet", bedgraph=tmp_path / "some.bedgraph")
         assert (tmp_path / "some.bedgraph").read_text().splitlines() == expected
+
+
+def test_what_is_beyond_the_ends_of_a_chromosome_is_in_no_track(tmp_path):
+    import pyBigWig
+
+    chromosome = sequences(1, 50)[0]
+    (tmp_path / "genome.fa").write_text(f">chr1\n{chromosome}\n")
+    rows = [(at + 1, chromosome[at], "ACGT"["CGTA".index(chromosome[at])]) for at in (2, 25, 48)]
+    rows += [(10, chromosome[9], chromosome[9] + "TT"), (45, chromosome[44:48], chromosome[44])]
+    (tmp_path / "some.vcf").write_text("".join(f"chr1\t{at}\t.\t{one}\t{other}\n" for at, one, other in rows))
+    explainer = SequenceExplainer(cnn(), unknown=0.25, length=30)
+    # Relevance everywhere, that of N too.
+    results = explainer([v.alternative for v in read_vcf(tmp_path / "some.vcf", tmp_path / "genome.fa", length=30)], 1)
+    assert all(results[0].relevance[:5] != 0) and results[0].record.start == -13
+
+    expected = {}
+    for item in results[:3]:
+        for number, value in enumerate(item.relevance, item.record.start):
+            if 0 <= number < 50:
+                expected.setdefault(number, []).append(value)
+    expected = [np.mean(expected[number]) for number in range(50)]
+    overlaps = sum(
+        sum(item.record.start <= at < item.record.start + 30 for item in results[:3]) > 1 for at in range(50)
+    )
+    with pytest.warns(UserWarning) as caught:
+        results.to_bigwig(tmp_path / "a.bw", {"chr1": 50})
+        results.to_bedgraph(tmp_path / "a.bedgraph")
+    messages = [str(warning.message) for warning in caught]
+    assert {warning.filename for warning in caught} == {__file__}
+    assert f"overlap in {overlaps} bases" in messages[1] and "2 sequences have no place" in messages[0]
+    with pyBigWig.open(str(tmp_path / "a.bw")) as file:
+        assert file.values("chr1", 0, 50) == pytest.approx(expected, abs=1e-6)
+    written = pd.read_csv(tmp_path / "a.bedgraph", sep="\t", header=None)
+    assert written[1].tolist()[:50] == list(range(50)) and written[1].min() == 0
+    assert written[3].tolist()[:50] == pytest.approx(expected, abs=1e-5)
+    with pytest.raises(DomainError, match=r"'chr1' has 39 bases, but 'chr1:26.*' reaches from 10 to 40"):
+        results.to_bigwig(tmp_path / "b.bw", {"chr1": 39})
+    before = [Record(sequences(1, 30)[0], "early", "chr1", -1)]
+    with pytest.raises(DomainError, match="'chr1' begins at 0, but 'early' reaches from -1 to 29"):
+        explainer(before).to_bedgraph(tmp_path / "b.bedgraph")
+    with pytest.raises(DomainError, match="has no place in a genome"):
+        results[3:].to_bedgraph(tmp_path / "b.bedgraph")
+
+
+def test_the_place_of_one_letter_is_read_back(tmp_path):
+    class Counts(nn.Module):
+        def forward(self, x):
+            return self.head(x.sum(2))
+
+    model = Counts()
+    model.head = nn.Linear(4, 2)
+    records = [Record("A", strand, "chr1", 7, strand) for strand in "+-"]
+    explain_file(SequenceExplainer(model.eval(), layout="channels first"), records, tmp_path / "explained.parquet")
+    assert [item.record for item in read_explained(tmp_path / "explained.parquet")] == records
 
 
 def test_the_layout_of_tf_modisco(tmp_path):

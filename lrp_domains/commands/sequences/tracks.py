@@ -43,14 +43,17 @@ def check_tracks(tracks: Mapping[str, Path], genome: Path | None) -> None:
 
 
 def check_sequences(sequences: Sequence[Any], explainer: Any, tracks: Mapping[str, Path]) -> None:
-    """Raise, before long work, if sequences have no place for a track, or are none that TF-MoDISco reads."""
+    """Raise, before long work, if no sequence has a place for a track, or are none that TF-MoDISco reads."""
     from ...domain import DomainError
     from ...sequences import Variant
     from ...sequences.encodings import Tokens
 
     records = [each.alternative if isinstance(each, Variant) else each for each in sequences]
-    if {"bigwig", "bedgraph"} & set(tracks) and (without := [r.name for r in records if r.chromosome is None]):
-        raise DomainError(f"'{without[0]}' has no place in a genome: only sequences of intervals make a track")
+    if {"bigwig", "bedgraph"} & set(tracks) and all(record.chromosome is None for record in records):
+        raise DomainError(
+            f"'{records[0].name}' has no place in a genome: only sequences of intervals, and substitutions, make a "
+            "track"
+        )
     if "modisco" in tracks:
         if isinstance(explainer.encoding, Tokens) or set(explainer.alphabet.letters) != set("ACGT"):
             raise DomainError("TF-MoDISco reads contributions of all letters of DNA: explain one-hot encoded DNA")
