@@ -132,6 +132,7 @@ def test_what_is_beyond_the_ends_of_a_chromosome_is_in_no_track(tmp_path):
     assert f"overlap in {overlaps} bases" in messages[1] and "2 sequences have no place" in messages[0]
     with pyBigWig.open(str(tmp_path / "a.bw")) as file:
         assert file.values("chr1", 0, 50) == pytest.approx(expected, abs=1e-6)
+        assert file.header()["nBasesCovered"] == 50
     written = pd.read_csv(tmp_path / "a.bedgraph", sep="\t", header=None)
     assert written[1].tolist()[:50] == list(range(50)) and written[1].min() == 0
     assert written[3].tolist()[:50] == pytest.approx(expected, abs=1e-5)
