@@ -17,7 +17,7 @@ from .hardware.device import device_of, parameter_of, refuse_training_mode
 from .hardware.memory import BatchSize, fitting
 from .hardware.precision import PRECISIONS, check_precision, in_precision
 from .hardware.prefetch import prefetched
-from .messages import DomainError, check_choice, choices, listed, reason
+from .messages import DomainError, check_choice, check_whole, choices, listed, reason
 from .models.declaration import read_declaration
 from .models.files import declared_files
 from .models.known import load_declared, model_files, model_version
@@ -63,6 +63,7 @@ __all__ = [
     "check_compile",
     "check_precision",
     "check_score",
+    "check_whole",
     "checked_inputs",
     "choices",
     "choose_examples",

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
+from numbers import Integral
 
 from .. import LrpError
 
@@ -58,3 +59,9 @@ def check_choice(what: str, name: object, known: Collection[str]) -> None:
     """Raise if a name is not one of the known ones."""
     if name not in known:
         raise DomainError(f"unknown {what} '{name}'; {choices(name, known)}")
+
+
+def check_whole(name: str, number: object, least: int) -> None:
+    """Raise if a parameter is not a whole number, or below the least one that is allowed."""
+    if not isinstance(number, Integral) or isinstance(number, bool) or number < least:
+        raise DomainError(f"{name}={number!r}: expected a whole number, at least {least}")

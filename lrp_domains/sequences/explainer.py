@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +17,7 @@ from ..domain import (
     Progress,
     Read,
     TensorExplainer,
+    check_whole,
     listed,
     logits_of,
     no_progress,
@@ -93,11 +93,10 @@ class SequenceExplainer:
         reverse_complement: bool = False,
         **settings: Any,
     ) -> None:
-        numbers = {"references": (references, 1), "seed": (seed, 0)}
-        numbers |= {} if length is None else {"length": (length, 1)}
-        for name, (number, least) in numbers.items():
-            if not isinstance(number, int | np.integer) or number < least:
-                raise DomainError(f"{name}={number!r}: expected a whole number, at least {least}")
+        check_whole("references", references, 1)
+        check_whole("seed", seed, 0)
+        if length is not None:
+            check_whole("length", length, 1)
         self.alphabet, self.length, self.score = Alphabet.of(alphabet), length, score
         self.one_hot = {"alphabet": self.alphabet, "unknown": unknown, "both_strands": reverse_complement}
         if encode == "one-hot":  # without a layout it is found with the first sequence
@@ -212,7 +211,15 @@ class SequenceExplainer:
     @staticmethod
     def _of_strands(score: str | Callable[[Any], Tensor]) -> str | Callable[[list], Tensor]:
         """Return the mean score of the outputs for each strand, for a score that is a function."""
-        return (lambda outputs: sum(map(score, outputs)) / len(outputs)) if callable(score) else score
+        if not callable(score):
+            return score
+
+        def of_strands(outputs: list) -> Tensor:
+            first, *others = map(score, outputs)
+            return sum(others, first) / len(outputs) if others else first
+
+        of_strands.__name__ = getattr(score, "__name__", type(score).__name__)
+        return of_strands
 
     def _padded(self, letters: str, name: str) -> tuple[str, int]:
         """Return checked letters in the model's length, and the number of unknown ones before them."""

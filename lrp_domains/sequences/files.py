@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..domain import DomainError, choices, reason
+from ..domain import DomainError, check_whole, choices, reason
 from ..domain.files.lines import read_lines, whole_number
 from .alleles import alternatives, check_reference
 from .letters import reverse_complement
@@ -98,7 +98,8 @@ def read_bed(path: str | Path, genome: str | Path, *, length: int | None = None)
     length
         Of each sequence, around the middle of its interval; None for the interval itself.
     """
-    _check_length(length)
+    if length is not None:
+        check_whole("length", length, 1)
     records = []
     with open_fasta(genome) as fasta:
         for line, row in read_lines(path, BED, 3):
@@ -132,7 +133,7 @@ def read_vcf(path: str | Path, genome: str | Path, *, length: int) -> list[Varia
     length
         Of the sequences, with the variant in the middle; beyond an end of the chromosome they have N.
     """
-    _check_length(length)
+    check_whole("length", length, 1)
     variants, left_out = [], []
     with open_fasta(genome) as fasta:
         for line, row in read_lines(path, VCF, 5):
@@ -169,11 +170,6 @@ def read_vcf(path: str | Path, genome: str | Path, *, length: int) -> list[Varia
             raise DomainError(f"there is nothing to explain: {message}")
         warnings.warn(f"left out: {message}", stacklevel=2)
     return variants
-
-
-def _check_length(length: int | None) -> None:
-    if length is not None and length < 1:
-        raise DomainError(f"length={length}: expected at least one letter")
 
 
 def _slice(fasta: Any, chromosome: str, start: int, end: int, line: str, *, pad: bool = False) -> str:

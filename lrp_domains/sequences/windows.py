@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..domain import DomainError, Progress, no_progress
+from ..domain import DomainError, Progress, check_whole, no_progress
 from ..domain.results.windows import merged_windows, window_starts
 from .explainer import SequenceExplainer
 from .files import Record, Variant, records_of
@@ -42,10 +42,10 @@ def explain_windows(
     progress
         Wraps the iteration over sequences.
     """
+    check_whole("window", window, 1)
     stride = max(1, window // 2) if stride is None else stride
-    if window < 1:
-        raise DomainError(f"window={window}: expected at least one letter")
-    if not 1 <= stride <= window:
+    check_whole("stride", stride, 1)
+    if stride > window:
         raise DomainError(f"a stride of {stride} between windows of {window} letters: pass 1 to {window}")
     items = []
     for record in progress(records_of(sequences), "Explaining"):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from .. import ATTN_LRP, SECANT, RuleSet
-from ..domain import check_compile, check_precision, check_score
+from ..domain import check_compile, check_precision, check_score, check_whole
 from ..evaluation.rivals import Rival
 from .arguments import checked_reference
 from .errors import TextError, choices, listed
@@ -128,8 +128,8 @@ class Settings:
         check_compile(self.compile)
         if self.compile and self.rival is not None:
             raise TextError(f"compile={self.compile!r} is for rule sets, and {self.rival.name} is none: leave it out")
-        if self.batch_size is not None and (not isinstance(self.batch_size, int) or self.batch_size < 1):
-            raise TextError(f"batch_size={self.batch_size!r}: expected 1 or more")
+        if self.batch_size is not None:
+            check_whole("batch_size", self.batch_size, 1)
         if self.long is not None and self.long not in LONG:
             raise TextError(f"long={self.long!r}: expected one of {', '.join(LONG)}")
         if self.window is not None and (not isinstance(self.window, int) or self.window < 1):

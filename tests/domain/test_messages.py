@@ -1,9 +1,10 @@
 """The wording of error messages."""
 
+import numpy as np
 import pytest
 
 from lrp_domains import LrpError, RelevanceError
-from lrp_domains.domain import DomainError, check_choice, choices, listed, reason
+from lrp_domains.domain import DomainError, check_choice, check_whole, choices, listed, reason
 from lrp_domains.genes import CohortError
 from lrp_domains.text import TextError
 
@@ -72,3 +73,13 @@ def test_of_names_that_hold_another_the_nearest_in_length_come_first(name, meant
 @pytest.mark.parametrize("name", ["Erythrocyte", "Plasma cell", "", 7])
 def test_without_a_near_one_all_are_named(name):
     assert choices(name, TYPES).startswith("there are: 'CD4+ T Helper2', 'CD8+ Cytotoxic T'")
+
+
+@pytest.mark.parametrize("number", [2.5, True, np.True_, "4", None, 0, np.int64(0), 4.0, float("nan")])
+def test_what_is_no_whole_number_is_refused(number):
+    with pytest.raises(DomainError, match=r"batch_size=.*: expected a whole number, at least 1"):
+        check_whole("batch_size", number, 1)
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers():
+    check_whole("batch_size", np.int32(1), 1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lrp_domains import CP_LRP, SECANT
+from lrp_domains import CP_LRP, SECANT, LrpError
 from lrp_domains.domain import DomainError, Question, Read, class_number, explain_batch, logits_of
 
 N, UNITS, CLASSES = 4, 6, 3
@@ -113,9 +113,55 @@ def test_what_is_wrong_is_named(model, x):
     wrong(lambda: logits_of({"scores": x}, N), "a dict with scores, not logits")
     wrong(lambda: logits_of(x[:, :, None], N), r"shape \(4, 6, 1\) for 4 samples")
     wrong(lambda: logits_of(x, 5), "for 5 samples")
-    wrong(lambda: explain_batch(model, reading, [x], Question(score=torch.sum)), r"shape \(\) for 4 samples")
+    wrong(
+        lambda: Question(score=["logit"]), r"score=\['logit'\] is neither a name nor a function; did you mean 'logit'"
+    )
     x[2] = torch.nan
     wrong(lambda: explain_batch(model, reading, [x], Question(), names=list("abcd")), "score of 'c' is nan")
+
+
+def misspelt(outputs):
+    return {"human": outputs}["humn"][:, 0]
+
+
+FAILING = {
+    "a misspelt name": (misspelt, "the score 'misspelt' could not be computed .*: KeyError, 'humn'"),
+    "shapes that don't fit": (lambda z: z @ z, "the score '<lambda>' could not be computed .*: RuntimeError, mat1"),
+    "a score of two arguments": (lambda z, k: z, "could not be computed .*: TypeError, .* missing 1 required"),
+    "a number": (lambda z: z.sum().item(), "returned a float: return a tensor, one number per sample"),
+    "two numbers per sample": (lambda z: z[:, :2], r"returned a tensor of shape \(4, 2\), for 4 samples"),
+    "one number for all": (torch.sum, "the score 'sum' returned one number for all, for 4 samples"),
+    "a class": (lambda z: z.argmax(1), "returned a tensor of torch.int64: return floats, which have a gradient"),
+    "a detached tensor": (lambda z: z[:, 0].detach(), "returned a tensor without a gradient: .* without detach"),
+}
+
+
+@pytest.mark.parametrize("against_reference", [False, True])
+@pytest.mark.parametrize("name", FAILING)
+def test_a_function_that_is_no_score_is_named(model, x, name, against_reference):
+    score, message = FAILING[name]
+    references = [torch.zeros_like(x)] if against_reference else None
+    with pytest.raises(DomainError, match=message) as raised:
+        explain_batch(model, reading, [x], Question(SECANT if against_reference else CP_LRP, score), references)
+    assert "\n" not in str(raised.value)
+    if "could not be computed" in message:
+        assert isinstance(raised.value.__cause__, KeyError | RuntimeError | TypeError)
+
+
+@pytest.mark.parametrize("error", [LrpError("what the score says"), torch.OutOfMemoryError("of a device")])
+def test_errors_of_the_library_and_of_memory_pass_a_score(model, x, error):
+    def score(outputs):
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        explain_batch(model, reading, [x], Question(CP_LRP, score))
+    assert raised.value is error
+
+
+@pytest.mark.parametrize("target", [1, [0, 2, 1, 0], torch.tensor([0, 2, 1, 0])])
+def test_a_class_is_contrasted_with_another(target):
+    wrong(lambda: Question(target=target, against=1), "target and against are both class 1: contrast it with another")
+    wrong(lambda: Question(against=1), "against=1 requires a target=")
 
 
 def test_classes_by_name_and_number():

@@ -83,6 +83,36 @@ def test_names_of_classes(model, samples):
         TensorExplainer(model, reading, classes=["a", "b"])(samples, names)
 
 
+def test_a_contrast_with_the_same_class_is_refused_before_anything_is_explained(model, samples):
+    explain = TensorExplainer(model, reading, classes=["cat", "dog", "owl"])
+    explain.check(samples[0])
+    model.sizes.clear()
+    for target, name in (("owl", "a"), (2, "a"), ([0, 1, "2", 0, 2, 1], "c"), (np.array([0, 1, 0, 0, 0, 2]), "f")):
+        with pytest.raises(DomainError, match=f"'{name}': target and against are both 'owl'"):
+            explain(samples, list("abcdef"), target, against="owl")
+    for target, name in ((None, "a"), ([0, None, 1, 1, 1, 1], "b")):
+        with pytest.raises(DomainError, match=f"'{name}': against='owl' requires a target= to contrast with it"):
+            explain(samples, list("abcdef"), target, against="owl")
+    assert not model.sizes
+    contrasts = explain(samples, list("abcdef"), [0, 1, 0, 1, 0, 1], against="owl")
+    for sample, (outcome, *_), number in zip(samples, contrasts, [0, 1, 0, 1, 0, 1], strict=True):
+        logits = model(sample[None])[0].detach()
+        assert outcome.score == pytest.approx(float(logits[number] - logits[2]), abs=1e-6)
+
+
+@pytest.mark.parametrize("size", [2.5, True, "4", 0])
+def test_a_batch_is_a_whole_number_of_samples(model, size):
+    with pytest.raises(DomainError, match=f"batch_size={size!r}: expected a whole number, at least 1"):
+        TensorExplainer(model, reading, batch_size=size)
+
+
+def test_a_score_that_fails_is_found_with_the_first_sample(model, samples):
+    explain = TensorExplainer(model, reading, score=lambda outputs: outputs.numpy()[:, 0])
+    with pytest.raises(DomainError, match="the score '<lambda>' returned a ndarray"):
+        explain(samples, list("abcdef"))
+    assert model.sizes == [1]
+
+
 def test_rules_and_references_are_those_of_a_batch(model, samples):
     explain = TensorExplainer(model, reading, rules=lambda x: CP_LRP if x.shape[2] == 4 else ATTN_LRP)
     rules = [outcome.rules for outcome, *_ in explain(samples, list("abcdef"))]

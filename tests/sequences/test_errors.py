@@ -168,9 +168,34 @@ CASES = {
         explain(GOOD, model=Trunk().eval(), score=track("human", 0, slice(90, 99))),
         "has none of the 6 bins",
     ),
+    "half a window": (
+        lambda files: explain_windows(SequenceExplainer(cnn()), GOOD, 0, window=12.5),
+        r"window=12\.5: expected a whole number, at least 1",
+    ),
+    "half a stride": (
+        lambda files: explain_windows(SequenceExplainer(cnn()), GOOD, 0, window=12, stride=True),
+        "stride=True: expected a whole number, at least 1",
+    ),
+    "half a sequence at once": (explain(GOOD, batch_size=2.5), r"batch_size=2\.5: expected a whole number, at least 1"),
+    "one class twice": (
+        explain([GOOD], call={"target": 1, "against": "1"}),
+        "'0': target and against are both '1', contrast it with another class",
+    ),
+    "a contrast without a target": (
+        explain({"s1": GOOD}, call={"against": 1}),
+        "'s1': against=1 requires a target= to contrast with it",
+    ),
+    "a score that fails": (
+        explain(GOOD, model=Trunk().eval(), score=lambda outputs: outputs["humn"][:, 0, 0]),
+        "the score '<lambda>' could not be computed from what the model returns: KeyError, 'humn'",
+    ),
+    "a score of another shape": (
+        explain(GOOD, model=Trunk().eval(), score=lambda outputs: outputs["human"][:, 0], reverse_complement=True),
+        r"the score '<lambda>' returned a tensor of shape \(1, 7\), for 1 samples: return a tensor, one number",
+    ),
     "an empty window": (
         lambda files: explain_windows(SequenceExplainer(cnn()), GOOD, 0, window=0),
-        "window=0: expected at least one letter",
+        "window=0: expected a whole number, at least 1",
     ),
     "a stride without a window": (
         lambda files: check_file(SequenceExplainer(cnn()), [Record(GOOD, "a")], stride=5),
@@ -210,11 +235,11 @@ CASES = {
     "unknown strand": (bed("chr1\t0\t5\ta\t0\treverse\n"), r"line 1: the strand is 'reverse', not \+, - or \."),
     "no letters of an interval": (
         lambda files: read_bed(files.write("some.bed", "chr1\t0\t5\n"), files.genome, length=0),
-        "length=0: expected at least one letter",
+        "length=0: expected a whole number, at least 1",
     ),
     "no letters of a variant": (
         lambda files: read_vcf(files.write("some.vcf", ""), files.genome, length=-1),
-        "length=-1: expected at least one letter",
+        "length=-1: expected a whole number, at least 1",
     ),
     "truncated intervals": (
         lambda files: read_bed(truncated(files, "chr1\t0\t5\n" * 99), files.genome),

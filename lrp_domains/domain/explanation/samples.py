@@ -15,6 +15,7 @@ from ..messages import DomainError, choices
 from .explain import explain, explain_against
 from .read import Read
 from .score import score_of
+from .score_functions import scores_by
 from .scores import check_score
 
 HALF = (torch.bfloat16, torch.float16)
@@ -33,7 +34,7 @@ class Question:
     target
         The number of a class, of all samples or of each; None for the class that is predicted.
     against
-        The number of a class to contrast the target with.
+        The number of another class to contrast the target with, which is required then.
     exclusive
         Whether a softmax chooses one class. If not, each logit is that of a label, or a number.
     """
@@ -52,6 +53,11 @@ class Question:
                 raise DomainError("a target is a class; a score that is a function chooses the output itself")
         else:
             check_score(self.score)
+        if self.against is not None:
+            if self.target is None:
+                raise DomainError(f"against={self.against} requires a target= to contrast with it")
+            if bool((torch.as_tensor(self.target) == self.against).any()):
+                raise DomainError(f"target and against are both class {self.against}: contrast it with another class")
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,8 @@ def explain_batch(
         is_reference = "score" in results
         read = reading(model, *tensors)
         if callable(question.score):
-            scores = _scores_of_function(question.score, read.outputs, len(tensors[0]))
+            scores = scores_by(question.score, read.outputs, len(tensors[0]))
+            scores = scores.float() if scores.dtype in HALF else scores
         else:
             logits = logits_of(read.outputs, len(tensors[0]))
             if not is_reference:
@@ -225,14 +232,6 @@ def _numbers(chosen: int | Sequence[int] | None, logits: Tensor) -> Tensor | Non
     if bool((numbers < 0).any()) or bool((numbers >= logits.shape[1]).any()):
         raise DomainError(f"there is no class {int(numbers.max())}; the model has {logits.shape[1]}, numbered from 0")
     return numbers
-
-
-def _scores_of_function(score: Callable[[Any], Tensor], outputs: Any, samples: int) -> Tensor:
-    scores = score(outputs)
-    if not isinstance(scores, Tensor) or scores.shape != (samples,):
-        got = f"a tensor of shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else f"a {type(scores).__name__}"
-        raise DomainError(f"the score returns {got} for {samples} samples: return one number per sample")
-    return scores.float() if scores.dtype in HALF else scores
 
 
 def _check_finite(scores: Tensor, names: Sequence[str] | None, of: str) -> None:

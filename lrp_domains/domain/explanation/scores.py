@@ -15,6 +15,8 @@ NO_CLASS = -1
 
 def check_score(score: str) -> None:
     """Raise if a score is unknown."""
+    if not isinstance(score, str):
+        raise DomainError(f"score={score!r} is neither a name nor a function; {choices(score, SCORES)}")
     if score in ("probability", "softmax", "sigmoid"):
         raise DomainError(f"score='{score}': a probability saturates and hides what it depends on; use 'log-odds'")
     if score not in SCORES:

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from ... import ATTN_LRP, SECANT, RuleSet
 from ..explanation.read import Read
 from ..explanation.samples import HALF, Question, class_number, explain_batch, logits_of
+from ..explanation.score_functions import scores_by
 from ..hardware.device import device_of, parameter_of, refuse_training_mode
 from ..hardware.memory import BatchSize
 from ..hardware.precision import check_precision, in_precision
-from ..messages import DomainError
+from ..messages import DomainError, check_whole
 from ..results.outcomes import Outcome, outcomes_of
 from .progress import Progress, no_progress
 
@@ -77,8 +78,7 @@ class TensorExplainer:
             raise DomainError(f"the model, {named}, is not a torch.nn.Module: pass one in memory, in eval mode")
         if isinstance(classes, str):
             raise DomainError(f"classes='{classes}' is one name: pass a list of them")
-        if batch_size < 1:
-            raise DomainError(f"batch_size={batch_size}: expected at least 1")
+        check_whole("batch_size", batch_size, 1)
         check_precision(precision)
         self.model = in_precision(model, precision)
         if device is not None:
@@ -114,7 +114,7 @@ class TensorExplainer:
             The class to explain, by name or number; None is what the model predicts. A list or array has one per
             sample.
         against
-            The class that the target is contrasted with.
+            Another class that the target is contrasted with; each sample requires a target then.
         references
             From some of the samples, B x ..., and their numbers to what they are explained against, K x B x ...;
             relevance is averaged over K.
@@ -132,13 +132,19 @@ class TensorExplainer:
         samples = [sample.to(like if sample.is_floating_point() else like.device) for sample in samples]
         self.check(samples[0])
         targets = self._numbers(target, len(samples))
-        question = replace(self.question, against=class_number(against, self.classes, "against"))
-        question = question if score is None else replace(question, score=score)
+        other = class_number(against, self.classes, "against")
+        for name, number in zip(names, targets, strict=True):
+            if against is not None and number is None:
+                raise DomainError(f"'{name}': against={against!r} requires a target= to contrast with it")
+            if against is not None and number == other:
+                both = self.classes[other]
+                raise DomainError(f"'{name}': target and against are both '{both}', contrast it with another class")
+        question = self.question if score is None else replace(self.question, score=score)
 
         def explain(rows: Sequence[int]) -> list[ExplainedTensor]:
             x, of_rows = torch.stack([samples[row] for row in rows]), [names[row] for row in rows]
             rules, asked = self._rules_for(x, references is not None), [targets[row] for row in rows]
-            asked = replace(question, rules=rules, target=None if None in asked else asked)
+            asked = replace(question, rules=rules, target=None if None in asked else asked, against=other)
             compared = None if references is None else [references(x, rows)]
             explained = explain_batch(self.model, self.reading, [x], asked, compared, of_rows)
             relevance = _array(explained.relevance)
@@ -169,11 +175,7 @@ class TensorExplainer:
             outputs = self.reading(self.model, torch.stack(samples)).outputs
             if not callable(self.question.score):
                 return logits_of(outputs, len(samples))
-            scores = self.question.score(outputs)
-            if not isinstance(scores, Tensor) or scores.ndim == 0:
-                returned = "one number for all" if isinstance(scores, Tensor) else f"a {type(scores).__name__}"
-                raise DomainError(f"the score returned {returned}: return a tensor, one number per sample")
-            return scores
+            return scores_by(self.question.score, outputs, len(samples))
 
         with torch.no_grad():
             other = 1 - sample.flip(-1) if sample.is_floating_point() else sample.flip(-1)  # the latter are numbers
