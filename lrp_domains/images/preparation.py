@@ -1,6 +1,5 @@
 """Pictures as tensors that a model reads, and references in such tensors, such as a blurred picture."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,9 +10,9 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn.functional import conv2d, pad
 
 from ..domain import DomainError, choices, reason
+from ..evaluation.pictures import blurred
 from .pictures import Picture, read_picture
 
 PROBE = 64  # height and width of the pictures that show what black and white become
@@ -105,18 +104,9 @@ class Preparation:
         return made.to(x).expand_as(x)
 
 
-def blurred(x: Tensor) -> Tensor:
-    """Return pictures blurred by a Gaussian, whose standard deviation is an eighth of the shorter side."""
-    sigma = min(x.shape[-2:]) / 8
-    radius = math.ceil(3 * sigma)
-    kernel = torch.exp(-((torch.arange(-radius, radius + 1).to(x) / sigma) ** 2) / 2).view(1, 1, -1, 1)
-    planes = pad(x.reshape(-1, 1, *x.shape[-2:]), (radius,) * 4, mode="replicate")
-    return conv2d(conv2d(planes, kernel / kernel.sum()), kernel.mT / kernel.sum()).reshape(x.shape)
-
-
 REFERENCES = {
     "black": lambda preparation, x: preparation.black_and_white(x)[0],
     "white": lambda preparation, x: preparation.black_and_white(x)[1],
-    "blur": lambda preparation, x: blurred(x),
+    "blur": lambda preparation, x: blurred(x, min(x.shape[-2:]) / 8),
     "mean": lambda preparation, x: x.mean((2, 3), keepdim=True),  # of each picture and channel
 }

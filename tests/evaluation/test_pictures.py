@@ -65,6 +65,15 @@ def test_what_removed_pixels_are_read_as():
     assert not blurred(spot, 3.0)[1].any() and not blurred(spot, 3.0)[0, 1].any()
     assert blurred(PICTURES.bfloat16(), 1.0).dtype == torch.bfloat16
 
+    from scipy.ndimage import gaussian_filter
+
+    for shape, sigma in (((2, 3, 9, 14), 1.7), ((1, 1, 5, 3), 6.0), ((1, 2, 1, 8), 0.5)):  # also beyond a whole picture
+        x = torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        expected = torch.from_numpy(gaussian_filter(x.numpy(), (0, 0, sigma, sigma)))
+        assert torch.allclose(blurred(x, sigma), expected, rtol=0, atol=1e-12)
+        for dtype, atol in ((torch.float32, 1e-6), (torch.bfloat16, 5e-3)):
+            assert torch.allclose(blurred(x.to(dtype), sigma).double(), expected, rtol=0, atol=atol)
+
 
 def test_errors():
     with pytest.raises(DomainError, match="samples x channels x height x width"):
