@@ -10,6 +10,7 @@ import numpy as np
 
 from ..domain import DomainError, Outcome, class_number, explain_parts
 from ..domain.files.sets import read_set
+from ..domain.runs.tensors import targets_of
 from .explainer import ImageExplainer
 from .pictures import SUFFIXES, read_picture
 
@@ -31,7 +32,8 @@ def check_files(pictures: Paths, explainer: ImageExplainer, *, label_column: str
             wrong.append(str(error))
     if wrong:
         raise DomainError(f"{len(wrong)} of {len(files.paths)} pictures can't be read: {'; '.join(wrong[:5])}")
-    size = explainer(files.paths[0], **request).pixels.shape
+    target = targets_of(request.pop("target", None), len(files.paths), "pictures")[0]
+    size = explainer(files.paths[0], target, **request).pixels.shape
     counts = Counter(_named(files.labels, explainer.classes) or ())
     return {"samples": len(files.paths), "labels": dict(counts), "notes": dict(notes), "size": size}
 
@@ -66,9 +68,11 @@ def explain_files(
     """
     files = read_set(pictures, SUFFIXES, label_column=label_column, unit="pictures")
     paths, labels = files.paths, files.labels
+    targets = targets_of(target, len(paths), "pictures")
 
     def explain(rows: Sequence[int]) -> tuple[list[Outcome], list[dict[str, np.ndarray]]]:
-        results = explainer([paths[row] for row in rows], target, against=against, reference=reference)
+        asked = [targets[row] for row in rows]
+        results = explainer([paths[row] for row in rows], asked, against=against, reference=reference)
         named = _named(labels and [labels[row] for row in rows], explainer.classes) or [None] * len(rows)
         outcomes = [
             replace(result, name=files.names[row], label=label)
@@ -77,7 +81,7 @@ def explain_files(
         return outcomes, [{"": result.pixels, "picture": result.picture} for result in results]
 
     states = [(path.stat().st_size, path.stat().st_mtime_ns) for path in paths if path.is_file()]
-    request = repr((files.names, states, labels, target, against, str(reference), explainer, explainer.classes, key))
+    request = repr((files.names, states, labels, targets, against, str(reference), explainer, explainer.classes, key))
     return explain_parts(explain, range(len(paths)), out, request=request, **options)
 
 

@@ -86,6 +86,8 @@ class SequenceExplainer:
         check_whole("seed", seed, 0)
         if length is not None:
             check_whole("length", length, 1)
+        if not isinstance(unknown, int | float) or not 0 <= unknown <= 1:
+            raise DomainError(f"unknown={unknown!r}: expected a number from 0 to 1, such as 0.25")
         self.alphabet, self.length, self.score = Alphabet.of(alphabet), length, score
         self.one_hot = {"alphabet": self.alphabet, "unknown": unknown, "both_strands": reverse_complement}
         if encode == "one-hot":  # without a layout it is found with the first sequence
@@ -224,7 +226,12 @@ class SequenceExplainer:
     def _reference(self, record: Record, reference: Reference) -> list[Tensor]:
         """Return each reference of a sequence as the model reads it."""
         letters = record.letters.upper()
-        reference = reference(record) if callable(reference) else reference
+        try:
+            reference = reference(record) if callable(reference) else reference
+        except Exception as error:  # whatever the user's function raises
+            raise DomainError(
+                f"the reference of '{record.name}' could not be made: {type(error).__name__}, {reason(error)}"
+            ) from error
         is_tokens = isinstance(self.encoding, Tokens)
         if isinstance(reference, str) and reference in ("zeros", "mask") and is_tokens != (reference == "mask"):
             raise DomainError(f"reference='{reference}' is not for {'tokens' if is_tokens else 'one-hot input'}")
@@ -247,7 +254,10 @@ class SequenceExplainer:
             raise DomainError(
                 f"the reference of '{record.name}' is {several!r}: pass {listed(REFERENCES)}, or sequences"
             )
-        return [self.encoded(each, f"reference of {record.name}") for each in several]
+        encoded = [self.encoded(each, f"reference of {record.name}") for each in several]
+        if self.length and any(len(each) != len(letters) for each in several):  # they are padded to the same shape
+            raise DomainError(f"a reference of '{record.name}' has not {len(letters)} letters, as the sequence has")
+        return encoded
 
     def _result(self, record: Record, x: Tensor, explained: ExplainedTensor) -> SequenceRelevance:
         """Return the relevance of a sequence's letters, and contributions of all letters where it is one-hot."""

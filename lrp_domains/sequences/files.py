@@ -29,6 +29,12 @@ class Record:
     strand: str = "+"
     label: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.strand not in ("+", "-"):
+            raise DomainError(f"sequence '{self.name}' is on the strand {self.strand!r}, not '+' or '-'")
+        if not isinstance(self.name, str):
+            raise DomainError(f"the name of a sequence is {self.name!r}: pass a string")
+
     def positions(self) -> range:
         """Return the position of each letter on its chromosome, from 0."""
         forward = range(self.start, self.start + len(self.letters))

@@ -37,12 +37,12 @@ class Alphabet:
             found = "empty" if isinstance(letters, str) else f"of type {type(letters).__name__}"
             raise DomainError(f"sequence '{name}' is {found}: pass a string of letters")
         allowed = {*self.letters, *self.letters.lower(), self.unknown, self.unknown.lower()}
-        for place, letter in enumerate(letters, 1):
-            if letter not in allowed:
-                raise DomainError(
-                    f"sequence '{name}' has {letter!r} at position {place}; the letters are {self.letters}, and "
-                    f"{self.unknown} for an unknown one"
-                )
+        if others := set(letters) - allowed:
+            place = min(letters.index(letter) for letter in others)
+            raise DomainError(
+                f"sequence '{name}' has {letters[place]!r} at position {place + 1}; the letters are {self.letters}, "
+                f"and {self.unknown} for an unknown one"
+            )
         return letters.upper()
 
     def one_hot(self, letters: str, unknown: float = 0.0) -> np.ndarray:

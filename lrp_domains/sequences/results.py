@@ -76,6 +76,8 @@ class SequenceRelevance(Outcome):
             start = int(np.convolve(np.abs(self.relevance), np.ones(width), "valid").argmax())
             end = start + width
         start, end, _ = slice(start, end).indices(len(self.sequence))
+        if start >= end:
+            raise DomainError(f"there is no letter from {start} to {end} of {len(self.sequence)} to draw")
         return logo_figure(self.contributions[start:end], self.alphabet, start)
 
     def to_html(self) -> str:

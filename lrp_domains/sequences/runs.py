@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..domain import DomainError, explain_parts
+from ..domain.runs.tensors import targets_of
 from .explainer import SequenceExplainer
-from .files import Record, Variant, open_fasta, read_bed, read_fasta, read_vcf
+from .files import Record, Variant, open_fasta, read_bed, read_fasta, read_vcf, records_of
 from .results import SequenceRelevances, open_explained
 from .tracks import write_bedgraph, write_bigwig, write_modisco
 from .windows import explain_windows, variant_effect
@@ -35,27 +36,18 @@ def read_sequences(path: str | Path, genome: str | Path | None = None, *, length
 
 def check_file(explainer: SequenceExplainer, sequences: Sequence[Record | Variant], **request: Any) -> dict[str, Any]:
     """Check all sequences and explain the first, before any long computation; return a summary."""
-    for each in sequences:
-        for record in each[:2] if isinstance(each, Variant) else (each,):
-            explainer.alphabet.check(record.letters, record.name)
-    _explained(explainer, sequences[:1], **request)
+    sequences = _checked(explainer, sequences)
+    target = targets_of(request.pop("target", None), len(sequences), "sequences")[:1]
+    _explained(explainer, sequences[:1], target=target, **request)
     first = [each.alternative if isinstance(each, Variant) else each for each in sequences]
     labels = Counter(record.label for record in first if record.label is not None)
     return {"samples": len(sequences), "longest": max(len(r.letters) for r in first), "labels": dict(labels)}
 
 
 def explain_file(
-    explainer: SequenceExplainer,
-    sequences: Sequence[Record | Variant],
-    out: str | Path,
-    *,
-    key: str = "",
-    target: Any = None,
-    against: Any = None,
-    window: int | None = None,
-    stride: int | None = None,
-    **options: Any,
-) -> int:
+    explainer: SequenceExplainer, sequences: Sequence[Record | Variant], out: str | Path, *, key: str = "",
+    target: Any = None, against: Any = None, window: int | None = None, stride: int | None = None, **options: Any,
+) -> int:  # fmt: skip
     """Explain sequences to a table, ``.parquet``, and arrays next to it, ``.npz``; an interrupted run resumes.
 
     `read_explained` reads them.
@@ -79,23 +71,23 @@ def explain_file(
     -------
     The number of sequences that an interrupted run had explained before.
     """
-    asked = {"target": target, "against": against, "window": window, "stride": stride}
+    sequences = _checked(explainer, sequences)
+    targets = targets_of(target, len(sequences), "sequences")
+    asked = {"against": against, "window": window, "stride": stride}
 
-    def explain(part: Sequence[Record | Variant]):
-        results = _explained(explainer, part, **asked)
+    def explain(rows: Sequence[int]):
+        part = [sequences[row] for row in rows]
+        results = _explained(explainer, part, target=[targets[row] for row in rows], **asked)
         return results.items, [result.to_array() for result in results]
 
-    return explain_parts(explain, sequences, out, request=repr((list(sequences), asked, key)), **options)
+    request = repr((sequences, targets, asked, key))
+    return explain_parts(explain, range(len(sequences)), out, request=request, **options)
 
 
 def write_tracks(
-    explained: str | Path,
-    *,
-    genome: str | Path | None = None,
-    bigwig: str | Path | None = None,
-    bedgraph: str | Path | None = None,
-    modisco: str | Path | None = None,
-) -> None:
+    explained: str | Path, *, genome: str | Path | None = None, bigwig: str | Path | None = None,
+    bedgraph: str | Path | None = None, modisco: str | Path | None = None,
+) -> None:  # fmt: skip
     """Write tracks of explained sequences, and what TF-MoDISco reads; memory doesn't grow with their number.
 
     Parameters
@@ -122,14 +114,20 @@ def write_tracks(
             write_modisco(items, Path(modisco, "sequences.npz"), Path(modisco, "contributions.npz"))
 
 
+def _checked(explainer: SequenceExplainer, sequences: Any) -> list[Any]:
+    """Return variants, or records of all other sequences; raise if letters of any are unknown."""
+    is_variants = isinstance(sequences, Sequence) and len(sequences) and isinstance(sequences[0], Variant)
+    several = list(sequences) if is_variants else records_of(sequences)
+    for each in several:
+        for record in each[:2] if isinstance(each, Variant) else (each,):
+            explainer.alphabet.check(record.letters, record.name)
+    return several
+
+
 def _explained(
-    explainer: SequenceExplainer,
-    part: Sequence[Any],
-    *,
-    window: int | None = None,
-    stride: int | None = None,
+    explainer: SequenceExplainer, part: Sequence[Any], *, window: int | None = None, stride: int | None = None,
     **asked: Any,
-) -> SequenceRelevances:
+) -> SequenceRelevances:  # fmt: skip
     if window is None and stride is not None:
         raise DomainError("a stride is from one window to the next: state window= (--window) too")
     if isinstance(part[0], Variant):

@@ -31,7 +31,7 @@ def track(
 
     if not isinstance(track, int | np.integer):
         raise DomainError(f"track={track!r}: pass the number of a track, from 0")
-    if not isinstance(bins, slice | Sequence | np.ndarray | None):
+    if not isinstance(bins, slice | None) and (np.ndim(bins) != 1 or np.asarray(bins).dtype.kind not in "iu"):
         raise DomainError(f"bins={bins!r}: pass a slice, such as slice(440, 456), or the numbers of bins")
 
     def score(outputs: Any) -> Tensor:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..domain import DomainError, choices, whole_file
 from ..domain.files.arrays import write_stacked
+from ..domain.files.lines import read_lines, whole_number
 from .letters import Alphabet
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ def write_bigwig(
     import pyBigWig
 
     if not isinstance(sizes, Mapping):
-        table = pd.read_csv(sizes, sep="\t", header=None, usecols=[0, 1], dtype={0: str, 1: int})
-        sizes = dict(table.itertuples(index=False))
+        lines = read_lines(sizes, ["chromosome", "size"], 2)
+        sizes = {row["chromosome"]: whole_number(row["size"], "size", line) for line, row in lines}
     places = _places(items, sizes)
     with whole_file(path) as temporary, pyBigWig.open(str(temporary), "w") as file:
         file.addHeader([(name, int(size)) for name, size in sizes.items()])

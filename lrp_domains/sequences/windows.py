@@ -10,21 +10,16 @@ import numpy as np
 
 from ..domain import DomainError, Progress, check_whole, no_progress
 from ..domain.results.windows import merged_windows, window_starts
+from ..domain.runs.tensors import targets_of
 from .explainer import SequenceExplainer
 from .files import Record, Variant, records_of
 from .results import SequenceRelevance, SequenceRelevances
 
 
 def explain_windows(
-    explainer: SequenceExplainer,
-    sequences: Any,
-    target: str | int | None = None,
-    *,
-    window: int,
-    stride: int | None = None,
-    progress: Progress = no_progress,
-    **options: Any,
-) -> SequenceRelevances:
+    explainer: SequenceExplainer, sequences: Any, target: Any = None, *, window: int, stride: int | None = None,
+    progress: Progress = no_progress, **options: Any,
+) -> SequenceRelevances:  # fmt: skip
     """Explain long sequences in overlapping windows, with memory for a batch of windows.
 
     The relevance of a letter is the mean over the windows that cover it, weighted by its distance from the nearer end
@@ -47,10 +42,11 @@ def explain_windows(
     check_whole("stride", stride, 1)
     if stride > window:
         raise DomainError(f"a stride of {stride} between windows of {window} letters: pass 1 to {window}")
-    items = []
-    for record in progress(records_of(sequences), "Explaining"):
+    items, records = [], records_of(sequences)
+    targets = targets_of(target, len(records), "sequences")
+    for record, of_record in progress(list(zip(records, targets, strict=True)), "Explaining"):
         starts = window_starts(len(record.letters), window, stride)
-        explained = explainer([record.part(start, start + window) for start in starts], target, **options)
+        explained = explainer([record.part(start, start + window) for start in starts], of_record, **options)
         items.append(_merged(record, explained, starts) if len(starts) > 1 else explained[0])
     return SequenceRelevances(tuple(items))
 
@@ -71,10 +67,7 @@ def _merged(record: Record, parts: Sequence[SequenceRelevance], starts: Sequence
 
 
 def variant_effect(
-    explainer: SequenceExplainer,
-    variants: Iterable[Variant],
-    target: str | int | None = None,
-    **options: Any,
+    explainer: SequenceExplainer, variants: Iterable[Variant], target: Any = None, **options: Any
 ) -> SequenceRelevances:
     """Explain what the alternative allele changes: its score minus that of the reference allele, letter by letter.
 
@@ -96,9 +89,10 @@ def variant_effect(
     variants = list(variants)
     if others := {type(each).__name__ for each in variants if not isinstance(each, Variant)}:
         raise DomainError(f"variants are of type {min(others)}: pass those that read_vcf returns")
-    reference_of = {variant.alternative: variant.reference.letters for variant in variants}
+    # Not by what records hold, as several reference alleles may have the same alternative.
+    reference_of = {id(variant.alternative): variant.reference.letters for variant in variants}
     alternatives = [variant.alternative for variant in variants]
-    explained = explainer(alternatives, target, reference=reference_of.__getitem__, **options)
+    explained = explainer(alternatives, target, reference=lambda record: reference_of[id(record)], **options)
     note = ("not a substitution: the letters after it are moved, only the sum of relevance is its effect",)
     items = [
         result if variant.is_substitution else replace(result, notes=result.notes + note)

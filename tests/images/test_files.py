@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from lrp_domains.domain import Shard, gather_parts, read_arrays, read_outcomes
+from lrp_domains.domain import DomainError, Shard, gather_parts, read_arrays, read_outcomes
 from lrp_domains.images import ImageExplainer, check_files, explain_files, write_report
 
 NUMBER = 7
@@ -50,6 +50,17 @@ def test_files_hold_what_a_call_returns(explainer, table, tmp_path):
     for number, result in enumerate(results):
         assert (arrays[str(number)] == result.pixels).all() and arrays[str(number)].dtype == np.float32
         assert (arrays[f"{number}.picture"] == result.picture).all()
+
+
+def test_each_picture_has_its_own_target_in_whatever_part(explainer, table, tmp_path):
+    targets = ["owl", "cat", None, "dog", "owl", "cat", "cat"]
+    explain_files(table, explainer, tmp_path / "out.parquet", target=targets, part=2)
+    assert check_files(table, explainer, target=targets)["samples"] == NUMBER
+    paths = [table.parent / f"{number}.png" for number in range(NUMBER)]
+    expected = [result.target for result in explainer(paths, targets)]
+    assert read_outcomes(tmp_path / "out.parquet")["target"].tolist() == expected
+    with pytest.raises(DomainError, match="2 targets for 7 pictures"):
+        explain_files(table, explainer, tmp_path / "other.parquet", target=targets[:2], part=2)
 
 
 def test_results_do_not_depend_on_where_a_set_is(explainer, table, tmp_path):

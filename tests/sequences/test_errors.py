@@ -12,6 +12,7 @@ from lrp_domains.sequences import (
     SequenceExplainer,
     check_file,
     counts,
+    explain_file,
     explain_windows,
     profile,
     read_bed,
@@ -193,6 +194,42 @@ CASES = {
         explain(GOOD, model=Trunk().eval(), score=lambda outputs: outputs["human"][:, 0], reverse_complement=True),
         r"the score '<lambda>' returned a tensor of shape \(1, 7\), for 1 samples: return a tensor, one number",
     ),
+    "sizes of no file": (
+        tracks(lambda r, folder: r.to_bigwig(folder / "a.bw", folder / "none.sizes")),
+        "none.sizes' could not be read: .*No such file",
+    ),
+    "sizes separated by spaces": (
+        lambda files: tracks(lambda r, _: r.to_bigwig("a.bw", files.write("some.sizes", "chr1 99\n")))(files),
+        "some.sizes', line 1 has no size: expected chromosome, size, separated by tabs",
+    ),
+    "sizes with names": (
+        lambda files: tracks(lambda r, _: r.to_bigwig("a.bw", files.write("some.sizes", "chr\tbases\n")))(files),
+        "some.sizes', line 1: the size is 'bases', not a whole number",
+    ),
+    "a strand of BED": (lambda files: Record(GOOD, "a", "chr1", 5, "."), "sequence 'a' is on the strand '.', not"),
+    "a number for a name": (lambda files: Record(GOOD, 5), "the name of a sequence is 5: pass a string"),
+    "a code that is no share": (explain(GOOD, unknown=2), "unknown=2: expected a number from 0 to 1"),
+    "a code that is no number": (explain(GOOD, unknown=float("nan")), "unknown=nan: expected a number from 0 to 1"),
+    "bins that are no numbers": (lambda files: track("human", 0, [0.5]), r"bins=\[0\.5\]: pass a slice"),
+    "a logo without letters": (
+        lambda files: SequenceExplainer(cnn())(GOOD).logo(30, 40),
+        "no letter from 24 to 24 of 24 to draw",
+    ),
+    "a reference that fails": (
+        explain({"s1": GOOD}, reference=lambda record: record.sequence),
+        "the reference of 's1' could not be made: AttributeError, 'Record' object has no attribute 'sequence'",
+    ),
+    "a reference that would be padded otherwise": (
+        explain({"s1": GOOD}, length=30, reference=GOOD[:-1]),
+        "a reference of 's1' has not 24 letters",
+    ),
+    "nothing to check": (lambda files: check_file(SequenceExplainer(cnn()), []), "there are no sequences to explain"),
+    "targets of a part": (
+        lambda files: explain_file(
+            SequenceExplainer(cnn()), [GOOD] * 4, files.folder / "a.parquet", target=[0, 1], part=2
+        ),
+        "there are 2 targets for 4 sequences",
+    ),
     "an empty window": (
         lambda files: explain_windows(SequenceExplainer(cnn()), GOOD, 0, window=0),
         "window=0: expected a whole number, at least 1",
@@ -324,3 +361,9 @@ def test_one_clear_error(name, files):
 
 def test_good_sequences_raise_nothing(files):
     assert len(SequenceExplainer(cnn())(sequences(2))) == 2
+
+
+def test_an_unknown_letter_of_a_later_part_is_found_before_the_first(files):
+    with pytest.raises(DomainError, match="sequence 'b' has 'R' at position 24"):
+        explain_file(SequenceExplainer(cnn()), {"a": GOOD, "b": GOOD[:-1] + "R"}, files.folder / "a.parquet", part=1)
+    assert not [path for path in files.folder.iterdir() if path.name.startswith(".a")]

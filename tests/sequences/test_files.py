@@ -37,6 +37,14 @@ def test_intervals(tmp_path, genome):
     assert read_sequences(path, genome) == read_bed(path, genome)
 
 
+def test_a_chromosome_may_begin_like_a_line_for_a_browser(tmp_path):
+    (tmp_path / "genome.fa").write_text(">track1\nACGT\n>browsers\nGGTT\n")
+    rows = ["track\tname=x", "browser position track1", "track1\t0\t4", "browsers\t2\t4\tan\x85name"]
+    (tmp_path / "some.bed").write_text("\n".join(rows))
+    records = read_bed(tmp_path / "some.bed", tmp_path / "genome.fa")
+    assert [(record.letters, record.name) for record in records] == [("ACGT", "track1:0-4"), ("TT", "an\x85name")]
+
+
 def test_a_part_of_either_strand_keeps_its_place():
     forward, backward = Record("ACGTA", "f", "chr1", 10), Record("ACGTA", "b", "chr1", 10, "-")
     for record in (forward, backward):

@@ -210,6 +210,16 @@ def test_files_are_read_back(tmp_path, kind):
     assert (tmp_path / "report.html").read_text().count("<img") >= 2
 
 
+def test_each_sequence_of_a_file_has_its_own_target_in_whatever_part(tmp_path):
+    explainer, letters, targets = SequenceExplainer(cnn()), sequences(5), [0, None, 2, 1, 0]
+    explain_file(explainer, letters, tmp_path / "explained.parquet", target=targets, part=2)
+    read, direct = read_explained(tmp_path / "explained.parquet"), explainer(letters, targets)
+    assert [item.target for item in read] == [item.target for item in direct]
+    assert [item.name for item in read] == list("01234")
+    assert [item.score for item in read] == pytest.approx([item.score for item in direct])
+    assert check_file(explainer, letters, target=targets)["samples"] == 5
+
+
 def test_windows_and_variants_in_files(tmp_path):
     (tmp_path / "genome.fa").write_text(">chr1\n" + "ACGT" * 25 + "\n")
     (tmp_path / "some.vcf").write_text("chr1\t50\t.\tC\tA\nchr1\t51\t.\tG\tGA\n")

@@ -55,6 +55,23 @@ def test_windows_of_several_predictions_require_a_target():
         explain_windows(explainer, letters, 0, window=12, stride=13)
 
 
+def test_each_sequence_has_its_own_target():
+    explainer, letters = SequenceExplainer(cnn()), sequences(2, 60)
+    merged = explain_windows(explainer, letters, [0, 1], window=40, stride=20)
+    for result, number in zip(merged, (0, 1), strict=True):
+        (alone,) = explain_windows(explainer, result.sequence, number, window=40, stride=20)
+        assert result.target == str(number) and np.array_equal(result.relevance, alone.relevance)
+    with pytest.raises(DomainError, match="3 targets for 2 sequences"):
+        explain_windows(explainer, letters, [0, 1, 2], window=40)
+
+
+def test_reference_alleles_of_one_alternative_are_told_apart():
+    explainer, (one, other, alternative) = SequenceExplainer(cnn(), score="logit"), sequences(3)
+    variants = [Variant(Record(each, "v"), Record(alternative, "v"), True) for each in (one, other)]
+    effects = variant_effect(explainer, variants, 1)
+    assert [e.reference_score for e in effects] == pytest.approx([explainer(each, 1).score for each in (one, other)])
+
+
 def test_the_effect_of_a_variant_is_the_difference_of_scores():
     model, (letters,) = cnn(), sequences(1)
     other = {"A": "C", "C": "G", "G": "T", "T": "A"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..messages import DomainError, reason
 
-NO_ROWS = ("#", "track", "browser")  # comments, and what genome browsers are told
+NO_ROWS = {"track", "browser"}  # what genome browsers are told
 
 
 def read_lines(path: str | Path, columns: Sequence[str], required: int) -> Iterator[tuple[str, dict[str, str]]]:
@@ -24,11 +24,11 @@ def read_lines(path: str | Path, columns: Sequence[str], required: int) -> Itera
     """
     try:
         with (gzip.open if Path(path).suffix == ".gz" else open)(path, "rt", encoding="utf-8-sig") as file:
-            texts = file.read().splitlines()
+            texts = file.read().split("\n")  # other separators of lines may be within a value
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise DomainError(f"'{path}' could not be read: {reason(error)}") from error
     for number, text in enumerate(texts, 1):
-        if not text.strip() or text.startswith(NO_ROWS):
+        if not text.strip() or text.startswith("#") or text.split()[0] in NO_ROWS:
             continue
         row = dict.fromkeys(columns, "") | dict(zip(columns, text.split("\t"), strict=False))
         line = f"'{path}', line {number}"

@@ -202,14 +202,20 @@ class TensorExplainer:
 
     def _numbers(self, target: Any, samples: int) -> list[int | None]:
         """Return the number of the class to explain in each sample."""
-        if hasattr(target, "tolist"):  # of an array, a tensor or a column of a table
-            target = target.tolist()
-        if isinstance(target, str | Mapping) or not isinstance(target, Iterable):
-            return [class_number(target, self.classes, "target")] * samples
-        target = list(target)
-        if len(target) != samples:
-            raise DomainError(f"there are {len(target)} targets for {samples} {self.batch.unit}: pass one for each")
-        return [class_number(name, self.classes, "target") for name in target]
+        targets = targets_of(target, samples, self.batch.unit)
+        return [class_number(name, self.classes, "target") for name in targets]
+
+
+def targets_of(target: Any, samples: int, unit: str = "samples") -> list[Any]:
+    """Return the target of each sample: one for all, or those in a list, an array, a tensor or a column of a table."""
+    if hasattr(target, "tolist"):
+        target = target.tolist()
+    if isinstance(target, str | Mapping) or not isinstance(target, Iterable):
+        return [target] * samples
+    targets = list(target)
+    if len(targets) != samples:
+        raise DomainError(f"there are {len(targets)} targets for {samples} {unit}: pass one for each")
+    return targets
 
 
 def _array(values: Tensor) -> np.ndarray:
