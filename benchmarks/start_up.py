@@ -15,8 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from lrp_domains.demos.text import read_demo
 from lrp_domains.genes import made_cohort, write_cohort
-from lrp_domains.text.demo import read_demo
 
 from .measure import write
 

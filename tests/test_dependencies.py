@@ -1,4 +1,4 @@
-"""Dependencies point down only: core <- domain <- genes, text <- command line. Read from the imports themselves."""
+"""Dependencies point down only: core <- domain <- text, ... <- demos <- command line. Read from the imports."""
 
 import ast
 import sys
@@ -14,11 +14,12 @@ ALLOWED = {
     "domain": {"core"},
     "evaluation": {"core", "domain"},
     "genes": {"core", "domain", "evaluation"},
-    "images": {"core", "domain", "evaluation"},
+    "images": {"core", "domain"},
     "sequences": {"core", "domain", "evaluation"},
     "text": {"core", "domain", "evaluation"},
+    "demos": {"core", "domain", "evaluation", "images", "sequences", "text"},
     "workflow_files": set(),
-    "commands": {"core", "domain", "evaluation", "genes", "images", "sequences", "text", "workflow_files"},
+    "commands": {"core", "domain", "evaluation", "genes", "images", "sequences", "text", "demos", "workflow_files"},
     "command_line": {"commands", "domain"},
     "__main__": {"command_line"},
     "__init__": {"core"},
@@ -96,7 +97,7 @@ def test_the_core_imports_only_torch(path):
 
 
 # Lines of code that a domain may have.
-SMALL = {"images": 600, "sequences": 1000}
+SMALL = {"images": 600, "sequences": 870}
 LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 

@@ -25,6 +25,9 @@ MODULES = [
         "lrp_domains.evaluation",
         "lrp_domains.evaluation.rivals",
         "lrp_domains.sequences",
+        "lrp_domains.demos.images",
+        "lrp_domains.demos.sequences",
+        "lrp_domains.demos.text",
         "lrp_domains.text.evaluation",
         "lrp_domains.genes.evaluation",
     )

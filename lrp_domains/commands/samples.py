@@ -1,4 +1,4 @@
-"""The steps of a set of pictures or of sequences: train a demo, check, explain, gather, report; and their options."""
+"""The steps of a set of pictures or of sequences: check, explain, gather, report; and their options."""
 
 from __future__ import annotations
 
@@ -37,14 +37,6 @@ SHARDS = {
     "shard": Annotated[int | None, typer.Option(help="Number of the part of the set to explain, from 1 (default 1).")],
     "shards": Annotated[int | None, typer.Option(min=1, help="Number of parts of the set (default 1).")],
 }
-
-
-def training_options(held_out: str) -> dict[str, Any]:
-    """Return the options of the training of a demo's models."""
-    return {
-        "seed": Annotated[int | None, typer.Option(help=f"Seed of weights, {held_out} and their order (default 0).")],
-        "quick": Annotated[bool | None, typer.Option("--quick", help="Train for a few seconds, to try the commands.")],
-    }
 
 
 def report_options(title: str, unit: str) -> dict[str, Any]:
@@ -145,21 +137,3 @@ class Steps:
             write()
         say("report", str(out.resolve()))
         say_time(clock)
-
-    def train(self, train: Callable[[], Any], out: Path, made: str) -> Any:
-        """Train a demo's models and write them to a folder; a folder is replaced only if it has `made`."""
-        from ..domain import DomainError, require_space, resumable, whole_file
-        from ..domain.models.quiet import quiet_library
-
-        # Only an earlier demo may be replaced, which is checked before any training.
-        if out.exists() and not (out / made).is_file() and not (out.is_dir() and not any(out.iterdir())):
-            raise DomainError(f"'{out}' exists and has no demo models: name a new folder")
-        require_space(out, is_folder=True)
-        # There are no parts to resume: this refuses to train the same models twice at once.
-        with resumable(out, "demo"), quiet_library():
-            trained = train()
-            with whole_file(out) as temporary:
-                trained.save(temporary)
-        for name, accuracy in trained.accuracies.items():
-            say(name, f"accuracy {accuracy:.3f} on {len(trained.labels)} {self.unit} that it has not seen")
-        return trained

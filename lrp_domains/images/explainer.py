@@ -45,10 +45,15 @@ class ImageExplainer:
     """
 
     def __init__(
-        self, model: nn.Module, transform: Callable[[Any], Any] | None = None, *,
-        rules: RuleSet | Callable[[Tensor, Tensor], RuleSet] | None = None, reference: Any = None,
-        mode: str | None = None, **settings: Any,
-    ) -> None:  # fmt: skip
+        self,
+        model: nn.Module,
+        transform: Callable[[Any], Any] | None = None,
+        *,
+        rules: RuleSet | Callable[[Tensor, Tensor], RuleSet] | None = None,
+        reference: Any = None,
+        mode: str | None = None,
+        **settings: Any,
+    ) -> None:
         def bounded(x: Tensor) -> RuleSet:
             black, white = (colour[None].to(x) for colour in self.preparation.black_and_white(x))
             return rules(torch.minimum(black, white), torch.maximum(black, white))
@@ -71,9 +76,16 @@ class ImageExplainer:
 
     @classmethod
     def from_pretrained(
-        cls, name: str | Path, *, texts: Sequence[str] | None = None, device: str | torch.device | None = None,
-        allow_code: bool = False, allow_pickle: bool = False, revision: str | None = None, **settings: Any,
-    ) -> ImageExplainer:  # fmt: skip
+        cls,
+        name: str | Path,
+        *,
+        texts: Sequence[str] | None = None,
+        device: str | torch.device | None = None,
+        allow_code: bool = False,
+        allow_pickle: bool = False,
+        revision: str | None = None,
+        **settings: Any,
+    ) -> ImageExplainer:
         """Load a model, and what transforms its pictures.
 
         Parameters
@@ -96,9 +108,14 @@ class ImageExplainer:
         return cls(**load(name, texts, device, **consent, revision=revision) | settings)
 
     def __call__(
-        self, pictures: Picture | Sequence[Picture], target: Any = None, *, against: str | int | None = None,
-        reference: Any = None, progress: Progress = no_progress,
-    ) -> ImageRelevance | ImageRelevances:  # fmt: skip
+        self,
+        pictures: Picture | Sequence[Picture],
+        target: Any = None,
+        *,
+        against: str | int | None = None,
+        reference: Any = None,
+        progress: Progress = no_progress,
+    ) -> ImageRelevance | ImageRelevances:
         """Explain one picture or many; return an `ImageRelevance` for one, `ImageRelevances` for several.
 
         Parameters

@@ -39,9 +39,17 @@ def check_files(pictures: Paths, explainer: ImageExplainer, *, label_column: str
 
 
 def explain_files(
-    pictures: Paths, explainer: ImageExplainer, out: str | Path, *, label_column: str | None = None, key: str = "",
-    target: Any = None, against: str | int | None = None, reference: Any = None, **options: Any,
-) -> int:  # fmt: skip
+    pictures: Paths,
+    explainer: ImageExplainer,
+    out: str | Path,
+    *,
+    label_column: str | None = None,
+    key: str = "",
+    target: Any = None,
+    against: str | int | None = None,
+    reference: Any = None,
+    **options: Any,
+) -> int:
     """Explain pictures to a table, and to arrays next to it, ``.npz``; an interrupted run resumes.
 
     The array ``0`` is the relevance of the first picture, H x W, and ``0.picture`` what the model saw, H x W x 3.

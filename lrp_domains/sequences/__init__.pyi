@@ -1,5 +1,4 @@
 # The public names; __init__.py imports each when it is first used.
-from .demo import Demo, make_sequences, train_demo
 from .explainer import SequenceExplainer
 from .files import Record, Variant, read_bed, read_fasta, read_vcf
 from .letters import Alphabet, dinucleotide_shuffle
@@ -11,7 +10,6 @@ from .windows import explain_windows, variant_effect
 
 __all__ = [
     "Alphabet",
-    "Demo",
     "Record",
     "SequenceExplainer",
     "SequenceRelevance",
@@ -23,7 +21,6 @@ __all__ = [
     "explain_file",
     "explain_windows",
     "logo_figure",
-    "make_sequences",
     "profile",
     "read_bed",
     "read_explained",
@@ -31,7 +28,6 @@ __all__ = [
     "read_sequences",
     "read_vcf",
     "track",
-    "train_demo",
     "variant_effect",
     "write_report",
     "write_tracks",

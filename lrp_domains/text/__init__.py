@@ -7,7 +7,7 @@
 
 Each folder imports only from those before it, and all from ``errors.py`` and ``arguments.py``: ``tokens`` (texts to
 tokens and back to words), ``heads`` (what a model is for), ``models`` (how it is run), ``results`` (what a user
-gets). The files next to them explain texts with all four; ``demo``, ``corpora`` and ``report`` use those.
+gets). The files next to them explain texts with all four; ``corpora``, ``report`` and ``evaluation`` use those.
 """
 
 import lazy_loader

@@ -15,7 +15,7 @@ import lrp_domains
 from .imported import imported
 
 LAZY = ("lrp_domains", "lrp_domains.domain", "lrp_domains.genes", "lrp_domains.text", "lrp_domains.text.corpora")
-LAZY += ("lrp_domains.text.demo",)
+LAZY += ("lrp_domains.demos.sequences", "lrp_domains.demos.text")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["genes", "--help"], ["text", "explain", "--help"], ["--version"]])

@@ -3,15 +3,15 @@
 import json
 from typing import get_args
 
-import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 import lrp_domains
 from lrp_domains.command_line import app
 from lrp_domains.commands.images.options import Rules
+from lrp_domains.demos.images import train_demo
 from lrp_domains.domain import read_outcomes
-from lrp_domains.images import ImageExplainer, train_demo
+from lrp_domains.images import ImageExplainer
 
 
 def run(*arguments, code=0):
@@ -25,31 +25,6 @@ def demo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo") / "models"
     train_demo(seed=1, epochs=1).save(folder)
     return folder
-
-
-@pytest.mark.slow
-def test_digits_are_learnt_and_the_models_load_without_code(tmp_path):
-    printed = run("train-demo", "--out", tmp_path / "models", "--quick", "--seed", 1)
-    table = pd.read_csv(tmp_path / "models/pictures.tsv", sep="\t", dtype=str)
-    assert len(table) == 360 and table["label"].value_counts().min() >= 34
-    pictures = [tmp_path / "models" / path for path in table["path"]]
-    for name, least in (("cnn", 0.9), ("vit", 0.6)):
-        results = ImageExplainer.from_pretrained(tmp_path / "models" / name, device="cpu")(pictures)
-        accuracy = (results.table()["prediction"] == table["label"]).mean()
-        assert accuracy > least and f"{name}: accuracy {accuracy:.3f} on 360 pictures" in printed
-        assert results[0].pixels.shape == (8, 8)
-
-
-def test_an_earlier_demo_is_replaced_but_nothing_else(tmp_path):
-    (tmp_path / "a.txt").touch()
-    assert "exists and has no demo models" in run("train-demo", "--out", tmp_path, code=1)
-
-
-@pytest.mark.slow
-def test_training_is_repeated_with_a_seed():
-    one, other = (train_demo(seed=3, epochs=1) for _ in range(2))
-    assert one.accuracies == other.accuracies
-    assert (one.pictures == other.pictures).all() and set(one.networks) == {"cnn", "vit"}
 
 
 def test_a_picture(demo, tmp_path):
@@ -121,10 +96,3 @@ def test_a_model_that_has_changed_since_the_check(demo, tmp_path):
     (tmp_path / "set.csv").write_text(f"path\n{demo}/pictures/001.png\n")
     options = ("--check", tmp_path / "check.json", "--device", "cpu", "--out", tmp_path / "a.parquet")
     assert "has changed since it was checked" in run("explain", tmp_path / "set.csv", *model, *options, code=1)
-
-
-@pytest.mark.slow
-def test_the_whole_demo(tmp_path):
-    run("demo", "--quick", "--out", tmp_path / "demo")
-    html = (tmp_path / "demo/report.html").read_text()
-    assert ">cnn</h2>" in html and ">vit</h2>" in html

@@ -176,6 +176,49 @@ BATCH_NORM = {
 }
 
 BELOW = parameter(CHANNELS, CHANNELS, SIZE, SIZE, seed=117), parameter(CHANNELS, seed=118)
+
+
+def behind_a_layer(norm: Function) -> Function:
+    return lambda x: norm(F.conv2d(x, *BELOW, padding=1))
+
+
+def merged_into_the_layer(x: Tensor) -> Tensor:
+    scale = (SCALE * torch.rsqrt(SPREAD + EPS)).detach()
+    weight, bias = BELOW[0].detach() * scale.view(-1, 1, 1, 1), (BELOW[1].detach() - MEAN) * scale + SHIFT.detach()
+    return F.conv2d(x, nn.Parameter(weight), nn.Parameter(bias), padding=1)
+
+
+def with_the_scale_a_buffer(x: Tensor) -> Tensor:
+    """Scale by a constant that has a dimension for the batch, as detection models do."""
+    scale = (SCALE * torch.rsqrt(SPREAD + EPS)).detach()
+    return x * scale.reshape(1, -1, 1, 1) + per_channel(nn.Parameter(SHIFT.detach() - MEAN * scale))
+
+
+NORMED_CONVOLUTION = {
+    "merged into the weights": merged_into_the_layer,
+    "F.batch_norm": behind_a_layer(running),
+    "by hand": behind_a_layer(lambda x: normalised(x) * per_channel(SCALE) + per_channel(SHIFT)),
+    "by hand, the mean a parameter": behind_a_layer(
+        lambda x: (
+            (x - per_channel(nn.Parameter(MEAN))) * per_channel(SCALE / (SPREAD + EPS).sqrt()) + per_channel(SHIFT)
+        )
+    ),
+    "scale and shift": behind_a_layer(scaled_and_shifted),
+    "with the scale a buffer": behind_a_layer(with_the_scale_a_buffer),
+    "addcmul": behind_a_layer(
+        lambda x: torch.addcmul(per_channel(SHIFT), normalised(x), per_channel(SCALE / 2), value=2)
+    ),
+    "on tokens": behind_a_layer(
+        lambda x: scaled_and_shifted(x.flatten(2)[..., None])[..., 0].unflatten(2, x.shape[2:])
+    ),
+    "channels last": behind_a_layer(
+        lambda x: ((x.movedim(1, -1) - MEAN) / (SPREAD + EPS).sqrt() * SCALE + SHIFT).movedim(-1, 1)
+    ),
+    "picture by picture": lambda x: torch.cat([behind_a_layer(running)(image[None]) for image in x]),
+    "as exported": behind_a_layer(
+        lambda x: torch.ops.aten._native_batch_norm_legit_no_training(x, SCALE, SHIFT, MEAN, SPREAD, 0.1, EPS)[0]
+    ),
+}
 INPUTS = (draw(PICTURES, CHANNELS, SIDE, SIDE, seed=9).clamp(-1, 1),)
 CONTEXTS = {
     "on the input": Context(lambda f: lambda x: F.relu(f(x)), INPUTS),
@@ -186,4 +229,5 @@ FAMILIES = {
     "grouped convolution": GROUPED_CONVOLUTION,
     "depthwise convolution": DEPTHWISE_CONVOLUTION,
     "batch norm": BATCH_NORM,
+    "convolution with a batch norm": NORMED_CONVOLUTION,
 }

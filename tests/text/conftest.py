@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from lrp_domains.demos.text import read_demo, train_demo
 from lrp_domains.text import TextExplainer
-from lrp_domains.text.demo import read_demo, train_demo
 
 from .small_models import gpt2
 from .small_tokenizers import tokenizer_of

@@ -5,9 +5,9 @@ import json
 import pandas as pd
 import pytest
 
+from lrp_domains.demos.text import read_demo
 from lrp_domains.text import TextExplainer
 from lrp_domains.text.corpora import read_texts, read_words
-from lrp_domains.text.demo import read_demo
 
 from .commands import explain, run_text
 

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from lrp_domains import CP_LRP
+from lrp_domains.demos.text import read_demo
 from lrp_domains.domain import DomainError
 from lrp_domains.text import TextError, TextExplainer
-from lrp_domains.text.demo import read_demo
 
 from .small_models import bert, gpt2
 from .small_tokenizers import tokenizer_of

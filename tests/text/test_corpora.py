@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from lrp_domains.demos.text import read_demo
 from lrp_domains.text import TextError, TextExplainer
 from lrp_domains.text.corpora import check_corpus, explain_corpus, gather, on_disk, read_corpus, read_texts, read_words
 from lrp_domains.text.corpora.corpus import Corpus
-from lrp_domains.text.demo import read_demo
 from lrp_domains.text.report import write_report
 
 from .small_models import bert, gpt2

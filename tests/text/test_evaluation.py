@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 import torch
 
+from lrp_domains.demos.text import read_demo
 from lrp_domains.evaluation import abpc, remove
 from lrp_domains.evaluation.page import write_comparison
 from lrp_domains.text import TextError, TextExplainer
 from lrp_domains.text.corpora import explain_corpus, read_corpus
 from lrp_domains.text.corpora.corpus import Corpus
-from lrp_domains.text.demo import read_demo
 from lrp_domains.text.evaluation import RemovableWords, compare_methods, draw, near_chance, words_among
 from lrp_domains.text.report import write_report
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from lrp_domains.demos.text import read_demo
 from lrp_domains.evaluation import rivals, spearman
 from lrp_domains.text import TextError, TextExplainer
-from lrp_domains.text.demo import read_demo
 from lrp_domains.text.evaluation import agreement, parameter_randomisation
 
 TEXTS = read_demo()["text"].tolist()[:20]

@@ -8,7 +8,7 @@ TEXT = PACKAGE / "text"
 BOTTOM = {"errors", "arguments"}
 FOLDERS = ("tokens", "heads", "models", "loading", "results", "running")
 SETTINGS = "settings"  # above tokens, below heads
-ON_TOP = ("demo", "corpora", "report", "evaluation")
+ON_TOP = ("corpora", "report", "evaluation")
 FILES = {path.stem for path in TEXT.glob("*.py")} - {"__init__"}
 
 

@@ -6,12 +6,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from lrp_domains.demos.text import read_demo
 from lrp_domains.domain import DomainError, locked
 from lrp_domains.text import TextError, TextExplainer
 from lrp_domains.text.corpora import corpus as corpora
 from lrp_domains.text.corpora import explain_corpus, gather, on_disk, read_texts, read_words
 from lrp_domains.text.corpora.corpus import Corpus
-from lrp_domains.text.demo import read_demo
 
 from .commands import explain, run_text
 from .small_models import bert

@@ -1,9 +1,9 @@
 """What the steps of texts import: PyTorch and transformers take seconds, so only steps that use a model import them."""
 
+from lrp_domains.demos.text import read_demo
 from lrp_domains.text import TextExplainer
 from lrp_domains.text.corpora import explain_corpus
 from lrp_domains.text.corpora.corpus import Corpus
-from lrp_domains.text.demo import read_demo
 
 from ..commands.imported import imported
 

@@ -3,12 +3,12 @@
 import pandas as pd
 import pytest
 
+from lrp_domains.demos.text import read_demo
 from lrp_domains.domain import locked
 from lrp_domains.domain.files import tables
 from lrp_domains.text import TextExplainer, class_words
 from lrp_domains.text.corpora import explain_corpus, rank_words, read_texts, read_words
 from lrp_domains.text.corpora.corpus import Corpus
-from lrp_domains.text.demo import read_demo
 from lrp_domains.text.report import write_report
 from lrp_domains.text.results.class_words import ranked_words
 

@@ -20,7 +20,7 @@ def test_every_setting_and_column_is_described():
 
 def test_the_defaults_in_the_descriptions_are_those_of_the_library():
     from lrp_domains import genes, text
-    from lrp_domains.text.demo import train_demo
+    from lrp_domains.demos.text import train_demo
     from lrp_domains.text.report import write_report
 
     def defaults(function, *names):

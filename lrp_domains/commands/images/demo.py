@@ -1,14 +1,13 @@
 """The demo: two small networks trained on handwritten digits, so that trying the commands needs no download."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ..console import progress, say
+from ..demo_models import say_accuracies, training_options, write_models
 from ..grouped import grouped
-from ..samples import training_options
-from .loading import STEPS
 
 TRAINING = training_options("held-out pictures")
 QUICK = {"epochs": 6}
@@ -38,8 +37,10 @@ def demo(
     say("report", str((out / "report.html").resolve()))
 
 
-def _train(out: Path, seed: int = 0, quick: bool = False) -> None:
-    from ...images import train_demo
+def _train(out: Path, seed: int = 0, quick: bool = False) -> Any:
+    from ...demos.images import train_demo
 
     size = QUICK if quick else {}
-    STEPS.train(lambda: train_demo(seed, **size, progress=progress), out, "pictures.tsv")
+    trained = write_models(lambda: train_demo(seed, **size, progress=progress), out, "pictures.tsv")
+    say_accuracies(trained.accuracies, len(trained.labels), "pictures")
+    return trained

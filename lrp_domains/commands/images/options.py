@@ -11,9 +11,22 @@ from ..samples import REQUEST as TARGETS
 from ..samples import SHARDS as SHARDS
 
 Rules = Literal[
-    "attn-lrp", "cp-lrp", "mamba-lrp", "gim", "epsilon", "epsilon-plus", "epsilon-plus-flat", "epsilon-gamma-box",
-    "epsilon-alpha2-beta1-flat", "gamma", "alpha-beta", "deep-taylor", "gradient", "secant", "secant-half",
-]  # fmt: skip
+    "attn-lrp",
+    "cp-lrp",
+    "mamba-lrp",
+    "gim",
+    "epsilon",
+    "epsilon-plus",
+    "epsilon-plus-flat",
+    "epsilon-gamma-box",
+    "epsilon-alpha2-beta1-flat",
+    "gamma",
+    "alpha-beta",
+    "deep-taylor",
+    "gradient",
+    "secant",
+    "secant-half",
+]
 _SET = "A folder of pictures, or a table (.csv, .tsv) with a column path, relative to it, and perhaps label"
 Pictures = Annotated[Path, typer.Argument(help=f"{_SET}.")]
 PicturesOrSet = Annotated[list[Path], typer.Argument(help=f"Pictures. With --out: {_SET[0].lower()}{_SET[1:]}.")]

@@ -6,9 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from ..console import progress, say, say_time
+from ..demo_models import say_accuracies, training_options, write_models
 from ..grouped import grouped
-from ..samples import training_options
-from .loading import STEPS
 
 TRAINING = training_options("sequences")
 QUICK = {"steps": 150, "held_out": 120}
@@ -54,18 +53,20 @@ def demo(
 
 def _compare(trained: Any, name: str, count: int, folder: Path) -> None:
     """Write the comparison of methods on one of the networks to a folder."""
+    from ...demos.sequences import compare_methods, recovered_motifs
     from ...evaluation.page import write_comparison
-    from .comparison import compare_methods, recovered
 
     found = compare_methods(trained, name, count, progress)
-    motifs = ", ".join(f"{motif} {value:.2f}" for motif, value in recovered(trained, name, count).items())
+    motifs = ", ".join(f"{motif} {value:.2f}" for motif, value in recovered_motifs(trained, name, count).items())
     notes = [f"Similarity of the planted motifs with what SECANT's seqlets average to: {motifs}."]
     write_comparison(found, folder, title="Methods compared with planted motifs", notes=notes)
     say(name, f"recovered motifs, similarity {motifs}")
 
 
 def _train(out: Path, seed: int = 0, quick: bool = False) -> Any:
-    from ...sequences import train_demo
+    from ...demos.sequences import train_demo
 
     size = QUICK if quick else {}
-    return STEPS.train(lambda: train_demo(seed, **size, progress=progress), out, "sites.json")
+    trained = write_models(lambda: train_demo(seed, **size, progress=progress), out, "sites.json")
+    say_accuracies(trained.accuracies, len(trained.labels), "sequences")
+    return trained

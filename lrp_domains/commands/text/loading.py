@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+DEMO = "demo"  # the name of the corpus that comes with the package
 CHECK_AGAIN = "run 'lrp-domains text check' again"
 _COLUMNS = {
     "text_column": "text",
@@ -32,9 +33,12 @@ def load_explainer(options: Mapping[str, Any], **settings: Any):
 
 def load_corpus(path: str, columns: Mapping[str, str]):
     """Read a corpus from its file, by options of the command line: its columns, and what happens to invalid rows."""
+    from ...demos.text.corpus import CORPUS
     from ...text.corpora import read_corpus
 
-    return read_corpus(path, **{_COLUMNS[option]: column for option, column in columns.items() if column})
+    return read_corpus(
+        CORPUS if path == DEMO else path, **{_COLUMNS[option]: column for option, column in columns.items() if column}
+    )
 
 
 def on_error(columns: Mapping[str, str]) -> dict[str, str]:
@@ -53,7 +57,7 @@ def inputs_of(corpus: str, options: Mapping[str, Any]) -> dict[str, str]:
         Those of `load_explainer`.
     """
     adapter = _adapter(options)
-    inputs = {} if corpus == "demo" else {"corpus": corpus}
+    inputs = {} if corpus == DEMO else {"corpus": corpus}
     inputs |= {"model": options["model"]}
     return inputs | ({"base model": adapter.base.name} if adapter else {})
 

@@ -23,7 +23,6 @@ Unknown = Literal["error", "gradient"]
 _FILES = ".csv, .tsv, .jsonl, .txt (also compressed, .gz) or .parquet"
 Corpus = Annotated[str, typer.Argument(help=f"A file, {_FILES}; or demo for the demo corpus.")]
 File = Annotated[str | None, typer.Option(help=f"Explain a whole file: {_FILES}; or demo for the demo corpus.")]
-Seed = Annotated[int | None, typer.Option(help="Seed of weights, held-out sentences and their order (default 0).")]
 Html = Annotated[Path | None, typer.Option(help="Also write the coloured texts to this .html file.")]
 _MODEL = "A folder that save_pretrained() wrote, or a name on the hub; 'text train-demo' trains one."
 

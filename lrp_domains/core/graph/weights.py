@@ -115,6 +115,15 @@ def keeps_parameter(node: Node, name: str) -> bool | None:
 
 
 @question
+def is_vector_or_parameter(node: Node, name: str) -> bool:
+    """Return whether what a node keeps under a name is a parameter, or a vector, or a view of one."""
+    with Rereading().of(node) if unpacking(node, name) is not None else nullcontext():
+        kept = read(node, name)
+    whole = kept if kept._base is None else kept._base
+    return isinstance(whole, torch.nn.Parameter) or whole.ndim <= 1
+
+
+@question
 def is_parameter(leaf: Node) -> bool:
     """Return whether a leaf of a graph is a parameter."""
     return isinstance(leaf.variable, torch.nn.Parameter)

@@ -87,15 +87,15 @@ class Biases:
             slot = adds_bias(node, op)
             if slot is None or self.sums.flow[node][slot]:
                 return []
-            bias, scale = own_bias(node, self.graph), self.sums.channels.get((node, 0))
-            if bias is None or scale is None:
-                return [bias]
-            return [bias * (scale.view(-1, *[1] * (bias.ndim - 1)) if op.base == "Convolution" else scale)]
+            return [own_bias(node, self.graph)]
 
         if op.kind == "batch_norm" and entered:
             bias = self.values.value(edges[2])
             is_seen = bias is not None or read(node, "weight") is None
             return [by_channel(shift(node, bias), len(shape_of((node, 0)))) if is_seen else None]
+
+        if op.base == "Addcmul" and entered:
+            return [self.values.value(edges[0])]
 
         if op.base in SUMS:
             return [self._constant(node, slot) for slot in (0, 1) if slot not in entered]

@@ -16,7 +16,7 @@ import torch
 
 from ..graph.graph import Edge, Graph, Node, Slots, shape_of
 from ..graph.weights import adds_bias
-from .batch_norms import channels_scaled
+from .channel_scales import channel_scales
 from .steps import JOINING, adds_layers, adds_up, is_step, joined, number, push
 
 Parts = tuple[torch.Tensor, ...]
@@ -39,8 +39,9 @@ class Sums:
         The other edges of layers and steps: the neurons.
     numbers, shapes
         What the steps multiply by, and the shapes of their inputs, by node and slot.
-    channels
-        For the edge of each layer that a batch norm belongs to, what it multiplies the channels by.
+    factors, channels
+        What steps multiply each channel by, by node and slot; and for the edges of layers, what all steps together
+        multiply their channels by.
     flow, users
         The slots that relevance flows to, by node; and for each edge, the nodes and slots that it flows from.
     """
@@ -52,6 +53,7 @@ class Sums:
     tops: tuple[Edge, ...]
     numbers: dict[Edge, float]
     shapes: dict[Edge, torch.Size]
+    factors: dict[Edge, torch.Tensor]
     channels: dict[Edge, torch.Tensor]
     flow: dict[Node, Slots]
     users: dict[Edge, list[Edge]]
@@ -86,7 +88,8 @@ class Sums:
         """Yield the inputs of a step as they arrive at its outputs: slot by slot, or all at once if it joins them."""
         inputs = {slot: parts for slot in slots if (parts := known[self.graph.edges[node][slot]])}
         if scaled:
-            inputs = {slot: tuple(self.numbers[node, slot] * x for x in parts) for slot, parts in inputs.items()}
+            by = {slot: self.factors.get((node, slot), self.numbers[node, slot]) for slot in inputs}
+            inputs = {slot: tuple(by[slot] * x for x in parts) for slot, parts in inputs.items()}
 
         if inputs and self.graph.operations[node].base in JOINING:
             count = len(next(iter(inputs.values())))
@@ -116,7 +119,7 @@ def add_up(
         is_open[node] = tuple(slot for slot, carries in enumerate(slots) if carries)
         for slot in is_open[node]:
             users[graph.edges[node][slot]].append((node, slot))
-    norms = channels_scaled(plain, graph, layers, users)
+    scales = channel_scales(plain, graph, layers, users)
 
     entered: dict[Node, tuple[int, ...]] = {}
     for node, slots in is_open.items():
@@ -124,10 +127,14 @@ def add_up(
             slots = tuple(slot for slot in slots if slot == adds_bias(node, graph.operations[node]))
         if not slots or (not joint and adds_layers(node, slots, graph, layers)):
             continue
-        if node in layers or node in norms or (node in plain and is_step(node, graph, layers)):
+        if node in layers or node in scales or (node in plain and is_step(node, graph, layers)):
             entered[node] = slots
 
-    numbers = {(node, slot): number(node, slot, graph) for node, slots in entered.items() for slot in slots}
+    numbers = {
+        (node, slot): 1.0 if node in scales else number(node, slot, graph)
+        for node, slots in entered.items()
+        for slot in slots
+    }
     metadata = {node: node._input_metadata for node in {edge[0] for edge in users}}  # torch builds it on each access
     shapes = {at: metadata[edge[0]][edge[1]].shape for edge, ats in users.items() for at in ats}
 
@@ -140,8 +147,12 @@ def add_up(
         if not unlike:
             edges = ((node, output) for node in {**steps, **dict.fromkeys(layers)} for output in _outputs(node, users))
             tops = tuple(edge for edge in edges if edge not in inside)
-            channels = dict(norms[node] for node in steps if node in norms)
-            return Sums(graph, frozenset(layers), steps, inside, tops, numbers, shapes, channels, flow, users)
+            scales = {node: scale for node, scale in scales.items() if node in steps}
+            factors = {(node, scale.slot): scale.factor for node, scale in scales.items()}
+            channels: dict[Edge, torch.Tensor] = {}
+            for edge, by in (item for scale in scales.values() for item in scale.of_layers.items()):
+                channels[edge] = channels[edge] * by if edge in channels else by
+            return Sums(graph, frozenset(layers), steps, inside, tops, numbers, shapes, factors, channels, flow, users)
         apart |= unlike
 
 

@@ -24,9 +24,9 @@ from ..roles.roles import Roles
 Tensor = torch.Tensor
 SUMS = frozenset(("Add", "Sub", "Rsub"))
 JOINING = frozenset(("Cat", "Stack"))
-_MULTIPLYING = frozenset(("Mul", "Div"))
+MULTIPLYING = frozenset(("Mul", "Div"))
 TOTALS = frozenset(("Sum", "Mean"))
-SCALING = _MULTIPLYING | {"Neg", "Scale"}
+SCALING = MULTIPLYING | {"Neg", "Scale"}
 _STAYING = COPIES | SUMS | SCALING
 _STEPS = VIEWS | SUMS | JOINING | frozenset(
     """Neg Scale Index UnsafeIndex IndexSelect Gather PixelShuffle PixelUnshuffle UpsampleNearest1D UpsampleNearest2D
@@ -39,14 +39,14 @@ def is_step(node: Node, graph: Graph, layers: Collection[Node]) -> bool:
     base = graph.operations[node].base
     if base in TOTALS:
         return _adds_what_was_joined(node, graph, layers)
-    if base in _MULTIPLYING:
+    if base in MULTIPLYING:
         return _factor(node, graph) is not None
     return base in _STEPS
 
 
 def adds_up(node: Node, graph: Graph) -> bool:
     """Return whether a step adds up entries, or adds something to them."""
-    return graph.operations[node].base in SUMS | TOTALS or is_fixed(node, graph)
+    return graph.operations[node].base in SUMS | TOTALS | {"Addcmul"} or is_fixed(node, graph)
 
 
 def adds_layers(node: Node, slots: tuple[int, ...], graph: Graph, layers: Collection[Node]) -> bool:
@@ -99,7 +99,7 @@ def number(node: Node, slot: int, graph: Graph) -> float:
         alpha = read(node, "alpha", 1)
         first, second = {"Add": (1, alpha), "Sub": (1, -alpha), "Rsub": (-alpha, 1)}[op.base]
         return float(second if slot else first)
-    if op.base in _MULTIPLYING:
+    if op.base in MULTIPLYING:
         factor = _factor(node, graph).item()
         return 1 / factor if op.base == "Div" else factor
     if op.base == "Scale":

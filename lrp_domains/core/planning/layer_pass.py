@@ -11,8 +11,8 @@ import torch
 from ..graph.batch_norms import is_fixed
 from ..graph.functions import wide
 from ..graph.graph import Edge, Graph
-from ..layers.batch_norms import aligned
 from ..layers.biases import Biases
+from ..layers.channel_scales import aligned
 from ..layers.linear_maps import Layer, is_kept, layer_at
 from ..layers.neurons import Sums, add_up
 from ..layers.steps import pull

@@ -105,8 +105,12 @@ def gamma(gamma: float = 0.25) -> LayerRule:
     """
     return LayerRule(
         f"gamma({gamma:g})",
-        settings=(gamma,), sums=_signed_sums, split=_gamma_split, back=_gamma_back, of_bias=_gamma_of_bias,
-    )  # fmt: skip
+        settings=(gamma,),
+        sums=_signed_sums,
+        split=_gamma_split,
+        back=_gamma_back,
+        of_bias=_gamma_of_bias,
+    )
 
 
 def _gamma_split(r: Tensor, z: Tensor, b: Tensor, sums: tuple, gamma: float) -> tuple[Tensor, Tensor]:
@@ -136,9 +140,12 @@ def alpha_beta(alpha: float = 2.0, beta: float = 1.0) -> LayerRule:
         )
     return LayerRule(
         f"alpha_beta({alpha:g}, {beta:g})",
-        settings=(alpha, beta), sums=_signed_sums, split=_alpha_beta_split, back=_alpha_beta_back,
+        settings=(alpha, beta),
+        sums=_signed_sums,
+        split=_alpha_beta_split,
+        back=_alpha_beta_back,
         of_bias=_alpha_beta_of_bias,
-    )  # fmt: skip
+    )
 
 
 def _alpha_beta_split(r: Tensor, z: Tensor, b: Tensor, sums: tuple, alpha: float, beta: float) -> tuple[Tensor, Tensor]:
@@ -203,9 +210,13 @@ def w_squared(bias: bool = False) -> LayerRule:
     """
     return LayerRule(
         "w_squared(bias)" if bias else "w_squared",
-        settings=(bias,), sums=_square_sums, split=_square_split, back=_square_back, of_bias=_square_of_bias,
+        settings=(bias,),
+        sums=_square_sums,
+        split=_square_split,
+        back=_square_back,
+        of_bias=_square_of_bias,
         absolute=True,
-    )  # fmt: skip
+    )
 
 
 def _square_sums(layer: Layer, bias: bool) -> tuple[Tensor]:

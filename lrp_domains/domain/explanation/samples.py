@@ -139,9 +139,13 @@ def explain_batch(
             if not is_reference:
                 results.update(_predicted(logits.detach(), question))
             scores = score_of(
-                logits, results["target"], question.score, against=_numbers(question.against, logits),
-                exclusive=question.exclusive, constant=references is None or not question.rules.reads_reference,
-            )  # fmt: skip
+                logits,
+                results["target"],
+                question.score,
+                against=_numbers(question.against, logits),
+                exclusive=question.exclusive,
+                constant=references is None or not question.rules.reads_reference,
+            )
         _check_finite(scores, names, "of the reference of " if is_reference else "of ")
         if is_reference:
             of_references.append(scores.detach())
@@ -162,9 +166,13 @@ def explain_batch(
     arrays = {name: values.double().cpu().numpy() for name, values in results.items()}
     whole = {name: arrays[name].astype(int) if name in arrays else None for name in ("prediction", "target")}
     return Explained(
-        relevance, arrays["score"], arrays.get("reference_score"), **whole, probability=arrays.get("probability"),
+        relevance,
+        arrays["score"],
+        arrays.get("reference_score"),
+        **whole,
+        probability=arrays.get("probability"),
         ledger=ledger,
-    )  # fmt: skip
+    )
 
 
 def logits_of(outputs: Any, samples: int) -> Tensor:

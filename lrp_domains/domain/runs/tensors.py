@@ -68,11 +68,19 @@ class TensorExplainer:
     """
 
     def __init__(
-        self, model: nn.Module, reading: Callable[[nn.Module, Tensor], Read[Tensor]], *, unit: str = "samples",
-        classes: Sequence[str] | None = None, rules: Rules | None = None,
-        score: str | Callable[[Any], Tensor] = "log-odds", exclusive: bool = True, batch_size: int = 16,
-        precision: str | None = None, device: str | torch.device | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        model: nn.Module,
+        reading: Callable[[nn.Module, Tensor], Read[Tensor]],
+        *,
+        unit: str = "samples",
+        classes: Sequence[str] | None = None,
+        rules: Rules | None = None,
+        score: str | Callable[[Any], Tensor] = "log-odds",
+        exclusive: bool = True,
+        batch_size: int = 16,
+        precision: str | None = None,
+        device: str | torch.device | None = None,
+    ) -> None:
         if not isinstance(model, nn.Module):
             named = model.__name__ if isinstance(model, type) else repr(model)
             raise DomainError(f"the model, {named}, is not a torch.nn.Module: pass one in memory, in eval mode")
@@ -96,12 +104,18 @@ class TensorExplainer:
         return f"{type(self.model).__name__}, rules={rules}, score={self.question.score}"
 
     def __call__(
-        self, samples: Sequence[Tensor], names: Sequence[str], target: Any = None, *, against: str | int | None = None,
+        self,
+        samples: Sequence[Tensor],
+        names: Sequence[str],
+        target: Any = None,
+        *,
+        against: str | int | None = None,
         references: Callable[[Tensor, Sequence[int]], Tensor] | None = None,
         score: Callable[[Any], Tensor] | None = None,
-        labels: Sequence[str | None] | None = None, notes: Sequence[Sequence[str]] | None = None,
+        labels: Sequence[str | None] | None = None,
+        notes: Sequence[Sequence[str]] | None = None,
         progress: Progress = no_progress,
-    ) -> list[ExplainedTensor]:  # fmt: skip
+    ) -> list[ExplainedTensor]:
         """Explain samples, in their order.
 
         Parameters
@@ -149,10 +163,14 @@ class TensorExplainer:
             explained = explain_batch(self.model, self.reading, [x], asked, compared, of_rows)
             relevance = _array(explained.relevance)
             outcomes = outcomes_of(
-                explained, relevance.reshape(len(rows), -1).sum(1, dtype=np.float64), of_rows, self.classes,
-                rules=rules.name, labels=None if labels is None else [labels[row] for row in rows],
+                explained,
+                relevance.reshape(len(rows), -1).sum(1, dtype=np.float64),
+                of_rows,
+                self.classes,
+                rules=rules.name,
+                labels=None if labels is None else [labels[row] for row in rows],
                 notes=None if notes is None else [notes[row] for row in rows],
-            )  # fmt: skip
+            )
             g = explained.ledger.coefficients
             coefficients = [None] * len(rows) if len(g) != 1 or g[0] is None else _array(g[0])
             return list(map(ExplainedTensor, outcomes, relevance, coefficients))

@@ -11,12 +11,10 @@ import numpy as np
 import pandas as pd
 
 from ..arguments import Item
-from ..demo import read_demo
 from ..errors import TextError, about, choices
 from ..heads.labels import NONE, Labels
 from .readers import read_table
 
-DEMO = "demo"
 PART = 128  # texts that are explained and kept together; an interruption may cost them
 ON_ERROR = ("raise", "skip")
 
@@ -110,7 +108,7 @@ def read_corpus(
     ----------
     path
         A table, ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet``; or ``.txt``, one text per line. All but ``.parquet``
-        may be compressed (``.csv.gz``). ``"demo"`` is the corpus that comes with the package.
+        may be compressed (``.csv.gz``).
     text, second, label, reference
         The columns with the texts, with the second text of each pair, with the labels, and with what each text is
         explained against.
@@ -118,7 +116,7 @@ def read_corpus(
         What happens to rows that lack a value: ``"raise"`` an error, or ``"skip"`` them when the corpus is explained.
     """
     check_on_error(on_error)
-    table = read_demo() if str(path) == DEMO else read_table(Path(path))
+    table = read_table(Path(path))
     if table.empty:
         raise TextError(f"'{path}' has no rows")
 
@@ -135,7 +133,7 @@ def read_corpus(
         tuple(texts),
         tuple(labels),
         references=tuple(references),
-        source="" if str(path) == DEMO else str(path),
+        source=str(path),
         invalid=invalid or {},
     )
 

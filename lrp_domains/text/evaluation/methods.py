@@ -51,7 +51,14 @@ METHODS = MappingProxyType(
 UNIT = "gradient"
 """The method that costs one gradient."""
 DEFAULT = (
-    "attn-lrp", "cp-lrp", "secant", "secant-half", "attn-lrp-midpoints",
-    "gradient", "integrated-gradients", "occlusion", "random",
-)  # fmt: skip
+    "attn-lrp",
+    "cp-lrp",
+    "secant",
+    "secant-half",
+    "attn-lrp-midpoints",
+    "gradient",
+    "integrated-gradients",
+    "occlusion",
+    "random",
+)
 """Those that are compared unless others are named."""

@@ -2,22 +2,24 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
-from torch.nn.functional import cross_entropy
 
 from ...domain import Progress, no_progress
+from ..training import shuffled, train_classifier
 from .corpus import read_demo
+from .network import new_network, new_tokenizer
 
 LABELS = ("negative", "positive")
 LONGEST = 64
-HELD_OUT = 0.2
+HELD_OUT, BATCH = 0.2, 16
 
 
 @dataclass(frozen=True)
-class DemoModel:
-    """A trained model, and its accuracy on held-out sentences.
+class Demo:
+    """A small BERT, and sentences that it hasn't seen.
 
     Attributes
     ----------
@@ -30,7 +32,7 @@ class DemoModel:
     """
 
     model: torch.nn.Module
-    tokenizer: object
+    tokenizer: Any
     held_out: pd.DataFrame
     accuracy: float
 
@@ -41,7 +43,7 @@ class DemoModel:
         self.held_out.to_csv(Path(folder) / "held_out.tsv", sep="\t", index=False)
 
 
-def train_demo(seed: int = 0, epochs: int = 20, progress: Progress = no_progress) -> DemoModel:
+def train_demo(seed: int = 0, *, epochs: int = 20, progress: Progress = no_progress) -> Demo:
     """Train on four fifths of the demo corpus, and test on the rest.
 
     Parameters
@@ -53,8 +55,6 @@ def train_demo(seed: int = 0, epochs: int = 20, progress: Progress = no_progress
     progress
         Wraps the iteration over epochs.
     """
-    from .network import new_network, new_tokenizer
-
     corpus = read_demo()
     # Pairs are held out whole: a sentence differs from its partner in few words, and would be predicted like it.
     pairs = corpus["pair"].drop_duplicates().sample(frac=HELD_OUT, random_state=seed)
@@ -62,36 +62,21 @@ def train_demo(seed: int = 0, epochs: int = 20, progress: Progress = no_progress
     held_out, learned = corpus[is_held_out], corpus[~is_held_out]
 
     tokenizer = new_tokenizer(learned["text"], LONGEST)
+    (x, y), tested = (_read(tokenizer, part) for part in (learned, held_out))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = new_network(tokenizer, LABELS, LONGEST)
-        _fit(model, tokenizer, learned, progress=progress, epochs=epochs)
-
-    model.eval()
-    with torch.no_grad():
-        predicted = model(**_batch(tokenizer, held_out["text"])).logits.argmax(1)
-    accuracy = (predicted == _numbers(held_out["label"])).double().mean().item()
-    return DemoModel(model, tokenizer, held_out=held_out, accuracy=accuracy)
-
-
-def _fit(model, tokenizer, corpus: pd.DataFrame, *, epochs: int, progress: Progress, size: int = 16) -> None:
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.05)
-    steps = epochs * -(-len(corpus) // size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, total_steps=steps)
-    batch, labels = _batch(tokenizer, corpus["text"]), _numbers(corpus["label"])
-    model.train()
-    for _ in progress(range(epochs), "Training"):
-        for rows in torch.randperm(len(corpus)).split(size):
-            loss = cross_entropy(model(**{name: values[rows] for name, values in batch.items()}).logits, labels[rows])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
+        batches = (
+            ({name: values[rows] for name, values in x.items()}, y[rows])
+            for rows in shuffled(len(y), BATCH, progress(range(epochs), "Training"))
+        )
+        steps = epochs * -(-len(y) // BATCH)
+        options = {"rate": 1e-3, "weight_decay": 0.05}
+        accuracy = train_classifier(model, lambda x: model(**x), batches, tested, steps, **options)
+    return Demo(model, tokenizer, held_out=held_out, accuracy=accuracy)
 
 
-def _batch(tokenizer, texts: pd.Series) -> dict[str, torch.Tensor]:
-    return tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
-
-
-def _numbers(labels: pd.Series) -> torch.Tensor:
-    return torch.tensor([LABELS.index(label) for label in labels])
+def _read(tokenizer: Any, corpus: pd.DataFrame) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """Return the tokens and the number of the label of each sentence."""
+    tokens = tokenizer(list(corpus["text"]), padding=True, truncation=True, return_tensors="pt")
+    return dict(tokens), torch.tensor([LABELS.index(label) for label in corpus["label"]])

@@ -6,17 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lrp_domains.commands.sequences.comparison import compare_methods, recovered
+from lrp_domains.demos.sequences import compare_methods, make_sequences, recovered_motifs, train_demo
+from lrp_domains.demos.sequences.networks import new_cnn
+from lrp_domains.demos.sequences.planted_motifs import CLASSES, CONSENSUS, FAR, NEAR, motif
 from lrp_domains.evaluation import find_seqlets
-from lrp_domains.evaluation.planted_motifs import CONSENSUS, FAR, NEAR, motif
 from lrp_domains.evaluation.shuffles import dinucleotide_shuffle
-from lrp_domains.sequences import (
-    SequenceExplainer,
-    make_sequences,
-    read_fasta,
-    train_demo,
-)  # fmt: skip
-from lrp_domains.sequences.demo import CLASSES, new_cnn
+from lrp_domains.sequences import SequenceExplainer, read_fasta
 
 
 def test_the_planted_truth():
@@ -47,7 +42,7 @@ def test_networks_find_the_motifs(demo, tmp_path):
     means = found.values.groupby(level="method").mean()
     assert means.loc["SECANT, 5 shuffles", "AUROC"] > 0.85 and means.loc["SECANT, 5 shuffles", "precision"] > 0.9
     assert means.loc["SECANT, 5 shuffles", "AUROC"] > means.loc["DeepLIFT, 5 shuffles", "AUROC"] - 0.05
-    assert min(recovered(demo, "cnn", 40).values()) > 0.8
+    assert min(recovered_motifs(demo, "cnn", 40).values()) > 0.8
 
     demo.save(tmp_path / "demo")
     records = read_fasta(tmp_path / "demo/sequences.fa")

@@ -4,12 +4,13 @@ Both sentences of a pair are about the same things, so that neutral words carry 
 negation ("not a bad film"), one in five a contrast ("a slow start, but a wonderful ending").
 """
 
-from importlib.resources import files
+from pathlib import Path
 
 import pandas as pd
+
+CORPUS = Path(__file__).with_name("corpus.tsv")
 
 
 def read_demo() -> pd.DataFrame:
     """Return the sentences, one per row, with columns ``text``, ``label`` (positive, negative), ``pair``."""
-    with files(__package__).joinpath("corpus.tsv").open(encoding="utf-8") as opened:
-        return pd.read_csv(opened, sep="\t", dtype=str, keep_default_na=False)
+    return pd.read_csv(CORPUS, sep="\t", dtype=str, keep_default_na=False)

@@ -1,22 +1,17 @@
 """DNA with two planted motifs and a rule for their distance: the truth that explanations are compared with."""
 
-from typing import NamedTuple
-
 import numpy as np
 
+from ...sequences import Record
+
+Sites = list[tuple[int, int]]
+
 LETTERS = "ACGT"
+CLASSES = ("other", "together")
 CONSENSUS = ("TGACTCAT", "CCGATAAG")
 LENGTH, WIDTH, MUTATED = 80, 8, 0.04
 NEAR, FAR = (3, 8), (16, 60)  # letters between the motifs
 KINDS = {"near": 0.5, "far": 0.2, "first": 0.125, "second": 0.125, "none": 0.05}
-
-
-class Planted(NamedTuple):
-    """A sequence, whether its motifs are near each other, and where they start and end."""
-
-    letters: str
-    is_near: bool
-    sites: list[tuple[int, int]]
 
 
 def motif(number: int) -> np.ndarray:
@@ -25,14 +20,23 @@ def motif(number: int) -> np.ndarray:
     return np.where(is_consensus, 1 - MUTATED, MUTATED / 3)
 
 
-def plant_motifs(count: int, seed: int = 0) -> list[Planted]:
-    """Return random sequences: half have both motifs near each other, in order; the others far apart, one, or none."""
+def make_sequences(count: int, seed: int = 0) -> tuple[list[Record], list[Sites]]:
+    """Return random sequences with labels, and where their motifs start and end.
+
+    Half have both motifs with 3 to 8 letters between them, in that order, and the label "together". Of the others, 4 in
+    10 have them 16 to 60 letters apart, 5 in 10 have one of them, and 1 in 10 none.
+    """
     random = np.random.default_rng(seed)
     kinds = random.choice(list(KINDS), count, p=list(KINDS.values()))
-    return [_planted(kind, random) for kind in kinds]
+    planted = [_planted(kind, random) for kind in kinds]
+    records = [
+        Record(letters, f"sequence{number}", label=CLASSES[kind == "near"])
+        for number, (kind, (letters, _)) in enumerate(zip(kinds, planted, strict=True))
+    ]
+    return records, [sites for _, sites in planted]
 
 
-def _planted(kind: str, random: np.random.Generator) -> Planted:
+def _planted(kind: str, random: np.random.Generator) -> tuple[str, Sites]:
     letters, starts = random.integers(0, 4, LENGTH), {}
     if kind in ("near", "far"):
         least, most = NEAR if kind == "near" else FAR
@@ -45,5 +49,4 @@ def _planted(kind: str, random: np.random.Generator) -> Planted:
         consensus = np.array([LETTERS.index(letter) for letter in CONSENSUS[number]])
         mutated = random.integers(1, 4, WIDTH) * (random.random(WIDTH) < MUTATED)
         letters[start : start + WIDTH] = (consensus + mutated) % 4
-    sites = [(start, start + WIDTH) for start in starts.values()]
-    return Planted("".join(LETTERS[letter] for letter in letters), kind == "near", sites)
+    return "".join(LETTERS[letter] for letter in letters), [(start, start + WIDTH) for start in starts.values()]

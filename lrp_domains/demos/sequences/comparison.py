@@ -11,11 +11,11 @@ import torch
 from ... import GRADIENT
 from ...domain import Progress, no_progress
 from ...evaluation import Comparison, average_motifs, compare, find_seqlets, motif_similarity, plausibility, sites_found
-from ...evaluation.planted_motifs import CONSENSUS, WIDTH, motif
 from ...evaluation.rivals import Problem, Rival, deeplift, integrated_gradients, mutagenesis
 from ...evaluation.shuffles import dinucleotide_shuffle
-from ...sequences import Demo, Record, SequenceExplainer
-from ...sequences.demo import CLASSES
+from ...sequences import Record, SequenceExplainer
+from .planted_motifs import CLASSES, CONSENSUS, LETTERS, WIDTH, Sites, motif
+from .train import Demo
 
 TARGET, SHUFFLES = CLASSES.index("together"), 5
 UNIT = "gradient x input"
@@ -47,7 +47,7 @@ def compare_methods(demo: Demo, network: str, count: int = 60, progress: Progres
     return compare(methods, [plausibility(masks), sites_found(sites)], unit=UNIT, progress=progress)
 
 
-def recovered(demo: Demo, network: str, count: int = 60) -> dict[str, float]:
+def recovered_motifs(demo: Demo, network: str, count: int = 60) -> dict[str, float]:
     """Return the similarity, in information content, of each planted motif with what SECANT's seqlets average to."""
     records, _ = _with_null(demo, count)
     results = demo.explainer(network, reference="shuffle", references=SHUFFLES)(records, TARGET)
@@ -60,7 +60,7 @@ def recovered(demo: Demo, network: str, count: int = 60) -> dict[str, float]:
     return dict(zip(CONSENSUS, best, strict=True))
 
 
-def _with_null(demo: Demo, count: int) -> tuple[list[Record], list[list[tuple[int, int]]]]:
+def _with_null(demo: Demo, count: int) -> tuple[list[Record], list[Sites]]:
     together = [number for number, record in enumerate(demo.records) if record.label == CLASSES[TARGET]][:count]
     records = [demo.records[number] for number in together]
     shuffles = [Record(dinucleotide_shuffle(record.letters), record.name) for record in records]
@@ -71,7 +71,7 @@ def _by_rival(explainer: SequenceExplainer, records: Sequence[Record], rival: Ri
     """Return the relevance by a rival, N x L, the mean over shuffles of each sequence."""
 
     def score(x: torch.Tensor) -> torch.Tensor:
-        letters = ["".join("ACGT"[letter] for letter in row) for row in x.argmax(-1).tolist()]
+        letters = ["".join(LETTERS[letter] for letter in row) for row in x.argmax(-1).tolist()]
         inputs = torch.stack([explainer.encoded(each, "mutant") for each in letters]) if tokens else x.transpose(1, 2)
         logits = explainer.read(explainer.model, inputs).outputs
         return logits[:, TARGET] - logits[:, 1 - TARGET]

@@ -5,10 +5,11 @@ import re
 import pandas as pd
 import pytest
 
+from lrp_domains.commands.text.loading import load_corpus
+from lrp_domains.demos.text import read_demo
 from lrp_domains.text import TextExplainer
-from lrp_domains.text.demo import read_demo
 
-from .commands import run_text
+from .commands import run
 
 NEGATION = r"\b(?:not|never|no|nobody|nothing|hardly|without)\b|n't\b"
 CONTRAST = r"\b(?:but|yet|although|though|despite|while)\b"
@@ -23,11 +24,16 @@ def test_the_demo_corpus_is_balanced_and_has_negations_and_contrasts():
     assert corpus["text"].str.contains(CONTRAST, case=False).mean() > 0.15
 
 
+def test_commands_read_the_demo_corpus_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where there is no such file
+    corpus, table = load_corpus("demo", {"label_column": "label"}), read_demo()
+    assert corpus.texts == tuple(table["text"]) and corpus.labels == tuple(table["label"])
+
+
 @pytest.mark.slow
 def test_the_demo_model_predicts_sentences_that_it_has_not_seen(tmp_path):
-    result = run_text("train-demo", "--out", tmp_path / "model")
-    assert result.exit_code == 0, result.output
-    accuracy = float(re.search(r"held out: accuracy (\S+) on", result.stderr)[1])
+    printed = run("text", "train-demo", "--out", tmp_path / "model")
+    accuracy = float(re.search(r"held out: accuracy (\S+) on", printed)[1])
     assert accuracy > 0.7
     held_out = pd.read_csv(tmp_path / "model" / "held_out.tsv", sep="\t")
     predicted = TextExplainer.from_pretrained(str(tmp_path / "model"))(list(held_out["text"])).to_frame("texts")
