@@ -14,7 +14,7 @@ ALLOWED = {
     "domain": {"core"},
     "evaluation": {"core", "domain"},
     "genes": {"core", "domain", "evaluation"},
-    "images": {"core", "domain"},
+    "images": {"core", "domain", "evaluation"},
     "sequences": {"core", "domain", "evaluation"},
     "text": {"core", "domain", "evaluation"},
     "demos": {"core", "domain", "evaluation", "images", "sequences", "text"},

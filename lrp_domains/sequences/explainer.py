@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .. import LrpError
 from ..domain import (
     DomainError,
     ExplainedTensor,
@@ -22,9 +21,9 @@ from ..domain import (
     logits_of,
     no_progress,
     parameter_of,
-    reason,
 )
 from ..domain.explanation.references import stacked_references
+from ..domain.explanation.user_code import calling
 from .encodings import OneHot, Tokens
 from .files import Record, records_of
 from .letters import Alphabet, dinucleotide_shuffle
@@ -175,15 +174,9 @@ class SequenceExplainer:
 
     def read(self, model: nn.Module, inputs: Tensor) -> Read[Tensor]:
         """Run the model; the outputs are mean logits, or for a function what the model returned for each strand."""
-        try:
+        shape, remedy = " x ".join(map(str, inputs.shape[1:])), "pass sequences of its length, its alphabet and layout"
+        with calling(f"the model could not read sequences as {shape}", remedy):
             read = self.encoding.read(model, inputs)
-        except (LrpError, torch.OutOfMemoryError):
-            raise
-        except Exception as error:  # whatever the model's code raises
-            raise DomainError(
-                f"the model could not read sequences as {' x '.join(map(str, inputs.shape[1:]))}: {reason(error)}; "
-                "pass sequences of its length, and its alphabet and layout"
-            ) from error
         if callable(self.score):
             return read
         return replace(read, outputs=sum(logits_of(each, len(inputs)) for each in read.outputs) / len(read.outputs))
@@ -226,12 +219,8 @@ class SequenceExplainer:
     def _reference(self, record: Record, reference: Reference) -> list[Tensor]:
         """Return each reference of a sequence as the model reads it."""
         letters = record.letters.upper()
-        try:
+        with calling(f"the reference of '{record.name}' could not be made"):
             reference = reference(record) if callable(reference) else reference
-        except Exception as error:  # whatever the user's function raises
-            raise DomainError(
-                f"the reference of '{record.name}' could not be made: {type(error).__name__}, {reason(error)}"
-            ) from error
         is_tokens = isinstance(self.encoding, Tokens)
         if isinstance(reference, str) and reference in ("zeros", "mask") and is_tokens != (reference == "mask"):
             raise DomainError(f"reference='{reference}' is not for {'tokens' if is_tokens else 'one-hot input'}")

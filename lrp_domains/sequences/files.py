@@ -168,10 +168,7 @@ def read_vcf(path: str | Path, genome: str | Path, *, length: int) -> list[Varia
                 both = Record(present, name, chromosome, start), Record(changed, name, *place)
                 variants.append(Variant(*both, is_substitution=is_substitution))
     if left_out:
-        message = (
-            f"{len(left_out):,} alternative alleles have no sequence (symbolic, breakends, '*' or '.'), the first "
-            f"{left_out[0]}"
-        )
+        message = f"{len(left_out):,} alleles have no sequence (symbolic, breakends, * or .), the first {left_out[0]}"
         if not variants:
             raise DomainError(f"there is nothing to explain: {message}")
         warnings.warn(f"left out: {message}", stacklevel=2)

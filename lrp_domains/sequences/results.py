@@ -136,21 +136,13 @@ def _of_array(outcome: Outcome, array: np.ndarray) -> SequenceRelevance:
     if columns[:5] != ("letter", "chromosome", "start", "strand", "relevance"):
         raise DomainError(f"the array of '{outcome.name}' is not that of an explained sequence")
     starts, hypothetical = array["start"], np.column_stack([array[letter] for letter in columns[5:]])
-    record = Record(
-        letters=array["letter"].tobytes().decode(),
-        name=outcome.name,
-        chromosome=str(array["chromosome"][0]) or None,
-        start=int(starts.min()),
-        strand=str(array["strand"][0]),
-        label=outcome.label,
-    )
+    letters, strand = array["letter"].tobytes().decode(), str(array["strand"][0])
+    chromosome = str(array["chromosome"][0]) or None
+    record = Record(letters, outcome.name, chromosome, int(starts.min()), strand, outcome.label)
     return SequenceRelevance(
-        **vars(outcome),
-        record=record,
-        alphabet="".join(columns[5:]),
-        relevance=array["relevance"],
+        **vars(outcome), record=record, alphabet="".join(columns[5:]), relevance=array["relevance"],
         hypothetical=None if np.isnan(hypothetical).all() else hypothetical,
-    )
+    )  # fmt: skip
 
 
 def logo_figure(heights: np.ndarray, alphabet: str, first: int = 0) -> Figure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -19,11 +19,10 @@ if TYPE_CHECKING:
     from .results import SequenceRelevance
 
 AT_ONCE = 256  # sequences in memory
+Items: TypeAlias = Mapping[int, "SequenceRelevance"]
 
 
-def write_bigwig(
-    items: Mapping[int, SequenceRelevance], path: str | Path, sizes: str | Path | Mapping[str, int]
-) -> None:
+def write_bigwig(items: Items, path: str | Path, sizes: str | Path | Mapping[str, int]) -> None:
     """Write relevance per base; where sequences overlap their mean."""
     import pyBigWig
 
@@ -39,7 +38,7 @@ def write_bigwig(
             file.addEntries(names, starts.tolist(), ends=ends.tolist(), values=values.tolist())
 
 
-def write_bedgraph(items: Mapping[int, SequenceRelevance], path: str | Path) -> None:
+def write_bedgraph(items: Items, path: str | Path) -> None:
     """Write relevance per base; where sequences overlap their mean."""
     places = _places(items)
     with whole_file(path) as temporary:
@@ -49,7 +48,7 @@ def write_bedgraph(items: Mapping[int, SequenceRelevance], path: str | Path) -> 
             table.to_csv(temporary, sep="\t", header=False, index=False, mode="a", float_format="%.6g")
 
 
-def write_modisco(items: Mapping[int, SequenceRelevance], sequences: str | Path, contributions: str | Path) -> None:
+def write_modisco(items: Items, sequences: str | Path, contributions: str | Path) -> None:
     """Write one-hot sequences and hypothetical contributions, N x 4 x L, each as ``arr_0`` of a file."""
     lengths = set()
     for item in items.values():
@@ -63,7 +62,7 @@ def write_modisco(items: Mapping[int, SequenceRelevance], sequences: str | Path,
     write_stacked((item.hypothetical[:, order].T for item in items.values()), shape, contributions)
 
 
-def _places(items: Mapping[int, SequenceRelevance], sizes: Mapping[str, int] | None = None) -> pd.DataFrame:
+def _places(items: Items, sizes: Mapping[str, int] | None = None) -> pd.DataFrame:
     """Return where sequences are within their chromosomes, one row per sequence, in the order of their starts.
 
     Unknown letters beyond the ends, by which sequences are padded, have no place, nor have insertions and deletions.
@@ -94,7 +93,7 @@ def _places(items: Mapping[int, SequenceRelevance], sizes: Mapping[str, int] | N
 
 
 def _track(
-    items: Mapping[int, SequenceRelevance], places: pd.DataFrame, chromosomes: Iterable[str]
+    items: Items, places: pd.DataFrame, chromosomes: Iterable[str]
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Yield a chromosome, the starts of some of its bases in order, and their relevance, averaged over sequences."""
     overlaps = 0

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ... import LrpError
-from ..messages import DomainError, reason
+from ..messages import DomainError
+from .user_code import calling
 
 
 def scores_by(score: Callable[[Any], Tensor], outputs: Any, samples: int) -> Tensor:
@@ -21,14 +21,8 @@ def scores_by(score: Callable[[Any], Tensor], outputs: Any, samples: int) -> Ten
         The function raises, or returns something else; the message names the function.
     """
     name = f"the score '{getattr(score, '__name__', None) or type(score).__name__}'"
-    try:
+    with calling(f"{name} could not be computed from what the model returns"):
         scores = score(outputs)
-    except (LrpError, torch.OutOfMemoryError):
-        raise
-    except Exception as error:  # whatever the user's function raises
-        raise DomainError(
-            f"{name} could not be computed from what the model returns: {type(error).__name__}, {reason(error)}"
-        ) from error
 
     if not isinstance(scores, Tensor):
         raise DomainError(f"{name} returned a {type(scores).__name__}: return a tensor, one number per sample")
