@@ -89,6 +89,16 @@ def test_one_sequence(folder):
     assert "name a model" in run("explain", "ACGT", code=1)
 
 
+@pytest.mark.parametrize("name", ["genome.fa", "some.bed", "b.parquet", "b.npz", "a.bw"])
+def test_no_track_is_written_over_another_file(folder, name):
+    tracks = ("--bedgraph", folder / "." / name, "--bigwig", folder / "a.bw")
+    of_set = (folder / "some.bed", "--genome", folder / "genome.fa", "--model", folder, "--out", folder / "b.parquet")
+    assert "is another file of this command too" in run("explain", *of_set, *tracks, code=2)
+    if name != "some.bed":
+        gathered = (folder / "b.parquet", "--genome", folder / "genome.fa")
+        assert "is another file of this command too" in run("tracks", *gathered, *tracks, code=2)
+
+
 def test_what_could_not_be_written_is_refused_before_long_work(folder):
     (folder / "some.fa").write_text(">a\nACGTACGT\n>b\nACGTACGTAC\n")
     of_set = (folder / "some.fa", "--genome", folder / "genome.fa", "--model", folder, "--out", folder / "a.parquet")

@@ -55,6 +55,31 @@ def test_hypothetical_contributions_of_a_linear_model_against_references():
     assert result.relevance == pytest.approx((result.one_hot * direct).sum(1))
 
 
+def test_contributions_against_references_are_those_of_the_rescale_rule_by_loops():
+    """DeepLIFT (Shrikumar et al. 2017): a ReLU multiplies by the share of the difference that it lets through."""
+    torch.manual_seed(1)
+    conv, head = nn.Conv1d(4, 6, 5).double(), nn.Linear(6, 2).double()
+    model = nn.Sequential(conv, nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), head).eval()
+    (letters,) = sequences(1, 25)
+    shuffles = [dinucleotide_shuffle(letters, seed) for seed in range(3)]
+    w, b, v = (tensor.detach().numpy() for tensor in (conv.weight, conv.bias, head.weight))
+    x, places = Alphabet("ACGT").one_hot(letters), len(letters) - 4
+    expected, of_all = np.zeros(len(letters)), np.zeros((len(letters), 4))
+    for shuffle in shuffles:
+        y, multiplier = Alphabet("ACGT").one_hot(shuffle), np.zeros((len(letters), 4))
+        for start in range(places):
+            for unit in range(6):
+                z, z0 = (b[unit] + sum(w[unit, :, step] @ each[start + step] for step in range(5)) for each in (x, y))
+                through = (max(z, 0) - max(z0, 0)) / (z - z0) if abs(z - z0) > 1e-9 else z > 0
+                for step in range(5):
+                    multiplier[start + step] += v[1, unit] * through / places * w[unit, :, step]
+        expected += ((x - y) * multiplier).sum(1) / 3
+        for letter in range(4):
+            of_all[:, letter] += ((np.eye(4)[letter] - y) * multiplier).sum(1) / 3
+    result = SequenceExplainer(model, score="logit", reference=shuffles)(letters, target=1)
+    assert result.relevance == pytest.approx(expected) and result.hypothetical == pytest.approx(of_all)
+
+
 def test_hypothetical_contributions_are_the_mean_over_references():
     """In a network that isn't linear, g depends on the reference: h[c] is the mean of g_k[c] - sum r_k g_k."""
     model, (letters,) = cnn(), sequences(1)
@@ -135,6 +160,14 @@ def test_both_strands_are_averaged(alphabet):
     pair = single(letters[0], 1), single(reverse_complement(letters[0]), 1)
     assert both(letters[0], 1).relevance == pytest.approx((pair[0].relevance + pair[1].relevance[::-1]) / 2)
     assert both(letters[0], 1).score == pytest.approx((pair[0].score + pair[1].score) / 2)
+
+    turned = [alphabet.index(letter) for letter in reverse_complement(alphabet)[::-1]]
+    shuffles = [dinucleotide_shuffle(letters[0], seed) for seed in range(2)]
+    forward = single(letters[0], 1, reference=shuffles)
+    backward = single(reverse_complement(letters[0]), 1, reference=[reverse_complement(each) for each in shuffles])
+    both = both(letters[0], 1, reference=shuffles)
+    assert both.relevance == pytest.approx((forward.relevance + backward.relevance[::-1]) / 2)
+    assert both.hypothetical == pytest.approx((forward.hypothetical + backward.hypothetical[::-1][:, turned]) / 2)
 
 
 def test_rules_and_classes_by_name():

@@ -47,8 +47,8 @@ def explain(
 
     from ...sequences import explain_file, read_explained, write_tracks
 
-    check_tracks(tracks, set_of.get("genome"))
     path = Path(sequences)
+    check_tracks(tracks, set_of.get("genome"), path, out, out.with_suffix(".npz"), page.get("html"))
 
     def run(explainer: Any, **options: Any) -> int:
         records = load_sequences(path, set_of, explainer)

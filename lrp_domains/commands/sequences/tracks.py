@@ -23,7 +23,7 @@ def tracks(
 
     if not tracks:
         raise typer.BadParameter("name what to write: --bigwig, --bedgraph, --modisco")
-    check_tracks(tracks, genome.get("genome"))
+    check_tracks(tracks, genome.get("genome"), explained, explained.with_suffix(".npz"))
     clock = Clock()
     with clock("writing"):
         write_tracks(explained, **genome, **tracks)
@@ -32,10 +32,14 @@ def tracks(
     say_time(clock)
 
 
-def check_tracks(tracks: Mapping[str, Path], genome: Path | None) -> None:
-    """Raise, before long work, if tracks can't be written."""
+def check_tracks(tracks: Mapping[str, Path], genome: Path | None, *others: Path | None) -> None:
+    """Raise, before long work, if tracks can't be written, or would be written over each other or over other files."""
     from ...domain import require_space
 
+    named = [path.resolve() for path in (*tracks.values(), genome, *others) if path is not None]
+    for name, path in tracks.items():
+        if named.count(path.resolve()) > 1:
+            raise typer.BadParameter(f"--{name} '{path}' is another file of this command too: name a new one")
     if "bigwig" in tracks and genome is None:
         raise typer.BadParameter("--bigwig requires the sizes of chromosomes: name the FASTA file, --genome")
     for name, path in tracks.items():
