@@ -87,7 +87,7 @@ def _places(items: Items, sizes: Mapping[str, int] | None = None) -> pd.DataFram
             f"'{without[0]}' has no place in a genome: only sequences of intervals, and substitutions, make a track"
         )
     if without:
-        message = f"{len(without):,} sequences have no place in a genome, such as insertions and deletions"
+        message = f"{len(without):,} of {len(items):,} sequences have no place in a genome, as insertions and deletions"
         warnings.warn(f"left out of the track: {message}; the first is '{without[0]}'", stacklevel=4)
     return pd.DataFrame(rows, columns=["chromosome", "start", "end", "number"]).sort_values("start", kind="stable")
 

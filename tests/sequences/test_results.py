@@ -129,7 +129,7 @@ def test_what_is_beyond_the_ends_of_a_chromosome_is_in_no_track(tmp_path):
         results.to_bedgraph(tmp_path / "a.bedgraph")
     messages = [str(warning.message) for warning in caught]
     assert {warning.filename for warning in caught} == {__file__}
-    assert f"overlap in {overlaps} bases" in messages[1] and "2 sequences have no place" in messages[0]
+    assert f"overlap in {overlaps} bases" in messages[1] and "2 of 5 sequences have no place" in messages[0]
     with pyBigWig.open(str(tmp_path / "a.bw")) as file:
         assert file.values("chr1", 0, 50) == pytest.approx(expected, abs=1e-6)
         assert file.header()["nBasesCovered"] == 50

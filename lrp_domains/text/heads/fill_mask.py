@@ -36,6 +36,8 @@ class FillMask(AtPositions, Head):
         column = self._mask(encoding, request.at)
         words = (request.target, request.against)
         target, against = (None if word is None else self._token(word, encoding, column) for word in words)
+        if target is not None and target == against:
+            raise TextError(f"target={words[0]!r} and against={words[1]!r} are the same token: name two words")
         target, against = PREDICTED if target is None else target, NO_CLASS if against is None else against
         positions = Positions.at(column, target, against=against)
         row = row_of(encoding, windows[0], subject=positions, two_sides=self.two_sides)

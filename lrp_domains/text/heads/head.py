@@ -260,6 +260,8 @@ def joined_alike(encoding: Encoding, phrases: Sequence[Phrase]) -> tuple[Encodin
         raise TextError(
             f"the tokenizer joins all of {excerpt(encoding.texts[0])} with the phrase: nothing is left that it follows"
         )
+    if len({(phrase.ids, phrase.replaces) for phrase in phrases}) < len(phrases):
+        raise TextError(f"target and against are the same tokens, {phrases[0].text!r}: name two continuations")
     notes = [phrase.note for phrase in phrases if phrase.note]
     encoding = replace(shortened(encoding, common), notes=(*encoding.notes, *notes))
     return encoding, [replace(phrase, replaces=phrase.replaces - common) for phrase in phrases]
