@@ -77,16 +77,22 @@ class ImageRelevance(Outcome):
             )
         return sums(pixels, checked(mask))["relevance"]
 
-    def to_image(self, *, over: bool = True, size: int | None = None) -> Image.Image:
+    def to_image(
+        self, *, over: bool = True, size: int | None = None, patch: int | tuple[int, int] | None = None
+    ) -> Image.Image:
         """Draw the relevance with a colour bar: red for the target, blue against it, symmetric about 0.
 
-        It is drawn over the picture in grey, or beside it; `size` is the longer side in pixels (None: 224). The
+        It is drawn over the picture in grey, or beside it; `size` is the longer side in pixels (None: 224). With
+        `patch`, a size as in `patches`, the sums of patches are drawn, such as those of a vision transformer. The
         strongest of many pixels, one in 200, have full colour; the bar then has ≥ and ≤ at its ends.
         """
         if size is not None and size < 1:
             raise DomainError(f"size={size}: expected at least one pixel")
-        buffer = io.BytesIO()
-        figure_of(self.pixels, self.picture, over=over, size=size).savefig(buffer, format="png")
+        pixels, buffer = self.pixels, io.BytesIO()
+        if patch is not None:
+            patches, (height, width) = self.patches(patch), np.broadcast_to(patch, 2)
+            pixels = patches.repeat(height, 0).repeat(width, 1)[: pixels.shape[0], : pixels.shape[1]]
+        figure_of(pixels, self.picture, over=over, size=size).savefig(buffer, format="png")
         return Image.open(buffer).convert("RGB")
 
     def to_html(self) -> str:

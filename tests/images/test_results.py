@@ -76,6 +76,18 @@ def test_a_drawing_is_signed_and_symmetric(results):
     assert rgb(FOR)[0] > rgb(AGAINST)[0]
 
 
+def test_patches_are_drawn_by_their_sums(results):
+    pixels = np.zeros((4, 6), np.float32)
+    pixels[0, 0], pixels[0, 1], pixels[3, 5] = 3, -1, -2  # +2 and -2
+    result = type(results[0])(**vars(results[0]) | {"channels": pixels[None], "picture": np.zeros((4, 6, 3), np.uint8)})
+    drawn = np.asarray(result.to_image(size=240, patch=(3, 2))).astype(int)[10:170, :240]
+    assert (drawn[:120, :80] == drawn[60, 40]).all() and drawn[60, 40, 0] > drawn[60, 40, 2] + 50
+    assert (drawn[122:, 162:] == drawn[150, 200]).all() and drawn[150, 200, 2] > drawn[150, 200, 0] + 50
+    assert np.ptp(drawn[60, 120]) == 0
+    with pytest.raises(DomainError, match="expected one or two whole numbers"):
+        result.to_image(patch=0)
+
+
 def test_a_page_is_self_contained_and_escaped(results):
     html = results.to_html("Cats & <dogs>")
     assert html.startswith("<!doctype html>") and "<title>Cats &amp; &lt;dogs&gt;</title>" in html
