@@ -5,7 +5,7 @@ SAMPLE_SETS = {"images": "picture_sets", "sequences": "sequence_sets"}
 
 # The options of the commands that are columns of the sheets, and those that are settings, by section.
 SAMPLE_COLUMNS = {
-    "images": ("label_column", "target", "against", "reference"),
+    "images": ("label_column", "mask_column", "target", "against", "reference"),
     "sequences": (
         "genome",
         "target",

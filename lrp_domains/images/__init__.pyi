@@ -1,6 +1,7 @@
 # The public names; __init__.py imports each when it is first used.
 from .explainer import ImageExplainer
 from .files import check_files, explain_files
+from .masks import write_segments
 from .relevance import ImageRelevance, ImageRelevances
 from .report import write_report
 
@@ -11,4 +12,5 @@ __all__ = [
     "check_files",
     "explain_files",
     "write_report",
+    "write_segments",
 ]

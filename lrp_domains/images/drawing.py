@@ -1,4 +1,4 @@
-"""Relevance drawn: red for, blue against, white none, scaled to the largest amount and symmetric about 0."""
+"""Relevance drawn: red for, blue against, white none, on a scale symmetric about 0."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -7,7 +7,8 @@ from PIL import Image
 from ..domain.page import DIVERGING
 
 SIZE, DPI = 224, 100  # pixels of the longer side of a panel, and per inch
-GAP, BAR, NUMBERS = 0.1, 0.12, 0.75  # inches: between panels, of the colour bar, of its numbers
+GAP, BAR, NUMBERS = 0.1, 0.12, 1.0  # inches: between panels, of the colour bar, of its numbers
+FULL = 0.995  # the share of pixels below full colour: a single one, far above all others, would make them white
 
 
 def figure_of(pixels: np.ndarray, picture: np.ndarray, *, over: bool = False, size: int | None = None) -> Figure:
@@ -18,17 +19,32 @@ def figure_of(pixels: np.ndarray, picture: np.ndarray, *, over: bool = False, si
     figure = Figure((whole, height + 2 * GAP), dpi=DPI)
     bottom, top = GAP / (height + 2 * GAP), height / (height + 2 * GAP)
     panels = [figure.add_axes((left / whole, bottom, width / whole, top), frame_on=False) for left in lefts]
-    limit, opacity = float(np.abs(pixels).max()) or 1.0, None
+    amounts, opacity = np.abs(pixels), None
+    largest = float(amounts.max()) or 1.0
+    limit = float(np.quantile(amounts, FULL, method="higher")) or largest
+    # Between pixels, relevance for and against must not blend.
+    shown = {"interpolation": "nearest" if scale * DPI >= 1 else "antialiased"}
     if over:
-        panels[0].imshow(np.asarray(Image.fromarray(picture).convert("L")), cmap="gray", vmin=-383, vmax=255)  # light
-        opacity = np.abs(pixels) / limit
+        grey = np.asarray(Image.fromarray(picture).convert("L"))
+        panels[0].imshow(grey, cmap="gray", vmin=-383, vmax=255, **shown)  # light
+        opacity = np.minimum(amounts / limit, 1)
     else:
-        panels[0].imshow(picture)
-    panels[-1].imshow(pixels, cmap=DIVERGING, vmin=-limit, vmax=limit, alpha=opacity)
+        panels[0].imshow(picture, **shown)
+    panels[-1].imshow(pixels, cmap=DIVERGING, vmin=-limit, vmax=limit, alpha=opacity, **shown)
     for panel in panels:
         panel.set(xticks=[], yticks=[], aspect="auto")
     bar = figure.add_axes((lefts[-1] / whole + (width + GAP) / whole, bottom, BAR / whole, top), frame_on=False)
     bar.imshow(np.linspace(limit, -limit, 256)[:, None], cmap=DIVERGING, aspect="auto", extent=(0, 1, -limit, limit))
-    bar.set(xticks=[], yticks=[-limit, 0, limit], yticklabels=[f"{-limit:+.2g}", "0", f"{limit:+.2g}"])
+    least, most = ("≤ ", "≥ ") if limit < largest else ("", "")
+    bar.set(xticks=[], yticks=[-limit, 0, limit], yticklabels=[f"{least}{-limit:+.2g}", "0", f"{most}{limit:+.2g}"])
     bar.yaxis.tick_right()
     return figure
+
+
+def for_page(pixels: np.ndarray, picture: np.ndarray) -> Figure:
+    """Return a figure of relevance beside a picture in 256 colours, which halves the size of a page.
+
+    The whole figure must keep its colours: those of a photograph would replace some of the scale.
+    """
+    few = Image.fromarray(picture).quantize(256, dither=Image.Dither.NONE).convert("RGB")
+    return figure_of(pixels, np.asarray(few))

@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .. import RuleSet
 from ..domain import DomainError, Progress, TensorExplainer, choices, no_progress
+from .masks import checked
 from .network import load, mode_of, read
 from .pictures import Picture, name_of, separate
 from .preparation import Preparation
@@ -106,6 +108,13 @@ class ImageExplainer:
         """
         consent = {"allow_code": allow_code, "allow_pickle": allow_pickle}
         return cls(**load(name, texts, device, **consent, revision=revision) | settings)
+
+    def as_seen(self, mask: np.ndarray) -> np.ndarray:
+        """Return a mask of a picture, the number of each pixel's segment, resized and cropped as the model sees it.
+
+        What the transform adds around a picture counts to segment 0.
+        """
+        return self.preparation.mask(checked(np.asarray(mask)))
 
     def __call__(
         self,

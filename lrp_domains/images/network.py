@@ -63,7 +63,7 @@ def load(
     # PIL resizes, whether torchvision is there or not: the two differ.
     processor = preprocessing("AutoImageProcessor", name, backend="pil", **options)
     if texts is None:
-        options |= {"device": device, "purpose": "image classification"}
+        options |= {"device": device, "purpose": "image classification (CLIP and its kin: pass texts=, --text)"}
         return {"model": pretrained("AutoModelForImageClassification", name, **options), "transform": processor}
     tokenizer = preprocessing("AutoTokenizer", name, **options)
     model = pretrained("AutoModel", name, device=device, **options)

@@ -44,8 +44,10 @@ def read_picture(picture: Picture, mode: str, name: str) -> tuple[Image.Image, t
         image = _of_array(picture, name)
     elif isinstance(picture, Image.Image):
         image = picture
+    elif isinstance(picture, str) and "://" in picture:
+        raise DomainError(f"'{picture}' is an address, and nothing is downloaded: pass a file")
     elif isinstance(picture, str | Path):
-        image, notes = _of_file(Path(picture))
+        image, notes = open_picture(Path(picture))
     else:
         raise DomainError(f"'{name}' is a {type(picture).__name__}: pass a file, PIL image, array or tensor")
     if 0 in image.size:
@@ -65,7 +67,8 @@ def read_picture(picture: Picture, mode: str, name: str) -> tuple[Image.Image, t
     return image.convert("RGB").convert(mode), notes
 
 
-def _of_file(path: Path) -> tuple[Image.Image, tuple[str, ...]]:
+def open_picture(path: Path) -> tuple[Image.Image, tuple[str, ...]]:
+    """Return the picture in a file as it is, and notes on what was left out."""
     if path.is_dir():
         raise DomainError(f"'{path}' is a folder: pass its pictures, or explain it as a set, to a table")
     if not path.is_file():
@@ -80,6 +83,8 @@ def _of_file(path: Path) -> tuple[Image.Image, tuple[str, ...]]:
             return image, () if frames == 1 else ("of several frames, only the first was read",)
     except Image.UnidentifiedImageError:
         raise DomainError(f"'{path}' is not a picture that Pillow can read; convert it to .png") from None
+    except Image.DecompressionBombError as error:
+        raise DomainError(f"'{path}' is too large: {reason(error)}; see PIL.Image.MAX_IMAGE_PIXELS") from error
     except Exception as error:  # whatever a damaged file makes Pillow raise, such as IndexError
         raise DomainError(f"'{path}' could not be read, it is damaged or cut off: {reason(error)}") from error
 

@@ -46,11 +46,32 @@ class Preparation:
             made = self.transform(image)
             made = torch.as_tensor(made["pixel_values"][0] if isinstance(made, Mapping) else made).detach()
         except Exception as error:  # whatever the user's function raises
-            raise DomainError(f"'{name}' could not be transformed to a tensor: {reason(error)}") from error
+            raise DomainError(
+                f"'{name}' could not be transformed, as a picture of mode {self.mode}, to a tensor: {reason(error)}"
+            ) from error
         if made.ndim != 3 or not made.is_floating_point():
             shown = f"{made.dtype} and shape {tuple(made.shape)}"
             raise DomainError(f"the transform returned a tensor of {shown}; expected floats, C x H x W")
         return made
+
+    def mask(self, mask: np.ndarray) -> np.ndarray:
+        """Return a mask of a picture as the model sees it; see `ImageExplainer.as_seen`."""
+        if self.transform is None:
+            return mask
+        numbers, places = np.unique(mask, return_inverse=True)
+
+        def transformed(values: np.ndarray) -> Tensor:
+            image = Image.fromarray(np.uint8(255) * values.reshape(mask.shape).astype(np.uint8))
+            return self._transformed(image.convert(self.mode), "the mask")[0]
+
+        black, white = (transformed(np.full(mask.shape, value)) for value in (0, 1))
+        contrast = white - black  # none where the transform adds pixels around the picture
+        if not contrast.any():
+            raise DomainError("the transform makes black and white the same, so that it shows no mask: pass another")
+        # The share of each segment in a pixel: between two, the larger takes it.
+        shares = torch.stack([(transformed(places == place) - black) * contrast for place in range(len(numbers))])
+        inside = contrast.abs() > contrast.abs().max() / 2
+        return np.where(inside.numpy(), numbers[shares.argmax(0).numpy()], numbers.dtype.type(0))
 
     def black_and_white(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return what black and white are in tensors such as `x`, C x 1 x 1: between them are all pictures."""

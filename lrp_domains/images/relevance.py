@@ -10,14 +10,15 @@ import pandas as pd
 from PIL import Image
 
 from ..domain import DomainError, ExplainedSamples, Outcome, Page
-from .drawing import figure_of
+from .drawing import figure_of, for_page
+from .masks import checked, sums
 
 PAGE = Page(
     package=__package__,
     template="figures.html.j2",
-    draw=lambda item: figure_of(item.pixels, item.picture),
+    draw=lambda item: for_page(item.pixels, item.picture),
     title="Relevance of pixels",
-    colours=256,
+    colours=None,
     in_notebook=50,
 )
 
@@ -66,27 +67,32 @@ class ImageRelevance(Outcome):
     def segments(self, mask: np.ndarray) -> pd.Series:
         """Return the relevance of segments, their sums, by number.
 
-        `mask` has the number of each pixel's segment, integer or True and False, in the picture as the model saw it.
+        `mask` has the number of each pixel's segment, integer or True and False, in the picture as the model saw it;
+        `ImageExplainer.as_seen` returns that of a mask of the whole picture.
         """
-        mask, shape = np.asarray(mask), self.pixels.shape
-        if mask.shape != shape:
+        mask, pixels = np.asarray(mask), self.pixels
+        if mask.shape != pixels.shape:
             raise DomainError(
-                f"the mask has shape {mask.shape}, but the model saw {shape}: resize and crop it likewise"
+                f"the mask has shape {mask.shape}, but the model saw {pixels.shape}: pass explainer.as_seen(mask)"
             )
-        if mask.dtype.kind not in "biu":
-            raise DomainError(f"the mask is of {mask.dtype}: pass the number of each pixel's segment, integers")
-        numbers, places = np.unique(mask, return_inverse=True)
-        return pd.Series(np.bincount(places.ravel(), self.pixels.ravel()), index=numbers, name="relevance")
+        return sums(pixels, checked(mask))["relevance"]
 
-    def to_image(self, *, over: bool = True, size: int | None = None) -> Image.Image:
+    def to_image(
+        self, *, over: bool = True, size: int | None = None, patch: int | tuple[int, int] | None = None
+    ) -> Image.Image:
         """Draw the relevance with a colour bar: red for the target, blue against it, symmetric about 0.
 
-        It is drawn over the picture in grey, or beside it; `size` is the longer side in pixels (None: 224).
+        It is drawn over the picture in grey, or beside it; `size` is the longer side in pixels (None: 224). With
+        `patch`, a size as in `patches`, the sums of patches are drawn, such as those of a vision transformer. The
+        strongest of many pixels, one in 200, have full colour; the bar then has ≥ and ≤ at its ends.
         """
         if size is not None and size < 1:
             raise DomainError(f"size={size}: expected at least one pixel")
-        buffer = io.BytesIO()
-        figure_of(self.pixels, self.picture, over=over, size=size).savefig(buffer, format="png")
+        pixels, buffer = self.pixels, io.BytesIO()
+        if patch is not None:
+            patches, (height, width) = self.patches(patch), np.broadcast_to(patch, 2)
+            pixels = patches.repeat(height, 0).repeat(width, 1)[: pixels.shape[0], : pixels.shape[1]]
+        figure_of(pixels, self.picture, over=over, size=size).savefig(buffer, format="png")
         return Image.open(buffer).convert("RGB")
 
     def to_html(self) -> str:

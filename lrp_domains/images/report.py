@@ -10,7 +10,7 @@ import pandas as pd
 from ..domain import read_arrays, write_sections
 from ..domain.page import Drawing, drawing
 from ..domain.results.outcomes import outcomes_by_number
-from .drawing import figure_of
+from .drawing import for_page
 
 LEDGER = {"units": "pixels", "rest": "rest: biases, positions, residue"}
 CHUNK = 64  # pictures in memory at once
@@ -51,4 +51,4 @@ def _drawn(numbers: list[int], arrays: Path) -> Drawing | None:
             return None
         pixels = pixels + sum(several[::2]) / len(numbers)
         picture = picture + sum(map(np.float32, several[1::2])) / len(numbers)
-    return drawing(figure_of(pixels, np.rint(picture).astype(np.uint8)), colours=256)
+    return drawing(for_page(pixels, np.rint(picture).astype(np.uint8)), colours=None)

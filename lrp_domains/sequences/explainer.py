@@ -76,11 +76,22 @@ class SequenceExplainer:
     """
 
     def __init__(
-        self, model: nn.Module, alphabet: str = "DNA", encode: Any = "one-hot", *, layout: str | None = None,
-        unknown: float = 0.0, length: int | None = None, embedding: str | None = None,
-        score: str | Callable[[Any], Tensor] = "log-odds", reference: Reference | None = None, references: int = 10,
-        seed: int = 0, reverse_complement: bool = False, **settings: Any,
-    ) -> None:  # fmt: skip
+        self,
+        model: nn.Module,
+        alphabet: str = "DNA",
+        encode: Any = "one-hot",
+        *,
+        layout: str | None = None,
+        unknown: float = 0.0,
+        length: int | None = None,
+        embedding: str | None = None,
+        score: str | Callable[[Any], Tensor] = "log-odds",
+        reference: Reference | None = None,
+        references: int = 10,
+        seed: int = 0,
+        reverse_complement: bool = False,
+        **settings: Any,
+    ) -> None:
         check_whole("references", references, 1)
         check_whole("seed", seed, 0)
         if length is not None:
@@ -114,9 +125,15 @@ class SequenceExplainer:
 
     @classmethod
     def from_pretrained(
-        cls, name: str | Path, *, device: str | torch.device | None = None, revision: str | None = None,
-        allow_code: bool = False, allow_pickle: bool = False, **settings: Any,
-    ) -> SequenceExplainer:  # fmt: skip
+        cls,
+        name: str | Path,
+        *,
+        device: str | torch.device | None = None,
+        revision: str | None = None,
+        allow_code: bool = False,
+        allow_pickle: bool = False,
+        **settings: Any,
+    ) -> SequenceExplainer:
         """Load a model.
 
         Parameters
@@ -138,9 +155,14 @@ class SequenceExplainer:
         return cls(**known | settings)
 
     def __call__(
-        self, sequences: str | Record | Mapping[str, str] | Iterable[str | Record], target: Any = None, *,
-        against: str | int | None = None, reference: Reference | None = None, progress: Progress = no_progress,
-    ) -> SequenceRelevance | SequenceRelevances:  # fmt: skip
+        self,
+        sequences: str | Record | Mapping[str, str] | Iterable[str | Record],
+        target: Any = None,
+        *,
+        against: str | int | None = None,
+        reference: Reference | None = None,
+        progress: Progress = no_progress,
+    ) -> SequenceRelevance | SequenceRelevances:
         """Explain a sequence or several.
 
         Parameters

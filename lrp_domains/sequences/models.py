@@ -16,7 +16,11 @@ def load(name: str | Path, *, revision: str | None, allow_pickle: bool, **option
         return declared
     tokenizer = preprocessing("AutoTokenizer", name, allow_code=options["allow_code"], revision=revision)
     model = pretrained(
-        "AutoModelForSequenceClassification", name, purpose="the classification of sequences", may_lack=("pooler",),
-        revision=revision, **options,
-    )  # fmt: skip
+        "AutoModelForSequenceClassification",
+        name,
+        purpose="the classification of sequences",
+        may_lack=("pooler",),
+        revision=revision,
+        **options,
+    )
     return {"model": model, "encode": tokenizer}

@@ -19,9 +19,12 @@ MOST = 300  # sequences of a class that motifs are averaged over
 
 
 def write_report(
-    folders: Iterable[str | Path], path: str | Path, *, title: str = "Letters that decided the predictions",
+    folders: Iterable[str | Path],
+    path: str | Path,
+    *,
+    title: str = "Letters that decided the predictions",
     examples: int = 8,
-) -> None:  # fmt: skip
+) -> None:
     """Write one self-contained HTML report, `path`, of explained sets of sequences.
 
     `folders` are those of results, each with ``explained.parquet`` and ``explained.npz``, and perhaps a ``comparison``.

@@ -140,9 +140,12 @@ def _of_array(outcome: Outcome, array: np.ndarray) -> SequenceRelevance:
     chromosome = str(array["chromosome"][0]) or None
     record = Record(letters, outcome.name, chromosome, int(starts.min()), strand, outcome.label)
     return SequenceRelevance(
-        **vars(outcome), record=record, alphabet="".join(columns[5:]), relevance=array["relevance"],
+        **vars(outcome),
+        record=record,
+        alphabet="".join(columns[5:]),
+        relevance=array["relevance"],
         hypothetical=None if np.isnan(hypothetical).all() else hypothetical,
-    )  # fmt: skip
+    )
 
 
 def logo_figure(heights: np.ndarray, alphabet: str, first: int = 0) -> Figure:

@@ -45,9 +45,17 @@ def check_file(explainer: SequenceExplainer, sequences: Sequence[Record | Varian
 
 
 def explain_file(
-    explainer: SequenceExplainer, sequences: Sequence[Record | Variant], out: str | Path, *, key: str = "",
-    target: Any = None, against: Any = None, window: int | None = None, stride: int | None = None, **options: Any,
-) -> int:  # fmt: skip
+    explainer: SequenceExplainer,
+    sequences: Sequence[Record | Variant],
+    out: str | Path,
+    *,
+    key: str = "",
+    target: Any = None,
+    against: Any = None,
+    window: int | None = None,
+    stride: int | None = None,
+    **options: Any,
+) -> int:
     """Explain sequences to a table, ``.parquet``, and arrays next to it, ``.npz``; an interrupted run resumes.
 
     `read_explained` reads them.
@@ -85,9 +93,13 @@ def explain_file(
 
 
 def write_tracks(
-    explained: str | Path, *, genome: str | Path | None = None, bigwig: str | Path | None = None,
-    bedgraph: str | Path | None = None, modisco: str | Path | None = None,
-) -> None:  # fmt: skip
+    explained: str | Path,
+    *,
+    genome: str | Path | None = None,
+    bigwig: str | Path | None = None,
+    bedgraph: str | Path | None = None,
+    modisco: str | Path | None = None,
+) -> None:
     """Write tracks of explained sequences, and what TF-MoDISco reads; memory doesn't grow with their number.
 
     Parameters
@@ -125,9 +137,13 @@ def _checked(explainer: SequenceExplainer, sequences: Any) -> list[Any]:
 
 
 def _explained(
-    explainer: SequenceExplainer, part: Sequence[Any], *, window: int | None = None, stride: int | None = None,
+    explainer: SequenceExplainer,
+    part: Sequence[Any],
+    *,
+    window: int | None = None,
+    stride: int | None = None,
     **asked: Any,
-) -> SequenceRelevances:  # fmt: skip
+) -> SequenceRelevances:
     if window is None and stride is not None:
         raise DomainError("a stride is from one window to the next: state window= (--window) too")
     if isinstance(part[0], Variant):

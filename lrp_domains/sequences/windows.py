@@ -17,9 +17,15 @@ from .results import SequenceRelevance, SequenceRelevances
 
 
 def explain_windows(
-    explainer: SequenceExplainer, sequences: Any, target: Any = None, *, window: int, stride: int | None = None,
-    progress: Progress = no_progress, **options: Any,
-) -> SequenceRelevances:  # fmt: skip
+    explainer: SequenceExplainer,
+    sequences: Any,
+    target: Any = None,
+    *,
+    window: int,
+    stride: int | None = None,
+    progress: Progress = no_progress,
+    **options: Any,
+) -> SequenceRelevances:
     """Explain long sequences in overlapping windows, with memory for a batch of windows.
 
     The relevance of a letter is the mean over the windows that cover it, weighted by its distance from the nearer end

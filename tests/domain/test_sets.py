@@ -31,7 +31,8 @@ def test_a_table_whose_paths_are_relative_to_it(folder, name, separator):
     files = read_set(folder / name, (".png",))
     assert [str(path) for path in files.paths] == [str(folder / "c.png"), "/d.png"] and files.labels == ["01", "NA"]
     assert files.names == ["c.png", "/d.png"]
-    assert read_set(str(folder / name), (".png",), label_column="kind").labels == ["x", "y"]
+    assert read_set(str(folder / name), (".png",), label_column="kind").labels == ["x", "y"] and files.beside is None
+    assert read_set(folder / name, (".png",), file_column="kind").beside == [folder / "x", folder / "y"]
 
 
 def test_files_by_name():

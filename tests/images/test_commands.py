@@ -38,6 +38,16 @@ def test_a_picture(demo, tmp_path):
     assert [path.name for path in (tmp_path / "drawings").iterdir()] == ["0_004.png"]
 
 
+def test_a_picture_against_a_reference_whose_score_is_printed(demo):
+    picture = demo / "pictures/004.png"
+    output = run("explain", picture, "--model", demo / "vit", "--device", "cpu", "--reference", "blur")
+    result = ImageExplainer.from_pretrained(demo / "vit", device="cpu")(picture, reference="blur")
+    assert (
+        f"score {result.score:+.3f}, of the reference {result.reference_score:+.3f}, pixels {result.units:+.3f}"
+        in output
+    )
+
+
 @pytest.mark.parametrize("rules", get_args(Rules))
 def test_every_rule_set_has_a_name(rules):
     name = rules.replace("-", "_")

@@ -53,6 +53,7 @@ PICTURES = {
     "an empty list": ([], "there are no pictures to explain"),
     "an empty tensor": (torch.zeros(0, 3, 6, 8), "there are no pictures to explain"),
     "no file": ("missing.png", "there is no file 'missing.png'"),
+    "an address": ("https://example.org/cat.png", "'https://example.org/cat.png' is an address, .*: pass a file"),
     "a number": (3, "a picture is a path, PIL image, array or tensor, not int"),
     "an open file": (io.BytesIO(b"x"), "not BytesIO; for an open file or bytes, pass what PIL.Image.open returns"),
     "bytes": (b"x", "not bytes; for an open file"),
@@ -90,7 +91,9 @@ CALLS = {
     "mixed samples": ({"of": Returns(lambda z: z - z.mean(0))}, "it mixes those of a batch, or draws at random"),
     "random numbers": ({"of": Returns(lambda z: z + torch.randn_like(z))}, "draws at random"),
     "infinite logits": ({"of": Returns(lambda z: z / 0), "target": 0}, "score of 'picture 0' is -?(inf|nan)"),
-    "a batch of 0": ({"settings": {"batch_size": 0}}, "batch_size=0: expected a whole number, at least 1"),
+    "a batch of 0": ({"settings": {"batch_size": 0}}, "batch_size=0: expected a whole number"),
+    "a batch in words": ({"settings": {"batch_size": "8"}}, "batch_size='8': expected a whole number"),
+    "weights for a model": ({"of": model().state_dict()}, "the model, a OrderedDict, is not a torch.nn.Module"),
     "an unknown score": ({"settings": {"score": "logits"}}, "unknown score 'logits'; did you mean 'logit'"),
     "a probability": ({"settings": {"score": "probability"}}, "saturates"),
     "rules by name": ({"settings": {"rules": "epsilon"}}, "rules='epsilon' is not a rule set"),
@@ -101,8 +104,8 @@ CALLS = {
     "other names of classes": ({"settings": {"classes": ["cat", "dog"]}}, "has 4 classes, but 2 are named"),
     "unknown bounds": ({"pictures": torch.randn(3, 6, 8), "settings": {"rules": RULES}}, "pass the transform"),
     "black of unknown tensors": ({"pictures": torch.randn(3, 6, 8), "reference": "black"}, "pass the transform"),
-    "a transform that is no function": ({"transform": 3}, "could not be transformed to a tensor: 'int' object"),
-    "a transform that raises": ({"transform": lambda image: image.mising}, "could not be transformed .*mising"),
+    "a transform that is no function": ({"transform": 3}, "transformed, as a picture of mode RGB, to a tensor: 'int'"),
+    "a transform that raises": ({"transform": lambda image: image.mising}, "could not be transformed, .*mising"),
     "a transform to integers": ({"transform": lambda image: torch.ones(3, 6, 8).int()}, "torch.int32 .*expected"),
     "a transform to batches": ({"transform": lambda image: torch.ones(1, 3, 6, 8)}, r"\(1, 3, 6, 8\); expected"),
     "a transform without contrast": ({"transform": shrunk, "of": nn.Sequential(nn.Flatten(), nn.Linear(12, 2)).eval(),
@@ -128,6 +131,13 @@ def test_a_request_that_cannot_be_answered(case):
     assert case == "rules for a reference" or isinstance(caught.value, DomainError)
 
 
+def test_a_picture_of_too_many_pixels_is_not_called_damaged(tmp_path, monkeypatch):
+    Image.fromarray(PIXELS).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(DomainError, match=r"a.png' is too large: .*; see PIL.Image.MAX_IMAGE_PIXELS"):
+        explain(tmp_path / "a.png")
+
+
 def test_texts_are_a_list(tmp_path):
     for texts in ("a cat", []):
         with pytest.raises(DomainError, match="pass a list of texts, which are the classes"):
@@ -145,9 +155,9 @@ def test_drawings_of_impossible_sizes():
         explain().to_image(size=0)
 
 
-def picture_set(folder, *, table="path,label\na.png,0\nb.png,1\n", **contents: bytes):
-    for name in ("a", "b"):
-        Image.fromarray(PIXELS).save(folder / f"{name}.png")
+def picture_set(folder, *, table="path,label\na.png,0\nb.png,1\n", sides=(8, 8), **contents: bytes):
+    for name, side in zip("ab", sides, strict=True):
+        Image.new("RGB", (side, 6)).save(folder / f"{name}.png")
     for name, content in contents.items():
         (folder / f"{name}.png").write_bytes(content)
     (folder / "set.csv").write_text(table)
@@ -160,6 +170,8 @@ SETS = {
         {"table": "path,class\na.png,1\n", "column": "clas"},
         "no column 'clas'; did you mean 'class'",
     ),
+    "more cells than columns": ({"table": "path,label\na.png,1,2\n"}, "has rows of more cells than its header"),
+    "sizes that the model can't read": ({"sides": (8, 11)}, "could not read pictures of 3 x 6 x 11"),
     "no rows": ({"table": "path,label\n"}, "no pictures in the table"),
     "an empty path": ({"table": "path,label\na.png,1\n,1\n"}, r"column 'path' is empty in row 1 \(from 0\)"),
     "an unknown label": ({"table": "path,label\na.png,1\nb.png,owl\n"}, "label: there is no class 'owl' among 4"),

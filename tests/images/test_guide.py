@@ -37,7 +37,8 @@ def in_a_folder_with_the_files_it_names(tmp_path, monkeypatch):
     for number, name in enumerate(("cat", "dog")):
         pixels = np.random.default_rng(number).integers(0, 256, (20, 24, 3), np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"{name}.png")
-    Path("pictures.csv").write_text("path,label\ncat.png,cat\ndog.png,dog\n")
+    Image.fromarray(np.arange(24, dtype=np.uint8) // 12 * np.ones((20, 1), np.uint8)).save("mask.png")
+    Path("pictures.csv").write_text("path,label,mask\ncat.png,cat,mask.png\ndog.png,dog,mask.png\n")
 
 
 @pytest.mark.usefixtures("in_a_folder_with_the_files_it_names")
@@ -47,7 +48,7 @@ def test_the_guide_runs():
         exec(compile(block, str(PAGE), "exec"), names)
     assert names["result"].pixels.shape == (16, 16)
     assert Path("relevance.png").is_file() and Path("report.html").is_file()
-    assert len(names["results"]) == 2
+    assert len(names["results"]) == 2 and len(Path("segments.tsv").read_text().splitlines()) == 5
 
 
 def test_commands_of_the_guide_have_the_options_that_it_shows():

@@ -7,12 +7,14 @@ import re
 import numpy as np
 import pytest
 import torch
+from matplotlib import colormaps
 from PIL import Image
 from torch import nn
 
 from lrp_domains.domain import DomainError
-from lrp_domains.domain.page import AGAINST, FOR, rgb
+from lrp_domains.domain.page import AGAINST, DIVERGING, FOR, rgb
 from lrp_domains.images import ImageExplainer
+from lrp_domains.images.drawing import figure_of
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +76,18 @@ def test_a_drawing_is_signed_and_symmetric(results):
     assert rgb(FOR)[0] > rgb(AGAINST)[0]
 
 
+def test_patches_are_drawn_by_their_sums(results):
+    pixels = np.zeros((4, 6), np.float32)
+    pixels[0, 0], pixels[0, 1], pixels[3, 5] = 3, -1, -2  # +2 and -2
+    result = type(results[0])(**vars(results[0]) | {"channels": pixels[None], "picture": np.zeros((4, 6, 3), np.uint8)})
+    drawn = np.asarray(result.to_image(size=240, patch=(3, 2))).astype(int)[10:170, :240]
+    assert (drawn[:120, :80] == drawn[60, 40]).all() and drawn[60, 40, 0] > drawn[60, 40, 2] + 50
+    assert (drawn[122:, 162:] == drawn[150, 200]).all() and drawn[150, 200, 2] > drawn[150, 200, 0] + 50
+    assert np.ptp(drawn[60, 120]) == 0
+    with pytest.raises(DomainError, match="expected one or two whole numbers"):
+        result.to_image(patch=0)
+
+
 def test_a_page_is_self_contained_and_escaped(results):
     html = results.to_html("Cats & <dogs>")
     assert html.startswith("<!doctype html>") and "<title>Cats &amp; &lt;dogs&gt;</title>" in html
@@ -89,9 +103,42 @@ def test_a_page_is_self_contained_and_escaped(results):
     assert body.lstrip().startswith("<div") and body.count("<img") == 1
 
 
+def test_a_photograph_does_not_change_the_colours_of_the_scale(results):
+    generator = np.random.default_rng(0)
+    picture = generator.integers(0, 256, (60, 60, 3), np.uint8)
+    channels = generator.normal(size=(1, 60, 60)).astype(np.float32)
+    html = type(results[0])(**vars(results[0]) | {"channels": channels, "picture": picture}).to_html()
+    with Image.open(io.BytesIO(base64.b64decode(re.search(r"base64,([^\"]+)", html)[1]))) as image:
+        drawn = np.asarray(image.convert("RGB")).astype(int)
+    scale = {tuple(colour) for colour in colormaps[DIVERGING](range(256), bytes=True)[:, :3].tolist()}
+    assert {tuple(colour) for colour in drawn[20:270, 300:540].reshape(-1, 3).tolist()} <= scale
+    assert len({tuple(colour) for colour in drawn[20:270, :260].reshape(-1, 3)}) <= 256
+
+
 def test_a_table_has_a_row_per_picture(results):
     table = results.table()
     assert table["name"].tolist() == ["picture 0", "picture 1", "picture 2"]
     assert set(table["target"]) == {"<dog>"}
     assert np.allclose(table["score"], table["units"] + table["rest"])
     assert repr(results) == "ImageRelevances(3 pictures)" and "picture 0" in repr(results[0])
+
+
+def test_one_pixel_far_above_the_others_does_not_make_them_white(results):
+    pixels = np.full((40, 40), -1.0, np.float32)
+    pixels[:20] = 1
+    pixels[0, 0] = 1000
+    picture = np.zeros((40, 40, 3), np.uint8)
+    result = type(results[0])(**vars(results[0]) | {"channels": pixels[None], "picture": picture})
+    drawn = np.asarray(result.to_image(over=False, size=200)).astype(int)
+    panel = drawn[10:210, 210:410]
+    for over in (panel, np.asarray(result.to_image(size=200)).astype(int)[10:210, :200]):
+        above, below = over[50, 100], over[150, 100]
+        assert above[0] > above[2] + 50 and below[2] > below[0] + 50
+    labels = [label.get_text() for label in figure_of(pixels, picture).axes[-1].get_yticklabels()]
+    assert labels == ["≤ -1", "0", "≥ +1"]
+    small = type(results[0])(**vars(result) | {"channels": 2.22e-5 * result.channels})
+    assert (np.asarray(small.to_image())[:, -4:] == 255).all()  # long numbers have room
+    pixels[0, 0] = 1
+    assert [label.get_text() for label in figure_of(pixels, picture).axes[-1].get_yticklabels()] == ["-1", "0", "+1"]
+    alone = np.where(pixels * np.arange(1600).reshape(40, 40) == 1, 3, 0)  # of all 1600 pixels, one
+    assert [label.get_text() for label in figure_of(alone, picture).axes[-1].get_yticklabels()] == ["-3", "0", "+3"]

@@ -119,6 +119,17 @@ def test_tracks_are_planned_for_the_sets_that_ask_for_them(tmp_path):
     assert both[both.index("--") + 1] == "results/sequences/both/explained.parquet"
 
 
+def test_segments_are_planned_for_the_sets_that_name_masks(tmp_path):
+    (tmp_path / "x.tsv").write_text("path\tmask\n1.png\t2.png\n")
+    rows = [{"name": "with", "mask_column": "mask"}, {"name": "without"}]
+    config = configured(tmp_path, [row | {"path": "x.tsv", "model": "a/name"} for row in rows])
+    (command,) = planned(tmp_path, config, "images segments")
+    assert value(command, "--out") == "results/images/with/segments.tsv"
+    assert command[command.index("--") + 1] == "results/images/with/explained.parquet"
+    for step in ("images check", "images explain"):
+        assert [value(command, "--mask-column") for command in planned(tmp_path, config, step)].count("mask") == 1
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [

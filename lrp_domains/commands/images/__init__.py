@@ -17,6 +17,7 @@ for command, name in (
     (demo.demo, "demo"),
     (sets.check, "check"),
     (sets.gather, "gather"),
+    (sets.segments, "segments"),
     (sets.report, "report"),
 ):
     images.command(name)(command)

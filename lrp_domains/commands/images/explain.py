@@ -56,7 +56,8 @@ def _show(pictures: Sequence[Path], explainer: Any, request: Mapping[str, Any], 
     results = explainer([str(path) for path in pictures], **request)
     for result in results:
         probability = "" if result.probability is None else f" ({result.probability:.1%})"
-        parts = f"score {result.score:+.3f}, pixels {result.units:+.3f}, rest {result.rest:+.3f}"
+        reference = "" if result.reference_score is None else f", of the reference {result.reference_score:+.3f}"
+        parts = f"score {result.score:+.3f}{reference}, pixels {result.units:+.3f}, rest {result.rest:+.3f}"
         typer.echo(f"{result.name}: predicted {result.prediction}{probability}, explained {result.target}, {parts}")
         for note in result.notes:
             say("note", f"{result.name}: {note}")

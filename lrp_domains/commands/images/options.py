@@ -41,6 +41,13 @@ SET = {
     "label_column": Annotated[
         str | None, typer.Option(help="The column of the table with the labels (default label, if there is one).")
     ],
+    "mask_column": Annotated[
+        str | None,
+        typer.Option(
+            help="The column of the table with a file per picture that has the number of each pixel's segment, .png or "
+            ".npy; 'segments' sums their relevance (default: no masks)."
+        ),
+    ],
 }
 REQUEST = TARGETS | {
     "reference": Annotated[

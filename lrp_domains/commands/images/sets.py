@@ -1,4 +1,9 @@
-"""The steps of a set of pictures before and after its explanation: check, gather, report."""
+"""The steps of a set of pictures before and after its explanation: check, gather, segments, report."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from .. import samples as s
 from ..console import say
@@ -12,7 +17,7 @@ REPORT = s.report_options("Pixels that decided the predictions", "pictures")
 
 @grouped(model=CHECKED, set_of=o.SET, request=o.REQUEST, settings=o.SETTINGS)
 def check(pictures: o.Pictures, out: s.Summary, model: dict, set_of: dict, request: dict, settings: dict) -> None:
-    """Read all pictures of a set and explain the first, before any long computation."""
+    """Read all pictures of a set and explain the smallest and the largest, before any long computation."""
     from ...images import check_files
 
     summary = STEPS.check(
@@ -30,6 +35,19 @@ def check(pictures: o.Pictures, out: s.Summary, model: dict, set_of: dict, reque
 def gather(tables: s.Tables, out: s.Gathered) -> None:
     """Write the tables and arrays of all shards as one."""
     STEPS.gather(tables, out)
+
+
+def segments(
+    explained: Annotated[Path, typer.Argument(help="The table of explained pictures, .parquet.")],
+    out: Annotated[Path, typer.Option(help="The table to write, .tsv.")],
+) -> None:
+    """Write the relevance of each segment of each picture of a set that was explained with --mask-column."""
+    from ...domain import require_space
+    from ...images import write_segments
+
+    require_space(out)
+    write_segments(explained, out)
+    say("segments", f"'{out}'")
 
 
 @grouped(page=REPORT)

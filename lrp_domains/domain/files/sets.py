@@ -15,7 +15,7 @@ SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 @dataclass(frozen=True)
 class SampleFiles:
-    """Samples in files: where they are, what they are called, and their labels if known.
+    """Samples in files: where they are, what they are called, their labels and a file beside each, if known.
 
     Names don't depend on where a set is: they are relative to its folder, or as its table or the caller wrote them.
     """
@@ -23,6 +23,7 @@ class SampleFiles:
     paths: list[Path]
     names: list[str]
     labels: list[str] | None = None
+    beside: list[Path] | None = None
 
 
 def read_set(
@@ -30,6 +31,7 @@ def read_set(
     suffixes: Collection[str],
     *,
     label_column: str | None = None,
+    file_column: str | None = None,
     unit: str = "samples",
 ) -> SampleFiles:
     """Return the paths of samples, their names, and their labels if known.
@@ -43,6 +45,8 @@ def read_set(
         How the names of samples end, in lower case; other files of a folder are ignored.
     label_column
         The column with the labels. None: ``label``, if there is one.
+    file_column
+        The column with a file beside each sample, such as a mask, relative to the table. None: no such files.
     unit
         What samples are, in the plural, for messages.
     """
@@ -50,9 +54,9 @@ def read_set(
         return SampleFiles([Path(path) for path in source], [str(path) for path in source])
     source = Path(source)
     if source.suffix in SEPARATORS and source.is_file():
-        return _of_table(source, label_column, unit)
-    if label_column is not None:
-        raise DomainError(f"'{source}' is not a table ({', '.join(SEPARATORS)}), so it has no column '{label_column}'")
+        return _of_table(source, label_column, file_column, unit)
+    if column := label_column or file_column:
+        raise DomainError(f"'{source}' is not a table ({', '.join(SEPARATORS)}), so it has no column '{column}'")
     if not source.is_dir():
         return SampleFiles([source], [str(source)])
     paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
@@ -61,17 +65,22 @@ def read_set(
     return SampleFiles(paths, [path.relative_to(source).as_posix() for path in paths])
 
 
-def _of_table(source: Path, label_column: str | None, unit: str) -> SampleFiles:
+def _of_table(source: Path, label_column: str | None, file_column: str | None, unit: str) -> SampleFiles:
     try:
         table = pd.read_csv(source, sep=SEPARATORS[source.suffix], dtype=str, keep_default_na=False)
     except ValueError as error:  # those of pandas, and wrong encodings
         raise DomainError(f"'{source}' could not be read as a table: {reason(error)}") from error
     if table.empty:
         raise DomainError(f"there are no {unit} in the table '{source}': it has no rows")
-    for column in ("path", *([label_column] if label_column else [])):
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes the first cells for an index
+        raise DomainError(f"'{source}' has rows of more cells than its header: name all columns, or quote separators")
+    for column in filter(None, ("path", label_column, file_column)):
         if column not in table:
             raise DomainError(f"'{source}' has no column '{column}'; {choices(column, table.columns)}")
         if (empty := table[column] == "").any():
             raise DomainError(f"'{source}': column '{column}' is empty in row {empty.argmax()} (from 0)")
     labels, names = table.get(label_column or "label"), list(table["path"])
-    return SampleFiles([source.parent / name for name in names], names, None if labels is None else list(labels))
+    beside = None if file_column is None else [source.parent / name for name in table[file_column]]
+    return SampleFiles(
+        [source.parent / name for name in names], names, None if labels is None else list(labels), beside
+    )

@@ -31,7 +31,7 @@ class Page:
     title
         The title of a page.
     colours
-        Of drawings, at most.
+        Of drawings, at most; None: all.
     in_notebook
         How many samples a notebook shows.
     """
@@ -40,7 +40,7 @@ class Page:
     template: str
     draw: Callable[[Outcome], Figure]
     title: str
-    colours: int = 64
+    colours: int | None = 64
     in_notebook: int = 20
 
     def whole(self, samples: Sequence[Outcome], title: str | None = None) -> str:

@@ -82,7 +82,8 @@ class TensorExplainer:
         device: str | torch.device | None = None,
     ) -> None:
         if not isinstance(model, nn.Module):
-            named = model.__name__ if isinstance(model, type) else repr(model)
+            named = repr(model) if isinstance(model, str) else f"a {type(model).__name__}"
+            named = model.__name__ if isinstance(model, type) else named
             raise DomainError(f"the model, {named}, is not a torch.nn.Module: pass one in memory, in eval mode")
         if isinstance(classes, str):
             raise DomainError(f"classes='{classes}' is one name: pass a list of them")
