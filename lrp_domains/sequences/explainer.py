@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ class SequenceExplainer:
         check_whole("seed", seed, 0)
         if length is not None:
             check_whole("length", length, 1)
-        if not isinstance(unknown, int | float) or not 0 <= unknown <= 1:
+        if not isinstance(unknown, Real) or not 0 <= unknown <= 1:
             raise DomainError(f"unknown={unknown!r}: expected a number from 0 to 1, such as 0.25")
         self.alphabet, self.length, self.score = Alphabet.of(alphabet), length, score
         self.one_hot = {"alphabet": self.alphabet, "unknown": unknown, "both_strands": reverse_complement}

@@ -10,6 +10,7 @@ from lrp_domains.sequences import (
     Record,
     SequenceExplainer,
     check_file,
+    counts,
     explain_file,
     read_explained,
     read_sequences,
@@ -18,7 +19,7 @@ from lrp_domains.sequences import (
     write_tracks,
 )  # fmt: skip
 
-from .small_models import bert, cnn, kmer_tokenizer, sequences
+from .small_models import BaseResolution, bert, cnn, kmer_tokenizer, sequences
 
 
 @pytest.fixture
@@ -218,6 +219,15 @@ def test_each_sequence_of_a_file_has_its_own_target_in_whatever_part(tmp_path):
     assert [item.name for item in read] == list("01234")
     assert [item.score for item in read] == pytest.approx([item.score for item in direct])
     assert check_file(explainer, letters, target=targets)["samples"] == 5
+
+
+def test_the_scores_of_files_may_be_functions(tmp_path):
+    explainer = SequenceExplainer(BaseResolution().eval(), score=counts(), layout="channels first")
+    explain_file(explainer, sequences(3), tmp_path / "explained.parquet", part=2)
+    read = read_explained(tmp_path / "explained.parquet")
+    assert [item.score for item in read] == pytest.approx([item.score for item in explainer(sequences(3))])
+    with pytest.raises(DomainError, match="a score that is a function chooses the output itself"):
+        explain_file(explainer, sequences(3), tmp_path / "other.parquet", target=[None, 1, None])
 
 
 def test_windows_and_variants_in_files(tmp_path):

@@ -139,14 +139,15 @@ class TensorExplainer:
             Wraps the iteration over batches.
         """
         refuse_training_mode(self.model)
-        if callable(self.question.score) and not (target is None and against is None):
+        chosen = targets_of(target, len(samples), self.batch.unit)
+        if callable(self.question.score) and not (against is None and all(name is None for name in chosen)):
             raise DomainError(
                 "a target is a class; a score that is a function chooses the output itself: leave one out"
             )
         like = parameter_of(self.model)
         samples = [sample.to(like if sample.is_floating_point() else like.device) for sample in samples]
         self.check(samples[0])
-        targets = self._numbers(target, len(samples))
+        targets = [class_number(name, self.classes, "target") for name in chosen]
         other = class_number(against, self.classes, "against")
         for name, number in zip(names, targets, strict=True):
             if against is not None and number is None:
@@ -218,11 +219,6 @@ class TensorExplainer:
         if self.rules is None:
             return SECANT if against_reference else ATTN_LRP
         return self.rules(x) if callable(self.rules) else self.rules
-
-    def _numbers(self, target: Any, samples: int) -> list[int | None]:
-        """Return the number of the class to explain in each sample."""
-        targets = targets_of(target, samples, self.batch.unit)
-        return [class_number(name, self.classes, "target") for name in targets]
 
 
 def targets_of(target: Any, samples: int, unit: str = "samples") -> list[Any]:
