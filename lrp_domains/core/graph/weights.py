@@ -11,13 +11,14 @@ from .graph import Edge, Graph, Node, dtype_of, shape_of
 from .operations import VIEWS, Operation
 from .quantised import BIAS, PACKINGS
 from .questions import question
-from .saved import dimension, read, unpacking
+from .saved import dimension, keeps, read, unpacking
 
 DENSE = frozenset("Mm Addmm Bmm Baddbmm Mv Addmv Dot SparseAddmm EmbeddingBag Trilinear Mul".split()) | PACKINGS.keys()
 CONVOLUTIONS = frozenset(("Convolution",))
 # Layers that the layer rules have no formula for.
 OTHERS = frozenset("Addbmm Addr Linear MkldnnLinear GroupedMm ConvolutionOverrideable CudnnConvolution ConvTbc".split())
 _WITH_WEIGHTS = DENSE | CONVOLUTIONS | OTHERS
+_ENTRY_BY_ENTRY = frozenset("Add Sub Rsub Mul Div Neg Scale Pow".split())
 # Operations that may come between an attention's scores and its softmax.
 _TO_SCORES = VIEWS | frozenset("Add Sub Mul Div Scale MaskedFill Where Tanh Relu Cat".split())
 
@@ -115,12 +116,16 @@ def keeps_parameter(node: Node, name: str) -> bool | None:
 
 
 @question
-def is_vector_or_parameter(node: Node, name: str) -> bool:
-    """Return whether what a node keeps under a name is a parameter, or a vector, or a view of one."""
+def keeps_no_row(node: Node, name: str) -> bool:
+    """Return whether what a node keeps under a name belongs to the model, not to the rows of a batch.
+
+    That is a parameter, a vector, or a view of one; or a tensor of three and more dimensions that is no view, such as
+    the ``(1, C, 1, 1)`` of a frozen norm. A gate per row and channel is a view of a matrix.
+    """
     with Rereading().of(node) if unpacking(node, name) is not None else nullcontext():
         kept = read(node, name)
     whole = kept if kept._base is None else kept._base
-    return isinstance(whole, torch.nn.Parameter) or whole.ndim <= 1
+    return isinstance(whole, torch.nn.Parameter) or whole.ndim <= 1 or (kept._base is None and kept.ndim > 2)
 
 
 @question
@@ -190,6 +195,26 @@ def scores(graph: Graph) -> set[Node]:
 def leaves_behind(edge: Edge, graph: Graph) -> list[Node]:
     """Return the leaves behind an edge."""
     return [node for node in _nodes_behind(edge, graph) if hasattr(node, "variable")]
+
+
+def is_of_no_row(edge: Edge, graph: Graph) -> bool:
+    """Return whether the value at an edge is computed from parameters alone, and from each entry on its own.
+
+    A lookup, a selection or a layer may depend on what belongs to a row, such as the class of a picture.
+    """
+    for node in _nodes_behind(edge, graph):
+        op = graph.operations[node]
+        if hasattr(node, "variable"):
+            if not is_parameter(node):
+                return False
+        elif op.base not in VIEWS | _ENTRY_BY_ENTRY and op.function is None:
+            return False
+        for slot in op.factors if op.base in ("Mul", "Div") else ():
+            name = op.slot_kept(slot)
+            is_constant = slot < len(graph.edges[node]) and graph.edges[node][slot][0] is None
+            if is_constant and keeps(node, name) and not keeps_no_row(node, name):
+                return False
+    return True
 
 
 def _is_of_data(edge: Edge, graph: Graph) -> bool:

@@ -91,8 +91,9 @@ class Biases:
 
         if op.kind == "batch_norm" and entered:
             bias = self.values.value(edges[2])
-            is_seen = bias is not None or read(node, "weight") is None
-            return [by_channel(shift(node, bias), len(shape_of((node, 0)))) if is_seen else None]
+            is_seen = bias is not None or not keeps(node, "weight")
+            added = shift(node, bias, self.values.kept)
+            return [by_channel(added, len(shape_of((node, 0)))) if is_seen else None]
 
         if op.base == "Addcmul" and entered:
             return [self.values.value(edges[0])]

@@ -16,7 +16,7 @@ import torch
 
 from ..graph.graph import Edge, Graph, Node, Slots, shape_of
 from ..graph.weights import adds_bias
-from .channel_scales import channel_scales
+from .channel_scales import ChannelScales
 from .steps import JOINING, adds_layers, adds_up, is_step, joined, number, push
 
 Parts = tuple[torch.Tensor, ...]
@@ -119,7 +119,8 @@ def add_up(
         is_open[node] = tuple(slot for slot, carries in enumerate(slots) if carries)
         for slot in is_open[node]:
             users[graph.edges[node][slot]].append((node, slot))
-    scales = channel_scales(plain, graph, layers, users)
+    channel_scales = ChannelScales(graph, layers, users)
+    scales = channel_scales.find(plain)
 
     entered: dict[Node, tuple[int, ...]] = {}
     for node, slots in is_open.items():
@@ -147,11 +148,8 @@ def add_up(
         if not unlike:
             edges = ((node, output) for node in {**steps, **dict.fromkeys(layers)} for output in _outputs(node, users))
             tops = tuple(edge for edge in edges if edge not in inside)
-            scales = {node: scale for node, scale in scales.items() if node in steps}
-            factors = {(node, scale.slot): scale.factor for node, scale in scales.items()}
-            channels: dict[Edge, torch.Tensor] = {}
-            for edge, by in (item for scale in scales.values() for item in scale.of_layers.items()):
-                channels[edge] = channels[edge] * by if edge in channels else by
+            factors = {(node, scale.slot): scale.factor for node, scale in scales.items() if node in steps}
+            channels = channel_scales.of_layers(steps)
             return Sums(graph, frozenset(layers), steps, inside, tops, numbers, shapes, factors, channels, flow, users)
         apart |= unlike
 

@@ -18,7 +18,7 @@ from ..layers.neurons import Sums, add_up
 from ..layers.steps import pull
 from ..rule import Grads, Node, Rule, Slots
 from ..rules.layers import LayerRule
-from ..rules.norms import batch_norm
+from ..rules.norms import batch_norm, fixed_batch_norm
 from ..rules.rulesets import RuleSet
 from .choice import kind_at
 
@@ -109,7 +109,7 @@ class _Pass:
     def _layer(self, node: Node) -> Layer:
         layer = layer_at(node, self.graph).scaled(self.sums.inside.get((node, 0), 1.0))
         scale = self.sums.channels.get((node, 0))
-        return layer if scale is None else replace(layer, w=layer.w * aligned(scale, node, layer.w))
+        return layer if scale is None else replace(layer, w=layer.w * aligned(scale, node, layer.w, self.graph))
 
     def _made(self, rule: LayerRule, node: Node) -> Parts:
         """Return a layer's result and the sums that its rule needs; nothing if it has another rule."""
@@ -141,7 +141,7 @@ class _Pass:
     def hand_down(self, node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
         """Bring what was split above a node to the nodes below it, and apply a layer's rules to it."""
         if is_fixed(node, self.graph):  # what its own bias and those before it get
-            gi = batch_norm.backward(node, carries, gi, go)
+            gi = fixed_batch_norm(gi, go[0], self.sums.factors[node, 0])
         result = list(gi)
         split = [self.split.pop((node, output), {}) for output in range(len(node._input_metadata))]
         for rule in set().union(*split):

@@ -162,7 +162,7 @@ class Values:
             x, bias = self.value(edges[0], depth + 1), self.value(edges[2], depth + 1)
             if x is None or (bias is None and read(node, "weight") is not None):
                 return None
-            return normed(node, x, bias)
+            return normed(node, x, bias, self.kept)
         if op.kind not in ("linear", "product") or (op.base in _HOLDING and any(behind[0] is None for behind in edges)):
             return None
         if op.base in ("Add", "Sub", "Rsub") and len(edges) < 2:

@@ -61,12 +61,17 @@ def is_instance_norm(node: Node) -> bool:
     return is_training(node) and read(node, "input").shape[0] == 1 and read(node, "running_mean") is None
 
 
+def fixed_batch_norm(gi: Grads, g: torch.Tensor, scale: torch.Tensor) -> Grads:
+    """Return what a batch norm with running statistics passes back, given what it multiplies by."""
+    # Linear, but torch's derivative is wrong on the CPU for a batch of one whose gradient arrives transposed.
+    of_bias = None if gi[2] is None else g.sum([d for d in range(g.ndim) if d != 1]).to(gi[2].dtype)
+    return (g * scale).to(g.dtype), gi[1], of_bias
+
+
 def _batch_norm_backward(node: Node, carries: Slots, gi: Grads, go: Grads) -> Grads:
     g = go[0]
     if not is_training(node):
-        # Linear, but torch's derivative is wrong on the CPU for a batch of one whose gradient arrives transposed.
-        of_bias = None if gi[2] is None else g.sum([d for d in range(g.ndim) if d != 1]).to(gi[2].dtype)
-        return ((g * by_channel(scales(node), g.ndim)).to(g.dtype), gi[1], of_bias)
+        return fixed_batch_norm(gi, g, by_channel(scales(node), g.ndim))
 
     x, weight = read(node, "input"), read(node, "weight")
     dims = [0, *range(2, x.ndim)]
