@@ -1,11 +1,14 @@
 """A batch norm behind a layer is a part of the layer, however it was written: as if merged into the weights."""
 
+import sys
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
-from lrp_domains import ledger, relevance
+from lrp_domains import ATTN_LRP, EPSILON, EPSILON_PLUS_FLAT, ledger, relevance
 
 from .four_neurons import draw
 from .layer_loops import RULES, TIGHT, only
@@ -25,6 +28,15 @@ class Frozen(nn.Module):
     def forward(self, x):
         scale = self.weight * (self.variance + EPS).rsqrt()
         return x * scale.reshape(1, -1, 1, 1) + (self.bias - self.mean * scale).reshape(1, -1, 1, 1)
+
+
+class FrozenInShape(Frozen):
+    """The same as torchvision and timm have it: brought into shape first."""
+
+    def forward(self, x):
+        weight, bias, mean, variance = (t.reshape(1, -1, 1, 1) for t in self.buffers())
+        scale = weight * (variance + EPS).rsqrt()
+        return x * scale + (bias - mean * scale)
 
 
 def each(values, x):
@@ -53,6 +65,7 @@ NORMS = {
 }
 OF_PICTURES = NORMS | {
     "frozen": Frozen(),
+    "frozen, in shape": FrozenInShape(),
     "channels last": lambda x: (
         (x.movedim(1, -1) - MEAN).div((VARIANCE + EPS).sqrt()).mul(SCALE).add(SHIFT).movedim(-1, 1)
     ),
@@ -138,3 +151,117 @@ def test_the_constants_of_a_norm_by_hand_keep_their_share():
     z = F.conv2d(x, weight, bias)
     score = F.relu((z - each(mean, z)) / each(VARIANCE, z).sqrt() * each(SCALE, z) + each(SHIFT, z)).sum()
     assert ledger(score, x, rules=only(RULES["gamma"][0])).balanced(1e-12)
+
+
+WEIGHT, BIAS, ROWS = nn.Parameter(draw(4, 2, 3, 3)), nn.Parameter(draw(4)), nn.Parameter(draw(4, 5))
+# A layer with a norm in an unusual place, the norm merged into its weights, and the shape of the input.
+PLACES = {
+    "of joined layers": (
+        lambda x: normed(torch.cat([F.conv2d(x, WEIGHT[:1], BIAS[:1]), F.conv2d(x, WEIGHT[1:], BIAS[1:])], 1)),
+        lambda x: F.conv2d(x, *unscaled(WEIGHT, BIAS)),
+        (2, 2, 5, 5),
+    ),
+    "one for each part of a layer": (
+        lambda x: torch.cat(
+            [
+                F.batch_norm(part, MEAN[i : i + 2], VARIANCE[i : i + 2], eps=EPS)
+                for i, part in zip((0, 2), F.conv2d(x, WEIGHT, BIAS).chunk(2, 1), strict=True)
+            ],
+            1,
+        ),
+        lambda x: F.conv2d(x, *unscaled(WEIGHT, BIAS)),
+        (2, 2, 5, 5),
+    ),
+    "of a cut": (
+        lambda x: normed(F.conv2d(x, WEIGHT, BIAS, padding=1)[:, :, 1:-1, 1:-1]),
+        lambda x: F.conv2d(x, *unscaled(WEIGHT, BIAS)),
+        (2, 2, 5, 5),
+    ),
+    "of shuffled pixels": (
+        lambda x: F.batch_norm(F.pixel_shuffle(F.conv2d(x, WEIGHT, BIAS), 2), MEAN[:1], VARIANCE[:1], eps=EPS),
+        lambda x: F.pixel_shuffle(F.relu(F.conv2d(x, *unscaled(WEIGHT, BIAS, slice(0, 1)))), 2),
+        (2, 2, 5, 5),
+    ),
+    "of columns": (
+        lambda x: normed((ROWS @ x.T + BIAS[:, None]).T),
+        lambda x: F.linear(x, *unscaled(ROWS, BIAS)),
+        (3, 5),
+    ),
+    "of a frozen layer of columns": (
+        lambda x: normed(F.linear(x.mT, ROWS.detach(), BIAS).mT),
+        lambda x: F.linear(x.mT, *unscaled(ROWS, BIAS)).mT,
+        (2, 5, 3),
+    ),
+    "of one neuron": (
+        lambda x: F.batch_norm((x @ ROWS[0] + BIAS[0])[:, None], MEAN[:1], VARIANCE[:1], eps=EPS),
+        lambda x: F.linear(x, *unscaled(ROWS[:1], BIAS[:1], slice(0, 1))),
+        (3, 5),
+    ),
+    "without a shift": (
+        lambda x: F.linear(x, ROWS, BIAS) * SCALE,
+        lambda x: F.linear(x, ROWS * SCALE[:, None], BIAS * SCALE),
+        (3, 5),
+    ),
+}
+
+
+def unscaled(weight, bias, part=slice(None)):
+    scale = (VARIANCE[part] + EPS).rsqrt()
+    return weight * scale.view(-1, *[1] * (weight.ndim - 1)), (bias - MEAN[part]) * scale
+
+
+@pytest.mark.parametrize("rule", ["gamma", "alpha2beta1", "w_squared"])
+@pytest.mark.parametrize("name", PLACES)
+def test_the_place_of_a_norm_does_not_matter(name, rule):
+    f, expected, shape = PLACES[name]
+    x, of_set = draw(*shape).requires_grad_(), only(RULES[rule][0])
+    torch.testing.assert_close(F.relu(f(x)), F.relu(expected(x)))
+    actual = relevance(F.relu(f(x)).sum(), x, rules=of_set)
+    torch.testing.assert_close(actual, relevance(F.relu(expected(x)).sum(), x, rules=of_set), **TIGHT)
+
+
+@pytest.mark.parametrize("rules", [ATTN_LRP, EPSILON_PLUS_FLAT, only(RULES["gamma"][0])], ids=lambda rules: rules.name)
+@pytest.mark.parametrize("name", ["F.batch_norm", "by hand", "frozen, in shape"])
+def test_a_checkpoint_does_not_change_the_relevance_of_a_norm(name, rules):
+    x = draw(2, 2, 5, 5).requires_grad_()
+
+    def block(x):
+        return F.relu(OF_PICTURES[name](F.conv2d(x, WEIGHT, BIAS)))
+
+    expected = ledger(block(x).sum(), x, rules=rules)
+    actual = ledger(checkpoint(block, x, use_reentrant=False).sum(), x, rules=rules)
+    torch.testing.assert_close(actual.relevance, expected.relevance, **TIGHT)
+    assert actual.leaves == pytest.approx(expected.leaves)
+
+
+def test_a_gate_of_one_row_that_is_looked_up_is_no_scale_of_channels():
+    weight, gates, x = nn.Parameter(draw(4, 2, 3, 3)), nn.Parameter(draw(6, 4)), draw(3, 2, 5, 5).requires_grad_()
+
+    def score(x, classes):
+        gate = F.embedding(classes, gates)[:, :, None, None]
+        return F.relu(F.conv2d(x, weight) * gate + SHIFT.view(-1, 1, 1)).sum()
+
+    of_set, classes = only(RULES["alpha2beta1"][0]), torch.tensor([4, 0, 2])
+    of_batch = relevance(score(x, classes), x, rules=of_set)
+    for row in range(3):
+        alone = x[row : row + 1].detach().requires_grad_()
+        of_row = relevance(score(alone, classes[row : row + 1]), alone, rules=of_set)
+        torch.testing.assert_close(of_row, of_batch[row : row + 1], **TIGHT)
+
+
+@pytest.mark.parametrize("is_rearranged", [False, True])
+def test_planning_is_linear_in_the_number_of_scales(is_rearranged):
+    def calls(count):
+        h = F.linear(x, ROWS, BIAS)
+        for _ in range(count):
+            h = SCALE * (h.unflatten(1, (2, 2)).flatten(1) if is_rearranged else h) + SHIFT
+        output, seen = F.relu(h).sum(), [0]
+        sys.setprofile(lambda frame, event, _: seen.__setitem__(0, seen[0] + 1))
+        try:
+            relevance(output, x, rules=EPSILON)
+        finally:
+            sys.setprofile(None)
+        return seen[0]
+
+    x = draw(2, 5).requires_grad_()
+    assert calls(80) - calls(40) < 2.2 * (calls(40) - calls(20))

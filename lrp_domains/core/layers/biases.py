@@ -17,7 +17,7 @@ from ..graph.functions import wide
 from ..graph.graph import Edge, Node, shape_of
 from ..graph.operations import VIEWS
 from ..graph.replay import dtype_at, handed_back
-from ..graph.saved import keeps, read
+from ..graph.saved import keeps
 from ..graph.weights import adds_bias
 from ..roles.roles import Roles
 from .linear_maps import own_bias

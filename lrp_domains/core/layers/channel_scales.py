@@ -48,7 +48,7 @@ class Channels:
     Attributes
     ----------
     numbers
-        From which channel each entry comes, from 1 to `count`; 0 where the value is a constant. Broadcasts to the value.
+        From which channel each entry comes, from 1 to `count`; 0 for constants. Broadcasts to the value.
     count
         The number of channels. Layers that are added have the same ones.
     """

@@ -16,7 +16,7 @@ import torch
 
 from ..graph.graph import Edge, Graph, Node, Slots, shape_of
 from ..graph.weights import adds_bias
-from .channel_scales import ChannelScales
+from .channel_scales import ChannelScale, ChannelScales
 from .steps import JOINING, adds_layers, adds_up, is_step, joined, number, push
 
 Parts = tuple[torch.Tensor, ...]
@@ -143,7 +143,7 @@ def add_up(
     apart = apart | graph.sources.keys()
     while True:
         steps = _steps(graph, layers, entered, users, apart)
-        _leave_out_what_adds_nothing(graph, layers, steps, users)
+        _leave_out_what_adds_nothing(graph, layers, scales, steps, users)
         inside, unlike = _inside(graph, steps, users, numbers)
         if not unlike:
             edges = ((node, output) for node in {**steps, **dict.fromkeys(layers)} for output in _outputs(node, users))
@@ -189,11 +189,16 @@ def _steps(
 
 
 def _leave_out_what_adds_nothing(
-    graph: Graph, layers: Collection[Node], steps: dict[Node, tuple[int, ...]], users: dict[Edge, list[Edge]]
+    graph: Graph,
+    layers: Collection[Node],
+    scales: dict[Node, ChannelScale],
+    steps: dict[Node, tuple[int, ...]],
+    users: dict[Edge, list[Edge]],
 ) -> None:
-    """Drop the steps after the last sum, which only rearrange or scale: they don't belong to a neuron."""
+    """Drop the steps after the last sum that rearrange or multiply by a number: they don't belong to a neuron."""
     needed: set[Node] = set()
-    pending = [node for node in steps if node in layers or adds_up(node, graph)]
+    per_channel = {node for node, scale in scales.items() if scale.factor.numel() > 1}
+    pending = [node for node in steps if node in layers or node in per_channel or adds_up(node, graph)]
     while pending:
         node = pending.pop()
         if node in needed or node not in steps:

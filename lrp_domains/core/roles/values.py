@@ -160,7 +160,7 @@ class Values:
 
         if op.kind == "batch_norm" and is_fixed(node, self.graph):
             x, bias = self.value(edges[0], depth + 1), self.value(edges[2], depth + 1)
-            if x is None or (bias is None and read(node, "weight") is not None):
+            if x is None or (bias is None and keeps(node, "weight")):
                 return None
             return normed(node, x, bias, self.kept)
         if op.kind not in ("linear", "product") or (op.base in _HOLDING and any(behind[0] is None for behind in edges)):
