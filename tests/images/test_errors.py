@@ -207,3 +207,8 @@ def test_folders_and_files_that_cannot_be_used(tmp_path):
         write_report([tmp_path], tmp_path / "report.html")
     with pytest.raises(DomainError, match="no results to report"):
         write_report([], tmp_path / "report.html")
+
+
+def test_a_misspelt_setting_is_found_before_a_model_is_loaded(tmp_path):
+    with pytest.raises(DomainError, match="unknown setting 'refernce'; did you mean 'reference'"):
+        ImageExplainer.from_pretrained(tmp_path / "none", refernce="black")

@@ -85,6 +85,11 @@ def test_segments_of_a_set_are_those_of_its_pictures(explainer, tmp_path):
     written = pd.read_csv(tmp_path / "all.tsv", sep="\t")
     assert list(written) == ["sample", "name", "target", "against", "segment", "pixels", "relevance"]
     assert written["against"].isna().all()
+    contrast = {"target": explainer.classes[0], "against": explainer.classes[1]}
+    explain_set(explainer, table, tmp_path / "c.parquet", mask_column="mask", **contrast)
+    write_segments(tmp_path / "c.parquet", tmp_path / "c.tsv")
+    contrasted = pd.read_csv(tmp_path / "c.tsv", sep="\t", dtype=str)
+    assert set(zip(contrasted["target"], contrasted["against"], strict=True)) == {tuple(contrast.values())}
     assert set(pd.read_csv(tmp_path / "2.tsv", sep="\t")["sample"]) == {1, 2}
     for number, result in enumerate(explainer([tmp_path / f"{number}.png" for number in range(3)])):
         mask = SEEN if number < 2 else 1000 * SEEN.astype(int)

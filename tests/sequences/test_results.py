@@ -1,5 +1,7 @@
 """Results: tables, logos, pages, tracks, TF-MoDISco's layout, and files that are read back."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -222,7 +224,7 @@ def test_each_sequence_of_a_file_has_its_own_target_in_whatever_part(tmp_path):
     assert check_set(explainer, letters, target=targets)["samples"] == 5
 
 
-def test_what_a_target_is_contrasted_with_is_kept_and_shown(tmp_path):
+def test_what_a_target_is_contrasted_with_is_kept_and_shown(tmp_path, monkeypatch):
     explainer = SequenceExplainer(cnn(), classes=["a", "b", "c"])
     records = [Record(s, f"s{n}", label="1") for n, s in enumerate(sequences(20))]
     assert check_set(explainer, records, target="b", against="c")["labels"] == {"b": 20}
@@ -235,9 +237,11 @@ def test_what_a_target_is_contrasted_with_is_kept_and_shown(tmp_path):
     assert "explained b against c;" in read[0].to_html() and "relevance for b against c" in read[0].to_html()
     windowed = explain_windows(explainer, records[:2], "b", window=20, against="c")
     assert [item.against for item in windowed] == ["c", "c"]
+    drawn = [SimpleNamespace(source="data:", width=1, height=1)]
+    monkeypatch.setattr("lrp_domains.sequences.report._motifs", lambda table, numbers: drawn)
     write_report([tmp_path], tmp_path / "report.html", examples=1)
     html = (tmp_path / "report.html").read_text()
-    assert "explained b against c;" in html and "labelled b;" in html
+    assert "explained b against c;" in html and "labelled b;" in html and "<h3>Motifs of b against c</h3>" in html
 
 
 def test_the_scores_of_files_may_be_functions(tmp_path):
