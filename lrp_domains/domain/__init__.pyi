@@ -33,8 +33,9 @@ from .runs.clock import Clock
 from .runs.parts import Shard, arrays_of, explain_parts, gather_parts
 from .runs.progress import Progress, no_progress
 from .runs.resume import locked, resumable
+from .runs.sets import SampleSet
 from .runs.stored import stored
-from .runs.tensors import ExplainedTensor, TensorExplainer
+from .runs.tensors import ExplainedTensor, TensorExplainer, check_settings
 
 __all__ = [
     "NO_CLASS",
@@ -55,6 +56,7 @@ __all__ = [
     "Progress",
     "Question",
     "Read",
+    "SampleSet",
     "Selections",
     "Shard",
     "TensorExplainer",
@@ -63,6 +65,7 @@ __all__ = [
     "check_compile",
     "check_precision",
     "check_score",
+    "check_settings",
     "check_whole",
     "checked_inputs",
     "choices",

@@ -1,16 +1,16 @@
 # The public names; __init__.py imports each when it is first used.
 from .explainer import ImageExplainer
-from .files import check_files, explain_files
 from .masks import write_segments
 from .relevance import ImageRelevance, ImageRelevances
 from .report import write_report
+from .sets import check_set, explain_set
 
 __all__ = [
     "ImageExplainer",
     "ImageRelevance",
     "ImageRelevances",
-    "check_files",
-    "explain_files",
+    "check_set",
+    "explain_set",
     "write_report",
     "write_segments",
 ]

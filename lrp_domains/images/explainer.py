@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import RuleSet
-from ..domain import DomainError, Progress, TensorExplainer, choices, no_progress
+from ..domain import DomainError, Progress, TensorExplainer, check_settings, choices, no_progress
 from .masks import checked
 from .network import load, mode_of, read
 from .pictures import Picture, name_of, separate
@@ -56,6 +56,8 @@ class ImageExplainer:
         mode: str | None = None,
         **settings: Any,
     ) -> None:
+        check_settings(settings, ImageExplainer.__init__)
+
         def bounded(x: Tensor) -> RuleSet:
             black, white = (colour[None].to(x) for colour in self.preparation.black_and_white(x))
             return rules(torch.minimum(black, white), torch.maximum(black, white))
@@ -63,18 +65,18 @@ class ImageExplainer:
         bounded.__name__ = getattr(rules, "__name__", repr(rules))
         if mode not in (None, "RGB", "L"):
             raise DomainError(f"unknown mode '{mode}'; {choices(mode, ('RGB', 'L'))}")
-        self._explain = TensorExplainer(
+        self.tensors = TensorExplainer(
             model, read, unit="pictures", rules=bounded if callable(rules) else rules, **settings
         )
         self.preparation, self.reference = Preparation(transform, mode or mode_of(model)), reference
 
     def __repr__(self) -> str:
-        return f"ImageExplainer({self._explain!r})"
+        return f"ImageExplainer({self.tensors!r})"
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes; none before the first call, where nobody named them."""
-        return self._explain.classes
+        return self.tensors.classes
 
     @classmethod
     def from_pretrained(
@@ -106,6 +108,7 @@ class ImageExplainer:
         settings
             Of `ImageExplainer`.
         """
+        check_settings(settings, cls.__init__)
         consent = {"allow_code": allow_code, "allow_pickle": allow_pickle}
         return cls(**load(name, texts, device, **consent, revision=revision) | settings)
 
@@ -160,7 +163,7 @@ class ImageExplainer:
         results = tuple(
             ImageRelevance(**vars(outcome), channels=channels, picture=picture, classes=self.classes)
             for (outcome, channels, _), picture in zip(
-                self._explain(tensors, names, target, **options), seen, strict=True
+                self.tensors(tensors, names, target, **options), seen, strict=True
             )
         )
         return results[0] if is_single else ImageRelevances(results)

@@ -10,7 +10,8 @@ from ..domain.files.arrays import reading_arrays
 from ..domain.files.tsv import write_parts
 from .pictures import open_picture
 
-COLUMNS = ["sample", "name", "target", "segment", "pixels", "relevance"]
+OF_PICTURES = ["sample", "name", "target", "against"]
+COLUMNS = [*OF_PICTURES, "segment", "pixels", "relevance"]
 MOST = 1000  # segments of a mask: each is transformed as the picture is
 
 
@@ -55,12 +56,12 @@ def write_segments(explained: str | Path, out: str | Path) -> None:
     Parameters
     ----------
     explained
-        The table that `explain_files` wrote with a ``mask_column``.
+        The table that `explain_set` wrote with a ``mask_column``.
     out
-        The table to write, ``.tsv``: per picture and segment, the explained class, the number of pixels, as the model
-        saw them, and the sum of their relevance.
+        The table to write, ``.tsv``: per picture and segment, the explained class and the one it is contrasted
+        with, the number of pixels, as the model saw them, and the sum of their relevance.
     """
-    rows = read_outcomes(explained)[["sample", "name", "target"]].to_dict("records")
+    rows = read_outcomes(explained)[OF_PICTURES].to_dict("records")
     with reading_arrays(arrays_of(explained)) as read:
         try:
             read(f"{rows[0]['sample']}.mask")

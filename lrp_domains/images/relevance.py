@@ -42,7 +42,7 @@ class ImageRelevance(Outcome):
     classes: tuple[str, ...]
 
     def __repr__(self) -> str:
-        return f"ImageRelevance({self.name!r}, target={self.target!r}, score={self.score:+.4g})"
+        return f"ImageRelevance({self.name!r}, explained={self.explained!r}, score={self.score:+.4g})"
 
     @property
     def pixels(self) -> np.ndarray:

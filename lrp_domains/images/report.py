@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..domain import read_arrays, write_sections
 from ..domain.page import Drawing, drawing
-from ..domain.results.outcomes import outcomes_by_number
+from ..domain.results.outcomes import by_explained, outcomes_by_number
 from .drawing import for_page
 
 LEDGER = {"units": "pixels", "rest": "rest: biases, positions, residue"}
@@ -34,10 +34,10 @@ def write_report(
 
 def _shown(outcomes: pd.DataFrame, examples: dict[str, list[int]], arrays: Path) -> dict[str, Any]:
     """Return the drawn examples with their outcomes, and the drawn mean of each class."""
-    rows = outcomes_by_number(outcomes)
+    rows, known = outcomes_by_number(outcomes), outcomes.dropna(subset="target")
     return {
         "examples": {kind: [(rows[n], _drawn([n], arrays)) for n in numbers] for kind, numbers in examples.items()},
-        "means": {name: _drawn(part["sample"].tolist(), arrays) for name, part in outcomes.groupby("target")},
+        "means": {name: _drawn(part["sample"].tolist(), arrays) for name, part in by_explained(known)},
     }
 
 

@@ -1,11 +1,20 @@
 # The public names; __init__.py imports each when it is first used.
 from .explainer import SequenceExplainer
-from .files import Record, Variant, read_bed, read_fasta, read_vcf
-from .letters import Alphabet, dinucleotide_shuffle
+from .genomes import (
+    Alphabet,
+    Record,
+    Variant,
+    dinucleotide_shuffle,
+    logo_figure,
+    read_bed,
+    read_fasta,
+    read_sequences,
+    read_vcf,
+)
 from .report import write_report
-from .results import SequenceRelevance, SequenceRelevances, logo_figure, read_explained
-from .runs import check_file, explain_file, read_sequences, write_tracks
+from .results import SequenceRelevance, SequenceRelevances, read_explained
 from .scores import counts, profile, track
+from .sets import check_set, explain_set, write_tracks
 from .windows import explain_windows, variant_effect
 
 __all__ = [
@@ -15,10 +24,10 @@ __all__ = [
     "SequenceRelevance",
     "SequenceRelevances",
     "Variant",
-    "check_file",
+    "check_set",
     "counts",
     "dinucleotide_shuffle",
-    "explain_file",
+    "explain_set",
     "explain_windows",
     "logo_figure",
     "profile",

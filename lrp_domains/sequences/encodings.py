@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .. import capture
 from ..domain import DomainError, Read, check_choice, parameter_of, reason
-from .letters import Alphabet
+from ..genomics.letters import Alphabet
 
 LAYOUTS = {"channels first": (1, 0), "channels last": (0, 1)}  # of L x A
 

@@ -17,17 +17,21 @@ from ..domain import (
     Progress,
     Read,
     TensorExplainer,
+    check_settings,
     check_whole,
     listed,
     logits_of,
     no_progress,
     parameter_of,
 )
+from ..domain.explanation.hypothetical import hypothetical_contributions
 from ..domain.explanation.references import stacked_references
+from ..domain.explanation.score_functions import averaged
 from ..domain.explanation.user_code import calling
+from ..genomics.letters import Alphabet
+from ..genomics.records import Record, records_of
+from ..genomics.shuffles import dinucleotide_shuffle
 from .encodings import OneHot, Tokens
-from .files import Record, records_of
-from .letters import Alphabet, dinucleotide_shuffle
 from .models import load
 from .results import SequenceRelevance, SequenceRelevances
 from .scores import profile
@@ -93,6 +97,7 @@ class SequenceExplainer:
         reverse_complement: bool = False,
         **settings: Any,
     ) -> None:
+        check_settings(settings, SequenceExplainer.__init__)
         check_whole("references", references, 1)
         check_whole("seed", seed, 0)
         if length is not None:
@@ -108,21 +113,22 @@ class SequenceExplainer:
         if reverse_complement and (encode != "one-hot" or not self.alphabet.complements()):
             raise DomainError("reverse_complement is for one-hot encoded DNA: explain both strands, and average them")
         self.reference, self.references, self.seed = reference, references, seed
-        self._explain = TensorExplainer(model, self.read, unit="sequences", score=self._of_strands(score), **settings)
+        of_strands = averaged(score) if callable(score) else score
+        self.tensors = TensorExplainer(model, self.read, unit="sequences", score=of_strands, **settings)
 
     def __repr__(self) -> str:
         how = "one-hot" if not isinstance(self.encoding, Tokens) else "tokens"
-        return f"SequenceExplainer({self._explain!r}, {self.alphabet.letters}, {how}, reference={self.reference!r})"
+        return f"SequenceExplainer({self.tensors!r}, {self.alphabet.letters}, {how}, reference={self.reference!r})"
 
     @property
     def model(self) -> nn.Module:
         """The model."""
-        return self._explain.model
+        return self.tensors.model
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes; none before the first call, where nobody named them."""
-        return self._explain.classes
+        return self.tensors.classes
 
     @classmethod
     def from_pretrained(
@@ -152,6 +158,7 @@ class SequenceExplainer:
         settings
             Of `SequenceExplainer`; they take precedence over what is declared.
         """
+        check_settings(settings, cls.__init__)
         known = load(name, device=device, revision=revision, allow_code=allow_code, allow_pickle=allow_pickle)
         return cls(**known | settings)
 
@@ -184,14 +191,14 @@ class SequenceExplainer:
         reference = self.reference if reference is None else reference
         score = None
         if isinstance(self.score, profile):  # whose weights are constant only without a reference
-            score = self._of_strands(replace(self.score, constant=reference is None))
+            score = averaged(replace(self.score, constant=reference is None))
 
         def references(x: Tensor, rows: Sequence[int]) -> Tensor:
             return self._references([records[row] for row in rows], reference, x)
 
         options = {"against": against, "references": None if reference is None else references, "progress": progress}
         options |= {"score": score, "labels": [record.label for record in records]}
-        explained = self._explain(tensors, names, target, **options)
+        explained = self.tensors(tensors, names, target, **options)
         items = tuple(map(self._result, records, tensors, explained))
         return items[0] if isinstance(sequences, str | Record) else SequenceRelevances(items)
 
@@ -203,19 +210,6 @@ class SequenceExplainer:
         if callable(self.score):
             return read
         return replace(read, outputs=sum(logits_of(each, len(inputs)) for each in read.outputs) / len(read.outputs))
-
-    @staticmethod
-    def _of_strands(score: str | Callable[[Any], Tensor]) -> str | Callable[[list], Tensor]:
-        """Return the mean score of the outputs for each strand, for a score that is a function."""
-        if not callable(score):
-            return score
-
-        def of_strands(outputs: list) -> Tensor:
-            first, *others = map(score, outputs)
-            return sum(others, first) / len(outputs) if others else first
-
-        of_strands.__name__ = getattr(score, "__name__", type(score).__name__)
-        return of_strands
 
     def _padded(self, letters: str, name: str) -> tuple[str, int]:
         """Return checked letters in the model's length, and the number of unknown ones before them."""
@@ -280,7 +274,7 @@ class SequenceExplainer:
             relevance = relevance.sum(1)
             if (g := explained.coefficients) is not None:
                 x, g = (self.encoding.values(values, padded)[inside] for values in (x.double().numpy(force=True), g))
-                hypothetical = g - (x * g).sum(1, keepdims=True) + relevance[:, None]
+                hypothetical = hypothetical_contributions(x, g, relevance)
         known = {"units": float(relevance.sum()), "record": record, "alphabet": self.alphabet.letters}
         known |= {"relevance": relevance, "hypothetical": hypothetical}
         return SequenceRelevance(**vars(explained.outcome) | known)

@@ -9,10 +9,12 @@ import pandas as pd
 
 from ..domain import write_sections
 from ..domain.page import drawing
+from ..domain.results.outcomes import by_explained
 from ..evaluation import average_motifs, find_seqlets
 from ..evaluation.page import read_comparison
 from ..evaluation.section import section
-from .results import logo_figure, read_explained
+from ..genomics.logos import logo_figure
+from .results import read_explained
 
 LEDGER = {"units": "letters", "rest": "rest: biases, positions, special tokens, residue"}
 MOST = 300  # sequences of a class that motifs are averaged over
@@ -43,9 +45,7 @@ def _shown(outcomes: pd.DataFrame, examples: dict[str, list[int]], arrays: Path)
         "examples": {
             kind: [(i, drawing(i.logo())) for i in read_explained(table, of)] for kind, of in examples.items()
         },
-        "motifs": {
-            n: _motifs(table, of["sample"].tolist()) for n, of in outcomes.fillna({"target": ""}).groupby("target")
-        },
+        "motifs": {words: _motifs(table, of["sample"].tolist()) for words, of in by_explained(outcomes)},
         "comparison": None if comparison is None else section(comparison),
     }
 

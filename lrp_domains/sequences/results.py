@@ -12,9 +12,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..domain import DomainError, ExplainedSamples, Outcome, Page, stored
-from .files import Record
-from .letters import Alphabet
-from .tracks import write_bedgraph, write_bigwig, write_modisco
+from ..genomics.arrays import array_of, read_array
+from ..genomics.letters import Alphabet
+from ..genomics.logos import logo_figure
+from ..genomics.records import Record
+from ..genomics.tracks import write_bedgraph, write_bigwig, write_modisco
 
 LOGO = 100  # letters
 PAGE = Page(
@@ -89,16 +91,7 @@ class SequenceRelevance(Outcome):
 
     def to_array(self) -> np.ndarray:
         """Return one row per letter: letter, place, relevance, and hypothetical contributions, a column per letter."""
-        hypothetical = np.full(self.one_hot.shape, np.nan) if self.hypothetical is None else self.hypothetical
-        columns = {
-            "letter": np.frombuffer(self.sequence.encode(), "S1"),
-            "chromosome": np.full(len(self.sequence), self.record.chromosome or ""),
-            "start": np.array(self.record.positions()),
-            "strand": np.full(len(self.sequence), self.record.strand),
-            "relevance": self.relevance.astype(np.float32),
-        }
-        columns |= zip(self.alphabet, hypothetical.T.astype(np.float32), strict=True)
-        return np.rec.fromarrays(list(columns.values()), names=list(columns))
+        return array_of(self.record, self.alphabet, self.relevance, self.hypothetical)
 
 
 class SequenceRelevances(ExplainedSamples[SequenceRelevance]):
@@ -121,43 +114,18 @@ class SequenceRelevances(ExplainedSamples[SequenceRelevance]):
 
 def open_explained(table: str | Path) -> AbstractContextManager[Mapping[int, SequenceRelevance]]:
     """Use explained sequences by their numbers, each of which is read when it is asked for."""
-    return stored(table, _of_array)
+
+    def read(outcome: Outcome, array: np.ndarray) -> SequenceRelevance:
+        return SequenceRelevance(**vars(outcome) | read_array(array, outcome.name, outcome.label))
+
+    return stored(table, read)
 
 
 def read_explained(table: str | Path, numbers: Sequence[int] | None = None) -> SequenceRelevances:
     """Read explained sequences from their table and the arrays next to it; some of them by their numbers."""
     with open_explained(table) as items:
-        return SequenceRelevances(tuple(items[number] for number in (items if numbers is None else numbers)))
-
-
-def _of_array(outcome: Outcome, array: np.ndarray) -> SequenceRelevance:
-    """Return an explained sequence from its outcome, and what `SequenceRelevance.to_array` returned."""
-    columns = array.dtype.names or ()
-    if columns[:5] != ("letter", "chromosome", "start", "strand", "relevance"):
-        raise DomainError(f"the array of '{outcome.name}' is not that of an explained sequence")
-    starts, hypothetical = array["start"], np.column_stack([array[letter] for letter in columns[5:]])
-    letters, strand = array["letter"].tobytes().decode(), str(array["strand"][0])
-    chromosome = str(array["chromosome"][0]) or None
-    record = Record(letters, outcome.name, chromosome, int(starts.min()), strand, outcome.label)
-    return SequenceRelevance(
-        **vars(outcome),
-        record=record,
-        alphabet="".join(columns[5:]),
-        relevance=array["relevance"],
-        hypothetical=None if np.isnan(hypothetical).all() else hypothetical,
-    )
-
-
-def logo_figure(heights: np.ndarray, alphabet: str, first: int = 0) -> Figure:
-    """Draw letters with a scale, as high as L x A numbers; the first one is at position `first` + 1."""
-    import logomaker
-
-    # What nobody would see isn't drawn, as each letter takes time.
-    heights = np.where(np.abs(heights) < 0.02 * np.abs(heights).max(initial=0), 0.0, heights)
-
-    figure = Figure(figsize=(1.2 + 0.13 * max(20, len(heights)), 1.5), layout="constrained")
-    axes = figure.add_subplot(ylabel="relevance")
-    table = pd.DataFrame(heights, columns=list(alphabet), index=np.arange(first + 1, first + 1 + len(heights)))
-    logomaker.Logo(table, ax=axes, color_scheme="classic" if set(alphabet) <= set("ACGTU") else "chemistry")
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure
+        numbers = items if numbers is None else numbers
+        if unknown := [number for number in numbers if number not in items]:
+            known = f"its {len(items):,} have the numbers {min(items)} to {max(items)}"
+            raise DomainError(f"'{table}' has no sequence {unknown[0]}: {known}")
+        return SequenceRelevances(tuple(items[number] for number in numbers))

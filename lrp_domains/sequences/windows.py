@@ -6,13 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from ..domain import DomainError, Progress, check_whole, no_progress
-from ..domain.results.windows import merged_windows, window_starts
+from ..domain.results.windows import merged_outcome, merged_windows, window_starts
 from ..domain.runs.tensors import targets_of
+from ..genomics.records import Record, records_of
+from ..genomics.variants import Variant
 from .explainer import SequenceExplainer
-from .files import Record, Variant, records_of
 from .results import SequenceRelevance, SequenceRelevances
 
 
@@ -58,18 +57,14 @@ def explain_windows(
 
 
 def _merged(record: Record, parts: Sequence[SequenceRelevance], starts: Sequence[int]) -> SequenceRelevance:
-    if len(targets := {part.target for part in parts}) > 1:
-        raise DomainError(f"the windows of '{record.name}' predict {', '.join(map(str, targets))}: name a target")
-    means: dict[str, Any] = {}
-    for name in ("relevance", "hypothetical"):
-        if getattr(parts[0], name) is not None:
-            means[name] = merged_windows([getattr(part, name) for part in parts], starts, len(record.letters))
-    for name in ("score", "reference_score", "probability"):
-        if getattr(parts[0], name) is not None:
-            means[name] = float(np.mean([getattr(part, name) for part in parts]))
-    units = float(means["relevance"].sum())
+    merged = {
+        name: merged_windows([getattr(part, name) for part in parts], starts, len(record.letters))
+        for name in ("relevance", "hypothetical")
+        if getattr(parts[0], name) is not None
+    }
+    units = float(merged["relevance"].sum())
     note = f"read in {len(parts)} windows of {len(parts[0].sequence):,} letters"
-    return replace(parts[0], name=record.name, record=record, units=units, notes=(*parts[0].notes, note), **means)
+    return merged_outcome(parts, record.name, record=record, units=units, notes=(*parts[0].notes, note), **merged)
 
 
 def variant_effect(

@@ -10,7 +10,7 @@ from lrp_domains.demos.sequences import compare_methods, make_sequences, recover
 from lrp_domains.demos.sequences.networks import new_cnn
 from lrp_domains.demos.sequences.planted_motifs import CLASSES, CONSENSUS, FAR, NEAR, motif
 from lrp_domains.evaluation import find_seqlets
-from lrp_domains.evaluation.shuffles import dinucleotide_shuffle
+from lrp_domains.genomics.shuffles import dinucleotide_shuffle
 from lrp_domains.sequences import SequenceExplainer, read_fasta
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from lrp_domains.domain import DomainError, Outcome, Shard, explain_parts, read_arrays
 from lrp_domains.domain.files.arrays import write_stacked
-from lrp_domains.domain.results.windows import merged_windows, window_starts
+from lrp_domains.domain.results.windows import merged_outcome, merged_windows, window_starts
 from lrp_domains.domain.runs.stored import stored
 
 
@@ -25,6 +25,7 @@ def test_samples_are_read_when_they_are_asked_for(tmp_path):
 
     with stored(tmp_path / "a.parquet", make) as samples:
         assert len(samples) == 3 and list(samples) == [3, 4, 5] and not made
+        assert 4 in samples and 2 not in samples and not made
         assert samples[4] == (noted[4], [4] * 5) and made == ["s4"]
         assert [outcome for outcome, _ in samples.values()] == noted[3:]
     explain_parts(explain, range(6), tmp_path / "b.parquet", request="")
@@ -54,3 +55,11 @@ def test_windows_are_merged_by_the_distance_from_their_ends(shape):
         ]
         expected = sum(weight * value for weight, value in covering) / sum(weight for weight, _ in covering)
         assert merged[place] == pytest.approx(expected)
+
+
+def test_the_outcome_of_windows_has_their_mean_scores():
+    several = [Outcome(f"w{n}", score=n, units=1.0, target="a", against="b", reference_score=3.0 * n) for n in (1, 2)]
+    merged = merged_outcome(several, "whole", units=5.0)
+    assert merged == Outcome("whole", 1.5, 5.0, target="a", against="b", reference_score=4.5)
+    with pytest.raises(DomainError, match="the windows of 'whole' predict a, c: name a target"):
+        merged_outcome([several[0], Outcome("w", 1.0, 1.0, target="c")], "whole")

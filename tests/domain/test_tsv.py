@@ -76,4 +76,4 @@ def test_every_table_of_the_package_is_written_here():
     writers = [path.relative_to(root).as_posix() for path in root.rglob("*.py") if ".to_csv(" in path.read_text()]
     # The sentences of the demo corpus, which come with the package, are written as a corpus, which is read as data; a
     # bedGraph is a track for genome browsers, which know chromosomes by the genome's names.
-    assert sorted(writers) == ["demos/text/train.py", "domain/files/tsv.py", "sequences/tracks.py"]
+    assert sorted(writers) == ["demos/text/train.py", "domain/files/tsv.py", "genomics/tracks.py"]

@@ -32,7 +32,7 @@ def test_a_picture(demo, tmp_path):
     arguments = (picture, "--model", demo / "vit", "--device", "cpu", "--target", 3, "--against", 8)
     output = run("explain", *arguments, "--html", tmp_path / "a.html", "--drawings", tmp_path / "drawings")
     result = ImageExplainer.from_pretrained(demo / "vit", device="cpu")(picture, "3", against="8")
-    assert f"predicted {result.prediction} ({result.probability:.1%}), explained 3" in output
+    assert f"predicted {result.prediction} ({result.probability:.1%}), explained 3 against 8" in output
     assert f"score {result.score:+.3f}, pixels {result.units:+.3f}" in output
     assert (tmp_path / "a.html").read_text().count("<img") == 1
     assert [path.name for path in (tmp_path / "drawings").iterdir()] == ["0_004.png"]

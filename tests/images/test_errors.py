@@ -11,7 +11,7 @@ from torch import nn
 
 from lrp_domains import ATTN_LRP, EPSILON_PLUS, deep_taylor
 from lrp_domains.domain import DomainError
-from lrp_domains.images import ImageExplainer, check_files, explain_files, write_report
+from lrp_domains.images import ImageExplainer, check_set, explain_set, write_report
 
 PIXELS = np.full((6, 8, 3), 9, np.uint8)
 RULES = deep_taylor
@@ -70,6 +70,8 @@ PICTURES = {
 CALLS = {
     "an unknown target": ({"target": "dgo", "settings": {"classes": [*"abc", "dog"]}}, "did you mean 'dog'"),
     "a target beyond the classes": ({"target": 4}, "target: there is no class '4' among 4"),
+    "a misspelt setting": ({"settings": {"bacth_size": 2}}, "unknown setting 'bacth_size'; did you mean 'batch_size'"),
+    "a misspelt setting of the adapter": ({"settings": {"moed": "L"}}, "unknown setting 'moed'; did you mean 'mode'"),
     "an unknown contrast": ({"target": 1, "against": "x"}, "against: there is no class 'x'"),
     "targets for other pictures": ({"target": [1, 2]}, "there are 2 targets for 1 pictures"),
     "an unknown reference": ({"reference": "blurr"}, "unknown reference 'blurr'; did you mean 'blur'"),
@@ -189,19 +191,24 @@ def test_a_set_that_cannot_be_explained(case, tmp_path):
     options.pop("column", None)
     table = picture_set(tmp_path, **options)
     with pytest.raises(DomainError, match=message):
-        check_files(table, ImageExplainer(model()), label_column=column)
+        check_set(ImageExplainer(model()), table, label_column=column)
 
 
 def test_folders_and_files_that_cannot_be_used(tmp_path):
     explainer = ImageExplainer(model(), rules=ATTN_LRP)
     with pytest.raises(DomainError, match="there are no pictures in the folder"):
-        check_files(tmp_path, explainer)
+        check_set(explainer, tmp_path)
     table = picture_set(tmp_path)
     with pytest.raises(DomainError, match=r"not a table \(.csv, .tsv\), so it has no column 'label'"):
-        check_files(tmp_path, explainer, label_column="label")
+        check_set(explainer, tmp_path, label_column="label")
     with pytest.raises(DomainError, match=r"written as \.parquet"):
-        explain_files(table, explainer, tmp_path / "out.csv")
+        explain_set(explainer, table, tmp_path / "out.csv")
     with pytest.raises(DomainError, match="not a folder of results"):
         write_report([tmp_path], tmp_path / "report.html")
     with pytest.raises(DomainError, match="no results to report"):
         write_report([], tmp_path / "report.html")
+
+
+def test_a_misspelt_setting_is_found_before_a_model_is_loaded(tmp_path):
+    with pytest.raises(DomainError, match="unknown setting 'refernce'; did you mean 'reference'"):
+        ImageExplainer.from_pretrained(tmp_path / "none", refernce="black")

@@ -8,7 +8,7 @@ from PIL import Image
 from torch import nn
 
 from lrp_domains.domain import DomainError, Shard, gather_parts, read_arrays
-from lrp_domains.images import ImageExplainer, check_files, explain_files, write_segments
+from lrp_domains.images import ImageExplainer, check_set, explain_set, write_segments
 
 MASK = np.zeros((8, 10), np.uint8)
 MASK[2:6, 2:6], MASK[6:, 6:] = 7, 200
@@ -55,7 +55,7 @@ def picture_set(folder, masks=None):
 
 
 def test_a_mask_is_transformed_as_its_picture_is(explainer):
-    model = explainer._explain.model
+    model = explainer.tensors.model
     for transform in (halved, lambda image: -halved(image)):  # also one that inverts
         assert (ImageExplainer(model, transform).as_seen(MASK) == SEEN).all()
     result = explainer(np.random.default_rng(1).integers(0, 256, (8, 10, 3), np.uint8))
@@ -68,7 +68,7 @@ def test_a_mask_is_transformed_as_its_picture_is(explainer):
 
 
 def test_pixels_around_a_picture_are_of_segment_0(explainer):
-    seen = ImageExplainer(explainer._explain.model, framed).as_seen(MASK + 1)
+    seen = ImageExplainer(explainer.tensors.model, framed).as_seen(MASK + 1)
     assert seen.shape == (12, 14) and (seen[2:-2, 2:-2] == MASK + 1).all()
     seen[2:-2, 2:-2] = 0
     assert not seen.any()
@@ -76,14 +76,20 @@ def test_pixels_around_a_picture_are_of_segment_0(explainer):
 
 def test_segments_of_a_set_are_those_of_its_pictures(explainer, tmp_path):
     table = picture_set(tmp_path)
-    assert check_files(table, explainer, mask_column="mask")["samples"] == 3
+    assert check_set(explainer, table, mask_column="mask")["samples"] == 3
     for number in (1, 2):
-        explain_files(table, explainer, tmp_path / f"{number}.parquet", mask_column="mask", shard=Shard(number, 2))
+        explain_set(explainer, table, tmp_path / f"{number}.parquet", mask_column="mask", shard=Shard(number, 2))
     gather_parts([tmp_path / "1.parquet", tmp_path / "2.parquet"], tmp_path / "all.parquet")
     for name in ("all", "2"):
         write_segments(tmp_path / f"{name}.parquet", tmp_path / f"{name}.tsv")
     written = pd.read_csv(tmp_path / "all.tsv", sep="\t")
-    assert list(written) == ["sample", "name", "target", "segment", "pixels", "relevance"]
+    assert list(written) == ["sample", "name", "target", "against", "segment", "pixels", "relevance"]
+    assert written["against"].isna().all()
+    contrast = {"target": explainer.classes[0], "against": explainer.classes[1]}
+    explain_set(explainer, table, tmp_path / "c.parquet", mask_column="mask", **contrast)
+    write_segments(tmp_path / "c.parquet", tmp_path / "c.tsv")
+    contrasted = pd.read_csv(tmp_path / "c.tsv", sep="\t", dtype=str)
+    assert set(zip(contrasted["target"], contrasted["against"], strict=True)) == {tuple(contrast.values())}
     assert set(pd.read_csv(tmp_path / "2.tsv", sep="\t")["sample"]) == {1, 2}
     for number, result in enumerate(explainer([tmp_path / f"{number}.png" for number in range(3)])):
         mask = SEEN if number < 2 else 1000 * SEEN.astype(int)
@@ -103,9 +109,9 @@ def test_another_mask_is_another_request(explainer, tmp_path):
     table, out = picture_set(tmp_path), tmp_path / "out.parquet"
     for change, before in ((lambda: None, 1), (lambda: Image.fromarray(MASK[::-1]).save(tmp_path / "grey.png"), 0)):
         with pytest.raises(KeyboardInterrupt):
-            explain_files(table, explainer, out, mask_column="mask", part=1, progress=interrupted)
+            explain_set(explainer, table, out, mask_column="mask", part=1, progress=interrupted)
         change()
-        assert explain_files(table, explainer, out, mask_column="mask", part=1) == before
+        assert explain_set(explainer, table, out, mask_column="mask", part=1) == before
 
 
 def test_the_command_writes_segments(explainer, tmp_path):
@@ -114,8 +120,8 @@ def test_the_command_writes_segments(explainer, tmp_path):
     from lrp_domains.command_line import app
 
     table = picture_set(tmp_path)
-    explain_files(table, explainer, tmp_path / "with.parquet", mask_column="mask")
-    explain_files(table, explainer, tmp_path / "without.parquet")
+    explain_set(explainer, table, tmp_path / "with.parquet", mask_column="mask")
+    explain_set(explainer, table, tmp_path / "without.parquet")
     arguments = ["images", "segments", str(tmp_path / "with.parquet"), "--out", str(tmp_path / "segments.tsv")]
     assert CliRunner().invoke(app, arguments).exit_code == 0
     assert len(pd.read_csv(tmp_path / "segments.tsv", sep="\t")) == 9
@@ -169,9 +175,9 @@ def test_a_mask_that_does_not_fit(case, explainer, tmp_path, monkeypatch):
     monkeypatch.setattr("lrp_domains.images.masks.MOST", 50)
     make, message = WRONG[case]
     table = picture_set(tmp_path, ["grey.png", make(tmp_path), "mask.npy"])
-    for run in (check_files, lambda *a, **k: explain_files(*a, tmp_path / "out.parquet", **k)):
+    for run in (check_set, lambda *a, **k: explain_set(*a, tmp_path / "out.parquet", **k)):
         with pytest.raises(DomainError, match=message) as caught:
-            run(table, explainer, mask_column="mask")
+            run(explainer, table, mask_column="mask")
         assert "\n" not in str(caught.value)
     assert not (tmp_path / "out.parquet").exists()
 
@@ -179,13 +185,13 @@ def test_a_mask_that_does_not_fit(case, explainer, tmp_path, monkeypatch):
 def test_sets_without_masks(explainer, tmp_path):
     table = picture_set(tmp_path)
     with pytest.raises(DomainError, match="no column 'maks'; did you mean 'mask'"):
-        check_files(table, explainer, mask_column="maks")
+        check_set(explainer, table, mask_column="maks")
     with pytest.raises(DomainError, match=r"not a table \(.csv, .tsv\), so it has no column 'mask'"):
-        check_files(tmp_path, explainer, mask_column="mask")
+        check_set(explainer, tmp_path, mask_column="mask")
     with pytest.raises(DomainError, match=r"mask has shape \(4,\); expected H x W"):
         explainer.as_seen(np.zeros(4, int))
     with pytest.raises(DomainError, match="expected H x W, at least 1 x 1"):
         explainer.as_seen(np.zeros((0, 4), int))
-    plain = ImageExplainer(explainer._explain.model, lambda image: torch.zeros(3, 4, 4))
+    plain = ImageExplainer(explainer.tensors.model, lambda image: torch.zeros(3, 4, 4))
     with pytest.raises(DomainError, match="black and white the same, so that it shows no mask"):
         plain.as_seen(MASK)

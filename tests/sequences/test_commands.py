@@ -8,7 +8,7 @@ import torch
 from typer.testing import CliRunner
 
 from lrp_domains.command_line import app
-from lrp_domains.sequences import read_explained
+from lrp_domains.sequences import SequenceExplainer, read_explained
 
 from .small_models import cnn, sequences
 
@@ -85,6 +85,12 @@ def test_variants_and_windows(folder):
 def test_one_sequence(folder):
     output = run("explain", "ACGT" * 7, "--model", folder, "--html", folder / "one.html")
     assert "predicted" in output and "position letter relevance" in output and (folder / "one.html").is_file()
+    result = SequenceExplainer.from_pretrained(folder, device="cpu", reference="zeros")("ACGT" * 7, "open", against=0)
+    asked = ("--reference", "zeros", "--target", "open", "--against", "closed", "--device", "cpu")
+    output = run("explain", "ACGT" * 7, "--model", folder, *asked)
+    assert f"explained open against closed, score {result.score:+.3f}, of the reference " in output
+    assert f"{result.reference_score:+.3f}, letters {result.units:+.3f}, rest {result.rest:+.3f}" in output
+    assert "--against requires a --target" in run("explain", "ACGT", "--model", folder, "--against", "open", code=2)
     assert "--out" in run("explain", "ACGT" * 7, "--model", folder, "--bigwig", folder / "a.bw", code=2)
     assert "name a model" in run("explain", "ACGT", code=1)
 
@@ -111,7 +117,7 @@ def test_what_could_not_be_written_is_refused_before_long_work(folder):
     ("arguments", "message"),
     [
         (("some.fa",), "'some.fa' is a file, not a sequence: name the table to write, --out"),
-        (("ACGTACGT", "--window", 5), "--window is for a file"),
+        (("ACGTACGT", "--window", 5), "--window: only for a file"),
     ],
 )
 def test_files_are_not_taken_for_sequences(folder, arguments, message):

@@ -1,6 +1,5 @@
 """Bad sequences, files and requests: one clear error each, which says what is wrong, where, and what to do."""
 
-import gzip
 from types import SimpleNamespace
 
 import pytest
@@ -10,15 +9,12 @@ from lrp_domains.domain import DomainError
 from lrp_domains.sequences import (
     Record,
     SequenceExplainer,
-    check_file,
+    check_set,
     counts,
-    explain_file,
+    explain_set,
     explain_windows,
     profile,
-    read_bed,
     read_explained,
-    read_fasta,
-    read_sequences,
     read_vcf,
     track,
     variant_effect,
@@ -35,11 +31,7 @@ def files(tmp_path):
 
     def write(name: str, text: str = ""):
         path = tmp_path / name
-        if name.endswith(".gz"):
-            with gzip.open(path, "wt") as file:
-                file.write(text)
-        else:
-            path.write_text(text)
+        path.write_text(text)
         return path
 
     return SimpleNamespace(write=write, genome=tmp_path / "genome.fa", folder=tmp_path)
@@ -47,16 +39,6 @@ def files(tmp_path):
 
 def explain(sequences, *, model=None, call=None, **settings):
     return lambda files: SequenceExplainer(model or cnn(), **settings)(sequences, **(call or {}))
-
-
-def bed(text):
-    return lambda files: read_bed(files.write("some.bed", text), files.genome)
-
-
-def truncated(files, text):
-    path = files.write("some.bed.gz", text)
-    path.write_bytes(path.read_bytes()[:-9])
-    return path
 
 
 def vcf(text):
@@ -82,6 +64,14 @@ def tracks(write):
         return write(results, files.folder)
 
     return run
+
+
+def stored(files):
+    explain_set(SequenceExplainer(cnn()), [GOOD, GOOD[:-1]], files.folder / "a.parquet")
+    return files.folder / "a.parquet"
+
+
+LABELLED = [Record(GOOD, "a", label="x"), Record(GOOD, "b", label="zebr")]
 
 
 def both_layouts():
@@ -206,8 +196,6 @@ CASES = {
         lambda files: tracks(lambda r, _: r.to_bigwig("a.bw", files.write("some.sizes", "chr\tbases\n")))(files),
         "some.sizes', line 1: the size is 'bases', not a whole number",
     ),
-    "a strand of BED": (lambda files: Record(GOOD, "a", "chr1", 5, "."), "sequence 'a' is on the strand '.', not"),
-    "a number for a name": (lambda files: Record(GOOD, 5), "the name of a sequence is 5: pass a string"),
     "a code that is no share": (explain(GOOD, unknown=2), "unknown=2: expected a number from 0 to 1"),
     "a code that is no number": (explain(GOOD, unknown=float("nan")), "unknown=nan: expected a number from 0 to 1"),
     "bins that are no numbers": (lambda files: track("human", 0, [0.5]), r"bins=\[0\.5\]: pass a slice"),
@@ -223,9 +211,9 @@ CASES = {
         explain({"s1": GOOD}, length=30, reference=GOOD[:-1]),
         "a reference of 's1' has not 24 letters",
     ),
-    "nothing to check": (lambda files: check_file(SequenceExplainer(cnn()), []), "there are no sequences to explain"),
+    "nothing to check": (lambda files: check_set(SequenceExplainer(cnn()), []), "there are no sequences to explain"),
     "targets of a part": (
-        lambda files: explain_file(
+        lambda files: explain_set(
             SequenceExplainer(cnn()), [GOOD] * 4, files.folder / "a.parquet", target=[0, 1], part=2
         ),
         "there are 2 targets for 4 sequences",
@@ -235,11 +223,11 @@ CASES = {
         "window=0: expected a whole number, at least 1",
     ),
     "a stride without a window": (
-        lambda files: check_file(SequenceExplainer(cnn()), [Record(GOOD, "a")], stride=5),
+        lambda files: check_set(SequenceExplainer(cnn()), [Record(GOOD, "a")], stride=5),
         r"state window= \(--window\) too",
     ),
     "a window of variants": (
-        lambda files: check_file(SequenceExplainer(cnn()), vcf("chr1\t9\t.\tA\tC\n")(files), window=5),
+        lambda files: check_set(SequenceExplainer(cnn()), vcf("chr1\t9\t.\tA\tC\n")(files), window=5),
         "variants are read in one piece",
     ),
     "records for variants": (
@@ -249,77 +237,6 @@ CASES = {
     "a stride beyond the window": (
         lambda files: explain_windows(SequenceExplainer(cnn()), GOOD, 0, window=12, stride=20),
         "a stride of 20",
-    ),
-    "no FASTA file": (lambda files: read_fasta(files.folder / "none.fa"), "there is no file '.*none.fa'"),
-    "empty FASTA": (lambda files: read_fasta(files.write("empty.fa")), "'.*empty.fa' could not be read as FASTA"),
-    "FASTA without a header": (
-        lambda files: read_fasta(files.write("bare.fa", GOOD)),
-        "'.*bare.fa' could not be read as FASTA",
-    ),
-    "a name twice": (lambda files: read_fasta(files.write("two.fa", f">a\n{GOOD}\n>a\n{GOOD}\n")), "Duplicate key"),
-    "gzip, not bgzip": (
-        lambda files: read_fasta(files.write("some.fa.gz", f">a\n{GOOD}\n")),
-        "is compressed: gunzip it",
-    ),
-    "past the end": (
-        bed("chr1\t0\t5\nchr2\t20\t25\n"),
-        "line 2: chr2:20-25 is not within the chromosome, which has 24 bases",
-    ),
-    "a start after the end": (bed("# x\nchr1\t5\t5\n"), "line 2: the interval 5-5 has no base"),
-    "another name of a chromosome": (bed("1\t0\t5\n"), "line 1: the genome has no chromosome '1'; did you mean 'chr1'"),
-    "a negative start": (bed("chr1\t-3\t5\n"), "line 1: the start is '-3', not a whole number without sign"),
-    "a digit that isn't one": (bed("chr1\t²\t5\n"), "line 1: the start is '²', not a whole number"),
-    "unknown strand": (bed("chr1\t0\t5\ta\t0\treverse\n"), r"line 1: the strand is 'reverse', not \+, - or \."),
-    "no letters of an interval": (
-        lambda files: read_bed(files.write("some.bed", "chr1\t0\t5\n"), files.genome, length=0),
-        "length=0: expected a whole number, at least 1",
-    ),
-    "no letters of a variant": (
-        lambda files: read_vcf(files.write("some.vcf", ""), files.genome, length=-1),
-        "length=-1: expected a whole number, at least 1",
-    ),
-    "truncated intervals": (
-        lambda files: read_bed(truncated(files, "chr1\t0\t5\n" * 99), files.genome),
-        "some.bed.gz' could not be read: Compressed file ended",
-    ),
-    "position 0": (vcf("chr1\t0\t.\tA\tC\n"), "line 1: the position is 0, but VCF counts from 1"),
-    "an allele that doesn't fit": (
-        vcf("chr1\t9\t.\tA\tACCCCCC\n"),
-        "line 1: an allele has 7 letters, more than half of length=10: raise it",
-    ),
-    "no number": (bed("chr1\t0\tx\n"), "line 1: the end is 'x', not a whole number"),
-    "spaces for tabs": (bed("chr1 0 5\n"), "line 1 has no start: expected chromosome, start, end, separated by tabs"),
-    "another genome": (vcf("chr1\t3\t.\tT\tA\n"), "line 1: the reference allele is T, but the genome has G there"),
-    "an allele that is none": (
-        vcf("chr1\t3\t.\tG\t<DEL>,AXG\n"),
-        "line 1: the alternative allele 'AXG' is not a sequence",
-    ),
-    "only alleles without a sequence": (
-        vcf("chr1\t3\t.\tG\t<DEL>\nchr1\t4\t.\tT\t*,.\n"),
-        "nothing to explain: 3 alleles have no sequence .* the first '<DEL>' in .*, line 1",
-    ),
-    "half a breakend": (vcf("chr1\t3\t.\tG\tG[chr2:5]\n"), r"line 1: the alternative allele 'G\[chr2:5\]' is not"),
-    "no allele after a comma": (vcf("chr1\t3\t.\tG\tA,\n"), "line 1: the alternative allele '' is not a sequence"),
-    "an ambiguous reference allele": (
-        vcf("chr1\t3\t.\tR\tA\n"),
-        "line 1: the reference allele 'R' is not a sequence .* VCF requires the first base",
-    ),
-    "no alternative": (vcf("chr1\t3\t.\tG\n"), "line 1 has no alternative"),
-    "intervals without a genome": (
-        lambda files: read_sequences(files.write("a.bed", "chr1\t0\t5\n")),
-        "name its FASTA file",
-    ),
-    "variants without a length": (
-        lambda files: read_sequences(files.write("a.vcf", "chr1\t1\t.\tA\tC\n"), files.genome),
-        "length=",
-    ),
-    "a file of another kind": (
-        lambda files: read_sequences(files.write("a.txt", GOOD)),
-        r"expected a name that ends in .fa",
-    ),
-    "a file without lines": (
-        lambda files: read_sequences(files.write("a.bed", "# none\n"), files.genome),
-        "has no sequences",
     ),
     "a track without a place": (
         lambda files: SequenceExplainer(cnn())([GOOD]).to_bedgraph(files.folder / "a"),
@@ -338,6 +255,35 @@ CASES = {
             files.folder / "a.npz", files.folder / "b.npz"
         ),
         "sequences of one length",
+    ),
+    "a sequence beyond those that are stored": (
+        lambda files: read_explained(stored(files), [0, 99]),
+        "a.parquet' has no sequence 99: its 2 have the numbers 0 to 1",
+    ),
+    "a misspelt setting": (explain(GOOD, bacth_size=2), "unknown setting 'bacth_size'; did you mean 'batch_size'"),
+    "a misspelt setting of the adapter": (explain(GOOD, refernces=2), "did you mean 'references'"),
+    "a setting that is not for users": (explain(GOOD, unit="a"), "unknown setting 'unit'"),
+    "a misspelt setting of a model on disk": (
+        lambda files: SequenceExplainer.from_pretrained(files.folder / "none", reverse_complment=True),
+        "unknown setting 'reverse_complment'; did you mean 'reverse_complement'",
+    ),
+    "an unknown class for a later sequence": (
+        lambda files: check_set(SequenceExplainer(cnn()), {"a": GOOD, "b": GOOD}, target=[0, "opne"]),
+        "target of 'b': there is no class 'opne' among 3",
+    ),
+    "an unknown label": (
+        lambda files: check_set(SequenceExplainer(cnn(), classes=["x", "y", "zebra"]), LABELLED),
+        "label: there is no class 'zebr' among 3; did you mean 'zebra'",
+    ),
+    "a later sequence without a target to contrast": (
+        lambda files: check_set(SequenceExplainer(cnn()), {"a": GOOD, "b": GOOD}, target=[0, None], against=1),
+        "'b': against=1 requires a target=",
+    ),
+    "a later target of a score": (
+        lambda files: check_set(
+            SequenceExplainer(cnn(), score=lambda outputs: outputs[:, 0]), [GOOD] * 2, target=[None, 1]
+        ),
+        "a target is a class; a score that is a function",
     ),
     "results of another kind": (lambda files: read_explained(files.write("a.parquet", "x")), "a.parquet"),
     "a model of no kind": (
@@ -365,5 +311,5 @@ def test_good_sequences_raise_nothing(files):
 
 def test_an_unknown_letter_of_a_later_part_is_found_before_the_first(files):
     with pytest.raises(DomainError, match="sequence 'b' has 'R' at position 24"):
-        explain_file(SequenceExplainer(cnn()), {"a": GOOD, "b": GOOD[:-1] + "R"}, files.folder / "a.parquet", part=1)
+        explain_set(SequenceExplainer(cnn()), {"a": GOOD, "b": GOOD[:-1] + "R"}, files.folder / "a.parquet", part=1)
     assert not [path for path in files.folder.iterdir() if path.name.startswith(".a")]

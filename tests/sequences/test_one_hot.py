@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from lrp_domains import ATTN_LRP, EPSILON_PLUS
+from lrp_domains.genomics.letters import reverse_complement
 from lrp_domains.sequences import Alphabet, Record, SequenceExplainer, dinucleotide_shuffle
-from lrp_domains.sequences.letters import reverse_complement
 
 from .small_models import BaseResolution, Recurrent, Scan, Trunk, cnn, sequences
 

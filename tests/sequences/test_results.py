@@ -1,5 +1,7 @@
 """Results: tables, logos, pages, tracks, TF-MoDISco's layout, and files that are read back."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,9 +11,10 @@ from lrp_domains.domain import DomainError, Shard, gather_parts
 from lrp_domains.sequences import (
     Record,
     SequenceExplainer,
-    check_file,
+    check_set,
     counts,
-    explain_file,
+    explain_set,
+    explain_windows,
     read_explained,
     read_sequences,
     read_vcf,
@@ -88,7 +91,7 @@ def test_tracks_are_the_same_however_few_sequences_are_in_memory(tmp_path, monke
     random = np.random.default_rng(0)
     places = [(f"chr{1 + n % 2}", int(random.integers(0, 150)), "+-"[n % 3 == 0]) for n in range(30)]
     records = [Record(s, f"s{n}", *place) for n, (s, place) in enumerate(zip(sequences(30), places, strict=True))]
-    explain_file(SequenceExplainer(cnn()), records, tmp_path / "explained.parquet", target=1)
+    explain_set(SequenceExplainer(cnn()), records, tmp_path / "explained.parquet", target=1)
 
     # Base by base, as the definition says.
     values = {}
@@ -97,7 +100,7 @@ def test_tracks_are_the_same_however_few_sequences_are_in_memory(tmp_path, monke
             values.setdefault((item.record.chromosome, position), []).append(relevance)
     expected = [f"{c}\t{at}\t{at + 1}\t{np.mean(np.float64(v)):.6g}" for (c, at), v in sorted(values.items())]
     for at_once in (1, 4, 1000):
-        monkeypatch.setattr("lrp_domains.sequences.tracks.AT_ONCE", at_once)
+        monkeypatch.setattr("lrp_domains.genomics.tracks.AT_ONCE", at_once)
         with pytest.warns(UserWarning, match="overlap"):
             write_tracks(tmp_path / "explained.parquet", bedgraph=tmp_path / "some.bedgraph")
         assert (tmp_path / "some.bedgraph").read_text().splitlines() == expected
@@ -154,7 +157,7 @@ def test_the_place_of_one_letter_is_read_back(tmp_path):
     model = Counts()
     model.head = nn.Linear(4, 2)
     records = [Record("A", strand, "chr1", 7, strand) for strand in "+-"]
-    explain_file(SequenceExplainer(model.eval(), layout="channels first"), records, tmp_path / "explained.parquet")
+    explain_set(SequenceExplainer(model.eval(), layout="channels first"), records, tmp_path / "explained.parquet")
     assert [item.record for item in read_explained(tmp_path / "explained.parquet")] == records
 
 
@@ -190,11 +193,11 @@ def test_files_are_read_back(tmp_path, kind):
     rows = [f"chr1\t{start}\t{start + 30}\tp{start}\t0\t{'+-'[start % 2]}\n" for start in range(0, 75, 5)]
     (tmp_path / "some.bed").write_text("".join(rows))
     records = read_sequences(tmp_path / "some.bed", tmp_path / "genome.fa")
-    assert check_file(explainer, records) == {"samples": 15, "longest": 30, "labels": {}}
+    assert check_set(explainer, records) == {"samples": 15, "longest": 30, "labels": {}}
 
     tables = [tmp_path / f"{number}.parquet" for number in (1, 2)]
     for number, table in enumerate(tables, 1):
-        explain_file(explainer, records, table, shard=Shard(number, 2), part=4)
+        explain_set(explainer, records, table, shard=Shard(number, 2), part=4)
     gather_parts(tables, tmp_path / "explained.parquet")
     read, direct = read_explained(tmp_path / "explained.parquet"), explainer(records)
     pd.testing.assert_frame_equal(read.table(), direct.table(), atol=1e-9)
@@ -213,21 +216,41 @@ def test_files_are_read_back(tmp_path, kind):
 
 def test_each_sequence_of_a_file_has_its_own_target_in_whatever_part(tmp_path):
     explainer, letters, targets = SequenceExplainer(cnn()), sequences(5), [0, None, 2, 1, 0]
-    explain_file(explainer, letters, tmp_path / "explained.parquet", target=targets, part=2)
+    explain_set(explainer, letters, tmp_path / "explained.parquet", target=targets, part=2)
     read, direct = read_explained(tmp_path / "explained.parquet"), explainer(letters, targets)
     assert [item.target for item in read] == [item.target for item in direct]
     assert [item.name for item in read] == list("01234")
     assert [item.score for item in read] == pytest.approx([item.score for item in direct])
-    assert check_file(explainer, letters, target=targets)["samples"] == 5
+    assert check_set(explainer, letters, target=targets)["samples"] == 5
+
+
+def test_what_a_target_is_contrasted_with_is_kept_and_shown(tmp_path, monkeypatch):
+    explainer = SequenceExplainer(cnn(), classes=["a", "b", "c"])
+    records = [Record(s, f"s{n}", label="1") for n, s in enumerate(sequences(20))]
+    assert check_set(explainer, records, target="b", against="c")["labels"] == {"b": 20}
+    explain_set(explainer, records, tmp_path / "explained.parquet", target="b", against="c")
+    read = read_explained(tmp_path / "explained.parquet")
+    assert {(item.target, item.against, item.label, item.record.label) for item in read} == {("b", "c", "b", "b")}
+    pd.testing.assert_frame_equal(
+        read.table()[["target", "against"]], explainer(records, "b", against="c").table()[["target", "against"]]
+    )
+    assert "explained b against c;" in read[0].to_html() and "relevance for b against c" in read[0].to_html()
+    windowed = explain_windows(explainer, records[:2], "b", window=20, against="c")
+    assert [item.against for item in windowed] == ["c", "c"]
+    drawn = [SimpleNamespace(source="data:", width=1, height=1)]
+    monkeypatch.setattr("lrp_domains.sequences.report._motifs", lambda table, numbers: drawn)
+    write_report([tmp_path], tmp_path / "report.html", examples=1)
+    html = (tmp_path / "report.html").read_text()
+    assert "explained b against c;" in html and "labelled b;" in html and "<h3>Motifs of b against c</h3>" in html
 
 
 def test_the_scores_of_files_may_be_functions(tmp_path):
     explainer = SequenceExplainer(BaseResolution().eval(), score=counts(), layout="channels first")
-    explain_file(explainer, sequences(3), tmp_path / "explained.parquet", part=2)
+    explain_set(explainer, sequences(3), tmp_path / "explained.parquet", part=2)
     read = read_explained(tmp_path / "explained.parquet")
     assert [item.score for item in read] == pytest.approx([item.score for item in explainer(sequences(3))])
     with pytest.raises(DomainError, match="a score that is a function chooses the output itself"):
-        explain_file(explainer, sequences(3), tmp_path / "other.parquet", target=[None, 1, None])
+        explain_set(explainer, sequences(3), tmp_path / "other.parquet", target=[None, 1, None])
 
 
 def test_windows_and_variants_in_files(tmp_path):
@@ -235,12 +258,12 @@ def test_windows_and_variants_in_files(tmp_path):
     (tmp_path / "some.vcf").write_text("chr1\t50\t.\tC\tA\nchr1\t51\t.\tG\tGA\n")
     explainer = SequenceExplainer(cnn())
     variants = read_sequences(tmp_path / "some.vcf", tmp_path / "genome.fa", length=24)
-    explain_file(explainer, variants, tmp_path / "variants.parquet", target=1)
+    explain_set(explainer, variants, tmp_path / "variants.parquet", target=1)
     explained = read_explained(tmp_path / "variants.parquet")
     assert [item.name for item in explained] == ["chr1:50C>A", "chr1:51G>GA"]
     assert np.flatnonzero(explained[0].relevance).tolist() == [12] and explained[1].notes and not explained[0].notes
     (tmp_path / "long.bed").write_text("chr1\t0\t100\n")
-    explain_file(
+    explain_set(
         explainer, read_sequences(tmp_path / "long.bed", tmp_path / "genome.fa"), tmp_path / "long.parquet", target=1,
         window=40,
     )  # fmt: skip

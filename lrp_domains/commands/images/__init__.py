@@ -6,6 +6,7 @@ What a step requires is imported when it runs: transformers takes seconds to imp
 import typer
 
 from . import demo, explain, sets
+from .loading import STEPS
 
 images = typer.Typer(
     no_args_is_help=True,
@@ -16,8 +17,8 @@ for command, name in (
     (demo.train_demo, "train-demo"),
     (demo.demo, "demo"),
     (sets.check, "check"),
-    (sets.gather, "gather"),
+    (STEPS.gather, "gather"),
     (sets.segments, "segments"),
-    (sets.report, "report"),
+    (STEPS.report("Pixels that decided the predictions"), "report"),
 ):
     images.command(name)(command)

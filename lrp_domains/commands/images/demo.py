@@ -27,12 +27,12 @@ def demo(
     out: Annotated[Path, typer.Option(help="The folder to write: models, results, report.html.")], training: dict
 ) -> None:
     """Train both networks, explain digits that they haven't seen, and write a report of them."""
-    from ...images import ImageExplainer, explain_files, write_report
+    from ...images import ImageExplainer, explain_set, write_report
 
     _train(out / "models", **training)
     for name in ("cnn", "vit"):
         explainer = ImageExplainer.from_pretrained(out / "models" / name, device="cpu")
-        explain_files(out / "models" / "pictures.tsv", explainer, out / name / "explained.parquet", progress=progress)
+        explain_set(explainer, out / "models" / "pictures.tsv", out / name / "explained.parquet", progress=progress)
     write_report([out / "cnn", out / "vit"], out / "report.html")
     say("report", str((out / "report.html").resolve()))
 

@@ -1,6 +1,7 @@
 """Explain pictures from the command line, or all pictures of a set."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,8 +9,9 @@ import typer
 
 from ..console import say
 from ..grouped import grouped
+from ..samples import check_request, outcome_line, refuse, write_html
 from . import options as o
-from .loading import STEPS, inputs_of, key_of, load_explainer
+from .loading import STEPS, load_explainer
 
 
 @grouped(model=o.MODEL, set_of=o.SET, request=o.REQUEST, settings=o.SETTINGS, shards=o.SHARDS, shown=o.SHOWN)
@@ -30,13 +32,9 @@ def explain(
     """Show which pixels decide a model's prediction. A set is explained to files; an interrupted run resumes."""
     from ...domain import require_space
 
-    if "against" in request and "target" not in request:
-        raise typer.BadParameter("--against requires a --target to contrast with it")
-    unsuitable = shown if out is not None else {**set_of, **shards}
-    if unsuitable:
-        names = ", ".join(f"--{name.replace('_', '-')}" for name in unsuitable)
-        raise typer.BadParameter(f"{names}: leave out with --out" if out else f"{names}: only for a set, with --out")
+    check_request(request)
     if out is None:
+        refuse({**set_of, **shards}, "only for a set, with --out")
         for path in pictures:
             if path.is_dir() or path.suffix in (".csv", ".tsv"):
                 raise typer.BadParameter(f"'{path}' is a set: name the table to write, --out")
@@ -46,6 +44,7 @@ def explain(
             require_space(shown["drawings"], is_folder=True)
         _show(pictures, load_explainer(model, **settings), request, shown)
     else:
+        refuse(shown, "leave out with --out")
         _explain_set(pictures, out, model=model, request=request, settings=settings, shards=shards, set_of=set_of)
 
 
@@ -55,15 +54,11 @@ def _show(pictures: Sequence[Path], explainer: Any, request: Mapping[str, Any], 
 
     results = explainer([str(path) for path in pictures], **request)
     for result in results:
-        probability = "" if result.probability is None else f" ({result.probability:.1%})"
-        reference = "" if result.reference_score is None else f", of the reference {result.reference_score:+.3f}"
-        parts = f"score {result.score:+.3f}{reference}, pixels {result.units:+.3f}, rest {result.rest:+.3f}"
-        typer.echo(f"{result.name}: predicted {result.prediction}{probability}, explained {result.target}, {parts}")
+        typer.echo(f"{result.name}: {outcome_line(result, 'pixels')}")
         for note in result.notes:
             say("note", f"{result.name}: {note}")
     if "html" in shown:
-        with whole_file(shown["html"]) as temporary:
-            temporary.write_text(results.to_html(), encoding="utf-8")
+        write_html(results, shown["html"])
     for number, result in enumerate(results if "drawings" in shown else ()):
         with whole_file(shown["drawings"] / f"{number}_{Path(result.name).stem}.png") as temporary:
             result.to_image(over=False).save(temporary, "png")
@@ -72,12 +67,14 @@ def _show(pictures: Sequence[Path], explainer: Any, request: Mapping[str, Any], 
 def _explain_set(
     pictures: Sequence[Path], out: Path, *, model: dict, request: dict, settings: dict, shards: dict, set_of: dict
 ) -> None:
-    from ...images import explain_files
+    from ...images import explain_set
 
     if len(pictures) > 1:
         raise typer.BadParameter("--out is for one set: name a folder of pictures, or a table")
 
     def run(explainer: Any, **options: Any) -> int:
-        return explain_files(pictures[0], explainer, out, key=key_of(model), **set_of, **request, **options)
+        key = STEPS.key_of(model, model.get("text"))
+        return explain_set(explainer, pictures[0], out, key=key, **set_of, **request, **options)
 
-    STEPS.explain(lambda: inputs_of(pictures[0], model), lambda: load_explainer(model, **settings), run, out, shards)
+    inputs = partial(STEPS.inputs_of, model, pictures=pictures[0])
+    STEPS.explain(inputs, lambda: load_explainer(model, **settings), run, out, shards)

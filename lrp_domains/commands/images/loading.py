@@ -1,7 +1,6 @@
-"""The model that a command explains, and the files that results are computed from."""
+"""The model that a command explains."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ..samples import Steps
@@ -23,22 +22,3 @@ def load_explainer(options: Mapping[str, Any], **settings: Any):
         # Those that need the bounds of the model's input are functions.
         settings["rules"] = getattr(lrp_domains, name if name == "deep_taylor" else name.upper())
     return ImageExplainer.from_pretrained(**options, **settings)
-
-
-def inputs_of(pictures: Path, options: Mapping[str, Any]) -> dict[str, Path]:
-    """Return the files and folders that results are computed from, by what they are.
-
-    Of the pictures of a table that is the table alone, and a declared model is all that its declaration names.
-    """
-    from ...domain import model_files
-    from ...images.network import SCHEMA
-
-    return {"pictures": pictures} | model_files(STEPS.model_of(options), SCHEMA)
-
-
-def key_of(options: Mapping[str, Any]) -> str:
-    """Return a string that identifies the weights of a model."""
-    from ...domain import model_version
-    from ...images.network import SCHEMA
-
-    return repr((model_version(options["model"], SCHEMA, options.get("revision")), options.get("text")))

@@ -1,4 +1,4 @@
-"""The steps of a set of pictures before and after its explanation: check, gather, segments, report."""
+"""The steps of a set of pictures before and after its explanation: check, segments."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,32 +9,26 @@ from .. import samples as s
 from ..console import say
 from ..grouped import grouped
 from . import options as o
-from .loading import STEPS, inputs_of, load_explainer
+from .loading import STEPS, load_explainer
 
 CHECKED = {name: option for name, option in o.MODEL.items() if name != "device"}
-REPORT = s.report_options("Pixels that decided the predictions", "pictures")
 
 
 @grouped(model=CHECKED, set_of=o.SET, request=o.REQUEST, settings=o.SETTINGS)
 def check(pictures: o.Pictures, out: s.Summary, model: dict, set_of: dict, request: dict, settings: dict) -> None:
     """Read all pictures of a set and explain the smallest and the largest, before any long computation."""
-    from ...images import check_files
+    from ...images import check_set
 
     summary = STEPS.check(
-        lambda: inputs_of(pictures, model),
+        lambda: STEPS.inputs_of(model, pictures=pictures),
         lambda: load_explainer(model | {"device": "cpu"}, **settings),
-        lambda explainer: check_files(pictures, explainer, **set_of, **request),
+        lambda explainer: check_set(explainer, pictures, **set_of, **request),
         out,
     )
     height, width = summary["size"]
     say("pictures", f"{summary['samples']}, as the model sees them {height} x {width}")
     for note, count in summary["notes"].items():
         say("note", f"{count} pictures: {note}")
-
-
-def gather(tables: s.Tables, out: s.Gathered) -> None:
-    """Write the tables and arrays of all shards as one."""
-    STEPS.gather(tables, out)
 
 
 def segments(
@@ -48,11 +42,3 @@ def segments(
     require_space(out)
     write_segments(explained, out)
     say("segments", f"'{out}'")
-
-
-@grouped(page=REPORT)
-def report(folders: s.Folders, out: s.Report, page: dict) -> None:
-    """Write a report of all sets, with pictures and their relevance, in one file."""
-    from ...images import write_report
-
-    STEPS.report(lambda: write_report(folders, out, **page), out)

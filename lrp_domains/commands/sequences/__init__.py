@@ -6,6 +6,7 @@ What a step requires is imported when it runs: transformers takes seconds to imp
 import typer
 
 from . import demo, explain, sets, tracks
+from .loading import STEPS
 
 sequences = typer.Typer(
     no_args_is_help=True,
@@ -17,8 +18,8 @@ for command, name in (
     (demo.train_demo, "train-demo"),
     (demo.demo, "demo"),
     (sets.check, "check"),
-    (sets.gather, "gather"),
-    (sets.report, "report"),
+    (STEPS.gather, "gather"),
+    (STEPS.report("Letters that decided the predictions"), "report"),
     (tracks.tracks, "tracks"),
 ):
     sequences.command(name)(command)

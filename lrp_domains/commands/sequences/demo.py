@@ -30,8 +30,9 @@ def demo(
     out: Annotated[Path, typer.Option(help="The folder to write: models, results, report.html.")], training: dict
 ) -> None:
     """Train both networks, explain sequences that they haven't seen, and compare methods with the planted motifs."""
+    from ...demos.sequences.comparison import write_comparison
     from ...domain import Clock
-    from ...sequences import explain_file, write_report
+    from ...sequences import explain_set, write_report
 
     clock, quick = Clock(), training.get("quick")
     with clock("training"):
@@ -40,27 +41,17 @@ def demo(
         with clock("explaining"):
             records = trained.records[:EXPLAINED_QUICKLY] if quick else trained.records
             explainer = trained.explainer(name, reference="shuffle")
-            explain_file(explainer, records, out / name / "explained.parquet", progress=progress)
+            explain_set(explainer, records, out / name / "explained.parquet", progress=progress)
         if quick and name == "transformer":  # whose mutants take most of the time
             continue
         with clock("comparing"):
-            _compare(trained, name, COMPARED_QUICKLY if quick else COMPARED, out / name / "comparison")
+            count = COMPARED_QUICKLY if quick else COMPARED
+            motifs = write_comparison(trained, name, out / name / "comparison", count, progress)
+        say(name, f"recovered motifs, similarity {motifs}")
     with clock("writing"):
         write_report([out / "cnn", out / "transformer"], out / "report.html", examples=1 if quick else 8)
     say("report", str((out / "report.html").resolve()))
     say_time(clock)
-
-
-def _compare(trained: Any, name: str, count: int, folder: Path) -> None:
-    """Write the comparison of methods on one of the networks to a folder."""
-    from ...demos.sequences import compare_methods, recovered_motifs
-    from ...evaluation.page import write_comparison
-
-    found = compare_methods(trained, name, count, progress)
-    motifs = ", ".join(f"{motif} {value:.2f}" for motif, value in recovered_motifs(trained, name, count).items())
-    notes = [f"Similarity of the planted motifs with what SECANT's seqlets average to: {motifs}."]
-    write_comparison(found, folder, title="Methods compared with planted motifs", notes=notes)
-    say(name, f"recovered motifs, similarity {motifs}")
 
 
 def _train(out: Path, seed: int = 0, quick: bool = False) -> Any:

@@ -32,17 +32,5 @@ def load_sequences(path: Path, set_of: Mapping[str, Any], explainer: Any) -> lis
 
 def inputs_of(sequences: Path, options: Mapping[str, Any], set_of: Mapping[str, Any]) -> dict[str, Path]:
     """Return the files and folders that results are computed from, by what they are."""
-    from ...domain import model_files
-    from ...sequences.models import SCHEMA
-
     genome = {"genome": set_of["genome"]} if "genome" in set_of else {}
-    return {"sequences": sequences} | genome | model_files(STEPS.model_of(options), SCHEMA)
-
-
-def key_of(options: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
-    """Return a string that identifies the weights of a model, and the settings that results depend on."""
-    from ...domain import model_version
-    from ...sequences.models import SCHEMA
-
-    asked = sorted((name, str(value)) for name, value in settings.items() if name != "batch_size")
-    return repr((model_version(options["model"], SCHEMA, options.get("revision")), asked))
+    return STEPS.inputs_of(options, sequences=sequences, **genome)

@@ -48,18 +48,13 @@ def check_tracks(tracks: Mapping[str, Path], genome: Path | None, *others: Path 
 
 def check_sequences(sequences: Sequence[Any], explainer: Any, tracks: Mapping[str, Path]) -> None:
     """Raise, before long work, if no sequence has a place for a track, or are none that TF-MoDISco reads."""
-    from ...domain import DomainError
-    from ...sequences import Variant
+    from ...genomics.sequences import read_by_model
+    from ...genomics.tracks import check_contributions, check_lengths, check_places
     from ...sequences.encodings import Tokens
 
-    records = [each.alternative if isinstance(each, Variant) else each for each in sequences]
-    if {"bigwig", "bedgraph"} & set(tracks) and all(record.chromosome is None for record in records):
-        raise DomainError(
-            f"'{records[0].name}' has no place in a genome: only sequences of intervals, and substitutions, make a "
-            "track"
-        )
+    records = read_by_model(sequences)
+    if {"bigwig", "bedgraph"} & set(tracks):
+        check_places(records)
     if "modisco" in tracks:
-        if isinstance(explainer.encoding, Tokens) or set(explainer.alphabet.letters) != set("ACGT"):
-            raise DomainError("TF-MoDISco reads contributions of all letters of DNA: explain one-hot encoded DNA")
-        if len({len(record.letters) for record in records}) > 1:
-            raise DomainError("TF-MoDISco reads sequences of one length: cut them, or give intervals a length")
+        check_contributions(explainer.alphabet.letters, not isinstance(explainer.encoding, Tokens))
+        check_lengths(len(record.letters) for record in records)

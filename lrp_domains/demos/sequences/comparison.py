@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from ... import GRADIENT
 from ...domain import Progress, no_progress
-from ...evaluation import Comparison, average_motifs, compare, find_seqlets, motif_similarity, plausibility, sites_found
+from ...evaluation import (
+    Comparison,
+    average_motifs,
+    compare,
+    find_seqlets,
+    motif_similarity,
+    page,
+    plausibility,
+    sites_found,
+)
 from ...evaluation.rivals import Problem, Rival, deeplift, integrated_gradients, mutagenesis
-from ...evaluation.shuffles import dinucleotide_shuffle
+from ...genomics.shuffles import dinucleotide_shuffle
 from ...sequences import Record, SequenceExplainer
 from .planted_motifs import CLASSES, CONSENSUS, LETTERS, WIDTH, Sites, motif
 from .train import Demo
@@ -45,6 +55,16 @@ def compare_methods(demo: Demo, network: str, count: int = 60, progress: Progres
         methods[f"integrated gradients, {SHUFFLES} shuffles"] = partial(by_rival, integrated_gradients(50), SHUFFLES)
     explained()()[:1]  # what is done only once, such as finding the layout, is no part of the cost
     return compare(methods, [plausibility(masks), sites_found(sites)], unit=UNIT, progress=progress)
+
+
+def write_comparison(demo: Demo, network: str, folder: Path, count: int = 60, progress: Progress = no_progress) -> str:
+    """Compare methods, write the comparison to a folder, and return how similar the recovered motifs are, in words."""
+    compared = compare_methods(demo, network, count, progress)
+    similarity = recovered_motifs(demo, network, count)
+    motifs = ", ".join(f"{consensus} {value:.2f}" for consensus, value in similarity.items())
+    notes = [f"Similarity of the planted motifs with what SECANT's seqlets average to: {motifs}."]
+    page.write_comparison(compared, folder, title="Methods compared with planted motifs", notes=notes)
+    return motifs
 
 
 def recovered_motifs(demo: Demo, network: str, count: int = 60) -> dict[str, float]:

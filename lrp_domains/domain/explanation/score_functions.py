@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -10,6 +10,17 @@ from torch import Tensor
 
 from ..messages import DomainError
 from .user_code import calling
+
+
+def averaged(score: Callable[[Any], Tensor]) -> Callable[[Sequence[Any]], Tensor]:
+    """Return the function of several outputs, such as those for both strands of DNA, that is the mean of a score."""
+
+    def of_several(outputs: Sequence[Any]) -> Tensor:
+        first, *others = map(score, outputs)
+        return sum(others, first) / len(outputs) if others else first
+
+    of_several.__name__ = getattr(score, "__name__", type(score).__name__)
+    return of_several
 
 
 def scores_by(score: Callable[[Any], Tensor], outputs: Any, samples: int) -> Tensor:

@@ -17,7 +17,7 @@ from .chance import near_chance
 COLUMNS = pa.schema(
     {"sample": pa.int64(), "name": pa.string(), "label": pa.string(), "prediction": pa.string()}
     | dict.fromkeys(("probability",), pa.float64())
-    | {"target": pa.string()}
+    | {"target": pa.string(), "against": pa.string()}
     | dict.fromkeys(("score", "reference_score", "units", "rest"), pa.float64())
     | {"rules": pa.string(), "notes": pa.string()}
 )
@@ -36,6 +36,8 @@ class Outcome:
         Its label, if known.
     prediction, target
         The names of the predicted and of the explained class; None if the score is not that of a class.
+    against
+        The name of the class that the target is contrasted with; None without a contrast.
     probability
         Of the prediction.
     score
@@ -57,9 +59,17 @@ class Outcome:
     prediction: str | None = None
     probability: float | None = None
     target: str | None = None
+    against: str | None = None
     reference_score: float | None = None
     rules: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def explained(self) -> str:
+        """What was explained, in words: the target, and what it is contrasted with; else the score."""
+        if self.target is None:
+            return "the score"
+        return self.target if self.against is None else f"{self.target} against {self.against}"
 
     @property
     def rest(self) -> float:
@@ -73,6 +83,7 @@ def outcomes_of(
     names: Sequence[str],
     classes: Sequence[str] | None,
     *,
+    against: int | None = None,
     labels: Sequence[str | None] | None = None,
     rules: str = "",
     notes: Sequence[Sequence[str]] | None = None,
@@ -89,14 +100,19 @@ def outcomes_of(
         Of the samples.
     classes
         The names of classes; None: their numbers.
+    against
+        The number of the class that all targets are contrasted with.
     rules
         The name of the rule set.
     """
 
-    def name_of(numbers, row: int) -> str | None:
-        if numbers is None:
+    def name_of(number: int | None) -> str | None:
+        if number is None:
             return None
-        return str(numbers[row]) if classes is None else str(classes[numbers[row]])
+        return str(number) if classes is None else str(classes[number])
+
+    def class_of(numbers, row: int) -> str | None:
+        return None if numbers is None else name_of(numbers[row])
 
     def value_of(values, row: int) -> float | None:
         return None if values is None else float(values[row])
@@ -107,9 +123,10 @@ def outcomes_of(
             score=float(explained.score[row]),
             units=float(units[row]),
             label=labels[row] if labels is not None else None,
-            prediction=name_of(explained.prediction, row),
+            prediction=class_of(explained.prediction, row),
             probability=value_of(explained.probability, row),
-            target=name_of(explained.target, row),
+            target=class_of(explained.target, row),
+            against=name_of(against),
             reference_score=value_of(explained.reference_score, row),
             rules=rules,
             notes=tuple(notes[row]) if notes is not None else (),
@@ -141,6 +158,12 @@ def outcomes_by_number(table: pd.DataFrame) -> dict[int, Outcome]:
     return {
         row.pop("sample"): Outcome(**row | {"notes": tuple(filter(None, row["notes"].split("; ")))}) for row in rows
     }
+
+
+def by_explained(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Return the rows of each explained class or contrast, after what it is in words; see `Outcome.explained`."""
+    words = {number: outcome.explained for number, outcome in outcomes_by_number(table).items()}
+    return list(table.groupby(table["sample"].map(words)))
 
 
 def overview(outcomes: pd.DataFrame, what: str) -> list[tuple[str, str]]:

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
+
+from ..messages import DomainError
+from .outcomes import Outcome
+
+Sample = TypeVar("Sample", bound=Outcome)
 
 
 def window_starts(length: int, window: int, stride: int) -> list[int]:
@@ -32,3 +39,16 @@ def merged_windows(values: Sequence[np.ndarray], starts: Sequence[int], length: 
         sums[start : start + window] += of_window * weights
         total[start : start + window] += weights
     return sums / total
+
+
+def merged_outcome(parts: Sequence[Sample], name: str, **changed: Any) -> Sample:
+    """Return the outcome of a sample from those of its windows: its scores are their means.
+
+    `changed` is what a domain merges itself. Raise if windows were explained for several classes.
+    """
+    if len(targets := {part.target for part in parts}) > 1:
+        raise DomainError(f"the windows of '{name}' predict {', '.join(map(str, targets))}: name a target")
+    for field in ("score", "reference_score", "probability"):
+        if getattr(parts[0], field) is not None:
+            changed[field] = float(np.mean([getattr(part, field) for part in parts]))
+    return replace(parts[0], name=name, **changed)

@@ -26,6 +26,9 @@ class _Stored(Mapping[int, Sample]):
     def __iter__(self) -> Iterator[int]:
         return iter(self._outcomes)
 
+    def __contains__(self, number: object) -> bool:  # without reading it
+        return number in self._outcomes
+
     def __getitem__(self, number: int) -> Sample:
         return self._read(number, self._outcomes[number])
 

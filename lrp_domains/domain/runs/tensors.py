@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from inspect import signature
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -18,12 +19,13 @@ from ..explanation.score_functions import scores_by
 from ..hardware.device import device_of, parameter_of, refuse_training_mode
 from ..hardware.memory import BatchSize
 from ..hardware.precision import check_precision, in_precision
-from ..messages import DomainError, check_whole
+from ..messages import DomainError, check_whole, choices
 from ..results.outcomes import Outcome, outcomes_of
 from .progress import Progress, no_progress
 
 SUMS_TO_1 = 1e-3
 CLOSE = 1e-2  # of the largest score: kernels and half precision differ by less than that
+NO_SETTINGS = ("self", "model", "reading", "unit", "settings")  # parameters that a domain's users don't set
 Rules = RuleSet | Callable[[Tensor], RuleSet]
 
 
@@ -140,21 +142,11 @@ class TensorExplainer:
         """
         refuse_training_mode(self.model)
         chosen = targets_of(target, len(samples), self.batch.unit)
-        if callable(self.question.score) and not (against is None and all(name is None for name in chosen)):
-            raise DomainError(
-                "a target is a class; a score that is a function chooses the output itself: leave one out"
-            )
+        self._refuse_classes_of_a_function(chosen, against)
         like = parameter_of(self.model)
         samples = [sample.to(like if sample.is_floating_point() else like.device) for sample in samples]
         self.check(samples[0])
-        targets = [class_number(name, self.classes, "target") for name in chosen]
-        other = class_number(against, self.classes, "against")
-        for name, number in zip(names, targets, strict=True):
-            if against is not None and number is None:
-                raise DomainError(f"'{name}': against={against!r} requires a target= to contrast with it")
-            if against is not None and number == other:
-                both = self.classes[other]
-                raise DomainError(f"'{name}': target and against are both '{both}', contrast it with another class")
+        targets, other = self.target_numbers(chosen, names, against)
         question = self.question if score is None else replace(self.question, score=score)
 
         def explain(rows: Sequence[int]) -> list[ExplainedTensor]:
@@ -169,6 +161,7 @@ class TensorExplainer:
                 relevance.reshape(len(rows), -1).sum(1, dtype=np.float64),
                 of_rows,
                 self.classes,
+                against=other,
                 rules=rules.name,
                 labels=None if labels is None else [labels[row] for row in rows],
                 notes=None if notes is None else [notes[row] for row in rows],
@@ -185,6 +178,34 @@ class TensorExplainer:
         batches = (results for rows in shapes for results in self.batch.run(explain, rows))
         computed = [result for results in progress(batches, "Explaining") for result in results]
         return [computed[place] for place in np.argsort(order)]
+
+    def target_numbers(
+        self, targets: Sequence[Any], names: Sequence[str], against: Any = None
+    ) -> tuple[list[int | None], int | None]:
+        """Return the numbers of the classes that samples are explained for, and of the one to contrast them with.
+
+        Raise, with the sample, if a class is unknown or contrasted with itself. The names of classes are known after
+        a first call, also where nobody named them.
+        """
+        self._refuse_classes_of_a_function(targets, against)
+        other, known = class_number(against, self.classes, "against"), {}
+        differ = len(set(map(repr, targets))) > 1
+        for name, target in zip(names, targets, strict=True):
+            if (key := repr(target)) in known:
+                continue
+            known[key] = number = class_number(target, self.classes, f"target of '{name}'" if differ else "target")
+            if against is not None and number is None:
+                raise DomainError(f"'{name}': against={against!r} requires a target= to contrast with it")
+            if against is not None and number == other:
+                both = self.classes[other]
+                raise DomainError(f"'{name}': target and against are both '{both}', contrast it with another class")
+        return [known[repr(target)] for target in targets], other
+
+    def _refuse_classes_of_a_function(self, targets: Sequence[Any], against: Any) -> None:
+        if callable(self.question.score) and not (against is None and all(name is None for name in targets)):
+            raise DomainError(
+                "a target is a class; a score that is a function chooses the output itself: leave one out"
+            )
 
     def check(self, sample: Tensor) -> None:
         """Raise, once and with a first sample, if the model mixes samples, or names of classes don't suit it."""
@@ -219,6 +240,15 @@ class TensorExplainer:
         if self.rules is None:
             return SECANT if against_reference else ATTN_LRP
         return self.rules(x) if callable(self.rules) else self.rules
+
+
+def check_settings(settings: Iterable[str], *accepted: Callable) -> None:
+    """Raise if the name of a setting is none of the parameters of the functions, or of `TensorExplainer`."""
+    parameters = [name for function in (*accepted, TensorExplainer) for name in signature(function).parameters]
+    known = dict.fromkeys(name for name in parameters if name not in NO_SETTINGS)
+    for name in settings:
+        if name not in known:
+            raise DomainError(f"unknown setting '{name}'; {choices(name, known)}")
 
 
 def targets_of(target: Any, samples: int, unit: str = "samples") -> list[Any]:

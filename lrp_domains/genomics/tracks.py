@@ -1,25 +1,34 @@
-"""Relevance as tracks of a genome browser, and as TF-MoDISco reads it; sequences are read a few at a time."""
+"""Numbers per letter as tracks of a genome browser, and as TF-MoDISco reads them; a few sequences are in memory."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from ..core.warn import warn
 from ..domain import DomainError, choices, whole_file
 from ..domain.files.arrays import write_stacked
 from ..domain.files.lines import read_lines, whole_number
 from .letters import Alphabet
-
-if TYPE_CHECKING:
-    from .results import SequenceRelevance
+from .records import Record, open_fasta
 
 AT_ONCE = 256  # sequences in memory
-Items: TypeAlias = Mapping[int, "SequenceRelevance"]
+
+
+class Scored(Protocol):
+    """A sequence with the relevance of its letters, and for TF-MoDISco that of all letters, L x A."""
+
+    record: Record
+    alphabet: str
+    relevance: np.ndarray
+    hypothetical: np.ndarray | None
+
+
+Items: TypeAlias = Mapping[int, Scored]
 
 
 def write_bigwig(items: Items, path: str | Path, sizes: str | Path | Mapping[str, int]) -> None:
@@ -52,14 +61,58 @@ def write_modisco(items: Items, sequences: str | Path, contributions: str | Path
     """Write one-hot sequences and hypothetical contributions, N x 4 x L, each as ``arr_0`` of a file."""
     lengths = set()
     for item in items.values():
-        if set(item.alphabet) != set("ACGT") or item.hypothetical is None:
-            raise DomainError("TF-MoDISco reads contributions of all letters of DNA: explain one-hot encoded DNA")
-        lengths.add(len(item.sequence))
-    if len(lengths) > 1:
-        raise DomainError("TF-MoDISco reads sequences of one length: cut them, or give intervals a length")
+        check_contributions(item.alphabet, item.hypothetical is not None)
+        lengths.add(len(item.record.letters))
+    check_lengths(lengths)
     order, shape = [item.alphabet.index(letter) for letter in "ACGT"], (len(items), 4, *lengths)
-    write_stacked((item.one_hot[:, order].T for item in items.values()), shape, sequences)
+    one_hot = (Alphabet("ACGT").one_hot(item.record.letters).T for item in items.values())
+    write_stacked(one_hot, shape, sequences)
     write_stacked((item.hypothetical[:, order].T for item in items.values()), shape, contributions)
+
+
+def write_files(
+    items: Items,
+    *,
+    genome: str | Path | None = None,
+    bigwig: str | Path | None = None,
+    bedgraph: str | Path | None = None,
+    modisco: str | Path | None = None,
+) -> None:
+    """Write the tracks that are named, and what TF-MoDISco reads to a folder; `genome` is the FASTA file for sizes."""
+    if bigwig is not None:
+        if genome is None:
+            raise DomainError("a bigWig file has the sizes of chromosomes: name the FASTA file, genome= (--genome)")
+        with open_fasta(genome) as fasta:
+            sizes = {chromosome.name: len(chromosome) for chromosome in fasta}
+        write_bigwig(items, bigwig, sizes)
+    if bedgraph is not None:
+        write_bedgraph(items, bedgraph)
+    if modisco is not None:
+        write_modisco(items, Path(modisco, "sequences.npz"), Path(modisco, "contributions.npz"))
+
+
+def check_contributions(alphabet: str, of_all_letters: bool) -> None:
+    """Raise if TF-MoDISco can't read contributions, as they aren't those of all letters of DNA."""
+    if set(alphabet) != set("ACGT") or not of_all_letters:
+        raise DomainError("TF-MoDISco reads contributions of all letters of DNA: explain one-hot encoded DNA")
+
+
+def check_lengths(lengths: Iterable[int]) -> None:
+    """Raise if sequences are of several lengths, which TF-MoDISco can't read."""
+    if len(set(lengths)) > 1:
+        raise DomainError("TF-MoDISco reads sequences of one length: cut them, or give intervals a length")
+
+
+def check_places(records: Sequence[Record]) -> None:
+    """Raise if none of some sequences has a place in a genome, so that they make no track."""
+    if all(record.chromosome is None for record in records):
+        raise _without_place(records[0].name)
+
+
+def _without_place(name: str) -> DomainError:
+    return DomainError(
+        f"'{name}' has no place in a genome: only sequences of intervals, and substitutions, make a track"
+    )
 
 
 def _places(items: Items, sizes: Mapping[str, int] | None = None) -> pd.DataFrame:
@@ -69,26 +122,26 @@ def _places(items: Items, sizes: Mapping[str, int] | None = None) -> pd.DataFram
     """
     rows, without = [], []
     for number, item in items.items():
-        chromosome, start, end = item.record.chromosome, item.record.start, item.record.start + len(item.sequence)
-        if chromosome is None:
-            without.append(item.name)
+        record, unknown = item.record, Alphabet(item.alphabet).unknown
+        if (chromosome := record.chromosome) is None:
+            without.append(record.name)
             continue
         if sizes is not None and chromosome not in sizes:
             raise DomainError(f"there is no size of chromosome '{chromosome}'; {choices(chromosome, sizes)}")
-        size = end if sizes is None else int(sizes[chromosome])
-        forward = item.sequence if item.record.strand == "+" else item.sequence[::-1]
-        beyond = forward[: max(0, -start)] + forward[max(0, size - start) :]
-        if beyond.upper().strip(Alphabet(item.alphabet).unknown):
+        letters = record.letters.upper() if record.strand == "+" else record.letters.upper()[::-1]
+        start, end = record.start, record.start + len(letters)
+        # Where no size is known, unknown letters at the end are taken for those beyond it.
+        size = start + len(letters.rstrip(unknown)) if sizes is None else int(sizes[chromosome])
+        beyond = letters[: max(0, -start)] + letters[max(0, size - start) :]
+        if beyond.strip(unknown):
             bases = "begins at 0" if sizes is None else f"has {size:,} bases"
-            raise DomainError(f"'{chromosome}' {bases}, but '{item.name}' reaches from {start:,} to {end:,}")
+            raise DomainError(f"'{chromosome}' {bases}, but '{record.name}' reaches from {start:,} to {end:,}")
         rows.append((chromosome, max(0, start), min(size, end), number))
     if not rows:
-        raise DomainError(
-            f"'{without[0]}' has no place in a genome: only sequences of intervals, and substitutions, make a track"
-        )
+        raise _without_place(without[0])
     if without:
         message = f"{len(without):,} of {len(items):,} sequences have no place in a genome, as insertions and deletions"
-        warnings.warn(f"left out of the track: {message}; the first is '{without[0]}'", stacklevel=4)
+        warn(f"left out of the track: {message}; the first is '{without[0]}'")
     return pd.DataFrame(rows, columns=["chromosome", "start", "end", "number"]).sort_values("start", kind="stable")
 
 
@@ -114,4 +167,4 @@ def _track(
             if len(done):
                 yield chromosome, done.index.to_numpy(), (done["relevance"] / done["sequences"]).to_numpy()
     if overlaps:
-        warnings.warn(f"sequences overlap in {overlaps:,} bases, which have the mean of their relevance", stacklevel=4)
+        warn(f"sequences overlap in {overlaps:,} bases, which have the mean of their relevance")

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import nn
 
 from lrp_domains.domain import DomainError, Shard, gather_parts, read_arrays, read_outcomes
-from lrp_domains.images import ImageExplainer, check_files, explain_files, write_report
+from lrp_domains.images import ImageExplainer, check_set, explain_set, write_report
 
 NUMBER = 7
 
@@ -38,11 +38,12 @@ def table(tmp_path_factory):
 
 
 def test_files_hold_what_a_call_returns(explainer, table, tmp_path):
-    assert explain_files(table, explainer, tmp_path / "out.parquet", target="owl", against="cat", reference="mean") == 0
+    assert explain_set(explainer, table, tmp_path / "out.parquet", target="owl", against="cat", reference="mean") == 0
     paths = [table.parent / f"{number}.png" for number in range(NUMBER)]
     results = explainer(paths, "owl", against="cat", reference="mean")
     outcomes, arrays = read_outcomes(tmp_path / "out.parquet"), read_arrays(tmp_path / "out.npz")
     assert outcomes["label"].tolist() == ["cat", "dog", "owl", "owl", "cat", "dog", "dog"]
+    assert set(outcomes["against"]) == {"cat"} and set(outcomes["target"]) == {"owl"}
     changed = ["label", "name"]
     pd.testing.assert_frame_equal(outcomes.drop(columns=changed), results.table().drop(columns=changed))
     noted = outcomes["notes"].tolist()
@@ -54,18 +55,18 @@ def test_files_hold_what_a_call_returns(explainer, table, tmp_path):
 
 def test_each_picture_has_its_own_target_in_whatever_part(explainer, table, tmp_path):
     targets = ["owl", "cat", None, "dog", "owl", "cat", "cat"]
-    explain_files(table, explainer, tmp_path / "out.parquet", target=targets, part=2)
-    assert check_files(table, explainer, target=targets)["samples"] == NUMBER
+    explain_set(explainer, table, tmp_path / "out.parquet", target=targets, part=2)
+    assert check_set(explainer, table, target=targets)["samples"] == NUMBER
     paths = [table.parent / f"{number}.png" for number in range(NUMBER)]
     expected = [result.target for result in explainer(paths, targets)]
     assert read_outcomes(tmp_path / "out.parquet")["target"].tolist() == expected
     with pytest.raises(DomainError, match="2 targets for 7 pictures"):
-        explain_files(table, explainer, tmp_path / "other.parquet", target=targets[:2], part=2)
+        explain_set(explainer, table, tmp_path / "other.parquet", target=targets[:2], part=2)
 
 
 def test_results_do_not_depend_on_where_a_set_is(explainer, table, tmp_path):
     def names_and_key(source, out):
-        explain_files(source, explainer, tmp_path / out)
+        explain_set(explainer, source, tmp_path / out)
         metadata = pq.read_schema(tmp_path / out).metadata
         return read_outcomes(tmp_path / out)["name"].tolist(), {k: v for k, v in metadata.items() if k != b"pandas"}
 
@@ -83,10 +84,10 @@ def test_results_do_not_depend_on_where_a_set_is(explainer, table, tmp_path):
 
 
 def test_shards_are_parts_of_the_whole_and_an_interrupted_run_resumes(explainer, table, tmp_path):
-    explain_files(table, explainer, tmp_path / "whole.parquet")
+    explain_set(explainer, table, tmp_path / "whole.parquet")
     shards = [tmp_path / f"{number}.parquet" for number in (1, 2)]
     for number, shard in enumerate(shards, 1):
-        explain_files(table, explainer, shard, shard=Shard(number, 2))
+        explain_set(explainer, table, shard, shard=Shard(number, 2))
     assert gather_parts(shards, tmp_path / "gathered.parquet") == NUMBER
     whole, gathered = (read_arrays(tmp_path / f"{name}.npz") for name in ("whole", "gathered"))
     assert list(whole) == list(gathered) and all(np.allclose(whole[name], gathered[name]) for name in whole)
@@ -99,26 +100,26 @@ def test_shards_are_parts_of_the_whole_and_an_interrupted_run_resumes(explainer,
 
     out = tmp_path / "resumed.parquet"
     with pytest.raises(KeyboardInterrupt):
-        explain_files(table, explainer, out, part=2, progress=interrupted)
-    assert explain_files(table, explainer, out, part=2) == 4
+        explain_set(explainer, table, out, part=2, progress=interrupted)
+    assert explain_set(explainer, table, out, part=2) == 4
     pd.testing.assert_frame_equal(read_outcomes(out), read_outcomes(tmp_path / "whole.parquet"))
     with pytest.raises(KeyboardInterrupt):
-        explain_files(table, explainer, out, part=2, progress=interrupted)
-    assert explain_files(table, explainer, out, part=2, target="dog") == 0  # another request
+        explain_set(explainer, table, out, part=2, progress=interrupted)
+    assert explain_set(explainer, table, out, part=2, target="dog") == 0  # another request
 
 
 def test_a_set_is_checked_before_long_work(explainer, table):
-    summary = check_files(table, explainer)
+    summary = check_set(explainer, table)
     assert summary["samples"] == NUMBER and tuple(summary["size"]) == (8, 10)
     assert summary["labels"] == {"cat": 2, "dog": 3, "owl": 2}
     assert summary["notes"] == {"transparent parts were put on white": 1}
-    assert check_files(table.parent, explainer)["labels"] == {}
+    assert check_set(explainer, table.parent)["labels"] == {}
 
 
 def test_a_report_shows_examples_means_and_the_ledger(explainer, table, tmp_path):
     for name, options in (("plain", {}), ("against", {"reference": "blur"})):
         (tmp_path / name).mkdir()
-        explain_files(table, explainer, tmp_path / name / "explained.parquet", **options)
+        explain_set(explainer, table, tmp_path / name / "explained.parquet", **options)
     write_report([tmp_path / "plain", tmp_path / "against"], tmp_path / "r.html", title="Cats & dogs", examples=2)
     html = (tmp_path / "r.html").read_text()
     assert "<h1>Cats &amp; dogs</h1>" in html and ">plain</h2>" in html and ">against</h2>" in html
@@ -135,10 +136,39 @@ def test_a_report_shows_examples_means_and_the_ledger(explainer, table, tmp_path
     assert wrong in part
 
 
+def test_what_a_target_is_contrasted_with_is_shown(explainer, table, tmp_path):
+    path = table.parent / "0.png"
+    result = explainer(path, "owl", against="cat")
+    assert (result.against, result.explained) == ("cat", "owl against cat") and "owl against cat" in repr(result)
+    assert explainer(path, "owl").against is None and explainer(path, "owl").explained == "owl"
+    html = result.to_html()
+    assert "explained owl against cat;" in html and "its pixels for owl against cat" in html
+    (tmp_path / "set").mkdir()
+    explain_set(explainer, table, tmp_path / "set/explained.parquet", target="owl", against="cat")
+    write_report([tmp_path / "set"], tmp_path / "r.html", examples=1)
+    html = (tmp_path / "r.html").read_text()
+    assert "<figcaption>owl against cat</figcaption>" in html and "explained owl against cat;" in html
+
+
+@pytest.mark.parametrize(
+    ("request_of", "message"),
+    [
+        ({"target": ["owl", "cat", None, "dog", "owl", "owll", "cat"]}, "target of '5.png': .* did you mean 'owl'"),
+        ({"target": ["owl"] * 6 + ["cat"], "against": "cat"}, "'6.png': target and against are both 'cat'"),
+    ],
+)
+def test_a_wrong_class_of_a_later_picture_is_found_in_the_check(explainer, table, tmp_path, request_of, message):
+    with pytest.raises(DomainError, match=message):
+        check_set(explainer, table, **request_of)
+    with pytest.raises(DomainError, match=message):
+        explain_set(explainer, table, tmp_path / "out.parquet", part=1, **request_of)
+    assert not list(tmp_path.iterdir())  # found before the first part
+
+
 def test_a_report_of_pictures_of_several_sizes(explainer, tmp_path):
     for number, side in enumerate((8, 9, 10)):
         Image.new("RGB", (side, 8), (9 * side, 0, 0)).save(tmp_path / f"{number}.png")
     (tmp_path / "results").mkdir()
-    explain_files(tmp_path, explainer, tmp_path / "results/explained.parquet", target="cat")
+    explain_set(explainer, tmp_path, tmp_path / "results/explained.parquet", target="cat")
     write_report([tmp_path / "results"], tmp_path / "r.html")
     assert "cat: the pictures are of several sizes" in (tmp_path / "r.html").read_text()

@@ -37,6 +37,16 @@ def test_intervals(tmp_path, genome):
     assert read_sequences(path, genome) == read_bed(path, genome)
 
 
+def test_beyond_an_end_of_its_chromosome_an_interval_of_a_length_has_n(tmp_path, genome):
+    path = tmp_path / "peaks.bed"
+    path.write_text("chr1\t0\t2\nchr1\t18\t20\tlast\t0\t-\nchr1\t9\t11\n")
+    first, last, both = read_bed(path, genome, length=8)
+    assert first == Record("NNN" + CHROMOSOME[:5], "chr1:0-5", "chr1", -3)
+    assert last == Record("NNN" + "GGCTG", "last", "chr1", 15, "-") and list(last.positions())[-1] == 15
+    assert read_bed(path, genome, length=30)[2] == Record("N" * 5 + CHROMOSOME + "N" * 5, "chr1:0-20", "chr1", -5)
+    assert both == Record(CHROMOSOME[6:14], "chr1:6-14", "chr1", 6)
+
+
 def test_a_chromosome_may_begin_like_a_line_for_a_browser(tmp_path):
     (tmp_path / "genome.fa").write_text(">track1\nACGT\n>browsers\nGGTT\n")
     rows = ["track\tname=x", "browser position track1", "track1\t0\t4", "browsers\t2\t4\tan\x85name"]

@@ -2,36 +2,37 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..domain import DomainError, Outcome, class_number, explain_parts
-from ..domain.files.sets import read_set
-from ..domain.runs.tensors import targets_of
+from ..domain import DomainError, SampleSet
+from ..domain.files.sets import SampleFiles, read_set
 from .explainer import ImageExplainer
 from .masks import read_mask
 from .pictures import SUFFIXES, read_picture
+from .relevance import ImageRelevance
 
 Paths = str | Path | Sequence[str | Path]
 
 
-def check_files(
-    pictures: Paths,
+def check_set(
     explainer: ImageExplainer,
+    pictures: Paths,
     *,
     label_column: str | None = None,
     mask_column: str | None = None,
-    **request: Any,
-) -> dict:
+    target: Any = None,
+    against: str | int | None = None,
+    reference: Any = None,
+) -> dict[str, Any]:
     """Read all pictures, and their masks, and explain the smallest and the largest, before long work; return a summary.
 
-    The arguments are those of `explain_files`. Raise `lrp_domains.domain.DomainError` if pictures can't be read, if a
-    label is not that of a class, or if one of the two can't be explained.
+    The arguments are those of `explain_set`. Raise `lrp_domains.domain.DomainError` if pictures can't be read, if a
+    label or a target is not that of a class, or if one of the two can't be explained.
     """
-    files = read_set(pictures, SUFFIXES, label_column=label_column, file_column=mask_column, unit="pictures")
+    files = _files(pictures, label_column, mask_column)
     notes, wrong, areas = Counter(), [], []
     for path, mask in zip(files.paths, files.beside or [None] * len(files.paths), strict=True):
         try:
@@ -45,16 +46,13 @@ def check_files(
     if wrong:
         raise DomainError(f"{len(wrong)} of {len(files.paths)} pictures can't be read: {'; '.join(wrong[:5])}")
     extremes = list(dict.fromkeys((np.argmin(areas), np.argmax(areas))))
-    targets = targets_of(request.pop("target", None), len(files.paths), "pictures")
-    asked = [targets[row] for row in extremes]
-    size = explainer([files.paths[row] for row in extremes], asked, **request)[-1].pixels.shape
-    counts = Counter(_named(files.labels, explainer.classes) or ())
-    return {"samples": len(files.paths), "labels": dict(counts), "notes": dict(notes), "size": size}
+    results, summary = _set_of(explainer, files, target, against, reference).check(extremes)
+    return summary | {"notes": dict(notes), "size": results[-1].pixels.shape}
 
 
-def explain_files(
-    pictures: Paths,
+def explain_set(
     explainer: ImageExplainer,
+    pictures: Paths,
     out: str | Path,
     *,
     label_column: str | None = None,
@@ -72,10 +70,10 @@ def explain_files(
 
     Parameters
     ----------
-    pictures
-        A folder; a table, ``.csv`` or ``.tsv``, with a column ``path`` (relative to the table); or paths.
     explainer, target, against, reference
         As in a call of the explainer.
+    pictures
+        A folder; a table, ``.csv`` or ``.tsv``, with a column ``path`` (relative to the table); or paths.
     out
         The table to write, ``.parquet``; its columns are those of `lrp_domains.domain.Outcome`. Names of pictures are
         relative to the folder, or as the table has them.
@@ -94,33 +92,27 @@ def explain_files(
     -------
     The number of pictures that an interrupted run had explained before.
     """
-    files = read_set(pictures, SUFFIXES, label_column=label_column, file_column=mask_column, unit="pictures")
-    paths, labels, masks = files.paths, files.labels, files.beside
-    targets = targets_of(target, len(paths), "pictures")
+    files = _files(pictures, label_column, mask_column)
 
-    def explain(rows: Sequence[int]) -> tuple[list[Outcome], list[dict[str, np.ndarray]]]:
-        asked = [targets[row] for row in rows]
-        results = explainer([paths[row] for row in rows], asked, against=against, reference=reference)
-        named = _named(labels and [labels[row] for row in rows], explainer.classes) or [None] * len(rows)
-        outcomes = [
-            replace(result, name=files.names[row], label=label)
-            for result, row, label in zip(results, rows, named, strict=True)
-        ]
-        arrays = [{"": result.pixels, "picture": result.picture} for result in results]
-        for row, several in zip(rows, arrays, strict=True) if masks else ():
-            image, _ = read_picture(paths[row], "L", str(paths[row]))
-            several["mask"] = explainer.as_seen(read_mask(masks[row], image.size[::-1]))
-        return outcomes, arrays
+    def arrays(rows: Sequence[int], results: Sequence[ImageRelevance]) -> list[dict[str, np.ndarray]]:
+        several = [{"": result.pixels, "picture": result.picture} for result in results]
+        for row, of_picture in zip(rows, several, strict=True) if files.beside else ():
+            image, _ = read_picture(files.paths[row], "L", str(files.paths[row]))
+            of_picture["mask"] = explainer.as_seen(read_mask(files.beside[row], image.size[::-1]))
+        return several
 
-    existing = [path for path in (*paths, *(masks or ())) if path.is_file()]
+    existing = [path for path in (*files.paths, *(files.beside or ())) if path.is_file()]
     states = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in existing]
-    request = repr((files.names, states, labels, targets, against, str(reference), explainer, explainer.classes, key))
-    return explain_parts(explain, range(len(paths)), out, request=request, **options)
+    request = (states, str(reference), explainer, explainer.classes, key)
+    return _set_of(explainer, files, target, against, reference).explain_to(out, arrays, request=request, **options)
 
 
-def _named(labels: Sequence[str] | None, classes: Sequence[str]) -> list[str] | None:
-    """Return the names of classes for labels, which may be their numbers."""
-    if not labels or not classes:  # the score is a function
-        return labels
-    known = {label: classes[class_number(label, classes, "label")] for label in dict.fromkeys(labels)}
-    return [known[label] for label in labels]
+def _files(pictures: Paths, label_column: str | None, mask_column: str | None) -> SampleFiles:
+    return read_set(pictures, SUFFIXES, label_column=label_column, file_column=mask_column, unit="pictures")
+
+
+def _set_of(explainer: ImageExplainer, files: SampleFiles, target: Any, against: Any, reference: Any) -> SampleSet:
+    def explain(rows: Sequence[int], targets: list[Any]) -> Sequence[ImageRelevance]:
+        return explainer([files.paths[row] for row in rows], targets, against=against, reference=reference)
+
+    return SampleSet(explainer.tensors, explain, files.names, files.labels, target, against)

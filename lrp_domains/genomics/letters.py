@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..domain import DomainError, listed
-from ..evaluation.shuffles import dinucleotide_shuffle as dinucleotide_shuffle
 
 ALPHABETS = {"DNA": "ACGT", "protein": "ACDEFGHIKLMNPQRSTVWY"}
 COMPLEMENT = str.maketrans("ACGT", "TGCA")

@@ -4,6 +4,8 @@ import zlib
 
 import numpy as np
 
+from ..domain import DomainError, check_whole
+
 
 def dinucleotide_shuffle(letters: str, seed: int = 0) -> str:
     """Return one of all sequences with the same counts of neighbouring letters, each with the same probability.
@@ -11,6 +13,9 @@ def dinucleotide_shuffle(letters: str, seed: int = 0) -> str:
     It begins and ends with the same letters (Altschul and Erickson 1985, Mol. Biol. Evol. 2:526). `seed` and the
     sequence determine the result.
     """
+    if not isinstance(letters, str) or not letters:
+        raise DomainError(f"there is nothing to shuffle in {letters!r}: pass a string of letters")
+    check_whole("seed", seed, 0)
     random = np.random.default_rng([seed, zlib.crc32(letters.encode())])
     kinds, codes = np.unique(np.frombuffer(letters.encode(), np.uint8), return_inverse=True)
     after = [codes[1:][codes[:-1] == kind] for kind in range(len(kinds))]

@@ -6,10 +6,9 @@ from itertools import pairwise, permutations
 import numpy as np
 import pytest
 
+from lrp_domains.genomics.letters import reverse_complement
 from lrp_domains.sequences import Alphabet, dinucleotide_shuffle
-from lrp_domains.sequences.letters import reverse_complement
-
-from .small_models import sequences
+from tests.sequences.small_models import sequences
 
 
 def pairs(letters: str) -> Counter:

@@ -1,0 +1,1 @@
+"""Sequences of genomes and proteins: their files, letters, tracks and logos. Nothing here knows of explanations."""
