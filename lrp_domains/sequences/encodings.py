@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .. import capture
 from ..domain import DomainError, Read, check_choice, parameter_of, reason
-from ..genomics.letters import Alphabet
+from ..genomics.letters import ALPHABETS, Alphabet
 
 LAYOUTS = {"channels first": (1, 0), "channels last": (0, 1)}  # of L x A
 
@@ -89,6 +89,12 @@ class Tokens:
         overlap = len(lengths) == 1 and lengths != {1}  # as those of DNABERT-1; others have words of one letter too
         kmer = min(lengths) if overlap else None
         return cls(tokenizer, embedding, kmer, frozenset(special - {tokenizer.unk_token_id}))
+
+    @property
+    def of_proteins(self) -> bool:
+        """Whether there is a token for each amino acid; those of texts and bytes have small letters too."""
+        words = {word.lstrip("▁Ġ") for word in self.tokenizer.get_vocab()}
+        return words >= set(ALPHABETS["protein"]) and "a" not in words
 
     def tensor(self, letters: str, like: Tensor) -> Tensor:
         """Return the numbers of a sequence's tokens."""

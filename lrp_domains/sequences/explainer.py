@@ -49,7 +49,8 @@ class SequenceExplainer:
         Any module in eval mode; it is not changed. It is called with one-hot encoded letters, or with ``input_ids`` and
         ``attention_mask``, as those of transformers. Sequences of one length share a batch.
     alphabet
-        ``"DNA"``, ``"protein"``, or letters in the model's order, such as ``"ACGU"``.
+        ``"DNA"``, ``"protein"``, or letters in the model's order, such as ``"ACGU"``. None: DNA, or protein of a
+        tokenizer that has a token for each amino acid.
     encode
         ``"one-hot"``, or a tokenizer of transformers.
     layout
@@ -83,7 +84,7 @@ class SequenceExplainer:
     def __init__(
         self,
         model: nn.Module,
-        alphabet: str = "DNA",
+        alphabet: str | None = None,
         encode: Any = "one-hot",
         *,
         layout: str | None = None,
@@ -104,12 +105,13 @@ class SequenceExplainer:
             check_whole("length", length, 1)
         if not isinstance(unknown, Real) or not 0 <= unknown <= 1:
             raise DomainError(f"unknown={unknown!r}: expected a number from 0 to 1, such as 0.25")
+        tokens = None if encode == "one-hot" else Tokens.of(model, encode, embedding)
+        if alphabet is None:
+            alphabet = "protein" if tokens is not None and tokens.of_proteins else "DNA"
         self.alphabet, self.length, self.score = Alphabet.of(alphabet), length, score
         self.one_hot = {"alphabet": self.alphabet, "unknown": unknown, "both_strands": reverse_complement}
-        if encode == "one-hot":  # without a layout it is found with the first sequence
-            self.encoding = None if layout is None else OneHot.of_layout(layout, **self.one_hot)
-        else:
-            self.encoding = Tokens.of(model, encode, embedding)
+        # Without a layout, one-hot encoding is found with the first sequence.
+        self.encoding = tokens if layout is None or tokens is not None else OneHot.of_layout(layout, **self.one_hot)
         if reverse_complement and (encode != "one-hot" or not self.alphabet.complements()):
             raise DomainError("reverse_complement is for one-hot encoded DNA: explain both strands, and average them")
         self.reference, self.references, self.seed = reference, references, seed

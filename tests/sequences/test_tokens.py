@@ -47,6 +47,20 @@ def test_proteins(tmp_path):
     assert all(result.rest == pytest.approx(0, abs=1e-6) for result in results)  # ESM rotates in float32
 
 
+def test_a_protein_model_is_known_by_its_tokens(tmp_path):
+    model, tokenizer = esm(tmp_path)
+    model.save_pretrained(tmp_path / "esm")
+    tokenizer.save_pretrained(tmp_path / "esm")
+    explainer = SequenceExplainer.from_pretrained(tmp_path / "esm", device="cpu")
+    assert explainer("MKTAYIAKQRX").alphabet == explainer.alphabet.letters == "ACDEFGHIKLMNPQRSTVWY"
+    assert SequenceExplainer(model, "ACGU", tokenizer).alphabet.letters == "ACGU"
+    for of_dna in (kmer_tokenizer(1), bpe_tokenizer()):
+        assert SequenceExplainer(bert(of_dna), encode=of_dna).alphabet.letters == "ACGT"
+    of_texts = kmer_tokenizer(1)
+    of_texts.add_tokens([*"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"])
+    assert SequenceExplainer(bert(of_texts), encode=of_texts).alphabet.letters == "ACGT"
+
+
 def test_pairs_of_bytes_share_among_unequal_lengths():
     tokenizer, letters = bpe_tokenizer(), sequences(2, 30)
     explainer = SequenceExplainer(bert(tokenizer), encode=tokenizer)
