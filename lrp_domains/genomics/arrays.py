@@ -13,12 +13,16 @@ COLUMNS = ("letter", "chromosome", "start", "strand", "relevance")
 
 
 def array_of(record: Record, alphabet: str, relevance: np.ndarray, hypothetical: np.ndarray | None) -> np.ndarray:
-    """Return one row per letter: letter, place, relevance, and a column per letter of the alphabet, NaN for None."""
-    shape = len(record.letters), len(alphabet)
+    """Return one row per letter: letter, place, relevance, and a column per letter of the alphabet, NaN for None.
+
+    A letter outside of the record's region has no chromosome.
+    """
+    shape, positions = (len(record.letters), len(alphabet)), np.array(record.positions())
+    first, end = record.region or (positions.min(), positions.max() + 1)
     columns = (
         np.frombuffer(record.letters.encode(), "S1"),
-        np.full(len(record.letters), record.chromosome or ""),
-        np.array(record.positions()),
+        np.where((positions >= first) & (positions < end), record.chromosome or "", ""),
+        positions,
         np.full(len(record.letters), record.strand),
         relevance.astype(np.float32),
         *(np.full(shape, np.nan) if hypothetical is None else hypothetical).T.astype(np.float32),
@@ -32,11 +36,13 @@ def read_array(array: np.ndarray, name: str, label: str | None) -> dict[str, Any
     if columns[: len(COLUMNS)] != COLUMNS:
         raise DomainError(f"the array of '{name}' is not that of an explained sequence")
     letters, strand = array["letter"].tobytes().decode(), str(array["strand"][0])
-    chromosome, start = str(array["chromosome"][0]) or None, int(array["start"].min())
+    placed = array[array["chromosome"] != ""]
+    chromosome, start = str(placed["chromosome"][0]) if len(placed) else None, int(array["start"].min())
+    region = (int(placed["start"].min()), int(placed["start"].max()) + 1) if 0 < len(placed) < len(array) else None
     alphabet = columns[len(COLUMNS) :]
     hypothetical = np.column_stack([array[letter] for letter in alphabet])
     return {
-        "record": Record(letters, name, chromosome, start, strand, label),
+        "record": Record(letters, name, chromosome, start, strand, label, region),
         "alphabet": "".join(alphabet),
         "relevance": array["relevance"],
         "hypothetical": None if np.isnan(hypothetical).all() else hypothetical,

@@ -17,7 +17,10 @@ BED = ["chromosome", "start", "end", "name", "score", "strand"]
 
 @dataclass(frozen=True)
 class Record:
-    """A sequence with its name and, if known, its place (start from 0, strand + or -) and its label."""
+    """A sequence with its name and, if known, its place (start from 0, strand + or -) and its label.
+
+    `region` is the part of the chromosome, start and end, that its track has values for: None for all of the sequence.
+    """
 
     letters: str
     name: str
@@ -25,6 +28,7 @@ class Record:
     start: int = 0
     strand: str = "+"
     label: str | None = None
+    region: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if self.strand not in ("+", "-"):

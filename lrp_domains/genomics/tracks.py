@@ -116,7 +116,7 @@ def _without_place(name: str) -> DomainError:
 
 
 def _places(items: Items, sizes: Mapping[str, int] | None = None) -> pd.DataFrame:
-    """Return where sequences are within their chromosomes, one row per sequence, in the order of their starts.
+    """Return where sequences, or their regions, are within their chromosomes, one row each, in the order of starts.
 
     Unknown letters beyond the ends, by which sequences are padded, have no place, nor have insertions and deletions.
     """
@@ -136,7 +136,8 @@ def _places(items: Items, sizes: Mapping[str, int] | None = None) -> pd.DataFram
         if beyond.strip(unknown):
             bases = "begins at 0" if sizes is None else f"has {size:,} bases"
             raise DomainError(f"'{chromosome}' {bases}, but '{record.name}' reaches from {start:,} to {end:,}")
-        rows.append((chromosome, max(0, start), min(size, end), number))
+        first, last = record.region or (start, end)
+        rows.append((chromosome, max(0, first), min(size, last), number))
     if not rows:
         raise _without_place(without[0])
     if without:

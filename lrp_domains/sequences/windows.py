@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from ..domain import DomainError, Progress, check_whole, no_progress
 from ..domain.results.windows import merged_outcome, merged_windows, window_starts
 from ..domain.runs.tensors import targets_of
@@ -84,8 +86,8 @@ def variant_effect(
     Returns
     -------
     The sequences with the alternative alleles: ``score`` is theirs, ``reference_score`` that of the reference alleles,
-    and relevance sums to the difference. An insertion or deletion moves the letters after it, which then differ too:
-    only the sum is its effect, as a note says.
+    and relevance sums to the difference; in a track, that of a substitution is at its letters alone. An insertion or
+    deletion moves the letters after it, which then differ too: only the sum is its effect, as a note says.
     """
     variants = list(variants)
     if others := {type(each).__name__ for each in variants if not isinstance(each, Variant)}:
@@ -96,7 +98,20 @@ def variant_effect(
     explained = explainer(alternatives, target, reference=lambda record: reference_of[id(record)], **options)
     note = ("not a substitution: the letters after it are moved, only the sum of relevance is its effect",)
     items = [
-        result if variant.is_substitution else replace(result, notes=result.notes + note)
+        _at_its_place(result, variant.reference.letters)
+        if variant.is_substitution
+        else replace(result, notes=result.notes + note)
         for result, variant in zip(explained, variants, strict=True)
     ]
     return SequenceRelevances(tuple(items))
+
+
+def _at_its_place(effect: SequenceRelevance, reference: str) -> SequenceRelevance:
+    """Return the effect of a substitution with the region that has it: in a track, variants nearby don't dilute it."""
+    record = effect.record
+    substituted = np.array([one != other for one, other in zip(record.letters.upper(), reference.upper(), strict=True)])
+    changed = np.flatnonzero(substituted | (effect.relevance != 0))  # tokens share theirs with unchanged letters
+    if not len(changed):
+        return effect
+    region = record.start + int(changed[0]), record.start + int(changed[-1]) + 1
+    return replace(effect, record=replace(record, region=region))

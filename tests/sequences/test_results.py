@@ -1,5 +1,6 @@
 """Results: tables, logos, pages, tracks, TF-MoDISco's layout, and files that are read back."""
 
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -268,3 +269,37 @@ def test_windows_and_variants_in_files(tmp_path):
         window=40,
     )  # fmt: skip
     assert read_explained(tmp_path / "long.parquet")[0].notes == ("read in 4 windows of 40 letters",)
+
+
+def test_variants_nearby_do_not_dilute_an_effect_in_its_track(tmp_path):
+    (genome,) = sequences(1, 100)
+    (tmp_path / "genome.fa").write_text(f">chr1\n{genome}\n")
+    other = dict(zip("ACGT", "GTAC", strict=True))
+    rows = [(50, 1), (52, 3), (57, 1)]  # position from 1, letters
+    alleles = [genome[start - 1 : start - 1 + count] for start, count in rows]
+    lines = [
+        f"chr1\t{start}\t.\t{allele}\t{''.join(map(other.get, allele))}\n"
+        for (start, _), allele in zip(rows, alleles, strict=True)
+    ]
+    (tmp_path / "some.vcf").write_text("".join(lines))
+    variants = read_sequences(tmp_path / "some.vcf", tmp_path / "genome.fa", length=40)
+    tokenizer = kmer_tokenizer(3)
+    reach = {"one-hot": 0, tokenizer: 2}  # letters beside the substituted ones, which share tokens with them
+    for encode, beside in reach.items():
+        model = cnn() if encode == "one-hot" else bert(tokenizer)
+        explain_set(SequenceExplainer(model, encode=encode), variants, tmp_path / "v.parquet", target=1)
+        effects = read_explained(tmp_path / "v.parquet")
+        sums, counts = np.zeros(100), np.zeros(100)
+        for effect, (start, count) in zip(effects, rows, strict=True):
+            assert abs(effect.units) > 1e-6
+            at = slice(start - 1 - beside, start - 1 + count + beside)
+            assert effect.record.region == (at.start, at.stop)
+            sums[at] += effect.relevance[at.start - effect.record.start : at.stop - effect.record.start]
+            counts[at] += 1
+        assert max(counts) == (2 if beside else 1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore" if beside else "error")
+            effects.to_bedgraph(tmp_path / "v.bedgraph")
+        written = np.loadtxt(tmp_path / "v.bedgraph", usecols=(1, 3))
+        assert written[:, 0].tolist() == np.flatnonzero(counts).tolist()
+        assert written[:, 1] == pytest.approx(sums[counts > 0] / counts[counts > 0], rel=1e-4)
