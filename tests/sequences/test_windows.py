@@ -72,6 +72,15 @@ def test_reference_alleles_of_one_alternative_are_told_apart():
     assert [e.reference_score for e in effects] == pytest.approx([explainer(each, 1).score for each in (one, other)])
 
 
+def test_a_substitution_without_effect_is_at_its_letter_in_a_track():
+    model = cnn()
+    for parameter in model.parameters():
+        parameter.data.zero_()
+    before, after = (Record(f"ACGT{letter}CGT" * 5, "v", "chr1", 5) for letter in "AT")
+    (effect,) = variant_effect(SequenceExplainer(model), [Variant(before, after, True)], 1)
+    assert effect.units == 0 and effect.record.region == (9, 42)
+
+
 def test_the_effect_of_a_variant_is_the_difference_of_scores():
     model, (letters,) = cnn(), sequences(1)
     other = {"A": "C", "C": "G", "G": "T", "T": "A"}
