@@ -67,7 +67,10 @@ class OneHot:
 
 @dataclass(frozen=True)
 class Tokens:
-    """Tokens of a tokenizer of transformers; one whose words all have `kmer` letters is given all overlapping ones."""
+    """Tokens of a tokenizer of transformers; one whose words all have `kmer` letters is given all overlapping ones.
+
+    They are separated by spaces, also those of one letter where the tokenizer takes letters together for one word.
+    """
 
     tokenizer: Any
     embedding: str
@@ -85,9 +88,11 @@ class Tokens:
         if embedding is None:
             raise DomainError("the model doesn't say where it embeds tokens: pass embedding=, the name of that module")
         special = set(tokenizer.all_special_ids)
-        lengths = {len(word) for word, number in tokenizer.get_vocab().items() if number not in special}
-        overlap = len(lengths) == 1 and lengths != {1}  # as those of DNABERT-1; others have words of one letter too
-        kmer = min(lengths) if overlap else None
+        words = [word for word, number in tokenizer.get_vocab().items() if number not in special]
+        lengths = {len(word) for word in words}
+        # Words of DNABERT-1 have several letters, those of ProtBert one; others have words of several lengths.
+        together = "".join(words[:2])
+        kmer = min(lengths) if len(lengths) == 1 and (lengths != {1} or not _knows(tokenizer, together)) else None
         return cls(tokenizer, embedding, kmer, frozenset(special - {tokenizer.unk_token_id}))
 
     @property
@@ -142,3 +147,8 @@ class Tokens:
             [letters[start : start + self.kmer] for start in range(len(letters) - self.kmer + 1)] if self.kmer else []
         )
         return self.tokenizer(" ".join(words) if self.kmer else letters)["input_ids"]
+
+
+def _knows(tokenizer: Any, letters: str) -> bool:
+    """Return whether a tokenizer has tokens for letters that aren't separated by spaces."""
+    return tokenizer.unk_token_id not in tokenizer(letters, add_special_tokens=False)["input_ids"]

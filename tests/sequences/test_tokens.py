@@ -8,7 +8,7 @@ from lrp_domains import capture, relevance
 from lrp_domains.domain import DomainError, score_of
 from lrp_domains.sequences import SequenceExplainer
 
-from .small_models import bert, bpe_tokenizer, esm, kmer_tokenizer, sequences
+from .small_models import SPECIAL, bert, bpe_tokenizer, esm, kmer_tokenizer, sequences
 
 
 @pytest.mark.parametrize("k", [1, 3, 5])
@@ -59,6 +59,20 @@ def test_a_protein_model_is_known_by_its_tokens(tmp_path):
     of_texts = kmer_tokenizer(1)
     of_texts.add_tokens([*"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"])
     assert SequenceExplainer(bert(of_texts), encode=of_texts).alphabet.letters == "ACGT"
+
+
+def test_letters_that_a_tokenizer_separates_by_spaces(tmp_path):
+    from transformers import BertTokenizer
+
+    (tmp_path / "vocab.txt").write_text("\n".join([*SPECIAL.values(), *"LAGVESIKRDTPNQFYMHCWX"]))
+    tokenizer = BertTokenizer(str(tmp_path / "vocab.txt"), do_lower_case=False)  # that of ProtBert
+    model, letters = bert(tokenizer), "MKTAYIAKQRXL"
+    ids = tokenizer(" ".join(letters), return_tensors="pt")["input_ids"]
+    explainer = SequenceExplainer(model, encode=tokenizer, score="logit", reference="N")
+    result = explainer(letters, target="yes")
+    assert result.score == pytest.approx(model(input_ids=ids).logits[0, 1].item())
+    assert result.rest == pytest.approx(0, abs=1e-8) and result.relevance[10] == 0  # X is the reference there
+    assert explainer.encoding.spans(letters)[1:-1] == [(place, place + 1) for place in range(12)]
 
 
 def test_pairs_of_bytes_share_among_unequal_lengths():
