@@ -211,7 +211,11 @@ class SequenceExplainer:
             read = self.encoding.read(model, inputs)
         if callable(self.score):
             return read
-        return replace(read, outputs=sum(logits_of(each, len(inputs)) for each in read.outputs) / len(read.outputs))
+        try:
+            logits = [logits_of(each, len(inputs)) for each in read.outputs]
+        except DomainError as error:
+            raise DomainError(f"{error}, such as counts(); a declaration names one, such as score: counts") from error
+        return replace(read, outputs=sum(logits) / len(logits))
 
     def _padded(self, letters: str, name: str) -> tuple[str, int]:
         """Return checked letters in the model's length, and the number of unknown ones before them."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..domain import load_declared, preprocessing, pretrained
+from .scores import declared_score
 
 SCHEMA = files(__package__).joinpath("model.schema.yaml")
 
@@ -13,7 +14,8 @@ def load(name: str | Path, *, revision: str | None, allow_pickle: bool, **option
     """Return the arguments of `SequenceExplainer` for a model that is declared, or one of transformers."""
     declared = load_declared(name, SCHEMA, unit="sequences", allow_pickle=allow_pickle, **options)
     if declared is not None:
-        return declared
+        named = {"score": declared_score(declared["score"])} if "score" in declared else {}
+        return declared | named
     tokenizer = preprocessing("AutoTokenizer", name, allow_code=options["allow_code"], revision=revision)
     model = pretrained(
         "AutoModelForSequenceClassification",
