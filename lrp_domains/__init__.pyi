@@ -30,6 +30,7 @@ from .core.rules.rulesets import (
 from .core.rules.state_spaces import state_space
 from .core.rules.temperature import tempered
 from .core.secants.rulesets import SECANT, SECANT_HALF
+from .core.warn import LrpWarning
 
 __version__: str
 
@@ -54,6 +55,7 @@ __all__ = [
     "Compiled",
     "Ledger",
     "LrpError",
+    "LrpWarning",
     "RelevanceError",
     "Rule",
     "RuleSet",

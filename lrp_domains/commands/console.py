@@ -12,6 +12,7 @@ from rich.progress import track
 from typer.core import TyperGroup
 
 from ..core.errors import LrpError
+from ..core.warn import LrpWarning
 from ..domain import reason
 from .ending import EndRequested, ending_on_request
 
@@ -98,8 +99,10 @@ def _show_once() -> Callable:
     shown = set()
 
     def show(message, category, filename, lineno, file=None, line=None) -> None:
-        # Warnings of other packages are about our code, not about the user's data.
-        if filename.startswith(_PACKAGE) and str(message) not in shown:
+        # Warnings of other packages are about our code, not about the user's data. Those of ours may show the line that
+        # called this package, which on the command line is none of the user's.
+        is_ours = issubclass(category, LrpWarning) or filename.startswith(_PACKAGE)
+        if is_ours and str(message) not in shown:
             shown.add(str(message))
             say("warning", str(message), "bold yellow")
 

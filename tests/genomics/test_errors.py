@@ -93,7 +93,7 @@ CASES = {
     ),
     "only alleles without a sequence": (
         vcf("chr1\t3\t.\tG\t<DEL>\nchr1\t4\t.\tT\t*,.\n"),
-        "nothing to explain: 3 alleles have no sequence .* the first '<DEL>' in .*, line 1",
+        "nothing to explain: alleles without a sequence .*: 3, the first '<DEL>' in .*, line 1",
     ),
     "half a breakend": (vcf("chr1\t3\t.\tG\tG[chr2:5]\n"), r"line 1: the alternative allele 'G\[chr2:5\]' is not"),
     "no allele after a comma": (vcf("chr1\t3\t.\tG\tA,\n"), "line 1: the alternative allele '' is not a sequence"),

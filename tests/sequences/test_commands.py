@@ -71,8 +71,9 @@ def test_from_intervals_to_a_report(folder):
 def test_variants_and_windows(folder):
     genome = ("--genome", folder / "genome.fa", "--model", folder / "model.yaml")
     base = sequences(1, 400)[0][99]
-    (folder / "some.vcf").write_text(f"chr1\t100\trs1\t{base}\t{'A' if base != 'A' else 'C'}\n")
-    run("explain", folder / "some.vcf", *genome, "--target", "open", "--out", folder / "v.parquet")
+    (folder / "some.vcf").write_text(f"chr1\t100\trs1\t{base}\t{'A' if base != 'A' else 'C'},<DEL>\n")
+    printed = run("explain", folder / "some.vcf", *genome, "--target", "open", "--out", folder / "v.parquet")
+    assert printed.count("warning: left out: alleles without a sequence") == 1
     (variant,) = read_explained(folder / "v.parquet")
     assert len(variant.sequence) == 30 and np.flatnonzero(variant.relevance).tolist() in ([15], [])
     (folder / "long.bed").write_text("chr1\t0\t90\n")
