@@ -69,7 +69,9 @@ def read_vcf(path: str | Path, genome: str | Path, *, length: int) -> list[Varia
                 both = Record(present, name, chromosome, start), Record(changed, name, *place)
                 variants.append(Variant(*both, is_substitution=is_substitution))
     if left_out:
-        message = f"alleles without a sequence (symbolic, breakends, * or .): {len(left_out):,}, the first {left_out[0]}"
+        message = (
+            f"alleles without a sequence (symbolic, breakends, * or .): {len(left_out):,}, the first {left_out[0]}"
+        )
         if not variants:
             raise DomainError(f"there is nothing to explain: {message}")
         warn(f"left out: {message}")

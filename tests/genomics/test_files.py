@@ -105,11 +105,13 @@ def test_alleles_without_a_sequence_are_left_out_with_one_warning(tmp_path, geno
     assert [variant.alternative.name for variant in variants] == ["x chr1:6G>T", "x chr1:6G>GT"]
     assert [variant.alternative.letters for variant in variants] == ["CGTTTCAA", "CGTTGTCA"]
     (warning,) = caught
-    assert f"left out: alleles without a sequence (symbolic, breakends, * or .): {len(SYMBOLIC) + 2}," in str(warning.message)
+    assert f"left out: alleles without a sequence (symbolic, breakends, * or .): {len(SYMBOLIC) + 2}," in str(
+        warning.message
+    )
     assert f"the first '<DEL>' in '{path}', line 2" in str(warning.message) and warning.filename == __file__
 
     path.write_text("\n".join(rows[:3]))
-    with pytest.raises(DomainError, match="there is nothing to explain: alleles without a sequence .*: 3,"):
+    with pytest.raises(DomainError, match=r"there is nothing to explain: alleles without a sequence .*: 3,"):
         read_vcf(path, genome, length=8)
 
 
