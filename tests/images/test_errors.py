@@ -141,6 +141,7 @@ def test_a_picture_of_too_many_pixels_is_not_called_damaged(tmp_path, monkeypatc
 
 
 def test_texts_are_a_list(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
     for texts in ("a cat", []):
         with pytest.raises(DomainError, match="pass a list of texts, which are the classes"):
             ImageExplainer.from_pretrained(tmp_path, texts=texts)

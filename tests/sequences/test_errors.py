@@ -290,6 +290,10 @@ CASES = {
         lambda files: SequenceExplainer.from_pretrained(files.write("model.pt2", "x")),
         "is a file: name the .yaml",
     ),
+    "a folder without a model": (
+        lambda files: SequenceExplainer.from_pretrained(files.write("s.fa", ">a\nACGT\n").parent),
+        r"has no model: neither .* model.yaml, nor config.json",
+    ),
     "a wrong declaration": (
         lambda files: SequenceExplainer.from_pretrained(files.write("m.yaml", "network: a.pt2\nlayuot: x\n")),
         "unknown key 'layuot'; did you mean 'layout'",

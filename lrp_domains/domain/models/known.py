@@ -55,6 +55,11 @@ def load_declared(
             raise DomainError(
                 f"'{name}' is a file: name the .yaml that declares the network, or a folder of transformers"
             )
+        if Path(name).is_dir() and not Path(name, "config.json").is_file():
+            raise DomainError(
+                f"the folder '{name}' has no model: neither the declaration of a network, {DECLARATION}, nor "
+                "config.json, as save_pretrained() writes it"
+            )
         return None
     declared = read_declaration(path, schema)
     network = declared_network(declared, path, allow_pickle=allow_pickle, allow_code=allow_code, unit=unit)

@@ -46,7 +46,7 @@ def merged_outcome(parts: Sequence[Sample], name: str, **changed: Any) -> Sample
 
     `changed` is what a domain merges itself. Raise if windows were explained for several classes.
     """
-    if len(targets := {part.target for part in parts}) > 1:
+    if len(targets := dict.fromkeys(part.target for part in parts)) > 1:
         raise DomainError(f"the windows of '{name}' predict {', '.join(map(str, targets))}: name a target")
     for field in ("score", "reference_score", "probability"):
         if getattr(parts[0], field) is not None:
