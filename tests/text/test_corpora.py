@@ -121,7 +121,7 @@ def test_files_that_are_not_tables(tmp_path, name, content, message):
 def test_invalid_rows_are_skipped_when_asked(tmp_path, bare_explainer, files):
     path = written(tmp_path / "x.jsonl", '{"text": "a good film"}\n{"text": null}\n{"text": 3}\n{"text": ""}\n{}\n')
     corpus = read_corpus(path, on_error="skip")
-    summary = check_corpus(corpus, bare_explainer, on_error="skip")
+    summary = check_corpus(bare_explainer, corpus, on_error="skip")
     assert summary["skipped"] == 4 and "x.jsonl', row 2 (from 0): column 'text' is of type int" in summary["errors"][1]
     with pytest.warns(UserWarning, match=r"skipped 4 of 5 texts.*row 3 \(from 0\): '' has no tokens.*and 1 more"):
         explain_corpus(bare_explainer, corpus, *files, on_error="skip")
@@ -147,7 +147,7 @@ def test_a_corpus_without_any_valid_row_is_an_error(bare_explainer, files):
     with pytest.raises(TextError, match="none of the 2 texts could be explained: text 0: '' has no tokens"):
         explain_corpus(bare_explainer, Corpus(("", "")), *files, on_error="skip")
     with pytest.raises(TextError, match="none of the 2 texts can be explained"):
-        check_corpus(Corpus(("", "")), bare_explainer, on_error="skip")
+        check_corpus(bare_explainer, Corpus(("", "")), on_error="skip")
     assert not files[0].exists()
     with pytest.raises(TextError, match="on_error='ignore': expected one of raise, skip"):
         explain_corpus(bare_explainer, Corpus(("a",)), *files, on_error="ignore")
@@ -161,7 +161,7 @@ def test_an_error_names_its_row_in_file_and_shard(monkeypatch, bare_explainer, f
         with pytest.raises(TextError, match=message):
             explain_corpus(bare_explainer, rows, *files)
         with pytest.raises(TextError, match=message):
-            check_corpus(rows, bare_explainer)
+            check_corpus(bare_explainer, rows)
     # What is wrong with the request, not the row, can't be skipped.
     with pytest.raises(TextError, match=r"row 0 \(from 0\): the model has no label 'X'; there are: '[^']*', '[^']*'$"):
         explain_corpus(bare_explainer, corpus, *files, target="X")
@@ -194,20 +194,20 @@ def test_a_check_skips_what_the_model_cannot_explain(files):
     good, bad = "the plot was good", "the plot was bad and the food was good"
     corpus = Corpus((good, bad, "a film", "good " * 500), source="x.csv")
     with pytest.raises(TextError, match=r"^'x.csv', row 1 \(from 0\): the score of .* is nan.*--on-error skip"):
-        check_corpus(corpus.part(0, 3), explainer)
-    summary = check_corpus(corpus.part(0, 3), explainer, on_error="skip")
+        check_corpus(explainer, corpus.part(0, 3))
+    summary = check_corpus(explainer, corpus.part(0, 3), on_error="skip")
     assert summary["skipped"] == 1 and summary["errors"][0].startswith("'x.csv', row 1 (from 0): the score of")
     assert summary["tokens_of_the_longest"] == len(explainer("a film").tokens)
     # A text that is too long is found without the model; of both others the next ones are tried.
-    summary = check_corpus(Corpus((bad, "good " * 500, good, "bad")), explainer, on_error="skip")
+    summary = check_corpus(explainer, Corpus((bad, "good " * 500, good, "bad")), on_error="skip")
     assert [error.partition(":")[0] for error in summary["errors"]] == ["text 0", "text 1", "text 3"]
     assert summary["tokens_of_the_longest"] == len(explainer(good).tokens)
 
     with pytest.raises(TextError, match="none of the 2 texts can be explained: text 0: the score of 'bad' is nan"):
-        check_corpus(Corpus(("bad", bad)), explainer, on_error="skip")
+        check_corpus(explainer, Corpus(("bad", bad)), on_error="skip")
     rows.clear()
     with pytest.raises(TextError, match="none of 16 texts that were tried can be explained: text 0: the score"):
-        check_corpus(Corpus(("bad",) * 40), explainer, on_error="skip")
+        check_corpus(explainer, Corpus(("bad",) * 40), on_error="skip")
     assert sum(rows) == 32  # each in a pair and by itself
 
 

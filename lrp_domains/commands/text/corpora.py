@@ -51,7 +51,7 @@ def check(
     with clock("loading"):
         explainer = load_explainer(model | {"device": "cpu"}, **settings)
     with clock("checking"):
-        summary = check_corpus(texts, explainer, **request, **on_error(columns))
+        summary = check_corpus(explainer, texts, **request, **on_error(columns))
     with clock("hashing"):
         summary |= {"inputs": fingerprints(inputs)}
         verify()

@@ -17,8 +17,8 @@ SHOWN = 10  # errors of skipped rows in the summary
 
 
 def check_corpus(
-    corpus: Corpus,
     explainer: TextExplainer,
+    corpus: Corpus,
     target: Any = None,
     *,
     against: Any = None,
@@ -29,7 +29,7 @@ def check_corpus(
 
     Parameters
     ----------
-    corpus, explainer, target, against, reference, on_error
+    explainer, corpus, target, against, reference, on_error
         As in `explain_corpus`.
 
     Raises
