@@ -1,35 +1,15 @@
 """Bad files of sequences, intervals and variants: one clear error each, with the line."""
 
-import gzip
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
-from lrp_domains.domain import DomainError
 from lrp_domains.genomics.arrays import read_array
 from lrp_domains.genomics.records import Record, read_bed, read_fasta
 from lrp_domains.genomics.sequences import read_sequences
 from lrp_domains.genomics.shuffles import dinucleotide_shuffle
 from lrp_domains.genomics.variants import read_vcf
 
-GOOD = "ACGTACGTACGTACGTACGTACGT"
-
-
-@pytest.fixture
-def files(tmp_path):
-    (tmp_path / "genome.fa").write_text(f">chr1\n{GOOD}\n>chr2\n{GOOD}\n")
-
-    def write(name: str, text: str = ""):
-        path = tmp_path / name
-        if name.endswith(".gz"):
-            with gzip.open(path, "wt") as file:
-                file.write(text)
-        else:
-            path.write_text(text)
-        return path
-
-    return SimpleNamespace(write=write, genome=tmp_path / "genome.fa", folder=tmp_path)
+from .bad_files import GOOD, Files, raises_one_error
 
 
 def bed(text):
@@ -135,8 +115,5 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_one_clear_error(name, files):
-    run, message = CASES[name]
-    with pytest.raises(DomainError, match=message) as raised:
-        run(files)
-    assert "\n" not in str(raised.value).strip()
+def test_one_clear_error(name, tmp_path):
+    raises_one_error(*CASES[name], Files(tmp_path))
