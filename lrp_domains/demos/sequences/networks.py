@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import nn
 
+from ..word_tokenizers import SPECIAL, like_bert
 from .planted_motifs import CLASSES, LENGTH, LETTERS
 
 KMER = 5
@@ -19,15 +20,12 @@ def new_cnn() -> nn.Module:
 
 def new_transformer() -> tuple[nn.Module, Any]:
     """Return an untrained BERT of overlapping words of 5 letters, and its tokenizer."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import BertConfig, BertForSequenceClassification
 
-    special = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
-    words = [*special.values(), *map("".join, product(LETTERS, repeat=KMER))]
+    words = [*SPECIAL.values(), *map("".join, product(LETTERS, repeat=KMER))]
     tokens = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="[UNK]"))
     tokens.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokens.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", None, [("[CLS]", 2), ("[SEP]", 3)])
-    names = {f"{name}_token": token for name, token in special.items()}
     config = BertConfig(
         vocab_size=len(words),
         hidden_size=32,
@@ -41,4 +39,4 @@ def new_transformer() -> tuple[nn.Module, Any]:
         id2label=dict(enumerate(CLASSES)),
         label2id={name: number for number, name in enumerate(CLASSES)},
     )
-    return BertForSequenceClassification(config), PreTrainedTokenizerFast(tokenizer_object=tokens, **names)
+    return BertForSequenceClassification(config), like_bert(tokens)

@@ -2,34 +2,23 @@
 
 from collections.abc import Iterable, Sequence
 
+from ..word_tokenizers import SPECIAL, like_bert
+
 
 def new_tokenizer(texts: Iterable[str], longest: int):
     """Return a tokenizer like BERT's, but of whole words: those that occur at least twice.
 
     Words that occur once would be learnt by heart, and WordPiece breaks ties between its pieces at random.
     """
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-    from transformers import PreTrainedTokenizerFast
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    special = list(SPECIAL.values())
     words = Tokenizer(models.WordLevel(unk_token="[UNK]"))
     words.normalizer = normalizers.BertNormalizer(lowercase=True)
     words.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     trainer = trainers.WordLevelTrainer(min_frequency=2, special_tokens=special, show_progress=False)
     words.train_from_iterator(texts, trainer)
-
-    ends = [(token, words.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
-    words.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", ends)
-
-    return PreTrainedTokenizerFast(
-        tokenizer_object=words,
-        model_max_length=longest,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        mask_token="[MASK]",
-    )
+    return like_bert(words, model_max_length=longest)
 
 
 def new_network(tokenizer, labels: Sequence[str], longest: int):
