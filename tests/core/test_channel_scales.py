@@ -145,6 +145,32 @@ def test_a_gate_of_one_row_is_no_scale_of_channels():
         torch.testing.assert_close(of_row, of_batch[row : row + 1], **TIGHT)
 
 
+ONE_BY_ONE = {
+    "addmv": lambda x: torch.stack([torch.addmv(SHIFT, ROWS, row) for row in x]),
+    "weights that are computed": lambda x: torch.cat([F.linear(row, ROWS * 1, SHIFT) for row in x.split(1)]),
+}
+
+
+@pytest.mark.parametrize("name", ONE_BY_ONE)
+@pytest.mark.parametrize("activation", [torch.clone, F.gelu])
+@pytest.mark.parametrize("numbers", [draw(12).view(3, 4), nn.Parameter(draw(3, 4))])
+def test_numbers_per_row_are_no_scale_of_channels_if_rows_are_computed_one_by_one(name, activation, numbers):
+    def of(layer):
+        rows = x.clone().requires_grad_()
+        return relevance(activation(layer(rows) * numbers).sum(), rows, rules=only(RULES["epsilon"][0]))
+
+    x = draw(3, 5)
+    torch.testing.assert_close(of(ONE_BY_ONE[name]), of(lambda x: F.linear(x, ROWS, SHIFT)), **TIGHT)
+
+
+def test_joined_layers_with_the_same_weights_may_have_one_scale():
+    weight, bias, x = nn.Parameter(draw(4, 5)), nn.Parameter(draw(4)), draw(3, 5).requires_grad_()
+    of_set = only(RULES["alpha2beta1"][0])
+    expected = relevance(F.gelu(F.linear(x, *merged(weight, bias))).sum(), x, rules=of_set)
+    rows = torch.stack([F.linear(row, weight, bias) for row in x])
+    torch.testing.assert_close(relevance(F.gelu(NORMS["by hand"](rows)).sum(), x, rules=of_set), expected, **TIGHT)
+
+
 def test_the_constants_of_a_norm_by_hand_keep_their_share():
     mean = nn.Parameter(MEAN)
     weight, bias, x = nn.Parameter(draw(4, 2, 3, 3)), nn.Parameter(draw(4)), draw(2, 2, 5, 5).requires_grad_()

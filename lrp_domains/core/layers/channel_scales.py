@@ -2,13 +2,14 @@
 
 ``s (x w + b) + t`` is the layer with weights ``s w`` and bias ``s b + t``, one s and t per channel. What scales is a
 batch norm with running statistics, or a product with a constant that has one number per channel and no batch dimension,
-as batch norms that are written by hand, frozen or exported have.
+as batch norms that are written by hand, frozen or exported have. If rows go through the same weights one by one and are
+joined, a number per row is no scale of channels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -17,6 +18,7 @@ from ..graph.graph import Edge, Graph, Node, dtype_of, shape_of
 from ..graph.saved import keeps, read
 from ..graph.weights import adds_bias, is_of_no_row, keeps_no_row, weight_slot
 from ..roles.roles import Roles
+from .linear_maps import kept_factor
 from .steps import JOINING, MULTIPLYING, TOTALS, is_step, joined, push
 
 Tensor = torch.Tensor
@@ -51,10 +53,13 @@ class Channels:
         From which channel each entry comes, from 1 to `count`; 0 for constants. Broadcasts to the value.
     count
         The number of channels. Layers that are added have the same ones.
+    layers
+        The layers that were joined, each with the number of its channels; of layers that are added, the first.
     """
 
     numbers: Tensor
     count: int
+    layers: tuple[tuple[Node, int], ...]
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class ChannelScales:
             slot, factor = scaled
             channels = self._channels(self.graph.edges[node][slot])
             by = None if channels is None else _of_channels(factor, channels, shape_of((node, 0)))
-            if by is not None:
+            if by is not None and self._is_one_per_neuron(by, channels):
                 self.of[node] = ChannelScale(slot, factor, by)
         return self.of
 
@@ -105,6 +110,20 @@ class ChannelScales:
                 else:
                     by[behind] = total
         return {edge: scale for edge, scale in by.items() if edge[0] in self.layers}
+
+    def _is_one_per_neuron(self, by: Tensor, channels: Channels) -> bool:
+        """Return whether joined layers with the same weights are scaled alike: else these are rows of one layer."""
+        if len(channels.layers) == 1:
+            return True
+        known: list[tuple[Tensor, Tensor]] = []
+        for (layer, _), scale in zip(channels.layers, by.split([count for _, count in channels.layers]), strict=True):
+            w = kept_factor(layer, weight_slot(layer, self.graph), self.graph)
+            same = [other for v, other in known if w is not None and v.shape == w.shape and torch.equal(v, w)]
+            if not same and w is not None:
+                known.append((w, scale))
+            elif same and not torch.equal(same[0], scale):
+                return False
+        return True
 
     def _of_outputs(self, edges: list[Edge], by: dict[Edge, Tensor]) -> Tensor:
         """Return the scales of what a step cuts into the given outputs."""
@@ -155,7 +174,8 @@ class ChannelScales:
             for slot, channels in behind.items():
                 numbers = channels.numbers.expand(shape_of(self.graph.edges[node][slot]))
                 parts[slot], count = torch.where(numbers > 0, numbers + count, 0.0), count + channels.count
-            self._known[node, 0] = Channels(joined(node, parts, self.graph), count)
+            layers = tuple(layer for channels in behind.values() for layer in channels.layers)
+            self._known[node, 0] = Channels(joined(node, parts, self.graph), count, layers)
             return
 
         found = [[_of_layer(node, self.graph)]] if node in self.layers else []
@@ -165,7 +185,7 @@ class ChannelScales:
                 continue
             numbers = channels.numbers.expand(shape_of(self.graph.edges[node][slot]))
             pushed = push(node, slot, numbers, self.graph)
-            found.append([None if part is None else Channels(part, channels.count) for part in pushed])
+            found.append([None if part is None else replace(channels, numbers=part) for part in pushed])
         for edge, same in zip(outputs, zip(*found, strict=True), strict=True):
             if None not in same and all(_are_equal(same[0], other, shape_of(edge)) for other in same[1:]):
                 self._known[edge] = same[0]
@@ -197,7 +217,7 @@ def _of_layer(node: Node, graph: Graph) -> Channels | None:
         return None
     count = 1 if dim is None else shape[dim]
     numbers = torch.arange(1, count + 1, dtype=torch.float64, device=node._input_metadata[0].device)
-    return Channels(numbers.view([count if d == dim else 1 for d in range(len(shape))]), count)
+    return Channels(numbers.view([count if d == dim else 1 for d in range(len(shape))]), count, ((node, count),))
 
 
 def _are_equal(a: Channels, b: Channels, shape: tuple[int, ...]) -> bool:

@@ -59,7 +59,7 @@ def layer_at(node: Node, graph: Graph) -> Layer:
     op = graph.operations[node]
     of_weight = weight_slot(node, graph)
     slot = next(factor for factor in op.factors if factor != of_weight and graph.reaching[node][factor])
-    x, w = _factor(node, slot, graph), _factor(node, of_weight, graph)
+    x, w = kept_factor(node, slot, graph), kept_factor(node, of_weight, graph)
     if x is None or w is None:
         remedy = (
             "the weight is frozen or a buffer; call model.requires_grad_(True) before the forward pass, make buffers "
@@ -101,7 +101,7 @@ def is_kept(node: Node, graph: Graph) -> bool:
     return all(keeps(node, op.slot_kept(slot)) for slot in op.factors[:2])
 
 
-def _factor(node: Node, slot: int, graph: Graph) -> Tensor | None:
+def kept_factor(node: Node, slot: int, graph: Graph) -> Tensor | None:
     """Return a factor of a layer, as it was kept or computed from what was kept."""
     name = graph.operations[node].slot_kept(slot)
     if keeps(node, name):
@@ -134,7 +134,7 @@ def _of_bilinear(node: Node, w: Tensor, slot: int, graph: Graph) -> Tensor:
     """Return the weights of a bilinear layer whose other input is a constant: one matrix per row."""
     if list(read(node, "sumdim")) != [2, 3]:
         raise RelevanceError(f"the layer rules have no formula for {node.name()} as it is used here")
-    other = _factor(node, 2 - slot, graph)
+    other = kept_factor(node, 2 - slot, graph)
     return torch.einsum("oik,bk->bio" if slot == 0 else "oki,bk->bio", w, other)
 
 
