@@ -182,7 +182,12 @@ def state_of(path):
     files = [path] if path.is_file() else sorted(path.rglob("*"))
     files = [file for file in files if file.is_file() and not is_made(file)]
     states = [(str(file.relative_to(path)), state_of_file(file)) for file in files]
-    return hashlib.sha256(repr(states).encode()).hexdigest() if states else ""
+    return digest(states) if states else ""
+
+
+def digest(states):
+    """Return one digest of several states."""
+    return hashlib.sha256(repr(states).encode()).hexdigest()
 
 
 def state_of_file(file):

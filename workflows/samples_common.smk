@@ -11,6 +11,9 @@ SAMPLE_COLUMNS = {
         "target",
         "against",
         "reference",
+        "length",
+        "window",
+        "stride",
     ),
 }
 SAMPLE_SETTINGS = {
@@ -122,9 +125,32 @@ def sample_consent(wildcards, resources):
 def content_of_collection(wildcards):
     """Return the state of the files of a collection, if no rule makes them."""
     row = collection_of(wildcards)
-    exist = config[wildcards.domain][f"{SAMPLE_SETS[wildcards.domain]}_exist"]
-    named = [row[name] for name in ("path", "model", "genome") if name in row]
-    return [state_of(path) for path in named] * exist
+    if not config[wildcards.domain][f"{SAMPLE_SETS[wildcards.domain]}_exist"]:
+        return []
+    states = [
+        state_of(row[name]) for name in ("path", "model", "genome") if name in row
+    ]
+    explanation = config[wildcards.domain].get("explanation") or {}
+    reference = row.get("reference", explanation.get("reference"))
+    others = files_of_table(row["path"], ("path", row.get("mask_column")))
+    if reference and Path(reference).is_file():
+        others = [*others, reference]
+    return states + [digest([state_of(path) for path in others])] * bool(others)
+
+
+@functools.cache
+def files_of_table(table, columns):
+    """Return the files that a table of pictures names in some columns; none of what can't be read as a table."""
+    separators = {".csv": ",", ".tsv": "\t"}
+    if Path(table).suffix not in separators or not Path(table).is_file():
+        return []
+    try:
+        with open(table, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, delimiter=separators[Path(table).suffix])
+            named = {row.get(column) for row in reader for column in columns}
+    except (csv.Error, UnicodeDecodeError):  # the check says what is wrong
+        return []
+    return [str(Path(table).parent / name) for name in sorted(filter(None, named))]
 
 
 @functools.cache

@@ -1,5 +1,6 @@
 """Sets of pictures and of sequences in the workflow: what is planned, what is refused, and that it runs."""
 
+import os
 import re
 import shlex
 from collections import Counter
@@ -7,7 +8,12 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
+from PIL import Image
+from torch import nn
+
+from lrp_domains.demos.training import save_network
 
 from .runs import ROOT, hashes, snakemake
 
@@ -46,8 +52,9 @@ def test_columns_and_settings_reach_the_check_and_the_explanation(tmp_path):
         {"name": "one", "path": "x.fa", "model": "model", "reference": "zeros"},
         {"name": "two", "path": "x.bed", "genome": "x.fa", "model": "a/name", "target": "open", "against": "it's"},
     ]
+    rows[1] |= {"length": "60", "window": "20", "stride": "5"}
     explanation = {"reference": "shuffle", "references": 3, "rules": "secant", "reverse_complement": True, "seed": 0}
-    explanation |= {"batch_size": 5, "length": 50}
+    explanation |= {"batch_size": 5, "length": 50, "window": 40}
     config = configured(tmp_path, sequences=rows, of_sequences={"explanation": explanation})
     for step in ("sequences check", "sequences explain"):
         commands = {value(command, "--model"): command for command in planned(tmp_path, config, step)}
@@ -55,9 +62,11 @@ def test_columns_and_settings_reach_the_check_and_the_explanation(tmp_path):
         assert (value(one, "--reference"), value(two, "--reference")) == ("zeros", "shuffle")
         assert value(two, "--genome") == "x.fa" and value(two, "--target") == "open" and "--genome" not in one
         assert value(two, "--against") == "it's"
+        of_windows = ("--length", "--window", "--stride")
+        assert [value(one, name) for name in of_windows] == ["50", "40", None]
+        assert [value(two, name) for name in of_windows] == ["60", "20", "5"]
         for command in (one, two):
             assert value(command, "--references") == "3" and value(command, "--seed") == "0"
-            assert value(command, "--length") == "50"
             assert "--reverse-complement" in command and value(command, "--rules") == "secant"
             assert value(command, "--batch-size") == (None if "check" in step else "5")
             assert command[command.index("--") + 1] == ("x.fa" if command is one else "x.bed")
@@ -128,6 +137,42 @@ def test_segments_are_planned_for_the_sets_that_name_masks(tmp_path):
     assert command[command.index("--") + 1] == "results/images/with/explained.parquet"
     for step in ("images check", "images explain"):
         assert [value(command, "--mask-column") for command in planned(tmp_path, config, step)].count("mask") == 1
+
+
+@pytest.mark.slow
+def test_pictures_masks_and_references_are_inputs_by_content(tmp_path):
+    """Not only the table that names them."""
+
+    def draw(name, colour):
+        path = tmp_path / "pictures" / name
+        Image.new("L" if "mask" in name else "RGB", (8, 8), colour).save(path)
+        os.utime(path, ns=(10**18, 10**18))  # as old as any other, as by mv
+
+    def jobs():
+        plan = snakemake("--dry-run", "--configfile", config, "--until", "samples_check", folder=tmp_path)
+        assert plan.returncode == 0, plan.stdout + plan.stderr
+        return set(re.findall(r"rule (\w+):", plan.stdout + plan.stderr))
+
+    (tmp_path / "pictures").mkdir()
+    for name in ("a.png", "b.png", "a mask.png", "b mask.png", "reference.png", "other.png"):
+        draw(name, 1)
+    table = "path,mask\na.png,a mask.png\n" + '"b.png",b mask.png\n'
+    (tmp_path / "pictures" / "x.csv").write_text(table, encoding="utf-8-sig")
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    save_network(network.eval(), torch.zeros(2, 3, 8, 8), tmp_path / "model", "pictures", classes=["a", "b"])
+    rows = [{"name": "x", "path": "pictures/x.csv", "model": "model", "mask_column": "mask"}]
+    config = configured(tmp_path, rows, of_images={"explanation": {"reference": "pictures/reference.png"}})
+    run = snakemake("--configfile", config, "--until", "samples_check", folder=tmp_path)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert not jobs()
+
+    for name in ("b.png", "a mask.png", "reference.png"):
+        draw(name, 0)
+        assert jobs() == {"samples_check"}, name
+        draw(name, 1)
+        assert not jobs()
+    draw("other.png", 0)
+    assert not jobs()
 
 
 @pytest.mark.parametrize(
