@@ -26,7 +26,7 @@ from ..domain import (
 )
 from ..domain.explanation.hypothetical import hypothetical_contributions
 from ..domain.explanation.references import stacked_references
-from ..domain.explanation.score_functions import averaged
+from ..domain.explanation.score_functions import averaged, mean_of
 from ..domain.explanation.user_code import calling
 from ..genomics.letters import Alphabet
 from ..genomics.records import Record, records_of
@@ -108,7 +108,7 @@ class SequenceExplainer:
         tokens = None if encode == "one-hot" else Tokens.of(model, encode, embedding)
         if alphabet is None:
             alphabet = "protein" if tokens is not None and tokens.of_proteins else "DNA"
-        self.alphabet, self.length, self.score = Alphabet.of(alphabet), length, score
+        self.alphabet, self.length, self.layout, self.score = Alphabet.of(alphabet), length, layout, score
         self.one_hot = {"alphabet": self.alphabet, "unknown": unknown, "both_strands": reverse_complement}
         # Without a layout, one-hot encoding is found with the first sequence.
         self.encoding = tokens if layout is None or tokens is not None else OneHot.of_layout(layout, **self.one_hot)
@@ -215,7 +215,7 @@ class SequenceExplainer:
             logits = [logits_of(each, len(inputs)) for each in read.outputs]
         except DomainError as error:
             raise DomainError(f"{error}, such as counts(); a declaration names one, such as score: counts") from error
-        return replace(read, outputs=sum(logits) / len(logits))
+        return replace(read, outputs=mean_of(logits))
 
     def _padded(self, letters: str, name: str) -> tuple[str, int]:
         """Return checked letters in the model's length, and the number of unknown ones before them."""

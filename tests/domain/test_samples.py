@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lrp_domains import CP_LRP, SECANT, LrpError
+from lrp_domains import CP_LRP, SECANT, LrpError, relevance, unfused
 from lrp_domains.domain import DomainError, Question, Read, class_number, explain_batch, logits_of
 
 N, UNITS, CLASSES = 4, 6, 3
@@ -25,6 +25,11 @@ def x():
 def reading(model, x):
     x = x if x.requires_grad else x.detach().requires_grad_()
     return Read(model(x), (x,), lambda relevance: relevance[0])
+
+
+def last_step(lstm, x):
+    x = x if x.requires_grad else x.detach().requires_grad_()
+    return Read(lstm(x)[0][:, -1], (x,), lambda relevance: relevance[0])
 
 
 def test_of_the_predicted_class(model, x):
@@ -46,6 +51,20 @@ def test_of_a_class_and_of_a_contrast(model, x, target, against):
     weights = model.weight.detach()[targets] - (0 if against is None else model.weight.detach()[against])
     assert result.target.tolist() == targets.tolist()
     assert torch.allclose(result.relevance, x * weights)
+
+
+def test_a_recurrent_model_runs_step_by_step():
+    """In float32, its kernel would be a fused one, which hides its gates."""
+    torch.manual_seed(0)
+    lstm, x = torch.nn.LSTM(UNITS, CLASSES, batch_first=True).eval(), torch.randn(N, 5, UNITS)
+    found = explain_batch(lstm, last_step, [x], Question(score="logit", target=1))
+    source = x.clone().requires_grad_()
+    with unfused():
+        expected = relevance(lstm(source)[0][:, -1, 1], source)
+    torch.testing.assert_close(found.relevance, expected)
+    against = explain_batch(lstm, last_step, [x], Question(SECANT, "logit", target=1), [torch.zeros_like(x)])
+    assert against.relevance.sum((1, 2)).numpy() == pytest.approx(against.explained, abs=1e-5)
+    assert torch.backends.mkldnn.enabled
 
 
 def test_against_references_relevance_is_that_of_the_mean_difference(model, x):

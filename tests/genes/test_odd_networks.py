@@ -8,8 +8,10 @@ import torch
 import yaml
 from torch import nn
 
+from lrp_domains import relevance as core_relevance
+from lrp_domains import unfused
 from lrp_domains.domain import Read
-from lrp_domains.genes import CohortError, gene_model, load_model, made_cohort, relevance
+from lrp_domains.genes import CohortError, gene_model, latent_relevance, load_model, made_cohort, relevance
 
 CLASSES = ["Naive T", "CD4+/CD25 T Reg", "CD19+ B"]
 
@@ -123,3 +125,31 @@ def test_a_declared_network_that_ends_in_a_softmax_is_warned_of(tmp_path):
     with pytest.warns(UserWarning, match="is unpickled"):
         model = load_model(tmp_path / "model.yaml", allow_pickle=True)
     assert len(warned_of(model, score="logit")) == 1
+
+
+class Recurrent(nn.Module):
+    """An LSTM that reads the genes in chunks of ten, in float32: its kernel would be a fused one."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm, self.head = nn.LSTM(10, 8, batch_first=True), nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.head(self.lstm(x.unflatten(1, (6, 10)))[0][:, -1])
+
+
+@pytest.mark.parametrize("compile", [False, True])
+def test_a_recurrent_network_is_explained_step_by_step(compile):
+    torch.manual_seed(0)
+    network, adata = Recurrent().eval(), made_cohort()
+    relevance(adata, model_of(network), compile=compile, score="logit", target=CLASSES[0], reference=None)
+    x = torch.from_numpy(adata.X[:5].toarray()).requires_grad_()
+    with unfused():
+        expected = core_relevance(network(x)[:, 0], x)
+    np.testing.assert_allclose(adata.layers["lrp"][:5].toarray(), expected.numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_neurons_of_a_recurrent_network_are_explained():
+    torch.manual_seed(0)
+    found = latent_relevance(made_cohort(), model_of(Recurrent().eval()), "head")
+    assert np.isfinite(found["relevance"]).all() and (found["relevance"] != 0).any()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ... import ATTN_LRP, Ledger, RuleSet
 from ..messages import DomainError, choices
+from ..models.recurrent import step_by_step
 from .explain import explain, explain_against
 from .read import Read
 from .score import score_of
@@ -130,7 +131,8 @@ def explain_batch(
 
     def run(*tensors: Tensor) -> tuple[Tensor, list[Read]]:
         is_reference = "score" in results
-        read = reading(model, *tensors)
+        with step_by_step(model):
+            read = reading(model, *tensors)
         if callable(question.score):
             scores = scores_by(question.score, read.outputs, len(tensors[0]))
             scores = scores.float() if scores.dtype in HALF else scores

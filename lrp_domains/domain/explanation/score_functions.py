@@ -16,11 +16,16 @@ def averaged(score: Callable[[Any], Tensor]) -> Callable[[Sequence[Any]], Tensor
     """Return the function of several outputs, such as those for both strands of DNA, that is the mean of a score."""
 
     def of_several(outputs: Sequence[Any]) -> Tensor:
-        first, *others = map(score, outputs)
-        return sum(others, first) / len(outputs) if others else first
+        return mean_of([score(output) for output in outputs])
 
     of_several.__name__ = getattr(score, "__name__", type(score).__name__)
     return of_several
+
+
+def mean_of(tensors: Sequence[Tensor]) -> Tensor:
+    """Return the mean of some tensors; without the number 0, from which Python's `sum` starts and layer rules stop."""
+    first, *others = tensors
+    return sum(others, first) / len(tensors) if others else first
 
 
 def scores_by(score: Callable[[Any], Tensor], outputs: Any, samples: int) -> Tensor:

@@ -15,7 +15,8 @@ from ...domain import Read, check_choice
 from ..cohorts.values.expression import dense_batch, keys_of
 from ..cohorts.values.training_cells import warn_of_namesakes
 from ..errors import CohortError
-from ..models.model import GeneModel, check_outputs
+from ..models.model import GeneModel
+from .cells.batch import logits_of
 from .requests.plan import Plan, make_plan
 from .requests.request import Explanation, requested
 
@@ -163,8 +164,7 @@ def _batches(plan: Plan, module: str, *, fold: int) -> Iterator[_Batch]:
         if not len(chosen):
             continue
         with torch.enable_grad(), capture(network, module) as captured:
-            read = plan.model.reading(network, dense_batch(chunk.values, chosen, like))
-            logits = check_outputs(plan.model, network, read.outputs)
+            read, logits = logits_of(plan, network, dense_batch(chunk.values, chosen, like))
         if len(captured) != 1:
             raise CohortError(f"the module '{module}' is called {len(captured)} times; name one that is called once")
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ... import capture, unfused
 from ...domain import Read
+from ...domain.models.recurrent import is_recurrent
 from ..errors import TextError
 from .eager import eager
 from .embedded import Embedded, embedding_others
@@ -212,7 +213,7 @@ def transformers_network(model: nn.Module, embedding: str = "word") -> Network:
         added=added,
         two_sides=two_sides,
         vocabulary=getattr(table, "num_embeddings", None) if embedding in ("word", "sum") else None,
-        recurrent=any(isinstance(module, nn.RNNBase) for module in model.modules()),
+        recurrent=is_recurrent(model),
         keeps_logits="logits_to_keep" in (accepted or ()) and not two_sides,
     )
 

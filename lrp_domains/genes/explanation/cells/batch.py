@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from .... import SECANT
 from ....domain import Clock, Computed, Read, compute, compute_against, parameter_of
+from ....domain.models.recurrent import step_by_step
 from ...errors import CohortError
 from ...models.model import check_outputs
 from ..requests.plan import Plan
@@ -96,7 +97,8 @@ def explain_batch(
 
 def logits_of(plan: Plan, network: nn.Module, values: Tensor) -> tuple[Read[Tensor], Tensor]:
     """Run a network on some cells, and return what was read with the logits: cells x classes."""
-    read = plan.model.reading(network, values)
+    with step_by_step(network):
+        read = plan.model.reading(network, values)
     logits = check_outputs(plan.model, network, read.outputs)
     # The difference of two logits has fewer digits than they have, which half precision can't spare.
     return read, logits.float() if logits.dtype in HALF else logits
