@@ -110,11 +110,11 @@ class Steps:
 
         return samples | model_files(self.model_of(options), self.schema)
 
-    def key_of(self, options: Mapping[str, Any], asked: object) -> str:
-        """Return a string that identifies the weights of a model, and what is `asked` of it."""
+    def key_of(self, options: Mapping[str, Any]) -> str:
+        """Return a string that identifies the weights of a model."""
         from ..domain import model_version
 
-        return repr((model_version(options["model"], self.schema, options.get("revision")), asked))
+        return repr(model_version(options["model"], self.schema, options.get("revision")))
 
     def check(
         self,

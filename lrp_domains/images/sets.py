@@ -84,7 +84,7 @@ def explain_set(
         segment: a picture in grey or of a palette, such as ``.png``, or ``.npy``, of the size of the picture.
         `write_segments` sums the relevance of segments. None: no masks.
     key
-        Identifies the model, for resuming.
+        Identifies the model's weights, for resuming.
     options
         ``shard``, ``part``, ``verify`` and ``progress``, as in `lrp_domains.domain.explain_parts`.
 
@@ -101,9 +101,10 @@ def explain_set(
             of_picture["mask"] = explainer.as_seen(read_mask(files.beside[row], image.size[::-1]))
         return several
 
-    existing = [path for path in (*files.paths, *(files.beside or ())) if path.is_file()]
-    states = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in existing]
-    request = (states, str(reference), explainer, explainer.classes, key)
+    reference = explainer.reference if reference is None else reference
+    several = reference if isinstance(reference, list | tuple) else [reference]
+    references = [Path(each) if isinstance(each, str) else each for each in several]  # of a file, its state counts
+    request = (files.paths, files.beside, explainer.preparation, references, key)
     return _set_of(explainer, files, target, against, reference).explain_to(out, arrays, request=request, **options)
 
 

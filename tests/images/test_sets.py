@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from lrp_domains import EPSILON, EPSILON_GAMMA_BOX, deep_taylor, gamma
 from lrp_domains.domain import DomainError, Shard, gather_parts, read_arrays, read_outcomes
 from lrp_domains.images import ImageExplainer, check_set, explain_set, write_report
 
@@ -106,6 +107,66 @@ def test_shards_are_parts_of_the_whole_and_an_interrupted_run_resumes(explainer,
     with pytest.raises(KeyboardInterrupt):
         explain_set(explainer, table, out, part=2, progress=interrupted)
     assert explain_set(explainer, table, out, part=2, target="dog") == 0  # another request
+
+
+def of_network(seed=0, **settings):
+    torch.manual_seed(seed)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 3))
+    return ImageExplainer(network.eval(), **settings)
+
+
+def halved(image):
+    return torch.from_numpy(np.asarray(image, np.float32) / 510).permute(2, 0, 1)
+
+
+CHANGED = {
+    "rules": ({"rules": EPSILON}, {"rules": EPSILON.for_nodes({"dense": gamma(0.1)})}),
+    "rules with bounds": ({"rules": EPSILON_GAMMA_BOX}, {"rules": deep_taylor}),
+    "score": ({"score": "logit"}, {"score": "margin"}),
+    "exclusive": ({}, {"exclusive": False}),
+    "precision": ({}, {"precision": "bf16"}),
+    "transform": ({}, {"transform": halved}),
+    "reference": ({"reference": "black"}, {"reference": "white"}),
+    "array": ({"reference": np.zeros((8, 10, 3))}, {"reference": np.ones((8, 10, 3))}),
+    "picture": ({"reference": Image.new("RGB", (10, 8))}, {"reference": Image.new("RGB", (10, 8), "red")}),
+    "tensors": ({"reference": [torch.zeros(3, 8, 10)]}, {"reference": [torch.ones(3, 8, 10)]}),
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_parts_of_other_settings_are_not_reused(name, table, tmp_path):
+    def interrupted(parts, _):
+        yield next(iter(parts))
+        raise KeyboardInterrupt
+
+    before, after = CHANGED[name]
+    for settings, reused in ((before, 2), (after, 0)):
+        out = tmp_path / f"{reused}.parquet"
+        with pytest.raises(KeyboardInterrupt):
+            explain_set(of_network(**before), table.parent, out, part=2, progress=interrupted)
+        explainer = of_network(**settings)
+        check_set(explainer, table.parent)  # which finds the number of classes: no change
+        assert explain_set(explainer, table.parent, out, part=2) == reused
+
+
+def test_parts_are_reused_unless_the_file_of_the_reference_has_changed(table, tmp_path):
+    def explained(**options):
+        return explain_set(
+            of_network(), table.parent, tmp_path / "out.parquet", part=2, reference=str(reference), **options
+        )
+
+    def interrupted(parts, _):
+        yield next(iter(parts))
+        raise KeyboardInterrupt
+
+    reference = tmp_path / "reference.png"
+    Image.new("RGB", (10, 8)).save(reference)
+    for colour, reused in ((None, 2), ("red", 0)):
+        with pytest.raises(KeyboardInterrupt):
+            explained(progress=interrupted)
+        if colour:
+            Image.new("RGB", (10, 8), colour).save(reference)
+        assert explained() == reused
 
 
 def test_a_set_is_checked_before_long_work(explainer, table):

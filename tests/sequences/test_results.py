@@ -1,5 +1,6 @@
 """Results: tables, logos, pages, and files that are read back."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 from torch import nn
 
+from lrp_domains import EPSILON
 from lrp_domains.domain import DomainError, Shard, gather_parts
 from lrp_domains.sequences import (
     Record,
@@ -73,6 +75,10 @@ def test_the_place_of_one_letter_is_read_back(tmp_path):
     records = [Record("A", strand, "chr1", 7, strand) for strand in "+-"]
     explain_set(SequenceExplainer(model.eval(), layout="channels first"), records, tmp_path / "explained.parquet")
     assert [item.record for item in read_explained(tmp_path / "explained.parquet")] == records
+
+
+def logit(number):
+    return partial(lambda outputs, place: outputs[:, place], place=number)
 
 
 @pytest.mark.parametrize("kind", ["one-hot", "tokens"])
@@ -144,6 +150,34 @@ def test_the_scores_of_files_may_be_functions(tmp_path):
     assert [item.score for item in read] == pytest.approx([item.score for item in explainer(sequences(3))])
     with pytest.raises(DomainError, match="a score that is a function chooses the output itself"):
         explain_set(explainer, sequences(3), tmp_path / "other.parquet", target=[None, 1, None])
+
+
+CHANGED = {
+    "reference": ({"reference": "zeros"}, {"reference": "N"}),
+    "number of references": ({"reference": "shuffle", "references": 2}, {"reference": "shuffle", "references": 3}),
+    "seed": ({"reference": "shuffle", "references": 2}, {"reference": "shuffle", "references": 2, "seed": 1}),
+    "strands": ({"score": logit(0)}, {"score": logit(0), "reverse_complement": True}),
+    "score": ({"score": logit(0)}, {"score": logit(1)}),
+    "unknown letters": ({}, {"unknown": 0.25}),
+    "length": ({}, {"length": 50}),
+    "rules": ({}, {"rules": EPSILON}),
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_parts_of_other_settings_are_not_reused(name, tmp_path):
+    def interrupted(parts, _):
+        yield next(iter(parts))
+        raise KeyboardInterrupt
+
+    (before, after), letters = CHANGED[name], sequences(5)
+    for settings, reused in ((before, 2), (after, 0)):
+        out = tmp_path / f"{reused}.parquet"
+        with pytest.raises(KeyboardInterrupt):
+            explain_set(SequenceExplainer(cnn(), **before), letters, out, part=2, progress=interrupted)
+        explainer = SequenceExplainer(cnn(), **settings)
+        check_set(explainer, letters)  # which finds the layout and the number of classes: no change
+        assert explain_set(explainer, letters, out, part=2) == reused
 
 
 def test_windows_and_variants_in_files(tmp_path):

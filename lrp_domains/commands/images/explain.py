@@ -73,8 +73,7 @@ def _explain_set(
         raise typer.BadParameter("--out is for one set: name a folder of pictures, or a table")
 
     def run(explainer: Any, **options: Any) -> int:
-        key = STEPS.key_of(model, model.get("text"))
-        return explain_set(explainer, pictures[0], out, key=key, **set_of, **request, **options)
+        return explain_set(explainer, pictures[0], out, key=STEPS.key_of(model), **set_of, **request, **options)
 
     inputs = partial(STEPS.inputs_of, model, pictures=pictures[0])
     STEPS.explain(inputs, lambda: load_explainer(model, **settings), run, out, shards)

@@ -53,10 +53,7 @@ def explain(
     def run(explainer: Any, **options: Any) -> int:
         records = load_sequences(path, set_of, explainer)
         check_sequences(records, explainer, tracks)
-        key = STEPS.key_of(
-            model, sorted((name, str(value)) for name, value in settings.items() if name != "batch_size")
-        )
-        return explain_set(explainer, records, out, key=key, **request, **options)
+        return explain_set(explainer, records, out, key=STEPS.key_of(model), **request, **options)
 
     STEPS.explain(lambda: inputs_of(path, model, set_of), lambda: load_explainer(model, settings), run, out, shards)
     write_tracks(out, genome=set_of.get("genome"), **tracks)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from ..explanation.samples import class_number
 from ..results.outcomes import Outcome
+from .identity import identity_of
 from .parts import Arrays, explain_parts
 from .tensors import TensorExplainer, targets_of
 
@@ -68,7 +69,8 @@ class SampleSet:
         arrays
             From the numbers of some samples, and their results, to the arrays of each.
         request
-            Identifies, along with targets and labels, what is explained, for resuming.
+            Identifies, along with targets, labels and the settings of the explainer, what is explained, for resuming;
+            see `identity_of`.
         options
             Of `lrp_domains.domain.explain_parts`.
         """
@@ -84,7 +86,8 @@ class SampleSet:
             ]
             return named, arrays(rows, results)
 
-        identity = repr((list(self.names), self.labels, targets, self.against, request))
+        of_set = (self.names, self.labels, targets, self.against)
+        identity = identity_of((*of_set, self.explainer.identity, request))
         return explain_parts(explain, range(len(self.names)), out, request=identity, **options)
 
     def _targets(self) -> list[Any]:

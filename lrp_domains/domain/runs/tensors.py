@@ -21,6 +21,7 @@ from ..hardware.memory import BatchSize
 from ..hardware.precision import check_precision, in_precision
 from ..messages import DomainError, check_whole, choices
 from ..results.outcomes import Outcome, outcomes_of
+from .identity import identity_of
 from .progress import Progress, no_progress
 
 SUMS_TO_1 = 1e-3
@@ -105,6 +106,14 @@ class TensorExplainer:
     def __repr__(self) -> str:
         rules = getattr(self.rules, "name", None) or getattr(self.rules, "__name__", "default")
         return f"{type(self.model).__name__}, rules={rules}, score={self.question.score}"
+
+    @property
+    def identity(self) -> str:
+        """What relevance depends on beside samples and weights; see `identity_of`."""
+        rules = self.rules.table() if isinstance(self.rules, RuleSet) else getattr(self.rules, "__name__", self.rules)
+        classes = self.classes if self.classes != numbers(len(self.classes)) else ()  # known only after a first call
+        dtype = parameter_of(self.model).dtype
+        return identity_of((rules, self.question.score, self.question.exclusive, classes, dtype, self.model))
 
     def __call__(
         self,
@@ -231,7 +240,7 @@ class TensorExplainer:
                 raise DomainError(
                     "the model returns probabilities, not logits: explain it without its last softmax, which saturates"
                 )
-            self.classes = self.classes or tuple(map(str, range(alone.shape[1])))
+            self.classes = self.classes or numbers(alone.shape[1])
             if len(self.classes) != alone.shape[1]:
                 raise DomainError(f"the model has {alone.shape[1]} classes, but {len(self.classes)} are named")
         self._is_checked = True
@@ -249,6 +258,11 @@ def check_settings(settings: Iterable[str], *accepted: Callable) -> None:
     for name in settings:
         if name not in known:
             raise DomainError(f"unknown setting '{name}'; {choices(name, known)}")
+
+
+def numbers(count: int) -> tuple[str, ...]:
+    """Return the names of classes that nobody named."""
+    return tuple(map(str, range(count)))
 
 
 def targets_of(target: Any, samples: int, unit: str = "samples") -> list[Any]:

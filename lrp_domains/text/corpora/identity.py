@@ -1,11 +1,11 @@
 """What was asked of an explainer, and how it was built: results that differ in it are not parts of one table."""
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ...domain.runs.identity import without_addresses
 from ..models.text_model import TextModel
 from ..models.wrappers import plain_model
 from ..running.pipeline import Pipeline
@@ -17,7 +17,7 @@ def request_of(pipeline: Pipeline, against_reference: bool, wishes: Mapping[str,
     rules = settings.rule_set(against_reference=against_reference)
     settings = replace(settings, batch_size=None, compile=False)  # results don't depend on them, but for rounding
     request = (wishes, against_reference, rules.table(), settings, _built(pipeline.model))
-    return hashlib.sha256(_without_addresses(repr(request)).encode()).hexdigest()
+    return hashlib.sha256(without_addresses(repr(request)).encode()).hexdigest()
 
 
 def _built(model: TextModel) -> tuple[object, ...]:
@@ -33,8 +33,3 @@ def _built(model: TextModel) -> tuple[object, ...]:
         (getattr(head, "pooling", None), head.labels),
         (model.longest, sorted(model.fill.items()), sorted(model.special.placeholders.items())),
     )
-
-
-def _without_addresses(text: str) -> str:
-    """Return a text in which functions are the same in every process."""
-    return re.sub(r" at 0x[0-9a-f]+", "", text)
