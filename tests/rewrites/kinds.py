@@ -24,6 +24,7 @@ from . import (
     products,
     recurrent,
     scans,
+    sequence_networks,
 )
 from .comparison import Check, Kind, compare
 from .heads import SEQUENCE
@@ -59,6 +60,7 @@ KINDS = {
     "recurrent layers under layer rules": Kind(recurrent.UNDER_LAYER_RULES, recurrent.IN_A_BOX, LAYER_RULES),
     "convolutions": Kind(convolutions.FAMILIES, convolutions.CONTEXTS, LAYER_RULES),
     "networks for pictures": Kind(picture_networks.FAMILIES, picture_networks.CONTEXTS, RULES | LAYER_RULES),
+    "networks for sequences": Kind(sequence_networks.FAMILIES, sequence_networks.CONTEXTS, RULES | LAYER_RULES),
 }
 
 

@@ -29,6 +29,10 @@ ADJACENCY = "a constant sparse matrix on the left is treated as a graph's adjace
 FIXED_KERNEL = "a kernel or matrix that is no parameter may be a weight all the same, and takes the layer rule"
 ADDED_SLICES = "slices of a layer's result that are added are one neuron, as layers are; pooling comes after the neuron"
 BIAS_OF_A_SUM = "a constant that is added to a layer and something else is not known to be the layer's bias"
+SOME_SLICES = "a layer's result of which some slices are added to something else, and others read by a layer"
+TWO_PASSES = "results of two passes through a layer are added as those of two layers are; rows of one pass aren't"
+EPSILON_OF_A_MEAN = "epsilon is added to the last sum, of which a number that multiplies it later is no part"
+HIDDEN = "a constant that is subtracted from a layer's result, and that autograd doesn't keep, could be any bias"
 COMPLEX = "layer rules have no formula for complex products"
 NEEDS_A_DERIVATIVE = "PyTorch has no derivative for it"
 WRITTEN_OUT = "refused: the message says what to write instead"
@@ -122,12 +126,17 @@ DIFFERENT = {
     ("average pooling", "mean of shifts"): ADDED_SLICES,
     ("average pooling", "shifts, added"): ADDED_SLICES,
     ("residual block", "the bias last"): BIAS_OF_A_SUM,
+    ("dilated block, cut", "even and odd positions apart"): SOME_SLICES,
+    ("both strands", "in one batch"): TWO_PASSES,
+    ("both strands", "of a stack"): EPSILON_OF_A_MEAN,
+    ("both strands", "halves, added"): EPSILON_OF_A_MEAN,
 }
 
 REFUSALS = {
     ("ReLU", "x * heaviside(x)"): NEEDS_A_DERIVATIVE,
     ("attention, softmax by hand", "parts merged by logsumexp"): WRITTEN_OUT,
     ("convolution", "sum over shifts"): NUMBER,
+    ("softmax pooling", "softmax over the maximum"): HIDDEN,
     ("distance", "cdist of single rows"): WRITTEN_OUT,
     ("distance", "dist, row by row"): WRITTEN_OUT,
     ("absolute distance", "cdist(p=1)"): WRITTEN_OUT,
