@@ -70,6 +70,10 @@ class Biases:
             if edge[0] in unseen and edge[0] in required:
                 self._seen[edge] = self._later(edge)
 
+    def leaves_no_trace(self, top: Edge) -> bool:
+        """Return whether the bias at a top is known only from the sum of the layers there."""
+        return top in self._seen
+
     def at(self, top: Edge, layers: Tensor) -> Tensor:
         """Return the bias at a top, given the sum of the layers there."""
         if top in self._seen:

@@ -47,10 +47,6 @@ class Layer:
     way: Way
     is_nonnegative: bool = False
 
-    def result(self) -> Tensor:
-        """Return what the layer computes, without a bias."""
-        return self.forward(self.x, self.w)
-
     def scaled(self, number: float) -> Layer:
         """Return the layer with its weights multiplied by a number."""
         return self if number == 1 else replace(self, w=self.w * number)

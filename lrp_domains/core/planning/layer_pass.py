@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 
@@ -10,9 +11,11 @@ import torch
 
 from ..graph.batch_norms import is_fixed
 from ..graph.functions import wide
-from ..graph.graph import Edge, Graph
+from ..graph.graph import Edge, Graph, dtype_of
+from ..graph.weights import adds_bias
 from ..layers.biases import Biases
 from ..layers.channel_scales import aligned
+from ..layers.kept_values import kept_value
 from ..layers.linear_maps import Layer, is_kept, layer_at
 from ..layers.neurons import Sums, add_up
 from ..layers.steps import pull
@@ -55,7 +58,8 @@ class _Pass:
     """The state that the layers of one backward pass share.
 
     At the top of a sum each rule splits ``R = z g`` by the total of its layers there. The results of the split are
-    brought back step by step, while autograd itself carries the coefficient of the biases.
+    brought back step by step, while autograd itself carries the coefficient of the biases. Under a plain rule, such as
+    epsilon, autograd carries all of it: from the top down to the inputs of the layers everything is linear.
     """
 
     def __init__(self, sums: Sums, ruled: dict[Node, LayerRule], rules: RuleSet, delivered: Delivered) -> None:
@@ -64,9 +68,14 @@ class _Pass:
         self.rules = {node: (ruled.get(node), _beside_others(node, ruled, rules, self.graph)) for node in sums.layers}
         self.met = self._rules_met()
         self.used = self._rules_used()
-        self.layers = {n: self._layer(n) for n in ruled if not is_kept(n, self.graph)}
         self.biases = Biases(sums, {node for node in self.met if self._is_whole(self._rules_at(node))})
-        self.known: dict[Rule, dict[Edge, Parts]] = defaultdict(dict)
+        self.apart = self._with_explained_biases()
+        self.values = self._values()
+        self.linear = self._linear_tops()
+        # What autograd drops before the pass arrives at a layer is computed now.
+        without = self._only_under(self.linear & self.values.keys())
+        self.layers = {n: self._layer(n) for n in ruled if not is_kept(n, self.graph) and n not in without}
+        self.known: dict[tuple[Rule, bool], dict[Edge, Parts]] = defaultdict(dict)
         self.split: dict[Edge, dict[Rule, Parts]] = defaultdict(dict)
 
     def _rules_met(self) -> dict[Node, set[tuple[Rule | None, Rule | None]]]:
@@ -96,6 +105,57 @@ class _Pass:
                 used[self.graph.edges[node][slot][0]] |= used[node]
         return used
 
+    def _with_explained_biases(self) -> set[Node]:
+        """Return the nodes whose values include explained biases, which are no part of the neurons."""
+        including: set[Node] = set()
+        for node in self.graph.order:  # inputs first
+            if node not in self.met:
+                continue
+            slots = self.sums.steps.get(node, ())
+            slot = adds_bias(node, self.graph.operations[node]) if node in self.sums.layers else None
+            is_explained = slot is not None and slot not in slots and self.sums.flow[node][slot]
+            if is_explained or any(self.graph.edges[node][slot][0] in including for slot in slots):
+                including.add(node)
+        return including
+
+    def _rule_of_all(self, top: Edge) -> LayerRule | None:
+        """Return the rule of a neuron if it is one rule for all that the neuron's value sums; None otherwise."""
+        rules = self._rules_at(top[0])
+        return next(iter(rules)) if self._is_whole(rules) and top[0] not in self.apart else None
+
+    def _values(self) -> dict[Edge, Tensor]:
+        """Return the values of neurons that later operations kept: during the pass these drop them."""
+        values = {}
+        for top in self.sums.tops:
+            rule = self._rule_of_all(top)
+            if rule is not None and (rule.is_plain or not self.biases.leaves_no_trace(top)):
+                value = kept_value(top, self.sums.users.get(top, []), self.graph)
+                values |= {} if value is None else {top: value}
+        return values
+
+    def _linear_tops(self) -> set[Edge]:
+        """Return the tops of plain rules whose layers belong to no other neurons than those of such tops."""
+        half = (torch.half, torch.bfloat16)
+        rules = {top: self._rule_of_all(top) for top in self.sums.tops if dtype_of(top) not in half}
+        tops = {top for top, rule in rules.items() if rule is not None and rule.is_plain}
+        while True:
+            under, linear = self._only_under(tops), set()
+            for node in self.graph.order:  # inputs first
+                behind = [self.graph.edges[node][slot][0] for slot in self.sums.steps.get(node, ())]
+                if node in under and all(child in linear for child in behind):
+                    linear.add(node)
+            if all(node in linear for node, _ in tops):
+                return tops
+            tops = {top for top in tops if top[0] in linear}
+
+    def _only_under(self, tops: Collection[Edge]) -> set[Node]:
+        """Return the nodes whose values go into no other neurons than the given ones."""
+        others = {node for node, output in self.sums.tops if (node, output) not in tops}
+        for node, slots in self.sums.steps.items():  # outputs first
+            if node in others:
+                others |= {self.graph.edges[node][slot][0] for slot in slots}
+        return self.met.keys() - others
+
     @staticmethod
     def _is_whole(rules: set[Rule | None]) -> bool:
         """Return whether a single rule applies to a whole neuron, bias included."""
@@ -111,14 +171,29 @@ class _Pass:
         scale = self.sums.channels.get((node, 0))
         return layer if scale is None else replace(layer, w=layer.w * aligned(scale, node, layer.w, self.graph))
 
-    def _made(self, rule: LayerRule, node: Node) -> Parts:
-        """Return a layer's result and the sums that its rule needs; nothing if it has another rule."""
+    def _made(self, rule: LayerRule, with_result: bool, node: Node) -> Parts:
+        """Return what a rule needs of a layer, with or without its result; nothing if it has another rule."""
         alone, beside = self.rules.get(node, (None, None))
         if rule != (alone if rule is self.first else beside):
             return ()
         if node not in self.layers:
             self.layers[node] = self._layer(node)
-        return rule.parts(self.layers[node])
+        return rule.parts(self.layers[node], with_result=with_result)
+
+    def _split(self, rule: LayerRule, top: Edge, g: Tensor, *, is_whole: bool) -> tuple[Tensor | None, Parts]:
+        """Return the bias at a top, if the rule needs it, and the relevance there divided as the rule divides it."""
+        value, sums = self.values.pop(top, None), ()
+        is_known = value is not None
+        if not (is_known and rule.is_plain):
+            made = partial(self._made, rule, not is_known)
+            sums = self.sums.total(top, self.known[rule, is_known], made, scaled=False)
+        if is_known:
+            bias = None if rule.is_plain else self.biases.at(top, value)
+        else:
+            layers, *sums = sums
+            bias = self.biases.at(top, layers) if is_whole else torch.zeros_like(layers)
+            value = layers + bias
+        return bias, rule.split(value * g, value, bias, tuple(sums), *rule.settings)
 
     def arrive(self, node: Node, go: Grads) -> Grads:
         """Split what arrives at the tops of sums; pass on the coefficient of the biases there."""
@@ -127,13 +202,14 @@ class _Pass:
             top = (node, output)
             if g is None or top in self.sums.inside:
                 continue
+            is_whole = self._is_whole(rules)
             for rule in rules - {None}:
-                z, *sums = self.sums.total(top, self.known[rule], partial(self._made, rule), scaled=False)
-                bias = self.biases.at(top, z) if self._is_whole(rules) else torch.zeros_like(z)
-                z = z + bias
-                s = rule.split(z * wide(g), z, bias, tuple(sums), *rule.settings)
+                bias, s = self._split(rule, top, wide(g), is_whole=is_whole)
+                if top in self.linear:
+                    result[output] = s[0]
+                    continue
                 self.split[top][rule] = s
-                if self._is_whole(rules) and node in self.biases.holding:
+                if is_whole and node in self.biases.holding:
                     result[output] = rule.of_bias(bias, s, *rule.settings).expand_as(g).to(g.dtype)
         return tuple(result)
 
@@ -146,10 +222,12 @@ class _Pass:
         for rule in set().union(*split):
             if node in self.sums.steps:
                 self._bring_back(rule, node, [of_output.get(rule) for of_output in split])
-            self.known[rule].pop((node, 0), None)
+        for known in self.known.values():
+            for output in range(len(split)):
+                known.pop((node, output), None)
 
-        if node in self.layers:
-            layer = self.layers.pop(node)
+        layer = self.layers.pop(node, None)
+        if layer is not None and split[0]:
             of_layer = [(rule, s) for rule, s in split[0].items() if rule in self.rules[node]]
             coefficients = [g for rule, s in of_layer if (g := self._of_input(rule, s, layer)) is not None]
             result[layer.slot] = sum(coefficients).to(go[0].dtype) if coefficients else None

@@ -29,7 +29,9 @@ class LayerRule(Rule):
     settings
         Further arguments of the functions below.
     sums
-        ``sums(layer, *settings)``: what a layer adds to a neuron, and then to as many sums as the rule needs.
+        ``sums(layer, *settings)``: what a layer adds to as many sums over a neuron's inputs as the rule needs.
+    result
+        ``result(layer, sums)``: what it adds to the neuron's value.
     split
         ``split(r, z, b, sums, *settings)``: the neuron's relevance r divided by the sum that it is shared in proportion
         to; z is the neuron's value, b its bias.
@@ -37,34 +39,43 @@ class LayerRule(Rule):
         ``back(layer, s, *settings)``: the layer's input's share of ``s``, the result of ``split``.
     of_bias
         ``of_bias(b, s, *settings)``: the coefficient of the bias.
+    is_plain
+        Neither the sums nor the bias are needed beside the neuron's value, and ``back`` is the plain derivative.
     absolute
         The rule returns relevance itself instead of relevance / input, so it suits only a layer that reads an input.
     """
 
     settings: tuple = ()
-    sums: Callable = field(default=lambda layer, *settings: (layer.result(),), repr=False)
+    sums: Callable = field(default=lambda layer, *settings: (), repr=False)
+    result: Callable = field(default=lambda layer, sums: layer.forward(layer.x, layer.w), repr=False)
     split: Callable = field(default=None, repr=False)
     back: Callable = field(default=None, repr=False)
     of_bias: Callable = field(default=lambda b, s, *settings: 0 * s[0], repr=False)
+    is_plain: bool = False
     absolute: bool = False
 
-    def parts(self, layer: Layer) -> tuple[Tensor, ...]:
-        """Return a layer's result and the sums that the rule needs."""
-        return self.sums(layer, *self.settings)
+    def parts(self, layer: Layer, *, with_result: bool) -> tuple[Tensor, ...]:
+        """Return the sums of a layer that the rule needs, after its result if that is asked for."""
+        sums = self.sums(layer, *self.settings)
+        return (self.result(layer, sums), *sums) if with_result else sums
 
 
 # ---- Shared by gamma and alpha-beta: the positive and the negative contributions x_i w_ij. Where no input is negative,
 # each comes from the weights of one sign.
 
 
-def _signed_sums(layer: Layer, *settings: float) -> tuple[Tensor, Tensor, Tensor]:
+def _signed_sums(layer: Layer, *settings: float) -> tuple[Tensor, Tensor]:
     w_plus, w_minus = layer.w.clamp(min=0), layer.w.clamp(max=0)
     x_plus = layer.x if layer.is_nonnegative else layer.x.clamp(min=0)
     plus, minus = layer.forward(x_plus, w_plus), layer.forward(x_plus, w_minus)
     if not layer.is_nonnegative:
         x_minus = layer.x.clamp(max=0)
         plus, minus = plus + layer.forward(x_minus, w_minus), minus + layer.forward(x_minus, w_plus)
-    return plus + minus, plus, minus
+    return plus, minus
+
+
+def _total(layer: Layer, sums: tuple[Tensor, Tensor]) -> Tensor:
+    return sums[0] + sums[1]
 
 
 def _signed_back(layer: Layer, s: tuple[Tensor, Tensor], w_plus: Tensor, w_minus: Tensor) -> Tensor:
@@ -86,7 +97,12 @@ def _safe_divide(a: Tensor, b: Tensor) -> Tensor:
 def epsilon(eps: float = 1e-6) -> LayerRule:
     """``R_i = sum_j x_i w_ij / (z_j + eps sign(z_j)) R_j`` (Bach et al. 2015, eq. 58). ``eps`` is in units of z."""
     return LayerRule(
-        f"epsilon({eps:g})", settings=(eps,), split=_epsilon_split, back=_plain_back, of_bias=lambda b, s, eps: s[0]
+        f"epsilon({eps:g})",
+        settings=(eps,),
+        split=_epsilon_split,
+        back=_plain_back,
+        of_bias=lambda b, s, eps: s[0],
+        is_plain=True,
     )
 
 
@@ -112,6 +128,7 @@ def gamma(gamma: float = 0.25) -> LayerRule:
         f"gamma({gamma:g})",
         settings=(gamma,),
         sums=_signed_sums,
+        result=_total,
         split=_gamma_split,
         back=_gamma_back,
         of_bias=_gamma_of_bias,
@@ -155,6 +172,7 @@ def alpha_beta(alpha: float = 2.0, beta: float = 1.0) -> LayerRule:
         f"alpha_beta({alpha:g}, {beta:g})",
         settings=(alpha, beta),
         sums=_signed_sums,
+        result=_total,
         split=_alpha_beta_split,
         back=_alpha_beta_back,
         of_bias=_alpha_beta_of_bias,
@@ -177,11 +195,11 @@ def _alpha_beta_of_bias(b: Tensor, s: tuple[Tensor, Tensor], alpha: float, beta:
 # ---- z+, which needs no negative contributions
 
 
-def _positive_sums(layer: Layer) -> tuple[Tensor, Tensor]:
+def _positive_sums(layer: Layer) -> tuple[Tensor]:
     if layer.is_nonnegative:
-        return layer.result(), layer.forward(layer.x, layer.w.clamp(min=0))
+        return (layer.forward(layer.x, layer.w.clamp(min=0)),)
     plus = layer.forward(layer.x.clamp(min=0), layer.w.clamp(min=0))
-    return layer.result(), plus + layer.forward(layer.x.clamp(max=0), layer.w.clamp(max=0))
+    return (plus + layer.forward(layer.x.clamp(max=0), layer.w.clamp(max=0)),)
 
 
 def _positive_split(r: Tensor, z: Tensor, b: Tensor, sums: tuple) -> tuple[Tensor]:
@@ -223,10 +241,9 @@ def _box(layer: Layer, low, high) -> tuple[Tensor, Tensor]:
     return layer.way.margins("z_box", *(b.value if isinstance(b, _Bound) else b for b in (low, high)))
 
 
-def _box_sums(layer: Layer, low, high) -> tuple[Tensor, Tensor]:
+def _box_sums(layer: Layer, low, high) -> tuple[Tensor]:
     above, below = _box(layer, low, high)
-    margin = layer.forward(above, layer.w.clamp(min=0)) + layer.forward(below, layer.w.clamp(max=0))
-    return layer.result(), margin
+    return (layer.forward(above, layer.w.clamp(min=0)) + layer.forward(below, layer.w.clamp(max=0)),)
 
 
 def _box_back(layer: Layer, s: tuple[Tensor], low, high) -> Tensor:
@@ -255,8 +272,8 @@ def w_squared(bias: bool = False) -> LayerRule:
     )
 
 
-def _square_sums(layer: Layer, bias: bool) -> tuple[Tensor, Tensor]:
-    return layer.result(), layer.forward(layer.way.slope("w_squared") ** 2, layer.w**2)
+def _square_sums(layer: Layer, bias: bool) -> tuple[Tensor]:
+    return (layer.forward(layer.way.slope("w_squared") ** 2, layer.w**2),)
 
 
 def _square_split(r: Tensor, z: Tensor, b: Tensor, sums: tuple, bias: bool) -> tuple[Tensor]:
@@ -277,9 +294,9 @@ def flat() -> LayerRule:
     return LayerRule("flat", sums=_flat_sums, split=_first_split, back=_flat_back, absolute=True)
 
 
-def _flat_sums(layer: Layer) -> tuple[Tensor, Tensor]:
+def _flat_sums(layer: Layer) -> tuple[Tensor]:
     is_of_input = (layer.way.slope("flat") != 0).to(layer.w.dtype)
-    return layer.result(), layer.forward(is_of_input, torch.ones_like(layer.w))
+    return (layer.forward(is_of_input, torch.ones_like(layer.w)),)
 
 
 def _flat_back(layer: Layer, s: tuple[Tensor]) -> Tensor:
