@@ -110,7 +110,7 @@ class TensorExplainer:
     @property
     def identity(self) -> str:
         """What relevance depends on beside samples and weights; see `identity_of`."""
-        rules = self.rules.table() if isinstance(self.rules, RuleSet) else getattr(self.rules, "__name__", self.rules)
+        rules = self.rules.table() if isinstance(self.rules, RuleSet) else self.rules
         classes = self.classes if self.classes != numbers(len(self.classes)) else ()  # known only after a first call
         dtype = parameter_of(self.model).dtype
         return identity_of((rules, self.question.score, self.question.exclusive, classes, dtype, self.model))
