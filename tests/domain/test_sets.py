@@ -1,5 +1,6 @@
 """Sets of samples in files: folders, and tables of paths and labels."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,13 @@ def test_a_list_holds_paths_alone():
     for column in ("label_column", "file_column"):
         with pytest.raises(DomainError, match=r"a list of paths is not a table .* no column 'kind'"):
             read_set(["a.wav"], (".wav",), **{column: "kind"})
+
+
+def test_names_that_are_not_utf8(tmp_path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xc3\xa4.png"))
+    path.touch()
+    assert read_set(tmp_path, (".png",)) == SampleFiles([path], ["\\xffä.png"])
+    assert read_set(path, (".png",)).names == read_set([path], (".png",)).names == [f"{tmp_path}/\\xffä.png"]
 
 
 def test_files_by_name():

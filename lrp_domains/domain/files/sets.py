@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,14 +63,19 @@ def read_set(
             raise DomainError(f"there are no {unit}: the list of paths is empty")
         if wrong := [path for path in paths if not isinstance(path, str | Path)]:
             raise DomainError(f"a set of {unit} is a folder, a table or paths, not a list of {type(wrong[0]).__name__}")
-        return SampleFiles([Path(path) for path in paths], [str(path) for path in paths])
+        return SampleFiles([Path(path) for path in paths], [_name(path) for path in paths])
     source = Path(source)
     if not source.is_dir():
-        return SampleFiles([source], [str(source)])
+        return SampleFiles([source], [_name(source)])
     paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
     if not paths:
         raise DomainError(f"there are no {unit} in the folder '{source}': {', '.join(suffixes)}")
-    return SampleFiles(paths, [path.relative_to(source).as_posix() for path in paths])
+    return SampleFiles(paths, [_name(path.relative_to(source).as_posix()) for path in paths])
+
+
+def _name(path: str | Path) -> str:
+    """Return the name of a file as text; bytes of it that aren't UTF-8 as ``\\xff``."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _of_table(source: Path, label_column: str | None, file_column: str | None, unit: str) -> SampleFiles:
