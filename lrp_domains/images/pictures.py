@@ -44,6 +44,10 @@ def read_picture(picture: Picture, mode: str, name: str) -> tuple[Image.Image, t
         image = _of_array(picture, name)
     elif isinstance(picture, Image.Image):
         image = picture
+        try:
+            image.load()  # a picture that was opened is read when it is needed
+        except Exception as error:  # as of a file, below
+            raise DomainError(f"'{name}' could not be read: {reason(error)}") from error
     elif isinstance(picture, str) and "://" in picture:
         raise DomainError(f"'{picture}' is an address, and nothing is downloaded: pass a file")
     elif isinstance(picture, str | Path):

@@ -84,7 +84,7 @@ def explain_set(
         segment: a picture in grey or of a palette, such as ``.png``, or ``.npy``, of the size of the picture.
         `write_segments` sums the relevance of segments. None: no masks.
     key
-        Identifies the model's weights, for resuming.
+        Identifies the model's weights, for resuming; without one, they are hashed.
     options
         ``shard``, ``part``, ``verify`` and ``progress``, as in `lrp_domains.domain.explain_parts`.
 
@@ -104,8 +104,10 @@ def explain_set(
     reference = explainer.reference if reference is None else reference
     several = reference if isinstance(reference, list | tuple) else [reference]
     references = [Path(each) if isinstance(each, str) else each for each in several]  # of a file, its state counts
-    request = (files.paths, files.beside, explainer.preparation, references, key)
-    return _set_of(explainer, files, target, against, reference).explain_to(out, arrays, request=request, **options)
+    prepared = (explainer.preparation.transform, explainer.preparation.mode)
+    request = (files.paths, files.beside, prepared, references)
+    of_set = _set_of(explainer, files, target, against, reference)
+    return of_set.explain_to(out, arrays, request=request, key=key, **options)
 
 
 def _files(pictures: Paths, label_column: str | None, mask_column: str | None) -> SampleFiles:

@@ -60,7 +60,7 @@ def explain_set(
     out
         The table to write; its columns are those of `lrp_domains.domain.Outcome`.
     key
-        Identifies the model's weights and its tokenizer, for resuming.
+        Identifies the model's weights and its tokenizer, for resuming; without one, the weights are hashed.
     window, stride
         Explain in windows, see `explain_windows`.
     options
@@ -78,7 +78,7 @@ def explain_set(
     names = ("one_hot", "layout", "length", "score", "reference", "references", "seed")
     settings = [getattr(explainer, name) for name in names]
     of_set = _set_of(explainer, several, target, against, window, stride)
-    return of_set.explain_to(out, arrays, request=(several, window, stride, settings, key), **options)
+    return of_set.explain_to(out, arrays, request=(several, window, stride, settings), key=key, **options)
 
 
 def write_tracks(

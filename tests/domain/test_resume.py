@@ -68,6 +68,14 @@ def test_a_folder_that_another_process_uses_is_refused_until_it_is_free(tmp_path
     assert compute(out) == 3
 
 
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "unmounted").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "file").touch()
+    for folder in ("unmounted", "file"):
+        with pytest.raises(OSError, match=folder), resumable(tmp_path / folder / "out.parquet", "key"):
+            pass
+
+
 def test_a_killed_process_leaves_no_lock(tmp_path):
     context = multiprocessing.get_context("spawn")
     out, locked_now, done = tmp_path / "squares.txt", context.Event(), context.Event()

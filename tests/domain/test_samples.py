@@ -8,6 +8,8 @@ import torch
 
 from lrp_domains import CP_LRP, SECANT, LrpError, relevance, unfused
 from lrp_domains.domain import DomainError, Question, Read, class_number, explain_batch, logits_of
+from lrp_domains.domain.models.exported import ExportedNetwork
+from lrp_domains.domain.models.recurrent import is_recurrent
 
 N, UNITS, CLASSES = 4, 6, 3
 
@@ -65,6 +67,18 @@ def test_a_recurrent_model_runs_step_by_step():
     against = explain_batch(lstm, last_step, [x], Question(SECANT, "logit", target=1), [torch.zeros_like(x)])
     assert against.relevance.sum((1, 2)).numpy() == pytest.approx(against.explained, abs=1e-5)
     assert torch.backends.mkldnn.enabled
+
+
+@pytest.mark.parametrize("kind", [torch.nn.LSTM, torch.nn.GRU, torch.nn.RNN])
+def test_an_exported_recurrent_model_runs_step_by_step(kind):
+    torch.manual_seed(0)
+    layer, x = kind(UNITS, CLASSES, batch_first=True).eval(), torch.randn(N, 5, UNITS)
+    program = torch.export.export(layer, (x,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+    exported = ExportedNetwork(program.module(check_guards=False))
+    question = Question(score="logit", target=1)
+    found, expected = (explain_batch(model, last_step, [x], question) for model in (exported, layer))
+    torch.testing.assert_close(found.relevance, expected.relevance)
+    assert is_recurrent(exported) and not is_recurrent(torch.nn.Linear(2, 3))
 
 
 def test_against_references_relevance_is_that_of_the_mean_difference(model, x):

@@ -1,5 +1,6 @@
 """Sets of samples in files: folders, and tables of paths and labels."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,33 @@ def test_a_table_whose_paths_are_relative_to_it(folder, name, separator):
     assert read_set(folder / name, (".png",), file_column="kind").beside == [folder / "x", folder / "y"]
 
 
+def test_a_column_is_named_once(folder):
+    (folder / "set.csv").write_text("path,label,label,other,other\nc.png,a,b,c,d\n")
+    with pytest.raises(DomainError, match=r"set.csv' has 2 columns 'label': rename all but one"):
+        read_set(folder / "set.csv", (".png",))
+    assert read_set(folder / "set.csv", (".png",), label_column="path").labels == ["c.png"]
+    (folder / "set.csv").write_text("path,label,path\nc.png,a,b\n")
+    with pytest.raises(DomainError, match="2 columns 'path'"):
+        read_set(folder / "set.csv", (".png",))
+
+
+def test_a_list_holds_paths_alone():
+    with pytest.raises(DomainError, match="there are no clips: the list of paths is empty"):
+        read_set([], (".wav",), unit="clips")
+    with pytest.raises(DomainError, match="a set of clips is a folder, a table or paths, not a list of int"):
+        read_set(["a.wav", 1], (".wav",), unit="clips")
+    for column in ("label_column", "file_column"):
+        with pytest.raises(DomainError, match=r"a list of paths is not a table .* no column 'kind'"):
+            read_set(["a.wav"], (".wav",), **{column: "kind"})
+
+
+def test_names_that_are_not_utf8(tmp_path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xc3\xa4.png"))
+    path.touch()
+    assert read_set(tmp_path, (".png",)) == SampleFiles([path], ["\\xffä.png"])
+    assert read_set(path, (".png",)).names == read_set([path], (".png",)).names == [f"{tmp_path}/\\xffä.png"]
+
+
 def test_files_by_name():
-    assert read_set(["a.x", "b"], ()) == SampleFiles([Path("a.x"), Path("b")], ["a.x", "b"])
+    assert read_set(iter(["a.x", "b"]), ()) == SampleFiles([Path("a.x"), Path("b")], ["a.x", "b"])
     assert read_set("a.png", ()) == SampleFiles([Path("a.png")], ["a.png"])

@@ -53,6 +53,19 @@ def test_in_the_order_of_the_samples_whatever_their_shapes(model, samples):
     assert [outcome.notes for outcome, *_ in results][-2:] == [(), ("the last",)]
 
 
+@pytest.mark.parametrize(
+    ("problem", "exclusive", "several"),
+    [("multi_label_classification", None, True), (None, None, False), ("multi_label_classification", True, False)],
+)
+def test_several_labels_as_a_model_of_transformers_says(model, samples, problem, exclusive, several):
+    model.config = SimpleNamespace(problem_type=problem)
+    ((outcome, *_),) = TensorExplainer(model, reading, exclusive=exclusive)(samples[:1], ["a"])
+    logits = model(samples[0][None])[0].detach()
+    probability = logits.sigmoid().max() if several else logits.softmax(0).max()
+    assert outcome.probability == pytest.approx(probability.item(), abs=1e-6)
+    assert (outcome.score == pytest.approx(logits.max().item(), abs=1e-6)) == several
+
+
 def test_targets_in_any_collection_and_beside_predicted_ones(model, samples):
     explain = TensorExplainer(model, reading, batch_size=8)
     numbers = [0, 1, 2, 2, 1, 0]

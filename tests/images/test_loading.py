@@ -115,6 +115,9 @@ def test_a_declared_network(tmp_path):
         assert explainer.classes == ("cat", "dog", "owl")
         pixels = np.arange(36, dtype=np.uint8).reshape(6, 6)
         assert np.allclose(explainer(pixels).pixels, ImageExplainer(network)(pixels).pixels)
+    declaration.write_text("network: network.pt2\nexclusive: false\n")
+    of_several = ImageExplainer.from_pretrained(declaration, device="cpu")(pixels)
+    assert np.allclose(of_several.pixels, ImageExplainer(network, score="logit")(pixels).pixels)
 
 
 def test_a_declaration_says_how_pictures_are_resized(tmp_path):

@@ -116,3 +116,14 @@ def test_a_file_that_is_cut_off(tmp_path):
         path.write_bytes(path.read_bytes()[:-300])
         with pytest.raises(DomainError, match=rf"'{path}' (could not be read, it is damaged|is not a picture)"):
             read(path)
+
+
+def test_an_opened_file_that_is_cut_off_or_closed(tmp_path):
+    path = saved(Image.fromarray(PIXELS.repeat(20, 0).repeat(20, 1)), tmp_path / "a.png")
+    image = Image.open(path)
+    image.close()
+    with pytest.raises(DomainError, match="'picture 1' could not be read: Operation on closed image"):
+        read_picture(image, "RGB", "picture 1")
+    path.write_bytes(path.read_bytes()[:-300])
+    with Image.open(path) as image, pytest.raises(DomainError, match=r"'picture 1' could not be read: .*truncated"):
+        read_picture(image, "RGB", "picture 1")

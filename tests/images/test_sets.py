@@ -115,8 +115,12 @@ def of_network(seed=0, **settings):
     return ImageExplainer(network.eval(), **settings)
 
 
-def halved(image):
-    return torch.from_numpy(np.asarray(image, np.float32) / 510).permute(2, 0, 1)
+def divided(by):
+    return lambda image: torch.from_numpy(np.asarray(image, np.float32) / by).permute(2, 0, 1)
+
+
+def with_gamma(value):
+    return lambda low, high: EPSILON_GAMMA_BOX(low, high).for_nodes({"convolution": gamma(value)})
 
 
 CHANGED = {
@@ -125,7 +129,11 @@ CHANGED = {
     "score": ({"score": "logit"}, {"score": "margin"}),
     "exclusive": ({}, {"exclusive": False}),
     "precision": ({}, {"precision": "bf16"}),
-    "transform": ({}, {"transform": halved}),
+    "transform": ({}, {"transform": divided(510)}),
+    "what the transform holds": ({"transform": divided(255)}, {"transform": divided(510)}),
+    "rules of functions": ({"rules": with_gamma(0.1)}, {"rules": with_gamma(0.2)}),
+    "score of functions": ({"score": lambda outputs: outputs[:, 0]}, {"score": lambda outputs: outputs[:, 1]}),
+    "weights": ({"seed": 0}, {"seed": 1}),
     "reference": ({"reference": "black"}, {"reference": "white"}),
     "array": ({"reference": np.zeros((8, 10, 3))}, {"reference": np.ones((8, 10, 3))}),
     "picture": ({"reference": Image.new("RGB", (10, 8))}, {"reference": Image.new("RGB", (10, 8), "red")}),

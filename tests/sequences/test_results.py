@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from torch import nn
 
 from lrp_domains import EPSILON
@@ -170,14 +171,28 @@ def test_parts_of_other_settings_are_not_reused(name, tmp_path):
         yield next(iter(parts))
         raise KeyboardInterrupt
 
-    (before, after), letters = CHANGED[name], sequences(5)
+    (before, after), letters, model = CHANGED[name], sequences(5), cnn()
     for settings, reused in ((before, 2), (after, 0)):
         out = tmp_path / f"{reused}.parquet"
         with pytest.raises(KeyboardInterrupt):
-            explain_set(SequenceExplainer(cnn(), **before), letters, out, part=2, progress=interrupted)
-        explainer = SequenceExplainer(cnn(), **settings)
+            explain_set(SequenceExplainer(model, **before), letters, out, part=2, progress=interrupted)
+        explainer = SequenceExplainer(model, **settings)
         check_set(explainer, letters)  # which finds the layout and the number of classes: no change
         assert explain_set(explainer, letters, out, part=2) == reused
+
+
+@pytest.mark.parametrize(("key", "reused"), [("", 0), ("one", 2)])
+def test_without_a_key_parts_of_other_weights_are_not_reused(key, reused, tmp_path):
+    def interrupted(parts, _):
+        yield next(iter(parts))
+        raise KeyboardInterrupt
+
+    model, letters = cnn(), sequences(5)
+    with pytest.raises(KeyboardInterrupt):
+        explain_set(SequenceExplainer(model), letters, tmp_path / "a.parquet", part=2, progress=interrupted, key=key)
+    with torch.no_grad():
+        next(model.parameters()).mul_(2)
+    assert explain_set(SequenceExplainer(model), letters, tmp_path / "a.parquet", part=2, key=key) == reused
 
 
 def test_windows_and_variants_in_files(tmp_path):

@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+import torch
 
 import lrp_domains.text.corpora.on_disk as on_disk
 from lrp_domains.text import TextError, TextExplainer
@@ -48,6 +49,16 @@ def test_parts_of_another_request_are_not_kept(demo_model, reviews, files, monke
     interrupted(monkeypatch, explainer, corpus, files, target="positive")
     assert explain_corpus(explainer, corpus, *files, target="negative") == 0
     assert set(read_texts(files[1])["target"]) == {"negative"}
+
+
+@pytest.mark.parametrize(("key", "kept"), [("", 0), ("one", 40)])
+def test_without_a_key_parts_of_other_weights_are_not_kept(demo_model, reviews, files, monkeypatch, key, kept):
+    monkeypatch.setattr(on_disk, "PART", 10)
+    explainer, corpus = TextExplainer.from_pretrained(str(demo_model)), read_corpus(reviews, "review")
+    interrupted(monkeypatch, explainer, corpus, files, key=key)
+    with torch.no_grad():
+        explainer._pipeline.model.network.module.classifier.bias.add_(1)
+    assert explain_corpus(explainer, corpus, *files, key=key) == kept
 
 
 def test_parts_with_another_reference_are_not_kept(demo_model, reviews, files, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,30 +51,47 @@ def read_set(
     unit
         What samples are, in the plural, for messages.
     """
-    if not isinstance(source, str | Path):
-        return SampleFiles([Path(path) for path in source], [str(path) for path in source])
-    source = Path(source)
-    if source.suffix in SEPARATORS and source.is_file():
-        return _of_table(source, label_column, file_column, unit)
+    is_list = not isinstance(source, str | Path)
+    if not is_list and Path(source).suffix in SEPARATORS and Path(source).is_file():
+        return _of_table(Path(source), label_column, file_column, unit)
     if column := label_column or file_column:
-        raise DomainError(f"'{source}' is not a table ({', '.join(SEPARATORS)}), so it has no column '{column}'")
+        what = "a list of paths" if is_list else f"'{source}'"
+        raise DomainError(f"{what} is not a table ({', '.join(SEPARATORS)}), so it has no column '{column}'")
+    if is_list:
+        paths = list(source)
+        if not paths:
+            raise DomainError(f"there are no {unit}: the list of paths is empty")
+        if wrong := [path for path in paths if not isinstance(path, str | Path)]:
+            raise DomainError(f"a set of {unit} is a folder, a table or paths, not a list of {type(wrong[0]).__name__}")
+        return SampleFiles([Path(path) for path in paths], [_name(path) for path in paths])
+    source = Path(source)
     if not source.is_dir():
-        return SampleFiles([source], [str(source)])
+        return SampleFiles([source], [_name(source)])
     paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
     if not paths:
         raise DomainError(f"there are no {unit} in the folder '{source}': {', '.join(suffixes)}")
-    return SampleFiles(paths, [path.relative_to(source).as_posix() for path in paths])
+    return SampleFiles(paths, [_name(path.relative_to(source).as_posix()) for path in paths])
+
+
+def _name(path: str | Path) -> str:
+    """Return the name of a file as text; bytes of it that aren't UTF-8 as ``\\xff``."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _of_table(source: Path, label_column: str | None, file_column: str | None, unit: str) -> SampleFiles:
+    options = {"sep": SEPARATORS[source.suffix], "dtype": str, "keep_default_na": False}
     try:
-        table = pd.read_csv(source, sep=SEPARATORS[source.suffix], dtype=str, keep_default_na=False)
+        table = pd.read_csv(source, **options)
+        header = pd.read_csv(source, header=None, nrows=1, **options).iloc[0].tolist()
     except ValueError as error:  # those of pandas, and wrong encodings
         raise DomainError(f"'{source}' could not be read as a table: {reason(error)}") from error
     if table.empty:
         raise DomainError(f"there are no {unit} in the table '{source}': it has no rows")
     if not isinstance(table.index, pd.RangeIndex):  # pandas takes the first cells for an index
         raise DomainError(f"'{source}' has rows of more cells than its header: name all columns, or quote separators")
+    for column in filter(None, ("path", label_column or "label", file_column)):
+        if header.count(column) > 1:  # pandas numbers them
+            raise DomainError(f"'{source}' has {header.count(column)} columns '{column}': rename all but one")
     for column in filter(None, ("path", label_column, file_column)):
         if column not in table:
             raise DomainError(f"'{source}' has no column '{column}'; {choices(column, table.columns)}")

@@ -89,6 +89,12 @@ class ExportedNetwork(nn.Module):
         for name, buffer in graph.named_buffers():
             self.register_buffer(name.replace(".", "_"), buffer)
 
+    @property
+    def operations(self) -> set[str]:
+        """The names of the operations of the graph, such as ``aten::linear``."""
+        schemas = [getattr(node.target, "_schema", None) for node in self.graph.graph.nodes]
+        return {schema.name for schema in schemas if schema is not None}
+
     def _apply(self, fn, recurse: bool = True) -> "ExportedNetwork":
         """Move the graph, and this view of its weights with it."""
         self.graph._apply(fn, recurse)

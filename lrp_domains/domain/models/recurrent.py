@@ -5,11 +5,20 @@ from contextlib import AbstractContextManager, nullcontext
 from torch import nn
 
 from ... import unfused
+from .exported import ExportedNetwork
+
+OPERATIONS = {f"aten::{name}" for name in ("lstm", "gru", "rnn_tanh", "rnn_relu")}  # of exported layers
 
 
 def is_recurrent(model: nn.Module) -> bool:
     """Return whether a model has recurrent layers, whose fused kernels hide their gates."""
-    return any(isinstance(module, nn.RNNBase) for module in model.modules())
+    return any(map(_hides_gates, model.modules()))
+
+
+def _hides_gates(module: nn.Module) -> bool:
+    if isinstance(module, ExportedNetwork):
+        return not OPERATIONS.isdisjoint(module.operations)
+    return isinstance(module, nn.RNNBase)
 
 
 def step_by_step(model: nn.Module) -> AbstractContextManager[None]:

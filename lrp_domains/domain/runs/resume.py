@@ -12,6 +12,8 @@ from ..files.space import NotWritten
 from ..files.whole import remove_abandoned, whole_file
 from ..messages import DomainError
 
+ATTEMPTS = 1000  # to make a folder that another process is removing
+
 
 @contextmanager
 def resumable(out: Path, key: str, *, resume: bool = True) -> Iterator[Path]:
@@ -55,12 +57,14 @@ def resumable(out: Path, key: str, *, resume: bool = True) -> Iterator[Path]:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Make a folder and lock it for this process; raise `DomainError` if another process holds the lock."""
+    failures = 0
     while True:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock = (folder / "lock").open("w")
         except (FileNotFoundError, FileExistsError):  # the last owner is just removing the folder
-            if folder.is_file():
+            failures += 1
+            if failures == ATTEMPTS:  # or there can't be one, as behind a link to nowhere
                 raise
             continue
         with lock:  # the system releases the lock of a process, even after a kill

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from ..explanation.samples import class_number
 from ..results.outcomes import Outcome
-from .identity import identity_of
+from .identity import identity_of, weights_of
 from .parts import Arrays, explain_parts
 from .tensors import TensorExplainer, targets_of
 
@@ -58,6 +58,7 @@ class SampleSet:
         arrays: Callable[[Sequence[int], Sequence[Result]], Sequence[Arrays]],
         *,
         request: object,
+        key: str = "",
         **options: Any,
     ) -> int:
         """Explain all samples to a table, and to arrays next to it; see `lrp_domains.domain.explain_parts`.
@@ -71,6 +72,8 @@ class SampleSet:
         request
             Identifies, along with targets, labels and the settings of the explainer, what is explained, for resuming;
             see `identity_of`.
+        key
+            Identifies the model's weights; without one, they are hashed.
         options
             Of `lrp_domains.domain.explain_parts`.
         """
@@ -87,7 +90,8 @@ class SampleSet:
             return named, arrays(rows, results)
 
         of_set = (self.names, self.labels, targets, self.against)
-        identity = identity_of((*of_set, self.explainer.identity, request))
+        weights = key or weights_of(self.explainer.model)
+        identity = identity_of((*of_set, self.explainer.identity, request, weights))
         return explain_parts(explain, range(len(self.names)), out, request=identity, **options)
 
     def _targets(self) -> list[Any]:

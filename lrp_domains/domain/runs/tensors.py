@@ -61,7 +61,8 @@ class TensorExplainer:
         ``"log-odds"``, ``"margin"`` or ``"logit"``, see `score_of`; or a function from what the model returns to one
         number per sample.
     exclusive
-        Whether a softmax chooses one class; otherwise several may be true.
+        Whether a softmax chooses one class; otherwise several may be true. None: True, unless the configuration of a
+        model of transformers says that it was trained for several labels.
     batch_size
         How many samples go through the model at once; half as many where memory runs out.
     precision
@@ -79,7 +80,7 @@ class TensorExplainer:
         classes: Sequence[str] | None = None,
         rules: Rules | None = None,
         score: str | Callable[[Any], Tensor] = "log-odds",
-        exclusive: bool = True,
+        exclusive: bool | None = None,
         batch_size: int = 16,
         precision: str | None = None,
         device: str | torch.device | None = None,
@@ -95,7 +96,10 @@ class TensorExplainer:
         self.model = in_precision(model, precision)
         if device is not None:
             self.model = self.model.to(device_of(device))
-        named = classes or getattr(getattr(model, "config", None), "id2label", None) or ()
+        config = getattr(model, "config", None)
+        if exclusive is None:
+            exclusive = getattr(config, "problem_type", None) != "multi_label_classification"
+        named = classes or getattr(config, "id2label", None) or ()
         named = [named[number] for number in sorted(named)] if isinstance(named, Mapping) else named
         self.classes = tuple(map(str, named))
         self.reading, self.rules, self.batch = reading, rules, BatchSize(batch_size, unit)
@@ -110,7 +114,7 @@ class TensorExplainer:
     @property
     def identity(self) -> str:
         """What relevance depends on beside samples and weights; see `identity_of`."""
-        rules = self.rules.table() if isinstance(self.rules, RuleSet) else getattr(self.rules, "__name__", self.rules)
+        rules = self.rules.table() if isinstance(self.rules, RuleSet) else self.rules
         classes = self.classes if self.classes != numbers(len(self.classes)) else ()  # known only after a first call
         dtype = parameter_of(self.model).dtype
         return identity_of((rules, self.question.score, self.question.exclusive, classes, dtype, self.model))

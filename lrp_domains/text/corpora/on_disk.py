@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from ...domain import Progress, no_progress, resumable
 from ...domain.files.tables import write
+from ...domain.runs.identity import weights_of
 from ..arguments import checked_reference
 from ..errors import TextError
 from ..explainer import TextExplainer
@@ -51,9 +52,9 @@ def explain_corpus(
     target, against, reference
         What to explain; see `TextExplainer`. A corpus with a column of references has one for each text.
     key
-        Identifies the model's weights and its tokenizer, such as a version: finished parts of an interrupted run are
-        kept only if they have the same key, and if the rest of the request is the same. They are kept for all rows that
-        didn't change.
+        Identifies the model's weights and its tokenizer, such as a version; without one, the weights are hashed.
+        Finished parts of an interrupted run are kept only if they have the same key, and if the rest of the request is
+        the same. They are kept for all rows that didn't change.
     on_error
         What happens to a text that can't be explained: ``"raise"`` its error, which names the row, or ``"skip"`` it,
         with a warning at the end: the table of texts has its error in the column ``error`` and no results.
@@ -85,9 +86,10 @@ def explain_corpus(
     against_reference = bool(corpus.references) or reference is not None or settings.reference is not None
     wishes = {"target": target, "against": against, "reference": reference}
     request = request_of(pipeline, against_reference, wishes)
+    weights = key or weights_of(pipeline.model.network.module)
 
     rows = digests(corpus)
-    with resumable(words, f"{request} {key}") as folder:
+    with resumable(words, f"{request} {weights}") as folder:
         parts = plan(rows, finished(folder, on_error), PART)
         done = {rows[start:stop] for start, stop in parts} & set(finished(folder, on_error))
         before = sum(stop - start for start, stop in parts if rows[start:stop] in done)
