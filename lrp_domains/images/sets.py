@@ -84,7 +84,7 @@ def explain_set(
         segment: a picture in grey or of a palette, such as ``.png``, or ``.npy``, of the size of the picture.
         `write_segments` sums the relevance of segments. None: no masks.
     key
-        Identifies the model's weights, for resuming.
+        Identifies what is known of the model beside its modules and weights, for resuming.
     options
         ``shard``, ``part``, ``verify`` and ``progress``, as in `lrp_domains.domain.explain_parts`.
 

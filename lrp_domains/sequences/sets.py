@@ -60,7 +60,7 @@ def explain_set(
     out
         The table to write; its columns are those of `lrp_domains.domain.Outcome`.
     key
-        Identifies the model's weights and its tokenizer, for resuming.
+        Identifies what is known of the model beside its modules and weights, such as its tokenizer, for resuming.
     window, stride
         Explain in windows, see `explain_windows`.
     options

@@ -11,7 +11,21 @@ import pytest
 import torch
 from PIL import Image
 
+from lrp_domains import EPSILON_GAMMA_BOX
 from lrp_domains.domain.runs.identity import identity_of
+
+
+def held(value):
+    return lambda x: x * value
+
+
+class Score:
+    def __init__(self, number):
+        self.number, self.itself = number, self  # a cycle
+
+    def of(self, x):
+        return x[self.number]
+
 
 DIFFER = {
     "text": ("a", "b"),
@@ -27,6 +41,14 @@ DIFFER = {
     "pictures": (Image.new("RGB", (2, 2)), Image.new("RGB", (2, 2), "red")),
     "functions": (np.mean, np.median),
     "partial": (partial(np.mean, axis=0), partial(np.mean, axis=1)),
+    "what a function holds": (held(torch.zeros(2)), held(torch.ones(2))),
+    "what a part of a partial holds": (partial(held(1)), partial(held(2))),
+    "the code of a function": (lambda x: x[0], lambda x: x[1]),
+    "code within a function": (lambda x: [y[0] for y in x], lambda x: [y[1] for y in x]),
+    "defaults": (lambda x, y=1: x, lambda x, y=2: x),
+    "attributes": (Score(1), Score(2)),
+    "attributes of a method's object": (Score(1).of, Score(2).of),
+    "bounds": (EPSILON_GAMMA_BOX(torch.zeros(2), torch.ones(2)), EPSILON_GAMMA_BOX(-torch.ones(2), torch.ones(2))),
 }
 
 
@@ -59,7 +81,7 @@ def test_a_file_is_identified_by_its_state_not_its_place(tmp_path):
 def test_another_process_has_the_same_identity():
     code = (
         "import torch; from lrp_domains.domain.runs.identity import identity_of\n"
-        "def score(outputs): return outputs[0]\n"
+        "def score(outputs): return outputs[0] if outputs[1] in {'a', 'b', 'c'} else None\n"
         "print(identity_of([score, torch.nn.Linear(2, 3), torch.float32, {'a': {1: (2.5, None)}}]))"
     )
     seen = {

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from torch import nn
 
 from lrp_domains import EPSILON
@@ -19,6 +20,7 @@ from lrp_domains.sequences import (
     explain_windows,
     read_explained,
     read_sequences,
+    track,
     write_report,
 )
 
@@ -152,12 +154,18 @@ def test_the_scores_of_files_may_be_functions(tmp_path):
         explain_set(explainer, sequences(3), tmp_path / "other.parquet", target=[None, 1, None])
 
 
+def interrupted(parts, _):
+    yield next(iter(parts))
+    raise KeyboardInterrupt
+
+
 CHANGED = {
     "reference": ({"reference": "zeros"}, {"reference": "N"}),
     "number of references": ({"reference": "shuffle", "references": 2}, {"reference": "shuffle", "references": 3}),
     "seed": ({"reference": "shuffle", "references": 2}, {"reference": "shuffle", "references": 2, "seed": 1}),
     "strands": ({"score": logit(0)}, {"score": logit(0), "reverse_complement": True}),
     "score": ({"score": logit(0)}, {"score": logit(1)}),
+    "track": ({"score": track(None, 0)}, {"score": track(None, 1)}),
     "unknown letters": ({}, {"unknown": 0.25}),
     "length": ({}, {"length": 50}),
     "rules": ({}, {"rules": EPSILON}),
@@ -166,18 +174,22 @@ CHANGED = {
 
 @pytest.mark.parametrize("name", CHANGED)
 def test_parts_of_other_settings_are_not_reused(name, tmp_path):
-    def interrupted(parts, _):
-        yield next(iter(parts))
-        raise KeyboardInterrupt
-
-    (before, after), letters = CHANGED[name], sequences(5)
+    (before, after), letters, model = CHANGED[name], sequences(5), cnn()
     for settings, reused in ((before, 2), (after, 0)):
         out = tmp_path / f"{reused}.parquet"
         with pytest.raises(KeyboardInterrupt):
-            explain_set(SequenceExplainer(cnn(), **before), letters, out, part=2, progress=interrupted)
-        explainer = SequenceExplainer(cnn(), **settings)
+            explain_set(SequenceExplainer(model, **before), letters, out, part=2, progress=interrupted)
+        explainer = SequenceExplainer(model, **settings)
         check_set(explainer, letters)  # which finds the layout and the number of classes: no change
         assert explain_set(explainer, letters, out, part=2) == reused
+
+
+def test_parts_of_other_weights_are_not_reused(tmp_path):
+    model, letters, out = cnn(), sequences(5), tmp_path / "explained.parquet"
+    with pytest.raises(KeyboardInterrupt):
+        explain_set(SequenceExplainer(model), letters, out, part=2, progress=interrupted)
+    torch.nn.init.normal_(model[-1].bias)
+    assert explain_set(SequenceExplainer(model), letters, out, part=2) == 0
 
 
 def test_windows_and_variants_in_files(tmp_path):

@@ -69,8 +69,8 @@ class SampleSet:
         arrays
             From the numbers of some samples, and their results, to the arrays of each.
         request
-            Identifies, along with targets, labels and the settings of the explainer, what is explained, for resuming;
-            see `identity_of`.
+            Identifies, along with targets, labels, and the model and the settings of the explainer, what is explained,
+            for resuming; see `identity_of`.
         options
             Of `lrp_domains.domain.explain_parts`.
         """

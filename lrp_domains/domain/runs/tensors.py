@@ -109,11 +109,10 @@ class TensorExplainer:
 
     @property
     def identity(self) -> str:
-        """What relevance depends on beside samples and weights; see `identity_of`."""
-        rules = self.rules.table() if isinstance(self.rules, RuleSet) else getattr(self.rules, "__name__", self.rules)
+        """What relevance depends on beside samples; see `identity_of`."""
         classes = self.classes if self.classes != numbers(len(self.classes)) else ()  # known only after a first call
-        dtype = parameter_of(self.model).dtype
-        return identity_of((rules, self.question.score, self.question.exclusive, classes, dtype, self.model))
+        of_model = parameter_of(self.model).dtype, repr(self.model), self.model.state_dict()
+        return identity_of((self.rules, self.question.score, self.question.exclusive, classes, *of_model))
 
     def __call__(
         self,
