@@ -23,6 +23,7 @@ from ..domain import (
     logits_of,
     no_progress,
     parameter_of,
+    refuse_training_mode,
 )
 from ..domain.explanation.hypothetical import hypothetical_contributions
 from ..domain.explanation.references import stacked_references
@@ -230,6 +231,7 @@ class SequenceExplainer:
         """Return a sequence as the model reads it, without a batch dimension."""
         padded, _ = self._padded(letters, name)
         if self.encoding is None:
+            refuse_training_mode(self.model)  # before it is run
             self.encoding = OneHot.found(self.model, padded, **self.one_hot)
         return self.encoding.tensor(padded, parameter_of(self.model))
 
