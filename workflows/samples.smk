@@ -35,6 +35,7 @@ rule samples_check:
         samples=sample_file,
         genome=sample_genome,
         model=sample_model_files,
+        named=files_named_by_model,
     output:
         "<results>/{domain}/{collection}/check.json",
     log:
@@ -84,6 +85,7 @@ rule samples_explain:
         samples=sample_file,
         genome=sample_genome,
         model=sample_model_files,
+        named=files_named_by_model,
         check="<results>/{domain}/{collection}/check.json",
     output:
         table=temp("<results>/{domain}/{collection}/shards/{shard}_of_{shards}.parquet"),
