@@ -1,5 +1,6 @@
 """Batches of samples explained: against plain arithmetic of a linear model, where relevance is the contribution."""
 
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 
 from lrp_domains import CP_LRP, SECANT, LrpError, relevance, unfused
 from lrp_domains.domain import DomainError, Question, Read, class_number, explain_batch, logits_of
+from lrp_domains.domain.models.exported import exported_network
 
 N, UNITS, CLASSES = 4, 6, 3
 
@@ -65,6 +67,18 @@ def test_a_recurrent_model_runs_step_by_step():
     against = explain_batch(lstm, last_step, [x], Question(SECANT, "logit", target=1), [torch.zeros_like(x)])
     assert against.relevance.sum((1, 2)).numpy() == pytest.approx(against.explained, abs=1e-5)
     assert torch.backends.mkldnn.enabled
+
+
+def test_an_exported_recurrent_model_runs_step_by_step(tmp_path):
+    torch.manual_seed(0)
+    lstm, x = torch.nn.LSTM(UNITS, CLASSES, batch_first=True).eval(), torch.randn(N, 5, UNITS)
+    shapes = ({0: torch.export.Dim("n", min=1)},)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of tensors that the layer lists once more
+        torch.export.save(torch.export.export(lstm, (x,), dynamic_shapes=shapes), tmp_path / "lstm.pt2")
+    found = explain_batch(exported_network(tmp_path / "lstm.pt2"), last_step, [x], Question(score="logit", target=1))
+    expected = explain_batch(lstm, last_step, [x], Question(score="logit", target=1))
+    torch.testing.assert_close(found.relevance, expected.relevance)
 
 
 def test_against_references_relevance_is_that_of_the_mean_difference(model, x):
