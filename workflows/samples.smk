@@ -54,10 +54,11 @@ rule samples_check:
         model=sample_model,
         columns=sample_columns,
         settings=sample_settings("explanation"),
+        asked=asked_of_check,
         consent=sample_consent,
     shell:
         "exec python -P -m lrp_domains {wildcards.domain} check --model {params.model:q} {params.consent}"
-        " {params.columns} {params.settings} --out {output:q} -- {params.path:q} > {log:q} 2>&1"
+        " {params.columns} {params.settings} {params.asked} --out {output:q} -- {params.path:q} > {log:q} 2>&1"
 
 
 # Only for collections that may be of several shards: Snakemake plans anew after each of these jobs.

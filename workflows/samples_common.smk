@@ -73,6 +73,12 @@ def sample_columns(wildcards):
     )
 
 
+def asked_of_check(wildcards):
+    """Return the options by which a check covers what is made of the explained sequences."""
+    row = collection_of(wildcards)
+    return " ".join(flag(name, row.get(name)) for name in ("bigwig", "modisco"))
+
+
 def demo_models(wildcards):
     return f"<results>/{wildcards.domain}/demo_models"
 

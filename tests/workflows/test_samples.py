@@ -119,7 +119,11 @@ def test_tracks_are_planned_for_the_sets_that_ask_for_them(tmp_path):
         {"name": "letters", "path": "x.fa", "model": "a/name", "modisco": "true"},
         {"name": "neither", "bigwig": "false"} | one,
     ]
-    commands = planned(tmp_path, configured(tmp_path, sequences=rows), "sequences tracks")
+    config = configured(tmp_path, sequences=rows)
+    checks = sorted(planned(tmp_path, config, "sequences check"), key=lambda command: value(command, "--out"))
+    asked = [[name for name in ("--bigwig", "--modisco") if name in command] for command in checks]
+    assert asked == [["--bigwig", "--modisco"], ["--modisco"], []]
+    commands = planned(tmp_path, config, "sequences tracks")
     both, letters = sorted(commands, key=lambda command: command[-4])
     folder = "results/sequences/{}/tracks"
     assert value(both, "--genome") == "x.fa" and value(both, "--bigwig") == folder.format("both") + "/relevance.bw"
