@@ -20,9 +20,11 @@ from . import (
     linear_layers,
     mixtures,
     one_tensor,
+    picture_networks,
     products,
     recurrent,
     scans,
+    sequence_networks,
 )
 from .comparison import Check, Kind, compare
 from .heads import SEQUENCE
@@ -57,6 +59,8 @@ KINDS = {
     "attention under layer rules": Kind(attention_layers.UNDER_LAYER_RULES, attention_layers.CONTEXTS, LAYER_RULES),
     "recurrent layers under layer rules": Kind(recurrent.UNDER_LAYER_RULES, recurrent.IN_A_BOX, LAYER_RULES),
     "convolutions": Kind(convolutions.FAMILIES, convolutions.CONTEXTS, LAYER_RULES),
+    "networks for pictures": Kind(picture_networks.FAMILIES, picture_networks.CONTEXTS, RULES | LAYER_RULES),
+    "networks for sequences": Kind(sequence_networks.FAMILIES, sequence_networks.CONTEXTS, RULES | LAYER_RULES),
 }
 
 

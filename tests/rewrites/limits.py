@@ -26,6 +26,13 @@ ONE_NODE = "F.glu as one node: its signal is the first half, whatever that was c
 OTHER_SCORES = "scores are recognised directly, not through a sum, a root or a constant column beside the values"
 PLAIN_MATRIX = "a matrix on the right of rows of features is a weight, whatever it is computed from; a sum has none"
 ADJACENCY = "a constant sparse matrix on the left is treated as a graph's adjacency matrix, which keeps LRP-0"
+FIXED_KERNEL = "a kernel or matrix that is no parameter may be a weight all the same, and takes the layer rule"
+ADDED_SLICES = "slices of a layer's result that are added are one neuron, as layers are; pooling comes after the neuron"
+BIAS_OF_A_SUM = "a constant that is added to a layer and something else is not known to be the layer's bias"
+SOME_SLICES = "a layer's result of which some slices are added to something else, and others read by a layer"
+TWO_PASSES = "results of two passes through a layer are added as those of two layers are; rows of one pass aren't"
+EPSILON_OF_A_MEAN = "epsilon is added to the last sum, of which a number that multiplies it later is no part"
+HIDDEN = "a constant that is subtracted from a layer's result, and that autograd doesn't keep, could be any bias"
 COMPLEX = "layer rules have no formula for complex products"
 NEEDS_A_DERIVATIVE = "PyTorch has no derivative for it"
 WRITTEN_OUT = "refused: the message says what to write instead"
@@ -113,12 +120,23 @@ DIFFERENT = {
     ("linear layer", "sparse W"): ADJACENCY,
     ("GRU from zeros, layer by layer", "cat, then a matrix of ones"): PLAIN_MATRIX,
     ("convolution", "by Fourier transforms"): COMPLEX,
+    ("average pooling", "dense convolution"): FIXED_KERNEL,
+    ("average pooling", "matrices"): FIXED_KERNEL,
+    ("global average pooling", "tokens @ ones"): FIXED_KERNEL,
+    ("average pooling", "mean of shifts"): ADDED_SLICES,
+    ("average pooling", "shifts, added"): ADDED_SLICES,
+    ("residual block", "the bias last"): BIAS_OF_A_SUM,
+    ("dilated block, cut", "even and odd positions apart"): SOME_SLICES,
+    ("both strands", "in one batch"): TWO_PASSES,
+    ("both strands", "of a stack"): EPSILON_OF_A_MEAN,
+    ("both strands", "halves, added"): EPSILON_OF_A_MEAN,
 }
 
 REFUSALS = {
     ("ReLU", "x * heaviside(x)"): NEEDS_A_DERIVATIVE,
     ("attention, softmax by hand", "parts merged by logsumexp"): WRITTEN_OUT,
     ("convolution", "sum over shifts"): NUMBER,
+    ("softmax pooling", "softmax over the maximum"): HIDDEN,
     ("distance", "cdist of single rows"): WRITTEN_OUT,
     ("distance", "dist, row by row"): WRITTEN_OUT,
     ("absolute distance", "cdist(p=1)"): WRITTEN_OUT,

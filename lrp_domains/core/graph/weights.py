@@ -61,9 +61,9 @@ def takes_layer_rules(node: Node, graph: Graph) -> bool:
     """Return whether a product is a layer for the rules of layers.py.
 
     Its weights may be parameters, computed from parameters, or any other tensor in the position of a weight: in a
-    convolution, or as a matrix on the right of rows of features (dequantised, cast, merged). The products of an
-    attention are not layers; but a matrix that is computed only from parameters, on the right of rows, makes a layer
-    before a softmax too.
+    convolution that is no fixed filter, or as a matrix on the right of rows of features (dequantised, cast, merged).
+    The products of an attention are not layers; but a matrix that is computed only from parameters, on the right of
+    rows, makes a layer before a softmax too.
     """
     op, edges = graph.operations[node], graph.edges[node]
     if op.base == "Mul" and node not in graph.once(_summed_products):
@@ -75,7 +75,7 @@ def takes_layer_rules(node: Node, graph: Graph) -> bool:
     if op.base == "Mul":
         return True
     if op.base in CONVOLUTIONS:
-        return slot == op.factors[1]
+        return slot == op.factors[1] and not (edges[slot][0] is None and _is_filter(node))
 
     # A parameter is a weight wherever it is.
     if (leaf := graph.leaf(edges[slot])) is not None:
@@ -126,6 +126,19 @@ def keeps_no_row(node: Node, name: str) -> bool:
         kept = read(node, name)
     whole = kept if kept._base is None else kept._base
     return isinstance(whole, torch.nn.Parameter) or whole.ndim <= 1 or (kept._base is None and kept.ndim > 2)
+
+
+@question
+def _is_filter(node: Node) -> bool:
+    """Return whether a convolution has the same kernel for each channel, no parameter, as blurs and poolings have."""
+    if (
+        read(node, "groups") == 1
+        or sum(read(node, "bias_sym_sizes_opt") or ())
+        or keeps_parameter(node, "weight") is not False
+    ):
+        return False
+    kernels = read(node, "weight")
+    return len(kernels) == read(node, "groups") and kernels.shape[1] == 1 and bool((kernels == kernels[:1]).all())
 
 
 @question

@@ -14,6 +14,7 @@ from ..graph.saved import keeps, read
 from ..graph.weights import adds_bias, weight_slot
 from ..roles.roles import Roles
 from .first_layers import Way
+from .signs import is_nonnegative
 
 Tensor = torch.Tensor
 
@@ -34,6 +35,8 @@ class Layer:
         The slot at which the node takes its input.
     way
         The path from the explained inputs to that slot (first_layers.py).
+    is_nonnegative
+        Whether the input can't be negative.
     """
 
     x: Tensor
@@ -42,6 +45,11 @@ class Layer:
     backward: Callable[[Tensor, Tensor], Tensor]
     slot: int
     way: Way
+    is_nonnegative: bool = False
+
+    def result(self) -> Tensor:
+        """Return what the layer computes, without a bias."""
+        return self.forward(self.x, self.w)
 
     def scaled(self, number: float) -> Layer:
         """Return the layer with its weights multiplied by a number."""
@@ -49,7 +57,7 @@ class Layer:
 
 
 def layer_at(node: Node, graph: Graph) -> Layer:
-    """Return the linear map at a node.
+    """Return the linear map at a node, and whether its input can't be negative.
 
     Raises
     ------
@@ -71,8 +79,13 @@ def layer_at(node: Node, graph: Graph) -> Layer:
             f"a layer rule needs the {'input' if x is None else 'weights'} of {node.name()}, which autograd did not "
             f"keep because {remedy}, or use a rule set without layer rules (ATTN_LRP)"
         )
-    way = Way(graph.edges[node][slot], graph)
+    behind = graph.edges[node][slot]
+    return replace(_linear_map(node, x, w, slot, Way(behind, graph)), is_nonnegative=is_nonnegative(behind, graph))
 
+
+def _linear_map(node: Node, x: Tensor, w: Tensor, slot: int, way: Way) -> Layer:
+    """Return the linear map of an input and weights at a node."""
+    graph, op = way.graph, way.graph.operations[node]
     if op.base == "Convolution":
         return Layer(x, w, *_convolution(node, x), slot, way)
     if op.base == "Mul":

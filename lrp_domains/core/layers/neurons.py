@@ -17,7 +17,7 @@ import torch
 from ..graph.graph import Edge, Graph, Node, Slots, shape_of
 from ..graph.weights import adds_bias
 from .channel_scales import ChannelScale, ChannelScales
-from .steps import JOINING, adds_layers, adds_up, is_step, joined, number, push
+from .steps import JOINING, adds_layers, adds_up, is_of_all, is_step, joined, number, push
 
 Parts = tuple[torch.Tensor, ...]
 
@@ -143,8 +143,10 @@ def add_up(
     apart = apart | graph.sources.keys()
     while True:
         steps = _steps(graph, layers, entered, users, apart)
-        _leave_out_what_adds_nothing(graph, layers, scales, steps, users)
+        adding = _adding(graph, layers, scales, steps)
+        _leave_out_what_adds_nothing(graph, adding, steps, users)
         inside, unlike = _inside(graph, steps, users, numbers)
+        unlike |= _read_elsewhere_too(graph, adding, steps, users)
         if not unlike:
             edges = ((node, output) for node in {**steps, **dict.fromkeys(layers)} for output in _outputs(node, users))
             tops = tuple(edge for edge in edges if edge not in inside)
@@ -188,17 +190,27 @@ def _steps(
     return steps
 
 
+def _adding(
+    graph: Graph, layers: Collection[Node], scales: dict[Node, ChannelScale], steps: dict[Node, tuple[int, ...]]
+) -> set[Node]:
+    """Return the steps that lead to a sum, or to a scale of channels."""
+    per_channel = {node for node, scale in scales.items() if scale.factor.numel() > 1}
+    adding: set[Node] = set()
+    pending = [node for node in steps if node in layers or node in per_channel or adds_up(node, graph)]
+    while pending:
+        node = pending.pop()
+        if node in steps and node not in adding:
+            adding.add(node)
+            pending += [graph.edges[node][slot][0] for slot in steps[node]]
+    return adding
+
+
 def _leave_out_what_adds_nothing(
-    graph: Graph,
-    layers: Collection[Node],
-    scales: dict[Node, ChannelScale],
-    steps: dict[Node, tuple[int, ...]],
-    users: dict[Edge, list[Edge]],
+    graph: Graph, adding: set[Node], steps: dict[Node, tuple[int, ...]], users: dict[Edge, list[Edge]]
 ) -> None:
     """Drop the steps after the last sum that rearrange or multiply by a number: they don't belong to a neuron."""
     needed: set[Node] = set()
-    per_channel = {node for node, scale in scales.items() if scale.factor.numel() > 1}
-    pending = [node for node in steps if node in layers or node in per_channel or adds_up(node, graph)]
+    pending = list(adding)
     while pending:
         node = pending.pop()
         if node in needed or node not in steps:
@@ -208,6 +220,18 @@ def _leave_out_what_adds_nothing(
             pending += [edge[0], *(user for user, _ in users[edge])]
     for node in steps.keys() - needed:
         del steps[node]
+
+
+def _read_elsewhere_too(
+    graph: Graph, adding: set[Node], steps: dict[Node, tuple[int, ...]], users: dict[Edge, list[Edge]]
+) -> set[Edge]:
+    """Return the edges that enter a sum, but whose whole value goes elsewhere too, if only rearranged."""
+    return {
+        edge
+        for node in adding & steps.keys()
+        for edge in (graph.edges[node][slot] for slot in steps[node])
+        if any(user not in adding and is_of_all(user, graph) for user, _ in users[edge])
+    }
 
 
 def _inside(

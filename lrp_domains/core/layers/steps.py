@@ -34,6 +34,14 @@ _STEPS = VIEWS | SUMS | JOINING | frozenset(
 )  # fmt: skip
 
 
+_OF_ALL = COPIES | RESHAPES | SCALING | frozenset("T Transpose Permute Expand Repeat Flip Rot90 Roll".split())
+
+
+def is_of_all(node: Node, graph: Graph) -> bool:
+    """Return whether a step's result has every entry of what it takes in."""
+    return graph.operations[node].base in _OF_ALL
+
+
 def is_step(node: Node, graph: Graph, layers: Collection[Node]) -> bool:
     """Return whether a node only rearranges and adds up the results of layers."""
     base = graph.operations[node].base

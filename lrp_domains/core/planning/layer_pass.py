@@ -118,8 +118,7 @@ class _Pass:
             return ()
         if node not in self.layers:
             self.layers[node] = self._layer(node)
-        layer = self.layers[node]
-        return layer.forward(layer.x, layer.w), *rule.parts(layer)
+        return rule.parts(self.layers[node])
 
     def arrive(self, node: Node, go: Grads) -> Grads:
         """Split what arrives at the tops of sums; pass on the coefficient of the biases there."""

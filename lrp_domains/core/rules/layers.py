@@ -29,7 +29,7 @@ class LayerRule(Rule):
     settings
         Further arguments of the functions below.
     sums
-        ``sums(layer, *settings)``: what a layer adds to a neuron, as many tensors as the rule needs.
+        ``sums(layer, *settings)``: what a layer adds to a neuron, and then to as many sums as the rule needs.
     split
         ``split(r, z, b, sums, *settings)``: the neuron's relevance r divided by the sum that it is shared in proportion
         to; z is the neuron's value, b its bias.
@@ -42,31 +42,36 @@ class LayerRule(Rule):
     """
 
     settings: tuple = ()
-    sums: Callable = field(default=lambda layer, *settings: (), repr=False)
+    sums: Callable = field(default=lambda layer, *settings: (layer.result(),), repr=False)
     split: Callable = field(default=None, repr=False)
     back: Callable = field(default=None, repr=False)
     of_bias: Callable = field(default=lambda b, s, *settings: 0 * s[0], repr=False)
     absolute: bool = False
 
     def parts(self, layer: Layer) -> tuple[Tensor, ...]:
-        """Return the sums of a layer that the rule needs."""
+        """Return a layer's result and the sums that the rule needs."""
         return self.sums(layer, *self.settings)
 
 
-# ---- Shared by gamma and alpha-beta: the positive and the negative contributions x_i w_ij
+# ---- Shared by gamma and alpha-beta: the positive and the negative contributions x_i w_ij. Where no input is negative,
+# each comes from the weights of one sign.
 
 
-def _signed_sums(layer: Layer, *settings: float) -> tuple[Tensor, Tensor]:
-    x_plus, x_minus = layer.x.clamp(min=0), layer.x.clamp(max=0)
+def _signed_sums(layer: Layer, *settings: float) -> tuple[Tensor, Tensor, Tensor]:
     w_plus, w_minus = layer.w.clamp(min=0), layer.w.clamp(max=0)
-    plus = layer.forward(x_plus, w_plus) + layer.forward(x_minus, w_minus)
-    minus = layer.forward(x_plus, w_minus) + layer.forward(x_minus, w_plus)
-    return plus, minus
+    x_plus = layer.x if layer.is_nonnegative else layer.x.clamp(min=0)
+    plus, minus = layer.forward(x_plus, w_plus), layer.forward(x_plus, w_minus)
+    if not layer.is_nonnegative:
+        x_minus = layer.x.clamp(max=0)
+        plus, minus = plus + layer.forward(x_minus, w_minus), minus + layer.forward(x_minus, w_plus)
+    return plus + minus, plus, minus
 
 
 def _signed_back(layer: Layer, s: tuple[Tensor, Tensor], w_plus: Tensor, w_minus: Tensor) -> Tensor:
     """Hand back by sign: positive contributions come from w+ where x is positive, from w- where it is negative."""
     for_positive = layer.backward(s[0], w_plus) + layer.backward(s[1], w_minus)
+    if layer.is_nonnegative:
+        return for_positive
     for_negative = layer.backward(s[0], w_minus) + layer.backward(s[1], w_plus)
     return torch.where(layer.x >= 0, for_positive, for_negative)
 
@@ -138,6 +143,14 @@ def alpha_beta(alpha: float = 2.0, beta: float = 1.0) -> LayerRule:
         raise RelevanceError(
             f"alpha_beta requires alpha - beta = 1 and beta >= 0, got alpha={alpha:g} and beta={beta:g}"
         )
+    if beta == 0:
+        return LayerRule(
+            f"alpha_beta({alpha:g}, {beta:g})",
+            sums=_positive_sums,
+            split=_positive_split,
+            back=_positive_back,
+            of_bias=lambda b, s: s[0] * (b > 0),
+        )
     return LayerRule(
         f"alpha_beta({alpha:g}, {beta:g})",
         settings=(alpha, beta),
@@ -159,6 +172,28 @@ def _alpha_beta_back(layer: Layer, s: tuple[Tensor, Tensor], alpha: float, beta:
 
 def _alpha_beta_of_bias(b: Tensor, s: tuple[Tensor, Tensor], alpha: float, beta: float) -> Tensor:
     return s[0] * (b > 0) + s[1] * (b < 0)
+
+
+# ---- z+, which needs no negative contributions
+
+
+def _positive_sums(layer: Layer) -> tuple[Tensor, Tensor]:
+    if layer.is_nonnegative:
+        return layer.result(), layer.forward(layer.x, layer.w.clamp(min=0))
+    plus = layer.forward(layer.x.clamp(min=0), layer.w.clamp(min=0))
+    return layer.result(), plus + layer.forward(layer.x.clamp(max=0), layer.w.clamp(max=0))
+
+
+def _positive_split(r: Tensor, z: Tensor, b: Tensor, sums: tuple) -> tuple[Tensor]:
+    plus = sums[0] + b.clamp(min=0)
+    return (torch.where(plus > 0, r / plus, 0.0),)
+
+
+def _positive_back(layer: Layer, s: tuple[Tensor]) -> Tensor:
+    for_positive = layer.backward(s[0], layer.w.clamp(min=0))
+    if layer.is_nonnegative:
+        return for_positive
+    return torch.where(layer.x >= 0, for_positive, layer.backward(s[0], layer.w.clamp(max=0)))
 
 
 # ---- The first layer
@@ -188,9 +223,10 @@ def _box(layer: Layer, low, high) -> tuple[Tensor, Tensor]:
     return layer.way.margins("z_box", *(b.value if isinstance(b, _Bound) else b for b in (low, high)))
 
 
-def _box_sums(layer: Layer, low, high) -> tuple[Tensor]:
+def _box_sums(layer: Layer, low, high) -> tuple[Tensor, Tensor]:
     above, below = _box(layer, low, high)
-    return (layer.forward(above, layer.w.clamp(min=0)) + layer.forward(below, layer.w.clamp(max=0)),)
+    margin = layer.forward(above, layer.w.clamp(min=0)) + layer.forward(below, layer.w.clamp(max=0))
+    return layer.result(), margin
 
 
 def _box_back(layer: Layer, s: tuple[Tensor], low, high) -> Tensor:
@@ -219,8 +255,8 @@ def w_squared(bias: bool = False) -> LayerRule:
     )
 
 
-def _square_sums(layer: Layer, bias: bool) -> tuple[Tensor]:
-    return (layer.forward(layer.way.slope("w_squared") ** 2, layer.w**2),)
+def _square_sums(layer: Layer, bias: bool) -> tuple[Tensor, Tensor]:
+    return layer.result(), layer.forward(layer.way.slope("w_squared") ** 2, layer.w**2)
 
 
 def _square_split(r: Tensor, z: Tensor, b: Tensor, sums: tuple, bias: bool) -> tuple[Tensor]:
@@ -241,9 +277,9 @@ def flat() -> LayerRule:
     return LayerRule("flat", sums=_flat_sums, split=_first_split, back=_flat_back, absolute=True)
 
 
-def _flat_sums(layer: Layer) -> tuple[Tensor]:
+def _flat_sums(layer: Layer) -> tuple[Tensor, Tensor]:
     is_of_input = (layer.way.slope("flat") != 0).to(layer.w.dtype)
-    return (layer.forward(is_of_input, torch.ones_like(layer.w)),)
+    return layer.result(), layer.forward(is_of_input, torch.ones_like(layer.w))
 
 
 def _flat_back(layer: Layer, s: tuple[Tensor]) -> Tensor:
