@@ -203,6 +203,47 @@ def is_made(file):
     return "__pycache__" in file.parts
 
 
+def files_of_declaration(model, exist):
+    """Return the files that a declared model is made of: code, network, weights, genes, tokens, arguments.
+
+    `model` is the declaration, or a folder that has a ``model.yaml``; `exist` is whether the files are here. They are
+    those that `lrp_domains.domain.model_files` finds, which may not be installed where Snakemake runs.
+    """
+    path = Path(model)
+    if exist and (path / "model.yaml").is_file():
+        path = path / "model.yaml"
+    if path.suffix not in (".yaml", ".yml") or not path.is_file():
+        return []
+    try:
+        declared = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):  # the check reports it
+        return []
+    if not isinstance(declared, dict):
+        return []
+    network, is_code, _ = str(declared.get("network")).partition(":")
+    tokens, arguments = (declared.get(key) for key in ("rank_tokens", "arguments"))
+    tokens, arguments = (
+        values if isinstance(values, dict) else {} for values in (tokens, arguments)
+    )
+    names = [declared.get(key) for key in ("weights", "genes")]
+    names += [tokens.get(key) for key in ("dictionary", "medians")]
+    names += [] if is_code else [network]
+    files = [path.parent / name for name in names if isinstance(name, str)]
+    # Otherwise they are of another rule or in a bucket; the declaration itself is here.
+    if not exist:
+        return [str(file) for file in files]
+    files += [Path(value) for value in arguments.values() if isinstance(value, str)]
+    if is_code:  # module:callable, whose code may import what is beside it
+        package = path.parent / network.partition(".")[0]
+        code = {
+            *path.parent.glob("*.py"),
+            *path.parent.glob("*/*.py"),
+            *package.rglob("*"),
+        }
+        files += sorted(file for file in code if not is_made(file))
+    return [str(file) for file in dict.fromkeys(files) if file.is_file()]
+
+
 check(config, "schemas/config.schema.yaml")
 
 # Raised when a release computes other numbers, so that earlier results are computed again.

@@ -62,52 +62,13 @@ def cohort_file(wildcards):
 def named_model(wildcards):
     """Return the files of the model that a cohort's row names: the model, then what its declaration names."""
     model = COHORTS[wildcards.cohort]["model"]
-    return [] if model == "train" else [model, *files_of_declaration(model)]
+    return [] if model == "train" else [model, *files_of_declaration(model, EXIST)]
 
 
 def model_file(wildcards):
     """Return the files of a cohort's model: those that its row names, or the model that is trained on it."""
     trained = f"<results>/genes/{wildcards.cohort}/model.pt"
     return named_model(wildcards) or [trained]
-
-
-def files_of_declaration(path):
-    """Return the files that a declared model is made of: code, network, weights, genes, tokens, arguments.
-
-    The same as `lrp_domains.genes.models.files` finds, which may not be installed where Snakemake runs.
-    """
-    path = Path(path)
-    if path.suffix not in (".yaml", ".yml") or not path.is_file():
-        return []
-    try:
-        declared = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):  # `genes check` reports it
-        return []
-    if not isinstance(declared, dict):
-        return []
-    network, is_code, _ = str(declared.get("network")).partition(":")
-    tokens, arguments = (declared.get(key) for key in ("rank_tokens", "arguments"))
-    tokens, arguments = (
-        values if isinstance(values, dict) else {} for values in (tokens, arguments)
-    )
-    names = [declared.get(key) for key in ("weights", "genes")]
-    names += [tokens.get(key) for key in ("dictionary", "medians")]
-    names += [] if is_code else [network]
-    files = [path.parent / name for name in names if isinstance(name, str)]
-    if (
-        not EXIST
-    ):  # those of another rule or in a bucket; the declaration itself is here
-        return [str(file) for file in files]
-    files += [Path(value) for value in arguments.values() if isinstance(value, str)]
-    if is_code:  # module:callable, whose code may import what is beside it
-        package = path.parent / network.partition(".")[0]
-        code = {
-            *path.parent.glob("*.py"),
-            *path.parent.glob("*/*.py"),
-            *package.rglob("*"),
-        }
-        files += sorted(file for file in code if not is_made(file))
-    return [str(file) for file in dict.fromkeys(files) if file.is_file()]
 
 
 def content_of_cohort(wildcards):

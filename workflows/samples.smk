@@ -35,6 +35,7 @@ rule samples_check:
         samples=sample_file,
         genome=sample_genome,
         model=sample_model_files,
+        named=files_named_by_model,
     output:
         "<results>/{domain}/{collection}/check.json",
     log:
@@ -53,10 +54,11 @@ rule samples_check:
         model=sample_model,
         columns=sample_columns,
         settings=sample_settings("explanation"),
+        asked=asked_of_check,
         consent=sample_consent,
     shell:
         "exec python -P -m lrp_domains {wildcards.domain} check --model {params.model:q} {params.consent}"
-        " {params.columns} {params.settings} --out {output:q} -- {params.path:q} > {log:q} 2>&1"
+        " {params.columns} {params.settings} {params.asked} --out {output:q} -- {params.path:q} > {log:q} 2>&1"
 
 
 # Only for collections that may be of several shards: Snakemake plans anew after each of these jobs.
@@ -84,6 +86,7 @@ rule samples_explain:
         samples=sample_file,
         genome=sample_genome,
         model=sample_model_files,
+        named=files_named_by_model,
         check="<results>/{domain}/{collection}/check.json",
     output:
         table=temp("<results>/{domain}/{collection}/shards/{shard}_of_{shards}.parquet"),

@@ -73,6 +73,12 @@ def sample_columns(wildcards):
     )
 
 
+def asked_of_check(wildcards):
+    """Return the options by which a check covers what is made of the explained sequences."""
+    row = collection_of(wildcards)
+    return " ".join(flag(name, row.get(name)) for name in ("bigwig", "modisco"))
+
+
 def demo_models(wildcards):
     return f"<results>/{wildcards.domain}/demo_models"
 
@@ -109,6 +115,21 @@ def sample_model_files(wildcards):
     return model.rstrip(os.sep) if is_here else []
 
 
+def files_named_by_model(wildcards):
+    """Return the files that the declaration of a collection's model names."""
+    row = collection_of(wildcards)
+    return (
+        []
+        if uses_demo(row, "model")
+        else files_of_declaration(row["model"], files_exist(wildcards.domain))
+    )
+
+
+def files_exist(domain):
+    """Return whether the files that a sheet names are here, and no rule makes them."""
+    return config[domain][f"{SAMPLE_SETS[domain]}_exist"]
+
+
 def sample_model(wildcards, input):
     """Return the model of a collection: a file, a folder, or a name on the hub."""
     row = collection_of(wildcards)
@@ -125,7 +146,7 @@ def sample_consent(wildcards, resources):
 def content_of_collection(wildcards):
     """Return the state of the files of a collection, if no rule makes them."""
     row = collection_of(wildcards)
-    if not config[wildcards.domain][f"{SAMPLE_SETS[wildcards.domain]}_exist"]:
+    if not files_exist(wildcards.domain):
         return []
     states = [
         state_of(row[name]) for name in ("path", "model", "genome") if name in row
@@ -133,6 +154,7 @@ def content_of_collection(wildcards):
     explanation = config[wildcards.domain].get("explanation") or {}
     reference = row.get("reference", explanation.get("reference"))
     others = files_of_table(row["path"], ("path", row.get("mask_column")))
+    others = [*others, *files_named_by_model(wildcards)]
     if reference and Path(reference).is_file():
         others = [*others, reference]
     return states + [digest([state_of(path) for path in others])] * bool(others)

@@ -60,11 +60,11 @@ def records_of(sequences: str | Record | Mapping[str, str] | Iterable[str | Reco
 
 
 def open_fasta(path: str | Path) -> Any:
-    """Open a FASTA file by pyfaidx, which writes an index beside it."""
+    """Open a FASTA file by pyfaidx, which writes an index beside it; raise if there is an index that doesn't fit."""
     import pyfaidx
 
     try:
-        return pyfaidx.Fasta(str(path), as_raw=True)
+        fasta = pyfaidx.Fasta(str(path), as_raw=True)
     except (pyfaidx.FastaNotFoundError, FileNotFoundError):
         raise DomainError(f"there is no file '{path}'") from None
     except ImportError as error:
@@ -73,6 +73,28 @@ def open_fasta(path: str | Path) -> Any:
         ) from error
     except (pyfaidx.FastaIndexingError, pyfaidx.UnsupportedCompressionFormat, ValueError, OSError) as error:
         raise DomainError(f"'{path}' could not be read as FASTA: {reason(error)}") from error
+    except RuntimeError as error:  # whose message asks to report it to pyfaidx
+        raise DomainError(f"'{path}' could not be read as FASTA: remove the blank lines after a sequence") from error
+    if Path(path).suffix != ".gz" and not _is_index_of(fasta.faidx.index, path):
+        fasta.close()
+        raise DomainError(
+            f"'{path}.fai' is not the index of '{path}': delete it, so that it is made anew; if it doesn't fit then "
+            "either, all lines of a sequence but the last must have the same length"
+        )
+    return fasta
+
+
+def _is_index_of(index: Mapping[str, Any], path: str | Path) -> bool:
+    """Return whether a FASTA file has each sequence where its index says; pyfaidx compares only their times."""
+    with open(path, "rb") as file:
+        for name, place in index.items():
+            file.seek(place.prev_bend)
+            header = file.read(max(0, place.offset - place.prev_bend))
+            if not re.search(rb"(?m)^>\s*" + re.escape(name.encode()) + rb"(\s.*)?\n\Z", header):
+                return False
+        breaks = max(0, place.rlen - 1) // max(1, place.lenc) * (place.lenb - place.lenc)
+        file.seek(place.offset + place.rlen + breaks)
+        return not file.read(100).strip()
 
 
 def read_fasta(path: str | Path) -> list[Record]:

@@ -104,8 +104,7 @@ def explain_set(
     reference = explainer.reference if reference is None else reference
     several = reference if isinstance(reference, list | tuple) else [reference]
     references = [Path(each) if isinstance(each, str) else each for each in several]  # of a file, its state counts
-    prepared = (explainer.preparation.transform, explainer.preparation.mode)
-    request = (files.paths, files.beside, prepared, references)
+    request = (files.paths, files.beside, explainer.preparation, references)
     of_set = _set_of(explainer, files, target, against, reference)
     return of_set.explain_to(out, arrays, request=request, key=key, **options)
 

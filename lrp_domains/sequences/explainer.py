@@ -23,6 +23,7 @@ from ..domain import (
     logits_of,
     no_progress,
     parameter_of,
+    refuse_training_mode,
 )
 from ..domain.explanation.hypothetical import hypothetical_contributions
 from ..domain.explanation.references import stacked_references
@@ -230,6 +231,7 @@ class SequenceExplainer:
         """Return a sequence as the model reads it, without a batch dimension."""
         padded, _ = self._padded(letters, name)
         if self.encoding is None:
+            refuse_training_mode(self.model)  # before it is run
             self.encoding = OneHot.found(self.model, padded, **self.one_hot)
         return self.encoding.tensor(padded, parameter_of(self.model))
 
@@ -244,28 +246,26 @@ class SequenceExplainer:
         letters = record.letters.upper()
         with calling(f"the reference of '{record.name}' could not be made"):
             reference = reference(record) if callable(reference) else reference
-        is_tokens = isinstance(self.encoding, Tokens)
-        if isinstance(reference, str) and reference in ("zeros", "mask") and is_tokens != (reference == "mask"):
-            raise DomainError(f"reference='{reference}' is not for {'tokens' if is_tokens else 'one-hot input'}")
-        reference = reference.letters if isinstance(reference, Record) else reference
-        if isinstance(reference, str) and reference == "mask":
+        is_tokens, kind = isinstance(self.encoding, Tokens), reference if isinstance(reference, str) else None
+        if kind in ("zeros", "mask") and is_tokens != (kind == "mask"):
+            raise DomainError(f"reference='{kind}' is not for {'tokens' if is_tokens else 'one-hot input'}")
+        if kind == "mask":
             return [self.encoding.masked(letters, parameter_of(self.model))]
-        if reference == "zeros":
+        if kind == "zeros":
             return [torch.zeros_like(self.encoded(letters, record.name))]
-        if reference == "shuffle":
-            reference = [dinucleotide_shuffle(letters, self.seed + number) for number in range(self.references)]
-        elif reference == "N":
-            reference = self.alphabet.unknown * len(letters)
         known = self.alphabet.letters
-        if isinstance(reference, str) and set(reference.upper()) - {*known, self.alphabet.unknown}:
-            raise DomainError(
-                f"reference='{reference[:20]}' is none of {listed(REFERENCES)}, nor a sequence of {known}"
-            )
-        several = [reference] if isinstance(reference, str) else reference
+        if kind == "shuffle":
+            reference = [dinucleotide_shuffle(letters, self.seed + number) for number in range(self.references)]
+        elif kind == "N":
+            reference = self.alphabet.unknown * len(letters)
+        elif kind is not None and set(kind.upper()) - {*known, self.alphabet.unknown}:
+            raise DomainError(f"reference='{kind[:20]}' is none of {listed(REFERENCES)}, nor a sequence of {known}")
+        several = [reference] if isinstance(reference, str | Record) else reference
         if not isinstance(several, Iterable) or not (several := list(several)):
             raise DomainError(
                 f"the reference of '{record.name}' is {several!r}: pass {listed(REFERENCES)}, or sequences"
             )
+        several = [each.letters if isinstance(each, Record) else each for each in several]
         encoded = [self.encoded(each, f"reference of {record.name}") for each in several]
         if self.length and any(len(each) != len(letters) for each in several):  # they are padded to the same shape
             raise DomainError(f"a reference of '{record.name}' has not {len(letters)} letters, as the sequence has")

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from lrp_domains.domain import DomainError, declared_files, read_declaration
+from lrp_domains.domain import DomainError, declared_files, model_version, read_declaration
 
 from .declared import SCHEMA, declared, dense, export, load
 
@@ -148,3 +148,16 @@ def test_the_files_of_a_declared_model(package):
     files = declared_files(read_declaration(path, SCHEMA), path, names="names.txt", others=None, missing="none.txt")
     expected = {"package": "own_models", "weights": "w.pt", "names": "names.txt"}
     assert files == {"model": path} | {f"model's {name}": package / file for name, file in expected.items()}
+
+
+def test_the_version_of_a_declared_model_changes_with_all_its_files(package):
+    (package / "w.pt").write_text("")
+    path = declared(package, network="own_models.sub:build", weights="w.pt")
+    versions = [model_version(path, SCHEMA)]
+    for name in ("own_models/parts.py", "w.pt", "model.yaml"):
+        (package / name).write_text((package / name).read_text() + "\n")
+        versions.append(model_version(path, SCHEMA))
+    assert len(set(versions)) == 4
+    (package / "own_models" / "__pycache__").mkdir()
+    (package / "own_models" / "__pycache__" / "parts.pyc").touch()  # as importing the package does
+    assert model_version(path, SCHEMA) == versions[-1]

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from lrp_domains import EPSILON_GAMMA_BOX
 from lrp_domains.domain.runs.identity import identity_of, weights_of
 
 
@@ -57,6 +58,7 @@ DIFFER = {
     "defaults of keywords": (of_keyword(scale=1), of_keyword(scale=2)),
     "attributes": (Scaled(1), Scaled(2)),
     "methods": (Scaled(1).call, Scaled(2).call),
+    "bounds": (EPSILON_GAMMA_BOX(torch.zeros(2), torch.ones(2)), EPSILON_GAMMA_BOX(-torch.ones(2), torch.ones(2))),
 }
 
 

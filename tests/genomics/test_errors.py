@@ -1,5 +1,7 @@
 """Bad files of sequences, intervals and variants: one clear error each, with the line."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -26,6 +28,17 @@ def vcf(text):
     return lambda files: read_vcf(files.write("some.vcf", text), files.genome, length=10)
 
 
+def indexed(before, after):
+    def run(files):
+        path = files.write("replaced.fa", before)
+        read_fasta(path)
+        path.write_text(after)
+        os.utime(path, (0, 0))  # as a copy that keeps the time
+        return read_fasta(path)
+
+    return run
+
+
 CASES = {
     "no FASTA file": (lambda files: read_fasta(files.folder / "none.fa"), "there is no file '.*none.fa'"),
     "empty FASTA": (lambda files: read_fasta(files.write("empty.fa")), "'.*empty.fa' could not be read as FASTA"),
@@ -34,6 +47,21 @@ CASES = {
         "'.*bare.fa' could not be read as FASTA",
     ),
     "a name twice": (lambda files: read_fasta(files.write("two.fa", f">a\n{GOOD}\n>a\n{GOOD}\n")), "Duplicate key"),
+    "blank lines": (
+        lambda files: read_fasta(files.write("blank.fa", f">a\n{GOOD}\n\n\n>b\n{GOOD}\n")),
+        "blank.fa' could not be read as FASTA: remove the blank lines",
+    ),
+    "a last line longer than the others": (
+        lambda files: read_fasta(files.write("long.fa", ">a\nACGT\nACGTACGT\n>b\nACGT\n")),
+        "all lines of a sequence but the last must have the same length",
+    ),
+    "an index of an earlier file with the same time": (
+        indexed(">a\nACGTACGT\n", ">a\nACGT\n>b\nACGT\n"),
+        "replaced.fa.fai' is not the index of '.*replaced.fa': delete it",
+    ),
+    "an index of another file": (indexed(">a\nACGT\n", ">b\nACGT\n"), "is not the index of"),
+    "an index that lacks a sequence": (indexed(">a\nACGT\n", ">a\nACGT\n>b\nACGT\n"), "is not the index of"),
+    "an index of longer lines": (indexed(">a\nACGT\n>b\nAC\n", ">a\nAC\nGT\n>b\nAC\n"), "is not the index of"),
     "gzip, not bgzip": (
         lambda files: read_fasta(files.write("some.fa.gz", f">a\n{GOOD}\n")),
         "is compressed: gunzip it",

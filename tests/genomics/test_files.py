@@ -24,6 +24,16 @@ def test_fasta(tmp_path):
     assert read_sequences(path) == read_fasta(path)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [">a b\nAC\nGT\n>b\nA", ">a\r\nAC\r\nGT\r\n>b\r\nA\r\n", "; c\n>a\nAC\nGT\n\n> b\nA\n\n", ">a\nACGT\n>b c\nA\n"],
+)
+def test_an_index_fits_again(text, tmp_path):
+    (tmp_path / "some.fa").write_bytes(text.encode())
+    for _ in range(2):
+        assert [(each.name, each.letters) for each in read_fasta(tmp_path / "some.fa")] == [("a", "ACGT"), ("b", "A")]
+
+
 def test_intervals(tmp_path, genome):
     path = tmp_path / "peaks.bed.gz"
     with gzip.open(path, "wt") as file:

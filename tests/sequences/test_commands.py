@@ -112,6 +112,10 @@ def test_what_could_not_be_written_is_refused_before_long_work(folder):
     assert "'a' has no place in a genome" in run("explain", *of_set, "--bigwig", folder / "a.bw", code=1)
     assert "sequences of one length" in run("explain", *of_set, "--modisco", folder / "modisco", code=1)
     assert not (folder / "a.parquet").exists()
+    checked = (folder / "some.fa", "--model", folder, "--out", folder / "check.json")
+    assert "'a' has no place in a genome" in run("check", *checked, "--bigwig", code=1)
+    assert "sequences of one length" in run("check", *checked, "--modisco", code=1)
+    run("check", *checked)
 
 
 @pytest.mark.parametrize(

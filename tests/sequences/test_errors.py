@@ -46,6 +46,10 @@ CASES = {
     "no sequences": (explain([]), "there are no sequences to explain"),
     "no string": (explain([GOOD, 7]), "sequence '1' is of type int: pass a string"),
     "unknown alphabet": (explain(GOOD, alphabet="dna"), "alphabet='dna': name 'DNA', 'protein'"),
+    "batch norms in training mode": (
+        explain(GOOD, model=nn.Sequential(cnn(), nn.BatchNorm1d(3).double())),
+        r"training mode \('1', BatchNorm1d\).*model.eval\(\)",
+    ),
     "too long": (explain(GOOD, length=20), "has 24 letters, the model 20: use windows"),
     "either layout": (explain("ACGT", model=both_layouts()), "it accepts both"),
     "neither layout": (

@@ -1,6 +1,7 @@
 """Relevance of one-hot encoded letters against plain loops in float64, and what has to hold for any network."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -88,6 +89,14 @@ def test_hypothetical_contributions_are_the_mean_over_references():
     apart = [SequenceExplainer(model, reference=each)(letters, target=1) for each in shuffles]
     assert together.hypothetical == pytest.approx(np.mean([each.hypothetical for each in apart], 0))
     assert (together.hypothetical * together.one_hot).sum(1) == pytest.approx(together.relevance)
+
+
+@pytest.mark.parametrize("of", [np.array, pd.Series, lambda letters: [Record(each, "of a file") for each in letters]])
+def test_references_may_be_records_and_columns(of):
+    letters, *others = sequences(3)
+    several = SequenceExplainer(model := cnn(), reference=of(others))(letters, target=1)
+    expected = SequenceExplainer(model, reference=others)(letters, target=1)
+    np.testing.assert_array_equal(several.relevance, expected.relevance)
 
 
 @pytest.mark.parametrize("model", [cnn, Recurrent, lambda: Scan(classes=3)])

@@ -20,6 +20,7 @@ from lrp_domains.sequences import (
     explain_windows,
     read_explained,
     read_sequences,
+    track,
     write_report,
 )
 
@@ -153,12 +154,18 @@ def test_the_scores_of_files_may_be_functions(tmp_path):
         explain_set(explainer, sequences(3), tmp_path / "other.parquet", target=[None, 1, None])
 
 
+def interrupted(parts, _):
+    yield next(iter(parts))
+    raise KeyboardInterrupt
+
+
 CHANGED = {
     "reference": ({"reference": "zeros"}, {"reference": "N"}),
     "number of references": ({"reference": "shuffle", "references": 2}, {"reference": "shuffle", "references": 3}),
     "seed": ({"reference": "shuffle", "references": 2}, {"reference": "shuffle", "references": 2, "seed": 1}),
     "strands": ({"score": logit(0)}, {"score": logit(0), "reverse_complement": True}),
     "score": ({"score": logit(0)}, {"score": logit(1)}),
+    "track": ({"score": track(None, 0)}, {"score": track(None, 1)}),
     "unknown letters": ({}, {"unknown": 0.25}),
     "length": ({}, {"length": 50}),
     "rules": ({}, {"rules": EPSILON}),
@@ -167,10 +174,6 @@ CHANGED = {
 
 @pytest.mark.parametrize("name", CHANGED)
 def test_parts_of_other_settings_are_not_reused(name, tmp_path):
-    def interrupted(parts, _):
-        yield next(iter(parts))
-        raise KeyboardInterrupt
-
     (before, after), letters, model = CHANGED[name], sequences(5), cnn()
     for settings, reused in ((before, 2), (after, 0)):
         out = tmp_path / f"{reused}.parquet"
@@ -183,10 +186,6 @@ def test_parts_of_other_settings_are_not_reused(name, tmp_path):
 
 @pytest.mark.parametrize(("key", "reused"), [("", 0), ("one", 2)])
 def test_without_a_key_parts_of_other_weights_are_not_reused(key, reused, tmp_path):
-    def interrupted(parts, _):
-        yield next(iter(parts))
-        raise KeyboardInterrupt
-
     model, letters = cnn(), sequences(5)
     with pytest.raises(KeyboardInterrupt):
         explain_set(SequenceExplainer(model), letters, tmp_path / "a.parquet", part=2, progress=interrupted, key=key)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from lrp_domains import ATTN_LRP, Rule
 from lrp_domains.commands.text.loading import key_of
 from lrp_domains.text import TextExplainer
 from lrp_domains.text.corpora import explain_corpus, on_disk, read_texts
@@ -61,6 +62,15 @@ def test_a_run_that_computes_the_same_in_another_way_goes_on(resumed, options):
 def test_a_model_read_in_another_way_starts_again(resumed, options):
     assert resumed(classifier(), classifier()) == 2
     assert resumed(classifier(), classifier(**options)) == 0
+
+
+def test_rules_of_another_function_start_again(resumed):
+    one, other = (
+        ATTN_LRP.for_nodes({"softmax": Rule("own", backward=backward)})
+        for backward in (lambda node, carries, gi, go: gi, lambda node, carries, gi, go: gi[:1])
+    )
+    assert one.table() == other.table()
+    assert resumed(classifier(rules=one), classifier(rules=other)) == 0
 
 
 def test_a_function_shown_by_its_address_is_the_same_in_every_process(resumed):

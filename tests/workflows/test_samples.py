@@ -119,7 +119,11 @@ def test_tracks_are_planned_for_the_sets_that_ask_for_them(tmp_path):
         {"name": "letters", "path": "x.fa", "model": "a/name", "modisco": "true"},
         {"name": "neither", "bigwig": "false"} | one,
     ]
-    commands = planned(tmp_path, configured(tmp_path, sequences=rows), "sequences tracks")
+    config = configured(tmp_path, sequences=rows)
+    checks = sorted(planned(tmp_path, config, "sequences check"), key=lambda command: value(command, "--out"))
+    asked = [[name for name in ("--bigwig", "--modisco") if name in command] for command in checks]
+    assert asked == [["--bigwig", "--modisco"], ["--modisco"], []]
+    commands = planned(tmp_path, config, "sequences tracks")
     both, letters = sorted(commands, key=lambda command: command[-4])
     folder = "results/sequences/{}/tracks"
     assert value(both, "--genome") == "x.fa" and value(both, "--bigwig") == folder.format("both") + "/relevance.bw"
@@ -137,6 +141,21 @@ def test_segments_are_planned_for_the_sets_that_name_masks(tmp_path):
     assert command[command.index("--") + 1] == "results/images/with/explained.parquet"
     for step in ("images check", "images explain"):
         assert [value(command, "--mask-column") for command in planned(tmp_path, config, step)].count("mask") == 1
+
+
+@pytest.mark.parametrize("model", ["model", "model/model.yaml"])
+def test_the_files_that_a_model_names_are_inputs(tmp_path, model):
+    (tmp_path / "model").mkdir()
+    declared = {"network": "nets:make", "weights": "../weights.pt", "arguments": {"table": "table.json", "size": 3}}
+    (tmp_path / "model" / "model.yaml").write_text(yaml.safe_dump(declared))
+    named = ["model/nets.py", "model/../weights.pt", "table.json"]
+    for name in (*named, "x.fa"):
+        (tmp_path / name).touch()
+    config = configured(tmp_path, sequences=[{"name": "one", "path": "x.fa", "model": model}])
+    plan = snakemake("--dry-run", "--configfile", config, folder=tmp_path)
+    assert plan.returncode == 0, plan.stdout + plan.stderr
+    inputs = re.findall(r"rule samples_(?:check|explain):\n    input: (.*)", plan.stdout + plan.stderr)
+    assert len(inputs) == 2 and all(set(named) <= set(of_rule.split(", ")) for of_rule in inputs)
 
 
 @pytest.mark.slow
@@ -160,7 +179,7 @@ def test_pictures_masks_and_references_are_inputs_by_content(tmp_path):
     (tmp_path / "pictures" / "x.csv").write_text(table, encoding="utf-8-sig")
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
     save_network(network.eval(), torch.zeros(2, 3, 8, 8), tmp_path / "model", "pictures", classes=["a", "b"])
-    rows = [{"name": "x", "path": "pictures/x.csv", "model": "model", "mask_column": "mask"}]
+    rows = [{"name": "x", "path": "pictures/x.csv", "model": "model/model.yaml", "mask_column": "mask"}]
     config = configured(tmp_path, rows, of_images={"explanation": {"reference": "pictures/reference.png"}})
     run = snakemake("--configfile", config, "--until", "samples_check", folder=tmp_path)
     assert run.returncode == 0, run.stdout + run.stderr
@@ -173,6 +192,10 @@ def test_pictures_masks_and_references_are_inputs_by_content(tmp_path):
         assert not jobs()
     draw("other.png", 0)
     assert not jobs()
+    network = tmp_path / "model" / "network.pt2"
+    network.write_bytes(network.read_bytes() + b"\0")
+    os.utime(network, ns=(10**18, 10**18))
+    assert jobs() == {"samples_check"}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from ..grouped import grouped
 from ..samples import check_request, outcome_line, refuse, write_html
 from . import options as o
 from .loading import STEPS, inputs_of, load_explainer, load_sequences
-from .tracks import check_sequences, check_tracks
+from .tracks import check_tracks
 
 
 @grouped(
@@ -51,8 +51,7 @@ def explain(
     check_tracks(tracks, set_of.get("genome"), path, out, out.with_suffix(".npz"), page.get("html"))
 
     def run(explainer: Any, **options: Any) -> int:
-        records = load_sequences(path, set_of, explainer)
-        check_sequences(records, explainer, tracks)
+        records = load_sequences(path, set_of, explainer, tracks)
         return explain_set(explainer, records, out, key=STEPS.key_of(model), **request, **options)
 
     STEPS.explain(lambda: inputs_of(path, model, set_of), lambda: load_explainer(model, settings), run, out, shards)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..samples import Steps
+from .tracks import check_sequences
 
 STEPS = Steps("sequences", "sequences")
 
@@ -20,14 +21,19 @@ def load_explainer(options: Mapping[str, Any], settings: Mapping[str, Any]):
     return SequenceExplainer.from_pretrained(name, **chosen)
 
 
-def load_sequences(path: Path, set_of: Mapping[str, Any], explainer: Any) -> list[Any]:
-    """Read the sequences of a file; those of variants have the length that the model reads, if it is known."""
+def load_sequences(path: Path, set_of: Mapping[str, Any], explainer: Any, tracks: Mapping[str, Any]) -> list[Any]:
+    """Read the sequences of a file, and check that they can be written as tracks.
+
+    Those of variants have the length that the model reads, if it is known.
+    """
     from ...sequences import read_sequences
 
     length = set_of.get("length")
     if length is None and ".vcf" in path.suffixes:
         length = explainer.length
-    return read_sequences(path, set_of.get("genome"), length=length)
+    sequences = read_sequences(path, set_of.get("genome"), length=length)
+    check_sequences(sequences, explainer, tracks)
+    return sequences
 
 
 def inputs_of(sequences: Path, options: Mapping[str, Any], set_of: Mapping[str, Any]) -> dict[str, Path]:

@@ -69,3 +69,7 @@ TRACKS = {
         typer.Option(help="A folder to write sequences.npz and contributions.npz to, which TF-MoDISco reads."),
     ],
 }
+ASKED = {
+    "bigwig": Annotated[bool | None, typer.Option("--bigwig", help="Also check that sequences make a track.")],
+    "modisco": Annotated[bool | None, typer.Option("--modisco", help="Also check that TF-MoDISco reads them.")],
+}

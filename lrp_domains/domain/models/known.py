@@ -76,6 +76,10 @@ def model_files(name: str | Path, schema: Traversable) -> dict[str, Path]:
 
 def model_version(name: str | Path, schema: Traversable, revision: str | None = None) -> str:
     """Return a string that identifies the weights of a model: its files, or the commit on the hub."""
-    files = [path for path in model_files(name, schema).values() if path.is_file()]
-    states = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    return repr(states) if states else Source.of(name, False, revision=revision).version()
+    if declaration_of(name) is None:
+        return Source.of(name, False, revision=revision).version()
+    named = sorted(model_files(name, schema).values())
+    files = [file for path in named for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
+    # Importing code writes a __pycache__.
+    files = [file for file in files if file.is_file() and "__pycache__" not in file.parts]
+    return repr([(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files])

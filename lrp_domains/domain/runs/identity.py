@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from functools import partial
 from pathlib import Path
 from reprlib import recursive_repr
@@ -17,8 +18,8 @@ def identity_of(value: object) -> str:
     """Return a text that identifies what was asked, its settings and its data.
 
     Tensors, arrays and pictures are identified by their content, files by their name, size and time, functions by their
-    name, their code, and the values that they hold, but not by the global names that they use; objects by their
-    attributes; anything else, also in lists and mappings, and objects with a ``repr`` of their own, by that.
+    name, their code, and the values that they hold, but not by the global names that they use; dataclasses, and objects
+    without a ``repr`` of their own, by their attributes; anything else, also in lists and mappings, by its ``repr``.
     """
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{identity_of(name)}: {identity_of(each)}' for name, each in value.items())}}}"
@@ -45,6 +46,8 @@ def identity_of(value: object) -> str:
         if array.dtype.hasobject:
             return identity_of(array.tolist())
         return repr((array.dtype.str, array.shape, hashlib.sha256(array.tobytes()).hexdigest()))
+    if is_dataclass(value) and not isinstance(value, type):
+        return identity_of([type(value).__qualname__, [getattr(value, field.name) for field in fields(value)]])
     if type(value).__repr__ is object.__repr__:
         return identity_of([type(value).__qualname__, getattr(value, "__dict__", {})])
     return without_addresses(repr(value))

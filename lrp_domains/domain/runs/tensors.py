@@ -114,10 +114,9 @@ class TensorExplainer:
     @property
     def identity(self) -> str:
         """What relevance depends on beside samples and weights; see `identity_of`."""
-        rules = self.rules.table() if isinstance(self.rules, RuleSet) else self.rules
         classes = self.classes if self.classes != numbers(len(self.classes)) else ()  # known only after a first call
         dtype = parameter_of(self.model).dtype
-        return identity_of((rules, self.question.score, self.question.exclusive, classes, dtype, self.model))
+        return identity_of((self.rules, self.question.score, self.question.exclusive, classes, dtype, self.model))
 
     def __call__(
         self,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ...domain.runs.identity import without_addresses
+from ...domain.runs.identity import identity_of, without_addresses
 from ..models.text_model import TextModel
 from ..models.wrappers import plain_model
 from ..running.pipeline import Pipeline
@@ -16,7 +16,7 @@ def request_of(pipeline: Pipeline, against_reference: bool, wishes: Mapping[str,
     settings = pipeline.settings
     rules = settings.rule_set(against_reference=against_reference)
     settings = replace(settings, batch_size=None, compile=False)  # results don't depend on them, but for rounding
-    request = (wishes, against_reference, rules.table(), settings, _built(pipeline.model))
+    request = (wishes, against_reference, identity_of(rules), settings, _built(pipeline.model))
     return hashlib.sha256(without_addresses(repr(request)).encode()).hexdigest()
 
 
