@@ -10,6 +10,7 @@ from lrp_domains.core.graph.graph import build_graph, edge_of
 from lrp_domains.core.layers import linear_maps
 from lrp_domains.core.layers.signs import is_nonnegative
 from lrp_domains.core.planning import layer_pass
+from lrp_domains.core.rule import Rule
 
 from .four_neurons import draw
 from .layer_loops import TIGHT, only
@@ -113,6 +114,16 @@ def test_shortcuts_do_not_change_the_relevance(name, monkeypatch):
     torch.testing.assert_close(explained(), expected, **TIGHT)
     again = relevance(model(x)[:, 1], [model.wide.bias, x], rules=SETS[name], model=model)
     torch.testing.assert_close(again, of_parameters, **TIGHT)
+
+
+def test_a_rule_that_passes_a_relu_gets_the_values_that_it_cut_off(monkeypatch):
+    straight = Rule("straight through", backward=lambda node, carries, gi, go: (go[0],))
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 2)).double(), draw(3, 4).requires_grad_()
+    rules = EPSILON.for_nodes({"ReluBackward0": straight})
+    passed = relevance(model(x)[:, 0], x, rules=rules)
+    monkeypatch.setattr(layer_pass, "kept_value", lambda *_: None)
+    torch.testing.assert_close(passed, relevance(model(x)[:, 0], x, rules=rules), **TIGHT)
 
 
 def test_epsilon_needs_no_inputs_of_frozen_layers_whose_values_were_kept():

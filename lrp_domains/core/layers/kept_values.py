@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import torch
 
 from ..graph.functions import wide
@@ -9,15 +11,16 @@ from ..graph.graph import Edge, Graph, Node
 from ..graph.saved import keeps, read, unpacking
 
 
-def kept_value(edge: Edge, users: list[Edge], graph: Graph) -> torch.Tensor | None:
+def kept_value(edge: Edge, users: list[Edge], graph: Graph, plain: Collection[Node]) -> torch.Tensor | None:
     """Return the value at an edge, as one of the given users of it kept it; None if none did, or in half precision.
 
-    Where a ReLU is the only user, negative values are 0: no relevance arrives there.
+    Where a ReLU is the only user, negative values are 0: no relevance arrives there, if its rule is the derivative, as
+    that of the nodes in ``plain`` is.
     """
     for user, slot in users:
         if (value := _kept(user, graph.operations[user].slot_kept(slot))) is not None:
             return value
-    if len(users) == 1 and graph.operations[users[0][0]].base == "Relu":
+    if len(users) == 1 and users[0][0] in plain and graph.operations[users[0][0]].base == "Relu":
         return _kept(users[0][0], "result")
     return None
 

@@ -45,7 +45,7 @@ def place_layers(
     plain |= {node for node, rule in placed.items() if rule is batch_norm}
     layers = {node for node in plain if kind_at(node, graph) in ("dense", "convolution")} | ruled.keys()
 
-    run = _Pass(add_up(graph, flow, layers, plain, apart, rules.joint), ruled, rules, delivered)
+    run = _Pass(add_up(graph, flow, layers, plain, apart, rules.joint), ruled, rules, plain, delivered)
     of_layers = {
         node: replace(run.shown(node) if node in ruled else placed[node], backward=run.hand_down, arrives=run.arrive)
         for node, met in run.met.items()
@@ -62,7 +62,9 @@ class _Pass:
     epsilon, autograd carries all of it: from the top down to the inputs of the layers everything is linear.
     """
 
-    def __init__(self, sums: Sums, ruled: dict[Node, LayerRule], rules: RuleSet, delivered: Delivered) -> None:
+    def __init__(
+        self, sums: Sums, ruled: dict[Node, LayerRule], rules: RuleSet, plain: set[Node], delivered: Delivered
+    ) -> None:
         self.sums, self.graph, self.delivered = sums, sums.graph, delivered
         self.first = rules.first if isinstance(rules.first, LayerRule) else None
         self.rules = {node: (ruled.get(node), _beside_others(node, ruled, rules, self.graph)) for node in sums.layers}
@@ -70,7 +72,7 @@ class _Pass:
         self.used = self._rules_used()
         self.biases = Biases(sums, {node for node in self.met if self._is_whole(self._rules_at(node))})
         self.apart = self._with_explained_biases()
-        self.values = self._values()
+        self.values = self._values(plain)
         self.linear = self._linear_tops()
         # What autograd drops before the pass arrives at a layer is computed now.
         without = self._only_under(self.linear & self.values.keys())
@@ -123,13 +125,13 @@ class _Pass:
         rules = self._rules_at(top[0])
         return next(iter(rules)) if self._is_whole(rules) and top[0] not in self.apart else None
 
-    def _values(self) -> dict[Edge, Tensor]:
+    def _values(self, plain: set[Node]) -> dict[Edge, Tensor]:
         """Return the values of neurons that later operations kept: during the pass these drop them."""
         values = {}
         for top in self.sums.tops:
             rule = self._rule_of_all(top)
             if rule is not None and (rule.is_plain or not self.biases.leaves_no_trace(top)):
-                value = kept_value(top, self.sums.users.get(top, []), self.graph)
+                value = kept_value(top, self.sums.users.get(top, []), self.graph, plain)
                 values |= {} if value is None else {top: value}
         return values
 
