@@ -169,6 +169,7 @@ def files_of_table(table, columns):
     try:
         with open(table, newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, delimiter=separators[Path(table).suffix])
+            reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
             named = {row.get(column) for row in reader for column in columns}
     except (csv.Error, UnicodeDecodeError):  # the check says what is wrong
         return []

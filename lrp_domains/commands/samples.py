@@ -101,7 +101,7 @@ class Steps:
             )
         return options["model"]
 
-    def inputs_of(self, options: Mapping[str, Any], **samples: Path) -> dict[str, Path]:
+    def inputs_of(self, options: Mapping[str, Any], **samples: Path | list[Path]) -> dict[str, Any]:
         """Return the files that results are computed from, by what they are: those of samples, and of the model.
 
         A declared model is all that its declaration names.
@@ -118,7 +118,7 @@ class Steps:
 
     def check(
         self,
-        inputs: Callable[[], Mapping[str, Path]],
+        inputs: Callable[[], Mapping[str, Any]],
         load: Callable[[], Any],
         check: Callable[[Any], dict[str, Any]],
         out: Path,
@@ -144,7 +144,7 @@ class Steps:
 
     def explain(
         self,
-        inputs: Callable[[], Mapping[str, Path]],
+        inputs: Callable[[], Mapping[str, Any]],
         load: Callable[[], Any],
         explain: Callable[..., int],
         out: Path,

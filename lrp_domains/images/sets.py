@@ -32,7 +32,7 @@ def check_set(
     The arguments are those of `explain_set`. Raise `lrp_domains.domain.DomainError` if pictures can't be read, if a
     label or a target is not that of a class, or if one of the two can't be explained.
     """
-    files = _files(pictures, label_column, mask_column)
+    files = files_of_set(pictures, label_column, mask_column)
     notes, wrong, areas = Counter(), [], []
     for path, mask in zip(files.paths, files.beside or [None] * len(files.paths), strict=True):
         try:
@@ -92,7 +92,7 @@ def explain_set(
     -------
     The number of pictures that an interrupted run had explained before.
     """
-    files = _files(pictures, label_column, mask_column)
+    files = files_of_set(pictures, label_column, mask_column)
 
     def arrays(rows: Sequence[int], results: Sequence[ImageRelevance]) -> list[dict[str, np.ndarray]]:
         several = [{"": result.pixels, "picture": result.picture} for result in results]
@@ -109,7 +109,8 @@ def explain_set(
     return of_set.explain_to(out, arrays, request=request, key=key, **options)
 
 
-def _files(pictures: Paths, label_column: str | None, mask_column: str | None) -> SampleFiles:
+def files_of_set(pictures: Paths, label_column: str | None, mask_column: str | None) -> SampleFiles:
+    """Return the files of a set's pictures, with their labels and masks as far as columns are named."""
     return read_set(pictures, SUFFIXES, label_column=label_column, file_column=mask_column, unit="pictures")
 
 

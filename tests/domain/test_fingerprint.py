@@ -139,3 +139,25 @@ def test_what_importing_code_writes_beside_it_is_not_part_of_a_folder(tmp_path):
     (package / "__pycache__" / "code.cpython-311.pyc").write_bytes(b"made")
     verify()
     assert fingerprint(package) == before
+
+
+def test_a_file_and_those_that_it_names_are_one_input(tmp_path):
+    named = [tmp_path / "set.csv", tmp_path / "a.png", tmp_path / "within" / "a.png"]
+    named[2].parent.mkdir()
+    for number, path in enumerate(named):
+        path.write_text(str(number))
+    summary = tmp_path / "check.json"
+    summary.write_text(json.dumps({"inputs": fingerprints({"pictures": named})}))
+    unchanged({"pictures": named}, summary, required="pictures")()
+    os.utime(named[1])  # only its time has changed
+    verify = unchanged({"pictures": named}, summary)
+    named[1].write_text("3")
+    with pytest.raises(DomainError, match=r"the pictures of '.*set.csv', or what it names, have changed .* read; run"):
+        verify()
+    with pytest.raises(DomainError, match=r"what it names, have changed since they were checked \('.*check.json'\)"):
+        unchanged({"pictures": named}, summary)
+    named[1].write_text("1")
+    with pytest.raises(DomainError, match="changed"):
+        unchanged({"pictures": named[:2]}, summary)
+    named[2].unlink()
+    assert fingerprints({"pictures": named}) == {}

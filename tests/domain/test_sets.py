@@ -66,3 +66,12 @@ def test_names_that_are_not_utf8(tmp_path):
 def test_files_by_name():
     assert read_set(iter(["a.x", "b"]), ()) == SampleFiles([Path("a.x"), Path("b")], ["a.x", "b"])
     assert read_set("a.png", ()) == SampleFiles([Path("a.png")], ["a.png"])
+
+
+def test_spaces_around_the_names_of_columns_are_ignored(tmp_path):
+    (tmp_path / "set.csv").write_text("path, label , mask\na.png,cat,a.npy\n")
+    files = read_set(tmp_path / "set.csv", (), file_column="mask")
+    assert files.labels == ["cat"] and files.beside == [tmp_path / "a.npy"]
+    (tmp_path / "set.csv").write_text("path,label, label\na.png,cat,dog\n")
+    with pytest.raises(DomainError, match="2 columns 'label'"):
+        read_set(tmp_path / "set.csv", ())

@@ -1,9 +1,11 @@
 """The commands: one picture, and a set from its check to its report, with the models of the demo."""
 
 import json
+import os
 from typing import get_args
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 import lrp_domains
@@ -99,10 +101,24 @@ def test_options_that_do_not_belong_together(demo, tmp_path):
     assert "there is no class '11'" in run("explain", picture, *model, "--device", "cpu", "--target", "11", code=1)
 
 
+def test_a_picture_of_a_table_that_has_changed_since_the_check(demo, tmp_path):
+    for name in ("a.png", "b.png"):
+        Image.new("L", (8, 8), 50).save(tmp_path / name)
+    (tmp_path / "set.csv").write_text("path\na.png\nb.png\n")
+    model = ("--model", demo / "cnn")
+    run("check", tmp_path / "set.csv", *model, "--out", tmp_path / "check.json")
+    options = ("--check", tmp_path / "check.json", "--device", "cpu", "--out", tmp_path / "a.parquet")
+    os.utime(tmp_path / "a.png")
+    run("explain", tmp_path / "set.csv", *model, *options)
+    Image.new("L", (8, 8), 200).save(tmp_path / "b.png")
+    message = run("explain", tmp_path / "set.csv", *model, *options, code=1)
+    assert "or what it names, have changed since they were checked" in message and "images check' again" in message
+
+
 def test_a_model_that_has_changed_since_the_check(demo, tmp_path):
     (tmp_path / "set.csv").write_text(f"path\n{demo}/pictures/000.png\n")
     model = ("--model", demo / "cnn")
     run("check", tmp_path / "set.csv", *model, "--out", tmp_path / "check.json")
     (tmp_path / "set.csv").write_text(f"path\n{demo}/pictures/001.png\n")
     options = ("--check", tmp_path / "check.json", "--device", "cpu", "--out", tmp_path / "a.parquet")
-    assert "has changed since it was checked" in run("explain", tmp_path / "set.csv", *model, *options, code=1)
+    assert "have changed since they were checked" in run("explain", tmp_path / "set.csv", *model, *options, code=1)

@@ -175,7 +175,7 @@ def test_pictures_masks_and_references_are_inputs_by_content(tmp_path):
     (tmp_path / "pictures").mkdir()
     for name in ("a.png", "b.png", "a mask.png", "b mask.png", "reference.png", "other.png"):
         draw(name, 1)
-    table = "path,mask\na.png,a mask.png\n" + '"b.png",b mask.png\n'
+    table = "path, mask\na.png,a mask.png\n" + '"b.png",b mask.png\n'
     (tmp_path / "pictures" / "x.csv").write_text(table, encoding="utf-8-sig")
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
     save_network(network.eval(), torch.zeros(2, 3, 8, 8), tmp_path / "model", "pictures", classes=["a", "b"])

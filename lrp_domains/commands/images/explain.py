@@ -11,7 +11,7 @@ from ..console import say
 from ..grouped import grouped
 from ..samples import check_request, outcome_line, refuse, write_html
 from . import options as o
-from .loading import STEPS, load_explainer
+from .loading import STEPS, inputs_of, load_explainer
 
 
 @grouped(model=o.MODEL, set_of=o.SET, request=o.REQUEST, settings=o.SETTINGS, shards=o.SHARDS, shown=o.SHOWN)
@@ -75,5 +75,5 @@ def _explain_set(
     def run(explainer: Any, **options: Any) -> int:
         return explain_set(explainer, pictures[0], out, key=STEPS.key_of(model), **set_of, **request, **options)
 
-    inputs = partial(STEPS.inputs_of, model, pictures=pictures[0])
+    inputs = partial(inputs_of, pictures[0], model, set_of)
     STEPS.explain(inputs, lambda: load_explainer(model, **settings), run, out, shards)

@@ -9,7 +9,7 @@ from .. import samples as s
 from ..console import say
 from ..grouped import grouped
 from . import options as o
-from .loading import STEPS, load_explainer
+from .loading import STEPS, inputs_of, load_explainer
 
 CHECKED = {name: option for name, option in o.MODEL.items() if name != "device"}
 
@@ -20,7 +20,7 @@ def check(pictures: o.Pictures, out: s.Summary, model: dict, set_of: dict, reque
     from ...images import check_set
 
     summary = STEPS.check(
-        lambda: STEPS.inputs_of(model, pictures=pictures),
+        lambda: inputs_of(pictures, model, set_of),
         lambda: load_explainer(model | {"device": "cpu"}, **settings),
         lambda explainer: check_set(explainer, pictures, **set_of, **request),
         out,

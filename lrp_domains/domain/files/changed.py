@@ -2,26 +2,28 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ..messages import DomainError
 
 KEYS = ("bytes", "mtime_ns", "sha256")
+Input = str | Path | Sequence[Path]
 
 
-def fingerprint(path: str | Path) -> dict[str, int | str]:
-    """Return the size, time of the last change, and SHA-256 of a file, or of all files in a folder.
+def fingerprint(path: Input) -> dict[str, int | str]:
+    """Return the size, time of the last change, and SHA-256 of a file, or of all files in a folder or a list.
 
-    The hash of a folder covers the relative paths, sizes and contents of its files. Its time is a number that differs
-    if the path, size or time of any of its files does.
+    The hash of several files covers their relative paths, sizes and contents. Their time is a number that differs if
+    the path, size or time of any of them does.
     """
     size, mtime = _size_and_time(path)
-    return {"bytes": size, "mtime_ns": mtime, "sha256": _sha256(Path(path))}
+    return {"bytes": size, "mtime_ns": mtime, "sha256": _sha256(path)}
 
 
 def unchanged(
-    inputs: Mapping[str, str | Path],
+    inputs: Mapping[str, Input],
     check: str | Path | None = None,
     *,
     required: str | None = None,
@@ -34,7 +36,7 @@ def unchanged(
     Parameters
     ----------
     inputs
-        Paths by what they are, such as ``{"cohort": "cohort.h5ad"}``.
+        Paths by what they are, such as ``{"cohort": "cohort.h5ad"}``; or a list, of a file and those that it names.
     check
         A summary with ``inputs``, as `fingerprints` returns them, by the same names; None if nothing was checked.
         Equal size and time count as unchanged, otherwise contents are compared.
@@ -48,7 +50,7 @@ def unchanged(
     DomainError
         An input isn't the one that was checked, or a file that is `required` wasn't.
     """
-    inputs = {name: Path(path) for name, path in inputs.items() if Path(path).exists()}
+    inputs = {name: path for name, path in inputs.items() if _exists(path)}
     before = {name: _size_and_time(path) for name, path in inputs.items()}
     checked = {} if check is None else checked_inputs(check)
     if check is not None and required in inputs.keys() - checked.keys():
@@ -58,19 +60,19 @@ def unchanged(
         if known is None or (known["bytes"], known["mtime_ns"]) == before[name]:
             continue
         if known["bytes"] != before[name][0] or known["sha256"] != _sha256(path):
-            raise DomainError(f"the {name} '{path}' has changed since it was checked ('{check}'); {remedy}")
+            raise DomainError(f"{_shown(name, path)} checked ('{check}'); {remedy}")
 
     def verify() -> None:
         for name, path in inputs.items():
-            if not path.exists() or _size_and_time(path) != before[name]:
-                raise DomainError(f"the {name} '{path}' has changed since it was read; {remedy}")
+            if not _exists(path) or _size_and_time(path) != before[name]:
+                raise DomainError(f"{_shown(name, path)} read; {remedy}")
 
     return verify
 
 
-def fingerprints(inputs: Mapping[str, str | Path]) -> dict[str, dict]:
+def fingerprints(inputs: Mapping[str, Input]) -> dict[str, dict]:
     """Return the fingerprints of inputs, for a summary that `unchanged` compares; those that aren't files have none."""
-    return {name: fingerprint(path) for name, path in inputs.items() if Path(path).exists()}
+    return {name: fingerprint(path) for name, path in inputs.items() if _exists(path)}
 
 
 def checked_inputs(check: str | Path) -> dict[str, dict]:
@@ -84,25 +86,35 @@ def checked_inputs(check: str | Path) -> dict[str, dict]:
         raise DomainError(f"'{check}' is not a summary of a check; write it with the command 'check'") from error
 
 
-def _size_and_time(path: str | Path) -> tuple[int, int]:
-    """Return the size and the time of the last change of a file; see `fingerprint` for those of a folder."""
-    path = Path(path)
-    if path.is_file():
-        state = path.stat()
+def _exists(path: Input) -> bool:
+    return Path(path).exists() if isinstance(path, str | Path) else all(file.exists() for file in path)
+
+
+def _shown(name: str, path: Input) -> str:
+    """Return how a message begins that an input has changed."""
+    if isinstance(path, str | Path):
+        return f"the {name} '{path}' has changed since it was"
+    return f"the {name} of '{path[0]}', or what it names, have changed since they were"
+
+
+def _size_and_time(path: Input) -> tuple[int, int]:
+    """Return the size and the time of the last change of a file; see `fingerprint` for those of several."""
+    if isinstance(path, str | Path) and Path(path).is_file():
+        state = Path(path).stat()
         return state.st_size, state.st_mtime_ns
-    states = [(file.relative_to(path).as_posix(), file.stat()) for file in _files(path)]
+    states = [(name, file.stat()) for name, file in _files(path).items()]
     # The latest time doesn't tell: a file that is copied from elsewhere may be older than the others.
     facts = [(name, state.st_size, state.st_mtime_ns) for name, state in states]
     digest = hashlib.sha256(repr(facts).encode(errors="surrogatepass")).digest()
     return sum(state.st_size for _, state in states), int.from_bytes(digest[:8])
 
 
-def _sha256(path: Path) -> str:
-    if path.is_file():
-        return _sha256_of_file(path)
+def _sha256(path: Input) -> str:
+    if isinstance(path, str | Path) and Path(path).is_file():
+        return _sha256_of_file(Path(path))
     result = hashlib.sha256()
-    for file in _files(path):
-        facts = (file.relative_to(path).as_posix(), file.stat().st_size, _sha256_of_file(file))
+    for name, file in _files(path).items():
+        facts = (name, file.stat().st_size, _sha256_of_file(file))
         result.update(repr(facts).encode(errors="surrogatepass"))
     return result.hexdigest()
 
@@ -112,12 +124,14 @@ def _sha256_of_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _files(path: Path) -> list[Path]:
-    """Return a file, or the files in a folder in the order of their relative paths, without what running it makes."""
-    if path.is_file():
-        return [path]
-    files = [file for file in path.rglob("*") if file.is_file() and not _is_made(file.relative_to(path))]
-    return sorted(files, key=lambda file: file.relative_to(path).parts)
+def _files(path: Input) -> dict[str, Path]:
+    """Return the files in a folder by their relative paths, in their order, without what running it makes; or a list's,
+    by their paths relative to the first."""
+    if not isinstance(path, str | Path):
+        return {Path(os.path.relpath(file, path[0].parent)).as_posix(): file for file in path}
+    files = [file for file in Path(path).rglob("*") if file.is_file() and not _is_made(file.relative_to(path))]
+    names = {file: file.relative_to(path) for file in files}
+    return {names[file].as_posix(): file for file in sorted(files, key=lambda file: names[file].parts)}
 
 
 def _is_made(path: Path) -> bool:

@@ -81,8 +81,8 @@ def _name(path: str | Path) -> str:
 def _of_table(source: Path, label_column: str | None, file_column: str | None, unit: str) -> SampleFiles:
     options = {"sep": SEPARATORS[source.suffix], "dtype": str, "keep_default_na": False}
     try:
-        table = pd.read_csv(source, **options)
-        header = pd.read_csv(source, header=None, nrows=1, **options).iloc[0].tolist()
+        table = pd.read_csv(source, **options).rename(columns=str.strip)
+        header = pd.read_csv(source, header=None, nrows=1, **options).iloc[0].str.strip().tolist()
     except ValueError as error:  # those of pandas, and wrong encodings
         raise DomainError(f"'{source}' could not be read as a table: {reason(error)}") from error
     if table.empty:
