@@ -126,6 +126,26 @@ def test_a_rule_that_passes_a_relu_gets_the_values_that_it_cut_off(monkeypatch):
     torch.testing.assert_close(passed, relevance(model(x)[:, 0], x, rules=rules), **TIGHT)
 
 
+def test_a_layer_that_is_a_part_of_neurons_with_several_rules_takes_no_shortcut(monkeypatch):
+    class Shared(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.shared, self.left, self.right = (nn.Linear(4, n, bias=False) for n in (4, 2, 2))
+            self.double()
+
+        def forward(self, x):
+            h = self.shared(x)
+            return F.gelu(h[:, :2] + self.left(x)) + F.gelu(h[:, 2:] + self.right(x))
+
+    model, x = Shared(), draw(3, 4).requires_grad_()
+    rules = only(RULES["epsilon"]).where({"left.weight": gamma(0.3)})
+    found = relevance(model(x)[:, 0], x, rules=rules, model=model)
+    monkeypatch.setattr(layer_pass, "kept_value", lambda *_: None)
+    monkeypatch.setattr(layer_pass._Pass, "_linear_tops", lambda self: set())
+    torch.testing.assert_close(found, relevance(model(x)[:, 0], x, rules=rules, model=model), **TIGHT)
+
+
 def test_epsilon_needs_no_inputs_of_frozen_layers_whose_values_were_kept():
     x = draw(2, 5).requires_grad_()
     torch.manual_seed(0)

@@ -72,8 +72,8 @@ class _Pass:
         self.used = self._rules_used()
         self.biases = Biases(sums, {node for node in self.met if self._is_whole(self._rules_at(node))})
         self.apart = self._with_explained_biases()
-        self.values = self._values(plain)
         self.linear = self._linear_tops()
+        self.values = self._values(plain)
         # What autograd drops before the pass arrives at a layer is computed now.
         without = self._only_under(self.linear & self.values.keys())
         self.layers = {n: self._layer(n) for n in ruled if not is_kept(n, self.graph) and n not in without}
@@ -130,7 +130,9 @@ class _Pass:
         values = {}
         for top in self.sums.tops:
             rule = self._rule_of_all(top)
-            if rule is not None and (rule.is_plain or not self.biases.leaves_no_trace(top)):
+            if rule is None:
+                continue
+            if top in self.linear if rule.is_plain else not self.biases.leaves_no_trace(top):
                 value = kept_value(top, self.sums.users.get(top, []), self.graph, plain)
                 values |= {} if value is None else {top: value}
         return values
