@@ -41,6 +41,11 @@ DIFFER = {
     "nested": ([[1], 2], [1, [2]]),
     "mapping": ({"a": 1}, {"a": 2}),
     "large arrays": (np.arange(5000), np.where(np.arange(5000) == 2500, 0, np.arange(5000))),
+    "complex tensors": (torch.tensor([1 + 1j]), torch.tensor([1 + 2j])),
+    "quantised tensors": tuple(
+        torch.quantize_per_tensor(x, 0.1, 0, torch.qint8) for x in (torch.zeros(2), torch.ones(2))
+    ),
+    "sparse tensors": (torch.zeros(2, 2).to_sparse(), torch.eye(2).to_sparse()),
     "shape": (np.zeros((2, 3)), np.zeros((3, 2))),
     "dtype": (np.zeros(2, np.float32), np.zeros(2, np.int32)),
     "objects": (np.array(["a", None]), np.array(["b", None])),

@@ -40,7 +40,7 @@ def identity_of(value: object) -> str:
         state = value.stat() if value.is_file() else None
         return repr((value.name, state and (state.st_size, state.st_mtime_ns)))
     if isinstance(value, torch.Tensor):
-        value = value.detach().to_dense().to("cpu", torch.float64).numpy()
+        value = _array(value.detach())
     if hasattr(value, "__array_interface__"):  # arrays, and pictures of PIL
         array = np.ascontiguousarray(value)
         if array.dtype.hasobject:
@@ -51,6 +51,13 @@ def identity_of(value: object) -> str:
     if type(value).__repr__ is object.__repr__:
         return identity_of([type(value).__qualname__, getattr(value, "__dict__", {})])
     return without_addresses(repr(value))
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    """Return the values of a tensor of any kind, such as those of quantised weights."""
+    tensor = tensor.dequantize() if tensor.is_quantized else tensor.to_dense()
+    tensor = torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
+    return tensor.to("cpu", torch.float64).numpy()
 
 
 def weights_of(model: torch.nn.Module) -> str:
