@@ -10,7 +10,8 @@ from .core.recurrent import unfused
 from .core.relevance import relevance
 from .core.relevance_against import draw_references, ledger_against, relevance_against
 from .core.rule import Rule, constant, gradient
-from .core.rules.layers import alpha_beta, epsilon, flat, gamma, w_squared, z_box
+from .core.rules.first_layers import flat, w_squared, z_box
+from .core.rules.layers import alpha_beta, epsilon, gamma
 from .core.rules.rulesets import (
     ALPHA_BETA,
     ATTN_LRP,

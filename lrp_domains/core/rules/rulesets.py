@@ -33,9 +33,10 @@ from ..rule import Rule, constant, gradient, others_constant, winner
 from .activations import derivative, identity
 from .attention import uniform_attention, value_attention
 from .embeddings import lookup
+from .first_layers import flat, z_box
 from .gates import glu, interpolation
 from .in_place import slice_write
-from .layers import alpha_beta, epsilon, flat, gamma, z_box
+from .layers import alpha_beta, epsilon, gamma
 from .norms import batch_norm, norm, statistic
 from .products import signal, uniform, uniform_with_derivatives
 from .state_spaces import state_space
